@@ -1,0 +1,156 @@
+"""What can go wrong, as values: every refusal that a client may meet has a class here or in a higher app.
+
+`ProblemError` is rendered by `accounts.api.problems` as RFC 9457 `application/problem+json`.
+The `code` is part of the public contract; the `detail` is a sentence for a person and may change.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One refused field. `pointer` is a JSON Pointer (RFC 6901) into the request body."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ProblemError(Exception):
+    """A refusal with a stable code. Subclasses fix `code`, `status` and `title`."""
+
+    code = "refused"
+    status = 422
+    title = "The request was refused"
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        field_errors: tuple[FieldError, ...] = (),
+        headers: Mapping[str, str] | None = None,
+        code: str | None = None,
+    ) -> None:
+        """Say in `detail` what was wrong with this very request; `code` narrows the class's own."""
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.field_errors = field_errors
+        self.headers = dict(headers or {})
+        if code is not None:
+            self.code = code
+
+
+class MalformedBodyError(ProblemError):
+    """The body is not JSON, or not of the call's form."""
+
+    code = "malformed_body"
+    status = 400
+    title = "The body could not be read"
+
+
+class InvalidFieldsError(ProblemError):
+    """Well-formed, but a field's value is refused."""
+
+    code = "invalid_fields"
+    status = 422
+    title = "A field was refused"
+
+
+class NotAuthenticatedError(ProblemError):
+    """No key, or one that is unknown, expired or revoked: which of them is not told."""
+
+    code = "invalid_api_key"
+    status = 401
+    title = "A valid API key is needed"
+
+
+class ScopeMissingError(ProblemError):
+    """The key is valid and lacks the scope."""
+
+    code = "scope_missing"
+    status = 403
+    title = "The key lacks a scope"
+
+
+class AddressNotAllowedError(ProblemError):
+    """The key is valid and may not be used from this address."""
+
+    code = "ip_not_allowed"
+    status = 403
+    title = "The key may not be used from this address"
+
+
+class PermissionMissingError(ProblemError):
+    """A member whose role does not allow this."""
+
+    code = "permission_denied"
+    status = 403
+    title = "Your role does not allow this"
+
+
+class SubscriptionInactiveError(ProblemError):
+    """The tenant is suspended or closed."""
+
+    code = "subscription_inactive"
+    status = 402
+    title = "The subscription is not active"
+
+
+class NotFoundError(ProblemError):
+    """Absent, or another tenant's: the two look the same from outside."""
+
+    code = "not_found"
+    status = 404
+    title = "Not found"
+
+
+class ConflictError(ProblemError):
+    """The request contradicts what is stored."""
+
+    code = "conflict"
+    status = 409
+    title = "The request conflicts with what is stored"
+
+
+class InvitationInvalidError(ProblemError):
+    """An invitation that is unknown, used, revoked or expired: which of them is not told."""
+
+    code = "invitation_invalid"
+    status = 404
+    title = "This invitation is no longer valid"
+
+
+class LastOwnerError(ConflictError):
+    """A tenant keeps at least one owner."""
+
+    code = "last_owner"
+    title = "A tenant keeps at least one owner"
+
+
+class IdempotencyKeyReusedError(ProblemError):
+    """The same Idempotency-Key with another request."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    title = "This Idempotency-Key was used for another request"
+
+
+class IdempotencyInProgressError(ProblemError):
+    """The first request under this Idempotency-Key is still running."""
+
+    code = "idempotency_in_progress"
+    status = 409
+    title = "A request with this Idempotency-Key is still running"
+
+
+class StoreUnavailableError(ProblemError):
+    """A store we depend on does not answer; nothing was changed, or a retry is safe."""
+
+    code = "store_unavailable"
+    status = 503
+    title = "A store is not available"
+
+    def __init__(self, detail: str = "", *, retry_after_seconds: int = 1) -> None:
+        """Ask the client to come back after `retry_after_seconds`."""
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})

@@ -1,0 +1,10 @@
+"""What turns usage into money: the Stripe mirror is wired here."""
+
+from django.apps import AppConfig
+
+
+class BillingConfig(AppConfig):
+    """The billing app."""
+
+    name = "billing"
+    default_auto_field = "django.db.models.BigAutoField"

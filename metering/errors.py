@@ -1,0 +1,52 @@
+"""Refusals of the metering app; see `accounts.errors` for what a refusal is."""
+
+from accounts.errors import ConflictError, ProblemError
+
+
+class EventConflictError(ConflictError):
+    """The id is known with other content; nothing was changed."""
+
+    code = "event_conflict"
+    title = "This event id was used for other content"
+
+
+class AlreadyVoidedError(ConflictError):
+    """An event is voided once."""
+
+    code = "already_voided"
+    title = "This event is already voided"
+
+
+class EventRefusedError(ProblemError):
+    """A well-formed event that is refused; `code` says why."""
+
+    code = "invalid_event"
+    title = "The event was refused"
+
+
+class ThrottledError(ProblemError):
+    """More requests at once than the throttle allows."""
+
+    code = "throttled"
+    status = 429
+    title = "Too many requests"
+
+
+class QuotaExceededError(ProblemError):
+    """A hard quota is used up until its period ends."""
+
+    code = "quota_exceeded"
+    status = 429
+    title = "The quota is used up"
+
+
+class UnknownMeterError(ProblemError):
+    """No meter has this code."""
+
+    code = "unknown_meter"
+    status = 422
+    title = "No meter has this code"
+
+
+class LedgerDriftError(Exception):
+    """The rollups do not say what the ledger says: our own mistake, told loudly."""
