@@ -1,0 +1,56 @@
+"""What a member of a tenant may do. This table is the only place where roles mean anything."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Role(StrEnum):
+    """A member's role, the highest first."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    DEVELOPER = "developer"
+    VIEWER = "viewer"
+
+
+class Capability(StrEnum):
+    """One thing that a role allows."""
+
+    MANAGE_TENANT = "manage_tenant"
+    MANAGE_MEMBERS = "manage_members"
+    MANAGE_KEYS = "manage_keys"
+    READ_USAGE = "read_usage"
+    MANAGE_WEBHOOKS = "manage_webhooks"
+    MANAGE_BILLING = "manage_billing"
+    READ_AUDIT = "read_audit"
+
+
+CAPABILITIES: Final[dict[Role, frozenset[Capability]]] = {
+    Role.OWNER: frozenset(Capability),
+    Role.ADMIN: frozenset(Capability),
+    Role.DEVELOPER: frozenset(
+        {Capability.MANAGE_KEYS, Capability.READ_USAGE, Capability.MANAGE_WEBHOOKS}
+    ),
+    Role.VIEWER: frozenset({Capability.READ_USAGE}),
+}
+_RANKS: Final = {role: rank for rank, role in enumerate(reversed(Role))}
+
+
+def has_capability(role: Role, capability: Capability) -> bool:
+    """Tell whether `role` allows `capability`."""
+    return capability in CAPABILITIES[role]
+
+
+def outranks(role: Role, other: Role) -> bool:
+    """Tell whether `role` stands strictly above `other`."""
+    return _RANKS[role] > _RANKS[other]
+
+
+def may_manage(actor: Role, subject: Role) -> bool:
+    """Tell whether `actor` may give, change or take away the role `subject`.
+
+    An owner may do so with every role, the owner's included; an admin with those below.
+    """
+    if not has_capability(actor, Capability.MANAGE_MEMBERS):
+        return False
+    return actor is Role.OWNER or outranks(actor, subject)
