@@ -1,10 +1,17 @@
-"""Settings, URLs, the admin site, health: the only place that names every app."""
+"""The composition of the application: its commands, its checks and the staff admin."""
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class ConfigConfig(AppConfig):
-    """The config app."""
+    """Holds the commands and checks that concern every app."""
 
     name = "config"
-    default_auto_field = "django.db.models.BigAutoField"
+    verbose_name = "Countinghouse"
+
+
+class StaffAdminConfig(AdminConfig):
+    """The admin, on our own site class."""
+
+    default_site = "config.admin_site.StaffAdminSite"

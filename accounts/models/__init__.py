@@ -1,0 +1,22 @@
+"""Tables of the accounts app."""
+
+from accounts.models.api_key import ApiKey
+from accounts.models.audit_entry import ActorKind, AuditEntry
+from accounts.models.idempotency_record import IdempotencyRecord
+from accounts.models.job_run import JobOutcome, JobRun
+from accounts.models.tenant import Invitation, Membership, Tenant, TenantStatus
+from accounts.models.user import User
+
+__all__ = [
+    "ActorKind",
+    "ApiKey",
+    "AuditEntry",
+    "IdempotencyRecord",
+    "Invitation",
+    "JobOutcome",
+    "JobRun",
+    "Membership",
+    "Tenant",
+    "TenantStatus",
+    "User",
+]

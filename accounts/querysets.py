@@ -1,0 +1,38 @@
+"""One-table, chainable filters of the accounts app."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Q
+
+
+class TenantQuerySet(models.QuerySet[Any]):
+    """Tenants."""
+
+    def of_user(self, user_id: int) -> "TenantQuerySet":
+        """The tenants in which the user has a role."""
+        return self.filter(memberships__user_id=user_id)
+
+
+class ApiKeyQuerySet(models.QuerySet[Any]):
+    """API keys and service keys."""
+
+    def of_tenant(self, tenant_id: UUID) -> "ApiKeyQuerySet":
+        """The tenant's own keys; service keys belong to nobody."""
+        return self.filter(tenant_id=tenant_id)
+
+    def usable_at(self, as_of: datetime) -> "ApiKeyQuerySet":
+        """Neither revoked nor expired at the instant."""
+        return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=as_of)).filter(
+            Q(expires_at=None) | Q(expires_at__gt=as_of)
+        )
+
+
+class InvitationQuerySet(models.QuerySet[Any]):
+    """Invitations to join a tenant."""
+
+    def open_at(self, as_of: datetime) -> "InvitationQuerySet":
+        """Not accepted, not revoked, not expired."""
+        return self.filter(accepted_at=None, revoked_at=None, expires_at__gt=as_of)

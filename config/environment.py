@@ -1,0 +1,123 @@
+"""Reads the environment, and answers a wrong or missing value with a sentence.
+
+Every name read here stands in the table of `docs/settings.md`; a test compares the two.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from environ import Env
+
+Profile = Literal["development", "production", "test"]
+PROFILES: tuple[Profile, ...] = ("development", "production", "test")
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
+
+
+class Environment:
+    """Typed look-ups in one mapping; each error names the variable and says what would be right."""
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        """Read from `values`, by default from the process's own environment."""
+        self.values = os.environ if values is None else values
+
+    def text(self, name: str, default: str = "") -> str:
+        """The value with surrounding blanks removed."""
+        return self.values.get(name, default).strip()
+
+    def required_text(self, name: str, why: str) -> str:
+        """The value, which must be there: `why` completes "… is not set:"."""
+        value = self.text(name)
+        if not value:
+            raise ImproperlyConfigured(f"{name} is not set: {why}")
+        return value
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """A yes or a no."""
+        word = self.text(name, "1" if default else "0").lower()
+        if word in TRUE_WORDS:
+            return True
+        if word in FALSE_WORDS:
+            return False
+        raise ImproperlyConfigured(f"{name} is {word!r}; it must be 1 or 0.")
+
+    def number(self, name: str, default: int, *, lowest: int, highest: int) -> int:
+        """A whole number between two bounds."""
+        word = self.text(name, str(default))
+        if not word.isascii() or not word.isdigit() or not lowest <= int(word) <= highest:
+            raise ImproperlyConfigured(f"{name} is {word!r}; it must be a whole number from {lowest} to {highest}.")
+        return int(word)
+
+    def names(self, name: str, default: str = "") -> list[str]:
+        """A list separated by commas."""
+        return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
+
+    def profile(self) -> Profile:
+        """Which set of defaults applies."""
+        word = self.text("COUNTINGHOUSE_PROFILE", "production")
+        for profile in PROFILES:
+            if word == profile:
+                return profile
+        raise ImproperlyConfigured(f"COUNTINGHOUSE_PROFILE is {word!r}; it must be one of {', '.join(PROFILES)}.")
+
+    def public_url(self, default: str) -> str:
+        """Scheme and host under which people reach us, without a slash at the end."""
+        value = (self.text("PUBLIC_URL") or default).rstrip("/")
+        if not value:
+            raise ImproperlyConfigured("PUBLIC_URL is not set: links in mails and pages begin with it.")
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path:
+            raise ImproperlyConfigured(f"PUBLIC_URL is {value!r}; it must look like https://billing.example.com.")
+        return value
+
+    def database(self, name: str) -> dict[str, object]:
+        """Django's connection settings out of a postgres:// URL."""
+        value = self.text(name)
+        try:
+            settings = Env.db_url_config(value)
+        except (ValueError, ImproperlyConfigured):
+            settings = {}
+        if settings.get("ENGINE") != "django.db.backends.postgresql":
+            raise ImproperlyConfigured(f"{name} must be a postgres:// URL: PostgreSQL 15 or later is the only database we speak to.")
+        return dict(settings)
+
+    def email(self, name: str, default: str) -> dict[str, object]:
+        """Django's e-mail settings out of a URL."""
+        value = self.text(name, default)
+        if urlsplit(value).scheme not in {"smtp", "smtps", "smtp+tls", "consolemail", "filemail", "memorymail"}:
+            raise ImproperlyConfigured(f"{name} must begin with smtp://, smtp+tls://, smtps:// or consolemail://.")
+        settings: dict[str, object] = Env.email_url_config(value)
+        return {key: value for key, value in settings.items() if key.startswith("EMAIL_")}
+
+    def redis_url(self) -> str:
+        """The URL of a Redis, or nothing."""
+        value = self.text("REDIS_URL")
+        if value and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+            raise ImproperlyConfigured(f"REDIS_URL must be a redis://, rediss:// or unix:// URL, not {value!r}.")
+        return value
+
+    def secret_key(self, profile: Profile, data_dir: Path) -> str:
+        """The signing secret: given in production, made once and kept beside the data elsewhere."""
+        if profile == "production":
+            value = self.required_text("SECRET_KEY", "sessions and tokens are signed with it; 50 or more random characters.")
+            if len(value) < 50:
+                raise ImproperlyConfigured("SECRET_KEY is too short: it must have 50 or more random characters.")
+            return value
+        return self.text("SECRET_KEY") or stored_secret(data_dir / "secret_key")
+
+
+def stored_secret(path: Path) -> str:
+    """A random secret kept in a file that only its owner reads; made at the first call, whoever makes it first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip() or path.name * 10
+    with os.fdopen(descriptor, "w") as file:
+        secret = os.urandom(40).hex()
+        file.write(secret)
+    return secret

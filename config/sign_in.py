@@ -1,0 +1,49 @@
+"""How people sign in: what django-allauth and django-hijack ask us."""
+
+import base64
+import hashlib
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+from django.http import HttpRequest
+
+from accounts.models import User
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Sign-up may be closed by the operator."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Whether strangers may sign up; an invitation in the session opens the door for its bearer."""
+        return bool(settings.SIGN_UP_OPEN) or "invitation_token" in request.session
+
+
+def _cipher() -> MultiFernet:
+    """A cipher by the signing secret; earlier secrets still decrypt."""
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return MultiFernet(
+        [Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"countinghouse mfa " + secret.encode()).digest())) for secret in secrets]
+    )
+
+
+class MFAAdapter(DefaultMFAAdapter):
+    """TOTP secrets and recovery seeds are encrypted at rest; allauth stores them in clear otherwise."""
+
+    def encrypt(self, text: str) -> str:
+        """Called before a secret is stored."""
+        return _cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Called before a secret is used."""
+        return _cipher().decrypt(encrypted_text.encode()).decode()
+
+
+def may_view_as_customer(*, hijacker: User, hijacked: User, **_: Any) -> bool:  # noqa: ANN401 - hijack's signature
+    """Staff who may view tenants may look through a customer's eyes, and never through a colleague's."""
+    return bool(
+        hijacker.is_active and hijacker.is_staff and hijacked.is_active
+        and not hijacked.is_staff and not hijacked.is_superuser and hijacker.has_perm("accounts.view_as_customer")
+    )  # fmt: skip

@@ -1,0 +1,27 @@
+#!/usr/bin/env python
+"""Django's command line, with the embedded database started first where no other is named."""
+
+import os
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
+from config.embedded_postgres import EmbeddedPostgresError
+from config.startup import prepare
+
+COMMANDS_WITHOUT_DATABASE = frozenset({"collectstatic", "spectacular", "help", "version", "compilemessages", "makemessages"})
+
+
+def main() -> None:
+    """Run one command; a wrong setting is one sentence, not a traceback."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        prepare(needs_database=len(sys.argv) > 1 and sys.argv[1] not in COMMANDS_WITHOUT_DATABASE)
+        execute_from_command_line(sys.argv)
+    except (ImproperlyConfigured, EmbeddedPostgresError) as error:
+        sys.exit(f"countinghouse: {error}")
+
+
+if __name__ == "__main__":
+    main()

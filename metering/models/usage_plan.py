@@ -1,0 +1,72 @@
+"""Usage plans: the throttle and the quotas that metering enforces. What a plan costs is billing's matter."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Tenant
+from metering.models.catalog import CODE, Meter
+
+
+class UsagePlan(models.Model):
+    """A set of limits that tenants are assigned to."""
+
+    code = models.CharField(max_length=100, unique=True, validators=[CODE])
+    name = models.CharField(max_length=120)
+    throttle_rate = models.PositiveIntegerField(null=True, blank=True, help_text="Requests a second; empty means no throttle.")
+    throttle_burst = models.PositiveIntegerField(null=True, blank=True, help_text="Most requests at once.")
+    is_default = models.BooleanField(default=False, help_text="New tenants are assigned to it.")
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="usage_plan_one_default"),
+            models.CheckConstraint(
+                condition=Q(throttle_rate=None, throttle_burst=None) | Q(throttle_rate__gte=1, throttle_burst__gte=1),
+                name="usage_plan_throttle_whole",
+            ),
+        ]
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class QuotaPeriod(models.TextChoices):
+    """How long a quota lasts: days and months of the tenant's time zone."""
+
+    DAY = "day", "Day"
+    MONTH = "month", "Month"
+
+
+class UsagePlanQuota(models.Model):
+    """What a usage plan allows of one meter in a period: hard refuses, soft lets the overage be billed."""
+
+    usage_plan = models.ForeignKey(UsagePlan, on_delete=models.CASCADE, related_name="quotas")
+    meter = models.ForeignKey(Meter, on_delete=models.PROTECT, related_name="quotas")
+    period = models.CharField(max_length=5, choices=QuotaPeriod.choices, default=QuotaPeriod.MONTH)
+    limit = models.DecimalField(max_digits=20, decimal_places=9)
+    is_hard = models.BooleanField(default=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["usage_plan", "meter", "period"], name="usage_plan_quota_once"),
+            models.CheckConstraint(condition=Q(limit__gte=0), name="usage_plan_quota_not_negative"),
+            models.CheckConstraint(condition=Q(period__in=QuotaPeriod.values), name="usage_plan_quota_period_known"),
+        ]
+        ordering: ClassVar = ["meter__code", "period"]
+
+    def __str__(self) -> str:
+        return f"{self.limit.normalize():f} {self.meter} a {self.period}"
+
+
+class UsagePlanAssignment(models.Model):
+    """Which usage plan a tenant has now; without one nothing is limited."""
+
+    tenant = models.OneToOneField(Tenant, primary_key=True, on_delete=models.CASCADE, related_name="usage_plan_assignment")
+    usage_plan = models.ForeignKey(UsagePlan, on_delete=models.PROTECT, related_name="assignments")
+    assigned_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.tenant} on {self.usage_plan}"
