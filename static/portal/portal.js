@@ -1,0 +1,136 @@
+// Behaviour of the portal's components. Every page works without it; this makes it quicker.
+(function () {
+    "use strict";
+
+    function isDark() {
+        const kept = document.documentElement.dataset.theme;
+        return kept ? kept === "dark" : window.matchMedia("(prefers-color-scheme: dark)").matches;
+    }
+
+    function toggleTheme() {
+        const next = isDark() ? "light" : "dark";
+        document.documentElement.dataset.theme = next;
+        try {
+            window.localStorage.setItem("theme", next);
+        } catch {
+            // The choice then lasts until the next page.
+        }
+        document.dispatchEvent(new CustomEvent("theme:changed"));
+    }
+
+    function announce(text) {
+        const region = document.getElementById("announcer");
+        if (region) {
+            region.textContent = text;
+        }
+    }
+
+    async function copy(button) {
+        const source = document.getElementById(button.dataset.copy);
+        const label = button.querySelector("[data-copy-label]");
+        try {
+            await navigator.clipboard.writeText(source.textContent.trim());
+        } catch {
+            const range = document.createRange();
+            range.selectNodeContents(source);
+            const selection = window.getSelection();
+            selection.removeAllRanges();
+            selection.addRange(range);
+            announce("Selected. Press Ctrl+C to copy.");
+            return;
+        }
+        announce("Copied");
+        if (label) {
+            const before = label.textContent;
+            label.textContent = "Copied";
+            window.setTimeout(() => { label.textContent = before; }, 1600);
+        }
+    }
+
+    function showTab(tab) {
+        const list = tab.closest("[role=tablist]");
+        for (const other of list.querySelectorAll("[role=tab]")) {
+            const isChosen = other === tab;
+            other.setAttribute("aria-selected", String(isChosen));
+            other.tabIndex = isChosen ? 0 : -1;
+            document.getElementById(other.getAttribute("aria-controls")).hidden = !isChosen;
+        }
+    }
+
+    // Without a script the panels stand below one another under their headings; with it they become tabs.
+    function makeTabs(root) {
+        for (const group of root.querySelectorAll("[data-tabs]:not([data-tabs-ready])")) {
+            group.dataset.tabsReady = "";
+            const list = group.querySelector("[role=tablist]");
+            list.hidden = false;
+            for (const heading of group.querySelectorAll("[data-tab-heading]")) {
+                heading.hidden = true;
+            }
+            showTab(list.querySelector("[role=tab]"));
+        }
+    }
+
+    function moveTab(event) {
+        const tabs = [...event.target.closest("[role=tablist]").querySelectorAll("[role=tab]")];
+        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (step) {
+            const next = tabs[(tabs.indexOf(event.target) + step + tabs.length) % tabs.length];
+            showTab(next);
+            next.focus();
+        }
+    }
+
+    document.addEventListener("click", (event) => {
+        const target = event.target.closest("[data-theme-toggle], [data-copy], [role=tab], [data-close-dialog]");
+        if (!target) {
+            for (const menu of document.querySelectorAll("details.switcher[open]")) {
+                if (!menu.contains(event.target)) {
+                    menu.open = false;
+                }
+            }
+            return;
+        }
+        if (target.matches("[data-theme-toggle]")) {
+            toggleTheme();
+        } else if (target.matches("[data-copy]")) {
+            copy(target);
+        } else if (target.matches("[role=tab]")) {
+            showTab(target);
+        } else {
+            const dialog = target.closest("dialog");
+            if (dialog) {
+                event.preventDefault();
+                dialog.close();
+            }
+        }
+    });
+
+    document.addEventListener("keydown", (event) => {
+        if (event.target.matches("[role=tab]")) {
+            moveTab(event);
+        }
+        if (event.key === "Escape") {
+            for (const menu of document.querySelectorAll("details.switcher[open]")) {
+                menu.open = false;
+                menu.querySelector("summary").focus();
+            }
+        }
+    });
+
+    // A filter form with data-submit-on-change sends itself; its button stays for those without a script.
+    document.addEventListener("change", (event) => {
+        const form = event.target.closest("form[data-submit-on-change]");
+        if (form) {
+            form.requestSubmit();
+        }
+    });
+
+    document.addEventListener("htmx:afterSwap", (event) => {
+        if (event.detail.target.id === "dialog-content") {
+            document.getElementById("dialog").showModal();
+        }
+        makeTabs(event.detail.target);
+    });
+
+    makeTabs(document);
+})();
