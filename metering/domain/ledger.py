@@ -1,0 +1,67 @@
+"""Values that speak of the ledger: whose half of it, what an ingest did, where rollups drifted from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+NO_KEY = UUID(int=0)
+TENANT_SCOPE = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One tenant's live or test half of the ledger, with the zone in which its days are cut."""
+
+    tenant_id: UUID
+    is_live: bool
+    time_zone: str
+    backfill_days: int
+
+    @property
+    def lock_key(self) -> int:
+        """The advisory lock of this half: 64 bits of the tenant's id, told apart by the last one."""
+        bits = int.from_bytes(self.tenant_id.bytes[8:], signed=True)
+        return bits | 1 if self.is_live else bits & ~1
+
+
+@dataclass(frozen=True, slots=True)
+class CounterKey:
+    """A counter of a limit that ingest keeps in step: `scope_id` is a key's id, or TENANT_SCOPE; the period is half-open."""
+
+    scope_id: UUID
+    meter_id: int
+    period_start: datetime
+    period_end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What became of each event, by `ParsedEvent.index`."""
+
+    accepted: tuple[int, ...]
+    duplicates: tuple[int, ...]
+    conflicts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A place where a rollup says something else than the ledger. `events` count events, `quantity` is in the meter's unit."""
+
+    tenant_id: UUID
+    is_live: bool
+    rollup: str
+    bucket: Mapping[str, object]
+    quantity_in_ledger: Decimal
+    quantity_in_rollup: Decimal
+    events_in_ledger: int
+    events_in_rollup: int
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{name} {value}" for name, value in self.bucket.items())
+        half = "live" if self.is_live else "test"
+        return (
+            f"{self.rollup} of tenant {self.tenant_id} ({half}), {where}: ledger {self.quantity_in_ledger} in "
+            f"{self.events_in_ledger} events, rollup {self.quantity_in_rollup} in {self.events_in_rollup}"
+        )

@@ -1,0 +1,231 @@
+"""Days, months and billing periods of a tenant's time zone, as half-open spans of UTC.
+
+Spans of one kind tile time: each ends where the next begins, whatever daylight saving does.
+A day begins at the first instant that the zone's calendar gives to it or to a later day; so a
+day that the zone skipped (Apia, 30 December 2011) is an empty span.
+`docs/algorithms/periods.md` holds the rules with worked examples.
+"""
+
+import re
+from calendar import monthrange
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final, NamedTuple, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+_HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+_SECOND: Final = timedelta(seconds=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_HOURS_SHOWN: Final = 24
+_MONTHS_IN_YEAR: Final = 12
+_YEAR_MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
+_FORECAST_STEP: Final = Decimal("1E-9")
+_FORECAST_CONTEXT: Final = Context(prec=80, rounding=ROUND_HALF_UP)
+
+
+class Period(StrEnum):
+    """The periods after which a quota starts anew."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+class Span(NamedTuple):
+    """A half-open span `[start, end)` of aware UTC instants."""
+
+    start: datetime
+    end: datetime
+
+    def contains(self, instant: datetime) -> bool:
+        """Tell whether `instant` lies in the span; its end does not."""
+        return self.start <= instant < self.end
+
+
+class YearMonth(NamedTuple):
+    """A calendar month."""
+
+    year: int
+    month: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read `2026-11`; None where it is no month that a span can be made of."""
+        shape = _YEAR_MONTH.fullmatch(text)
+        if shape is None:
+            return None
+        year, month = int(shape[1]), int(shape[2])
+        return cls(year, month) if date.min.year < year < date.max.year else None
+
+    @classmethod
+    def of(cls, day: date) -> Self:
+        """Return the month in which `day` lies."""
+        return cls(day.year, day.month)
+
+    def plus(self, months: int) -> Self:
+        """Return the month that stands `months` later; a negative number goes back."""
+        years, month = divmod(self.month - 1 + months, _MONTHS_IN_YEAR)
+        return type(self)(self.year + years, month + 1)
+
+    def first_day(self) -> date:
+        """Return the first day of the month."""
+        return date(self.year, self.month, 1)
+
+    def __str__(self) -> str:
+        return f"{self.year:04}-{self.month:02}"
+
+
+def is_known_zone(name: str) -> bool:
+    """Tell whether `name` is an IANA time zone that we can compute with."""
+    return name in _zone_names()
+
+
+def day_span(day: date, zone: str) -> Span:
+    """Return the calendar day in `zone`."""
+    return Span(start_of_day(day, zone), start_of_day(day + _DAY, zone))
+
+
+def month_span(month: YearMonth, zone: str) -> Span:
+    """Return the calendar month in `zone`."""
+    return Span(
+        start_of_day(month.first_day(), zone),
+        start_of_day(month.plus(1).first_day(), zone),
+    )
+
+
+def span_of(period: Period, as_of: datetime, zone: str) -> Span:
+    """Return the day or month of `zone` in which `as_of` lies."""
+    day = local_day(as_of, zone)
+    if period is Period.DAY:
+        return day_span(day, zone)
+    return month_span(YearMonth.of(day), zone)
+
+
+def local_day(instant: datetime, zone: str) -> date:
+    """Return the day whose span in `zone` holds `instant`.
+
+    It is the date on the zone's clocks, save where clocks went back over midnight: the days
+    must tile, so the new day goes on (St John's, until 2011, for an hour a year).
+    """
+    day = instant.astimezone(_zone(zone)).date()
+    return day + _DAY if instant >= start_of_day(day + _DAY, zone) else day
+
+
+def days_between(start: datetime, end: datetime, zone: str) -> list[date]:
+    """Return the days of `zone` that have an instant in `[start, end)`, in order."""
+    if start >= end:
+        return []
+    first, last = local_day(start, zone), local_day(end - _MICROSECOND, zone)
+    days = calendar_days(first, last + _DAY)
+    return [day for day in days if start_of_day(day, zone) < start_of_day(day + _DAY, zone)]
+
+
+def calendar_days(start: date, end: date) -> list[date]:
+    """Return the dates from `start` up to and without `end`."""
+    return [start + number * _DAY for number in range((end - start).days)]
+
+
+def is_in_reach(day: date) -> bool:
+    """Tell whether spans around `day` can be computed in every zone."""
+    return date.min.year < day.year < date.max.year
+
+
+def last_24_hours(as_of: datetime) -> list[Span]:
+    """Return 24 whole hours of UTC, the running one last."""
+    running = start_of_hour(as_of)
+    starts = (running - number * _HOUR for number in reversed(range(_HOURS_SHOWN)))
+    return [Span(start, start + _HOUR) for start in starts]
+
+
+def start_of_hour(instant: datetime) -> datetime:
+    """Return the whole hour of UTC in which `instant` lies."""
+    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def anchored_span(anchor: datetime, index: int, zone: str) -> Span:
+    """Return the billing period number `index` after `anchor`; the first is 0.
+
+    Boundaries keep the anchor's day and time of day in `zone`. Each is computed from the anchor
+    and not from the one before, so a 31st that had to yield to February comes back in March.
+    """
+    return Span(
+        _boundary(anchor, index, zone),
+        _boundary(anchor, index + 1, zone),
+    )
+
+
+def period_containing(anchor: datetime, zone: str, as_of: datetime) -> tuple[int, Span]:
+    """Return the billing period in which `as_of` lies, with its number.
+
+    The number is negative where `as_of` is earlier than the anchor.
+    """
+    zone_info = _zone(zone)
+    then, now = anchor.astimezone(zone_info), as_of.astimezone(zone_info)
+    index = (now.year - then.year) * _MONTHS_IN_YEAR + now.month - then.month
+    while as_of < _boundary(anchor, index, zone):
+        index -= 1
+    while as_of >= _boundary(anchor, index + 1, zone):
+        index += 1
+    return index, anchored_span(anchor, index, zone)
+
+
+def forecast(quantity: Decimal, span: Span, as_of: datetime) -> Decimal:
+    """Project `quantity`, counted in `span` up to `as_of`, in a straight line to its end.
+
+    Rounded half-up to 9 places, without trailing zeros. Before the span has begun there is
+    nothing to project from, and after its end nothing to project: the quantity itself.
+    """
+    elapsed = (as_of - span.start) // _MICROSECOND
+    length = (span.end - span.start) // _MICROSECOND
+    if not 0 < elapsed < length:
+        return quantity
+    context = _FORECAST_CONTEXT
+    projected = context.divide(context.multiply(quantity, Decimal(length)), Decimal(elapsed))
+    rounded = context.normalize(context.quantize(projected, _FORECAST_STEP))
+    return Decimal(format(rounded, "f"))
+
+
+@lru_cache(maxsize=4096)
+def start_of_day(day: date, zone: str) -> datetime:
+    """Return the first instant that the calendar of `zone` gives to `day` or to a later one."""
+    zone_info = _zone(zone)
+    midnight = datetime.combine(day, time(), tzinfo=zone_info)
+    early = midnight.astimezone(UTC)
+    late = midnight.replace(fold=1).astimezone(UTC)
+    if early <= late:  # Midnight exists, once or twice: the first one counts.
+        return early
+    # Clocks went forward over midnight: find the jump, on a whole second between the two.
+    before, after = late, early
+    while after - before > _SECOND:
+        middle = before + (after - before) // _SECOND // 2 * _SECOND
+        if middle.astimezone(zone_info).date() >= day:
+            after = middle
+        else:
+            before = middle
+    return after
+
+
+def _boundary(anchor: datetime, index: int, zone: str) -> datetime:
+    """Return the start of the anchored period number `index`, in UTC."""
+    if index == 0:
+        return anchor.astimezone(UTC)
+    local = anchor.astimezone(_zone(zone))
+    month = YearMonth(local.year, local.month).plus(index)
+    day = min(local.day, monthrange(month.year, month.month)[1])
+    moved = local.replace(year=month.year, month=month.month, day=day, fold=0)
+    return moved.astimezone(UTC)
+
+
+@lru_cache(maxsize=1)
+def _zone_names() -> frozenset[str]:
+    return frozenset(available_timezones() - {"localtime", "Factory"})
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{name!r} is not a known time zone.") from error
