@@ -123,6 +123,7 @@ DATABASES["default"] |= {
     "DISABLE_SERVER_SIDE_CURSORS": env.flag("DATABASE_POOLED", default=False),
     "OPTIONS": {
         "connect_timeout": 5,
+        "prepare_threshold": None if env.flag("DATABASE_POOLED", default=False) else 5,
         **DATABASES["default"].get("OPTIONS", {}),
         **({} if env.flag("DATABASE_AS_OWNER", default=False) else {"options": f"-c role={DATABASE_ROLE}"}),
     },
@@ -268,7 +269,7 @@ stripe.api_version = STRIPE_API_VERSION
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_MODEL = "accounts.Tenant"
 DJSTRIPE_SUBSCRIBER_MODEL_MIGRATION_DEPENDENCY = "0001_initial"
-DJSTRIPE_SUBSCRIBER_MODEL_REQUEST_CALLBACK = "billing.subscribers.subscriber_of_request"
+DJSTRIPE_SUBSCRIBER_MODEL_REQUEST_CALLBACK = "billing.selectors.subscribers.subscriber_of_request"
 
 LOGGING = logging_settings(is_json=IS_PRODUCTION, level=env.text("LOG_LEVEL", "WARNING" if TESTING else "INFO"))
 

@@ -7,6 +7,7 @@ both sides, lets through.
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -37,6 +38,7 @@ class MeterRule(NamedTuple):
     value_property: str = ""
     dimensions: tuple[str, ...] = ()
     filters: Mapping[str, tuple[str, ...]] = {}  # noqa: RUF012 -- never written to
+    counts_from: datetime = datetime.min.replace(tzinfo=UTC)
 
 
 class Contribution(NamedTuple):
@@ -45,6 +47,11 @@ class Contribution(NamedTuple):
     meter_id: int
     quantity: Decimal
     dimensions: dict[str, str | None]
+
+
+def rules_counting_at(rules: Iterable[MeterRule], received_at: datetime) -> tuple[MeterRule, ...]:
+    """Return the rules that count an event received then: a meter begins some seconds after it was made."""
+    return tuple(rule for rule in rules if rule.counts_from <= received_at)
 
 
 def contributions(

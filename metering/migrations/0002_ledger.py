@@ -22,11 +22,11 @@ def add_http_request(apps, schema_editor):
     meter = apps.get_model("metering", "Meter").objects
     meter.create(
         code="api_requests", name="API requests", unit="requests", event_type=http_request, aggregation="count",
-        dimensions=DIMENSIONS, created_at=created_at,
+        dimensions=DIMENSIONS, counts_from=datetime(2000, 1, 1, tzinfo=UTC), created_at=created_at,
     )  # fmt: skip
     meter.create(
         code="api_bytes", name="Bytes sent", unit="bytes", event_type=http_request, aggregation="sum",
-        value_property="response_length", dimensions=DIMENSIONS, created_at=created_at,
+        value_property="response_length", dimensions=DIMENSIONS, counts_from=datetime(2000, 1, 1, tzinfo=UTC), created_at=created_at,
     )  # fmt: skip
 
 

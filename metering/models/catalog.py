@@ -47,6 +47,7 @@ class Meter(models.Model):
         models.CharField(max_length=100), default=list, blank=True, help_text="Properties by which daily usage is kept apart."
     )
     filters = models.JSONField(default=dict, blank=True, help_text='Property → accepted values, e.g. {"status": ["200", "201"]}.')
+    counts_from = models.DateTimeField(help_text="Events received from then on count; earlier ones never do.")
     created_at = models.DateTimeField(editable=False)
 
     class Meta:

@@ -1,0 +1,162 @@
+"""Ingest: events into the ledger, each exactly once, with usage and limits in step, by one SQL statement.
+
+The claim of an event's identity, the event, the rollups and the counters are written together or not at all. Whoever
+sends an event again, in whatever order and from however many processes, finds the claim taken: the same content is a
+duplicate, another content a conflict, and neither changes anything.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import OperationalError, connection
+from msgspec import Raw
+from psycopg.errors import DeadlockDetected
+
+from metering.domain.event_input import ParsedEvent
+from metering.domain.ledger import CounterKey, IngestResult, Ledger
+from metering.selectors.catalog import meter_rules
+from metering.services.partitions import ensure_partitions_of
+from metering.services.statements import ADD_TO_ROLLUPS, CONTRIBUTIONS, ENCODER, METERS, fetch_all, meters_parameter
+
+DEADLOCK_TRIES_MAX = 5
+
+# Answers only the events that were not accepted; `NULL` means that the claim was taken by a transaction younger than our snapshot.
+INGEST = f"""
+WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(%(lock_key)s)),
+input AS MATERIALIZED (
+    SELECT e.n, decode(e.key, 'hex') AS key, decode(e.hash, 'hex') AS content_hash, e.occurred_at, e.id, e.source, e.type,
+        e.quantity, e.subject, e.properties
+    FROM gate, jsonb_to_recordset(%(events)s::jsonb) AS e(
+        n int, key text, hash text, occurred_at timestamptz, id text, source text, type text, quantity numeric, subject text, properties jsonb)
+),
+claimed AS (
+    INSERT INTO event_identity (tenant_id, is_live, key, occurred_at, content_hash)
+    SELECT %(tenant_id)s::uuid, %(is_live)s, key, occurred_at, content_hash FROM input ORDER BY key
+    ON CONFLICT DO NOTHING
+    RETURNING key
+),
+stored AS (
+    INSERT INTO event (tenant_id, is_live, occurred_at, key, id, source, type, quantity, subject, api_key_id, properties, received_at)
+    SELECT %(tenant_id)s::uuid, %(is_live)s, occurred_at, key, id, source, type, quantity, subject, %(api_key_id)s::uuid, properties,
+        %(received_at)s::timestamptz
+    FROM input JOIN claimed USING (key)
+    RETURNING key, occurred_at, received_at, type, quantity, api_key_id, properties
+),
+{METERS},
+{CONTRIBUTIONS.format(events="stored")},
+{ADD_TO_ROLLUPS.format(sign="")}
+SELECT i.n, known.content_hash = i.content_hash
+FROM input AS i
+LEFT JOIN event_identity AS known ON known.tenant_id = %(tenant_id)s::uuid AND known.is_live = %(is_live)s AND known.key = i.key
+WHERE NOT EXISTS (SELECT FROM claimed AS c WHERE c.key = i.key)
+"""
+
+KNOWN_HASHES = """
+SELECT key, content_hash FROM event_identity
+WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND key = ANY(%(keys)s)
+"""
+
+
+def ingest_events(
+    *,
+    ledger: Ledger,
+    events: Sequence[ParsedEvent],
+    api_key_id: UUID | None,
+    as_of: datetime,
+    counters: Sequence[CounterKey] = (),
+) -> IngestResult:
+    """Store what is new and say of each event what became of it.
+
+    `counters` are the limits that must count these events; a caller that has counted them already passes none.
+    Outside of a transaction the events are on disk when this returns. Raises Django's database errors, after which
+    nothing of this call is stored; calling again with the same events is always safe.
+    """
+    first_by_key, repeated, clashing = _first_of_each(events)
+    if not first_by_key:
+        return IngestResult(accepted=(), duplicates=(), conflicts=())
+    ensure_partitions_of(days=_months_of(first_by_key.values()))
+    parameters = {
+        "lock_key": ledger.lock_key,
+        "tenant_id": ledger.tenant_id,
+        "is_live": ledger.is_live,
+        "time_zone": ledger.time_zone,
+        "slots": settings.LEDGER_SLOTS,
+        "api_key_id": api_key_id,
+        "received_at": as_of,
+        "events": _events_parameter(first_by_key.values()),
+        "meters": meters_parameter(meter_rules()),
+        "counters": counters_parameter(counters),
+    }
+    refused = dict(_run(parameters))
+    younger = [event for event in first_by_key.values() if refused.get(event.index, False) is None]
+    if younger:
+        refused |= _compare_with_known(ledger, younger)
+    duplicates = [*repeated, *(index for index, is_same in refused.items() if is_same)]
+    conflicts = [*clashing, *(index for index, is_same in refused.items() if not is_same)]
+    accepted = (event.index for event in first_by_key.values() if event.index not in refused)
+    return IngestResult(accepted=tuple(accepted), duplicates=tuple(sorted(duplicates)), conflicts=tuple(sorted(conflicts)))
+
+
+def _run(parameters: dict[str, object]) -> list[tuple[int, bool | None]]:
+    """Run the statement; of two that wait for each other PostgreSQL cancels one whole, which may simply be sent again."""
+    for _ in range(DEADLOCK_TRIES_MAX - 1):
+        try:
+            return [(n, is_same) for n, is_same in fetch_all(INGEST, parameters)]
+        except OperationalError as error:
+            if connection.in_atomic_block or not isinstance(error.__cause__, DeadlockDetected):
+                raise
+    return [(n, is_same) for n, is_same in fetch_all(INGEST, parameters)]
+
+
+def _first_of_each(events: Iterable[ParsedEvent]) -> tuple[dict[bytes, ParsedEvent], list[int], list[int]]:
+    """The first event of each identity within the call, and the indexes of its repetitions and of its contradictions."""
+    first_by_key: dict[bytes, ParsedEvent] = {}
+    repeated: list[int] = []
+    clashing: list[int] = []
+    for event in events:
+        first = first_by_key.setdefault(event.key, event)
+        if first is not event:
+            (repeated if first.content_hash == event.content_hash else clashing).append(event.index)
+    return first_by_key, repeated, clashing
+
+
+def _months_of(events: Iterable[ParsedEvent]) -> set[date]:
+    return {date(event.occurred_at.year, event.occurred_at.month, 1) for event in events}
+
+
+def _events_parameter(events: Iterable[ParsedEvent]) -> str:
+    """The events as the JSON that `input` reads; properties go through as the bytes they were hashed from."""
+    return ENCODER.encode(
+        [
+            {
+                "n": event.index,
+                "key": event.key.hex(),
+                "hash": event.content_hash.hex(),
+                "occurred_at": event.occurred_at,
+                "id": event.id,
+                "source": event.source,
+                "type": event.type,
+                "quantity": event.quantity,
+                "subject": event.subject,
+                "properties": Raw(event.properties_json),
+            }
+            for event in events
+        ]
+    ).decode()
+
+
+def counters_parameter(counters: Sequence[CounterKey]) -> str:
+    """The counters as the JSON that `ADD_TO_ROLLUPS` reads."""
+    return ENCODER.encode(counters).decode()
+
+
+def _compare_with_known(ledger: Ledger, events: Sequence[ParsedEvent]) -> dict[int, bool]:
+    """Whether each event has the content that its identity was claimed with, by a snapshot that sees the claim."""
+    rows = fetch_all(
+        KNOWN_HASHES,
+        {"tenant_id": ledger.tenant_id, "is_live": ledger.is_live, "keys": [event.key for event in events]},
+    )
+    known = {bytes(key): bytes(content_hash) for key, content_hash in rows}
+    return {event.index: known[event.key] == event.content_hash for event in events}

@@ -1,0 +1,53 @@
+"""Partitions of the event table: a month each, made ahead by schedule and on demand for old times.
+
+There is no default partition, so an event is refused loudly rather than misplaced.
+"""
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from django.db import connection
+
+from metering.services.statements import fetch_all
+
+MONTHS_AHEAD: Final = 3
+# Months that this process has seen a partition for; a partition that an operator drops is remembered until a restart.
+_seen: set[date] = set()
+
+MAKE = "SELECT month::text, ledger_ensure_event_partition(month) FROM unnest(%(months)s::date[]) AS month ORDER BY month"
+
+
+def ensure_partitions(*, first: date, last: date) -> list[str]:
+    """Make the partitions from `first`'s month to `last`'s where missing; answer the months that were made, as 2026-11."""
+    return [month[:7] for month, is_new in fetch_all(MAKE, {"months": _months_between(first, last)}) if is_new]
+
+
+def ensure_partitions_around(*, as_of: datetime, backfill_days: int) -> list[str]:
+    """Make what events may need soon: from the start of the backfill window to some months ahead."""
+    return ensure_partitions(
+        first=(as_of - timedelta(days=backfill_days)).date(), last=(as_of + timedelta(days=31 * MONTHS_AHEAD)).date()
+    )
+
+
+def ensure_partitions_of(*, days: Collection[date]) -> None:
+    """Make the partitions of the months in which these days lie; costs nothing for months seen before."""
+    missing = sorted({day.replace(day=1) for day in days} - _seen)
+    if missing:
+        made = {date.fromisoformat(month) for month, is_new in fetch_all(MAKE, {"months": missing}) if is_new}
+        # One made within a transaction may yet be rolled back.
+        _seen.update(missing if not connection.in_atomic_block else set(missing) - made)
+
+
+def forget_seen_partitions() -> None:
+    """Ask the database again: for tests, whose databases come and go within one process."""
+    _seen.clear()
+
+
+def _months_between(first: date, last: date) -> list[date]:
+    month, end = first.replace(day=1), last.replace(day=1)
+    months = []
+    while month <= end:
+        months.append(month)
+        month = (month + timedelta(days=31)).replace(day=1)
+    return months

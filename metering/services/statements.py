@@ -1,0 +1,113 @@
+"""The SQL of the ledger: how it is sent, and the fragments that every statement shares.
+
+Ingest, void, rebuild and reconciliation must agree to the last digit on what an event contributes to which meter, so
+`METERS` and `CONTRIBUTIONS` stand here once. `metering.domain.contribution` says the same in Python; a property test compares the two.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+from django.db import connection
+
+from metering.domain.contribution import MeterRule
+
+ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+# %(meters)s is `meters_parameter()`. The dimensions of meters that share them are built once.
+METERS = """
+meters AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(meters)s::jsonb) AS m(
+        meter_id bigint, event_type text, aggregation text, value_property text, dimensions jsonb, filters jsonb, counts_from timestamptz)
+)"""
+
+# {events} is a relation with key, occurred_at, received_at, type, quantity, api_key_id and properties.
+CONTRIBUTIONS = """
+contribution AS MATERIALIZED (
+    SELECT e.key, e.occurred_at, coalesce(e.api_key_id, '00000000-0000-0000-0000-000000000000'::uuid) AS api_key_id, m.meter_id,
+        CASE
+            WHEN m.aggregation = 'count' THEN 1
+            WHEN m.value_property = '' THEN e.quantity
+            WHEN jsonb_typeof(e.properties -> m.value_property) = 'number' THEN (e.properties ->> m.value_property)::numeric
+            WHEN jsonb_typeof(e.properties -> m.value_property) = 'string'
+                AND e.properties ->> m.value_property ~ '^-?[0-9]{{1,20}}(\\.[0-9]{{1,9}})?$'
+                THEN (e.properties ->> m.value_property)::numeric
+            ELSE 0
+        END AS quantity,
+        (SELECT coalesce(jsonb_object_agg(name, e.properties ->> name), '{{}}'::jsonb)
+            FROM jsonb_array_elements_text(m.dimensions) AS name) AS dimensions
+    FROM {events} AS e
+    JOIN meters AS m ON m.event_type = e.type AND m.counts_from <= e.received_at
+    WHERE m.filters = '{{}}'::jsonb OR NOT EXISTS (
+        SELECT FROM jsonb_each(m.filters) AS f(name, accepted) WHERE NOT coalesce(f.accepted ? (e.properties ->> f.name), false))
+)"""
+
+HOUR_BUCKETS = """
+SELECT meter_id, date_trunc('hour', occurred_at, 'UTC') AS hour, sum(quantity) AS quantity, count(*) AS events
+FROM contribution GROUP BY 1, 2"""
+
+# The digest makes dimensions of any length fit into the primary key.
+DAY_BUCKETS = """
+SELECT meter_id, (occurred_at AT TIME ZONE %(time_zone)s)::date AS day, api_key_id,
+    substring(sha256(convert_to(dimensions::text, 'UTF8')) FROM 1 FOR 16) AS dimension_key,
+    dimensions, sum(quantity) AS quantity, count(*) AS events
+FROM contribution GROUP BY 1, 2, 3, 4, 5"""
+
+# Rows are written in the order of their keys, so that no two statements wait for each other in a circle.
+ADD_TO_ROLLUPS = f"""
+hours AS (
+    INSERT INTO usage_hour AS u (tenant_id, is_live, meter_id, hour, slot, quantity, events)
+    SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, hour, pg_backend_pid() %% %(slots)s, {{sign}} quantity, {{sign}} events
+    FROM ({HOUR_BUCKETS}) AS bucket ORDER BY meter_id, hour
+    ON CONFLICT ON CONSTRAINT usage_hour_once
+        DO UPDATE SET quantity = u.quantity + excluded.quantity, events = u.events + excluded.events
+),
+days AS (
+    INSERT INTO usage_day AS u (tenant_id, is_live, meter_id, day, api_key_id, dimension_key, slot, dimensions, quantity, events)
+    SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, day, api_key_id, dimension_key, pg_backend_pid() %% %(slots)s, dimensions,
+        {{sign}} quantity, {{sign}} events
+    FROM ({DAY_BUCKETS}) AS bucket ORDER BY meter_id, day, api_key_id, dimension_key
+    ON CONFLICT ON CONSTRAINT usage_day_once
+        DO UPDATE SET quantity = u.quantity + excluded.quantity, events = u.events + excluded.events
+),
+counters AS (
+    INSERT INTO limit_counter AS l (tenant_id, is_live, scope_id, meter_id, period_start, period_end, used, is_ready)
+    SELECT %(tenant_id)s::uuid, %(is_live)s, q.scope_id, q.meter_id, q.period_start, q.period_end, {{sign}} sum(c.quantity), false
+    FROM contribution AS c
+    JOIN jsonb_to_recordset(%(counters)s::jsonb)
+        AS q(scope_id uuid, meter_id bigint, period_start timestamptz, period_end timestamptz)
+        ON q.meter_id = c.meter_id AND c.occurred_at >= q.period_start AND c.occurred_at < q.period_end
+    GROUP BY 3, 4, 5, 6 ORDER BY 3, 4, 5, 6
+    ON CONFLICT ON CONSTRAINT limit_counter_once DO UPDATE SET used = l.used + excluded.used
+)"""
+
+
+def meters_parameter(rules: Sequence[MeterRule]) -> str:
+    """The meters as the JSON that `METERS` reads."""
+    return ENCODER.encode(
+        [
+            {
+                "meter_id": rule.id,
+                "event_type": rule.event_type,
+                "aggregation": rule.aggregation,
+                "value_property": rule.value_property,
+                "dimensions": rule.dimensions,
+                "filters": rule.filters,
+                "counts_from": rule.counts_from,
+            }
+            for rule in rules
+        ]
+    ).decode()
+
+
+def fetch_all(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    """Run one statement with its parameters sent apart from it, prepared at its first use on a connection.
+
+    Django's own cursors bind on the client, which parses a batch of events twice and plans it anew each time.
+    Errors are Django's; outside of a transaction the statement commits by itself.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(statement, parameters, prepare=True)
+        return cursor.fetchall() if cursor.description else []
