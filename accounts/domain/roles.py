@@ -28,9 +28,7 @@ class Capability(StrEnum):
 CAPABILITIES: Final[dict[Role, frozenset[Capability]]] = {
     Role.OWNER: frozenset(Capability),
     Role.ADMIN: frozenset(Capability),
-    Role.DEVELOPER: frozenset(
-        {Capability.MANAGE_KEYS, Capability.READ_USAGE, Capability.MANAGE_WEBHOOKS}
-    ),
+    Role.DEVELOPER: frozenset({Capability.MANAGE_KEYS, Capability.READ_USAGE, Capability.MANAGE_WEBHOOKS}),
     Role.VIEWER: frozenset({Capability.READ_USAGE}),
 }
 _RANKS: Final = {role: rank for rank, role in enumerate(reversed(Role))}

@@ -28,9 +28,7 @@ SCOPES_FOR_TENANT_KEYS: Final = (
 SCOPES_FOR_SERVICE_KEYS: Final = tuple(Scope)
 
 
-def validate(
-    names: Iterable[str], *, allowed: Collection[Scope] = SCOPES_FOR_TENANT_KEYS
-) -> tuple[Scope, ...]:
+def validate(names: Iterable[str], *, allowed: Collection[Scope] = SCOPES_FOR_TENANT_KEYS) -> tuple[Scope, ...]:
     """Return the named scopes once each, in the order of `Scope`.
 
     Raises `InvalidFieldsError` where a name is unknown or not `allowed`, or none is given.

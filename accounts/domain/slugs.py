@@ -34,11 +34,7 @@ def slugify_name(name: str) -> str:
 
 def is_slug(text: str) -> bool:
     """Tell whether `text` has a slug's shape and is not reserved."""
-    return (
-        len(text) <= SLUG_CHARACTERS_MAX
-        and _SHAPE.fullmatch(text) is not None
-        and text not in RESERVED_SLUGS
-    )
+    return len(text) <= SLUG_CHARACTERS_MAX and _SHAPE.fullmatch(text) is not None and text not in RESERVED_SLUGS
 
 
 def slug_candidates(name: str) -> Iterator[str]:

@@ -99,9 +99,7 @@ def canonical_properties(
 ) -> dict[str, PropertyValue]:
     """Return the properties with each number in its canonical form."""
     return {
-        name: canonical_number(value)
-        if isinstance(value, (int, Decimal)) and not isinstance(value, bool)
-        else value
+        name: canonical_number(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else value
         for name, value in properties.items()
     }
 
@@ -115,7 +113,7 @@ def decimal_text(value: int | Decimal) -> str:
     """Return a number without an exponent, as PostgreSQL prints a numeric."""
     if isinstance(value, int):
         return str(value)
-    return format(value if value else value.copy_abs(), "f")
+    return format(value or value.copy_abs(), "f")
 
 
 def _without_trailing_zeros(value: Decimal) -> int | Decimal:

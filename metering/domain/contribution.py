@@ -37,7 +37,7 @@ class MeterRule(NamedTuple):
     aggregation: Aggregation
     value_property: str = ""
     dimensions: tuple[str, ...] = ()
-    filters: Mapping[str, tuple[str, ...]] = {}  # noqa: RUF012 -- never written to
+    filters: Mapping[str, tuple[str, ...]] = {}
     counts_from: datetime = datetime.min.replace(tzinfo=UTC)
 
 
@@ -72,9 +72,7 @@ def contributions(
     ]
 
 
-def passes(
-    filters: Mapping[str, tuple[str, ...]], properties: Mapping[str, PropertyValue]
-) -> bool:
+def passes(filters: Mapping[str, tuple[str, ...]], properties: Mapping[str, PropertyValue]) -> bool:
     """Tell whether every filtered property has one of its texts; an absent one has none."""
     return all(text_of(properties.get(name)) in texts for name, texts in filters.items())
 
@@ -97,9 +95,7 @@ def numeric_value(value: PropertyValue) -> Decimal:
     return Decimal(value)
 
 
-def _measured(
-    rule: MeterRule, quantity: Decimal, properties: Mapping[str, PropertyValue]
-) -> Decimal:
+def _measured(rule: MeterRule, quantity: Decimal, properties: Mapping[str, PropertyValue]) -> Decimal:
     if rule.aggregation is Aggregation.COUNT:
         return _ONE
     if not rule.value_property:

@@ -38,9 +38,7 @@ QUANTITY_DECIMAL_PLACES_MAX: Final = 9
 _POINTER_NAME_CHARACTERS_MAX: Final = 100
 Decoded = TypeVar("Decoded")
 
-_QUANTITY_TEXT: Final = re.compile(
-    r"-?[0-9]{1,60}(?:\.[0-9]{1,60})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII
-)
+_QUANTITY_TEXT: Final = re.compile(r"-?[0-9]{1,60}(?:\.[0-9]{1,60})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _PLAIN_QUANTITY_TEXT: Final = re.compile(r"[0-9]{1,11}(?:\.[0-9]{1,9})?", re.ASCII)
 
 
@@ -143,9 +141,10 @@ def decode_body(body: bytes) -> Submission:
     if len(members) > 1:
         raise MalformedBodyError("A batch has one member, events, and no other.")
     try:
-        return _batch_of(_decode(_ELEMENTS, members["events"]))
+        elements = _decode(_ELEMENTS, members["events"])
     except msgspec.ValidationError as error:
         raise MalformedBodyError("The member events is not an array.") from error
+    return _batch_of(elements)
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
@@ -204,9 +203,9 @@ def parse_events(
     return parsed, rejected
 
 
-def batch_pointer(rejection: Rejection) -> str:
+def batch_pointer(rejection: Rejection, member: str = "events") -> str:
     """Return the pointer of a rejection into the body of a batch."""
-    return f"/events/{rejection.index}{rejection.pointer}"
+    return f"/{member}/{rejection.index}{rejection.pointer}"
 
 
 def read_quantity(value: object) -> int | Decimal:
@@ -266,9 +265,7 @@ def _judge(
     return ParsedEvent(
         index=index,
         key=event_key(source, event.id),
-        content_hash=content_hash_of_canonical(
-            event.type, given, quantity, event.subject, properties_json
-        ),
+        content_hash=content_hash_of_canonical(event.type, given, quantity, event.subject, properties_json),
         source=source,
         id=event.id,
         type=event.type,
@@ -426,8 +423,9 @@ def _id_to_tell(item: EventInput | msgspec.Raw | Mapping[str, Any]) -> str | Non
         value: object = item.id
     else:
         value = _members_or_none(item).get("id")
-    is_tellable = isinstance(value, str) and len(value) <= ID_CHARACTERS_MAX
-    return value if is_tellable and is_storable(value) else None
+    if not isinstance(value, str) or len(value) > ID_CHARACTERS_MAX:
+        return None
+    return value if is_storable(value) else None
 
 
 def _members_or_none(item: msgspec.Raw | Mapping[str, Any]) -> Mapping[str, Any]:
@@ -441,9 +439,7 @@ def _members_or_none(item: msgspec.Raw | Mapping[str, Any]) -> Mapping[str, Any]
 
 def _batch_of(items: Sequence[EventInput | msgspec.Raw]) -> Submission:
     if not 1 <= len(items) <= EVENTS_PER_BATCH_MAX:
-        raise MalformedBodyError(
-            f"A batch holds 1 to {EVENTS_PER_BATCH_MAX} events, not {len(items)}."
-        )
+        raise MalformedBodyError(f"A batch holds 1 to {EVENTS_PER_BATCH_MAX} events, not {len(items)}.")
     return Submission(is_batch=True, items=items)
 
 
@@ -461,9 +457,7 @@ def _require_utf_8(body: bytes) -> None:
         raise MalformedBodyError("The body is not UTF-8.") from error
 
 
-def _decode(
-    decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Raw
-) -> Decoded:
+def _decode(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Raw) -> Decoded:
     """Decode, or raise ValidationError for another shape, MalformedBodyError for no JSON."""
     try:
         return decoder.decode(text)

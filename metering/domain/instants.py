@@ -24,12 +24,8 @@ _COMMON_LOG: Final = re.compile(
     r" (?P<sign>[+-])(?P<offset_hours>\d\d)(?P<offset_minutes>[0-5]\d)\]?",
     re.ASCII,
 )
-_MONTHS: Final = {
-    name: number
-    for number, name in enumerate(
-        "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1
-    )
-}
+_MONTH_NAMES: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS: Final = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
 
 
 class InvalidInstantError(ValueError):
@@ -37,9 +33,15 @@ class InvalidInstantError(ValueError):
 
 
 def read_instant(value: object) -> datetime:
-    """Read an RFC 3339 text or an integer of epoch milliseconds. Raises `InvalidInstantError`."""
+    """Read an RFC 3339 text or an integer of epoch milliseconds; an aware datetime is one already.
+
+    Raises `InvalidInstantError`.
+    """
     if isinstance(value, str):
         return _read_rfc_3339(value)
+    if isinstance(value, datetime):
+        assert value.tzinfo is not None, "an instant is aware"
+        return value.astimezone(UTC)
     if isinstance(value, int) and not isinstance(value, bool):
         return _read_milliseconds(value)
     raise InvalidInstantError("An RFC 3339 text or an integer of epoch milliseconds.")
@@ -50,9 +52,7 @@ def read_common_log_time(text: str) -> datetime:
     shape = _COMMON_LOG.fullmatch(text) if len(text) <= _CHARACTERS_MAX else None
     if shape is None or shape["month"] not in _MONTHS:
         raise InvalidInstantError("Not a time such as 17/May/2015:10:05:03 +0000.")
-    offset = timedelta(
-        hours=int(shape["offset_hours"]), minutes=int(shape["offset_minutes"])
-    )
+    offset = timedelta(hours=int(shape["offset_hours"]), minutes=int(shape["offset_minutes"]))
     leap = shape["second"] == "60"
     try:
         instant = datetime(

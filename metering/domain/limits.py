@@ -49,9 +49,7 @@ class LimitState(NamedTuple):
     window_seconds: int
 
 
-def take(
-    bucket: Bucket | None, rate: int, burst: int, cost: int, as_of: datetime
-) -> Taken:
+def take(bucket: Bucket | None, rate: int, burst: int, cost: int, as_of: datetime) -> Taken:
     """Take `cost` tokens from a bucket that gains `rate` tokens a second, up to `burst`.
 
     No bucket is a full one. A clock that went back refills nothing.
@@ -85,9 +83,7 @@ def _refilled(bucket: Bucket | None, rate: int, burst: int, now: int) -> Bucket:
     elapsed = max(now - bucket.updated_at_microseconds, 0)
     # Bounding the time before multiplying keeps the product below capacity + rate.
     gained = min(elapsed, _wait(capacity - tokens, rate)) * rate
-    return Bucket(
-        min(tokens + gained, capacity), max(now, bucket.updated_at_microseconds)
-    )
+    return Bucket(min(tokens + gained, capacity), max(now, bucket.updated_at_microseconds))
 
 
 def _wait(micro_tokens: int, rate: int) -> int:
@@ -107,26 +103,20 @@ def retry_after(microseconds: int) -> str:
 
 def rate_limit_policy_header(states: Sequence[LimitState]) -> str:
     """Format `RateLimit-Policy`, as in `"throttle";q=100;w=1, "quota";q=10000;w=2592000`."""
-    return ", ".join(
-        f"{_quoted(state.name)};q={_integer(state.limit)};w={state.window_seconds}"
-        for state in states
-    )
+    return ", ".join(f"{_quoted(state.name)};q={_integer(state.limit)};w={state.window_seconds}" for state in states)
 
 
 def rate_limit_header(states: Sequence[LimitState], as_of: datetime) -> str:
     """Format `RateLimit`, as in `"throttle";r=99;t=1, "quota";r=8123;t=86400`."""
     return ", ".join(
-        f"{_quoted(state.name)};r={_integer(state.remaining)}"
-        f";t={seconds_until(state.resets_at, as_of)}"
+        f"{_quoted(state.name)};r={_integer(state.remaining)};t={seconds_until(state.resets_at, as_of)}"
         for state in states
     )
 
 
 def _quoted(name: str) -> str:
     """Return a structured-field string (RFC 9651): printable ASCII, others as `?`."""
-    printable = "".join(
-        character if " " <= character <= "~" else "?" for character in name
-    )
+    printable = "".join(character if " " <= character <= "~" else "?" for character in name)
     escaped = printable.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 

@@ -1,0 +1,73 @@
+"""Reading what gateways send to `POST /access-logs`: each record becomes one `http_request` event.
+
+`request_id` is the event's id and `request_time` its time; the rest are its properties. A record
+holds no other fields than these, and all but `request_id` may be absent.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from accounts.errors import MalformedBodyError
+from metering.domain.access_log import (
+    EVENT_TYPE,
+    AccessRecord,
+    InvalidRecordError,
+    record_of,
+    record_to_event_properties,
+)
+from metering.domain.event_input import (
+    EVENTS_PER_BATCH_MAX,
+    IngestRules,
+    ParsedEvent,
+    Rejection,
+    decode_object,
+    parse_event,
+    pointer_part,
+)
+
+_FIELDS: Final = frozenset(AccessRecord._fields)
+_POINTERS: Final = {"/id": "/request_id", "/timestamp": "/request_time"}
+
+
+def decode_records(body: bytes) -> list[Any]:
+    """Read `{"records": [1…5000 records]}`, not judged yet. Raises `MalformedBodyError`."""
+    members = decode_object(body)
+    records = members.get("records")
+    if not isinstance(records, list) or len(members) > 1:
+        raise MalformedBodyError("The body has one member, records, which is an array.")
+    if not 1 <= len(records) <= EVENTS_PER_BATCH_MAX:
+        raise MalformedBodyError(f"A batch holds 1 to {EVENTS_PER_BATCH_MAX} records, not {len(records)}.")
+    return records
+
+
+def parse_record(item: object, index: int, received_at: datetime, rules: IngestRules) -> ParsedEvent | Rejection:
+    """Judge one record as `parse_event` judges an event; a pointer leads into the record."""
+    if not isinstance(item, dict):
+        return Rejection(index, None, "invalid_type", "A record is a JSON object.", "")
+    for name in item:
+        if name not in _FIELDS:
+            return Rejection(index, None, "unknown_field", "No such field.", f"/{pointer_part(name)}")
+    request_id = item.get("request_id")
+    if request_id is None:
+        return Rejection(index, None, "required", "This field is needed.", "/request_id")
+    try:
+        record = record_of(item)
+    except InvalidRecordError as error:
+        code = "invalid_timestamp" if error.field == "request_time" else "invalid_properties"
+        return Rejection(index, None, code, error.detail, f"/{error.field}")
+    return event_from_record(record, request_id, index, received_at, rules)
+
+
+def event_from_record(
+    record: AccessRecord, event_id: object, index: int, received_at: datetime, rules: IngestRules
+) -> ParsedEvent | Rejection:
+    """Turn a record into an event under `event_id`, the record's own or that of its line."""
+    event = {"id": event_id, "type": EVENT_TYPE, "properties": record_to_event_properties(record)}
+    if record.request_time is not None:
+        event["timestamp"] = record.request_time
+    verdict = parse_event(event, index, received_at, rules)
+    if isinstance(verdict, Rejection):
+        return msgspec.structs.replace(verdict, pointer=_POINTERS.get(verdict.pointer, verdict.pointer))
+    return verdict
