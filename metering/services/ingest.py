@@ -17,8 +17,9 @@ from psycopg.errors import DeadlockDetected
 from metering.domain.event_input import ParsedEvent
 from metering.domain.ledger import CounterKey, IngestResult, Ledger
 from metering.selectors.catalog import meter_rules
+from metering.selectors.statements import CONTRIBUTIONS, ENCODER, METERS, fetch_all, meters_parameter
 from metering.services.partitions import ensure_partitions_of
-from metering.services.statements import ADD_TO_ROLLUPS, CONTRIBUTIONS, ENCODER, METERS, fetch_all, meters_parameter
+from metering.services.rollups import ADD_TO_ROLLUPS, counters_parameter
 
 DEADLOCK_TRIES_MAX = 5
 
@@ -145,11 +146,6 @@ def _events_parameter(events: Iterable[ParsedEvent]) -> str:
             for event in events
         ]
     ).decode()
-
-
-def counters_parameter(counters: Sequence[CounterKey]) -> str:
-    """The counters as the JSON that `ADD_TO_ROLLUPS` reads."""
-    return ENCODER.encode(counters).decode()
 
 
 def _compare_with_known(ledger: Ledger, events: Sequence[ParsedEvent]) -> dict[int, bool]:

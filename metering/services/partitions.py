@@ -9,7 +9,7 @@ from typing import Final
 
 from django.db import connection
 
-from metering.services.statements import fetch_all
+from metering.selectors.statements import fetch_all
 
 MONTHS_AHEAD: Final = 3
 # Months that this process has seen a partition for; a partition that an operator drops is remembered until a restart.

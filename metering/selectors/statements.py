@@ -1,4 +1,4 @@
-"""The SQL of the ledger: how it is sent, and the fragments that every statement shares.
+"""The SQL of the ledger: how it is sent, and the fragments that every statement shares, whether it reads or writes.
 
 Ingest, void, rebuild and reconciliation must agree to the last digit on what an event contributes to which meter, so
 `METERS` and `CONTRIBUTIONS` stand here once. `metering.domain.contribution` says the same in Python; a property test compares the two.
@@ -53,34 +53,6 @@ SELECT meter_id, (occurred_at AT TIME ZONE %(time_zone)s)::date AS day, api_key_
     substring(sha256(convert_to(dimensions::text, 'UTF8')) FROM 1 FOR 16) AS dimension_key,
     dimensions, sum(quantity) AS quantity, count(*) AS events
 FROM contribution GROUP BY 1, 2, 3, 4, 5"""
-
-# Rows are written in the order of their keys, so that no two statements wait for each other in a circle.
-ADD_TO_ROLLUPS = f"""
-hours AS (
-    INSERT INTO usage_hour AS u (tenant_id, is_live, meter_id, hour, slot, quantity, events)
-    SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, hour, pg_backend_pid() %% %(slots)s, {{sign}} quantity, {{sign}} events
-    FROM ({HOUR_BUCKETS}) AS bucket ORDER BY meter_id, hour
-    ON CONFLICT ON CONSTRAINT usage_hour_once
-        DO UPDATE SET quantity = u.quantity + excluded.quantity, events = u.events + excluded.events
-),
-days AS (
-    INSERT INTO usage_day AS u (tenant_id, is_live, meter_id, day, api_key_id, dimension_key, slot, dimensions, quantity, events)
-    SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, day, api_key_id, dimension_key, pg_backend_pid() %% %(slots)s, dimensions,
-        {{sign}} quantity, {{sign}} events
-    FROM ({DAY_BUCKETS}) AS bucket ORDER BY meter_id, day, api_key_id, dimension_key
-    ON CONFLICT ON CONSTRAINT usage_day_once
-        DO UPDATE SET quantity = u.quantity + excluded.quantity, events = u.events + excluded.events
-),
-counters AS (
-    INSERT INTO limit_counter AS l (tenant_id, is_live, scope_id, meter_id, period_start, period_end, used, is_ready)
-    SELECT %(tenant_id)s::uuid, %(is_live)s, q.scope_id, q.meter_id, q.period_start, q.period_end, {{sign}} sum(c.quantity), false
-    FROM contribution AS c
-    JOIN jsonb_to_recordset(%(counters)s::jsonb)
-        AS q(scope_id uuid, meter_id bigint, period_start timestamptz, period_end timestamptz)
-        ON q.meter_id = c.meter_id AND c.occurred_at >= q.period_start AND c.occurred_at < q.period_end
-    GROUP BY 3, 4, 5, 6 ORDER BY 3, 4, 5, 6
-    ON CONFLICT ON CONSTRAINT limit_counter_once DO UPDATE SET used = l.used + excluded.used
-)"""
 
 
 def meters_parameter(rules: Sequence[MeterRule]) -> str:

@@ -1,0 +1,216 @@
+"""Usage as tenants look at it: the month against its limits, day by day, hour by hour.
+
+Read from the rollups, which every acknowledged event has already entered; so the numbers are exact and current.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import OuterRef, Subquery
+
+from accounts.models import ApiKey
+from accounts.errors import NotFoundError
+from metering.domain.contribution import MeterRule
+from metering.domain.ledger import NO_KEY, Ledger
+from metering.domain.periods import Span, YearMonth, calendar_days, forecast, last_24_hours, month_span
+from metering.domain.windows import Window
+from metering.errors import AmbiguousApiKeyError, UnknownMeterError
+from metering.models import Meter, QuotaPeriod, UsagePlanQuota
+from metering.selectors.catalog import meter_rules
+from metering.selectors.usage_query import API_KEY, UsageQuestion, query_usage
+
+DEFAULT_METER: Final = "api_requests"
+_PERCENT_STEP: Final = Decimal("0.01")
+_PREFIX_CHARACTERS: Final = 12
+# What GROUPING() answers for the three sets below, from the columns that a set leaves out.
+_BY_KEY, _BY_DAY, _TOTAL = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class MeterMonth:
+    """A meter's usage in a month against the tenant's monthly quota; `forecast` is what the whole month comes to."""
+
+    meter: str
+    name: str
+    unit: str
+    quantity: Decimal
+    limit: Decimal | None
+    is_limit_hard: bool
+    forecast: Decimal
+
+    @property
+    def percent(self) -> Decimal | None:
+        """How much of the limit is used, to two places; None without a limit, or with a limit of nothing."""
+        if not self.limit:
+            return None
+        return (self.quantity * 100 / self.limit).quantize(_PERCENT_STEP, ROUND_HALF_UP)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUsage:
+    """What one key used of the default meter; `api_key_id` is None for events that no key sent."""
+
+    api_key_id: UUID | None
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyUsage:
+    """A month of the tenant's time zone."""
+
+    period: Span
+    meters: tuple[MeterMonth, ...]
+    keys: tuple[KeyUsage, ...]
+    busiest_day: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class DayUsage:
+    """A meter's usage on one day of the tenant's time zone."""
+
+    date: date
+    quantity: Decimal
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class HourUsage:
+    """A meter's usage in one hour of UTC."""
+
+    window_start: datetime
+    quantity: Decimal
+
+
+def meter_named(code: str) -> MeterRule:
+    """The meter's rule. Raises `UnknownMeterError`."""
+    for rule in meter_rules():
+        if rule.code == code:
+            return rule
+    raise UnknownMeterError(f"No meter has the code {code[:100]!r}.")
+
+
+def api_key_id_of(*, tenant_id: UUID, text: str) -> UUID:
+    """The id of the key that a question names, by its id or by its first 12 characters.
+
+    Another tenant's key does not exist here: `NotFoundError`. `AmbiguousApiKeyError` where several begin alike.
+    A service key belongs to no tenant and is named by its id alone.
+    """
+    try:
+        key_id = UUID(text)
+    except ValueError:
+        return _api_key_id_by_prefix(tenant_id, text)
+    keys = ApiKey.objects.filter(id=key_id)
+    if not (keys.of_tenant(tenant_id) | keys.filter(tenant=None)).exists():
+        raise NotFoundError("There is no such API key.")
+    return key_id
+
+
+def _api_key_id_by_prefix(tenant_id: UUID, text: str) -> UUID:
+    if len(text) != _PREFIX_CHARACTERS or "\0" in text:
+        raise NotFoundError("There is no such API key: give its id or its first 12 characters.")
+    found = list(ApiKey.objects.of_tenant(tenant_id).filter(prefix=text).values_list("id", flat=True)[:2])
+    if not found:
+        raise NotFoundError("There is no such API key.")
+    if len(found) > 1:
+        raise AmbiguousApiKeyError("Several keys begin with these 12 characters: give the key's id.")
+    return found[0]
+
+
+def monthly_usage(*, ledger: Ledger, month: YearMonth, as_of: datetime) -> MonthlyUsage:
+    """Every meter's usage in the month, with limits and forecast; the default meter's by key, and its busiest day."""
+    period = month_span(month, ledger.time_zone)
+    totals, keys, days = _month_sums(ledger, month, meter_named(DEFAULT_METER).id)
+    return MonthlyUsage(
+        period=period,
+        meters=tuple(_meter_months(ledger, totals, period, as_of)),
+        keys=tuple(KeyUsage(None if key == NO_KEY else key, keys[key]) for key in sorted(keys, key=lambda key: (-keys[key], key))),
+        busiest_day=min(days, key=lambda day: (-days[day], day), default=None),
+    )
+
+
+def _month_sums(
+    ledger: Ledger, month: YearMonth, meter_id: int
+) -> tuple[dict[int, Decimal], dict[UUID, Decimal], dict[date, Decimal]]:
+    """The month's quantities by meter, and one meter's by key and by day, in one pass over the rollup."""
+    rows = _fetch(
+        "SELECT grouping(api_key_id, day), meter_id, api_key_id, day, sum(quantity) FROM usage_day"
+        " WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND meter_id = ANY(%(meters)s)"
+        " AND day >= %(start)s AND day < %(end)s"
+        " GROUP BY GROUPING SETS ((meter_id), (meter_id, api_key_id), (meter_id, day))"
+        f" HAVING sum(events) <> 0 AND (grouping(api_key_id, day) = {_TOTAL} OR meter_id = %(meter_id)s)",
+        {
+            "tenant_id": ledger.tenant_id,
+            "is_live": ledger.is_live,
+            "meters": [rule.id for rule in meter_rules()],
+            "meter_id": meter_id,
+            "start": month.first_day(),
+            "end": month.plus(1).first_day(),
+        },
+    )
+    return (
+        {meter: quantity for kind, meter, _, _, quantity in rows if kind == _TOTAL},
+        {key: quantity for kind, _, key, _, quantity in rows if kind == _BY_KEY},
+        {day: quantity for kind, _, _, day, quantity in rows if kind == _BY_DAY},
+    )
+
+
+def _meter_months(ledger: Ledger, totals: Mapping[int, Decimal], period: Span, as_of: datetime) -> list[MeterMonth]:
+    quotas = UsagePlanQuota.objects.filter(
+        meter=OuterRef("pk"), period=QuotaPeriod.MONTH, usage_plan__assignments__tenant_id=ledger.tenant_id
+    )
+    meters = Meter.objects.order_by("code").values_list(
+        "pk", "code", "name", "unit", Subquery(quotas.values("limit")[:1]), Subquery(quotas.values("is_hard")[:1])
+    )
+    months = []
+    for pk, code, name, unit, limit, is_hard in meters:
+        quantity = totals.get(pk, Decimal(0))
+        months.append(MeterMonth(code, name, unit, quantity, limit, bool(is_hard), forecast(quantity, period, as_of)))
+    return months
+
+
+def daily_usage(
+    *, ledger: Ledger, meter: MeterRule, start: date, end: date, api_key_id: UUID | None = None
+) -> list[DayUsage]:
+    """The meter's usage on each day from `start` up to and without `end`, days without usage included."""
+    rows = _fetch(
+        "SELECT day, sum(quantity), sum(events) FROM usage_day"
+        " WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND meter_id = %(meter_id)s"
+        " AND day >= %(start)s AND day < %(end)s"
+        f"{'' if api_key_id is None else ' AND api_key_id = %(api_key_id)s'} GROUP BY day",
+        {
+            "tenant_id": ledger.tenant_id,
+            "is_live": ledger.is_live,
+            "meter_id": meter.id,
+            "start": start,
+            "end": end,
+            "api_key_id": api_key_id,
+        },
+    )
+    used = {day: DayUsage(day, quantity, int(events)) for day, quantity, events in rows}
+    return [used.get(day) or DayUsage(day, Decimal(0), 0) for day in calendar_days(start, end)]
+
+
+def realtime_usage(
+    *, ledger: Ledger, meter: MeterRule, as_of: datetime, api_key_id: UUID | None = None
+) -> list[HourUsage]:
+    """The meter's usage in each of the last 24 hours of UTC, the running one last."""
+    hours = last_24_hours(as_of)
+    question = UsageQuestion(
+        meter=meter,
+        span=Span(hours[0].start, hours[-1].end),
+        window=Window.HOUR,
+        filters={} if api_key_id is None else {API_KEY: [str(api_key_id)]},
+    )
+    used = {row.window_start: row.quantity for row in query_usage(ledger=ledger, question=question)}
+    return [HourUsage(hour.start, used.get(hour.start, Decimal(0))) for hour in hours]
+
+
+def _fetch(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall()

@@ -1,0 +1,62 @@
+"""Remembering events that were sent and not stored, for the live debugger: bounded per request and in age."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from metering.domain.ledger import Ledger
+from metering.models import IngestVerdict, Verdict
+
+VERDICTS_PER_REQUEST_MAX: Final = 50
+KEPT_FOR: Final = timedelta(days=7)
+DELETED_AT_ONCE_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One event that was not stored: a duplicate, a conflict, or rejected with a code."""
+
+    verdict: Verdict
+    event_id: str
+    event_type: str
+    code: str
+    detail: str
+
+
+def record_verdicts(
+    *, ledger: Ledger, refusals: Sequence[Refusal], api_key_id: UUID | None, request_id: str, as_of: datetime
+) -> None:
+    """Keep the first refusals of a request; a whole batch of duplicates tells no more than its first fifty."""
+    IngestVerdict.objects.bulk_create(
+        IngestVerdict(
+            tenant_id=ledger.tenant_id,
+            is_live=ledger.is_live,
+            received_at=as_of,
+            api_key_id=api_key_id,
+            request_id=request_id[:128],
+            event_id=_storable(refusal.event_id)[:255],
+            event_type=_storable(refusal.event_type)[:100],
+            verdict=refusal.verdict,
+            code=refusal.code[:60],
+            detail=_storable(refusal.detail)[:500],
+        )
+        for refusal in refusals[:VERDICTS_PER_REQUEST_MAX]
+    )
+
+
+def delete_old_verdicts(*, as_of: datetime) -> int:
+    """Forget what is older than a week, in bounded steps; answers how many."""
+    deleted = 0
+    while True:
+        oldest = IngestVerdict.objects.filter(received_at__lt=as_of - KEPT_FOR).order_by("received_at", "pk")
+        step, _ = IngestVerdict.objects.filter(pk__in=list(oldest.values_list("pk", flat=True)[:DELETED_AT_ONCE_MAX])).delete()
+        deleted += step
+        if step < DELETED_AT_ONCE_MAX:
+            return deleted
+
+
+def _storable(text: str) -> str:
+    """What PostgreSQL can hold of a text that was refused perhaps for what it cannot."""
+    return text.replace("\x00", "␀").encode("utf-8", "replace").decode()
