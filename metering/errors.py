@@ -48,5 +48,19 @@ class UnknownMeterError(ProblemError):
     title = "No meter has this code"
 
 
+class QueryTooLargeError(ProblemError):
+    """The answer would be larger than one response should be, or take longer to compute than a request may."""
+
+    code = "query_too_large"
+    title = "The question asks for too much at once"
+
+
+class AmbiguousApiKeyError(ProblemError):
+    """Several keys begin with the same characters."""
+
+    code = "ambiguous_api_key"
+    title = "Several keys begin with these characters"
+
+
 class LedgerDriftError(Exception):
     """The rollups do not say what the ledger says: our own mistake, told loudly."""

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import OuterRef, Subquery
 
-from accounts.models import ApiKey
 from accounts.errors import NotFoundError
+from accounts.models import ApiKey
 from metering.domain.contribution import MeterRule
 from metering.domain.ledger import NO_KEY, Ledger
 from metering.domain.periods import Span, YearMonth, calendar_days, forecast, last_24_hours, month_span
@@ -22,6 +21,7 @@ from metering.domain.windows import Window
 from metering.errors import AmbiguousApiKeyError, UnknownMeterError
 from metering.models import Meter, QuotaPeriod, UsagePlanQuota
 from metering.selectors.catalog import meter_rules
+from metering.selectors.statements import fetch_all
 from metering.selectors.usage_query import API_KEY, UsageQuestion, query_usage
 
 DEFAULT_METER: Final = "api_requests"
@@ -113,7 +113,7 @@ def api_key_id_of(*, tenant_id: UUID, text: str) -> UUID:
 def _api_key_id_by_prefix(tenant_id: UUID, text: str) -> UUID:
     if len(text) != _PREFIX_CHARACTERS or "\0" in text:
         raise NotFoundError("There is no such API key: give its id or its first 12 characters.")
-    found = list(ApiKey.objects.of_tenant(tenant_id).filter(prefix=text).values_list("id", flat=True)[:2])
+    found: list[UUID] = list(ApiKey.objects.of_tenant(tenant_id).filter(prefix=text).values_list("id", flat=True)[:2])
     if not found:
         raise NotFoundError("There is no such API key.")
     if len(found) > 1:
@@ -137,12 +137,12 @@ def _month_sums(
     ledger: Ledger, month: YearMonth, meter_id: int
 ) -> tuple[dict[int, Decimal], dict[UUID, Decimal], dict[date, Decimal]]:
     """The month's quantities by meter, and one meter's by key and by day, in one pass over the rollup."""
-    rows = _fetch(
+    rows = fetch_all(
         "SELECT grouping(api_key_id, day), meter_id, api_key_id, day, sum(quantity) FROM usage_day"
         " WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND meter_id = ANY(%(meters)s)"
         " AND day >= %(start)s AND day < %(end)s"
         " GROUP BY GROUPING SETS ((meter_id), (meter_id, api_key_id), (meter_id, day))"
-        f" HAVING sum(events) <> 0 AND (grouping(api_key_id, day) = {_TOTAL} OR meter_id = %(meter_id)s)",
+        " HAVING sum(events) <> 0 AND (grouping(api_key_id, day) = 3 OR meter_id = %(meter_id)s)",
         {
             "tenant_id": ledger.tenant_id,
             "is_live": ledger.is_live,
@@ -177,11 +177,11 @@ def daily_usage(
     *, ledger: Ledger, meter: MeterRule, start: date, end: date, api_key_id: UUID | None = None
 ) -> list[DayUsage]:
     """The meter's usage on each day from `start` up to and without `end`, days without usage included."""
-    rows = _fetch(
+    rows = fetch_all(
         "SELECT day, sum(quantity), sum(events) FROM usage_day"
         " WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND meter_id = %(meter_id)s"
         " AND day >= %(start)s AND day < %(end)s"
-        f"{'' if api_key_id is None else ' AND api_key_id = %(api_key_id)s'} GROUP BY day",
+        " AND (%(api_key_id)s::uuid IS NULL OR api_key_id = %(api_key_id)s::uuid) GROUP BY day",
         {
             "tenant_id": ledger.tenant_id,
             "is_live": ledger.is_live,
@@ -208,9 +208,3 @@ def realtime_usage(
     )
     used = {row.window_start: row.quantity for row in query_usage(ledger=ledger, question=question)}
     return [HourUsage(hour.start, used.get(hour.start, Decimal(0))) for hour in hours]
-
-
-def _fetch(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return cursor.fetchall()

@@ -6,12 +6,12 @@ an hour of one key, a span that begins at noon) is added up from the events them
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from psycopg.errors import QueryCanceled
 
 from metering.domain.contribution import Aggregation, MeterRule
@@ -19,6 +19,7 @@ from metering.domain.ledger import NO_KEY, Ledger
 from metering.domain.periods import Span, local_day, start_of_day
 from metering.domain.windows import Window, is_start_of_day, is_start_of_hour, window_starts
 from metering.errors import QueryTooLargeError
+from metering.selectors.statements import fetch_all
 
 API_KEY: Final = "api_key"
 SUBJECT: Final = "subject"
@@ -81,7 +82,7 @@ def _rows_from_smallest_source(ledger: Ledger, question: UsageQuestion, limit: i
 
 
 def _from_hours(ledger: Ledger, question: UsageQuestion, limit: int) -> list[UsageRow]:
-    rows = _fetch(
+    rows = fetch_all(
         "SELECT hour, sum(quantity), sum(events) FROM usage_hour"
         " WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND meter_id = %(meter_id)s"
         " AND hour >= %(start)s AND hour < %(end)s"
@@ -95,7 +96,7 @@ def _from_days(ledger: Ledger, question: UsageQuestion, limit: int) -> list[Usag
     zone = ledger.time_zone
     window = "day" if question.window is Window.DAY else "date_trunc('month', day::timestamp)::date"
     groups, conditions, parameters = _name_terms(question, {API_KEY: "api_key_id"}, "dimensions")
-    rows = _fetch(
+    rows = fetch_all(
         f"SELECT {', '.join([window, *groups])}, sum(quantity), sum(events) FROM usage_day"  # noqa: S608 - made of constants
         " WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND meter_id = %(meter_id)s"
         f" AND day >= %(start)s AND day < %(end)s{conditions} {_grouped(groups, 'HAVING sum(events) <> 0')} LIMIT %(limit)s",
@@ -193,18 +194,12 @@ def _row(question: UsageQuestion, row: Sequence[Any]) -> UsageRow:
     return UsageRow(window_start, group, quantity, int(events))
 
 
-def _fetch(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return cursor.fetchall()
-
-
 def _fetch_in_time(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
     """Fetch, or give up after some seconds: an answer over millions of events must not occupy the server."""
     try:
         with transaction.atomic():
-            _fetch("SELECT set_config('statement_timeout', %(limit)s, true)", {"limit": str(STATEMENT_MILLISECONDS_MAX)})
-            return _fetch(statement, parameters)
+            fetch_all("SELECT set_config('statement_timeout', %(limit)s, true)", {"limit": str(STATEMENT_MILLISECONDS_MAX)})
+            return fetch_all(statement, parameters)
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise QueryTooLargeError("The answer takes too long to compute: ask for a shorter span or for days.") from error

@@ -1,0 +1,134 @@
+"""The raw ledger, as tenants look at it: newest first by the time of the event, each with its void where it has one.
+
+Pages follow the primary key, so the thousandth is found as fast as the first, and events that arrive meanwhile shift nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from metering.domain.canonical import event_key
+from metering.domain.ledger import Ledger
+from metering.selectors.statements import fetch_all
+
+
+class Position(NamedTuple):
+    """Where an event stands in the ledger's order."""
+
+    occurred_at: datetime
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilters:
+    """Which events are wanted; `start <= occurred_at < end`."""
+
+    type: str | None = None
+    subject: str | None = None
+    api_key_id: UUID | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VoidFacts:
+    """Why an event no longer counts."""
+
+    reason: str
+    voided_by: str
+    voided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One row of the ledger. `properties_json` is the JSON as stored, numbers exact."""
+
+    position: Position
+    id: str
+    source: str
+    type: str
+    quantity: Decimal
+    subject: str | None
+    api_key_id: UUID | None
+    properties_json: str
+    received_at: datetime
+    void: VoidFacts | None
+
+    @property
+    def occurred_at(self) -> datetime:
+        """The event's own time."""
+        return self.position.occurred_at
+
+
+_COLUMNS: Final = (
+    "SELECT e.occurred_at, e.key, e.id, e.source, e.type, e.quantity, e.subject, e.api_key_id, e.properties::text, e.received_at,"
+    " v.reason, v.voided_by, v.voided_at"
+)
+_VOID: Final = (
+    " LEFT JOIN event_void AS v ON v.tenant_id = e.tenant_id AND v.is_live = e.is_live AND v.key = e.key"
+    " AND v.tenant_id = %(tenant_id)s AND v.is_live = %(is_live)s"
+)
+_CONDITIONS: Final = {
+    "type": " AND e.type = %(type)s",
+    "subject": " AND e.subject = %(subject)s",
+    "api_key_id": " AND e.api_key_id = %(api_key_id)s",
+    "start": " AND e.occurred_at >= %(start)s",
+    "end": " AND e.occurred_at < %(end)s",
+}
+
+
+def events_page(
+    *,
+    ledger: Ledger,
+    filters: EventFilters,
+    limit: int,
+    older_than: Position | None = None,
+    newer_than: Position | None = None,
+) -> list[StoredEvent]:
+    """Up to `limit` events, newest first: the newest of all, the next older than a position, or the next newer."""
+    assert older_than is None or newer_than is None, "a page lies on one side of a position"
+    parameters: dict[str, object] = {"tenant_id": ledger.tenant_id, "is_live": ledger.is_live, "limit": limit}
+    wanted = {name: getattr(filters, name) for name in _CONDITIONS if getattr(filters, name) is not None}
+    conditions = "".join(_CONDITIONS[name] for name in wanted)
+    order = "ASC" if newer_than is not None else "DESC"
+    position = older_than or newer_than
+    if position is not None:
+        conditions += f" AND (e.occurred_at, e.key) {'>' if newer_than is not None else '<'} (%(occurred_at)s, %(key)s)"
+        parameters |= position._asdict()
+    rows = fetch_all(
+        f"{_COLUMNS} FROM event AS e{_VOID}"
+        f" WHERE e.tenant_id = %(tenant_id)s AND e.is_live = %(is_live)s{conditions}"
+        f" ORDER BY e.occurred_at {order}, e.key {order} LIMIT %(limit)s",
+        parameters | wanted,
+    )
+    events = [_stored_event(row) for row in rows]
+    return events[::-1] if newer_than is not None else events
+
+
+def event_by_id(*, ledger: Ledger, event_id: str, source: str = "") -> StoredEvent | None:
+    """The event under this id, or None."""
+    rows = fetch_all(
+        f"{_COLUMNS} FROM event_identity AS i"
+        " JOIN event AS e ON e.tenant_id = i.tenant_id AND e.is_live = i.is_live AND e.occurred_at = i.occurred_at AND e.key = i.key"
+        f"{_VOID} WHERE i.tenant_id = %(tenant_id)s AND i.is_live = %(is_live)s AND i.key = %(key)s",
+        {"tenant_id": ledger.tenant_id, "is_live": ledger.is_live, "key": event_key(source, event_id)},
+    )
+    return _stored_event(rows[0]) if rows else None
+
+
+def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
+    occurred_at, key, id_, source, type_, quantity, subject, api_key_id, properties, received_at, *void = row
+    return StoredEvent(
+        position=Position(occurred_at, bytes(key)),
+        id=id_,
+        source=source,
+        type=type_,
+        quantity=quantity,
+        subject=subject,
+        api_key_id=api_key_id,
+        properties_json=properties,
+        received_at=received_at,
+        void=None if void == [None, None, None] else VoidFacts(*void),
+    )
