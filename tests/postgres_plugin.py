@@ -1,0 +1,118 @@
+"""Gives a test run a PostgreSQL of its own, thrown away at the end.
+
+Loaded by `-p` in pyproject.toml, since the settings are read before any conftest.py. The
+process that starts the run starts the cluster; xdist's workers find its URL in their
+environment. With DATABASE_URL set, the tests use that server instead and remove from it
+what they made.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from config.embedded_postgres import EmbeddedPostgres
+
+RUN_PREFIX = "countinghouse-test-"
+RUN_DIR_VARIABLE = "COUNTINGHOUSE_TEST_RUN_DIR"
+DATABASE_NAME = "countinghouse"
+
+
+class TestRun:
+    """A private directory, in it the cluster, and a lock that says the run is alive."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        """Make the directory and set the environment that the settings and the workers read."""
+        self.directory = Path(tempfile.mkdtemp(prefix=RUN_PREFIX))
+        self.directory.chmod(0o755)  # for the account that stands in for root
+        self.lock = os.open(self.directory / "alive.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        self.cluster = None if os.environ.get("DATABASE_URL") else cluster_in(self.directory)
+        self.environment = pytest.MonkeyPatch()
+        self.environment.setenv(RUN_DIR_VARIABLE, str(self.directory))
+        self.environment.setenv("COUNTINGHOUSE_DATA_DIR", str(self.directory))
+        self.environment.setenv("COUNTINGHOUSE_PROFILE", "test")
+        self.environment.setenv("DATABASE_AS_OWNER", "1")
+
+    def start(self) -> None:
+        """Start the cluster, unless the caller named a server."""
+        if self.cluster:
+            self.cluster.ensure_running()
+            self.cluster.ensure_database(DATABASE_NAME)
+            self.environment.setenv("DATABASE_URL", self.cluster.database_url(DATABASE_NAME))
+
+    def finish(self) -> None:
+        """Remove the cluster, or the template that the workers left on the named server."""
+        if self.cluster:
+            self.cluster.stop("immediate")
+        else:
+            drop_database(os.environ["DATABASE_URL"], template_name(self.directory))
+        shutil.rmtree(self.directory, ignore_errors=True)
+        os.close(self.lock)
+        self.environment.undo()
+
+
+def cluster_in(directory: Path) -> EmbeddedPostgres:
+    """The run's cluster, with fsync off."""
+    return EmbeddedPostgres(data_dir=directory / "postgres", is_durable=False)
+
+
+def template_name(run_dir: Path) -> str:
+    """The migrated database that each worker of this run clones."""
+    return f"test_template_{run_dir.name.removeprefix(RUN_PREFIX)}"
+
+
+def database_url(connection_settings: Mapping[str, Any]) -> str:
+    """The URL of one database, out of Django's settings for it."""
+    user = quote(connection_settings["USER"], safe="")
+    password = quote(connection_settings["PASSWORD"], safe="")
+    network = (
+        f"{connection_settings['HOST']}:{connection_settings['PORT'] or 5432}" if connection_settings["HOST"] else ""
+    )
+    socket = connection_settings["OPTIONS"].get("host")
+    parameters = f"?host={quote(socket)}&port={connection_settings['OPTIONS'].get('port', 5432)}" if socket else ""
+    return f"postgres://{user}:{password}@{network}/{quote(connection_settings['NAME'], safe='')}{parameters}"
+
+
+def drop_database(url: str, name: str) -> None:
+    """Drop one database, with whoever is still connected to it."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def remove_dead_runs() -> None:
+    """Remove what runs left that were killed before they could clean up."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{RUN_PREFIX}*"):
+        with contextlib.suppress(OSError), (directory / "alive.lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            cluster_in(directory).stop("immediate")
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def interrupt(*_: object) -> None:
+    """Let SIGTERM end the run as Ctrl-C does, so that it cleans up."""
+    raise KeyboardInterrupt
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Have a server before pytest-django, which runs inside this wrapper, reads the settings."""
+    if RUN_DIR_VARIABLE not in os.environ:
+        remove_dead_runs()
+        run = TestRun()
+        early_config.add_cleanup(run.finish)
+        signal.signal(signal.SIGTERM, interrupt)
+        run.start()
+    return (yield)
