@@ -24,6 +24,13 @@ meters AS MATERIALIZED (
 
 # {events} is a relation with key, occurred_at, received_at, type, quantity, api_key_id and properties.
 CONTRIBUTIONS = """
+dimensioned AS MATERIALIZED (
+    SELECT e.key, d.names,
+        (SELECT coalesce(jsonb_object_agg(name, e.properties ->> name), '{{}}'::jsonb) FROM jsonb_array_elements_text(d.names) AS name)
+            AS dimensions
+    FROM {events} AS e
+    JOIN (SELECT DISTINCT event_type, dimensions AS names FROM meters) AS d ON d.event_type = e.type
+),
 contribution AS MATERIALIZED (
     SELECT e.key, e.occurred_at, coalesce(e.api_key_id, '00000000-0000-0000-0000-000000000000'::uuid) AS api_key_id, m.meter_id,
         CASE
@@ -35,10 +42,10 @@ contribution AS MATERIALIZED (
                 THEN (e.properties ->> m.value_property)::numeric
             ELSE 0
         END AS quantity,
-        (SELECT coalesce(jsonb_object_agg(name, e.properties ->> name), '{{}}'::jsonb)
-            FROM jsonb_array_elements_text(m.dimensions) AS name) AS dimensions
+        d.dimensions
     FROM {events} AS e
     JOIN meters AS m ON m.event_type = e.type AND m.counts_from <= e.received_at
+    JOIN dimensioned AS d ON d.key = e.key AND d.names = m.dimensions
     WHERE m.filters = '{{}}'::jsonb OR NOT EXISTS (
         SELECT FROM jsonb_each(m.filters) AS f(name, accepted) WHERE NOT coalesce(f.accepted ? (e.properties ->> f.name), false))
 )"""
@@ -47,12 +54,14 @@ HOUR_BUCKETS = """
 SELECT meter_id, date_trunc('hour', occurred_at, 'UTC') AS hour, sum(quantity) AS quantity, count(*) AS events
 FROM contribution GROUP BY 1, 2"""
 
-# The digest makes dimensions of any length fit into the primary key.
+# The digest makes dimensions of any length fit into the primary key; it is taken of each bucket, not of each event.
 DAY_BUCKETS = """
-SELECT meter_id, (occurred_at AT TIME ZONE %(time_zone)s)::date AS day, api_key_id,
-    substring(sha256(convert_to(dimensions::text, 'UTF8')) FROM 1 FOR 16) AS dimension_key,
-    dimensions, sum(quantity) AS quantity, count(*) AS events
-FROM contribution GROUP BY 1, 2, 3, 4, 5"""
+SELECT *, substring(sha256(convert_to(dimensions::text, 'UTF8')) FROM 1 FOR 16) AS dimension_key
+FROM (
+    SELECT meter_id, (occurred_at AT TIME ZONE %(time_zone)s)::date AS day, api_key_id, dimensions, sum(quantity) AS quantity,
+        count(*) AS events
+    FROM contribution GROUP BY 1, 2, 3, 4
+) AS day_bucket"""
 
 
 def meters_parameter(rules: Sequence[MeterRule]) -> str:
