@@ -52,7 +52,7 @@ def content_hash(
     """
     return content_hash_of_canonical(
         type,
-        occurred_at_given,
+        None if occurred_at_given is None else occurred_at_given.astimezone(UTC),
         canonical_number(quantity),
         subject,
         canonical_json(canonical_properties(properties)),
@@ -66,10 +66,10 @@ def content_hash_of_canonical(
     subject: str | None,
     properties_json: bytes,
 ) -> bytes:
-    """Return `content_hash` of parts that already are in canonical form."""
+    """Return `content_hash` of parts that already are in canonical form, the time in UTC."""
     given = None
     if occurred_at_given is not None:
-        given = occurred_at_given.astimezone(UTC).isoformat()
+        given = occurred_at_given.isoformat()
     parts = (type, given, quantity, subject, msgspec.Raw(properties_json))
     return hashlib.sha256(_JSON.encode(parts)).digest()
 

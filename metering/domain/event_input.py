@@ -51,7 +51,7 @@ class IngestRules(msgspec.Struct, frozen=True):
     accepts_tenant: bool = False
 
 
-class ParsedEvent(msgspec.Struct, frozen=True):
+class ParsedEvent(msgspec.Struct, frozen=True, gc=False):
     """One valid event. `properties_json` is the canonical JSON of `properties`."""
 
     index: int
@@ -78,7 +78,7 @@ class Rejection(msgspec.Struct, frozen=True):
     pointer: str
 
 
-class EventInput(msgspec.Struct, forbid_unknown_fields=True):
+class EventInput(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """An event of the right shape whose values are not judged yet."""
 
     id: str
@@ -214,9 +214,29 @@ def read_quantity(value: object) -> int | Decimal:
     Takes a text, an int or a Decimal; trailing zeros do not count as digits.
     Raises ValueError with a sentence for the sender.
     """
-    number = _number_of(value)
+    if isinstance(value, str):
+        if _PLAIN_QUANTITY_TEXT.fullmatch(value):
+            return _plain_quantity(value)
+        if not _QUANTITY_TEXT.fullmatch(value):
+            raise ValueError("A decimal number such as 12.5, of at most 20 digits.")
+        return _bounded_quantity(Decimal(value))
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return _bounded_quantity(value)
+    raise ValueError("A decimal number, as a text or as a JSON number.")
+
+
+def _plain_quantity(text: str) -> int | Decimal:
+    """Return the canonical number of a text so short that it is in bounds: most are."""
+    if "." not in text:
+        return int(text)
+    short = text.rstrip("0").removesuffix(".")
+    return Decimal(short) if "." in short else int(short)
+
+
+def _bounded_quantity(value: int | Decimal) -> int | Decimal:
+    """Return the canonical number of a quantity. Raises ValueError."""
     try:
-        number = canonical_number(number)
+        number = canonical_number(value)
     except InexactNumberError as error:
         raise ValueError(f"The number is out of bounds: {error}.") from error
     if number < 0:
@@ -229,17 +249,6 @@ def read_quantity(value: object) -> int | Decimal:
         if len(digits) > QUANTITY_DIGITS_MAX:
             raise ValueError("At most 20 digits.")
     return number
-
-
-def _number_of(value: object) -> int | Decimal:
-    """Return the number that a quantity is written as. Raises ValueError."""
-    if isinstance(value, str):
-        if _PLAIN_QUANTITY_TEXT.fullmatch(value) or _QUANTITY_TEXT.fullmatch(value):
-            return Decimal(value)
-        raise ValueError("A decimal number such as 12.5, of at most 20 digits.")
-    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        return value
-    raise ValueError("A decimal number, as a text or as a JSON number.")
 
 
 # --- the judgement of one event -------------------------------------------------------------
