@@ -15,6 +15,8 @@ import uuid
 from django.conf import settings
 from django.db import migrations, models
 
+from billing.djstripe_migrations._together import CreateTogether
+
 
 class Migration(migrations.Migration):
 
@@ -25,6 +27,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        CreateTogether([
         migrations.CreateModel(
             name='CountrySpec',
             fields=[
@@ -1277,4 +1280,5 @@ class Migration(migrations.Migration):
                 'unique_together': {('id', 'livemode')},
             },
         ),
+        ])
     ]
