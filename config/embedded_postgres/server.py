@@ -171,7 +171,7 @@ class EmbeddedPostgres:
 
     def _run(self, program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run one of PostgreSQL's programs as the cluster's account, apart from our own surroundings."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LD_", "LC_"))}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LD_", "LC_", "COUNTINGHOUSE_"))}
         return subprocess.run(
             [str(self._binaries().program(program)), *arguments],
             env=inherited | {"LC_ALL": "C", "HOME": "/"},

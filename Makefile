@@ -1,0 +1,79 @@
+# Every command of this project. `make` alone lists them.
+# The virtual environment is made, and made anew after a change of the pinned requirements, by whichever target needs it.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop reset test check e2e soak bench-quick bench format lock css venv venv-dev clean
+
+help:  ## List these commands
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Use
+
+run: venv  ## Start everything and print where it is (PORT=8001 make run for another port)
+	@exec $(BIN)/python -m config.runner run
+
+stop: venv  ## Stop everything that `make run` started, and the embedded database
+	@$(BIN)/python -m config.runner stop
+
+reset: venv  ## Delete the embedded database and the demo data (asks first; YES=1 does not)
+	@$(BIN)/python -m config.runner reset
+
+# Work on it
+
+test: venv-dev  ## Run the tests on a throw-away PostgreSQL (or on DATABASE_URL), WORKERS at a time
+	@$(PYTEST) -n $(WORKERS) $(ARGS)
+
+check: venv-dev  ## Format, lint, types, import contracts, migrations, deployment settings, OpenAPI
+	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check
+
+format: venv-dev  ## Format the sources and mend what can be mended by itself
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+e2e: venv-dev  ## The tour in a real Chromium
+	@$(PYTEST) -m e2e tests/e2e $(ARGS)
+
+soak: venv-dev  ## Crashes and load, for minutes
+	@$(PYTEST) -m soak $(ARGS)
+
+bench-quick: venv-dev  ## Measure ingest, authorize and reads, in a few minutes
+	@$(BIN)/python -m bench --quick
+
+bench: venv-dev  ## The same, long enough to quote
+	@$(BIN)/python -m bench
+
+lock: venv-dev  ## Pin the requirements anew, with hashes (UPGRADE=1 takes the newest that pyproject.toml allows)
+	@$(BIN)/uv pip compile pyproject.toml -o requirements.txt \
+		--generate-hashes --python-version 3.11 --universal --quiet $(if $(UPGRADE),--upgrade)
+	@$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt \
+		--generate-hashes --python-version 3.11 --universal --quiet $(if $(UPGRADE),--upgrade)
+
+clean: stop  ## Remove the virtual environment and caches; the data stays
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+# The virtual environment: a stamp tells for which requirements it was filled.
+
+venv: $(VENV)/stamp-run
+venv-dev: $(VENV)/stamp-dev
+
+# On a path without write access or network nothing happens here as long as the stamps are newer.
+$(VENV)/stamp-run: requirements.txt
+	@$(call fill,requirements.txt)
+	@touch $@
+
+$(VENV)/stamp-dev: requirements-dev.txt
+	@$(call fill,requirements-dev.txt)
+	@touch $(VENV)/stamp-run $@
+
+define fill
+test -x $(BIN)/python || { echo "Making the virtual environment ..."; "$(PYTHON)" -m venv $(VENV) || exit 1; }; \
+$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")' || { rm -rf $(VENV); exit 1; }; \
+echo "Installing what $(1) pins ..."; \
+$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --no-compile --require-hashes --no-deps -r $(1) || exit 1; \
+$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "countinghouse.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
+endef

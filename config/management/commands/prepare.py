@@ -1,0 +1,27 @@
+"""Brings an installation up to date before it serves: schema, schedules and, where asked, the demo data.
+
+One command, so that Django starts once. Run twice, it changes nothing.
+"""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    """Migrate, make the schedules, and seed the demo."""
+
+    help = "Bring the schema and the schedules up to date; with --demo also the demo data."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--demo", action="store_true", help="also make the demo tenants, which takes some seconds once"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", verbosity=0, interactive=False)
+        call_command("ensure_schedules", verbosity=0)
+        if options["demo"]:
+            call_command("seed_demo", verbosity=0)

@@ -1,0 +1,128 @@
+"""`python -m config.runner run|stop|reset`: the targets of the Makefile."""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import time
+
+import psutil
+
+from config.embedded_postgres import EmbeddedPostgresError
+from config.runner.errors import RunnerError
+from config.runner.ownership import Ownership, end_orphans
+from config.runner.plan import Plan
+from config.runner.screen import say, welcome
+from config.runner.session import READY_SECONDS_MAX, Session
+
+STOP_SECONDS_MAX = 40
+# All that an installation keeps in its data directory; nothing else there is ours to delete.
+KEPT_FILES = ("demo.json", "secret_key", "runner.json", "runner.lock")
+KEPT_DIRECTORIES = ("static", "media")
+
+
+def run(plan: Plan) -> None:
+    """Start everything, or show where it already runs."""
+    ownership = Ownership(plan.data_dir)
+    with ownership.try_lock() as is_locked:
+        if not is_locked:
+            show_running(plan, ownership)
+            return
+        if count := end_orphans(plan):
+            say(f"Ended {count} processes that an earlier run had left behind.")
+        plan.refuse_taken_port()
+        Session(plan, ownership).serve()
+
+
+def show_running(plan: Plan, ownership: Ownership) -> None:
+    """Say that it runs already, once it is ready."""
+    port = ownership.read_note().get("port", plan.port)
+    running = Plan.from_environment({**plan.environment, "PORT": str(port)})
+    session = Session(running, ownership)
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while (answer := session.readiness()) is not None:
+        if time.monotonic() > deadline:
+            raise RunnerError(
+                f"Another `make run` has this checkout and is not ready: {answer}. Try `make stop` first."
+            )
+        time.sleep(0.5)
+    say(f"It is running already, on port {port}.")
+    say(welcome(running))
+
+
+def stop(plan: Plan) -> None:
+    """Stop the runner and its processes, whoever started them, and the embedded database."""
+    if not plan.data_dir.exists():
+        say("Nothing runs.")
+        return
+    ownership = Ownership(plan.data_dir)
+    deadline = time.monotonic() + STOP_SECONDS_MAX
+    while True:
+        with ownership.try_lock() as is_locked:
+            if is_locked:
+                end_orphans(plan)
+                if plan.database is not None:
+                    plan.database.stop()
+                ownership.remove_note()
+                say("Everything is stopped.")
+                return
+        if time.monotonic() > deadline:
+            raise RunnerError("The runner does not stop.")
+        ask_runner_to_stop(ownership)
+        time.sleep(0.5)
+
+
+def ask_runner_to_stop(ownership: Ownership) -> None:
+    """Send SIGTERM to the process that holds the lock."""
+    pid = ownership.read_note().get("pid")
+    if isinstance(pid, int) and psutil.pid_exists(pid):
+        os.kill(pid, signal.SIGTERM)
+
+
+def reset(plan: Plan) -> None:
+    """Delete the database and the demo data, after asking."""
+    if plan.database is None:
+        raise RunnerError("DATABASE_URL names a database of yours, which `make reset` does not touch.")
+    if plan.environment.get("YES") != "1" and not confirmed(plan):
+        say("Nothing was changed.")
+        return
+    stop(plan)
+    plan.database.remove()
+    for name in KEPT_DIRECTORIES:
+        shutil.rmtree(plan.data_dir / name, ignore_errors=True)
+    for name in KEPT_FILES:
+        (plan.data_dir / name).unlink(missing_ok=True)
+    say("Everything is deleted; `make run` begins anew.")
+
+
+def confirmed(plan: Plan) -> bool:
+    """Ask in the terminal; without one the answer is no."""
+    if not sys.stdin.isatty():
+        say("`make reset` asks before it deletes; without a terminal, say YES=1 make reset.")
+        return False
+    return input(f"Delete the database and all data in {plan.data_dir}? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+COMMANDS = {"run": run, "stop": stop, "reset": reset}
+
+
+def main() -> None:
+    """Do what the Makefile asks; what is wrong is one sentence."""
+    parser = argparse.ArgumentParser(prog="python -m config.runner", description=__doc__)
+    parser.add_argument("command", choices=COMMANDS)
+    command = COMMANDS[parser.parse_args().command]
+    try:
+        command(Plan.from_environment(os.environ))
+    except (RunnerError, EmbeddedPostgresError) as error:
+        sys.exit(f"countinghouse: {error}")
+    except PermissionError as error:
+        sys.exit(
+            f"countinghouse: {error.filename} belongs to another user: run as that user, or set COUNTINGHOUSE_DATA_DIR."
+        )
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""What to run and where, read from the environment once."""
+
+import dataclasses
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from config.embedded_postgres import EmbeddedPostgres
+from config.runner.errors import RunnerError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
+PORT_DEFAULT, PORT_MAX = 8000, 65535
+DATABASE_NAME = "countinghouse"
+# Marks the processes of one data directory, so that orphans of a killed runner are found.
+OWNER_VARIABLE = "COUNTINGHOUSE_RUN"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One installation on this machine: its data, its port and the environment of its processes."""
+
+    data_dir: Path
+    port: int
+    web_workers: int
+    database: EmbeddedPostgres | None
+    environment: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read the plan; raises RunnerError for a value that makes no sense."""
+        data_dir = Path(environment.get("COUNTINGHOUSE_DATA_DIR") or CHECKOUT / ".data").resolve()
+        port = _number(environment, "PORT", PORT_DEFAULT, PORT_MAX)
+        development = {"COUNTINGHOUSE_PROFILE": "development", "DEBUG": "1"}
+        return cls(
+            data_dir=data_dir,
+            port=port,
+            web_workers=_number(environment, "WEB_WORKERS", 1, 64),
+            database=None if environment.get("DATABASE_URL") else EmbeddedPostgres(data_dir=data_dir / "postgres"),
+            environment={
+                **development,
+                **environment,
+                "PORT": str(port),
+                "PYTHONUNBUFFERED": "1",
+                OWNER_VARIABLE: str(data_dir),
+            },
+        )
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds the portal."""
+        return f"http://localhost:{self.port}"
+
+    @property
+    def web_command(self) -> list[str]:
+        """One blocking thread per worker: more of them only wait for each other."""
+        return [
+            *(str(Path(sys.executable).with_name("granian")), "--interface", "wsgi"),
+            *("--host", HOST, "--port", str(self.port)),
+            *("--workers", str(self.web_workers), "--blocking-threads", "1", "--respawn-failed-workers"),
+            *("--log-level", "warning", "--no-ws", "config.wsgi:application"),
+        ]
+
+    def manage(self, *arguments: str) -> list[str]:
+        """A command of `manage.py`."""
+        return [sys.executable, str(CHECKOUT / "manage.py"), *arguments]
+
+    def refuse_taken_port(self) -> None:
+        """Raise RunnerError if another program listens on the port."""
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((HOST, self.port))
+            except OSError as error:
+                message = (
+                    f"Port {self.port} cannot be used ({os.strerror(error.errno or 0).lower()}):"
+                    f" stop what listens there, or choose another, as in PORT={self.port + 1} make run."
+                )
+                raise RunnerError(message) from error
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:
+    word = environment.get(name, "").strip() or str(default)
+    if not word.isascii() or not word.isdigit() or not 1 <= int(word) <= highest:
+        raise RunnerError(f"{name} is {word!r}; it must be a whole number from 1 to {highest}.")
+    return int(word)
