@@ -10,7 +10,9 @@ from django.core.management import execute_from_command_line
 from config.embedded_postgres import EmbeddedPostgresError
 from config.startup import prepare
 
-COMMANDS_WITHOUT_DATABASE = frozenset({"collectstatic", "spectacular", "help", "version", "compilemessages", "makemessages"})
+COMMANDS_WITHOUT_DATABASE = frozenset(
+    {"collectstatic", "spectacular", "help", "version", "compilemessages", "makemessages"}
+)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from environ import Env
 Profile = Literal["development", "production", "test"]
 PROFILES: tuple[Profile, ...] = ("development", "production", "test")
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+SECRET_KEY_CHARACTERS_MIN = 50
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 
 
@@ -82,7 +83,9 @@ class Environment:
         except (ValueError, ImproperlyConfigured):
             settings = {}
         if settings.get("ENGINE") != "django.db.backends.postgresql":
-            raise ImproperlyConfigured(f"{name} must be a postgres:// URL: PostgreSQL 15 or later is the only database we speak to.")
+            raise ImproperlyConfigured(
+                f"{name} must be a postgres:// URL: PostgreSQL 15 or later is the only database we speak to."
+            )
         return dict(settings)
 
     def email(self, name: str, default: str) -> dict[str, object]:
@@ -103,8 +106,10 @@ class Environment:
     def secret_key(self, profile: Profile, data_dir: Path) -> str:
         """The signing secret: given in production, made once and kept beside the data elsewhere."""
         if profile == "production":
-            value = self.required_text("SECRET_KEY", "sessions and tokens are signed with it; 50 or more random characters.")
-            if len(value) < 50:
+            value = self.required_text(
+                "SECRET_KEY", "sessions and tokens are signed with it; 50 or more random characters."
+            )
+            if len(value) < SECRET_KEY_CHARACTERS_MIN:
                 raise ImproperlyConfigured("SECRET_KEY is too short: it must have 50 or more random characters.")
             return value
         return self.text("SECRET_KEY") or stored_secret(data_dir / "secret_key")

@@ -6,7 +6,11 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 ADMIN_PATH = "/admin/"
-ADMIN_POLICY = {"script-src": [SELF, UNSAFE_INLINE, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE], "img-src": [SELF, "data:", "blob:"]}
+ADMIN_POLICY = {
+    "script-src": [SELF, UNSAFE_INLINE, UNSAFE_EVAL],
+    "style-src": [SELF, UNSAFE_INLINE],
+    "img-src": [SELF, "data:", "blob:"],
+}
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):

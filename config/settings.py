@@ -1,6 +1,7 @@
 """Settings, all from the environment; `docs/settings.md` has the table."""
 
 from pathlib import Path
+from typing import Any
 
 import stripe
 from csp.constants import NONE, SELF
@@ -20,7 +21,9 @@ IS_PRODUCTION = PROFILE == "production"
 TESTING = PROFILE == "test"
 DEBUG = env.flag("DEBUG", default=False)
 if DEBUG and IS_PRODUCTION:
-    raise ImproperlyConfigured("DEBUG is on in the production profile: it would show secrets to strangers. Unset one of the two.")
+    raise ImproperlyConfigured(
+        "DEBUG is on in the production profile: it would show secrets to strangers. Unset one of the two."
+    )
 
 PORT = env.number("PORT", 8000, lowest=1, highest=65535)
 SECRET_KEY = env.secret_key(PROFILE, DATA_DIR)
@@ -28,8 +31,13 @@ SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 PUBLIC_URL = env.public_url("" if IS_PRODUCTION else f"http://localhost:{PORT}")
 IS_HTTPS = PUBLIC_URL.startswith("https://")
 if IS_PRODUCTION and not IS_HTTPS and not env.flag("ALLOW_HTTP", default=False):
-    raise ImproperlyConfigured("PUBLIC_URL must begin with https:// in production (ALLOW_HTTP=1 permits http for a trial on a private network).")
-ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", PUBLIC_URL.split("//", 1)[1].split(":")[0] if IS_PRODUCTION else "localhost,127.0.0.1,[::1],testserver")
+    raise ImproperlyConfigured(
+        "PUBLIC_URL must begin with https:// in production (ALLOW_HTTP=1 permits http for a trial on a private network)."
+    )
+ALLOWED_HOSTS = env.names(
+    "ALLOWED_HOSTS",
+    PUBLIC_URL.split("//", 1)[1].split(":")[0] if IS_PRODUCTION else "localhost,127.0.0.1,[::1],testserver",
+)
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", 0, lowest=0, highest=5)
 
@@ -117,23 +125,36 @@ DATABASE_ROLE = env.text("DATABASE_ROLE", "countinghouse_app")
 if not DATABASE_ROLE.isidentifier() or not DATABASE_ROLE.islower():
     raise ImproperlyConfigured(f"DATABASE_ROLE is {DATABASE_ROLE!r}; it must be a plain lower-case name.")
 IS_DATABASE_EMBEDDED = not env.text("DATABASE_URL")
-DATABASES = {"default": EmbeddedPostgres(data_dir=DATA_DIR / "postgres").connection_settings("countinghouse") if IS_DATABASE_EMBEDDED else env.database("DATABASE_URL")}
-DATABASES["default"] |= {
-    "CONN_MAX_AGE": env.number("DATABASE_CONNECTION_SECONDS", 600, lowest=0, highest=86400),
-    "DISABLE_SERVER_SIDE_CURSORS": env.flag("DATABASE_POOLED", default=False),
-    "OPTIONS": {
-        "connect_timeout": 5,
-        "prepare_threshold": None if env.flag("DATABASE_POOLED", default=False) else 5,
-        **DATABASES["default"].get("OPTIONS", {}),
-        **({} if env.flag("DATABASE_AS_OWNER", default=False) else {"options": f"-c role={DATABASE_ROLE}"}),
-    },
+IS_POOLED = env.flag("DATABASE_POOLED", default=False)
+_connection: dict[str, Any] = (
+    EmbeddedPostgres(data_dir=DATA_DIR / "postgres").connection_settings("countinghouse")
+    if IS_DATABASE_EMBEDDED
+    else env.database("DATABASE_URL")
+)
+_options: dict[str, Any] = _connection.get("OPTIONS", {}) | {
+    "connect_timeout": 5,
+    "prepare_threshold": None if IS_POOLED else 5,
+}
+if not env.flag("DATABASE_AS_OWNER", default=False):
+    _options["options"] = f"-c role={DATABASE_ROLE}"
+DATABASES = {
+    "default": _connection
+    | {
+        "CONN_MAX_AGE": env.number("DATABASE_CONNECTION_SECONDS", 600, lowest=0, highest=86400),
+        "DISABLE_SERVER_SIDE_CURSORS": IS_POOLED,
+        "OPTIONS": _options,
+    }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MIGRATION_MODULES = {"djstripe": "billing.djstripe_migrations"}
 
 REDIS_URL = env.redis_url()
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "countinghouse"}
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "countinghouse",
+    }
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}
 }
@@ -154,7 +175,10 @@ Q_CLUSTER = {
 
 # People
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -200,7 +224,11 @@ STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage" if IS_PRODUCTION else "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if IS_PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
 }
 MEDIA_ROOT = DATA_DIR / "media"
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
@@ -275,5 +303,5 @@ LOGGING = logging_settings(is_json=IS_PRODUCTION, level=env.text("LOG_LEVEL", "W
 
 # Metering
 LEDGER_SLOTS = env.number("LEDGER_SLOTS", 4, lowest=1, highest=64)
-KEY_CACHE_SECONDS_TENTHS = 9
+METRICS_TOKEN = env.text("METRICS_TOKEN")
 DEMO_FILE = DATA_DIR / "demo.json"

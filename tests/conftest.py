@@ -18,8 +18,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import setup_databases
 from pytest_django.plugin import DjangoDbBlocker
 
+from metering.selectors.catalog import forget_catalog
+from metering.services.partitions import forget_seen_partitions
 from tests.postgres_plugin import RUN_DIR_VARIABLE, database_url, drop_database, template_name
 
+LEDGER_TABLES = ("event", "event_identity", "event_void", "usage_hour", "usage_day", "limit_counter", "limit_bucket")
 TRUNCATING_FIXTURES = frozenset({"transactional_db", "live_server"})
 DATABASE_FIXTURES = TRUNCATING_FIXTURES | {"db"}
 
@@ -95,6 +98,16 @@ def rights_of_the_application(request: pytest.FixtureRequest) -> Iterator[None]:
     del options["options"]
     if not connection.in_atomic_block:
         connection.close()  # what follows is the clean-up, which truncates as the owner
+        with connection.cursor() as cursor:
+            # Django truncates what its migrations made; SQL made these.
+            cursor.execute(f"TRUNCATE {', '.join(LEDGER_TABLES)}")
+
+
+@pytest.fixture(autouse=True)
+def fresh_process() -> None:
+    """Forget what a process remembers of the database for a second or longer: the next test has another one."""
+    forget_catalog()
+    forget_seen_partitions()
 
 
 @pytest.fixture

@@ -6,23 +6,19 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from accounts.domain.actor import ActorKind
 from accounts.models.tenant import Tenant
 
-
-class ActorKind(models.TextChoices):
-    """Who acts."""
-
-    MEMBER = "member", "Member"
-    STAFF = "staff", "Staff"
-    API_KEY = "api_key", "API key"
-    SYSTEM = "system", "System"
+ACTOR_KIND_LABELS = {kind: "API key" if kind is ActorKind.API_KEY else kind.value.capitalize() for kind in ActorKind}
 
 
 class AuditEntry(models.Model):
     """One change. The application's database role may neither update nor delete these rows."""
 
     tenant = models.ForeignKey(Tenant, null=True, on_delete=models.PROTECT, related_name="audit_entries")
-    actor_kind = models.CharField(max_length=8, choices=ActorKind.choices)
+    actor_kind = models.CharField(
+        max_length=8, choices=[(kind.value, label) for kind, label in ACTOR_KIND_LABELS.items()]
+    )
     actor_user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     actor_label = models.CharField(max_length=254)
     action = models.CharField(max_length=60)
@@ -37,7 +33,9 @@ class AuditEntry(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(actor_kind__in=ActorKind.values), name="audit_entry_actor_kind_known")
+            models.CheckConstraint(
+                condition=Q(actor_kind__in=[kind.value for kind in ActorKind]), name="audit_entry_actor_kind_known"
+            )
         ]
         indexes: ClassVar = [
             models.Index(fields=["tenant", "-occurred_at", "-id"], name="audit_entry_by_tenant"),

@@ -21,7 +21,9 @@ class IdempotencyRecord(models.Model):
     expires_at = models.DateTimeField(db_index=True)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["scope_id", "key"], name="idempotency_record_once_per_scope")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["scope_id", "key"], name="idempotency_record_once_per_scope")
+        ]
 
     def __str__(self) -> str:
         return self.key

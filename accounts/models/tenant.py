@@ -9,18 +9,11 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from accounts.domain.roles import Role
+from accounts.domain.transitions import TenantStatus
 from accounts.querysets import InvitationQuerySet, TenantQuerySet
 
 BACKFILL_DAYS_DEFAULT = 35
 BACKFILL_DAYS_MAX = 400
-
-
-class TenantStatus(models.TextChoices):
-    """A suspended tenant may look, and may not use."""
-
-    ACTIVE = "active", "Active"
-    SUSPENDED = "suspended", "Suspended"
-    CLOSED = "closed", "Closed"
 
 
 class Tenant(models.Model):
@@ -29,10 +22,16 @@ class Tenant(models.Model):
     id = models.UUIDField(primary_key=True, editable=False)
     slug = models.SlugField(max_length=50, unique=True, help_text="In every portal URL; fixed once made.")
     name = models.CharField(max_length=120)
-    status = models.CharField(max_length=12, choices=TenantStatus.choices, default=TenantStatus.ACTIVE)
+    status = models.CharField(
+        max_length=12,
+        choices=[(status.value, status.value.capitalize()) for status in TenantStatus],
+        default=TenantStatus.ACTIVE.value,
+    )
     status_reason = models.CharField(max_length=200, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC", help_text="IANA name; days and months are cut in it.")
-    currency = models.CharField(max_length=3, default="EUR", validators=[RegexValidator(r"^[A-Z]{3}$", "Three capitals, as in ISO 4217.")])
+    currency = models.CharField(
+        max_length=3, default="EUR", validators=[RegexValidator(r"^[A-Z]{3}$", "Three capitals, as in ISO 4217.")]
+    )
     backfill_days = models.PositiveSmallIntegerField(
         default=BACKFILL_DAYS_DEFAULT,
         validators=[MinValueValidator(1), MaxValueValidator(BACKFILL_DAYS_MAX)],
@@ -45,7 +44,9 @@ class Tenant(models.Model):
     postal_code = models.CharField(max_length=20, blank=True)
     city = models.CharField(max_length=100, blank=True)
     region = models.CharField(max_length=100, blank=True)
-    country = models.CharField(max_length=2, blank=True, validators=[RegexValidator(r"^[A-Z]{2}$", "Two capitals, as in ISO 3166-1.")])
+    country = models.CharField(
+        max_length=2, blank=True, validators=[RegexValidator(r"^[A-Z]{2}$", "Two capitals, as in ISO 3166-1.")]
+    )
     tax_id = models.CharField("tax id", max_length=50, blank=True)
     created_at = models.DateTimeField(editable=False)
 
@@ -53,9 +54,12 @@ class Tenant(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(status__in=TenantStatus.values), name="tenant_status_known"),
             models.CheckConstraint(
-                condition=Q(backfill_days__gte=1, backfill_days__lte=BACKFILL_DAYS_MAX), name="tenant_backfill_days_bounded"
+                condition=Q(status__in=[status.value for status in TenantStatus]), name="tenant_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(backfill_days__gte=1, backfill_days__lte=BACKFILL_DAYS_MAX),
+                name="tenant_backfill_days_bounded",
             ),
         ]
         ordering: ClassVar = ["name"]

@@ -12,14 +12,14 @@ from django.utils import timezone
 class UserManager(BaseUserManager["User"]):
     """Makes users by e-mail; `createsuperuser` and django-allauth call it."""
 
-    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":  # noqa: ANN401 - Django's signature
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """A user with a hashed password, or none that works where `password` is None."""
         user = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
-    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":  # noqa: ANN401 - Django's signature
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """A member of staff who may do everything."""
         return self.create_user(email, password, **{**fields, "is_staff": True, "is_superuser": True})
 

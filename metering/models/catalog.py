@@ -7,7 +7,9 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-CODE = RegexValidator(r"^[a-z][a-z0-9_.:-]{0,99}$", "Lower-case letters, digits and _ . : - only, beginning with a letter.")
+CODE = RegexValidator(
+    r"^[a-z][a-z0-9_.:-]{0,99}$", "Lower-case letters, digits and _ . : - only, beginning with a letter."
+)
 
 
 class EventType(models.Model):
@@ -44,16 +46,23 @@ class Meter(models.Model):
         max_length=100, blank=True, help_text="Property that a SUM adds up; empty adds the event's quantity."
     )
     dimensions = ArrayField(
-        models.CharField(max_length=100), default=list, blank=True, help_text="Properties by which daily usage is kept apart."
+        models.CharField(max_length=100),
+        default=list,
+        blank=True,
+        help_text="Properties by which daily usage is kept apart.",
     )
-    filters = models.JSONField(default=dict, blank=True, help_text='Property → accepted values, e.g. {"status": ["200", "201"]}.')
+    filters = models.JSONField(
+        default=dict, blank=True, help_text='Property → accepted values, e.g. {"status": ["200", "201"]}.'
+    )
     counts_from = models.DateTimeField(help_text="Events received from then on count; earlier ones never do.")
     created_at = models.DateTimeField(editable=False)
 
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(aggregation__in=Aggregation.values), name="meter_aggregation_known"),
-            models.CheckConstraint(condition=~Q(aggregation=Aggregation.COUNT) | Q(value_property=""), name="meter_count_has_no_value"),
+            models.CheckConstraint(
+                condition=~Q(aggregation=Aggregation.COUNT) | Q(value_property=""), name="meter_count_has_no_value"
+            ),
         ]
         ordering: ClassVar = ["code"]
 

@@ -14,7 +14,9 @@ class UsagePlan(models.Model):
 
     code = models.CharField(max_length=100, unique=True, validators=[CODE])
     name = models.CharField(max_length=120)
-    throttle_rate = models.PositiveIntegerField(null=True, blank=True, help_text="Requests a second; empty means no throttle.")
+    throttle_rate = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Requests a second; empty means no throttle."
+    )
     throttle_burst = models.PositiveIntegerField(null=True, blank=True, help_text="Most requests at once.")
     is_default = models.BooleanField(default=False, help_text="New tenants are assigned to it.")
     created_at = models.DateTimeField(editable=False)
@@ -64,7 +66,9 @@ class UsagePlanQuota(models.Model):
 class UsagePlanAssignment(models.Model):
     """Which usage plan a tenant has now; without one nothing is limited."""
 
-    tenant = models.OneToOneField(Tenant, primary_key=True, on_delete=models.CASCADE, related_name="usage_plan_assignment")
+    tenant = models.OneToOneField(
+        Tenant, primary_key=True, on_delete=models.CASCADE, related_name="usage_plan_assignment"
+    )
     usage_plan = models.ForeignKey(UsagePlan, on_delete=models.PROTECT, related_name="assignments")
     assigned_at = models.DateTimeField()
 

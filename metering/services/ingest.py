@@ -30,7 +30,8 @@ input AS MATERIALIZED (
     SELECT e.n, decode(e.key, 'hex') AS key, decode(e.hash, 'hex') AS content_hash, e.occurred_at, e.id, e.source, e.type,
         e.quantity, e.subject, e.properties
     FROM gate, jsonb_to_recordset(%(events)s::jsonb) AS e(
-        n int, key text, hash text, occurred_at timestamptz, id text, source text, type text, quantity numeric, subject text, properties jsonb)
+        n int, key text, hash text, occurred_at timestamptz, id text, source text, type text, quantity numeric, subject text,
+        properties jsonb)
 ),
 claimed AS (
     INSERT INTO event_identity (tenant_id, is_live, key, occurred_at, content_hash)
@@ -97,7 +98,9 @@ def ingest_events(
     duplicates = [*repeated, *(index for index, is_same in refused.items() if is_same)]
     conflicts = [*clashing, *(index for index, is_same in refused.items() if not is_same)]
     accepted = (event.index for event in first_by_key.values() if event.index not in refused)
-    return IngestResult(accepted=tuple(accepted), duplicates=tuple(sorted(duplicates)), conflicts=tuple(sorted(conflicts)))
+    return IngestResult(
+        accepted=tuple(accepted), duplicates=tuple(sorted(duplicates)), conflicts=tuple(sorted(conflicts))
+    )
 
 
 def _run(parameters: dict[str, object]) -> list[tuple[int, bool | None]]:

@@ -15,7 +15,9 @@ MONTHS_AHEAD: Final = 3
 # Months that this process has seen a partition for; a partition that an operator drops is remembered until a restart.
 _seen: set[date] = set()
 
-MAKE = "SELECT month::text, ledger_ensure_event_partition(month) FROM unnest(%(months)s::date[]) AS month ORDER BY month"
+MAKE = (
+    "SELECT month::text, ledger_ensure_event_partition(month) FROM unnest(%(months)s::date[]) AS month ORDER BY month"
+)
 
 
 def ensure_partitions(*, first: date, last: date) -> list[str]:

@@ -7,8 +7,8 @@ from django.db import transaction
 from metering.domain.ledger import Ledger
 from metering.selectors.catalog import meter_rules
 from metering.selectors.ledger_totals import BUCKETS_FROM_LEDGER
-from metering.services.ledger_lock import lock_ledger
 from metering.selectors.statements import fetch_all, meters_parameter
+from metering.services.ledger_lock import lock_ledger
 
 CLEAR = (
     "DELETE FROM usage_hour WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s",

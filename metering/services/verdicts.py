@@ -51,7 +51,9 @@ def delete_old_verdicts(*, as_of: datetime) -> int:
     deleted = 0
     while True:
         oldest = IngestVerdict.objects.filter(received_at__lt=as_of - KEPT_FOR).order_by("received_at", "pk")
-        step, _ = IngestVerdict.objects.filter(pk__in=list(oldest.values_list("pk", flat=True)[:DELETED_AT_ONCE_MAX])).delete()
+        step, _ = IngestVerdict.objects.filter(
+            pk__in=list(oldest.values_list("pk", flat=True)[:DELETED_AT_ONCE_MAX])
+        ).delete()
         deleted += step
         if step < DELETED_AT_ONCE_MAX:
             return deleted

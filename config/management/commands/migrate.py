@@ -11,7 +11,7 @@ from config.database_roles import acting_as_owner, ensure_role, grant_rights, on
 class Command(DjangoMigrateCommand):
     """Bring the schema and the rights on it up to date."""
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, *args: Any, **options: Any) -> None:
         """Migrate, then grant; machines that start together take turns."""
         connection = connections[options["database"]]
         with acting_as_owner(connection), one_migration_at_a_time(connection):

@@ -1,0 +1,36 @@
+"""`manage.py rebuild_usage`: throw the rollups away and compute them again from the ledger."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from metering.selectors.ledgers import ledgers
+from metering.services.rebuild import rebuild_usage
+
+
+class Command(BaseCommand):
+    """Recompute usage from the events."""
+
+    help = "Recompute every rollup from the events; ingest of a tenant waits while its own are rebuilt."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Name tenants, or say `--all`."""
+        parser.add_argument(
+            "--tenant", action="append", metavar="SLUG", help="This tenant; may be given several times."
+        )
+        parser.add_argument("--all", action="store_true", help="Every tenant.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """One tenant after the other, each in its own transaction."""
+        slugs = options["tenant"]
+        if bool(slugs) == options["all"]:
+            raise CommandError("Say either --all or --tenant SLUG.")
+        chosen = list(ledgers(slugs=slugs))
+        if slugs and len({ledger.tenant_id for ledger in chosen}) != len(set(slugs)):
+            raise CommandError("There is no tenant of one of these names.")
+        for number, ledger in enumerate(chosen, start=1):
+            rebuilt = rebuild_usage(ledger=ledger)
+            half = "live" if ledger.is_live else "test"
+            self.stdout.write(
+                f"{number}/{len(chosen)} {ledger.tenant_id} {half}: {rebuilt.hours} hours, {rebuilt.days} days"
+            )
