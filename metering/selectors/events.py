@@ -6,19 +6,13 @@ Pages follow the primary key, so the thousandth is found as fast as the first, a
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
+from accounts.domain.pages import InvalidCursorError, Page, PageRequest, Position, cut_page
 from metering.domain.canonical import event_key
 from metering.domain.ledger import Ledger
 from metering.selectors.statements import fetch_all
-
-
-class Position(NamedTuple):
-    """Where an event stands in the ledger's order."""
-
-    occurred_at: datetime
-    key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,8 @@ class VoidFacts:
 class StoredEvent:
     """One row of the ledger. `properties_json` is the JSON as stored, numbers exact."""
 
-    position: Position
+    key: bytes
+    occurred_at: datetime
     id: str
     source: str
     type: str
@@ -55,11 +50,6 @@ class StoredEvent:
     properties_json: str
     received_at: datetime
     void: VoidFacts | None
-
-    @property
-    def occurred_at(self) -> datetime:
-        """The event's own time."""
-        return self.position.occurred_at
 
 
 _COLUMNS: Final = (
@@ -79,32 +69,22 @@ _CONDITIONS: Final = {
 }
 
 
-def events_page(
-    *,
-    ledger: Ledger,
-    filters: EventFilters,
-    limit: int,
-    older_than: Position | None = None,
-    newer_than: Position | None = None,
-) -> list[StoredEvent]:
-    """Up to `limit` events, newest first: the newest of all, the next older than a position, or the next newer."""
-    assert older_than is None or newer_than is None, "a page lies on one side of a position"
-    parameters: dict[str, object] = {"tenant_id": ledger.tenant_id, "is_live": ledger.is_live, "limit": limit}
+def events_page(*, ledger: Ledger, filters: EventFilters, page: PageRequest) -> Page[StoredEvent]:
+    """A page of the events that pass the filters. Raises `InvalidCursorError` for a position that is none of ours."""
+    parameters: dict[str, object] = {"tenant_id": ledger.tenant_id, "is_live": ledger.is_live, "limit": page.rows_to_read}
     wanted = {name: getattr(filters, name) for name in _CONDITIONS if getattr(filters, name) is not None}
     conditions = "".join(_CONDITIONS[name] for name in wanted)
-    order = "ASC" if newer_than is not None else "DESC"
-    position = older_than or newer_than
-    if position is not None:
-        conditions += f" AND (e.occurred_at, e.key) {'>' if newer_than is not None else '<'} (%(occurred_at)s, %(key)s)"
-        parameters |= position._asdict()
+    comparison, order = (">", "ASC") if page.is_backwards else ("<", "DESC")
+    if page.position is not None:
+        conditions += f" AND (e.occurred_at, e.key) {comparison} (%(at)s::timestamptz, %(key)s::bytea)"
+        parameters |= {"at": page.position.at, "key": _key_of(page.position)}
     rows = fetch_all(
         f"{_COLUMNS} FROM event AS e{_VOID}"
         f" WHERE e.tenant_id = %(tenant_id)s AND e.is_live = %(is_live)s{conditions}"
         f" ORDER BY e.occurred_at {order}, e.key {order} LIMIT %(limit)s",
         parameters | wanted,
     )
-    events = [_stored_event(row) for row in rows]
-    return events[::-1] if newer_than is not None else events
+    return cut_page([_stored_event(row) for row in rows], page, _position_of)
 
 
 def event_by_id(*, ledger: Ledger, event_id: str, source: str = "") -> StoredEvent | None:
@@ -121,7 +101,8 @@ def event_by_id(*, ledger: Ledger, event_id: str, source: str = "") -> StoredEve
 def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
     occurred_at, key, id_, source, type_, quantity, subject, api_key_id, properties, received_at, *void = row
     return StoredEvent(
-        position=Position(occurred_at, bytes(key)),
+        key=bytes(key),
+        occurred_at=occurred_at,
         id=id_,
         source=source,
         type=type_,
@@ -132,3 +113,14 @@ def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
         received_at=received_at,
         void=None if void == [None, None, None] else VoidFacts(*void),
     )
+
+
+def _position_of(event: StoredEvent) -> Position:
+    return Position(event.occurred_at, event.key.hex())
+
+
+def _key_of(position: Position) -> bytes:
+    try:
+        return bytes.fromhex(position.id)
+    except ValueError as error:
+        raise InvalidCursorError("Not a cursor of ours.") from error
