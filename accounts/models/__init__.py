@@ -1,10 +1,12 @@
 """Tables of the accounts app."""
 
+from accounts.domain.actor import ActorKind
+from accounts.domain.transitions import TenantStatus
 from accounts.models.api_key import ApiKey
-from accounts.models.audit_entry import ActorKind, AuditEntry
+from accounts.models.audit_entry import AuditEntry
 from accounts.models.idempotency_record import IdempotencyRecord
 from accounts.models.job_run import JobOutcome, JobRun
-from accounts.models.tenant import Invitation, Membership, Tenant, TenantStatus
+from accounts.models.tenant import Invitation, Membership, Tenant
 from accounts.models.user import User
 
 __all__ = [

@@ -1,0 +1,102 @@
+"""Who calls: an API key in a header, or a member of staff with a session.
+
+A key is refused here for every reason that lies in the key itself, the address it is used from included,
+so that no view can forget to ask. Unknown, expired and revoked look the same from outside.
+"""
+
+from typing import Final
+
+import structlog
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.request import Request
+
+from accounts.api.problems import WWW_AUTHENTICATE
+from accounts.api.request_facts import address_of, request_id_of
+from accounts.domain.actor import Actor
+from accounts.domain.networks import is_allowed
+from accounts.domain.principal import Principal
+from accounts.errors import AddressNotAllowedError, NotAuthenticatedError
+from accounts.models import User
+from accounts.selectors.api_keys import find_principal
+from accounts.services.key_use import note_key_use
+
+_INVALID_TOKEN: Final = f'{WWW_AUTHENTICATE}, error="invalid_token"'
+
+
+def presented_key(request: HttpRequest | Request) -> str | None:
+    """Return what the caller presents as a key, or None. Raises 401 where two headers contradict each other."""
+    scheme, _, bearer = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    given = [bearer.strip()] if scheme.lower() == "bearer" else []
+    if "HTTP_X_API_KEY" in request.META:
+        given.append(request.META["HTTP_X_API_KEY"].strip())
+    if len(set(given)) > 1:
+        raise _refusal("Two different keys were given.")
+    return given[0] if given else None
+
+
+def principal_for(request: HttpRequest | Request) -> Principal | None:
+    """Check the presented key; also for a view of an adopter's own. Raises 401, or 403 for the address."""
+    secret = presented_key(request)
+    if secret is None:
+        return None
+    as_of = timezone.now()
+    principal = find_principal(secret, as_of)
+    if principal is None:
+        raise _refusal("The key is not valid: it is unknown, expired or revoked.")
+    if not is_allowed(address_of(request), principal.allowed_cidrs):
+        raise AddressNotAllowedError("The key may not be used from this address.")
+    structlog.contextvars.bind_contextvars(
+        api_key=principal.prefix, tenant=principal.tenant.slug if principal.tenant else None
+    )
+    note_key_use(key_id=principal.key_id, as_of=as_of)
+    return principal
+
+
+def _refusal(detail: str) -> NotAuthenticatedError:
+    return NotAuthenticatedError(detail, headers={"WWW-Authenticate": _INVALID_TOKEN})
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <key>` or `X-Api-Key: <key>`; `request.auth` becomes a `Principal`."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Principal] | None:
+        """Return nobody and the key's principal, or None where no key was given."""
+        principal = principal_for(request)
+        return None if principal is None else (AnonymousUser(), principal)
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
+        """What a 401 asks for."""
+        return WWW_AUTHENTICATE
+
+
+class StaffSessionAuthentication(SessionAuthentication):
+    """A signed-in member of staff, with CSRF protection. Customers' sessions are nobody here."""
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        """Return the member of staff, or None."""
+        result = super().authenticate(request)
+        if result is None or not isinstance(result[0], User) or not result[0].is_staff:
+            return None
+        return result[0], None
+
+
+def principal_of(request: Request) -> Principal:
+    """Return the key that calls. Raises 401 where none does."""
+    if isinstance(request.auth, Principal):
+        return request.auth
+    raise NotAuthenticatedError("Give a key as Authorization: Bearer, or as X-Api-Key.")
+
+
+def actor_of(request: Request) -> Actor:
+    """Return who acts, for the audit log. Raises 401 where nobody is known."""
+    ip = address_of(request) or None
+    request_id = request_id_of(request)
+    if isinstance(request.auth, Principal):
+        label = f"{request.auth.name} ({request.auth.prefix}…)"
+        return Actor.api_key(key_id=request.auth.key_id, label=label, ip=ip, request_id=request_id)
+    if isinstance(request.user, User):
+        return Actor.staff(user_id=request.user.pk, label=request.user.email, ip=ip, request_id=request_id)
+    raise NotAuthenticatedError

@@ -1,0 +1,130 @@
+"""`Idempotency-Key` on creating calls (draft-ietf-httpapi-idempotency-key-header).
+
+    @idempotent()
+    def post(self, request: Request) -> Response: ...
+
+Same key and same body replay the first answer; the work and its answer commit together or not at all.
+The key is the tenant's own, live and test apart, so no customer meets another's answer.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from uuid import UUID, uuid5
+
+from django.db import transaction
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import presented_key
+from accounts.api.parsers import body_bytes
+from accounts.api.renderers import encode_json
+from accounts.api.tenancy import HEADER as TENANT_HEADER
+from accounts.domain.principal import Principal
+from accounts.domain.sealing import seal, unseal
+from accounts.errors import MalformedBodyError, NotAuthenticatedError
+from accounts.models import IdempotencyRecord, User
+from accounts.services.idempotency import claim_idempotency_key, keep_answer
+
+HEADER: Final = "Idempotency-Key"
+REPLAYED_HEADER: Final = "Idempotency-Replayed"
+_SHAPE: Final = re.compile(r'"?(?P<key>[\x20-\x21\x23-\x7e]{1,255})"?', re.ASCII)
+_TEST_SCOPE: Final = "test"
+_STAFF_SCOPES: Final = UUID("6f1b7c52-6d39-5f0e-9c25-0f5c3a7b9d11")
+_SUCCESS: Final = range(200, 300)
+
+View = TypeVar("View")
+Arguments = ParamSpec("Arguments")
+Handler = Callable[Concatenate[View, Request, Arguments], HttpResponse]
+
+
+def idempotent(*, is_sealed: bool = False) -> Callable[[Handler[View, Arguments]], Handler[View, Arguments]]:
+    """Make a view's `post` keep to the header, where a caller gives it.
+
+    `is_sealed` encrypts the stored answer for the bearer of the same API key: for answers that hold a secret.
+    """
+
+    def decorate(handler: Handler[View, Arguments]) -> Handler[View, Arguments]:
+        @wraps(handler)
+        def answer(view: View, request: Request, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
+            key = idempotency_key_of(request)
+            if key is None:
+                return handler(view, request, *args, **kwargs)
+            return _answer_once(request, key, lambda: handler(view, request, *args, **kwargs), is_sealed=is_sealed)
+
+        return answer
+
+    return decorate
+
+
+def idempotency_key_of(request: Request) -> str | None:
+    """Return the caller's key, without the quotes of a structured field. Raises 400."""
+    given = request.headers.get(HEADER)
+    if given is None:
+        return None
+    shape = _SHAPE.fullmatch(given.strip())
+    if shape is None:
+        raise MalformedBodyError(f"{HEADER} has 1 to 255 printable ASCII characters.", code="invalid_idempotency_key")
+    return shape["key"]
+
+
+def _answer_once(request: Request, key: str, work: Callable[[], HttpResponse], *, is_sealed: bool) -> HttpResponse:
+    secret = presented_key(request) if is_sealed else None
+    assert not is_sealed or secret is not None, "an answer is sealed for the bearer of an API key"
+    scope_id, digest, as_of = _scope_of(request), _request_digest(request, secret), timezone.now()
+    with transaction.atomic():
+        first = claim_idempotency_key(scope_id=scope_id, key=key, request_digest=digest, as_of=as_of)
+        if first is not None:
+            return _replay(first, secret)
+        response = work()
+        assert isinstance(response, Response), "an answer is kept as its data"
+        if response.status_code in _SUCCESS:
+            body = encode_json(response.data)
+            keep_answer(
+                scope_id=scope_id,
+                key=key,
+                request_digest=digest,
+                status=response.status_code,
+                body=body if secret is None else seal(body, secret),
+                is_sealed=is_sealed,
+                as_of=as_of,
+            )
+        return response
+
+
+def _replay(first: IdempotencyRecord, secret: str | None) -> HttpResponse:
+    stored = bytes(first.body)
+    body = unseal(stored, secret) if first.is_sealed and secret is not None else stored
+    return HttpResponse(body, status=first.status, content_type="application/json", headers={REPLAYED_HEADER: "true"})
+
+
+def _scope_of(request: Request) -> UUID:
+    """The tenant, its test half apart; a service key by itself; a member of staff."""
+    caller: Any = request.auth
+    if isinstance(caller, Principal):
+        if caller.tenant is None:
+            return caller.key_id
+        return caller.tenant.id if caller.is_live else uuid5(caller.tenant.id, _TEST_SCOPE)
+    if isinstance(request.user, User):
+        return uuid5(_STAFF_SCOPES, str(request.user.pk))
+    raise NotAuthenticatedError
+
+
+def _request_digest(request: Request, secret: str | None) -> bytes:
+    """Hash what makes a request the same one; a sealed answer can be opened by the same API key alone."""
+    _ = request.data  # parses the body: a bad one is refused before its bytes are compared
+    digest = hashlib.sha256()
+    for part in (
+        request.method or "",
+        request.path,
+        request.META.get("QUERY_STRING", ""),
+        request.headers.get(TENANT_HEADER, ""),
+        secret or "",
+    ):
+        digest.update(part.encode() + b"\x00")
+    digest.update(body_bytes(request))
+    return digest.digest()

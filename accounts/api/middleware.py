@@ -1,0 +1,72 @@
+"""The outermost ring: names each request, refuses addresses that nothing can store, logs one line.
+
+The id is in every answer, log line and problem body. A query string is never logged, since people put keys into it.
+"""
+
+import re
+from collections.abc import Callable
+from time import perf_counter
+from typing import Final
+
+import structlog
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from accounts.api.problems import CONTENT_TYPE, as_problem_error, problem_for_status, render_problem
+from accounts.api.request_facts import is_api_path, loggable_path
+from accounts.domain.identifiers import uuid7
+
+HEADER: Final = "X-Request-ID"
+_ACCEPTED: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?", re.ASCII)
+_VERSIONED_PREFIX: Final = "/api/v1/"
+_NUL_ENCODED: Final = "%00"
+
+log = structlog.get_logger("countinghouse.access")
+
+
+class RequestIdMiddleware:
+    """Stands around everything else, so that also a refusal by another middleware carries the id."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer, with the id on the answer and one line in the log."""
+        started = perf_counter()
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if _ACCEPTED.fullmatch(given) else str(uuid7(timezone.now()))
+        request.request_id = request_id  # type: ignore[attr-defined]
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            response = self._respond(request)
+            response[HEADER] = request_id
+            log.info(
+                "request",
+                method=request.method,
+                path=loggable_path(request),
+                status=response.status_code,
+                milliseconds=round((perf_counter() - started) * 1000, 1),
+            )
+        finally:
+            structlog.contextvars.clear_contextvars()
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Below /api/, an exception of a view that is not DRF's becomes a problem too."""
+        error = as_problem_error(exception) if is_api_path(request.path) else None
+        return None if error is None else render_problem(request, error)
+
+    def _respond(self, request: HttpRequest) -> HttpResponseBase:
+        if "\x00" in request.path_info or _NUL_ENCODED in request.META.get("QUERY_STRING", ""):
+            # PostgreSQL stores no NUL, so no address with one names anything.
+            response: HttpResponseBase = HttpResponseBadRequest(b"The address contains a NUL character.")
+        else:
+            if request.path_info.startswith(_VERSIONED_PREFIX):
+                request.path_info = request.path_info.rstrip("/") or "/"
+            response = self.get_response(request)
+        is_ours = response.get("Content-Type", "").startswith((CONTENT_TYPE, "application/json"))
+        if response.status_code >= HttpResponseBadRequest.status_code and is_api_path(request.path) and not is_ours:
+            assert isinstance(response, HttpResponse), "an error is not streamed"
+            return problem_for_status(request, response)
+        return response

@@ -1,0 +1,39 @@
+"""Which tenant a request is about: the key's own, or the one that a service key names."""
+
+from typing import Final
+
+from django.utils import timezone
+from rest_framework.request import Request
+
+from accounts.api.authentication import principal_of
+from accounts.domain.principal import TenantFacts
+from accounts.domain.slugs import SLUG_CHARACTERS_MAX
+from accounts.errors import FieldError, InvalidFieldsError, NotFoundError, SubscriptionInactiveError
+from accounts.selectors.tenants import tenant_facts
+
+HEADER: Final = "X-Tenant"
+
+
+def tenant_of(request: Request, named: str | None = None) -> TenantFacts:
+    """Return the key's tenant; for a service key the one in `named`, the query's `tenant`, or the header `X-Tenant`.
+
+    Raises 422 `tenant_missing` where a service key names none, 404 for one that is unknown.
+    """
+    principal = principal_of(request)
+    if principal.tenant is not None:
+        return principal.tenant
+    slug = named or request.query_params.get("tenant") or request.headers.get(HEADER)
+    if not slug:
+        missing = FieldError(
+            "/tenant", "tenant_missing", f"A service key names the tenant: in the field tenant, or in {HEADER}."
+        )
+        raise InvalidFieldsError(missing.detail, field_errors=(missing,), code=missing.code)
+    if len(slug) > SLUG_CHARACTERS_MAX or not slug.isascii():
+        raise NotFoundError("No such tenant.")
+    return tenant_facts(slug, timezone.now())
+
+
+def require_active(tenant: TenantFacts) -> None:
+    """Raise 402 where the tenant is suspended or closed."""
+    if not tenant.is_active:
+        raise SubscriptionInactiveError("The tenant is suspended or closed.")

@@ -1,0 +1,52 @@
+"""What every API view derives from, and the answer for paths that do not exist."""
+
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts.api import schema  # noqa: F401 - tells drf-spectacular of our authentication
+from accounts.api.parsers import django_request, give_length
+from accounts.api.problems import as_problem_error, render_problem
+from accounts.domain.scopes import Scope
+from accounts.errors import NotFoundError
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+class ApiView(APIView):
+    """A view of the API: authenticated by key, allowed by scope, exact JSON both ways, errors as problems.
+
+    `scopes` names the scope for each method; a subclass that forgets one fails at import, unless it names other `permission_classes`.
+    """
+
+    http_method_names = [*METHODS, "head"]
+    scopes: ClassVar[dict[str, Scope]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Check that no method is open by mistake."""
+        super().__init_subclass__(**options)
+        if "permission_classes" not in {name for base in cls.__mro__ if base is not APIView for name in vars(base)}:
+            handled = {method.upper() for method in METHODS if hasattr(cls, method)}
+            assert handled <= set(cls.scopes), f"{cls.__name__} names no scope for {handled - set(cls.scopes)}"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Let nobody send a chunked body before they are known."""
+        super().initial(request, *args, **kwargs)
+        give_length(django_request(request))
+
+    def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override] # DRF finishes any HttpResponse
+        """Answer with a problem; a mistake of ours goes on to where it is logged."""
+        error = as_problem_error(exc)
+        if error is None:
+            raise exc
+        self.headers.pop("Allow", None)
+        return render_problem(self.request, error, allowed_methods=", ".join(self.allowed_methods))
+
+
+@csrf_exempt
+def unknown_path(request: HttpRequest, path: str = "") -> HttpResponse:  # noqa: ARG001 - the URL pattern's argument
+    """The catch-all below /api/."""
+    return render_problem(request, NotFoundError("No such path in this API."))

@@ -1,0 +1,63 @@
+"""First answers of creating calls, kept for a day in the transaction of the work itself.
+
+A running twin is seen by an advisory lock that ends with its transaction, so a crash leaves nothing behind:
+neither the work, nor its answer, nor the lock. Only a success is kept; a refusal changed nothing and may be tried again.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from accounts.errors import IdempotencyInProgressError, IdempotencyKeyReusedError
+from accounts.models import IdempotencyRecord
+
+ANSWERS_KEPT: Final = timedelta(hours=24)
+
+
+def claim_idempotency_key(
+    *, scope_id: UUID, key: str, request_digest: bytes, as_of: datetime
+) -> IdempotencyRecord | None:
+    """Take the key for the rest of this transaction, or return the first answer under it.
+
+    Raises `IdempotencyInProgressError` where another transaction holds it, `IdempotencyKeyReusedError`
+    where the first request was another.
+    """
+    assert transaction.get_connection().in_atomic_block, "the claim lasts as long as the work's transaction"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_lock_number(scope_id, key)])
+        if not cursor.fetchone()[0]:
+            raise IdempotencyInProgressError("A request with this Idempotency-Key is still running. Try again.")
+    record = IdempotencyRecord.objects.filter(scope_id=scope_id, key=key).first()
+    if record is None:
+        return None
+    if record.expires_at <= as_of:
+        record.delete()
+        return None
+    if bytes(record.request_digest) != request_digest:
+        raise IdempotencyKeyReusedError("The first request with this Idempotency-Key was another one.")
+    return record
+
+
+def keep_answer(
+    *, scope_id: UUID, key: str, request_digest: bytes, status: int, body: bytes, is_sealed: bool, as_of: datetime
+) -> None:
+    """Store the first answer under a claimed key."""
+    IdempotencyRecord.objects.create(
+        scope_id=scope_id,
+        key=key,
+        request_digest=request_digest,
+        status=status,
+        body=body,
+        is_sealed=is_sealed,
+        created_at=as_of,
+        expires_at=as_of + ANSWERS_KEPT,
+    )
+
+
+def _lock_number(scope_id: UUID, key: str) -> int:
+    """Return 64 bits of a hash, signed as PostgreSQL wants them."""
+    digest = hashlib.sha256(b"idempotency" + scope_id.bytes + key.encode()).digest()
+    return int.from_bytes(digest[:8], signed=True)

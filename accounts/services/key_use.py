@@ -1,0 +1,23 @@
+"""When each key was last used, without a write per request: at most one a minute and key."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Q
+
+from accounts.domain.short_memory import ShortMemory
+from accounts.models import ApiKey
+
+NOTED_EVERY: Final = timedelta(minutes=1)
+_noted: ShortMemory[UUID, bool] = ShortMemory(NOTED_EVERY)
+
+
+def note_key_use(*, key_id: UUID, as_of: datetime) -> None:
+    """Move `last_used_at` on where it lies a minute back; other processes note the same key, so the condition is in the UPDATE."""
+    if _noted.recall(key_id, as_of):
+        return
+    _noted.keep(key_id, value=True, as_of=as_of)
+    ApiKey.objects.filter(Q(last_used_at=None) | Q(last_used_at__lte=as_of - NOTED_EVERY), pk=key_id).update(
+        last_used_at=as_of
+    )
