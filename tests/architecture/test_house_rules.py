@@ -1,0 +1,158 @@
+"""The house's rules that no linter states, read from the syntax tree of the sources.
+
+Each rule comes with a piece of code that breaks it, so that a rule which has gone blind
+fails here too. An exception is a change of this file, which a reviewer sees.
+"""
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+APPS = ("accounts", "metering", "billing", "portal", "config")
+GENERATED = {"migrations", "djstripe_migrations"}
+
+FUNCTION_LINES_MAX = 70
+FILE_LINES_MAX = 500
+OUTERMOST_ROOMS = {"api", "admin", "tasks", "management", "checks", "portal", "config"}
+# A gateway writes to the outside world; the import contracts keep it away from our tables.
+ROOMS_THAT_WRITE = {"services", "models", "querysets", "gateways", "config"}
+WRITES = {"save", "bulk_create", "bulk_update", "get_or_create", "update_or_create", "delete"}
+QUERIES = {"filter", "exclude", "all", "select_for_update"}
+NOT_TABLES = {"cache", "session", "form", "super"}  # have methods of the same names
+RETIRED_CLASSES = {"Client", "Payer", "Account", "Customer", "BillItem", "UsageLog", "Refund"}  # see the glossary
+RETIRED_MODULES = {"utils", "util", "helpers", "common", "managers", "misc"}  # say nothing of what is inside
+
+Rule = Callable[[PurePath, ast.Module, str], Iterator[str]]
+
+
+def room_of(path: PurePath) -> str:
+    app, *rest = path.with_suffix("").parts
+    return app if app in {"portal", "config"} else rest[0]
+
+
+def functions_fit_a_screen(path: PurePath, tree: ast.Module, _source: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > FUNCTION_LINES_MAX:
+                yield f"{node.lineno}: {node.name} has {lines} lines"
+
+
+def files_stay_small(path: PurePath, _tree: ast.Module, source: str) -> Iterator[str]:
+    if (lines := len(source.splitlines())) > FILE_LINES_MAX:
+        yield f"1: the file has {lines} lines"
+
+
+def modules_say_what_they_are_for(path: PurePath, tree: ast.Module, _source: str) -> Iterator[str]:
+    if path.name != "__init__.py" and not ast.get_docstring(tree):
+        yield "1: no docstring"
+
+
+def only_the_outermost_rooms_ask_the_clock(path: PurePath, tree: ast.Module, _source: str) -> Iterator[str]:
+    if room_of(path) in OUTERMOST_ROOMS:
+        return
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr="now" | "today" | "utcnow" | "localdate" | "localtime"):
+                yield f"{node.lineno}: {ast.unparse(node)} asks the clock; take `as_of`"
+            case ast.Attribute(attr="time", value=ast.Name(id="time")):
+                yield f"{node.lineno}: {ast.unparse(node)} asks the clock; take `as_of`"
+
+
+def quantities_are_exact(path: PurePath, tree: ast.Module, _source: str) -> Iterator[str]:
+    if room_of(path) in {"config", "gateways"}:  # they wait for other programs, and count nothing themselves
+        return
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=float()):
+                yield f"{node.lineno}: {node.value!r} is a float"
+            case ast.Call(func=ast.Name(id="float" | "round" as name)):
+                yield f"{node.lineno}: {name}() is not exact"
+
+
+def only_services_write(path: PurePath, tree: ast.Module, _source: str) -> Iterator[str]:
+    if room_of(path) in ROOMS_THAT_WRITE:
+        return
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=verb, value=receiver)) if verb in WRITES:
+                if first_name(receiver) not in NOT_TABLES:
+                    yield f"{node.lineno}: .{verb}() outside services"
+            case ast.Call(func=ast.Attribute(attr="create", value=ast.Attribute(attr="objects"))):
+                yield f"{node.lineno}: .objects.create() outside services"
+            case ast.Call(func=ast.Attribute(attr="update", value=ast.Call(func=ast.Attribute(attr=query)))):
+                if query in QUERIES:
+                    yield f"{node.lineno}: .{query}(…).update() outside services"
+
+
+def first_name(node: ast.expr) -> str:
+    """The name that a chain of attributes and calls ends in: `form` of `self.form.save()`."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Call(func=function):
+            return first_name(function)
+    return ""
+
+
+def retired_words_stay_retired(path: PurePath, tree: ast.Module, _source: str) -> Iterator[str]:
+    if path.stem in RETIRED_MODULES:
+        yield f"1: a module called {path.stem}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name in RETIRED_CLASSES:
+            yield f"{node.lineno}: a class called {node.name}"
+
+
+# Each rule with a file that breaks it.
+RULES: dict[Rule, tuple[str, str]] = {
+    functions_fit_a_screen: ("accounts/services/keys.py", "def f():\n" + "    pass\n" * FUNCTION_LINES_MAX),
+    files_stay_small: ("accounts/services/keys.py", "x = 1\n" * (FILE_LINES_MAX + 1)),
+    modules_say_what_they_are_for: ("accounts/services/keys.py", "x = 1\n"),
+    only_the_outermost_rooms_ask_the_clock: ("metering/services/ingest.py", "expires_at = timezone.now()"),
+    quantities_are_exact: ("metering/domain/quantity.py", "half = total * 0.5"),
+    only_services_write: ("portal/views/keys.py", "ApiKey.objects.filter(id=1).update(name='x')"),
+    retired_words_stay_retired: ("accounts/services/keys.py", "class Client: ..."),
+}
+
+
+def sources() -> Iterator[tuple[PurePath, ast.Module, str]]:
+    for app in APPS:
+        for path in sorted((ROOT / app).rglob("*.py")):
+            if not GENERATED & set(path.parts):
+                source = path.read_text()
+                yield path.relative_to(ROOT), ast.parse(source), source
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_sources_keep_the_rule(rule: Rule) -> None:
+    violations = [f"{path}:{message}" for path, tree, source in sources() for message in rule(path, tree, source)]
+    assert not violations, "\n".join(violations)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_rule_sees_a_violation(rule: Rule) -> None:
+    path, source = RULES[rule]
+    assert list(rule(PurePath(path), ast.parse(source), source))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "ApiKey(name='x').save()",
+        "tenant.delete()",
+        "Tenant.objects.create(name='x')",
+        "x.select_for_update().update(a=1)",
+    ],
+)
+def test_every_way_to_write_is_seen(source: str) -> None:
+    assert list(only_services_write(PurePath("portal/views/keys.py"), ast.parse(source), source))
+
+
+@pytest.mark.parametrize(
+    "source", ["cache.delete('x')", "self.form.save()", "{}.update(a=1)", "request.session.save()"]
+)
+def test_what_only_looks_like_a_write_is_let_through(source: str) -> None:
+    assert not list(only_services_write(PurePath("portal/views/keys.py"), ast.parse(source), source))

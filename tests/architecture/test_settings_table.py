@@ -1,0 +1,15 @@
+"""Each setting that is read from the environment stands in the one table of the documentation, and no other does."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+READ = re.compile(r"""\b(?:env|self)\.(?:text|required_text|flag|number|names|database|email)\(\s*"([A-Z_]+)\"""")
+ROW = re.compile(r"^\| `([A-Z_]+)`", re.MULTILINE)
+
+
+def test_the_table_of_settings_is_complete() -> None:
+    sources = (ROOT / "config/settings.py").read_text() + (ROOT / "config/environment.py").read_text()
+    read = set(READ.findall(sources)) | {"WEB_WORKERS"}  # which only `make run` reads
+    documented = set(ROW.findall((ROOT / "docs/settings.md").read_text()))
+    assert documented == read
