@@ -56,9 +56,10 @@ def only_the_outermost_rooms_ask_the_clock(path: PurePath, tree: ast.Module, _so
         return
     for node in ast.walk(tree):
         match node:
-            case ast.Attribute(attr="now" | "today" | "utcnow" | "localdate" | "localtime"):
-                yield f"{node.lineno}: {ast.unparse(node)} asks the clock; take `as_of`"
-            case ast.Attribute(attr="time", value=ast.Name(id="time")):
+            case (
+                ast.Call(func=ast.Attribute(attr="now" | "today" | "utcnow" | "localdate" | "localtime"))
+                | ast.Call(func=ast.Attribute(attr="time", value=ast.Name(id="time")))
+            ):
                 yield f"{node.lineno}: {ast.unparse(node)} asks the clock; take `as_of`"
 
 
