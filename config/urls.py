@@ -2,12 +2,26 @@
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from accounts.api.views import unknown_path
+from config.health import healthz, metrics, readyz
+
+# Staff sign in where everybody does, so that second factors and limits hold for them too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
+    path("api/v1/", include("accounts.api.urls")),
+    path("api/v1/", include("metering.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+    re_path(r"^api/(?P<path>.*)$", unknown_path),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("hijack/", include("hijack.urls")),
+    path("", include("portal.urls")),
 ]
