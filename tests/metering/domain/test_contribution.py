@@ -1,0 +1,120 @@
+"""What an event adds to which meter."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metering.domain.canonical import PropertyValue
+from metering.domain.contribution import (
+    Aggregation,
+    Contribution,
+    MeterRule,
+    contributions,
+    numeric_value,
+    passes,
+    text_of,
+)
+
+REQUESTS = MeterRule(1, "api_requests", "http_request", Aggregation.COUNT)
+BYTES = MeterRule(2, "api_bytes", "http_request", Aggregation.SUM, "response_length")
+TOKENS = MeterRule(3, "tokens", "completion", Aggregation.SUM)
+
+
+def test_one_event_feeds_every_meter_of_its_type() -> None:
+    properties: dict[str, PropertyValue] = {"response_length": 2048}
+    assert contributions("http_request", Decimal(3), properties, [REQUESTS, BYTES, TOKENS]) == [
+        Contribution(1, Decimal(1), {}),
+        Contribution(2, Decimal(2048), {}),
+    ]
+
+
+def test_an_event_that_no_meter_knows_adds_nothing() -> None:
+    assert contributions("login", Decimal(1), {}, [REQUESTS, BYTES, TOKENS]) == []
+
+
+def test_sum_without_a_property_adds_the_quantity() -> None:
+    assert contributions("completion", Decimal("0.25"), {"quantity": 7}, [TOKENS]) == [
+        Contribution(3, Decimal("0.25"), {})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (7, "7"),
+        (-7, "-7"),
+        (Decimal("0.30000000000000004"), "0.30000000000000004"),
+        ("7", "7"),
+        ("-7.50", "-7.50"),
+        ("007", "7"),
+        ("99999999999999999999.999999999", "99999999999999999999.999999999"),
+        ("100000000000000000000", "0"),
+        ("0.1234567890", "0"),
+        ("1e3", "0"),
+        (" 7", "0"),
+        ("7\n", "0"),
+        ("+7", "0"),
+        ("٧", "0"),
+        ("", "0"),
+        ("seven", "0"),
+        (True, "0"),
+        (None, "0"),
+    ],
+)
+def test_sum_adds_a_number_or_a_plain_numeric_text_and_nothing_else(value: PropertyValue, expected: str) -> None:
+    assert numeric_value(value) == Decimal(expected)
+    assert contributions("http_request", Decimal(1), {"response_length": value}, [BYTES])[0].quantity == Decimal(expected)
+
+
+def test_sum_of_an_absent_property_adds_nothing_but_is_an_event() -> None:
+    assert contributions("http_request", Decimal(1), {}, [BYTES]) == [Contribution(2, Decimal(0), {})]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a", "a"),
+        ("", ""),
+        (True, "true"),
+        (False, "false"),
+        (None, None),
+        (200, "200"),
+        (Decimal("1E-7"), "0.0000001"),
+        (Decimal("12.50"), "12.50"),
+        (Decimal("1E+3"), "1000"),
+    ],
+)
+def test_the_text_of_a_property_is_what_postgresql_prints(value: PropertyValue, text: str | None) -> None:
+    assert text_of(value) == text
+
+
+def test_dimensions_are_texts_and_null_where_absent() -> None:
+    rule = REQUESTS._replace(dimensions=("status", "path", "cached", "region"))
+    properties: dict[str, PropertyValue] = {"status": 200, "path": "/a", "cached": False, "region": None}
+    assert contributions("http_request", Decimal(1), properties, [rule])[0].dimensions == {
+        "status": "200",
+        "path": "/a",
+        "cached": "false",
+        "region": None,
+    }
+
+
+def test_every_filter_must_hold() -> None:
+    filters = {"status": ("200", "201"), "cached": ("false",)}
+    assert passes(filters, {"status": 201, "cached": False})
+    assert passes(filters, {"status": "200", "cached": "false"})
+    assert not passes(filters, {"status": 200, "cached": True})
+    assert not passes(filters, {"status": 404, "cached": False})
+    assert not passes(filters, {"status": 200})
+    assert not passes(filters, {"status": None, "cached": None})
+    assert passes({}, {})
+    assert not passes({"status": ()}, {"status": 200})
+
+
+@given(value=st.none() | st.booleans() | st.text() | st.integers() | st.decimals(allow_nan=False, allow_infinity=False, places=9))
+def test_a_filter_on_a_value_s_own_text_lets_it_pass(value: Any) -> None:
+    text = text_of(value)
+    assert passes({"a": (text,) if text is not None else ("null",)}, {"a": value}) == (value is not None)
