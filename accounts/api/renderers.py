@@ -11,7 +11,7 @@ import msgspec
 from django.utils.functional import Promise
 from rest_framework.renderers import BaseRenderer
 
-Plain = str | int | bool | None | list["Plain"] | dict[str, "Plain"]
+Plain = str | int | bool | None | msgspec.Raw | list["Plain"] | dict[str, "Plain"]
 
 
 def plain_decimal(number: Decimal) -> str:
@@ -33,6 +33,8 @@ def to_plain(value: object) -> Plain:
     """Turn a value into what JSON knows. A float, or a type that nobody chose a form for, is our mistake."""
     if value is None or (isinstance(value, bool | int) and not isinstance(value, Enum)):
         return value
+    if isinstance(value, msgspec.Raw):
+        return value  # JSON already, as it was stored
     if isinstance(value, str):
         return value.value if isinstance(value, Enum) else str(value)
     if isinstance(value, Mapping):
