@@ -25,9 +25,11 @@ from metering.domain.event_input import (
     decode_object,
     parse_event,
     pointer_part,
+    tellable_id,
 )
 
 _FIELDS: Final = frozenset(AccessRecord._fields)
+_CODES: Final = {"request_id": "invalid_id", "request_time": "invalid_timestamp"}
 _POINTERS: Final = {"/id": "/request_id", "/timestamp": "/request_time"}
 
 
@@ -46,17 +48,18 @@ def parse_record(item: object, index: int, received_at: datetime, rules: IngestR
     """Judge one record as `parse_event` judges an event; a pointer leads into the record."""
     if not isinstance(item, dict):
         return Rejection(index, None, "invalid_type", "A record is a JSON object.", "")
+    told_id = tellable_id(item.get("request_id"))
     for name in item:
         if name not in _FIELDS:
-            return Rejection(index, None, "unknown_field", "No such field.", f"/{pointer_part(name)}")
+            return Rejection(index, told_id, "unknown_field", "No such field.", f"/{pointer_part(name)}")
     request_id = item.get("request_id")
     if request_id is None:
         return Rejection(index, None, "required", "This field is needed.", "/request_id")
     try:
         record = record_of(item)
     except InvalidRecordError as error:
-        code = "invalid_timestamp" if error.field == "request_time" else "invalid_properties"
-        return Rejection(index, None, code, error.detail, f"/{error.field}")
+        code = _CODES.get(error.field, "invalid_properties")
+        return Rejection(index, told_id, code, error.detail, f"/{error.field}")
     return event_from_record(record, request_id, index, received_at, rules)
 
 

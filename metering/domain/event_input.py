@@ -427,11 +427,13 @@ def _readable(raw: msgspec.Raw) -> object:
 
 
 def _id_to_tell(item: EventInput | msgspec.Raw | Mapping[str, Any]) -> str | None:
-    """Return the id that a rejection names: only one that a client can have meant."""
     if isinstance(item, EventInput):
-        value: object = item.id
-    else:
-        value = _members_or_none(item).get("id")
+        return tellable_id(item.id)
+    return tellable_id(_members_or_none(item).get("id"))
+
+
+def tellable_id(value: object) -> str | None:
+    """Return the id that a rejection names: only one that an event could have."""
     if not isinstance(value, str) or len(value) > ID_CHARACTERS_MAX:
         return None
     return value if is_storable(value) else None

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accounts.errors import MalformedBodyError
-from metering.domain.canonical import content_hash, event_key
+from metering.domain.canonical import PropertyValue, content_hash, event_key
 from metering.domain.event_input import (
     IngestRules,
     ParsedEvent,
@@ -64,7 +64,13 @@ def test_an_event_with_everything_is_read() -> None:
         '{"id": "evt_1", "type": "http_request", "timestamp": "2026-11-21T10:30:00+01:00", "quantity": "2.50",'
         ' "subject": "user_7", "properties": {"path": "/a", "status": 200, "ms": 12.50, "ok": true, "none": null}}'
     )
-    properties = {"path": "/a", "status": 200, "ms": Decimal("12.5"), "ok": True, "none": None}
+    properties: dict[str, PropertyValue] = {
+        "path": "/a",
+        "status": 200,
+        "ms": Decimal("12.5"),
+        "ok": True,
+        "none": None,
+    }
     occurred_at = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
     assert event == ParsedEvent(
         index=0,
@@ -145,7 +151,11 @@ def test_a_retry_without_a_time_is_the_same_event_later() -> None:
         (f'{REQUIRED}, "properties": {{"a/b": "\\u0000"}}', "invalid_properties", "/properties/a~1b"),
         (f'{REQUIRED}, "properties": {{"\\u0000": 1}}', "invalid_properties", "/properties/\0"),
         (f'{REQUIRED}, "properties": {{"a": "{"x" * 4089}"}}', "invalid_properties", "/properties"),
-        (f'{REQUIRED}, "properties": {json.dumps(dict.fromkeys(map(str, range(51)), 1))}', "invalid_properties", "/properties"),
+        (
+            f'{REQUIRED}, "properties": {json.dumps(dict.fromkeys(map(str, range(51)), 1))}',
+            "invalid_properties",
+            "/properties",
+        ),
     ],
 )
 def test_what_the_contract_refuses_is_named(members: str, code: str, pointer: str) -> None:
@@ -198,7 +208,9 @@ def test_every_way_of_writing_one_is_the_same_content(text: str) -> None:
     assert accepted(f'{{{REQUIRED}, "quantity": {text}}}').content_hash == accepted(f"{{{REQUIRED}}}").content_hash
 
 
-@pytest.mark.parametrize("identifier", [" evt ", "EVT", "é", "é", "😀" * 255, "a/b?c#d", "'; drop table event; --", "\t\n"])
+@pytest.mark.parametrize(
+    "identifier", [" evt ", "EVT", "\u00e9", "e\u0301", "😀" * 255, "a/b?c#d", "'; drop table event; --", "\t\n"]
+)
 def test_an_id_is_kept_to_the_byte(identifier: str) -> None:
     event = accepted(json.dumps({"id": identifier, "type": "http_request"}))
     assert event.id == identifier
@@ -320,8 +332,15 @@ def test_what_is_no_object_is_malformed(body: bytes) -> None:
 
 
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.sampled_from(["http_request", "a"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(), max_size=4), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters())
+    | st.sampled_from(["http_request", "a"]),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(), max_size=4), inner, max_size=4)
+    ),
     max_leaves=10,
 )
 FIELDS = st.sampled_from(["id", "type", "timestamp", "quantity", "subject", "properties", "tenant", "events", "other"])
@@ -343,7 +362,8 @@ def judge(body: bytes) -> None:
     except MalformedBodyError:
         return
     parsed, rejected = parse_events(submission, NOW, SERVICE_RULES)
-    assert sorted(verdict.index for verdict in [*parsed, *rejected]) == list(range(len(submission.items)))
+    judged = [event.index for event in parsed] + [rejection.index for rejection in rejected]
+    assert sorted(judged) == list(range(len(submission.items)))
     for event in parsed:
         assert 1 <= len(event.id) <= 255
         assert "\0" not in f"{event.id}{event.subject}{event.properties}"

@@ -8,6 +8,10 @@ from hypothesis import strategies as st
 
 from metering.domain.instants import InvalidInstantError, read_common_log_time, read_instant
 
+AWARE = st.datetimes(
+    datetime.fromisoformat("1970-01-02"), datetime.fromisoformat("9999-12-30"), timezones=st.timezones()
+)
+
 
 @pytest.mark.parametrize(
     ("value", "expected"),
@@ -23,7 +27,10 @@ from metering.domain.instants import InvalidInstantError, read_common_log_time, 
         ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
         (0, datetime(1970, 1, 1, tzinfo=UTC)),
         (1_795_253_400_001, datetime(2026, 11, 21, 9, 30, 0, 1000, tzinfo=UTC)),
-        (datetime(2026, 11, 21, 10, 30, tzinfo=timezone(timedelta(hours=1))), datetime(2026, 11, 21, 9, 30, tzinfo=UTC)),
+        (
+            datetime(2026, 11, 21, 10, 30, tzinfo=timezone(timedelta(hours=1))),
+            datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
+        ),
     ],
 )
 def test_an_instant_is_read_and_comes_back_in_utc(value: object, expected: datetime) -> None:
@@ -75,7 +82,7 @@ def test_a_time_without_an_offset_is_told_what_it_lacks() -> None:
         read_instant("2026-11-21T09:30:00")
 
 
-@given(instant=st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30), timezones=st.timezones()))
+@given(instant=AWARE)
 def test_what_python_writes_is_read_back(instant: datetime) -> None:
     offset = instant.utcoffset()
     assert offset is not None
@@ -84,7 +91,9 @@ def test_what_python_writes_is_read_back(instant: datetime) -> None:
     assert read_instant(instant.isoformat()) == instant.astimezone(UTC)
 
 
-@pytest.mark.parametrize("text", ["17/May/2015:10:05:03 +0000", "[17/May/2015:12:05:03 +0200]", "[17/May/2015:04:35:03 -0530]"])
+@pytest.mark.parametrize(
+    "text", ["17/May/2015:10:05:03 +0000", "[17/May/2015:12:05:03 +0200]", "[17/May/2015:04:35:03 -0530]"]
+)
 def test_the_time_of_an_access_log_is_read(text: str) -> None:
     assert read_common_log_time(text) == datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC)
 
@@ -113,9 +122,9 @@ def test_a_leap_second_in_an_access_log_is_the_next_minute() -> None:
 
 @given(value=st.text() | st.integers() | st.booleans() | st.none() | st.lists(st.integers()))
 def test_nothing_else_ever_happens(value: object) -> None:
-    for read in (read_instant, read_common_log_time):
+    for read in (lambda: read_instant(value), lambda: read_common_log_time(str(value))):
         try:
-            instant = read(str(value) if read is read_common_log_time else value)  # type: ignore[operator]  # one takes text
+            instant = read()
         except InvalidInstantError:
             continue
         assert instant.utcoffset() == timedelta(0)

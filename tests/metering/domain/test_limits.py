@@ -122,7 +122,9 @@ def test_no_number_leaves_what_lua_holds_exactly() -> None:
     assert BURST_MAX * MICRO + RATE_MAX < 2**53
 
 
-@pytest.mark.parametrize(("microseconds", "seconds"), [(0, "1"), (1, "1"), (1_000_000, "1"), (1_000_001, "2"), (59_000_001, "60")])
+@pytest.mark.parametrize(
+    ("microseconds", "seconds"), [(0, "1"), (1, "1"), (1_000_000, "1"), (1_000_001, "2"), (59_000_001, "60")]
+)
 def test_retry_after_rounds_up_to_a_second(microseconds: int, seconds: str) -> None:
     assert retry_after(microseconds) == seconds
 

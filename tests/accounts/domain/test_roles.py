@@ -1,0 +1,49 @@
+"""Roles: who may do what, and to whom."""
+
+import pytest
+
+from accounts.domain.roles import CAPABILITIES, Capability, Role, has_capability, may_manage, outranks
+
+
+@pytest.mark.parametrize(
+    ("role", "capabilities"),
+    [
+        (Role.OWNER, set(Capability)),
+        (Role.ADMIN, set(Capability)),
+        (Role.DEVELOPER, {Capability.MANAGE_KEYS, Capability.READ_USAGE, Capability.MANAGE_WEBHOOKS}),
+        (Role.VIEWER, {Capability.READ_USAGE}),
+    ],
+)
+def test_a_role_allows_what_its_line_says(role: Role, capabilities: set[Capability]) -> None:
+    assert {capability for capability in Capability if has_capability(role, capability)} == capabilities
+
+
+def test_every_role_has_its_line() -> None:
+    assert set(CAPABILITIES) == set(Role)
+
+
+def test_roles_stand_in_one_order_and_none_above_itself() -> None:
+    order = [Role.OWNER, Role.ADMIN, Role.DEVELOPER, Role.VIEWER]
+    for higher, role in enumerate(order):
+        for lower, other in enumerate(order):
+            assert outranks(role, other) == (higher < lower)
+
+
+def test_a_higher_role_can_do_all_that_a_lower_one_can() -> None:
+    for role in Role:
+        for other in Role:
+            if outranks(role, other):
+                assert CAPABILITIES[role] >= CAPABILITIES[other]
+
+
+@pytest.mark.parametrize(
+    ("actor", "manageable"),
+    [
+        (Role.OWNER, set(Role)),
+        (Role.ADMIN, {Role.DEVELOPER, Role.VIEWER}),
+        (Role.DEVELOPER, set()),
+        (Role.VIEWER, set()),
+    ],
+)
+def test_members_are_managed_from_above(actor: Role, manageable: set[Role]) -> None:
+    assert {role for role in Role if may_manage(actor, role)} == manageable
