@@ -1,0 +1,112 @@
+"""What runs by itself, and when: the one list of planned jobs, and the rows of django-q2 that make them run.
+
+A malformed row would stop every schedule, so rows are written by `ensure_schedules` alone; the admin shows, runs and pauses them.
+Times are UTC. Each run leaves a `JobRun`, whoever started it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from croniter import croniter
+from django.db import connection, transaction
+from django_q.models import Schedule
+
+from accounts.models import JobOutcome, JobRun
+
+SCHEDULES_LOCK: Final = 7310468203
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedJob:
+    """A job by the name under which its runs are recorded; later than `age_max` after its last start it is overdue."""
+
+    name: str
+    title: str
+    task: str
+    cron: str
+    age_max: timedelta
+
+
+PLANNED_JOBS: Final = (
+    PlannedJob(
+        "partitions", "Make partitions ahead", "metering.tasks.make_partitions", "10 0 * * *", timedelta(hours=26)
+    ),
+    PlannedJob(
+        "reconciliation",
+        "Reconcile usage with the ledger",
+        "metering.tasks.reconcile_ledgers",
+        "30 2 * * *",
+        timedelta(hours=26),
+    ),
+    PlannedJob(
+        "limits", "Compare limits with the ledger", "metering.tasks.compare_limits", "20 * * * *", timedelta(hours=3)
+    ),
+    PlannedJob(
+        "verdicts", "Delete old verdicts", "metering.tasks.clean_up_verdicts", "40 3 * * *", timedelta(hours=26)
+    ),
+    PlannedJob(
+        "accounts", "Delete what has expired in accounts", "accounts.tasks.clean_up", "50 * * * *", timedelta(hours=3)
+    ),
+)
+
+
+@transaction.atomic
+def ensure_schedules(*, as_of: datetime) -> list[str]:
+    """Make the rows of all planned jobs, one each; answers the names of those that were new or changed.
+
+    A paused schedule stays paused. Machines that start together take turns.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SCHEDULES_LOCK])
+    rows: dict[str, Schedule] = {}
+    for row in Schedule.objects.filter(name__in=[job.name for job in PLANNED_JOBS]).order_by("pk"):
+        if row.name in rows:
+            row.delete()
+        else:
+            rows[row.name] = row
+    return [job.name for job in PLANNED_JOBS if _ensure(job, rows.get(job.name), as_of)]
+
+
+def _ensure(job: PlannedJob, row: Schedule | None, as_of: datetime) -> bool:
+    if row is not None and (row.func, row.cron, row.schedule_type) == (job.task, job.cron, Schedule.CRON):
+        return False
+    row = row or Schedule(name=job.name, repeats=-1)
+    row.func, row.cron, row.schedule_type = job.task, job.cron, Schedule.CRON
+    row.args = row.kwargs = row.hook = None
+    row.next_run = croniter(job.cron, as_of).get_next(datetime)
+    row.save()
+    return True
+
+
+def latest_runs() -> Mapping[str, JobRun]:
+    """The latest run of each job that ever ran, by name."""
+    runs = JobRun.objects.order_by("name", "-started_at", "-pk").distinct("name")
+    return {run.name: run for run in runs}
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """A planned job with its latest run."""
+
+    job: PlannedJob
+    run: JobRun | None
+    is_overdue: bool
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether somebody should look at it."""
+        return self.is_overdue or (
+            self.run is not None and self.run.outcome in {JobOutcome.FAILED, JobOutcome.ATTENTION}
+        )
+
+
+def job_states(*, as_of: datetime) -> list[JobState]:
+    """Every planned job, with what became of it the last time; one that never ran counts as overdue."""
+    runs = latest_runs()
+    return [JobState(job, runs.get(job.name), _is_overdue(job, runs.get(job.name), as_of)) for job in PLANNED_JOBS]
+
+
+def _is_overdue(job: PlannedJob, run: JobRun | None, as_of: datetime) -> bool:
+    return run is None or run.started_at < as_of - job.age_max
