@@ -1,0 +1,199 @@
+"""Limits in Redis: one script per question, atomic because Redis runs one at a time.
+
+The ledger stays the truth. What Redis loses is summed up from it again, so a counter that is absent is no zero: it is
+unknown, and the answer is None. Nothing here retries a `take`: whether one that got no answer was done cannot be known.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from accounts.errors import StoreUnavailableError
+from metering.domain.ledger import CounterKey, Ledger
+from metering.domain.limit_policy import EXACT, Claim, Standing, Throttle, microseconds_of, running_spans
+from metering.domain.limits import MICRO, Bucket
+
+SCRIPT: Final = Path(__file__).with_name("limits.lua").read_text()
+TIMEOUT_SECONDS: Final = 0.5
+# A connection that idled longer is tried before it is used, since a server that restarted has forgotten it.
+IDLE_SECONDS_MAX: Final = 5
+KEPT_AFTER_PERIOD: Final = timedelta(days=1)
+_SECOND: Final = timedelta(seconds=1)
+# Quantities are texts of 70 digits in units of 10^-30. The offset keeps them positive, so that texts compare as numbers;
+# an amount has no offset and wraps around instead. Room for 10^19 events of the largest quantity there is.
+_DIGITS: Final = 70
+_DECIMAL_PLACES: Final = 30
+_WHOLE: Final = 10**_DIGITS
+_OFFSET: Final = _WHOLE // 2
+
+
+class RedisLimits:
+    """The counters and buckets of all tenants in one Redis, under one prefix."""
+
+    is_transactional = False
+
+    def __init__(self, url: str, prefix: str = "countinghouse:limits") -> None:
+        self._redis = redis.Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            health_check_interval=IDLE_SECONDS_MAX,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._script = self._redis.register_script(SCRIPT)
+        self._prefix = prefix
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._redis.close()
+
+    def peek(self, claim: Claim) -> Standing | None:
+        """Look whether the claim would pass; takes nothing. None where a counter is unknown."""
+        try:
+            return self._ask("peek", claim)
+        except StoreUnavailableError:
+            # Looking twice does no harm, and a connection may be stale.
+            return self._ask("peek", claim)
+
+    def take(self, claim: Claim) -> Standing | None:
+        """Take the whole claim or nothing. None where a counter is unknown."""
+        return self._ask("take", claim)
+
+    def add(self, ledger: Ledger, amounts: Mapping[CounterKey, Decimal]) -> None:
+        """Count what was ingested; a counter that is unknown stays so."""
+        arguments = [word for key, amount in amounts.items() for word in (_field(key), amount_text(amount), "0", "")]
+        self._run([self._hash(ledger, key) for key in amounts], ["add", 0, 0, 0, len(amounts), *arguments])
+
+    def store(self, ledger: Ledger, used: Mapping[CounterKey, Decimal], as_of: datetime) -> None:
+        """Set counters to what the ledger says. Exact while the ledger is locked."""
+        with _telling_of_outage(), self._redis.pipeline() as pipeline:
+            for key, quantity in used.items():
+                name = self._hash(ledger, key)
+                pipeline.hset(name, _field(key), used_text(quantity))
+                pipeline.expire(name, (key.period_end - as_of + KEPT_AFTER_PERIOD) // _SECOND)
+            pipeline.execute()
+
+    def fill_buckets(self, ledger: Ledger, throttles: Sequence[Throttle], as_of: datetime) -> None:
+        """Do nothing: a bucket that is absent is a full one."""
+
+    def forget(self, ledger: Ledger, as_of: datetime) -> None:
+        """Make the running counters unknown, so that they are summed up anew."""
+        spans = running_spans(ledger.time_zone, as_of)
+        with _telling_of_outage():
+            self._redis.delete(*(self._span_hash(ledger, span.start, span.end) for span in spans))
+
+    def stored(self, ledger: Ledger, as_of: datetime) -> dict[CounterKey, Decimal]:
+        """Return every running counter that is known."""
+        used: dict[CounterKey, Decimal] = {}
+        with _telling_of_outage():
+            for start, end in running_spans(ledger.time_zone, as_of):
+                for field, text in self._redis.hgetall(self._span_hash(ledger, start, end)).items():
+                    scope, meter_id = str(field).split(":")
+                    used[CounterKey(UUID(hex=scope), int(meter_id), start, end)] = used_from(str(text))
+        return used
+
+    def _ask(self, mode: str, claim: Claim) -> Standing | None:
+        keys = [
+            *(self._bucket(claim.ledger, throttle.scope_id) for throttle in claim.throttles),
+            *(self._hash(claim.ledger, key) for key in claim.keys),
+        ]
+        counts = (len(claim.throttles), len(claim.counters))
+        head: tuple[str | int, ...] = (mode, microseconds_of(claim.as_of), claim.cost * MICRO, *counts)
+        buckets = (word for throttle in claim.throttles for word in (throttle.rate, throttle.burst * MICRO))
+        counters = (
+            word
+            for counter in claim.counters
+            for word in (
+                _field(counter.key),
+                amount_text(counter.amount),
+                "1" if counter.is_refusing else "0",
+                used_text(counter.quota.limit),
+            )
+        )
+        outcome, *texts = self._run(keys, [*head, *buckets, *counters])
+        if outcome == "missing":
+            return None
+        return Standing(
+            is_allowed=outcome == "allowed",
+            buckets=tuple(_bucket_from(text) for text in texts[: len(claim.throttles)]),
+            used=tuple(used_from(text) for text in texts[len(claim.throttles) :]),
+        )
+
+    def _run(self, keys: Sequence[str], arguments: Sequence[str | int]) -> list[Any]:
+        with _telling_of_outage():
+            answer: list[Any] = self._script(keys=keys, args=arguments)
+        return answer
+
+    def _of_ledger(self, ledger: Ledger) -> str:
+        """The braces keep a ledger's keys together in a Redis cluster, which a script needs."""
+        return f"{self._prefix}:{{{ledger.tenant_id.hex}:{'live' if ledger.is_live else 'test'}}}"
+
+    def _bucket(self, ledger: Ledger, scope_id: UUID) -> str:
+        return f"{self._of_ledger(ledger)}:bucket:{scope_id.hex}"
+
+    def _hash(self, ledger: Ledger, key: CounterKey) -> str:
+        return self._span_hash(ledger, key.period_start, key.period_end)
+
+    def _span_hash(self, ledger: Ledger, start: datetime, end: datetime) -> str:
+        """All counters of a period in one hash: they expire together and can be forgotten together."""
+        return f"{self._of_ledger(ledger)}:used:{microseconds_of(start)}:{microseconds_of(end)}"
+
+
+@lru_cache(maxsize=4)
+def redis_limits(url: str) -> RedisLimits:
+    """The process's one store at `url`, whose connections are kept."""
+    return RedisLimits(url)
+
+
+@contextmanager
+def _telling_of_outage() -> Iterator[None]:
+    """Turn every way in which Redis may fail into the contract's 503."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise StoreUnavailableError(
+            "The store of the limits does not answer. Nothing was counted; try again."
+        ) from error
+
+
+def used_text(quantity: Decimal) -> str:
+    """Write what is used, or a limit, so that texts compare as the numbers do."""
+    return f"{_units(quantity) + _OFFSET:0{_DIGITS}d}"
+
+
+def amount_text(quantity: Decimal) -> str:
+    """Write an amount to be added; a negative one wraps around."""
+    return f"{_units(quantity) % _WHOLE:0{_DIGITS}d}"
+
+
+def used_from(text: str) -> Decimal:
+    """Read what `used_text` wrote."""
+    return EXACT.scaleb(Decimal(int(text) - _OFFSET), -_DECIMAL_PLACES)
+
+
+def _units(quantity: Decimal) -> int:
+    units = EXACT.scaleb(quantity, _DECIMAL_PLACES)
+    assert units == units.to_integral_value(), "a quantity has at most 30 digits after the point"
+    assert abs(units) < _OFFSET, "a quantity is in reach of exact arithmetic"
+    return int(units)
+
+
+def _field(key: CounterKey) -> str:
+    return f"{key.scope_id.hex}:{key.meter_id}"
+
+
+def _bucket_from(text: str | None) -> Bucket | None:
+    if text is None:
+        return None
+    tokens, updated_at = text.split(":")
+    return Bucket(int(tokens), int(updated_at))

@@ -1,0 +1,188 @@
+"""Which limits hold for a tenant and a key, and what the ledger says was used of them.
+
+A usage plan is read once a second by each process, not once a request; a change of it is in force everywhere within that time.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from accounts.domain.principal import Principal, TenantFacts
+from metering.domain.ledger import TENANT_SCOPE, CounterKey, Ledger
+from metering.domain.limit_policy import LimitPolicy, Quota, Throttle
+from metering.domain.periods import Period, local_day
+from metering.models import EventIdentity, UsagePlanAssignment
+from metering.selectors.catalog import meter_rules
+from metering.selectors.statements import ENCODER, fetch_all
+
+AGE_NANOSECONDS_MAX: Final = 1_000_000_000
+PLANS_KEPT_MAX: Final = 10_000
+API_REQUESTS: Final = "api_requests"
+# The names under which clients see limits, in `limits` and in the RateLimit headers.
+THROTTLE_NAME: Final = "throttle"
+KEY_THROTTLE_NAME: Final = "key-throttle"
+QUOTA_NAME: Final = "quota"
+KEY_QUOTA_NAME: Final = "key-quota"
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+USED = """
+SELECT q.position, coalesce(sum(u.quantity), 0)
+FROM jsonb_to_recordset(%(counters)s::jsonb) AS q(position int, scope_id uuid, meter_id bigint, first_day date, last_day date)
+LEFT JOIN usage_day AS u ON u.tenant_id = %(tenant_id)s::uuid AND u.is_live = %(is_live)s AND u.meter_id = q.meter_id
+    AND u.day BETWEEN q.first_day AND q.last_day AND (q.scope_id = %(tenant_scope)s::uuid OR u.api_key_id = q.scope_id)
+GROUP BY q.position
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantLimits:
+    """What a tenant's usage plan demands, at one moment. Without a plan nothing is limited."""
+
+    plan_code: str
+    throttles: tuple[Throttle, ...]
+    quotas: tuple[Quota, ...]
+    read_at_nanoseconds: int
+
+
+_by_tenant: dict[UUID, TenantLimits] = {}
+
+
+def ledger_of(principal: Principal, tenant: TenantFacts) -> Ledger:
+    """The half of the tenant's ledger that the key meters into."""
+    return Ledger(tenant.id, principal.is_live, tenant.time_zone, tenant.backfill_days)
+
+
+def limits_for(principal: Principal, tenant: TenantFacts) -> LimitPolicy:
+    """Every limit that holds for the key: its tenant's and its own, at most a second old."""
+    of_tenant = tenant_limits(tenant.id)
+    return LimitPolicy(
+        ledger=ledger_of(principal, tenant),
+        throttles=of_tenant.throttles + _throttles_of_key(principal),
+        quotas=of_tenant.quotas + _quotas_of_key(principal),
+    )
+
+
+def limits_of_ledger(ledger: Ledger) -> LimitPolicy:
+    """The limits that hold for a tenant whichever key is used."""
+    of_tenant = tenant_limits(ledger.tenant_id)
+    return LimitPolicy(ledger=ledger, throttles=of_tenant.throttles, quotas=of_tenant.quotas)
+
+
+def tenant_limits(tenant_id: UUID) -> TenantLimits:
+    """The usage plan of a tenant, at most a second old."""
+    known = _by_tenant.get(tenant_id)
+    if known is not None and time.monotonic_ns() - known.read_at_nanoseconds < AGE_NANOSECONDS_MAX:
+        return known
+    if len(_by_tenant) >= PLANS_KEPT_MAX:
+        _by_tenant.clear()
+    limits = _by_tenant[tenant_id] = _read_tenant_limits(tenant_id)
+    return limits
+
+
+def quotas_last_seen(tenant_id: UUID) -> tuple[Quota, ...] | None:
+    """The quotas that this process read last, however long ago; None where it never did."""
+    known = _by_tenant.get(tenant_id)
+    return None if known is None else known.quotas
+
+
+def forget_limits() -> None:
+    """Read anew at the next call: after a change in this very process, and between tests."""
+    _by_tenant.clear()
+
+
+def used_of(ledger: Ledger, counters: Iterable[CounterKey]) -> dict[CounterKey, Decimal]:
+    """What the ledger's daily usage says of each counter. Exact beside running ingest while the ledger is locked."""
+    keys = tuple(counters)
+    asked = [
+        {
+            "position": position,
+            "scope_id": key.scope_id,
+            "meter_id": key.meter_id,
+            "first_day": local_day(key.period_start, ledger.time_zone),
+            "last_day": local_day(key.period_end - _MICROSECOND, ledger.time_zone),
+        }
+        for position, key in enumerate(keys)
+    ]
+    rows = fetch_all(
+        USED,
+        {
+            "tenant_id": ledger.tenant_id,
+            "is_live": ledger.is_live,
+            "tenant_scope": TENANT_SCOPE,
+            "counters": ENCODER.encode(asked).decode(),
+        },
+    )
+    return {keys[position]: quantity for position, quantity in rows}
+
+
+def known_content_hash(ledger: Ledger, key: bytes) -> bytes | None:
+    """The content with which an event's identity was claimed, or None where it is free."""
+    claims = EventIdentity.objects.of_ledger(ledger.tenant_id, is_live=ledger.is_live).filter(key=key)
+    content_hash = claims.values_list("content_hash", flat=True).first()
+    return None if content_hash is None else bytes(content_hash)
+
+
+def _read_tenant_limits(tenant_id: UUID) -> TenantLimits:
+    read_at_nanoseconds = time.monotonic_ns()
+    assignment = UsagePlanAssignment.objects.filter(tenant_id=tenant_id).select_related("usage_plan").first()
+    if assignment is None:
+        return TenantLimits("", (), (), read_at_nanoseconds)
+    plan = assignment.usage_plan
+    quotas = tuple(
+        Quota(
+            name=_quota_name(quota.meter.code, Period(quota.period)),
+            scope_id=TENANT_SCOPE,
+            meter_id=quota.meter_id,
+            meter_code=quota.meter.code,
+            period=Period(quota.period),
+            limit=quota.limit,
+            is_hard=quota.is_hard,
+        )
+        for quota in plan.quotas.select_related("meter").order_by("meter__code", "period")
+    )
+    return TenantLimits(
+        plan.code,
+        _throttles(THROTTLE_NAME, TENANT_SCOPE, plan.throttle_rate, plan.throttle_burst),
+        quotas,
+        read_at_nanoseconds,
+    )
+
+
+def _quota_name(meter_code: str, period: Period) -> str:
+    """The monthly quota of requests is what most clients look for; others say what they limit."""
+    if meter_code == API_REQUESTS and period is Period.MONTH:
+        return QUOTA_NAME
+    return f"{QUOTA_NAME}-{meter_code}-{period}"
+
+
+def _throttles_of_key(principal: Principal) -> tuple[Throttle, ...]:
+    return _throttles(KEY_THROTTLE_NAME, principal.key_id, principal.throttle_rate, principal.throttle_burst)
+
+
+def _throttles(name: str, scope_id: UUID, rate: int | None, burst: int | None) -> tuple[Throttle, ...]:
+    if rate is None or burst is None:
+        return ()
+    return (Throttle.within_reach(name, scope_id, rate, burst),)
+
+
+def _quotas_of_key(principal: Principal) -> tuple[Quota, ...]:
+    """A key's own quota is a hard one on requests, by calendar month."""
+    if principal.quota is None:
+        return ()
+    return tuple(
+        Quota(
+            name=KEY_QUOTA_NAME,
+            scope_id=principal.key_id,
+            meter_id=rule.id,
+            meter_code=rule.code,
+            period=Period.MONTH,
+            limit=principal.quota,
+            is_hard=True,
+        )
+        for rule in meter_rules()
+        if rule.code == API_REQUESTS
+    )

@@ -1,0 +1,126 @@
+"""Authorise and count: one request passes all its limits and is recorded, or neither.
+
+The event is stored first and the limits are taken last, in one transaction: a refusal undoes the event, a duplicate takes
+nothing, and the counters, which many requests want, are held only until the commit. A look without locks goes before, so
+that a client who is refused over and over writes nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from django.db import OperationalError, transaction
+from psycopg.errors import DeadlockDetected
+
+from accounts.domain.principal import Principal, TenantFacts
+from accounts.errors import StoreUnavailableError
+from metering.domain.contribution import contributions, rules_counting_at
+from metering.domain.event_input import ParsedEvent
+from metering.domain.limit_policy import Claim, Decision, Standing, claim_on, decide, limit_states
+from metering.errors import EventConflictError
+from metering.selectors.catalog import meter_rules
+from metering.selectors.limits import known_content_hash
+from metering.services.ingest import ingest_events
+from metering.services.limits.policies import policy_in_force
+from metering.services.limits.stores import LimitStore, counting_with, limit_store, make_known
+
+TRIES_MAX: Final = 5
+UNLIMITED: Final = Standing(is_allowed=True, buckets=(), used=())
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """What was decided, and whether the event had been counted before."""
+
+    decision: Decision
+    is_duplicate: bool = False
+
+
+def authorize(*, principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_of: datetime) -> Authorization:
+    """Record the event if all limits allow it. The same event again is allowed and counts nothing.
+
+    Raises `EventConflictError` where the id has other content, `StoreUnavailableError` where a store does not answer;
+    in both cases nothing was recorded.
+    """
+    store = limit_store()
+    claim = _claim_of(principal, tenant, event, as_of)
+    for _ in range(TRIES_MAX):
+        try:
+            authorization = _try_once(store, claim, event, principal.key_id)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, DeadlockDetected):
+                raise
+            continue
+        if authorization is not None:
+            return authorization
+        make_known(store=store, claim=claim)
+    raise StoreUnavailableError("The limits could not be read. Nothing was counted; try again.")
+
+
+def ask(*, principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_of: datetime) -> Decision:
+    """Tell whether the event would be allowed now. Takes and records nothing."""
+    store = limit_store()
+    claim = _claim_of(principal, tenant, event, as_of)
+    standing = _look(store, claim)
+    if standing is None:
+        make_known(store=store, claim=claim)
+        standing = _look(store, claim)
+    if standing is None:
+        raise StoreUnavailableError("The limits could not be read; try again.")
+    return decide(claim, standing, is_taken=False)
+
+
+def amounts_of(event: ParsedEvent, as_of: datetime) -> dict[int, Decimal]:
+    """What the event adds to each meter that it feeds, by the meter's id."""
+    rules = rules_counting_at(meter_rules(), as_of)
+    return {one.meter_id: one.quantity for one in contributions(event.type, event.quantity, event.properties, rules)}
+
+
+def _claim_of(principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_of: datetime) -> Claim:
+    policy = policy_in_force(principal=principal, tenant=tenant, as_of=as_of)
+    return claim_on(policy, amounts_of(event, as_of), as_of)
+
+
+def _look(store: LimitStore, claim: Claim) -> Standing | None:
+    return UNLIMITED if claim.is_free else store.peek(claim)
+
+
+def _take(store: LimitStore, claim: Claim) -> Standing | None:
+    return UNLIMITED if claim.is_free else store.take(claim)
+
+
+def _try_once(store: LimitStore, claim: Claim, event: ParsedEvent, api_key_id: UUID) -> Authorization | None:
+    """Answer, or None where the store has to learn of a counter first."""
+    seen = _look(store, claim)
+    if seen is None:
+        return None
+    if not seen.is_allowed:
+        return _refuse_unless_known(claim, seen, event)
+    taken: Standing | None = None
+    with counting_with(store, claim.ledger, claim.as_of):
+        result = ingest_events(ledger=claim.ledger, events=[event], api_key_id=api_key_id, as_of=claim.as_of)
+        if result.accepted:
+            taken = _take(store, claim)
+            if taken is None or not taken.is_allowed:
+                transaction.set_rollback(True)
+    if result.conflicts:
+        raise EventConflictError
+    if result.duplicates:
+        return _allowed_before(claim, seen)
+    return None if taken is None else Authorization(decide(claim, taken, is_taken=True))
+
+
+def _refuse_unless_known(claim: Claim, seen: Standing, event: ParsedEvent) -> Authorization:
+    """A retry of what was allowed once stays allowed, though the limit has been used up meanwhile."""
+    known = known_content_hash(claim.ledger, event.key)
+    if known is None:
+        return Authorization(decide(claim, seen, is_taken=False))
+    if known != event.content_hash:
+        raise EventConflictError
+    return _allowed_before(claim, seen)
+
+
+def _allowed_before(claim: Claim, seen: Standing) -> Authorization:
+    return Authorization(Decision(is_allowed=True, limits=limit_states(claim, seen, is_taken=False)), is_duplicate=True)

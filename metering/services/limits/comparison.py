@@ -1,0 +1,72 @@
+"""Comparing counters with the ledger, and setting right those that differ. Run on a schedule.
+
+A counter may differ after a crash between its step in Redis and the commit, or after an outage of Redis during ingest. Limits
+are then a little too strict or too mild until the next comparison; the ledger and usage are exact throughout.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from django.db import transaction
+
+from metering.domain.ledger import CounterKey, Ledger
+from metering.selectors.limits import used_of
+from metering.services.ledger_lock import lock_ledger
+from metering.services.limits.postgres import PostgresLimits
+from metering.services.limits.stores import LimitStore, limit_store
+
+KEPT_AFTER_PERIOD: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CounterDrift:
+    """A counter that said something else than the ledger."""
+
+    ledger: Ledger
+    key: CounterKey
+    counted: Decimal
+    in_ledger: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class CounterComparison:
+    """How many counters were compared, and those that were set right."""
+
+    counters: int
+    drifts: tuple[CounterDrift, ...]
+
+
+def compare_counters(*, ledgers: Iterable[Ledger], as_of: datetime) -> CounterComparison:
+    """Set every running counter to what the ledger says, one ledger after the other, and say which had drifted."""
+    store = limit_store()
+    counters = 0
+    drifts: list[CounterDrift] = []
+    for ledger in ledgers:
+        if store.stored(ledger, as_of):
+            compared, drifted = _compare(store, ledger, as_of)
+            counters += compared
+            drifts += drifted
+    return CounterComparison(counters, tuple(drifts))
+
+
+def delete_ended_counters(*, as_of: datetime) -> int:
+    """Delete counters whose period is over; Redis lets its own expire. Answers how many."""
+    return PostgresLimits().delete_ended(as_of - KEPT_AFTER_PERIOD)
+
+
+@transaction.atomic
+def _compare(store: LimitStore, ledger: Ledger, as_of: datetime) -> tuple[int, list[CounterDrift]]:
+    lock_ledger(ledger)
+    counted = store.stored(ledger, as_of)
+    in_ledger = used_of(ledger, counted)
+    drifts = [
+        CounterDrift(ledger, key, counted=quantity, in_ledger=in_ledger[key])
+        for key, quantity in counted.items()
+        if quantity != in_ledger[key]
+    ]
+    if drifts:
+        store.store(ledger, {drift.key: drift.in_ledger for drift in drifts}, as_of)
+    return len(counted), drifts

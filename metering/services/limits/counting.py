@@ -1,0 +1,71 @@
+"""Counting what was ingested without asking first: usage that was reported counts against quotas like usage that was authorised."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from accounts.domain.principal import Principal, TenantFacts
+from accounts.errors import StoreUnavailableError
+from metering.domain.contribution import contributions, rules_counting_at
+from metering.domain.event_input import ParsedEvent
+from metering.domain.ledger import CounterKey, IngestResult, Ledger
+from metering.domain.limit_policy import EXACT, counters_for
+from metering.gateways.redis_limits import RedisLimits
+from metering.selectors.catalog import meter_rules
+from metering.services.ingest import ingest_events
+from metering.services.limits.policies import policy_in_force
+from metering.services.limits.stores import counting_with, limit_store
+
+_ZERO: Final = Decimal(0)
+
+log = structlog.get_logger("countinghouse.limits")
+
+
+def ingest_and_count(
+    *, principal: Principal, tenant: TenantFacts, events: Sequence[ParsedEvent], as_of: datetime
+) -> IngestResult:
+    """Store events and count the new ones against the running quotas. Nothing is refused for a quota."""
+    store = limit_store()
+    policy = policy_in_force(principal=principal, tenant=tenant, as_of=as_of)
+    counters = counters_for(policy, as_of)
+    if not isinstance(store, RedisLimits) or not counters:
+        return ingest_events(
+            ledger=policy.ledger, events=events, api_key_id=principal.key_id, as_of=as_of, counters=counters
+        )
+    with counting_with(store, policy.ledger, as_of):
+        result = ingest_events(ledger=policy.ledger, events=events, api_key_id=principal.key_id, as_of=as_of)
+        accepted = set(result.accepted)
+        _add(store, policy.ledger, amounts_in(counters, (event for event in events if event.index in accepted), as_of))
+    return result
+
+
+def forget_counters(*, ledger: Ledger, as_of: datetime) -> None:
+    """Have the running counters summed up anew: after a void, an import or a rebuild, in the transaction of the change."""
+    limit_store().forget(ledger, as_of)
+
+
+def amounts_in(
+    counters: Sequence[CounterKey], events: Iterable[ParsedEvent], as_of: datetime
+) -> dict[CounterKey, Decimal]:
+    """What the events add to each counter, by the time at which they occurred."""
+    rules = rules_counting_at(meter_rules(), as_of)
+    amounts: dict[CounterKey, Decimal] = {}
+    for event in events:
+        for one in contributions(event.type, event.quantity, event.properties, rules):
+            for key in counters:
+                if key.meter_id == one.meter_id and key.period_start <= event.occurred_at < key.period_end:
+                    amounts[key] = EXACT.add(amounts.get(key, _ZERO), one.quantity)
+    return amounts
+
+
+def _add(store: RedisLimits, ledger: Ledger, amounts: dict[CounterKey, Decimal]) -> None:
+    """Count in Redis before the commit. An event is stored also where Redis is down: the comparison with the ledger counts it then."""
+    if not amounts:
+        return
+    try:
+        store.add(ledger, amounts)
+    except StoreUnavailableError:
+        log.warning("limits_not_counted", tenant_id=str(ledger.tenant_id), counters=len(amounts))

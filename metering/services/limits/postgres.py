@@ -1,0 +1,192 @@
+"""Limits in PostgreSQL, on unlogged tables: a crash of the server empties them, and the ledger fills them again.
+
+`take` belongs into the transaction that stores the event, as its last statement: locks are taken in the order in which
+ingest takes them, the busy row of a counter is held only until the commit, and a rollback gives everything back.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from metering.domain.ledger import CounterKey, Ledger
+from metering.domain.limit_policy import Claim, Standing, Throttle, microseconds_of, running_spans
+from metering.domain.limits import MICRO, Bucket
+from metering.selectors.statements import ENCODER, fetch_all
+
+# A claim holds its rows in the order of their keys, counters before buckets, so that no two claims wait in a circle. A row that
+# was changed while the statement waited for it is read as it is now, not as it was when the statement began.
+_CLAIM = """
+WITH claim_counter AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(counters)s::jsonb) AS c(position int, scope_id uuid, meter_id bigint,
+        period_start timestamptz, period_end timestamptz, amount numeric, quota numeric, is_refusing boolean)
+),
+claim_bucket AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(buckets)s::jsonb) AS b(position int, scope_id uuid, rate bigint, capacity bigint)
+),
+counter AS MATERIALIZED (
+    SELECT c.*, l.used
+    FROM limit_counter AS l JOIN claim_counter AS c USING (scope_id, meter_id, period_start, period_end)
+    WHERE l.tenant_id = %(tenant_id)s::uuid AND l.is_live = %(is_live)s AND l.is_ready
+    ORDER BY c.scope_id, c.meter_id, c.period_start, c.period_end
+    {hold_counters}
+),
+stored_bucket AS MATERIALIZED (
+    SELECT b.*, l.tokens_micro, l.updated_at,
+        least(l.tokens_micro, b.capacity) AS tokens,
+        greatest((extract(epoch FROM %(as_of)s::timestamptz - l.updated_at) * 1000000)::bigint, 0) AS elapsed
+    FROM limit_bucket AS l JOIN claim_bucket AS b USING (scope_id)
+    WHERE l.tenant_id = %(tenant_id)s::uuid AND l.is_live = %(is_live)s AND (SELECT count(*) FROM counter) >= 0
+    ORDER BY b.scope_id
+    {hold_buckets}
+),
+bucket AS (
+    -- Bounding the time before multiplying keeps the product in reach; the division rounds up.
+    SELECT *, least(tokens + least(elapsed, (capacity - tokens + rate - 1) / rate) * rate, capacity) AS filled FROM stored_bucket
+),
+verdict AS (
+    SELECT
+        (SELECT count(*) FROM counter) = (SELECT count(*) FROM claim_counter)
+            AND (SELECT count(*) FROM bucket) = (SELECT count(*) FROM claim_bucket) AS is_known,
+        NOT EXISTS (SELECT FROM counter WHERE is_refusing AND used + amount > quota)
+            AND NOT EXISTS (SELECT FROM bucket WHERE filled < %(cost)s) AS is_allowed
+)
+{write}
+SELECT is_known, is_allowed,
+    (SELECT array_agg(used ORDER BY position) FROM counter),
+    (SELECT array_agg(tokens_micro ORDER BY position) FROM bucket),
+    (SELECT array_agg(updated_at ORDER BY position) FROM bucket)
+FROM verdict
+"""
+_WRITE = """,
+counted AS (
+    UPDATE limit_counter AS l SET used = l.used + c.amount
+    FROM counter AS c, verdict AS v
+    WHERE v.is_known AND v.is_allowed AND l.tenant_id = %(tenant_id)s::uuid AND l.is_live = %(is_live)s
+        AND l.scope_id = c.scope_id AND l.meter_id = c.meter_id AND l.period_start = c.period_start AND l.period_end = c.period_end
+),
+poured AS (
+    UPDATE limit_bucket AS l SET tokens_micro = b.filled - %(cost)s, updated_at = greatest(b.updated_at, %(as_of)s::timestamptz)
+    FROM bucket AS b, verdict AS v
+    WHERE v.is_known AND v.is_allowed AND l.tenant_id = %(tenant_id)s::uuid AND l.is_live = %(is_live)s AND l.scope_id = b.scope_id
+)"""
+PEEK: Final = _CLAIM.format(hold_counters="", hold_buckets="", write="")
+TAKE: Final = _CLAIM.format(hold_counters="FOR UPDATE OF l", hold_buckets="FOR UPDATE OF l", write=_WRITE)
+
+STORE_COUNTERS: Final = """
+INSERT INTO limit_counter (tenant_id, is_live, scope_id, meter_id, period_start, period_end, used, is_ready)
+SELECT %(tenant_id)s::uuid, %(is_live)s, scope_id, meter_id, period_start, period_end, used, true
+FROM jsonb_to_recordset(%(counters)s::jsonb)
+    AS c(scope_id uuid, meter_id bigint, period_start timestamptz, period_end timestamptz, used numeric)
+ORDER BY scope_id, meter_id, period_start, period_end
+ON CONFLICT ON CONSTRAINT limit_counter_once DO UPDATE SET used = excluded.used, is_ready = true
+"""
+FILL_BUCKETS: Final = """
+INSERT INTO limit_bucket (tenant_id, is_live, scope_id, tokens_micro, updated_at)
+SELECT %(tenant_id)s::uuid, %(is_live)s, scope_id, capacity, %(as_of)s::timestamptz
+FROM jsonb_to_recordset(%(buckets)s::jsonb) AS b(scope_id uuid, capacity bigint)
+ORDER BY scope_id
+ON CONFLICT DO NOTHING
+"""
+FORGET: Final = """
+UPDATE limit_counter SET is_ready = false
+WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND period_end > %(earliest_end)s
+"""
+STORED: Final = """
+SELECT scope_id, meter_id, period_start, period_end, used FROM limit_counter
+WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND is_ready AND period_end > %(earliest_end)s
+"""
+DELETE_ENDED: Final = "DELETE FROM limit_counter WHERE period_end < %(ended_before)s RETURNING 1"
+
+
+class PostgresLimits:
+    """The counters and buckets of all tenants in the database of the ledger itself."""
+
+    is_transactional = True
+
+    def peek(self, claim: Claim) -> Standing | None:
+        """Look whether the claim would pass; locks and takes nothing. None where a counter or a bucket is unknown."""
+        return _ask(PEEK, claim)
+
+    def take(self, claim: Claim) -> Standing | None:
+        """Take the whole claim or nothing. None where a counter or a bucket is unknown."""
+        return _ask(TAKE, claim)
+
+    def store(self, ledger: Ledger, used: Mapping[CounterKey, Decimal], as_of: datetime) -> None:  # noqa: ARG002 - Redis needs it
+        """Set counters to what the ledger says. Exact while the ledger is locked."""
+        rows = [
+            {
+                "scope_id": key.scope_id,
+                "meter_id": key.meter_id,
+                "period_start": key.period_start,
+                "period_end": key.period_end,
+                "used": quantity,
+            }
+            for key, quantity in used.items()
+        ]
+        fetch_all(STORE_COUNTERS, {**_half(ledger), "counters": ENCODER.encode(rows).decode()})
+
+    def fill_buckets(self, ledger: Ledger, throttles: Sequence[Throttle], as_of: datetime) -> None:
+        """Make the buckets that there are not yet, full."""
+        rows = [{"scope_id": throttle.scope_id, "capacity": throttle.burst * MICRO} for throttle in throttles]
+        fetch_all(FILL_BUCKETS, {**_half(ledger), "buckets": ENCODER.encode(rows).decode(), "as_of": as_of})
+
+    def forget(self, ledger: Ledger, as_of: datetime) -> None:
+        """Make the running counters unknown, so that they are summed up anew."""
+        fetch_all(FORGET, {**_half(ledger), "earliest_end": _earliest_end(ledger, as_of)})
+
+    def stored(self, ledger: Ledger, as_of: datetime) -> dict[CounterKey, Decimal]:
+        """Return every running counter that is known."""
+        rows = fetch_all(STORED, {**_half(ledger), "earliest_end": _earliest_end(ledger, as_of)})
+        running = set(running_spans(ledger.time_zone, as_of))
+        counters = {CounterKey(*key): used for *key, used in rows}
+        return {key: used for key, used in counters.items() if (key.period_start, key.period_end) in running}
+
+    def delete_ended(self, ended_before: datetime) -> int:
+        """Delete the counters of periods that ended earlier; answers how many."""
+        return len(fetch_all(DELETE_ENDED, {"ended_before": ended_before}))
+
+
+def _half(ledger: Ledger) -> dict[str, object]:
+    return {"tenant_id": ledger.tenant_id, "is_live": ledger.is_live}
+
+
+def _earliest_end(ledger: Ledger, as_of: datetime) -> datetime:
+    """Counters that ended a while ago are of no use to anybody, and would be summed up in vain."""
+    return min(span.start for span in running_spans(ledger.time_zone, as_of))
+
+
+def _ask(statement: str, claim: Claim) -> Standing | None:
+    counters = [
+        {
+            "position": position,
+            "scope_id": counter.key.scope_id,
+            "meter_id": counter.key.meter_id,
+            "period_start": counter.key.period_start,
+            "period_end": counter.key.period_end,
+            "amount": counter.amount,
+            "quota": counter.quota.limit,
+            "is_refusing": counter.is_refusing,
+        }
+        for position, counter in enumerate(claim.counters)
+    ]
+    buckets = [
+        {"position": position, "scope_id": throttle.scope_id, "rate": throttle.rate, "capacity": throttle.burst * MICRO}
+        for position, throttle in enumerate(claim.throttles)
+    ]
+    parameters: dict[str, Any] = {
+        **_half(claim.ledger),
+        "counters": ENCODER.encode(counters).decode(),
+        "buckets": ENCODER.encode(buckets).decode(),
+        "cost": claim.cost * MICRO,
+        "as_of": claim.as_of,
+    }
+    is_known, is_allowed, used, tokens, updated = fetch_all(statement, parameters)[0]
+    if not is_known:
+        return None
+    stored = zip(tokens or (), updated or (), strict=True)
+    return Standing(
+        is_allowed=is_allowed,
+        buckets=tuple(Bucket(left, microseconds_of(at)) for left, at in stored),
+        used=tuple(used or ()),
+    )

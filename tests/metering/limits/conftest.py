@@ -1,0 +1,71 @@
+"""Both stores of limits under one suite. Redis is used where one answers; else its half is skipped, and says why."""
+
+import os
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import pytest
+import redis
+
+from metering.domain.ledger import Ledger
+from metering.gateways.redis_limits import RedisLimits
+from metering.selectors.limits import forget_limits
+from metering.services.limits.postgres import PostgresLimits
+from metering.services.limits.stores import LimitStore
+
+REDIS_URL = os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/9"
+STORES = ("postgres", "redis")
+
+
+def redis_client() -> redis.Redis:
+    return redis.Redis.from_url(REDIS_URL, decode_responses=True)
+
+
+def require_redis() -> None:
+    client = redis_client()
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        pytest.skip(f"no Redis answers at {REDIS_URL}: {error}")
+    finally:
+        client.close()
+
+
+def delete_keys(pattern: str) -> None:
+    client = redis_client()
+    for key in client.scan_iter(match=pattern, count=1000):
+        client.delete(key)
+    client.close()
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits() -> None:
+    forget_limits()
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    """A ledger of nobody else's, so that what is in Redis already is not in the way."""
+    return Ledger(tenant_id=uuid4(), is_live=True, time_zone="Europe/Berlin", backfill_days=35)
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, db: None) -> Iterator[LimitStore]:
+    if request.param == "postgres":
+        yield PostgresLimits()
+        return
+    require_redis()
+    prefix = f"countinghouse:test:{UUID(int=uuid4().int).hex}"
+    limits = RedisLimits(REDIS_URL, prefix)
+    yield limits
+    limits.close()
+    delete_keys(f"{prefix}:*")
+
+
+@pytest.fixture(params=STORES)
+def backend(request: pytest.FixtureRequest, settings: pytest.FixtureRequest) -> Iterator[str]:
+    """Which store the settings name, for tests that go through the services."""
+    if request.param == "redis":
+        require_redis()
+    settings.REDIS_URL = REDIS_URL if request.param == "redis" else ""  # type: ignore[attr-defined]
+    yield request.param
