@@ -1,5 +1,35 @@
 """Paths of the metering app's API, below /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path, register_converter
 
-urlpatterns: list[URLPattern] = []
+from metering.api.access_logs import AccessLogsView
+from metering.api.events import EventsView, EventView, EventVoidView
+from metering.api.usage import DailyUsageView, MonthlyUsageView, QueryUsageView, RealtimeUsageView
+
+
+class EventIdConverter:
+    """An event's id, which holds whatever its caller chose: slashes and line ends too."""
+
+    regex = r"[\s\S]+"
+
+    def to_python(self, value: str) -> str:
+        """Take the id as it is."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """Take the id as it is; Django percent-encodes it."""
+        return value
+
+
+register_converter(EventIdConverter, "event_id")
+
+urlpatterns: list[URLPattern] = [
+    path("events", EventsView.as_view(), name="api-events"),
+    path("events/<event_id:event_id>/void", EventVoidView.as_view(), name="api-event-void"),
+    path("events/<event_id:event_id>", EventView.as_view(), name="api-event"),
+    path("access-logs", AccessLogsView.as_view(), name="api-access-logs"),
+    path("usage/monthly", MonthlyUsageView.as_view(), name="api-usage-monthly"),
+    path("usage/daily", DailyUsageView.as_view(), name="api-usage-daily"),
+    path("usage/realtime", RealtimeUsageView.as_view(), name="api-usage-realtime"),
+    path("usage/query", QueryUsageView.as_view(), name="api-usage-query"),
+]

@@ -1,0 +1,46 @@
+"""`POST /access-logs`: what a gateway logged, each record an event of type `http_request`."""
+
+from typing import ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.idempotency import idempotent
+from accounts.api.parsers import RawJSONParser, body_bytes
+from accounts.api.schema import IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
+from accounts.api.views import ApiView
+from accounts.domain.scopes import Scope
+from metering.api.events_schema import AccessLogSchema, BatchOutcomeSchema
+from metering.api.reporting import batch_answer, report_of_tenant, store_reports
+from metering.domain.access_log import EVENT_TYPE
+from metering.domain.access_record_input import decode_records, parse_record
+from metering.domain.event_input import IngestRules, ParsedEvent, Rejection
+
+
+class AccessLogsView(ApiView):
+    """`POST /access-logs`."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.EVENTS_WRITE}
+    parser_classes = [RawJSONParser]
+
+    @extend_schema(
+        operation_id="access_logs_report",
+        request=AccessLogSchema,
+        parameters=[IDEMPOTENCY_PARAMETER, TENANT_PARAMETER],
+        responses={200: BatchOutcomeSchema, **problems(400, 402, 403, 404, 413, 415, 422)},
+        tags=["events"],
+    )
+    @idempotent()
+    def post(self, request: Request) -> Response:
+        """Report what a gateway logged; answers as a batch of events does."""
+        _ = request.data
+        records, as_of = decode_records(body_bytes(request)), timezone.now()
+
+        def judge(index: int, rules: IngestRules) -> ParsedEvent | Rejection:
+            return parse_record(records[index], index, as_of, rules)
+
+        report = report_of_tenant(request, range(len(records)), judge, as_of)
+        outcome = store_reports(request, [report], lambda rejection: EVENT_TYPE, as_of)  # noqa: ARG005 - they are all of one type
+        return batch_answer(request, outcome, [], "records")

@@ -1,0 +1,240 @@
+"""`/events`: reporting usage, looking at the raw ledger, and voiding.
+
+The hot path makes no object of Django's or DRF's per event: bytes → msgspec → one JSON parameter of one statement.
+"""
+
+from typing import ClassVar, Final
+
+import msgspec
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import actor_of, principal_of
+from accounts.api.idempotency import idempotent
+from accounts.api.pagination import PAGE_PARAMETERS, read_page
+from accounts.api.parsers import ExactJSONParser, RawJSONParser, body_bytes
+from accounts.api.schema import IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
+from accounts.api.tenancy import tenant_of
+from accounts.api.views import ApiView
+from accounts.domain.scopes import Scope
+from accounts.errors import FieldError, InvalidFieldsError, MalformedBodyError, NotFoundError, ProblemError
+from metering.api.events_schema import (
+    EVENT_FILTERS,
+    EVENT_ID,
+    EVENT_PAGE,
+    EVENTS_ANSWER,
+    EVENTS_BODY,
+    EventStatusSchema,
+    StoredEventSchema,
+    VoidRequestSchema,
+)
+from metering.api.ledger_access import readable_ledger, require_may_write
+from metering.api.parameters import API_KEY_PARAMETER, api_key_of, instant_of, text_of
+from metering.api.reporting import (
+    batch_answer,
+    report_of_tenant,
+    reports_of_service,
+    single_answer,
+    store_reports,
+)
+from metering.domain.event_input import (
+    EventInput,
+    IngestRules,
+    ParsedEvent,
+    Rejection,
+    Submission,
+    decode_body,
+    is_storable,
+    parse_event,
+)
+from metering.domain.ledger import Ledger
+from metering.selectors.events import EventFilters, StoredEvent, event_by_id, events_page
+from metering.selectors.limits import ledger_of
+from metering.services.event_voids import void_counted_event
+
+REASON_CHARACTERS_MAX: Final = 500
+VOID_SUFFIX: Final = "/void"
+
+
+class EventNames(msgspec.Struct, frozen=True):
+    """How an event names itself and its tenant."""
+
+    id: str | None = None
+    tenant: str | None = None
+
+
+_NAMES: Final = msgspec.json.Decoder(EventNames)
+
+
+class EventsView(ApiView):
+    """`POST /events` and `GET /events`."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.USAGE_READ, "POST": Scope.EVENTS_WRITE}
+    parser_classes = [RawJSONParser]
+
+    @extend_schema(
+        operation_id="events_report",
+        request=EVENTS_BODY,
+        parameters=[IDEMPOTENCY_PARAMETER, TENANT_PARAMETER],
+        responses={201: EventStatusSchema, 200: EVENTS_ANSWER, **problems(400, 402, 403, 404, 409, 413, 415, 422)},
+        tags=["events"],
+    )
+    @idempotent()
+    def post(self, request: Request) -> Response:
+        """Report one event, or a batch. An answer of 2xx means that it is on disk; sending it again never counts it twice."""
+        _ = request.data
+        submission = decode_body(body_bytes(request))
+        return report_events(request, submission)
+
+    @extend_schema(
+        operation_id="events_list",
+        parameters=[*EVENT_FILTERS, API_KEY_PARAMETER, *PAGE_PARAMETERS, TENANT_PARAMETER],
+        responses={200: EVENT_PAGE, **problems(403, 404, 422)},
+        tags=["events"],
+    )
+    def get(self, request: Request) -> Response:
+        """The raw ledger, newest first."""
+        ledger = readable_ledger(request)
+        filters = event_filters_of(request, ledger)
+        return Response(read_page(request, lambda page: events_page(ledger=ledger, filters=filters, page=page), event_body))
+
+
+class EventView(ApiView):
+    """`GET /events/{id}`."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.USAGE_READ}
+
+    @extend_schema(
+        operation_id="events_retrieve",
+        parameters=[EVENT_ID, TENANT_PARAMETER],
+        responses={200: StoredEventSchema, **problems(403, 404)},
+        tags=["events"],
+    )
+    def get(self, request: Request, event_id: str) -> Response:
+        """One event, with its void where it has one."""
+        return Response(event_body(existing_event(readable_ledger(request), event_id)))
+
+
+class EventVoidView(ApiView):
+    """`POST /events/{id}/void`; and GET, for an event whose id ends like this path."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.USAGE_READ, "POST": Scope.EVENTS_WRITE}
+    parser_classes = [ExactJSONParser]
+
+    @extend_schema(
+        operation_id="events_void",
+        request=VoidRequestSchema,
+        parameters=[EVENT_ID, IDEMPOTENCY_PARAMETER, TENANT_PARAMETER],
+        responses={200: StoredEventSchema, **problems(400, 402, 403, 404, 409, 413, 415, 422)},
+        tags=["events"],
+    )
+    @idempotent()
+    def post(self, request: Request, event_id: str) -> Response:
+        """Cancel an event: it stays in the ledger, a void is added beside it, usage falls."""
+        principal, tenant = principal_of(request), tenant_of(request)
+        require_may_write(principal, tenant)
+        ledger = ledger_of(principal, tenant)
+        void_counted_event(
+            ledger=ledger,
+            event_id=event_id,
+            reason=reason_of(request.data),
+            voided_by=actor_of(request).label,
+            as_of=timezone.now(),
+        )
+        return Response(event_body(existing_event(ledger, event_id)))
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, event_id: str) -> Response:
+        """The event with the id `…/void`."""
+        return Response(event_body(existing_event(readable_ledger(request), event_id + VOID_SUFFIX)))
+
+
+def report_events(request: Request, submission: Submission) -> Response:
+    """Judge and store a submission, and answer as the contract says."""
+    as_of = timezone.now()
+    items = submission.items
+
+    def judge(index: int, rules: IngestRules) -> ParsedEvent | Rejection:
+        return parse_event(items[index], index, as_of, rules)
+
+    def type_of(rejection: Rejection) -> str:
+        item = items[rejection.index]
+        return item.type if isinstance(item, EventInput) else ""
+
+    strangers: list[Rejection] = []
+    if principal_of(request).tenant is not None:
+        reports = [report_of_tenant(request, range(len(items)), judge, as_of)]
+    else:
+        named = [named_in(item) for item in items]
+        if not submission.is_batch:
+            tenant_of(request, named[0].tenant)  # a single event has no other answer to this than the call's own
+        reports, strangers = reports_of_service(
+            request, [name.tenant for name in named], lambda index: named[index].id, judge, as_of
+        )
+    outcome = store_reports(request, reports, type_of, as_of)
+    if submission.is_batch:
+        return batch_answer(request, outcome, strangers, "events")
+    return single_answer(request, reports[0].events[0].id if reports[0].events else None, outcome)
+
+
+def named_in(item: EventInput | msgspec.Raw) -> EventNames:
+    """What an event calls itself, also where its form is so odd that it will be refused."""
+    if isinstance(item, EventInput):
+        return EventNames(item.id, item.tenant)
+    try:
+        return _NAMES.decode(item)
+    except msgspec.DecodeError:
+        return EventNames()
+
+
+def event_filters_of(request: Request, ledger: Ledger) -> EventFilters:
+    """Read the filters of the list. Raises 404 for a key of nobody's here, 422 for what cannot be read."""
+    return EventFilters(
+        type=text_of(request, "type"),
+        subject=text_of(request, "subject"),
+        api_key_id=api_key_of(request, ledger),
+        start=instant_of(request, "start", ledger.time_zone),
+        end=instant_of(request, "end", ledger.time_zone),
+    )
+
+
+def existing_event(ledger: Ledger, event_id: str) -> StoredEvent:
+    """The event under this id. Raises 404, also where it is another tenant's."""
+    event = event_by_id(ledger=ledger, event_id=event_id)
+    if event is None:
+        raise NotFoundError("There is no event with this id.")
+    return event
+
+
+def event_body(event: StoredEvent) -> dict[str, object]:
+    """The contract's form of a row of the ledger. Properties go out as they are stored, numbers exact."""
+    void = event.void
+    return {
+        "id": event.id,
+        "type": event.type,
+        "timestamp": event.occurred_at,
+        "quantity": event.quantity,
+        "subject": event.subject,
+        "properties": msgspec.Raw(event.properties_json.encode()),
+        "api_key": event.api_key_id,
+        "received_at": event.received_at,
+        "void": void and {"reason": void.reason, "voided_by": void.voided_by, "voided_at": void.voided_at},
+    }
+
+
+def reason_of(data: object) -> str:
+    """Read the body of a void. Raises 400 where it is of another form, 422 where the reason is empty or too long."""
+    if not isinstance(data, dict):
+        raise MalformedBodyError("The body is a JSON object.")
+    if data.keys() != {"reason"} or not isinstance(data["reason"], str):
+        raise _reason_error(MalformedBodyError, "required", "The body has one member, reason, which is a text.")
+    reason: str = data["reason"]
+    if not reason.strip() or len(reason) > REASON_CHARACTERS_MAX or not is_storable(reason):
+        raise _reason_error(InvalidFieldsError, "invalid_reason", f"A reason has 1 to {REASON_CHARACTERS_MAX} characters.")
+    return reason
+
+
+def _reason_error(kind: type[ProblemError], code: str, detail: str) -> ProblemError:
+    return kind(detail, field_errors=(FieldError("/reason", code, detail),))

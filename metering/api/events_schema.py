@@ -1,0 +1,123 @@
+"""The forms of events in the OpenAPI document alone: events themselves pass through no serializer."""
+
+from typing import Any, Final
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, inline_serializer
+from rest_framework import serializers
+
+QUANTITY_HELP: Final = "A decimal, as a string or a number: up to 20 digits, 9 of them after the point."
+
+
+class EventSchema(serializers.Serializer[Any]):
+    """One event, as it is sent."""
+
+    id = serializers.CharField(max_length=255, help_text="The caller's own; unique for the tenant for ever.")
+    type = serializers.CharField(max_length=100)
+    timestamp = serializers.DateTimeField(required=False, help_text="RFC 3339 with an offset, or epoch milliseconds; default now.")
+    quantity = serializers.DecimalField(max_digits=20, decimal_places=9, required=False, help_text=QUANTITY_HELP)
+    subject = serializers.CharField(max_length=255, required=False, allow_null=True)
+    properties = serializers.DictField(required=False, help_text="At most 50 names, 4 KiB in all; values are texts, numbers, booleans or null.")
+    tenant = serializers.SlugField(required=False, help_text="For service keys only.")
+
+
+class EventBatchSchema(serializers.Serializer[Any]):
+    """Up to 5000 events."""
+
+    events = EventSchema(many=True)
+
+
+class EventStatusSchema(serializers.Serializer[Any]):
+    """What became of one event."""
+
+    id = serializers.CharField()
+    status = serializers.ChoiceField(choices=["accepted", "duplicate"])
+
+
+class RefusedItemSchema(serializers.Serializer[Any]):
+    """One item that was not stored."""
+
+    index = serializers.IntegerField()
+    id = serializers.CharField(allow_null=True)
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class BatchOutcomeSchema(serializers.Serializer[Any]):
+    """What became of a batch; `results` lists only what was refused."""
+
+    accepted = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    results = RefusedItemSchema(many=True)
+
+
+class VoidSchema(serializers.Serializer[Any]):
+    """Why an event no longer counts."""
+
+    reason = serializers.CharField()
+    voided_by = serializers.CharField()
+    voided_at = serializers.DateTimeField()
+
+
+class StoredEventSchema(serializers.Serializer[Any]):
+    """One row of the ledger."""
+
+    id = serializers.CharField()
+    type = serializers.CharField()
+    timestamp = serializers.DateTimeField()
+    quantity = serializers.DecimalField(max_digits=20, decimal_places=9)
+    subject = serializers.CharField(allow_null=True)
+    properties = serializers.DictField()
+    api_key = serializers.UUIDField(allow_null=True)
+    received_at = serializers.DateTimeField()
+    void = VoidSchema(allow_null=True)
+
+
+class VoidRequestSchema(serializers.Serializer[Any]):
+    """Why the event is voided."""
+
+    reason = serializers.CharField(max_length=500)
+
+
+class AccessRecordSchema(serializers.Serializer[Any]):
+    """One request, as a gateway logged it."""
+
+    request_id = serializers.CharField(max_length=255)
+    ip = serializers.CharField(required=False)
+    user = serializers.CharField(required=False)
+    request_time = serializers.CharField(required=False, help_text="RFC 3339, epoch milliseconds, or as in 17/May/2015:10:05:03 +0000.")
+    http_method = serializers.CharField(required=False)
+    resource_path = serializers.CharField(required=False)
+    status = serializers.CharField(required=False)
+    protocol = serializers.CharField(required=False)
+    response_length = serializers.CharField(required=False)
+
+
+class AccessLogSchema(serializers.Serializer[Any]):
+    """Up to 5000 records."""
+
+    records = AccessRecordSchema(many=True)
+
+
+EVENTS_BODY: Final = PolymorphicProxySerializer("EventOrBatch", [EventSchema, EventBatchSchema], resource_type_field_name=None)
+EVENTS_ANSWER: Final = PolymorphicProxySerializer(
+    "EventOrBatchOutcome", [EventStatusSchema, BatchOutcomeSchema], resource_type_field_name=None
+)
+EVENT_PAGE: Final = inline_serializer(
+    "EventPage",
+    {
+        "data": StoredEventSchema(many=True),
+        "next": serializers.URLField(allow_null=True),
+        "previous": serializers.URLField(allow_null=True),
+    },
+)
+EVENT_ID: Final = OpenApiParameter(
+    "event_id", OpenApiTypes.STR, OpenApiParameter.PATH, description="The event's id, percent-encoded where it needs be."
+)
+EVENT_FILTERS: Final = [
+    OpenApiParameter("type", str, description="An event type."),
+    OpenApiParameter("subject", str),
+    OpenApiParameter("start", str, description="A time, or a day of the tenant's zone: events from then on."),
+    OpenApiParameter("end", str, description="A time, or a day of the tenant's zone: events before it."),
+]

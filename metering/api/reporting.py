@@ -1,0 +1,160 @@
+"""From a decoded body to stored events and the contract's answer; what `POST /events` and `POST /access-logs` have in common.
+
+A tenant's key reports for its tenant. A service key names one, in each event or once in the header, and may mix them: every
+tenant's events are stored by themselves.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import principal_of
+from accounts.api.problems import CONTENT_TYPE, FORM_CODES, problem_body
+from accounts.api.request_facts import request_id_of
+from accounts.api.tenancy import tenant_of
+from accounts.domain.principal import TenantFacts
+from accounts.errors import FieldError, MalformedBodyError, NotFoundError, ProblemError
+from metering.api.ledger_access import require_may_write
+from metering.domain.event_input import IngestRules, ParsedEvent, Rejection
+from metering.domain.limit_policy import EVENT_AHEAD_MAX
+from metering.errors import EventConflictError, EventRefusedError
+from metering.selectors.catalog import known_event_types
+from metering.services.reports import ReportOutcome, store_report
+
+TENANTS_PER_BATCH_MAX: Final = 100
+UNKNOWN_TENANT: Final = "unknown_tenant"
+
+Judge = Callable[[int, IngestRules], ParsedEvent | Rejection]
+"""Judges the event at an index of the body by a tenant's rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantReport:
+    """The part of a body that speaks of one tenant."""
+
+    tenant: TenantFacts
+    events: list[ParsedEvent] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+def rules_for(tenant: TenantFacts, as_of: datetime, *, accepts_tenant: bool) -> IngestRules:
+    """What the tenant's events may be, now."""
+    return IngestRules(
+        window_start=as_of - timedelta(days=tenant.backfill_days),
+        latest=as_of + EVENT_AHEAD_MAX,
+        known_types=known_event_types(),
+        accepts_tenant=accepts_tenant,
+    )
+
+
+def report_of_tenant(request: Request, indexes: Iterable[int], judge: Judge, as_of: datetime) -> TenantReport:
+    """Judge a whole body that speaks of one tenant: the key's own, or the one in the header. Raises 402, 404 or 422."""
+    principal = principal_of(request)
+    tenant = tenant_of(request)
+    require_may_write(principal, tenant)
+    report = TenantReport(tenant)
+    rules = rules_for(tenant, as_of, accepts_tenant=principal.tenant is None)
+    for index in indexes:
+        _add(report, judge(index, rules))
+    return report
+
+
+def reports_of_service(
+    request: Request, slugs: Sequence[str | None], ids: Callable[[int], str | None], judge: Judge, as_of: datetime
+) -> tuple[list[TenantReport], list[Rejection]]:
+    """Judge a body in which each event may name its tenant by a slug; also answers the events whose tenant is not known."""
+    reports: dict[str | None, TenantReport] = {}
+    refused: dict[str | None, ProblemError] = {}
+    strangers: list[Rejection] = []
+    if len(set(slugs)) > TENANTS_PER_BATCH_MAX:
+        raise EventRefusedError(f"A batch speaks of at most {TENANTS_PER_BATCH_MAX} tenants.", code="too_many_tenants")
+    for slug in dict.fromkeys(slugs):
+        try:
+            reports[slug] = TenantReport(tenant_of(request, slug))
+        except ProblemError as error:
+            refused[slug] = error
+    rules = {slug: rules_for(report.tenant, as_of, accepts_tenant=True) for slug, report in reports.items()}
+    for index, slug in enumerate(slugs):
+        if slug in refused:
+            strangers.append(_stranger(index, ids(index), refused[slug]))
+        else:
+            _add(reports[slug], judge(index, rules[slug]))
+    return list(reports.values()), strangers
+
+
+def store_reports(
+    request: Request, reports: Iterable[TenantReport], type_of: Callable[[Rejection], str], as_of: datetime
+) -> ReportOutcome:
+    """Store every tenant's events; the outcomes add up."""
+    outcomes = [
+        store_report(
+            principal=principal_of(request),
+            tenant=report.tenant,
+            events=report.events,
+            rejections=report.rejections,
+            type_of=type_of,
+            request_id=request_id_of(request),
+            as_of=as_of,
+        )
+        for report in reports
+    ]
+    return ReportOutcome(
+        accepted=sum(outcome.accepted for outcome in outcomes),
+        duplicates=sum(outcome.duplicates for outcome in outcomes),
+        rejected=tuple(rejection for outcome in outcomes for rejection in outcome.rejected),
+    )
+
+
+def batch_answer(request: Request, outcome: ReportOutcome, strangers: Sequence[Rejection], member: str) -> Response:
+    """200 with the counts and the refused items; 422 where all were refused. `member` is the name of the body's list."""
+    rejected = sorted([*outcome.rejected, *strangers], key=lambda rejection: rejection.index)
+    counts: dict[str, object] = {
+        "accepted": outcome.accepted,
+        "duplicates": outcome.duplicates,
+        "rejected": len(rejected),
+        "results": [
+            {"index": rejection.index, "id": rejection.id, "code": rejection.code, "detail": rejection.detail}
+            for rejection in rejected
+        ],
+    }
+    if outcome.accepted or outcome.duplicates:
+        return Response(counts)
+    errors = tuple(
+        FieldError(f"/{member}/{rejection.index}{rejection.pointer}", rejection.code, rejection.detail) for rejection in rejected
+    )
+    error = EventRefusedError("Every item was refused.", field_errors=errors, code="all_events_rejected")
+    return problem_answer(request, error, counts)
+
+
+def single_answer(request: Request, event_id: str | None, outcome: ReportOutcome) -> Response:
+    """201 stored, 200 known, else the problem."""
+    if not outcome.rejected:
+        is_new = bool(outcome.accepted)
+        return Response({"id": event_id, "status": "accepted" if is_new else "duplicate"}, status=201 if is_new else 200)
+    [rejection] = outcome.rejected
+    if rejection.code == EventConflictError.code:
+        return problem_answer(request, EventConflictError(rejection.detail))
+    kind = MalformedBodyError if rejection.code in FORM_CODES else EventRefusedError
+    refused = FieldError(rejection.pointer, rejection.code, rejection.detail)
+    return problem_answer(request, kind(rejection.detail, field_errors=(refused,), code=rejection.code))
+
+
+def problem_answer(request: Request, error: ProblemError, members: dict[str, object] | None = None) -> Response:
+    """A problem that is answered and not raised: what was remembered with it must be committed."""
+    return Response(problem_body(request, error) | (members or {}), status=error.status, content_type=CONTENT_TYPE)
+
+
+def _add(report: TenantReport, verdict: ParsedEvent | Rejection) -> None:
+    if isinstance(verdict, ParsedEvent):
+        report.events.append(verdict)
+    else:
+        report.rejections.append(verdict)
+
+
+def _stranger(index: int, event_id: str | None, error: ProblemError) -> Rejection:
+    code = UNKNOWN_TENANT if isinstance(error, NotFoundError) else error.code
+    return Rejection(index, event_id, code, error.detail, "/tenant")

@@ -1,0 +1,296 @@
+"""`GET /usage/…`: how much was used. Exact and current: every event acknowledged before the request is in the answer."""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, ClassVar, Final
+
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.renderers import ExactJSONRenderer
+from accounts.api.views import ApiView
+from accounts.domain.scopes import Scope
+from metering.api.csv_renderer import CsvRenderer, Table
+from metering.api.ledger_access import readable_ledger
+from metering.api.parameters import (
+    API_KEY_PARAMETER,
+    METER_PARAMETER,
+    api_key_of,
+    day_of,
+    instant_of,
+    meter_of,
+    month_of,
+    names_of,
+    refuse,
+    text_of,
+)
+from metering.api.usage_schema import (
+    DAILY,
+    QUERY,
+    REALTIME,
+    TENANT,
+    MonthlySchema,
+    query_parameter,
+    usage_responses,
+)
+from metering.domain.contribution import MeterRule
+from metering.domain.event_input import is_storable
+from metering.domain.ledger import Ledger
+from metering.domain.periods import Period, Span, local_day, span_of, start_of_day, start_of_hour
+from metering.domain.windows import Window
+from metering.selectors.usage import MonthlyUsage, api_key_id_of, daily_usage, monthly_usage, realtime_usage
+from metering.selectors.usage_query import API_KEY, UsageQuestion, names_kept_apart, query_usage
+
+DAYS_MAX: Final = 1100
+DAYS_DEFAULT: Final = 30
+# By window: with more windows an answer is no longer something to look at.
+SPAN_MAX: Final[Mapping[Window, timedelta]] = {
+    Window.HOUR: timedelta(days=93),
+    Window.DAY: timedelta(days=DAYS_MAX),
+    Window.MONTH: timedelta(days=3700),
+}
+GROUPS_MAX: Final = 5
+FILTERS_MAX: Final = 10
+FILTER_VALUES_MAX: Final = 50
+_FILTER: Final = re.compile(r"filter\[(?P<name>[^\[\]]{1,100})\]")
+_DAY: Final = timedelta(days=1)
+
+
+class UsageView(ApiView):
+    """What the four calls have in common: who may ask, and that each answers in JSON or CSV."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.USAGE_READ}
+    renderer_classes = [ExactJSONRenderer, CsvRenderer]
+    csv_name = "usage"
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
+        """Give a CSV a name to be saved under."""
+        answer: Response = super().finalize_response(request, response, *args, **kwargs)
+        if isinstance(getattr(answer, "accepted_renderer", None), CsvRenderer) and isinstance(answer, Response):
+            answer["Content-Disposition"] = f'attachment; filename="{self.csv_name}.csv"'
+        return answer
+
+
+class MonthlyUsageView(UsageView):
+    """`GET /usage/monthly`."""
+
+    csv_name = "usage-monthly"
+
+    @extend_schema(
+        operation_id="usage_monthly",
+        parameters=[query_parameter("month", "A month such as 2026-11; by default the running one."), TENANT],
+        responses=usage_responses(MonthlySchema),
+        tags=["usage"],
+    )
+    def get(self, request: Request) -> Response:
+        """Each meter's month against its limit, with a forecast; requests by key, and the busiest day."""
+        ledger, as_of = readable_ledger(request), timezone.now()
+        month = month_of(request, as_of, ledger.time_zone)
+        return Response(monthly_body(monthly_usage(ledger=ledger, month=month, as_of=as_of)))
+
+    def csv_table(self, data: Mapping[str, Any]) -> Table:
+        """A row for each meter."""
+        columns = ("meter", "unit", "quantity", "limit", "percent", "forecast")
+        period = data["period"]
+        rows = ([period["start"], period["end"], *(meter[name] for name in columns)] for meter in data["meters"])
+        return ("period_start", "period_end", *columns), rows
+
+
+class DailyUsageView(UsageView):
+    """`GET /usage/daily`."""
+
+    csv_name = "usage-daily"
+
+    @extend_schema(
+        operation_id="usage_daily",
+        parameters=[
+            query_parameter("start", f"The first day; by default {DAYS_DEFAULT} days before `end`.", OpenApiTypes.DATE),
+            query_parameter("end", "The day after the last one; by default tomorrow.", OpenApiTypes.DATE),
+            METER_PARAMETER,
+            API_KEY_PARAMETER,
+            TENANT,
+        ],
+        responses=usage_responses(DAILY),
+        tags=["usage"],
+    )
+    def get(self, request: Request) -> Response:
+        """A meter's usage by day of the tenant's time zone, days without usage included."""
+        ledger = readable_ledger(request)
+        start, end = _days_of(request, local_day(timezone.now(), ledger.time_zone))
+        meter, api_key_id = meter_of(request), api_key_of(request, ledger)
+        days = daily_usage(ledger=ledger, meter=meter, start=start, end=end, api_key_id=api_key_id)
+        data = [{"date": day.date, "quantity": day.quantity, "events": day.events} for day in days]
+        return Response({"meter": meter.code, "data": data})
+
+    def csv_table(self, data: Mapping[str, Any]) -> Table:
+        """A row for each day."""
+        rows = ((day["date"], data["meter"], day["quantity"], day["events"]) for day in data["data"])
+        return ("date", "meter", "quantity", "events"), rows
+
+
+class RealtimeUsageView(UsageView):
+    """`GET /usage/realtime`."""
+
+    csv_name = "usage-realtime"
+
+    @extend_schema(
+        operation_id="usage_realtime",
+        parameters=[METER_PARAMETER, API_KEY_PARAMETER, TENANT],
+        responses=usage_responses(REALTIME),
+        tags=["usage"],
+    )
+    def get(self, request: Request) -> Response:
+        """A meter's usage in the last 24 hours of UTC, the running hour last."""
+        ledger = readable_ledger(request)
+        meter, api_key_id = meter_of(request), api_key_of(request, ledger)
+        hours = realtime_usage(ledger=ledger, meter=meter, as_of=timezone.now(), api_key_id=api_key_id)
+        data = [{"window_start": hour.window_start, "quantity": hour.quantity} for hour in hours]
+        return Response({"meter": meter.code, "data": data})
+
+    def csv_table(self, data: Mapping[str, Any]) -> Table:
+        """A row for each hour."""
+        rows = ((hour["window_start"], data["meter"], hour["quantity"]) for hour in data["data"])
+        return ("window_start", "meter", "quantity"), rows
+
+
+class QueryUsageView(UsageView):
+    """`GET /usage/query`."""
+
+    csv_name = "usage-query"
+
+    @extend_schema(
+        operation_id="usage_query",
+        parameters=[
+            METER_PARAMETER,
+            query_parameter("start", "A time, or a day of the tenant's zone; by default the beginning of the running month."),
+            query_parameter("end", "A time, or a day of the tenant's zone, itself excluded; by default the end of the running window."),
+            OpenApiParameter("window", str, enum=[window.value for window in Window], default=Window.DAY.value),
+            query_parameter("group_by", "Any of `api_key`, `subject` and the meter's dimensions, separated by commas."),
+            OpenApiParameter(
+                "filter",
+                {"type": "object", "additionalProperties": {"type": "string"}},
+                style="deepObject",
+                description="`filter[name]=value`, repeated for alternatives; names as for `group_by`.",
+            ),
+            TENANT,
+        ],
+        responses=usage_responses(QUERY),
+        tags=["usage"],
+    )
+    def get(self, request: Request) -> Response:
+        """A meter's usage by window and group; windows and groups without usage are left out."""
+        ledger = readable_ledger(request)
+        question = question_of(request, ledger, timezone.now())
+        data = [
+            {"window_start": row.window_start, "group": row.group, "quantity": row.quantity}
+            for row in query_usage(ledger=ledger, question=question)
+        ]
+        return Response({"data": data})
+
+    def csv_table(self, data: Mapping[str, Any]) -> Table:
+        """A row for each window and group."""
+        names = names_of(self.request, "group_by")
+        rows = ((row["window_start"], *(row["group"][name] for name in names), row["quantity"]) for row in data["data"])
+        return ("window_start", *names, "quantity"), rows
+
+
+def monthly_body(usage: MonthlyUsage) -> dict[str, object]:
+    """The contract's form of a month."""
+    return {
+        "period": {"start": usage.period.start, "end": usage.period.end},
+        "meters": [
+            {
+                "meter": meter.meter,
+                "unit": meter.unit,
+                "quantity": meter.quantity,
+                "limit": meter.limit,
+                "percent": meter.percent,
+                "forecast": meter.forecast,
+            }
+            for meter in usage.meters
+        ],
+        "keys": [{"api_key": key.api_key_id, "quantity": key.quantity} for key in usage.keys],
+        "busiest_day": usage.busiest_day,
+    }
+
+
+def question_of(request: Request, ledger: Ledger, as_of: datetime) -> UsageQuestion:
+    """Read a question about usage. Raises 422 where it asks for what is not kept apart, or for too much."""
+    meter = meter_of(request)
+    window = _window_of(request)
+    return UsageQuestion(
+        meter=meter,
+        span=_span_of(request, window, ledger.time_zone, as_of),
+        window=window,
+        group_by=_groups_of(request, meter),
+        filters=_filters_of(request, meter, ledger),
+    )
+
+
+def _days_of(request: Request, today: date) -> tuple[date, date]:
+    end = day_of(request, "end") or today + _DAY
+    start = day_of(request, "start") or end - DAYS_DEFAULT * _DAY
+    if end <= start:
+        refuse("end", "invalid_span", "end is the day after the last one, so it is later than start.")
+    if (end - start).days > DAYS_MAX:
+        refuse("start", "span_too_long", f"At most {DAYS_MAX} days at once.")
+    return start, end
+
+
+def _window_of(request: Request) -> Window:
+    text = text_of(request, "window") or Window.DAY
+    if text not in set(Window):
+        refuse("window", "invalid_window", f"One of: {', '.join(Window)}.")
+    return Window(text)
+
+
+def _span_of(request: Request, window: Window, zone: str, as_of: datetime) -> Span:
+    start = instant_of(request, "start", zone)
+    end = instant_of(request, "end", zone)
+    if start is None:
+        start = span_of(Period.MONTH, as_of if end is None else min(as_of, end - timedelta(microseconds=1)), zone).start
+    if end is None:
+        end = max(start, as_of)
+        end = start_of_hour(end) + timedelta(hours=1) if window is Window.HOUR else start_of_day(local_day(end, zone) + _DAY, zone)
+    if end <= start:
+        refuse("end", "invalid_span", "end is later than start.")
+    if end - start > SPAN_MAX[window]:
+        refuse("start", "span_too_long", f"At most {SPAN_MAX[window].days} days at once by {window}.")
+    return Span(start, end)
+
+
+def _groups_of(request: Request, meter: MeterRule) -> tuple[str, ...]:
+    names = names_of(request, "group_by")
+    if len(names) > GROUPS_MAX:
+        refuse("group_by", "too_many_groups", f"At most {GROUPS_MAX} names.")
+    for name in names:
+        _require_kept_apart("group_by", name, meter)
+    return names
+
+
+def _filters_of(request: Request, meter: MeterRule, ledger: Ledger) -> dict[str, list[str]]:
+    filters: dict[str, list[str]] = {}
+    for parameter in request.query_params:
+        shape = _FILTER.fullmatch(parameter)
+        if shape is None:
+            if parameter.startswith("filter"):
+                refuse("filter", "invalid_filter", "A filter is written as filter[name]=value.")
+            continue
+        name, values = shape["name"], request.query_params.getlist(parameter)
+        _require_kept_apart("filter", name, meter)
+        if len(values) > FILTER_VALUES_MAX or not all(is_storable(value) for value in values):
+            refuse("filter", "invalid_filter", f"At most {FILTER_VALUES_MAX} values, of characters that an event can hold.")
+        filters[name] = [str(api_key_id_of(tenant_id=ledger.tenant_id, text=value)) for value in values] if name == API_KEY else values
+    if len(filters) > FILTERS_MAX:
+        refuse("filter", "too_many_filters", f"At most {FILTERS_MAX} filters.")
+    return filters
+
+
+def _require_kept_apart(parameter: str, name: str, meter: MeterRule) -> None:
+    names = names_kept_apart(meter)
+    if name not in names:
+        refuse(parameter, "unknown_dimension", f"{meter.code} is kept apart by: {', '.join(names)}.")

@@ -1,0 +1,94 @@
+"""The forms of the usage answers, for the OpenAPI document alone: no answer passes through them."""
+
+from typing import Any, Final
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
+from rest_framework import serializers
+
+from accounts.api.schema import TENANT_PARAMETER, problems
+
+
+def quantity_field() -> serializers.DecimalField:
+    """A quantity, as a decimal string."""
+    return serializers.DecimalField(max_digits=65, decimal_places=30, help_text="A decimal string.")
+
+
+class PeriodSchema(serializers.Serializer[Any]):
+    """A half-open span."""
+
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+
+
+class MeterMonthSchema(serializers.Serializer[Any]):
+    """One meter's month."""
+
+    meter = serializers.CharField()
+    unit = serializers.CharField()
+    quantity = quantity_field()
+    limit = serializers.DecimalField(max_digits=20, decimal_places=9, allow_null=True, help_text="The usage plan's monthly quota.")
+    percent = serializers.DecimalField(max_digits=65, decimal_places=2, allow_null=True, help_text="How much of the limit is used.")
+    forecast = quantity_field()
+
+
+class KeyUsageSchema(serializers.Serializer[Any]):
+    """What one key used of `api_requests`."""
+
+    api_key = serializers.UUIDField(allow_null=True, help_text="Null for events that no key sent.")
+    quantity = quantity_field()
+
+
+class MonthlySchema(serializers.Serializer[Any]):
+    """A month of the tenant's time zone."""
+
+    period = PeriodSchema()
+    meters = MeterMonthSchema(many=True)
+    keys = KeyUsageSchema(many=True)
+    busiest_day = serializers.DateField(allow_null=True)
+
+
+class DaySchema(serializers.Serializer[Any]):
+    """One day."""
+
+    date = serializers.DateField()
+    quantity = quantity_field()
+    events = serializers.IntegerField()
+
+
+class HourSchema(serializers.Serializer[Any]):
+    """One hour of UTC."""
+
+    window_start = serializers.DateTimeField()
+    quantity = quantity_field()
+
+
+class GroupedSchema(serializers.Serializer[Any]):
+    """One group in one window."""
+
+    window_start = serializers.DateTimeField()
+    group = serializers.DictField(child=serializers.CharField(allow_null=True))
+    quantity = quantity_field()
+
+
+# Made by a function, since a serializer has an attribute `data` of its own.
+DAILY: Final = inline_serializer("Daily", {"meter": serializers.CharField(), "data": DaySchema(many=True)})
+REALTIME: Final = inline_serializer("Realtime", {"meter": serializers.CharField(), "data": HourSchema(many=True)})
+QUERY: Final = inline_serializer("Query", {"data": GroupedSchema(many=True)})
+
+
+def usage_responses(form: type[serializers.Serializer[Any]] | serializers.Serializer[Any]) -> dict[Any, Any]:
+    """The answer as JSON and as CSV, and what may go wrong."""
+    return {
+        (200, "application/json"): form,
+        (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, description="The same as a table."),
+        **problems(403, 404, 422),
+    }
+
+
+def query_parameter(name: str, description: str, kind: Any = str) -> OpenApiParameter:
+    """An optional query parameter."""
+    return OpenApiParameter(name, kind, description=description)
+
+
+TENANT: Final = TENANT_PARAMETER

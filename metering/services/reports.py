@@ -1,0 +1,76 @@
+"""Reports: what one call says was used. Valid events are stored; what is refused is remembered for the debugger."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from accounts.domain.principal import Principal, TenantFacts
+from metering.domain.event_input import ParsedEvent, Rejection
+from metering.domain.ledger import IngestResult
+from metering.errors import EventConflictError
+from metering.models import Verdict
+from metering.selectors.limits import ledger_of
+from metering.services.limits.counting import ingest_and_count
+from metering.services.verdicts import VERDICTS_PER_REQUEST_MAX, Refusal, record_verdicts
+
+CONFLICT_DETAIL: Final = "This id was used for other content; nothing was changed."
+DUPLICATE_CODE: Final = "duplicate"
+DUPLICATE_DETAIL: Final = "The same event was stored before."
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOutcome:
+    """What became of a report: how many events are new, how many were known, and why the others were refused."""
+
+    accepted: int
+    duplicates: int
+    rejected: tuple[Rejection, ...]
+
+
+def store_report(
+    *,
+    principal: Principal,
+    tenant: TenantFacts,
+    events: Sequence[ParsedEvent],
+    rejections: Sequence[Rejection],
+    type_of: Callable[[Rejection], str],
+    request_id: str,
+    as_of: datetime,
+) -> ReportOutcome:
+    """Store the valid events of one tenant, and remember what was not stored. `type_of` tells what type a refused event claimed.
+
+    The events are on disk before anything is remembered; a caller who is told of an error may always send the report again.
+    """
+    result = ingest_and_count(principal=principal, tenant=tenant, events=events, as_of=as_of)
+    by_index = {event.index: event for event in events} if result.duplicates or result.conflicts else {}
+    conflicts = [_conflict(by_index[index]) for index in result.conflicts]
+    refusals = [*_refusals_of_known(by_index, result), *(_refusal(rejection, type_of(rejection)) for rejection in rejections)]
+    if refusals:
+        record_verdicts(
+            ledger=ledger_of(principal, tenant),
+            refusals=refusals,
+            api_key_id=principal.key_id,
+            request_id=request_id,
+            as_of=as_of,
+        )
+    rejected = sorted([*conflicts, *rejections], key=lambda rejection: rejection.index)
+    return ReportOutcome(len(result.accepted), len(result.duplicates), tuple(rejected))
+
+
+def _conflict(event: ParsedEvent) -> Rejection:
+    return Rejection(event.index, event.id, EventConflictError.code, CONFLICT_DETAIL, "/id")
+
+
+def _refusals_of_known(by_index: dict[int, ParsedEvent], result: IngestResult) -> list[Refusal]:
+    """Conflicts first: of many duplicates only some are remembered."""
+    conflicts = (by_index[index] for index in result.conflicts[:VERDICTS_PER_REQUEST_MAX])
+    duplicates = (by_index[index] for index in result.duplicates[:VERDICTS_PER_REQUEST_MAX])
+    return [
+        *(Refusal(Verdict.CONFLICT, event.id, event.type, EventConflictError.code, CONFLICT_DETAIL) for event in conflicts),
+        *(Refusal(Verdict.DUPLICATE, event.id, event.type, DUPLICATE_CODE, DUPLICATE_DETAIL) for event in duplicates),
+    ]
+
+
+def _refusal(rejection: Rejection, event_type: str) -> Refusal:
+    return Refusal(Verdict.REJECTED, rejection.id or "", event_type, rejection.code, rejection.detail)
