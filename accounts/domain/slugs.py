@@ -42,6 +42,5 @@ def slug_candidates(name: str) -> Iterator[str]:
     base = slugify_name(name)
     if is_slug(base):
         yield base
-    for number in count(2):
-        suffix = f"-{number}"
-        yield base[: SLUG_CHARACTERS_MAX - len(suffix)].rstrip("-") + suffix
+    suffixes = (f"-{number}" for number in count(2))
+    yield from (base[: SLUG_CHARACTERS_MAX - len(suffix)].rstrip("-") + suffix for suffix in suffixes)

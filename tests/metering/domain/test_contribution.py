@@ -1,5 +1,6 @@
 """What an event adds to which meter."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from metering.domain.contribution import (
     contributions,
     numeric_value,
     passes,
+    rules_counting_at,
     text_of,
 )
 
@@ -29,6 +31,13 @@ def test_one_event_feeds_every_meter_of_its_type() -> None:
         Contribution(1, Decimal(1), {}),
         Contribution(2, Decimal(2048), {}),
     ]
+
+
+def test_a_meter_counts_from_its_beginning_on() -> None:
+    begins_at = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    new = REQUESTS._replace(id=9, counts_from=begins_at)
+    assert rules_counting_at([REQUESTS, new], begins_at) == (REQUESTS, new)
+    assert rules_counting_at([REQUESTS, new], begins_at - timedelta(microseconds=1)) == (REQUESTS,)
 
 
 def test_an_event_that_no_meter_knows_adds_nothing() -> None:

@@ -320,6 +320,23 @@ def test_another_source_is_another_identity_with_the_same_content() -> None:
     assert other.source == "https://gateway.example"
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"id": "\ud800"}, "invalid_id"),
+        ({"subject": "\ud800"}, "invalid_subject"),
+        ({"properties": {"a": "\ud800"}}, "invalid_properties"),
+        ({"properties": {"\ud800": 1}}, "invalid_properties"),
+        ({"\ud800": 1}, "unknown_field"),
+    ],
+)
+def test_a_lone_surrogate_that_came_another_way_is_refused(change: dict[str, Any], code: str) -> None:
+    verdict = parse_event({"id": "a", "type": "http_request"} | change, 0, NOW, RULES)
+    assert isinstance(verdict, Rejection)
+    assert verdict.code == code
+    msgspec.json.encode(verdict)
+
+
 def test_any_object_is_decoded_with_exact_numbers() -> None:
     assert decode_object(b'{"a": 0.1, "b": [9007199254740993]}') == {"a": Decimal("0.1"), "b": [9007199254740993]}
     assert decode_object(b'{"a": 1e99999999999999999999}')["a"].is_nan()

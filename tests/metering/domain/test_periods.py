@@ -141,6 +141,14 @@ def test_every_instant_lies_in_one_billing_period(anchor: datetime, zone: str, a
     assert span == anchored_span(anchor, index, zone)
 
 
+def test_an_instant_in_an_hour_repeated_over_a_month_s_end_lies_in_the_new_month() -> None:
+    first_of_july = datetime(2009, 7, 1, 2, 30, tzinfo=UTC)
+    clocks_went_back = datetime(2009, 11, 1, 2, 45, tzinfo=UTC)
+    assert f"{clocks_went_back.astimezone(ZoneInfo('America/St_Johns')):%Y-%m-%d %H:%M}" == "2009-10-31 23:15"
+    index, span = period_containing(first_of_july, "America/St_Johns", clocks_went_back)
+    assert (index, span.start) == (4, datetime(2009, 11, 1, 2, 30, tzinfo=UTC))
+
+
 def test_an_anchor_in_a_repeated_hour_is_kept_to_the_instant() -> None:
     second_half_past_two = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
     assert anchored_span(second_half_past_two, 0, "Europe/Berlin").start == second_half_past_two
