@@ -62,5 +62,12 @@ class AmbiguousApiKeyError(ProblemError):
     title = "Several keys begin with these characters"
 
 
+class UsagePlanExistsError(ConflictError):
+    """A usage plan's code is unique."""
+
+    code = "usage_plan_exists"
+    title = "There is a usage plan with this code already"
+
+
 class LedgerDriftError(Exception):
     """The rollups do not say what the ledger says: our own mistake, told loudly."""

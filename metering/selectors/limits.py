@@ -5,7 +5,7 @@ A usage plan is read once a second by each process, not once a request; a change
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -89,8 +89,14 @@ def quotas_last_seen(tenant_id: UUID) -> tuple[Quota, ...] | None:
     return None if known is None else known.quotas
 
 
+def expire_limits() -> None:
+    """Read anew at the next call, and remember what was seen last: after a change in this very process."""
+    for tenant_id, known in list(_by_tenant.items()):
+        _by_tenant[tenant_id] = replace(known, read_at_nanoseconds=known.read_at_nanoseconds - AGE_NANOSECONDS_MAX)
+
+
 def forget_limits() -> None:
-    """Read anew at the next call: after a change in this very process, and between tests."""
+    """Forget all that was read: between tests."""
     _by_tenant.clear()
 
 
