@@ -154,3 +154,76 @@ class StoreUnavailableError(ProblemError):
     def __init__(self, detail: str = "", *, retry_after_seconds: int = 1) -> None:
         """Ask the client to come back after `retry_after_seconds`."""
         super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+class SlugTakenError(ConflictError):
+    """Another tenant has this slug."""
+
+    code = "slug_taken"
+    title = "This slug is taken"
+
+
+class TooManyTenantsError(ProblemError):
+    """One person owns a bounded number of tenants."""
+
+    code = "too_many_tenants"
+    title = "You own too many tenants"
+
+
+class TenantStatusError(ConflictError):
+    """A status that cannot follow the tenant's own."""
+
+    code = "tenant_status"
+    title = "The tenant's status does not allow this"
+
+
+class TooManyKeysError(ProblemError):
+    """A tenant has a bounded number of keys that work."""
+
+    code = "too_many_keys"
+    title = "There are too many keys"
+
+
+class KeyEndedError(ConflictError):
+    """A key that is revoked, expired or already rotated is not rotated."""
+
+    code = "key_ended"
+    title = "This key can no longer be rotated"
+
+
+class WiderThanOwnError(ProblemError):
+    """A key gives no other key more than it has itself."""
+
+    code = "wider_than_own"
+    status = 403
+    title = "A key cannot give more than it has"
+
+
+class AlreadyMemberError(ConflictError):
+    """The person is a member already."""
+
+    code = "already_member"
+    title = "This person is a member already"
+
+
+class TooManyInvitationsError(ProblemError):
+    """A tenant sends a bounded number of invitations, so that nobody mails strangers through us."""
+
+    code = "too_many_invitations"
+    status = 429
+    title = "There are too many invitations"
+
+
+class OtherAddressError(ProblemError):
+    """The invitation was sent to another address than those that the person has verified."""
+
+    code = "invitation_other_address"
+    status = 403
+    title = "This invitation is for another e-mail address"
+
+
+class MailNotSentError(StoreUnavailableError):
+    """What was asked for is done, but the mail about it could not be handed over."""
+
+    code = "mail_not_sent"
+    title = "The mail could not be sent"

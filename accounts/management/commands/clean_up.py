@@ -1,0 +1,23 @@
+"""Removes kept answers, sessions and invitations that have had their time, as the nightly schedule does."""
+
+from functools import partial
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from accounts.services import clean_up as cleaning
+from accounts.services.jobs import run_job
+
+
+class Command(BaseCommand):
+    """`manage.py clean_up`."""
+
+    help = "Remove kept answers, sessions, invitations and job runs that have had their time."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the job and say what went."""
+        as_of = timezone.now()
+        work = partial(cleaning.clean_up, as_of=as_of)
+        run = run_job(name="clean_up", started_by="manage.py", as_of=as_of, work=work)
+        self.stdout.write(", ".join(f"{rows} {name.replace('_', ' ')}" for name, rows in run.summary.items()))

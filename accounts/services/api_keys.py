@@ -1,0 +1,335 @@
+"""Making, rotating and revoking keys. The secret is returned once, and nothing of it is kept but its digest.
+
+A key that makes or rotates keys gives none more than it has: no scope that it lacks, no wider network, no later end.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.domain.actor import Actor, ActorKind
+from accounts.domain.api_key import KeyKind, digest_of, generate_key, last_four_of, prefix_of
+from accounts.domain.identifiers import uuid7
+from accounts.domain.networks import canonical_cidr
+from accounts.domain.principal import Principal
+from accounts.domain.roles import Capability
+from accounts.domain.scopes import SCOPES_FOR_SERVICE_KEYS, SCOPES_FOR_TENANT_KEYS, Scope, validate
+from accounts.domain.texts import line_problem
+from accounts.errors import (
+    FieldError,
+    InvalidFieldsError,
+    KeyEndedError,
+    PermissionMissingError,
+    TooManyKeysError,
+    WiderThanOwnError,
+)
+from accounts.models import ApiKey, Tenant
+from accounts.selectors.api_keys import forget_keys
+from accounts.services.audit import record_audit
+from accounts.services.rights import lock_tenant, require_capability
+
+KEYS_MAX: Final = 500
+CIDRS_MAX: Final = 50
+NAME_CHARACTERS_MAX: Final = 100
+GRACE_MAX: Final = timedelta(days=30)
+THROTTLE_MAX: Final = 1_000_000
+QUOTA_MAX: Final = Decimal(10) ** 11
+QUOTA_PLACES: Final = 9
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedKey:
+    """A new key and, this once, its secret."""
+
+    key: ApiKey
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What a key may do, checked and in its one spelling."""
+
+    name: str
+    scopes: tuple[Scope, ...]
+    allowed_cidrs: tuple[str, ...]
+    expires_at: datetime | None
+    throttle_rate: int | None
+    throttle_burst: int | None
+    quota: Decimal | None
+
+
+def create_api_key(
+    *,
+    tenant: Tenant | None,
+    kind: KeyKind,
+    name: str,
+    scopes: Iterable[str],
+    actor: Actor,
+    as_of: datetime,
+    expires_at: datetime | None = None,
+    allowed_cidrs: Sequence[str] = (),
+    throttle_rate: int | None = None,
+    throttle_burst: int | None = None,
+    quota: Decimal | None = None,
+    granted_by: Principal | None = None,
+) -> CreatedKey:
+    """Make a key of a tenant, or a service key where `tenant` is None. `granted_by` is the key that asks, if one does.
+
+    Raises `InvalidFieldsError`, `PermissionMissingError`, `WiderThanOwnError`, `TooManyKeysError`.
+    """
+    assert (tenant is None) == (kind is KeyKind.SERVICE), "a service key is no tenant's"
+    allowed = SCOPES_FOR_SERVICE_KEYS if kind is KeyKind.SERVICE else SCOPES_FOR_TENANT_KEYS
+    terms = _Terms(
+        name=name.strip(),
+        scopes=validate(scopes, allowed=allowed),
+        allowed_cidrs=_canonical_cidrs(allowed_cidrs),
+        expires_at=expires_at,
+        throttle_rate=throttle_rate,
+        throttle_burst=throttle_burst,
+        quota=quota,
+    )
+    _check_terms(terms, as_of)
+    if granted_by is not None:
+        terms = _within(granted_by, kind, terms)
+    with transaction.atomic():
+        _check_may_manage(actor, tenant)
+        if tenant is not None:
+            _check_room(tenant.pk, as_of)
+        created = _store(tenant=tenant, kind=kind, terms=terms, actor=actor, as_of=as_of, rotated_from=None)
+        _audit(actor, "api_key.created", created.key, as_of, after=_facts(created.key))
+    return created
+
+
+def rotate_api_key(
+    *, key: ApiKey, grace: timedelta, actor: Actor, as_of: datetime, granted_by: Principal | None = None
+) -> CreatedKey:
+    """Make a successor with the same terms; the old key works until the grace ends, or its own end if that comes first.
+
+    Raises `KeyEndedError` where the key is revoked, expired or already rotated, and what `create_api_key` raises.
+    """
+    if not timedelta(0) <= grace <= GRACE_MAX:
+        seconds = int(GRACE_MAX.total_seconds())
+        raise _refused("/grace_seconds", "invalid_grace", f"From 0 to {seconds} seconds.")
+    with transaction.atomic():
+        _check_may_manage(actor, key.tenant)
+        current: ApiKey | None = (
+            ApiKey.objects.select_for_update(of=("self",)).usable_at(as_of).filter(pk=key.pk).first()
+        )
+        if current is None or ApiKey.objects.filter(rotated_from=current).exists():
+            raise KeyEndedError("A key that is revoked, expired or already rotated cannot be rotated.")
+        kind, terms = KeyKind(current.kind), _terms_of(current)
+        if granted_by is not None and _within(granted_by, kind, terms) != terms:
+            raise WiderThanOwnError("This key may do more than the one that asks.")
+        created = _store(tenant=current.tenant, kind=kind, terms=terms, actor=actor, as_of=as_of, rotated_from=current)
+        ends_at = min(filter(None, (current.expires_at, as_of + grace)))
+        ApiKey.objects.filter(pk=current.pk).update(expires_at=ends_at)
+        before = {"expires_at": current.expires_at}
+        _audit(
+            actor,
+            "api_key.rotated",
+            current,
+            as_of,
+            before=before,
+            after={"expires_at": ends_at, "successor": created.key.id},
+        )
+    forget_keys()
+    return created
+
+
+def revoke_api_key(*, key: ApiKey, actor: Actor, as_of: datetime) -> None:
+    """End a key in every process within a second; one that is revoked stays as it is. Raises `PermissionMissingError`."""
+    with transaction.atomic():
+        _check_may_manage(actor, key.tenant)
+        if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=as_of) == 1:
+            _audit(actor, "api_key.revoked", key, as_of, before={"revoked_at": None}, after={"revoked_at": as_of})
+    forget_keys()
+
+
+def revoke_all_keys(*, tenant: Tenant, actor: Actor, as_of: datetime) -> int:
+    """End every key of the tenant that still works, and return how many that were."""
+    with transaction.atomic():
+        lock_tenant(tenant.pk)
+        keys = list(ApiKey.objects.of_tenant(tenant.pk).usable_at(as_of))
+        for key in keys:
+            revoke_api_key(key=key, actor=actor, as_of=as_of)
+    return len(keys)
+
+
+def _store(
+    *, tenant: Tenant | None, kind: KeyKind, terms: _Terms, actor: Actor, as_of: datetime, rotated_from: ApiKey | None
+) -> CreatedKey:
+    secret = generate_key(kind)
+    key: ApiKey = ApiKey.objects.create(
+        id=uuid7(as_of),
+        tenant=tenant,
+        kind=kind,
+        digest=digest_of(secret),
+        prefix=prefix_of(secret),
+        last_four=last_four_of(secret),
+        name=terms.name,
+        scopes=[scope.value for scope in terms.scopes],
+        allowed_cidrs=list(terms.allowed_cidrs),
+        throttle_rate=terms.throttle_rate,
+        throttle_burst=terms.throttle_burst,
+        quota=terms.quota,
+        created_by_id=actor.user_id,
+        rotated_from=rotated_from,
+        created_at=as_of,
+        expires_at=terms.expires_at,
+    )
+    return CreatedKey(key, secret)
+
+
+def _check_may_manage(actor: Actor, tenant: Tenant | None) -> None:
+    """Service keys are the operator's own; a tenant's keys are its members', under the tenant's lock."""
+    if tenant is None:
+        if actor.kind is ActorKind.MEMBER or actor.role is not None:
+            raise PermissionMissingError
+        return
+    lock_tenant(tenant.pk)
+    require_capability(actor, tenant.pk, Capability.MANAGE_KEYS)
+
+
+def _terms_of(key: ApiKey) -> _Terms:
+    return _Terms(
+        name=key.name,
+        scopes=tuple(Scope(name) for name in key.scopes),
+        allowed_cidrs=tuple(key.allowed_cidrs),
+        expires_at=key.expires_at,
+        throttle_rate=key.throttle_rate,
+        throttle_burst=key.throttle_burst,
+        quota=key.quota,
+    )
+
+
+def _refused(pointer: str, code: str, detail: str) -> InvalidFieldsError:
+    return InvalidFieldsError(detail, field_errors=(FieldError(pointer, code, detail),))
+
+
+def _canonical_cidrs(cidrs: Sequence[str]) -> tuple[str, ...]:
+    if len(cidrs) > CIDRS_MAX:
+        raise _refused("/allowed_cidrs", "too_many", f"At most {CIDRS_MAX} networks.")
+    canonical = [canonical_cidr(text.strip()) for text in cidrs]
+    refused = tuple(
+        FieldError(f"/allowed_cidrs/{position}", "invalid_cidr", "A network such as 192.0.2.0/24 or 2001:db8::/32.")
+        for position, cidr in enumerate(canonical)
+        if cidr is None
+    )
+    if refused:
+        raise InvalidFieldsError(refused[0].detail, field_errors=refused)
+    return tuple(dict.fromkeys(cidr for cidr in canonical if cidr is not None))
+
+
+def _check_terms(terms: _Terms, as_of: datetime) -> None:
+    problem = line_problem(terms.name, pointer="/name", characters_max=NAME_CHARACTERS_MAX, is_required=True)
+    if problem is not None:
+        raise InvalidFieldsError(problem.detail, field_errors=(problem,))
+    if terms.expires_at is not None and terms.expires_at <= as_of:
+        raise _refused("/expires_at", "in_the_past", "A key expires in the future.")
+    if (terms.throttle_rate is None) != (terms.throttle_burst is None):
+        raise _refused("/throttle", "incomplete", "A throttle has a rate and a burst.")
+    for name, value in (("rate", terms.throttle_rate), ("burst", terms.throttle_burst)):
+        if value is not None and not 1 <= value <= THROTTLE_MAX:
+            raise _refused(f"/throttle/{name}", "out_of_range", f"From 1 to {THROTTLE_MAX}.")
+    if terms.quota is not None and not _is_quota(terms.quota):
+        raise _refused(
+            "/quota", "out_of_range", f"From 0 to below {QUOTA_MAX}, with at most {QUOTA_PLACES} decimal places."
+        )
+
+
+def _is_quota(quota: Decimal) -> bool:
+    if not quota.is_finite() or not 0 <= quota < QUOTA_MAX:
+        return False
+    exponent = quota.normalize().as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -QUOTA_PLACES
+
+
+def _within(grantor: Principal, kind: KeyKind, terms: _Terms) -> _Terms:
+    """Return the terms, with the grantor's own network and end where none are asked for. Raises `WiderThanOwnError`.
+
+    The operator's provisioning sits in a network of its own, so of a service key only the scopes count,
+    and with the scope `operator` it may give any.
+    """
+    if grantor.kind is KeyKind.TEST and kind is not KeyKind.TEST:
+        raise WiderThanOwnError("A test key makes test keys.")
+    if Scope.OPERATOR in grantor.scopes:
+        return terms
+    lacking = [scope.value for scope in terms.scopes if scope not in grantor.scopes]
+    if lacking:
+        raise WiderThanOwnError(f"The key that asks lacks: {', '.join(lacking)}.")
+    if grantor.kind is KeyKind.SERVICE:
+        return terms
+    cidrs = terms.allowed_cidrs or grantor.allowed_cidrs
+    if grantor.allowed_cidrs and not all(_is_inside(cidr, grantor.allowed_cidrs) for cidr in cidrs):
+        raise WiderThanOwnError("The key that asks may not be used from everywhere in these networks.")
+    expires_at = terms.expires_at or grantor.expires_at
+    if expires_at is not None and grantor.expires_at is not None and expires_at > grantor.expires_at:
+        raise WiderThanOwnError("The key that asks expires earlier.")
+    return _Terms(
+        name=terms.name,
+        scopes=terms.scopes,
+        allowed_cidrs=cidrs,
+        expires_at=expires_at,
+        throttle_rate=terms.throttle_rate,
+        throttle_burst=terms.throttle_burst,
+        quota=terms.quota,
+    )
+
+
+def _is_inside(cidr: str, others: tuple[str, ...]) -> bool:
+    return any(_contains(ip_network(other), ip_network(cidr)) for other in others)
+
+
+def _contains(outer: IPv4Network | IPv6Network, inner: IPv4Network | IPv6Network) -> bool:
+    if isinstance(outer, IPv4Network):
+        return isinstance(inner, IPv4Network) and inner.subnet_of(outer)
+    return isinstance(inner, IPv6Network) and inner.subnet_of(outer)
+
+
+def _facts(key: ApiKey) -> dict[str, object]:
+    """What the audit log says of a key: never its digest."""
+    return {
+        "name": key.name,
+        "kind": key.kind,
+        "prefix": key.prefix,
+        "scopes": key.scopes,
+        "allowed_cidrs": key.allowed_cidrs,
+        "expires_at": key.expires_at,
+        "throttle_rate": key.throttle_rate,
+        "throttle_burst": key.throttle_burst,
+        "quota": key.quota,
+        "rotated_from": key.rotated_from_id,
+    }
+
+
+def _audit(
+    actor: Actor,
+    action: str,
+    key: ApiKey,
+    as_of: datetime,
+    *,
+    after: Mapping[str, object],
+    before: Mapping[str, object] | None = None,
+) -> None:
+    record_audit(
+        actor=actor,
+        action=action,
+        tenant_id=key.tenant_id,
+        target_kind="api_key",
+        target_id=key.pk,
+        target_label=f"{key.name} ({key.prefix}…{key.last_four})",
+        before=before,
+        after=after,
+        as_of=as_of,
+    )
+
+
+def _check_room(tenant_id: UUID, as_of: datetime) -> None:
+    if ApiKey.objects.of_tenant(tenant_id).usable_at(as_of).count() >= KEYS_MAX:
+        raise TooManyKeysError(f"A tenant has at most {KEYS_MAX} keys that work.")

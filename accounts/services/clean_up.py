@@ -1,0 +1,45 @@
+"""Removes what has had its time: kept answers, sessions, dead invitations, old job runs. The audit log is not touched.
+
+Rows go in small batches, each a transaction of its own, so that a backlog of millions locks nothing for long.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.db.models import Model, Q, QuerySet
+
+from accounts.domain.job_report import JobReport
+from accounts.models import IdempotencyRecord, Invitation, JobRun
+
+BATCH_ROWS: Final = 1000
+DEAD_INVITATIONS_KEPT: Final = timedelta(days=90)
+JOB_RUNS_KEPT: Final = timedelta(days=90)
+
+
+def clean_up(*, as_of: datetime) -> JobReport:
+    """Remove what is over, and report how many rows of each kind went."""
+    dead = Q(expires_at__lte=as_of - DEAD_INVITATIONS_KEPT, accepted_at=None)
+    sessions = _remove(Session.objects.filter(expire_date__lte=as_of))
+    return JobReport(
+        {
+            "idempotency_records": _remove(IdempotencyRecord.objects.filter(expires_at__lte=as_of)),
+            "sessions": sessions,
+            "session_facts": _remove(
+                UserSession.objects.exclude(session_key__in=Session.objects.values("session_key"))
+            ),
+            "invitations": _remove(Invitation.objects.filter(dead)),
+            "job_runs": _remove(JobRun.objects.filter(started_at__lte=as_of - JOB_RUNS_KEPT)),
+        }
+    )
+
+
+def _remove(rows: QuerySet[Any]) -> int:
+    model: type[Model] = rows.model
+    total = 0
+    while True:
+        batch = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH_ROWS])
+        total += model._default_manager.filter(pk__in=batch).delete()[0]  # noqa: SLF001 - Django's documented name
+        if len(batch) < BATCH_ROWS:
+            return total

@@ -1,0 +1,33 @@
+"""Runs a named job and records what it did: the row that the admin shows beside its schedule."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from time import perf_counter
+
+from accounts.domain.job_report import JobReport
+from accounts.models import JobOutcome, JobRun
+
+_ERROR_CHARACTERS_MAX = 500
+
+
+def run_job(*, name: str, started_by: str, as_of: datetime, work: Callable[[], JobReport]) -> JobRun:
+    """Run `work` and return its row. What `work` raises is recorded and raised again; a killed run stays `running`."""
+    run = JobRun.objects.create(name=name, started_at=as_of, started_by=started_by)
+    started = perf_counter()
+    try:
+        report = work()
+    except BaseException as error:
+        summary = {"error": f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS_MAX]}
+        _finish(run, JobOutcome.FAILED, summary, perf_counter() - started)
+        raise
+    outcome = JobOutcome.ATTENTION if report.needs_attention else JobOutcome.SUCCEEDED
+    return _finish(run, outcome, dict(report.summary), perf_counter() - started)
+
+
+def _finish(run: JobRun, outcome: JobOutcome, summary: dict[str, object] | dict[str, str], seconds: float) -> JobRun:
+    """End the run; its end is its start and the seconds that passed, so that time remains an argument."""
+    run.outcome = outcome
+    run.summary = summary
+    run.finished_at = run.started_at + timedelta(seconds=seconds)
+    run.save(update_fields=["outcome", "summary", "finished_at"])
+    return run

@@ -1,0 +1,217 @@
+"""Members of a tenant: inviting, joining, changing roles, leaving.
+
+Every change locks the tenant's row first, so that two owners who demote each other at once leave one behind.
+An invitation's link carries 256 random bits, of which only a digest is stored. It works once, for seven days, and only for
+somebody who is signed in and has verified the address it was sent to: a forwarded mail or a leaked link is worth nothing
+to others, and the owner who invited jane@example.com gets Jane, or nobody.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+
+from accounts.domain.actor import Actor
+from accounts.domain.roles import Capability, Role, may_manage
+from accounts.domain.tenant_settings import is_email
+from accounts.domain.transitions import TenantStatus
+from accounts.errors import (
+    AlreadyMemberError,
+    FieldError,
+    InvalidFieldsError,
+    InvitationInvalidError,
+    LastOwnerError,
+    NotFoundError,
+    OtherAddressError,
+    PermissionMissingError,
+    TooManyInvitationsError,
+)
+from accounts.models import Invitation, Membership, Tenant, User
+from accounts.services.audit import record_audit
+from accounts.services.mail import send_invitation
+from accounts.services.rights import lock_tenant, require_capability, role_of_actor
+
+INVITATION_VALID: Final = timedelta(days=7)
+INVITATIONS_OPEN_MAX: Final = 50
+INVITATIONS_PER_DAY_MAX: Final = 100
+_TOKEN_BYTES: Final = 32
+
+
+def token_digest(token: str) -> bytes:
+    """Return the SHA-256 under which an invitation is found."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def invite_member(*, tenant: Tenant, email: str, role: Role, actor: Actor, as_of: datetime) -> Invitation:
+    """Invite an address; an open invitation of the same address is replaced, and its link dies.
+
+    Raises `InvalidFieldsError`, `PermissionMissingError`, `AlreadyMemberError`, `TooManyInvitationsError`, and, with the
+    invitation made, `MailNotSentError`.
+    """
+    address = email.strip()
+    if not is_email(address):
+        refusal = FieldError("/email", "invalid_email", "An e-mail address.")
+        raise InvalidFieldsError(refusal.detail, field_errors=(refusal,))
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    with transaction.atomic():
+        current = lock_tenant(tenant.pk)
+        _check_may_give(actor, current, role)
+        if Membership.objects.filter(tenant=current, user__email__iexact=address).exists():
+            raise AlreadyMemberError
+        Invitation.objects.filter(tenant=current, email__iexact=address, accepted_at=None, revoked_at=None).update(
+            revoked_at=as_of
+        )
+        _check_invitations_room(current, as_of)
+        invitation: Invitation = Invitation.objects.create(
+            tenant=current,
+            email=address,
+            role=role,
+            token_digest=token_digest(token),
+            invited_by_id=actor.user_id,
+            created_at=as_of,
+            expires_at=as_of + INVITATION_VALID,
+        )
+        _audit(actor, "member.invited", invitation, as_of, after={"email": address, "role": role})
+        transaction.on_commit(partial(send_invitation, invitation=invitation, token=token, inviter=actor.label))
+    return invitation
+
+
+def open_invitation(*, token: str, as_of: datetime) -> Invitation:
+    """Return the invitation that a link names. Raises `InvitationInvalidError`: it does not tell why."""
+    invitation: Invitation | None = (
+        Invitation.objects.open_at(as_of)
+        .filter(token_digest=token_digest(token))
+        .exclude(tenant__status=TenantStatus.CLOSED)
+        .select_related("tenant")
+        .first()
+    )
+    if invitation is None:
+        raise InvitationInvalidError
+    return invitation
+
+
+def accept_invitation(*, token: str, user: User, actor: Actor, as_of: datetime) -> Membership:
+    """Make the bearer a member; of two who use a link at once, one joins. A member keeps the role that he has.
+
+    Raises `InvitationInvalidError`, `OtherAddressError`.
+    """
+    with transaction.atomic():
+        invitation = open_invitation(token=token, as_of=as_of)
+        lock_tenant(invitation.tenant_id)
+        if not EmailAddress.objects.filter(user=user, verified=True, email__iexact=invitation.email).exists():
+            raise OtherAddressError("Sign in with the address to which the invitation was sent, and verify it.")
+        if Invitation.objects.open_at(as_of).filter(pk=invitation.pk).update(accepted_at=as_of) != 1:
+            raise InvitationInvalidError
+        membership, is_new = Membership.objects.get_or_create(
+            tenant_id=invitation.tenant_id, user=user, defaults={"role": invitation.role, "created_at": as_of}
+        )
+        if is_new:
+            _audit(actor, "member.joined", membership, as_of, after={"email": user.email, "role": membership.role})
+    return membership
+
+
+def revoke_invitation(*, invitation: Invitation, actor: Actor, as_of: datetime) -> None:
+    """Let a link die. Raises `InvitationInvalidError` where somebody has used it, or it was revoked before."""
+    with transaction.atomic():
+        tenant = lock_tenant(invitation.tenant_id)
+        _check_may_give(actor, tenant, Role(invitation.role))
+        revoked = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None).update(
+            revoked_at=as_of
+        )
+        if revoked != 1:
+            raise InvitationInvalidError
+        _audit(
+            actor, "invitation.revoked", invitation, as_of, before={"email": invitation.email, "role": invitation.role}
+        )
+
+
+def change_role(*, membership: Membership, role: Role, actor: Actor, as_of: datetime) -> Membership:
+    """Give a member another role. Raises `PermissionMissingError`, `LastOwnerError`, `NotFoundError`."""
+    with transaction.atomic():
+        tenant = lock_tenant(membership.tenant_id)
+        current = _membership_now(membership)
+        before = Role(current.role)
+        _check_may_give(actor, tenant, before)
+        _check_may_give(actor, tenant, role)
+        if before is role:
+            return current
+        if before is Role.OWNER:
+            _check_another_owner(current)
+        Membership.objects.filter(pk=current.pk).update(role=role)
+        current.role = role
+        _audit(actor, "member.role_changed", current, as_of, before={"role": before}, after={"role": role})
+    return current
+
+
+def remove_member(*, membership: Membership, actor: Actor, as_of: datetime) -> None:
+    """Take a member out of a tenant; anybody may leave. Keys that the member made are the tenant's, and stay.
+
+    Raises `PermissionMissingError`, `LastOwnerError`, `NotFoundError`.
+    """
+    with transaction.atomic():
+        tenant = lock_tenant(membership.tenant_id)
+        current = _membership_now(membership)
+        is_leaving = actor.user_id == current.user_id and role_of_actor(actor, tenant.pk) is not None
+        if not is_leaving:
+            _check_may_give(actor, tenant, Role(current.role))
+        if current.role == Role.OWNER:
+            _check_another_owner(current)
+        _audit(actor, "member.removed", current, as_of, before={"email": current.user.email, "role": current.role})
+        current.delete()
+
+
+def _membership_now(membership: Membership) -> Membership:
+    """Return the row as it is under the tenant's lock."""
+    current = Membership.objects.filter(pk=membership.pk).select_related("user", "tenant").first()
+    if current is None:
+        raise NotFoundError
+    return current
+
+
+def _check_may_give(actor: Actor, tenant: Tenant, role: Role) -> None:
+    """Let pass who may give and take this role: by the table of roles, or as staff."""
+    own = require_capability(actor, tenant.pk, Capability.MANAGE_MEMBERS)
+    if own is not None and not may_manage(own, role):
+        raise PermissionMissingError(f"Your role does not allow to give or take away the role {role}.")
+
+
+def _check_another_owner(membership: Membership) -> None:
+    """Raise where nobody else owns the tenant. The tenant's lock makes the count hold."""
+    others = Membership.objects.filter(tenant_id=membership.tenant_id, role=Role.OWNER).exclude(pk=membership.pk)
+    if not others.exists():
+        raise LastOwnerError
+
+
+def _check_invitations_room(tenant: Tenant, as_of: datetime) -> None:
+    own = Invitation.objects.filter(tenant=tenant)
+    if own.filter(accepted_at=None, revoked_at=None, expires_at__gt=as_of).count() >= INVITATIONS_OPEN_MAX:
+        raise TooManyInvitationsError(f"At most {INVITATIONS_OPEN_MAX} invitations may be open at once.")
+    if own.filter(created_at__gt=as_of - timedelta(days=1)).count() >= INVITATIONS_PER_DAY_MAX:
+        raise TooManyInvitationsError(f"At most {INVITATIONS_PER_DAY_MAX} invitations a day.")
+
+
+def _audit(
+    actor: Actor,
+    action: str,
+    target: Membership | Invitation,
+    as_of: datetime,
+    *,
+    before: dict[str, object] | None = None,
+    after: dict[str, object] | None = None,
+) -> None:
+    is_member = isinstance(target, Membership)
+    record_audit(
+        actor=actor,
+        action=action,
+        tenant_id=target.tenant_id,
+        target_kind="member" if is_member else "invitation",
+        target_id=target.pk,
+        target_label=target.user.email if isinstance(target, Membership) else target.email,
+        before=before,
+        after=after,
+        as_of=as_of,
+    )

@@ -1,0 +1,200 @@
+"""Making, changing, suspending and closing a tenant."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from django.db import IntegrityError, connection, transaction
+
+from accounts.domain.actor import Actor
+from accounts.domain.identifiers import uuid7
+from accounts.domain.roles import Capability, Role
+from accounts.domain.slugs import is_slug, slug_candidates, slugify_name
+from accounts.domain.tenant_settings import clean_settings
+from accounts.domain.transitions import TenantStatus, statuses_before
+from accounts.errors import FieldError, InvalidFieldsError, SlugTakenError, TenantStatusError, TooManyTenantsError
+from accounts.models import Membership, Tenant, User
+from accounts.selectors.api_keys import forget_keys
+from accounts.selectors.tenants import forget_tenant
+from accounts.services.audit import record_audit
+from accounts.services.rights import lock_tenant, require_capability
+
+SLUG_ATTEMPTS_MAX: Final = 50
+TENANTS_OWNED_MAX: Final = 20
+STATUS_ACTIONS: Final = {
+    TenantStatus.ACTIVE: "tenant.reactivated",
+    TenantStatus.SUSPENDED: "tenant.suspended",
+    TenantStatus.CLOSED: "tenant.closed",
+}
+_REASON_CHARACTERS_MAX: Final = 200
+_SLUG_STEM_CHARACTERS: Final = 40  # what is left of a long name when a number is put behind it, and less
+
+
+@dataclass(frozen=True, slots=True)
+class TenantUpdate:
+    """A changed tenant. Where `is_time_zone_changed`, the caller has metering rebuild the tenant's daily usage."""
+
+    tenant: Tenant
+    is_time_zone_changed: bool
+
+
+def create_tenant(
+    *,
+    name: str,
+    owner: User | None,
+    actor: Actor,
+    as_of: datetime,
+    slug: str | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> Tenant:
+    """Make a tenant, with `owner` as its first member. The slug is made from the name where none is asked for.
+
+    Raises `InvalidFieldsError`, `SlugTakenError`, `TooManyTenantsError`.
+    """
+    cleaned = clean_settings({**(settings or {}), "name": name})
+    if slug is not None and not is_slug(slug):
+        refusal = FieldError(
+            "/slug", "invalid_slug", "Lower-case letters, digits and single hyphens, and no reserved word."
+        )
+        raise InvalidFieldsError(refusal.detail, field_errors=(refusal,))
+    with transaction.atomic():
+        _check_zone_known(cleaned)
+        if owner is not None:
+            _check_tenants_owned(owner)
+        tenant = _insert(cleaned, [slug] if slug else _free_slugs(str(cleaned["name"])), as_of)
+        if owner is not None:
+            Membership.objects.create(tenant=tenant, user=owner, role=Role.OWNER, created_at=as_of)
+        record_audit(
+            actor=actor,
+            action="tenant.created",
+            tenant_id=tenant.id,
+            target_kind="tenant",
+            target_id=tenant.id,
+            target_label=tenant.slug,
+            after={**cleaned, "slug": tenant.slug, "owner": None if owner is None else owner.email},
+            as_of=as_of,
+        )
+        return tenant
+
+
+def _insert(cleaned: Mapping[str, str | int], slugs: Iterable[str], as_of: datetime) -> Tenant:
+    """Take the first slug that is free; the unique constraint decides between two who want the same."""
+    for slug in islice(slugs, SLUG_ATTEMPTS_MAX):
+        try:
+            with transaction.atomic():
+                tenant: Tenant = Tenant.objects.create(id=uuid7(as_of), slug=slug, created_at=as_of, **cleaned)
+                return tenant
+        except IntegrityError:
+            if not Tenant.objects.filter(slug=slug).exists():
+                raise
+    raise SlugTakenError
+
+
+def _free_slugs(name: str) -> Iterator[str]:
+    """Yield slugs for `name` that nobody had when we looked."""
+    taken = set(
+        Tenant.objects.filter(slug__startswith=slugify_name(name)[:_SLUG_STEM_CHARACTERS]).values_list(
+            "slug", flat=True
+        )
+    )
+    return (slug for slug in slug_candidates(name) if slug not in taken)
+
+
+def _check_tenants_owned(owner: User) -> None:
+    """Count under a lock of the user's row, so that a burst of requests is counted too."""
+    User.objects.select_for_update().get(pk=owner.pk)
+    if Membership.objects.filter(user=owner, role=Role.OWNER).count() >= TENANTS_OWNED_MAX:
+        raise TooManyTenantsError(f"One person owns at most {TENANTS_OWNED_MAX} tenants.")
+
+
+def _check_zone_known(cleaned: Mapping[str, str | int]) -> None:
+    """Days are cut by PostgreSQL, whose time zones may be older or fewer than Python's."""
+    zone = cleaned.get("time_zone", "UTC")
+    if zone == "UTC":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = %s)", [zone])
+        if cursor.fetchone()[0]:
+            return
+    refusal = FieldError("/time_zone", "invalid_time_zone", "The database does not know this time zone.")
+    raise InvalidFieldsError(refusal.detail, field_errors=(refusal,))
+
+
+def update_tenant(*, tenant: Tenant, changes: Mapping[str, object], actor: Actor, as_of: datetime) -> TenantUpdate:
+    """Change settings by name; those that stay the same are left out of the audit log.
+
+    Raises `InvalidFieldsError`, `PermissionMissingError`, `NotFoundError`.
+    """
+    with transaction.atomic():
+        current = lock_tenant(tenant.id)
+        require_capability(actor, tenant.id, Capability.MANAGE_TENANT)
+        cleaned = clean_settings(changes, country=current.country)
+        after = {name: value for name, value in cleaned.items() if getattr(current, name) != value}
+        before = {name: getattr(current, name) for name in after}
+        if not after:
+            return TenantUpdate(current, is_time_zone_changed=False)
+        _check_zone_known(after)
+        Tenant.objects.filter(pk=current.pk).update(**after)
+        record_audit(
+            actor=actor,
+            action="tenant.updated",
+            tenant_id=current.id,
+            target_kind="tenant",
+            target_id=current.id,
+            target_label=current.slug,
+            before=before,
+            after=after,
+            as_of=as_of,
+        )
+        current.refresh_from_db()
+    _forget(current)
+    return TenantUpdate(current, is_time_zone_changed="time_zone" in after)
+
+
+def suspend_tenant(*, tenant: Tenant, reason: str, actor: Actor, as_of: datetime) -> Tenant:
+    """Let the tenant look, and not use; effective in every process within a second. Raises `TenantStatusError`."""
+    return _change_status(tenant, TenantStatus.SUSPENDED, reason=reason, actor=actor, as_of=as_of)
+
+
+def reactivate_tenant(*, tenant: Tenant, actor: Actor, as_of: datetime) -> Tenant:
+    """Let a suspended tenant use again. Raises `TenantStatusError`."""
+    return _change_status(tenant, TenantStatus.ACTIVE, reason="", actor=actor, as_of=as_of)
+
+
+def close_tenant(*, tenant: Tenant, reason: str, actor: Actor, as_of: datetime) -> Tenant:
+    """End a tenant for good; what it used and owes stays. Raises `TenantStatusError`."""
+    return _change_status(tenant, TenantStatus.CLOSED, reason=reason, actor=actor, as_of=as_of)
+
+
+def _change_status(tenant: Tenant, status: TenantStatus, *, reason: str, actor: Actor, as_of: datetime) -> Tenant:
+    """Compare and set: of two who change the same status at once, one does, and one is told."""
+    with transaction.atomic():
+        before = Tenant.objects.filter(pk=tenant.pk).values("status", "status_reason").get()
+        allowed = statuses_before(status)
+        changed = Tenant.objects.filter(pk=tenant.pk, status=before["status"], status__in=allowed).update(
+            status=status, status_reason=reason[:_REASON_CHARACTERS_MAX]
+        )
+        if changed != 1:
+            raise TenantStatusError(f"A tenant that is {before['status']} cannot become {status}.")
+        record_audit(
+            actor=actor,
+            action=STATUS_ACTIONS[status],
+            tenant_id=tenant.pk,
+            target_kind="tenant",
+            target_id=tenant.pk,
+            target_label=tenant.slug,
+            before=before,
+            after={"status": status, "status_reason": reason[:_REASON_CHARACTERS_MAX]},
+            as_of=as_of,
+        )
+    tenant.refresh_from_db()
+    _forget(tenant)
+    return tenant
+
+
+def _forget(tenant: Tenant) -> None:
+    """Let this process see its own change at once, others within a second."""
+    forget_tenant(tenant.slug)
+    forget_keys()
