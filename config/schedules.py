@@ -12,10 +12,13 @@ from typing import Final
 from croniter import croniter
 from django.db import connection, transaction
 from django_q.models import Schedule
+from django_q.tasks import async_task
 
 from accounts.models import JobOutcome, JobRun
 
 SCHEDULES_LOCK: Final = 7310468203
+_DAILY: Final = timedelta(hours=26)
+_HOURLY: Final = timedelta(hours=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +33,13 @@ class PlannedJob:
 
 
 PLANNED_JOBS: Final = (
+    PlannedJob("partitions", "Make partitions ahead", "metering.tasks.make_partitions", "10 0 * * *", _DAILY),
     PlannedJob(
-        "partitions", "Make partitions ahead", "metering.tasks.make_partitions", "10 0 * * *", timedelta(hours=26)
+        "reconciliation", "Reconcile usage with the ledger", "metering.tasks.reconcile_ledgers", "30 2 * * *", _DAILY
     ),
-    PlannedJob(
-        "reconciliation",
-        "Reconcile usage with the ledger",
-        "metering.tasks.reconcile_ledgers",
-        "30 2 * * *",
-        timedelta(hours=26),
-    ),
-    PlannedJob(
-        "limits", "Compare limits with the ledger", "metering.tasks.compare_limits", "20 * * * *", timedelta(hours=3)
-    ),
-    PlannedJob(
-        "verdicts", "Delete old verdicts", "metering.tasks.clean_up_verdicts", "40 3 * * *", timedelta(hours=26)
-    ),
-    PlannedJob(
-        "accounts", "Delete what has expired in accounts", "accounts.tasks.clean_up", "50 * * * *", timedelta(hours=3)
-    ),
+    PlannedJob("limits", "Compare limits with the ledger", "metering.tasks.compare_limits", "20 * * * *", _HOURLY),
+    PlannedJob("verdicts", "Delete old verdicts", "metering.tasks.clean_up_verdicts", "40 3 * * *", _DAILY),
+    PlannedJob("clean_up", "Delete what has expired", "accounts.tasks.clean_up", "50 3 * * *", _DAILY),
 )
 
 
@@ -80,6 +71,19 @@ def _ensure(job: PlannedJob, row: Schedule | None, as_of: datetime) -> bool:
     return True
 
 
+def planned_job(name: str) -> PlannedJob | None:
+    """The planned job of this name."""
+    return next((job for job in PLANNED_JOBS if job.name == name), None)
+
+
+def run_soon(*, job: PlannedJob, started_by: str) -> str:
+    """Have the task cluster run a job as soon as it can; answers the task's id."""
+    task_id: str = async_task(
+        job.task, started_by, group=job.name, task_name=f"{job.name}, asked for by {started_by}"[:100]
+    )
+    return task_id
+
+
 def latest_runs() -> Mapping[str, JobRun]:
     """The latest run of each job that ever ran, by name."""
     runs = JobRun.objects.order_by("name", "-started_at", "-pk").distinct("name")
@@ -96,7 +100,7 @@ class JobState:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether somebody should look at it."""
+        """Whether somebody should look at it: late, failed, or it found something."""
         return self.is_overdue or (
             self.run is not None and self.run.outcome in {JobOutcome.FAILED, JobOutcome.ATTENTION}
         )

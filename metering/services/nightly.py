@@ -1,0 +1,84 @@
+"""The jobs that keep the ledger whole, each recorded with what it found: schedules, commands and the admin start the same ones.
+
+Each may run at any moment and twice at once: none changes what another has made.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from accounts.domain.job_report import JobReport
+from accounts.models import JobRun, Tenant
+from accounts.services.jobs import run_job
+from metering.selectors.ledgers import ledgers
+from metering.services.limits.comparison import compare_counters, delete_ended_counters
+from metering.services.partitions import ensure_partitions_around
+from metering.services.reconciliation import Reconciliation, reconcile
+from metering.services.verdicts import delete_old_verdicts
+
+PARTITIONS_JOB: Final = "partitions"
+RECONCILIATION_JOB: Final = "reconciliation"
+RECONCILIATION_OF_SOME_JOB: Final = "reconciliation of some"
+LIMITS_JOB: Final = "limits"
+VERDICTS_JOB: Final = "verdicts"
+DRIFTS_KEPT_MAX: Final = 20
+BACKFILL_DAYS_LEAST: Final = 62
+
+
+def run_reconciliation(*, started_by: str, as_of: datetime, slugs: Sequence[str] | None = None) -> Reconciliation:
+    """Compare ledgers and rollups, all or those of the tenants named; the first drifts are kept with the run."""
+    found: list[Reconciliation] = []
+
+    def work() -> JobReport:
+        found.append(reconcile(ledgers=ledgers(slugs=list(slugs) if slugs else None)))
+        return _report_of(found[0], slugs)
+
+    # Looking at some tenants must not pass for the nightly look at all.
+    name = RECONCILIATION_OF_SOME_JOB if slugs else RECONCILIATION_JOB
+    run_job(name=name, started_by=started_by, as_of=as_of, work=work)
+    return found[0]
+
+
+def _report_of(found: Reconciliation, slugs: Sequence[str] | None) -> JobReport:
+    summary: dict[str, object] = {"ledgers": found.ledgers, "drifts": len(found.drifts)}
+    if slugs:
+        summary["tenants"] = list(slugs)
+    if found.drifts:
+        summary["first"] = [str(drift) for drift in found.drifts[:DRIFTS_KEPT_MAX]]
+    return JobReport(summary, needs_attention=not found.is_clean)
+
+
+def run_partitions(*, started_by: str, as_of: datetime) -> JobRun:
+    """Make the partitions that events may need: from the longest backfill window of a tenant to some months ahead."""
+    return run_job(name=PARTITIONS_JOB, started_by=started_by, as_of=as_of, work=partial(_make_partitions, as_of))
+
+
+def _make_partitions(as_of: datetime) -> JobReport:
+    longest = Tenant.objects.order_by("-backfill_days").values_list("backfill_days", flat=True).first()
+    made = ensure_partitions_around(as_of=as_of, backfill_days=max(longest or 0, BACKFILL_DAYS_LEAST))
+    return JobReport({"made": made})
+
+
+def run_limit_comparison(*, started_by: str, as_of: datetime) -> JobRun:
+    """Set limits right that differ from the ledger, and delete those whose period is over."""
+    return run_job(name=LIMITS_JOB, started_by=started_by, as_of=as_of, work=partial(_compare_limits, as_of))
+
+
+def _compare_limits(as_of: datetime) -> JobReport:
+    compared = compare_counters(ledgers=ledgers(), as_of=as_of)
+    summary = {
+        "counters": compared.counters,
+        "set_right": len(compared.drifts),
+        "ended": delete_ended_counters(as_of=as_of),
+    }
+    return JobReport(summary, needs_attention=bool(compared.drifts))
+
+
+def run_verdict_clean_up(*, started_by: str, as_of: datetime) -> JobRun:
+    """Delete verdicts that are older than a week."""
+    return run_job(name=VERDICTS_JOB, started_by=started_by, as_of=as_of, work=partial(_delete_verdicts, as_of))
+
+
+def _delete_verdicts(as_of: datetime) -> JobReport:
+    return JobReport({"verdicts": delete_old_verdicts(as_of=as_of)})
