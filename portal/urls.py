@@ -1,5 +1,37 @@
-"""Paths of the portal."""
+"""The portal's addresses. Every page of a tenant lies below `/t/<slug>/`."""
 
-from django.urls import URLPattern
+from django.urls import include, path
 
-urlpatterns: list[URLPattern] = []
+from portal.views import audit, events, first_steps, keys, landing, overview, security, settings, start, team, usage
+
+app_name = "portal"
+
+tenant_pages = [
+    path("", overview.overview, name="overview"),
+    path("first-steps/", first_steps.first_steps, name="first_steps"),
+    path("first-steps/event/", first_steps.first_event, name="first_event"),
+    path("usage/", usage.usage, name="usage"),
+    path("usage.csv", usage.usage_csv, name="usage_csv"),
+    path("events/", events.events, name="events"),
+    path("events/one/", events.event, name="event"),
+    path("keys/", keys.keys, name="keys"),
+    path("keys/new/", keys.key_new, name="key_new"),
+    path("keys/<uuid:key_id>/", keys.key, name="key"),
+    path("keys/<uuid:key_id>/rotate/", keys.key_rotate, name="key_rotate"),
+    path("keys/<uuid:key_id>/revoke/", keys.key_revoke, name="key_revoke"),
+    path("team/", team.team, name="team"),
+    path("team/invite/", team.invite, name="invite"),
+    path("team/invitations/<int:invitation_id>/revoke/", team.invitation_revoke, name="invitation_revoke"),
+    path("team/<int:membership_id>/", team.member, name="member"),
+    path("team/<int:membership_id>/remove/", team.member_remove, name="member_remove"),
+    path("settings/", settings.settings, name="settings"),
+    path("security/", security.security, name="security"),
+    path("audit/", audit.audit, name="audit"),
+]
+
+urlpatterns = [
+    path("", landing.landing, name="landing"),
+    path("start/", start.start, name="start"),
+    path("invitations/<str:token>/", start.invitation, name="invitation"),
+    path("t/<slug:slug>/", include(tenant_pages)),
+]

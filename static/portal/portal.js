@@ -132,5 +132,10 @@
         makeTabs(event.detail.target);
     });
 
+    // A new organisation begins in its maker's time zone; the settings change it.
+    for (const input of document.querySelectorAll("input[data-browser-time-zone]")) {
+        input.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+    }
+
     makeTabs(document);
 })();

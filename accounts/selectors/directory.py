@@ -1,0 +1,92 @@
+"""A tenant's keys, members, invitations and audit entries as filtered lists, for pages that people read.
+
+Each answers a queryset in its order, for the page to cut; every one names the tenant.
+"""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from accounts.domain.api_key import KeyKind
+from accounts.models import ApiKey, AuditEntry, Invitation, Membership
+
+USABLE: Final = "usable"
+ENDED: Final = "ended"
+
+
+def key_labels(*, tenant_id: UUID) -> dict[UUID, str]:
+    """What to call each of the tenant's keys, ended ones included, the newest first."""
+    keys = (
+        ApiKey.objects.of_tenant(tenant_id)
+        .order_by("-created_at", "-id")
+        .values_list("id", "name", "prefix", "last_four")
+    )
+    return {key_id: f"{name} ({prefix}…{last_four})" for key_id, name, prefix, last_four in keys}
+
+
+def keys_matching(
+    *, tenant_id: UUID, as_of: datetime, search: str = "", state: str = "", kind: str = ""
+) -> QuerySet[ApiKey]:
+    """The tenant's keys, the newest first; `search` is a part of the name or the beginning of the key."""
+    keys: QuerySet[ApiKey] = ApiKey.objects.of_tenant(tenant_id).select_related("created_by")
+    if search:
+        keys = keys.filter(Q(name__icontains=search) | Q(prefix__startswith=search[:12]))
+    if state:
+        usable = ApiKey.objects.of_tenant(tenant_id).usable_at(as_of).values("pk")
+        keys = keys.filter(pk__in=usable) if state == USABLE else keys.exclude(pk__in=usable)
+    if kind in {KeyKind.LIVE, KeyKind.TEST}:
+        keys = keys.filter(kind=kind)
+    return keys.order_by("-created_at", "-id")
+
+
+def members_matching(*, tenant_id: UUID, search: str = "", role: str = "") -> QuerySet[Membership]:
+    """The tenant's members with their users, by address."""
+    members = Membership.objects.filter(tenant_id=tenant_id).select_related("user")
+    if search:
+        members = members.filter(Q(user__email__icontains=search) | Q(user__name__icontains=search))
+    if role:
+        members = members.filter(role=role)
+    return members.order_by("user__email")
+
+
+def member_of_tenant(*, tenant_id: UUID, membership_id: int) -> Membership | None:
+    """One of the tenant's memberships with its user."""
+    return Membership.objects.filter(tenant_id=tenant_id, pk=membership_id).select_related("user").first()
+
+
+def open_invitations(*, tenant_id: UUID, as_of: datetime) -> QuerySet[Invitation]:
+    """The tenant's invitations that may still be accepted, the newest first."""
+    invitations: QuerySet[Invitation] = Invitation.objects.open_at(as_of).filter(tenant_id=tenant_id)
+    return invitations.select_related("invited_by").order_by("-created_at", "-id")
+
+
+def invitation_of_tenant(*, tenant_id: UUID, invitation_id: int) -> Invitation | None:
+    """One of the tenant's invitations, whatever became of it."""
+    return Invitation.objects.filter(tenant_id=tenant_id, pk=invitation_id).first()
+
+
+def audit_entries_matching(
+    *, tenant_id: UUID, search: str = "", action: str = "", start: datetime | None = None, end: datetime | None = None
+) -> QuerySet[AuditEntry]:
+    """The tenant's audit entries, the newest first; `search` is a part of who acted or of what was changed."""
+    entries = AuditEntry.objects.filter(tenant_id=tenant_id)
+    if search:
+        entries = entries.filter(
+            Q(actor_label__icontains=search) | Q(target_label__icontains=search) | Q(target_id=search[:64])
+        )
+    if action:
+        entries = entries.filter(action=action)
+    if start is not None:
+        entries = entries.filter(occurred_at__gte=start)
+    if end is not None:
+        entries = entries.filter(occurred_at__lt=end)
+    return entries.order_by("-occurred_at", "-id")
+
+
+def audit_actions(*, tenant_id: UUID) -> list[str]:
+    """Every action that the tenant's audit log holds."""
+    return list(
+        AuditEntry.objects.filter(tenant_id=tenant_id).order_by("action").values_list("action", flat=True).distinct()
+    )

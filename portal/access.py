@@ -1,0 +1,115 @@
+"""Who may see a tenant's page. Every view below `/t/<slug>/` stands behind `tenant_page`.
+
+A stranger gets the same 404 for a tenant that exists as for one that does not; a member whose role does not allow it, a 403.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Concatenate, ParamSpec
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+from django_htmx.middleware import HtmxDetails
+
+from accounts.api.request_facts import address_of, request_id_of
+from accounts.domain.actor import Actor, ActorKind
+from accounts.domain.roles import Capability, Role, has_capability
+from accounts.models import Tenant, User
+from accounts.selectors.tenants import tenants_of_user
+from metering.domain.ledger import Ledger
+
+Parameters = ParamSpec("Parameters")
+
+
+class SignedInRequest(HttpRequest):
+    """A request of somebody who is signed in, as django-htmx's middleware leaves it."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """What every page of a tenant knows: whose it is, who looks, and when."""
+
+    tenant: Tenant
+    tenants: Sequence[Tenant]
+    role: Role
+    actor: Actor
+    section: str
+    as_of: datetime
+
+    @property
+    def may(self) -> dict[str, bool]:
+        """What the member may do, by the name of the capability, for templates."""
+        return {capability.value: has_capability(self.role, capability) for capability in Capability}
+
+    def ledger(self, *, is_live: bool) -> Ledger:
+        """One half of the tenant's ledger."""
+        tenant = self.tenant
+        return Ledger(
+            tenant_id=tenant.pk, is_live=is_live, time_zone=tenant.time_zone, backfill_days=tenant.backfill_days
+        )
+
+
+TenantView = Callable[Concatenate[SignedInRequest, Portal, Parameters], HttpResponse]
+
+
+def tenant_page(
+    section: str, capability: Capability = Capability.READ_USAGE, *, methods: Sequence[str] = ("GET", "HEAD")
+) -> Callable[[TenantView[Parameters]], Callable[..., HttpResponseBase]]:
+    """Give a view its `Portal`, with times in the tenant's zone; `capability` is what the member's role must allow."""
+
+    def decorate(view: TenantView[Parameters]) -> Callable[..., HttpResponseBase]:
+        @never_cache
+        @require_http_methods(list(methods))
+        @login_required
+        @wraps(view)
+        def page(
+            request: SignedInRequest, slug: str, *args: Parameters.args, **kwargs: Parameters.kwargs
+        ) -> HttpResponse:
+            portal = _portal_of(request, slug, section)
+            if not has_capability(portal.role, capability):
+                raise PermissionDenied
+            with timezone.override(ZoneInfo(portal.tenant.time_zone)):
+                return view(request, portal, *args, **kwargs)
+
+        return page
+
+    return decorate
+
+
+def actor_of(request: SignedInRequest, role: Role | None = None) -> Actor:
+    """Who acts, for the audit log: where staff view as a customer, the member of staff, bound by the customer's role."""
+    ip, request_id = address_of(request) or None, request_id_of(request)
+    user = request.user
+    staff_ids = request.session.get("hijack_history", [])
+    if not staff_ids:
+        return Actor.member(user_id=user.pk, label=user.email, role=role, ip=ip, request_id=request_id)
+    staff = User.objects.get(pk=staff_ids[0])
+    label = f"{staff.email} as {user.email}"
+    return Actor(ActorKind.STAFF, label, user_id=staff.pk, role=role, ip=ip, request_id=request_id)
+
+
+def _portal_of(request: SignedInRequest, slug: str, section: str) -> Portal:
+    memberships = tenants_of_user(request.user)
+    membership = next((member for member in memberships if member.tenant.slug == slug), None)
+    if membership is None:
+        raise Http404
+    role = Role(membership.role)
+    return Portal(
+        tenant=membership.tenant,
+        tenants=[member.tenant for member in memberships],
+        role=role,
+        actor=actor_of(request, role),
+        section=section,
+        as_of=timezone.now(),
+    )

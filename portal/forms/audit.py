@@ -1,0 +1,22 @@
+"""Which audit entries to show."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+
+class AuditFilterForm(forms.Form):
+    """Who or what, which action, which days."""
+
+    search = forms.CharField(required=False, max_length=100, label="Who or what")
+    action = forms.ChoiceField(required=False)
+    start = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    end = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, *args: Any, actions: Iterable[str], **kwargs: Any) -> None:
+        """Offer the actions that the log holds."""
+        super().__init__(*args, **kwargs)
+        field = self.fields["action"]
+        assert isinstance(field, forms.ChoiceField), "the form's own field"
+        field.choices = [("", "Every action"), *((action, action) for action in actions)]

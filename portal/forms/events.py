@@ -1,0 +1,49 @@
+"""Which of the sent events to show."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from django import forms
+
+from metering.models import Verdict
+from metering.selectors.debugger import ACCEPTED, SentEventFilters
+from portal.forms.usage import LEDGERS
+
+_OUTCOMES: Final = (("", "Every outcome"), (ACCEPTED, "Accepted"), *Verdict.choices)
+
+
+class EventsForm(forms.Form):
+    """Outcome, type, key, id and ledger, from the address."""
+
+    outcome = forms.ChoiceField(required=False, choices=_OUTCOMES)
+    type = forms.ChoiceField(required=False)
+    api_key = forms.TypedChoiceField(required=False, label="API key", coerce=UUID, empty_value=None)
+    event_id = forms.CharField(required=False, max_length=255, strip=False, label="Event id, exactly")
+    ledger = forms.ChoiceField(required=False, choices=LEDGERS)
+
+    def __init__(
+        self, given: Mapping[str, Any], *, event_types: Iterable[str], keys: Iterable[tuple[UUID, str]]
+    ) -> None:
+        """Offer the known event types and the tenant's keys."""
+        super().__init__(given)
+        self.fields["type"].choices = [("", "Every type"), *((code, code) for code in sorted(event_types))]  # type: ignore[attr-defined]  # a ChoiceField
+        self.fields["api_key"].choices = [("", "Every key"), *((str(key_id), name) for key_id, name in keys)]  # type: ignore[attr-defined]  # a ChoiceField
+
+    @property
+    def is_live(self) -> bool:
+        """Which half of the ledger; the live one where nothing valid was chosen."""
+        return not (self.is_valid() and self.cleaned_data["ledger"] == "test")
+
+    @property
+    def filters(self) -> SentEventFilters:
+        """What narrows the list; nothing where the form is not valid."""
+        if not self.is_valid():
+            return SentEventFilters()
+        cleaned = self.cleaned_data
+        return SentEventFilters(
+            outcome=cleaned["outcome"],
+            event_type=cleaned["type"],
+            api_key_id=cleaned["api_key"],
+            event_id=cleaned["event_id"],
+        )

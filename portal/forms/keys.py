@@ -1,0 +1,122 @@
+"""Making, rotating and finding API keys."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from django import forms
+
+from accounts.domain.api_key import KeyKind
+from accounts.domain.networks import canonical_cidr
+from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS, Scope
+from accounts.selectors.directory import ENDED, USABLE
+
+CIDRS_MAX: Final = 50
+RATE_MAX: Final = 1_000_000
+_SCOPE_HELP: Final = {
+    Scope.EVENTS_WRITE: "Send events, authorise requests, void events",
+    Scope.USAGE_READ: "Read usage and the raw events",
+    Scope.BILLING_READ: "Read plans and invoices",
+    Scope.KEYS_MANAGE: "Make, rotate and revoke keys",
+    Scope.WEBHOOKS_MANAGE: "Manage webhook endpoints",
+}
+_KINDS: Final = (
+    (KeyKind.LIVE.value, "Live: what it sends counts"),
+    (KeyKind.TEST.value, "Test: what it sends is kept apart, and never counts to a quota"),
+)
+_GRACES: Final = (("0", "At once"), ("3600", "In one hour"), ("86400", "In one day"), ("604800", "In seven days"))
+
+
+class NewKeyForm(forms.Form):
+    """Everything that a key can be given; only a name, a kind and a scope are needed."""
+
+    name = forms.CharField(max_length=100, help_text="Where it will be used, such as “Production gateway”.")
+    kind = forms.ChoiceField(choices=_KINDS, widget=forms.RadioSelect, initial=KeyKind.LIVE.value)
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope.value, f"{scope.value}: {_SCOPE_HELP[scope]}") for scope in SCOPES_FOR_TENANT_KEYS],
+        widget=forms.CheckboxSelectMultiple,
+        initial=[Scope.EVENTS_WRITE.value, Scope.USAGE_READ.value],
+    )
+    expires_at = forms.DateTimeField(
+        required=False,
+        label="Expires",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    allowed_cidrs = forms.CharField(
+        required=False,
+        label="Allowed networks",
+        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "203.0.113.0/24"}),
+        help_text="One address or CIDR to a line; empty allows every address.",
+    )
+    throttle_rate = forms.IntegerField(required=False, min_value=1, max_value=RATE_MAX, label="Requests a second")
+    throttle_burst = forms.IntegerField(
+        required=False, min_value=1, max_value=RATE_MAX, label="Burst", help_text="Most requests at once."
+    )
+    quota = forms.DecimalField(
+        required=False,
+        min_value=0,
+        max_digits=20,
+        decimal_places=9,
+        label="Requests a month",
+        help_text="A hard quota of this key alone.",
+    )
+
+    def __init__(self, *args: Any, as_of: datetime, **kwargs: Any) -> None:
+        """Remember the time, since a key may not have expired before it is made."""
+        super().__init__(*args, **kwargs)
+        self.as_of = as_of
+
+    def clean_expires_at(self) -> datetime | None:
+        """An expiry lies ahead."""
+        expires_at: datetime | None = self.cleaned_data["expires_at"]
+        if expires_at is not None and expires_at <= self.as_of:
+            raise forms.ValidationError("Choose a time that lies ahead.")
+        return expires_at
+
+    def clean_allowed_cidrs(self) -> list[str]:
+        """Each line in its one spelling."""
+        lines = self.cleaned_data["allowed_cidrs"].split()
+        if len(lines) > CIDRS_MAX:
+            raise forms.ValidationError(f"At most {CIDRS_MAX} networks.")
+        cidrs = [canonical_cidr(line) for line in lines]
+        for line, cidr in zip(lines, cidrs, strict=True):
+            if cidr is None:
+                raise forms.ValidationError(f"“{line[:60]}” is not an address or a network such as 203.0.113.0/24.")
+        return [cidr for cidr in cidrs if cidr is not None]
+
+    def clean(self) -> dict[str, Any]:
+        """A throttle has a rate and a burst; a rate alone is its own burst."""
+        cleaned = super().clean() or self.cleaned_data
+        rate, burst = cleaned.get("throttle_rate"), cleaned.get("throttle_burst")
+        if burst is not None and rate is None and "throttle_rate" not in self.errors:
+            self.add_error("throttle_rate", "A burst needs a rate.")
+        return cleaned | {"throttle_burst": rate if burst is None else burst}
+
+
+class RotateKeyForm(forms.Form):
+    """When the old key stops."""
+
+    grace_seconds = forms.TypedChoiceField(
+        choices=_GRACES,
+        coerce=int,
+        initial="86400",
+        label="The old key stops working",
+        help_text="Until then both keys work.",
+    )
+
+
+class KeysFilterForm(forms.Form):
+    """Which keys to list."""
+
+    search = forms.CharField(required=False, max_length=100, label="Name or beginning")
+    state = forms.ChoiceField(
+        required=False, choices=[("", "Every state"), (USABLE, "Usable"), (ENDED, "Revoked or expired")]
+    )
+    kind = forms.ChoiceField(
+        required=False, choices=[("", "Live and test"), (KeyKind.LIVE.value, "Live"), (KeyKind.TEST.value, "Test")]
+    )
+
+
+def chosen(form: forms.Form) -> Mapping[str, Any]:
+    """What a filter form chose; nothing where it is not valid, so that a mangled address shows the whole list."""
+    return form.cleaned_data if form.is_valid() else {}

@@ -1,0 +1,59 @@
+"""Members, invitations and new tenants."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from django import forms
+
+from accounts.domain.roles import Role
+
+_ROLE_HELP: Final = {
+    Role.OWNER: "Owner: everything, other owners included",
+    Role.ADMIN: "Admin: everything but owners",
+    Role.DEVELOPER: "Developer: keys and usage",
+    Role.VIEWER: "Viewer: reads usage",
+}
+
+
+class RoleForm(forms.Form):
+    """A member's role, of those that the acting member may give."""
+
+    role = forms.ChoiceField()
+
+    def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
+        """Offer `roles`."""
+        super().__init__(*args, **kwargs)
+        field = self.fields["role"]
+        assert isinstance(field, forms.ChoiceField), "the form's own field"
+        field.choices = [(role.value, _ROLE_HELP[role]) for role in roles]
+
+
+class InviteForm(RoleForm):
+    """Whom to invite, as what."""
+
+    email = forms.EmailField(
+        max_length=254, label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "off"})
+    )
+    field_order = ("email", "role")
+
+
+class MembersFilterForm(forms.Form):
+    """Which members to list."""
+
+    search = forms.CharField(required=False, max_length=100, label="Name or address")
+    role = forms.ChoiceField(
+        required=False, choices=[("", "Every role"), *((role.value, role.value.capitalize()) for role in Role)]
+    )
+
+
+class NewTenantForm(forms.Form):
+    """A tenant needs a name; everything else has a default that its settings change."""
+
+    name = forms.CharField(
+        max_length=120,
+        label="Name of your organisation",
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+    time_zone = forms.CharField(
+        required=False, max_length=64, widget=forms.HiddenInput(attrs={"data-browser-time-zone": ""})
+    )

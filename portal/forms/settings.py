@@ -1,0 +1,77 @@
+"""What a tenant says of itself: name, calendar, currency, address."""
+
+from operator import itemgetter
+from typing import Any, Final
+from zoneinfo import available_timezones
+
+from babel import Locale
+from django import forms
+
+from accounts.domain.tenant_settings import COUNTRIES, CURRENCIES
+from metering.domain.periods import is_known_zone
+
+ENGLISH: Final = Locale("en")
+
+
+def _zones() -> list[tuple[str, str]]:
+    """Places, as people know their zone; the shorthands and historical names are left out."""
+    names = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/")))
+    return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names if is_known_zone(name))]
+
+
+def _countries() -> list[tuple[str, str]]:
+    named = [(code, ENGLISH.territories[code]) for code in COUNTRIES]
+    return [("", "Choose a country"), *sorted(named, key=itemgetter(1))]
+
+
+def _currencies() -> list[tuple[str, str]]:
+    return [(code, f"{code}: {ENGLISH.currencies.get(code, code)}") for code in sorted(CURRENCIES)]
+
+
+class SettingsForm(forms.Form):
+    """A tenant's settings, in the three groups that the page shows."""
+
+    name = forms.CharField(max_length=120)
+    time_zone = forms.ChoiceField(
+        choices=_zones, help_text="Days and months begin at midnight there, on these pages and for quotas."
+    )
+    currency = forms.ChoiceField(choices=_currencies, help_text="What you are billed in.")
+    legal_name = forms.CharField(required=False, max_length=200, label="Registered name")
+    billing_email = forms.EmailField(required=False, max_length=254, label="E-mail for bills")
+    address_line1 = forms.CharField(required=False, max_length=200, label="Street and number")
+    address_line2 = forms.CharField(required=False, max_length=200, label="Building, floor")
+    postal_code = forms.CharField(required=False, max_length=20)
+    city = forms.CharField(required=False, max_length=100)
+    region = forms.CharField(required=False, max_length=100, label="State or region")
+    country = forms.ChoiceField(required=False, choices=_countries)
+    tax_id = forms.CharField(
+        required=False,
+        max_length=50,
+        label="Tax id",
+        help_text="VAT number, EIN, GSTIN or the like; it is printed on invoices.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Keep a stored value choosable that the lists do not offer."""
+        super().__init__(*args, **kwargs)
+        for name in ("time_zone", "currency"):
+            field, stored = self.fields[name], self.initial.get(name)
+            assert isinstance(field, forms.ChoiceField), "the form's own field"
+            offered = list(field.choices)
+            if stored and stored not in {code for code, _ in offered}:
+                field.choices = [(stored, stored), *offered]
+
+    @property
+    def organisation_fields(self) -> list[forms.BoundField]:
+        """The first group."""
+        return [self[name] for name in ("name", "time_zone", "currency")]
+
+    @property
+    def billing_fields(self) -> list[forms.BoundField]:
+        """The second group."""
+        return [self[name] for name in ("legal_name", "tax_id", "billing_email")]
+
+    @property
+    def address_fields(self) -> list[forms.BoundField]:
+        """The third group."""
+        return [self[name] for name in ("address_line1", "address_line2", "postal_code", "city", "region", "country")]

@@ -1,0 +1,58 @@
+"""Programs that send one event, to be pasted as they are: they need nothing but curl, Python or Node itself."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+KEY_PLACEHOLDER: Final = "ch_live_YOUR_KEY"
+
+_CURL: Final = """curl -i {url}/api/v1/events \\
+  -H "Authorization: Bearer {key}" \\
+  -H "Content-Type: application/json" \\
+  -d '{{"id": "{event_id}", "type": "http_request", "properties": {{"resource_path": "/hello", "http_method": "GET", "status": 200}}}}'"""
+
+_PYTHON: Final = """import json
+import urllib.request
+
+event = {{
+    "id": "{event_id}",
+    "type": "http_request",
+    "properties": {{"resource_path": "/hello", "http_method": "GET", "status": 200}},
+}}
+request = urllib.request.Request(
+    "{url}/api/v1/events",
+    data=json.dumps(event).encode(),
+    headers={{"Authorization": "Bearer {key}", "Content-Type": "application/json"}},
+)
+with urllib.request.urlopen(request) as response:
+    print(response.status, response.read().decode())"""
+
+_JAVASCRIPT: Final = """const event = {{
+  id: "{event_id}",
+  type: "http_request",
+  properties: {{ resource_path: "/hello", http_method: "GET", status: 200 }},
+}};
+fetch("{url}/api/v1/events", {{
+  method: "POST",
+  headers: {{ Authorization: "Bearer {key}", "Content-Type": "application/json" }},
+  body: JSON.stringify(event),
+}}).then(async (response) => console.log(response.status, await response.text()));"""
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A program, with the title of its tab."""
+
+    id: str
+    title: str
+    code: str
+
+
+def snippets(*, url: str, key: str = KEY_PLACEHOLDER) -> list[Snippet]:
+    """The same event in three languages; its id is new each time, so that another visit sends another event."""
+    facts = {"url": url, "key": key, "event_id": f"first-{secrets.token_hex(4)}"}
+    return [
+        Snippet("curl", "curl", _CURL.format(**facts)),
+        Snippet("python", "Python", _PYTHON.format(**facts)),
+        Snippet("javascript", "JavaScript", _JAVASCRIPT.format(**facts)),
+    ]

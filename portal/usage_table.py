@@ -1,0 +1,102 @@
+"""Usage as a table of windows and series, which the page prints and the chart draws: the same numbers, once computed.
+
+Of many groups the largest are shown by name and the rest as one series, so that each row still adds up.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from metering.domain.windows import Window
+from metering.selectors.usage_query import UsageRow
+
+SERIES_MAX: Final = 7
+OTHERS: Final = "All others"
+NONE: Final = "(none)"
+ZERO: Final = Decimal(0)
+_LABEL_FORMATS: Final = {Window.HOUR: "%d %b, %H:%M", Window.DAY: "%d %b", Window.MONTH: "%b %Y"}
+_TITLE_FORMATS: Final = {Window.HOUR: "%a %d %b %Y, %H:%M", Window.DAY: "%a %d %b %Y", Window.MONTH: "%B %Y"}
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTableRow:
+    """One window: a quantity for each series, and their sum."""
+
+    start: datetime
+    label: str
+    title: str
+    cells: tuple[Decimal, ...]
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTable:
+    """Windows in order, series by falling total."""
+
+    series: tuple[str, ...]
+    rows: tuple[UsageTableRow, ...]
+    totals: tuple[Decimal, ...]
+    total: Decimal
+
+
+def usage_table(
+    *,
+    usage: Sequence[UsageRow],
+    starts: Sequence[datetime],
+    window: Window,
+    time_zone: str,
+    group_by: str,
+    unit: str,
+    names: Mapping[str, str],
+) -> UsageTable:
+    """Lay `usage` out, a row for each of `starts`; `names` says what a group's value is called."""
+    by_series: dict[str, dict[datetime, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for row in usage:
+        value = row.group.get(group_by) if group_by else unit
+        series = NONE if value is None else names.get(value, value)
+        by_series[series][row.window_start] += row.quantity
+    quantities = _largest(by_series) or {unit: {}}
+    rows = tuple(_row(start, quantities, window, ZoneInfo(time_zone)) for start in starts)
+    totals = tuple(sum((row.cells[position] for row in rows), ZERO) for position in range(len(quantities)))
+    return UsageTable(tuple(quantities), rows, totals, sum(totals, ZERO))
+
+
+def chart_of(table: UsageTable, *, unit: str, kind: str = "bar", limit: Decimal | None = None) -> dict[str, object]:
+    """The table as `static/portal/charts.js` reads it; quantities go as strings, since JSON's numbers are not exact."""
+    return {
+        "kind": kind,
+        "labels": [row.label for row in table.rows],
+        "unit": unit,
+        "is_stacked": len(table.series) > 1,
+        "series": [
+            {"name": name, "values": [format(row.cells[position], "f") for row in table.rows], "is_forecast": False}
+            for position, name in enumerate(table.series)
+        ],
+        "limit": None if limit is None else {"value": format(limit, "f"), "label": "Quota"},
+    }
+
+
+def _largest(by_series: Mapping[str, Mapping[datetime, Decimal]]) -> dict[str, Mapping[datetime, Decimal]]:
+    """The series of the largest totals; what is left over is added up under one name."""
+    ordered = sorted(by_series, key=lambda name: (-sum(by_series[name].values(), ZERO), name))
+    if len(ordered) <= SERIES_MAX:
+        return {name: by_series[name] for name in ordered}
+    others: dict[datetime, Decimal] = defaultdict(Decimal)
+    for name in ordered[SERIES_MAX - 1 :]:
+        for start, quantity in by_series[name].items():
+            others[start] += quantity
+    return {name: by_series[name] for name in ordered[: SERIES_MAX - 1]} | {OTHERS: others}
+
+
+def _row(
+    start: datetime, quantities: Mapping[str, Mapping[datetime, Decimal]], window: Window, zone: ZoneInfo
+) -> UsageTableRow:
+    cells = tuple(series.get(start, ZERO) for series in quantities.values())
+    local = start.astimezone(zone)
+    return UsageTableRow(
+        start, local.strftime(_LABEL_FORMATS[window]), local.strftime(_TITLE_FORMATS[window]), cells, sum(cells, ZERO)
+    )

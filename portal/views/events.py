@@ -1,0 +1,57 @@
+"""The live debugger: what became of each event that was sent, and one stored event in full."""
+
+from typing import Final
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+
+from accounts.selectors.directory import key_labels
+from metering.selectors.catalog import known_event_types
+from metering.selectors.debugger import SentEventCursor, sent_events
+from metering.selectors.events import event_by_id
+from portal.access import Portal, SignedInRequest, tenant_page
+from portal.forms.events import EventsForm
+
+ROWS_ON_A_PAGE: Final = 50
+ID_CHARACTERS_MAX: Final = 255
+
+
+@tenant_page("events")
+def events(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """Sent events, newest first; htmx asks for the list alone, again and again where it watches live."""
+    labels = key_labels(tenant_id=portal.tenant.pk)
+    form = EventsForm(request.GET, event_types=known_event_types(), keys=labels.items())
+    cursor = SentEventCursor.parse(request.GET.get("cursor", ""))
+    page = sent_events(
+        ledger=portal.ledger(is_live=form.is_live), filters=form.filters, cursor=cursor, limit=ROWS_ON_A_PAGE
+    )
+    context = {
+        "portal": portal,
+        "form": form,
+        "page": page,
+        "rows": [(row, labels.get(row.api_key_id, "") if row.api_key_id else "") for row in page.rows],
+        "is_first_page": cursor == SentEventCursor(),
+        "is_filtered": any(request.GET.get(name) for name in ("outcome", "type", "api_key", "event_id")),
+        "ledger": "live" if form.is_live else "test",
+    }
+    return render(request, "portal/events_list.html" if request.htmx else "portal/events.html", context)
+
+
+@tenant_page("events")
+def event(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """One stored event, named by its id and source, with its void where it has one."""
+    event_id, source = request.GET.get("id", ""), request.GET.get("source", "")
+    if not 0 < len(event_id) <= ID_CHARACTERS_MAX or "\0" in event_id + source:
+        raise Http404
+    is_live = request.GET.get("ledger") != "test"
+    found = event_by_id(ledger=portal.ledger(is_live=is_live), event_id=event_id, source=source)
+    if found is None:
+        raise Http404
+    labels = key_labels(tenant_id=portal.tenant.pk)
+    context = {
+        "portal": portal,
+        "event": found,
+        "ledger": "live" if is_live else "test",
+        "key_label": labels.get(found.api_key_id, "") if found.api_key_id else "",
+    }
+    return render(request, "portal/event.html", context)

@@ -1,0 +1,56 @@
+"""From nothing to the first counted request: a key, a command with the key in it, and a box that waits for the event."""
+
+from typing import Final
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from accounts.domain.api_key import KeyKind
+from accounts.domain.roles import Capability
+from accounts.domain.scopes import Scope
+from accounts.errors import ProblemError
+from accounts.selectors.directory import USABLE, keys_matching
+from metering.selectors.debugger import newest_event
+from metering.selectors.events import StoredEvent
+from portal.access import Portal, SignedInRequest, tenant_page
+from portal.snippets import KEY_PLACEHOLDER, snippets
+from portal.views.keys import create_key
+
+_SCOPES: Final = [Scope.EVENTS_WRITE.value, Scope.USAGE_READ.value]
+
+
+@tenant_page("first_steps", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"))
+def first_steps(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """The three steps; posting makes a key and shows it in them, this once."""
+    secret = _make_key(request, portal) if request.method == "POST" else ""
+    context = {
+        "portal": portal,
+        "secret": secret,
+        "key_count": keys_matching(tenant_id=portal.tenant.pk, as_of=portal.as_of, state=USABLE).count(),
+        "snippets": snippets(url=settings.PUBLIC_URL, key=secret or KEY_PLACEHOLDER),
+        "event": _newest_event(portal),
+    }
+    return render(request, "portal/first_steps.html", context, status=201 if secret else 200)
+
+
+@tenant_page("first_steps")
+def first_event(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """The box alone, for htmx to ask for until the event is there."""
+    return render(request, "portal/first_event.html", {"portal": portal, "event": _newest_event(portal)})
+
+
+def _make_key(request: SignedInRequest, portal: Portal) -> str:
+    """The new key's secret; nothing where it was refused."""
+    kind = KeyKind.TEST if request.POST.get("kind") == KeyKind.TEST else KeyKind.LIVE
+    name = f"First {kind.value} key"
+    try:
+        return create_key(portal, kind=kind, name=name, scopes=_SCOPES).secret
+    except ProblemError as error:
+        messages.error(request, error.detail)
+        return ""
+
+
+def _newest_event(portal: Portal) -> StoredEvent | None:
+    return newest_event(ledgers=[portal.ledger(is_live=is_live) for is_live in (True, False)])

@@ -1,0 +1,142 @@
+"""API keys: list, make, look at, rotate, revoke. A secret is in one answer and nowhere else: not in a session, not in an address."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from accounts.domain.api_key import KeyKind
+from accounts.domain.roles import Capability
+from accounts.errors import NotFoundError, ProblemError
+from accounts.models import ApiKey
+from accounts.selectors.api_keys import key_of_tenant
+from accounts.selectors.directory import USABLE, keys_matching
+from accounts.services.api_keys import CreatedKey, create_api_key, revoke_api_key, rotate_api_key
+from portal.access import Portal, SignedInRequest, tenant_page
+from portal.confirmation import Confirmation, confirmation_page
+from portal.forms.keys import KeysFilterForm, NewKeyForm, RotateKeyForm, chosen
+from portal.forms.problems import show_problem
+from portal.snippets import snippets
+
+ROWS_ON_A_PAGE: Final = 25
+_LIMIT_FIELDS: Final = ("expires_at", "allowed_cidrs", "throttle_rate", "throttle_burst", "quota")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key, and whether it works now."""
+
+    key: ApiKey
+    state: str
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can still be rotated or revoked."""
+        return self.state == USABLE
+
+
+def state_of(key: ApiKey, as_of: datetime) -> str:
+    """In a word, whether the key works at the instant, and if not, why."""
+    if key.revoked_at is not None and key.revoked_at <= as_of:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= as_of else USABLE
+
+
+@tenant_page("keys")
+def keys(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """Every key of the tenant; members without the right to manage them see them all the same."""
+    form = KeysFilterForm(request.GET)
+    wanted = chosen(form)
+    found = keys_matching(tenant_id=portal.tenant.pk, as_of=portal.as_of, **wanted)
+    page = Paginator(found, ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
+    page.object_list = [KeyRow(key, state_of(key, portal.as_of)) for key in page.object_list]
+    return render(request, "portal/keys.html", {"portal": portal, "form": form, "page": page, "is_filtered": any(wanted.values())})
+
+
+@tenant_page("keys")
+def key(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpResponse:
+    """What a key may do, and until when."""
+    found = _key(portal, key_id)
+    return render(request, "portal/key.html", {"portal": portal, "key": found, "state": state_of(found, portal.as_of)})
+
+
+@tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"))
+def key_new(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """The form; then the key itself, this once."""
+    form = NewKeyForm(request.POST if request.method == "POST" else None, as_of=portal.as_of)
+    if form.is_valid():
+        try:
+            return _created(request, portal, create_key(portal, **form.cleaned_data))
+        except ProblemError as error:
+            show_problem(form, error)
+    has_limits = any(form[name].errors or form[name].value() for name in _LIMIT_FIELDS)
+    context = {"portal": portal, "form": form, "has_limits": has_limits}
+    return render(request, "portal/key_new.html", context, status=422 if form.errors else 200)
+
+
+@tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"))
+def key_rotate(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpResponse:
+    """Choose the grace; then the successor, this once."""
+    old_key = _key(portal, key_id)
+    form = RotateKeyForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        grace = timedelta(seconds=form.cleaned_data["grace_seconds"])
+        try:
+            created = rotate_api_key(key=old_key, grace=grace, actor=portal.actor, as_of=portal.as_of)
+        except ProblemError as error:
+            show_problem(form, error)
+        else:
+            old_key.refresh_from_db()
+            return _created(request, portal, created, old_key)
+    return render(request, "portal/key_rotate.html", {"portal": portal, "form": form, "key": old_key}, status=422 if form.errors else 200)
+
+
+@tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"))
+def key_revoke(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpResponse:
+    """Ask first, then end the key."""
+    found = _key(portal, key_id)
+    back = reverse("portal:keys", args=[portal.tenant.slug])
+    if request.method == "POST":
+        revoke_api_key(key=found, actor=portal.actor, as_of=portal.as_of)
+        messages.success(request, f"{found.name} is revoked: no process accepts it after the next second.")
+        return redirect(back)
+    confirmation = Confirmation(
+        title=f"Revoke {found.name}?",
+        text=(
+            f"Requests with {found.prefix}…{found.last_four} are refused within a second. This cannot be undone; "
+            "to replace a key that is in use, rotate it."
+        ),
+        label="Revoke the key",
+        back=back,
+    )
+    return confirmation_page(request, portal, confirmation)
+
+
+def create_key(portal: Portal, *, kind: str, **terms: Any) -> CreatedKey:
+    """Make a key of the tenant on behalf of the member."""
+    return create_api_key(tenant=portal.tenant, kind=KeyKind(kind), actor=portal.actor, as_of=portal.as_of, **terms)
+
+
+def _key(portal: Portal, key_id: UUID) -> ApiKey:
+    try:
+        return key_of_tenant(tenant_id=portal.tenant.pk, key_id=key_id)
+    except NotFoundError as error:
+        raise Http404 from error
+
+
+def _created(request: SignedInRequest, portal: Portal, created: CreatedKey, old_key: ApiKey | None = None) -> HttpResponse:
+    context = {
+        "portal": portal,
+        "key": created.key,
+        "secret": created.secret,
+        "old_key": old_key,
+        "snippets": snippets(url=settings.PUBLIC_URL, key=created.secret),
+    }
+    return render(request, "portal/key_created.html", context, status=201)

@@ -1,0 +1,134 @@
+"""A tenant's first page: the month against its limits, day by day, and the last 24 hours."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from accounts.selectors.directory import key_labels
+from metering.domain.ledger import Ledger
+from metering.domain.periods import YearMonth, is_in_reach, local_day
+from metering.selectors.usage import (
+    DEFAULT_METER,
+    DayUsage,
+    HourUsage,
+    KeyUsage,
+    MeterMonth,
+    daily_usage,
+    meter_named,
+    monthly_usage,
+    realtime_usage,
+)
+from portal.access import Portal, SignedInRequest, tenant_page
+
+_WARN_PERCENT: Final = 80
+_FULL_PERCENT: Final = 100
+_HUNDRED: Final = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterBar:
+    """A meter's month, as a bar: whole percents of its limit, and how loudly to show it."""
+
+    usage: MeterMonth
+    percent: int
+    forecast_percent: int
+    level: str
+
+    @classmethod
+    def of(cls, usage: MeterMonth) -> "MeterBar":
+        """The bar of a meter; its percents are 0 where it has no limit."""
+        share = usage.percent or Decimal(0)
+        used = int(share.to_integral_value(ROUND_CEILING if share < 1 else ROUND_FLOOR))
+        projected = int(usage.forecast * _HUNDRED / usage.limit) if usage.limit else 0
+        level = "danger" if used >= _FULL_PERCENT else "warn" if max(used, projected) >= _WARN_PERCENT else ""
+        return cls(usage, min(used, _FULL_PERCENT), min(projected, _FULL_PERCENT), level)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBar:
+    """What one key used, and its share of the busiest key's."""
+
+    label: str
+    quantity: Decimal
+    percent: int
+
+
+@tenant_page("overview")
+def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """Usage against quota, the projected end of the month, and charts by day and by hour."""
+    ledger = portal.ledger(is_live=True)
+    today = local_day(portal.as_of, portal.tenant.time_zone)
+    month = _month(request.GET.get("month", ""), YearMonth.of(today))
+    usage = monthly_usage(ledger=ledger, month=month, as_of=portal.as_of)
+    shown = next((meter for meter in usage.meters if meter.meter == request.GET.get("meter")), None)
+    main = shown or next(meter for meter in usage.meters if meter.meter == DEFAULT_METER)
+    rule = meter_named(main.meter)
+    days = daily_usage(ledger=ledger, meter=rule, start=month.first_day(), end=month.plus(1).first_day())
+    hours = realtime_usage(ledger=ledger, meter=rule, as_of=portal.as_of)
+    context = {
+        "portal": portal,
+        "month": month.first_day(),
+        "previous_month": month.plus(-1),
+        "next_month": month.plus(1) if month < YearMonth.of(today) else None,
+        "is_current": month == YearMonth.of(today),
+        "bars": [MeterBar.of(meter) for meter in usage.meters],
+        "main": main,
+        "today": next((day for day in days if day.date == today), None),
+        "busiest_day": usage.busiest_day,
+        "days": [day for day in days if day.date <= today],
+        "days_chart": _days_chart(days, main),
+        "hours": _local_hours(hours, ledger),
+        "hours_chart": _hours_chart(hours, main, ledger),
+        "keys": _key_bars(usage.keys, key_labels(tenant_id=portal.tenant.pk)),
+        "is_empty": not any(meter.quantity for meter in usage.meters) and month == YearMonth.of(today),
+    }
+    return render(request, "portal/overview.html", context)
+
+
+def _month(text: str, current: YearMonth) -> YearMonth:
+    """The month asked for, and the current one where that is none or lies ahead."""
+    month = YearMonth.parse(text)
+    return month if month is not None and month <= current and is_in_reach(month.plus(-1).first_day()) else current
+
+
+def _days_chart(days: Sequence[DayUsage], meter: MeterMonth) -> dict[str, object]:
+    series = {"name": meter.name, "values": [format(day.quantity, "f") for day in days], "is_forecast": False}
+    labels = [day.date.strftime("%d %b") for day in days]
+    return {"kind": "bar", "labels": labels, "unit": meter.unit, "is_stacked": False, "series": [series], "limit": None}
+
+
+def _local_hours(hours: Sequence[HourUsage], ledger: Ledger) -> list[tuple[str, Decimal]]:
+    zone = ZoneInfo(ledger.time_zone)
+    return [(hour.window_start.astimezone(zone).strftime("%a %H:%M"), hour.quantity) for hour in hours]
+
+
+def _hours_chart(hours: Sequence[HourUsage], meter: MeterMonth, ledger: Ledger) -> dict[str, object]:
+    local = _local_hours(hours, ledger)
+    series = {"name": meter.name, "values": [format(quantity, "f") for _, quantity in local], "is_forecast": False}
+    labels = [label for label, _ in local]
+    return {
+        "kind": "line",
+        "labels": labels,
+        "unit": meter.unit,
+        "is_stacked": False,
+        "series": [series],
+        "limit": None,
+    }
+
+
+def _key_bars(keys: Sequence[KeyUsage], labels: Mapping[UUID, str]) -> list[KeyBar]:
+    largest = max((key.quantity for key in keys), default=Decimal(0))
+    return [
+        KeyBar(
+            label=labels.get(key.api_key_id, str(key.api_key_id)) if key.api_key_id else "Imported, without a key",
+            quantity=key.quantity,
+            percent=int(key.quantity * _HUNDRED / largest) if largest else 0,
+        )
+        for key in keys[:6]
+    ]

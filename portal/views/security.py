@@ -1,0 +1,73 @@
+"""What guards the member's own sign-in, with links to the pages that change it."""
+
+from dataclasses import dataclass
+
+from allauth.mfa.models import Authenticator
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from portal.access import Portal, SignedInRequest, tenant_page
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityEntry:
+    """One thing that guards the sign-in."""
+
+    icon: str
+    title: str
+    text: str
+    url: str
+    label: str
+    state: str = ""
+    state_kind: str = ""
+
+
+@tenant_page("security")
+def security(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """The list, with what is switched on."""
+    kinds = list(Authenticator.objects.filter(user=request.user).values_list("type", flat=True))
+    return render(request, "portal/security.html", {"portal": portal, "entries": _entries(kinds)})
+
+
+def _entries(kinds: list[str]) -> list[SecurityEntry]:
+    has_app, passkeys = Authenticator.Type.TOTP in kinds, kinds.count(Authenticator.Type.WEBAUTHN)
+    has_codes = Authenticator.Type.RECOVERY_CODES in kinds
+    off, on = ("Off", "warn"), ("On", "ok")
+    return [
+        SecurityEntry(
+            "smartphone",
+            "Authenticator app",
+            "A code from an app on your phone is asked for after the password.",
+            reverse("mfa_deactivate_totp" if has_app else "mfa_activate_totp"),
+            "Switch off" if has_app else "Set up",
+            *(on if has_app else off),
+        ),
+        SecurityEntry(
+            "fingerprint",
+            "Passkeys and security keys",
+            "Sign in by fingerprint, face or a key on your ring. Nobody can phish them.",
+            reverse("mfa_list_webauthn" if passkeys else "mfa_add_webauthn"),
+            "Manage" if passkeys else "Add one",
+            *((f"{passkeys} added", "ok") if passkeys else off),
+        ),
+        SecurityEntry(
+            "key-round",
+            "Recovery codes",
+            "Each lets you in once when your phone is lost.",
+            reverse("mfa_view_recovery_codes" if has_codes else "mfa_index"),
+            "View" if has_codes else "See how",
+            *(("Ready", "ok") if has_codes else ("None", "")),
+        ),
+        SecurityEntry(
+            "settings-2",
+            "Password",
+            "At least ten characters, and not one that leaked.",
+            reverse("account_change_password"),
+            "Change",
+        ),
+        SecurityEntry("mail", "E-mail addresses", "Where codes and notices go.", reverse("account_email"), "Manage"),
+        SecurityEntry(
+            "monitor", "Sessions", "Every browser that is signed in as you.", reverse("usersessions_list"), "Review"
+        ),
+    ]

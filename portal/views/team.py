@@ -1,0 +1,156 @@
+"""Members and invitations of a tenant. What a role may do is decided by the services; the pages only hide what would be refused."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from accounts.domain.roles import Capability, Role, may_manage
+from accounts.errors import MailNotSentError, ProblemError
+from accounts.models import Invitation, Membership
+from accounts.selectors.directory import invitation_of_tenant, member_of_tenant, members_matching, open_invitations
+from accounts.services.members import change_role, invite_member, remove_member, revoke_invitation
+from portal.access import Portal, SignedInRequest, tenant_page
+from portal.confirmation import Confirmation, confirmation_page
+from portal.forms.keys import chosen
+from portal.forms.people import InviteForm, MembersFilterForm, RoleForm
+from portal.forms.problems import show_problem
+
+ROWS_ON_A_PAGE: Final = 25
+INVITATIONS_ON_A_PAGE: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """A member, and what the one who looks may do about it."""
+
+    member: Membership
+    may_change: bool
+    may_remove: bool
+
+
+@tenant_page("team")
+def team(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """The members, and the open invitations for those who may invite."""
+    form = MembersFilterForm(request.GET)
+    page = Paginator(members_matching(tenant_id=portal.tenant.pk, **chosen(form)), ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
+    page.object_list = [_row(request, portal, member) for member in page.object_list]
+    invitations = open_invitations(tenant_id=portal.tenant.pk, as_of=portal.as_of) if portal.may[Capability.MANAGE_MEMBERS] else []
+    context = {
+        "portal": portal,
+        "form": form,
+        "page": page,
+        "invitations": Paginator(invitations, INVITATIONS_ON_A_PAGE).get_page(1),
+    }
+    return render(request, "portal/team.html", context)
+
+
+@tenant_page("team", Capability.MANAGE_MEMBERS, methods=("GET", "HEAD", "POST"))
+def invite(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """Ask for an address and a role, and send the link."""
+    form = InviteForm(request.POST if request.method == "POST" else None, roles=_roles(portal), initial={"role": Role.DEVELOPER.value})
+    if form.is_valid() and _invite(request, portal, form):
+        return redirect("portal:team", portal.tenant.slug)
+    return render(request, "portal/invite.html", {"portal": portal, "form": form}, status=422 if form.errors else 200)
+
+
+@tenant_page("team", Capability.MANAGE_MEMBERS, methods=("GET", "HEAD", "POST"))
+def member(request: SignedInRequest, portal: Portal, membership_id: int) -> HttpResponse:
+    """A member's role."""
+    found = _member(portal, membership_id)
+    given = request.POST if request.method == "POST" else None
+    form = RoleForm(given, roles=_roles(portal), initial={"role": found.role})
+    if form.is_valid():
+        role = Role(form.cleaned_data["role"])
+        try:
+            change_role(membership=found, role=role, actor=portal.actor, as_of=portal.as_of)
+        except ProblemError as error:
+            show_problem(form, error)
+        else:
+            messages.success(request, f"{found.user.email} is now {role.value}.")
+            return redirect("portal:team", portal.tenant.slug)
+    context = {"portal": portal, "form": form, "member": found}
+    return render(request, "portal/member.html", context, status=422 if form.errors else 200)
+
+
+@tenant_page("team", methods=("GET", "HEAD", "POST"))
+def member_remove(request: SignedInRequest, portal: Portal, membership_id: int) -> HttpResponse:
+    """Ask first, then take a member out; everybody may leave."""
+    found = _member(portal, membership_id)
+    is_me = found.user_id == request.user.pk
+    back = reverse("portal:team", args=[portal.tenant.slug])
+    if request.method == "POST":
+        try:
+            remove_member(membership=found, actor=portal.actor, as_of=portal.as_of)
+        except ProblemError as error:
+            messages.error(request, error.detail)
+            return redirect(back)
+        messages.success(request, f"You have left {portal.tenant.name}." if is_me else f"{found.user.email} is removed.")
+        return redirect("portal:start" if is_me else back)
+    text = f"{found.user.email} can no longer open these pages. Keys that they made go on working: they belong to the organisation."
+    confirmation = Confirmation(
+        title=f"Leave {portal.tenant.name}?" if is_me else f"Remove {found.user.get_full_name()}?",
+        text="You can no longer open its pages, until somebody invites you again." if is_me else text,
+        label="Leave" if is_me else "Remove",
+        back=back,
+    )
+    return confirmation_page(request, portal, confirmation)
+
+
+@tenant_page("team", Capability.MANAGE_MEMBERS, methods=("GET", "HEAD", "POST"))
+def invitation_revoke(request: SignedInRequest, portal: Portal, invitation_id: int) -> HttpResponse:
+    """Ask first, then let the link die."""
+    found: Invitation | None = invitation_of_tenant(tenant_id=portal.tenant.pk, invitation_id=invitation_id)
+    if found is None:
+        raise Http404
+    back = reverse("portal:team", args=[portal.tenant.slug])
+    if request.method == "POST":
+        try:
+            revoke_invitation(invitation=found, actor=portal.actor, as_of=portal.as_of)
+        except ProblemError as error:
+            messages.error(request, error.detail)
+        else:
+            messages.success(request, f"The invitation of {found.email} is revoked.")
+        return redirect(back)
+    confirmation = Confirmation(
+        title="Revoke the invitation?", text=f"The link that was sent to {found.email} stops working.", label="Revoke", back=back
+    )
+    return confirmation_page(request, portal, confirmation)
+
+
+def _invite(request: SignedInRequest, portal: Portal, form: InviteForm) -> bool:
+    """Whether there is an invitation now; a refusal goes to the form, a mail that was not sent above the list."""
+    email = form.cleaned_data["email"]
+    try:
+        invite_member(
+            tenant=portal.tenant, email=email, role=Role(form.cleaned_data["role"]), actor=portal.actor, as_of=portal.as_of
+        )
+    except MailNotSentError as error:
+        messages.warning(request, error.detail)
+        return True
+    except ProblemError as error:
+        show_problem(form, error)
+        return False
+    messages.success(request, f"We sent an invitation to {email}.")
+    return True
+
+
+def _member(portal: Portal, membership_id: int) -> Membership:
+    found = member_of_tenant(tenant_id=portal.tenant.pk, membership_id=membership_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _row(request: SignedInRequest, portal: Portal, member: Membership) -> MemberRow:
+    may = may_manage(portal.role, Role(member.role))
+    return MemberRow(member, may_change=may, may_remove=may or member.user_id == request.user.pk)
+
+
+def _roles(portal: Portal) -> list[Role]:
+    """The roles that the one who looks may give."""
+    return [role for role in Role if may_manage(portal.role, role)]
