@@ -171,7 +171,11 @@ class EmbeddedPostgres:
 
     def _run(self, program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run one of PostgreSQL's programs as the cluster's account, apart from our own surroundings."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LD_", "LC_", "COUNTINGHOUSE_"))}
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PG", "LD_", "LC_", "COUNTINGHOUSE_"))
+        }
         return subprocess.run(
             [str(self._binaries().program(program)), *arguments],
             env=inherited | {"LC_ALL": "C", "HOME": "/"},
@@ -285,8 +289,8 @@ def _reachable_data_dir(wanted: Path) -> Path:
 
 
 def _socket_dir(data_dir: Path, account: ServerAccount) -> Path:
-    """The data directory itself, which is private; a short path where its own is too long for a socket."""
-    if len(os.fsencode(data_dir / SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX:
+    """The data directory itself, which is private; another where its path is too long, or reads as a list of hosts."""
+    if len(os.fsencode(data_dir / SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX and "," not in str(data_dir):
         return data_dir
     return Path("/tmp") / f"countinghouse-{account.uid}-{_digest(data_dir)}"  # noqa: S108 - its owner and mode are verified
 

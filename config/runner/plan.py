@@ -26,6 +26,7 @@ class Plan:
     data_dir: Path
     port: int
     web_workers: int
+    with_demo: bool
     database: EmbeddedPostgres | None
     environment: Mapping[str, str]
 
@@ -39,6 +40,7 @@ class Plan:
             data_dir=data_dir,
             port=port,
             web_workers=_number(environment, "WEB_WORKERS", 1, 64),
+            with_demo=environment.get("DEMO", "1") != "0",
             database=None if environment.get("DATABASE_URL") else EmbeddedPostgres(data_dir=data_dir / "postgres"),
             environment={
                 **development,

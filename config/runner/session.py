@@ -37,7 +37,7 @@ class Session:
         self.is_database_ours = bool(ownership.read_note().get("is_database_ours"))
         self.services = [
             Service("web", plan.web_command, plan.environment, str(CHECKOUT)),
-            Service("worker", plan.manage("qcluster"), plan.environment, str(CHECKOUT)),
+            Service("worker", plan.manage("qcluster", "--skip-checks"), plan.environment, str(CHECKOUT)),
         ]
 
     def serve(self) -> None:
@@ -70,7 +70,7 @@ class Session:
 
     def _prepare(self) -> None:
         say("Bringing the schema and the demo data up to date ...")
-        command = self.plan.manage("prepare", "--demo")
+        command = self.plan.manage("prepare", *(["--demo"] if self.plan.with_demo else []))
         outcome = subprocess.run(
             command,
             cwd=CHECKOUT,

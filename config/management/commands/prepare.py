@@ -15,6 +15,8 @@ class Command(BaseCommand):
 
     help = "Bring the schema and the schedules up to date; with --demo also the demo data."
 
+    requires_system_checks = ()  # `migrate` runs them
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--demo", action="store_true", help="also make the demo tenants, which takes some seconds once"
