@@ -37,6 +37,7 @@ class TestRun:
         """Make the directory and set the environment that the settings and the workers read."""
         self.directory = Path(tempfile.mkdtemp(prefix=RUN_PREFIX))
         self.directory.chmod(0o755)  # for the account that stands in for root
+        (self.directory / "static").mkdir()  # where WhiteNoise looks for collected files
         self.lock = os.open(self.directory / "alive.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.cluster = None if os.environ.get("DATABASE_URL") else cluster_in(self.directory)
