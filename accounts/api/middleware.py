@@ -20,9 +20,17 @@ from accounts.domain.identifiers import uuid7
 HEADER: Final = "X-Request-ID"
 _ACCEPTED: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?", re.ASCII)
 _VERSIONED_PREFIX: Final = "/api/v1/"
+_IDS_OF_CALLERS: Final = "/api/v1/events/"  # an event's id may end in a slash
 _NUL_ENCODED: Final = "%00"
 
 log = structlog.get_logger("countinghouse.access")
+
+
+def _without_trailing_slash(path: str) -> str:
+    """A slash at the end of an API path is not needed, and does no harm."""
+    if not path.startswith(_VERSIONED_PREFIX) or path.rstrip("/").startswith(_IDS_OF_CALLERS):
+        return path
+    return path.rstrip("/")
 
 
 class RequestIdMiddleware:
@@ -62,8 +70,7 @@ class RequestIdMiddleware:
             # PostgreSQL stores no NUL, so no address with one names anything.
             response: HttpResponseBase = HttpResponseBadRequest(b"The address contains a NUL character.")
         else:
-            if request.path_info.startswith(_VERSIONED_PREFIX):
-                request.path_info = request.path_info.rstrip("/") or "/"
+            request.path_info = _without_trailing_slash(request.path_info)
             response = self.get_response(request)
         is_ours = response.get("Content-Type", "").startswith((CONTENT_TYPE, "application/json"))
         if response.status_code >= HttpResponseBadRequest.status_code and is_api_path(request.path) and not is_ours:

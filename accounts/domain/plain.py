@@ -6,7 +6,9 @@ from decimal import Decimal
 from enum import Enum
 from uuid import UUID
 
-Plain = str | int | bool | None | list["Plain"] | dict[str, "Plain"]
+import msgspec
+
+Plain = str | int | bool | None | msgspec.Raw | list["Plain"] | dict[str, "Plain"]
 
 
 def plain_decimal(number: Decimal) -> str:
@@ -28,6 +30,8 @@ def to_plain(value: object) -> Plain:
     """Turn a value into what JSON knows. A float, or a type that nobody chose a form for, is our mistake."""
     if value is None or (isinstance(value, bool | int) and not isinstance(value, Enum)):
         return value
+    if isinstance(value, msgspec.Raw):
+        return value  # JSON already, as it was stored or sent
     if isinstance(value, str):
         return str(value.value) if isinstance(value, Enum) else str(value)
     if isinstance(value, Mapping):

@@ -56,6 +56,14 @@ def tenant_by_slug(slug: str) -> Tenant:
     return cast("Tenant", tenant)
 
 
+def tenant_by_id(tenant_id: UUID) -> Tenant:
+    """Return the tenant. Raises `NotFoundError`."""
+    tenant = Tenant.objects.filter(pk=tenant_id).first()
+    if tenant is None:
+        raise NotFoundError
+    return cast("Tenant", tenant)
+
+
 def tenants_page(request: PageRequest) -> Page[Tenant]:
     """Return all tenants by pages, the newest first."""
     return page_of(Tenant.objects.all(), request, instant_field="created_at", parse_id=UUID)

@@ -6,8 +6,6 @@ somebody who is signed in and has verified the address it was sent to: a forward
 to others, and the owner who invited jane@example.com gets Jane, or nobody.
 """
 
-import hashlib
-import secrets
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -16,9 +14,9 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from accounts.domain.actor import Actor
+from accounts.domain.invitation_token import make_token, token_digest
 from accounts.domain.roles import Capability, Role, may_manage
 from accounts.domain.tenant_settings import is_email
-from accounts.domain.transitions import TenantStatus
 from accounts.errors import (
     AlreadyMemberError,
     FieldError,
@@ -31,6 +29,7 @@ from accounts.errors import (
     TooManyInvitationsError,
 )
 from accounts.models import Invitation, Membership, Tenant, User
+from accounts.selectors.invitations import open_invitation
 from accounts.services.audit import record_audit
 from accounts.services.mail import send_invitation
 from accounts.services.rights import lock_tenant, require_capability, role_of_actor
@@ -38,12 +37,6 @@ from accounts.services.rights import lock_tenant, require_capability, role_of_ac
 INVITATION_VALID: Final = timedelta(days=7)
 INVITATIONS_OPEN_MAX: Final = 50
 INVITATIONS_PER_DAY_MAX: Final = 100
-_TOKEN_BYTES: Final = 32
-
-
-def token_digest(token: str) -> bytes:
-    """Return the SHA-256 under which an invitation is found."""
-    return hashlib.sha256(token.encode()).digest()
 
 
 def invite_member(*, tenant: Tenant, email: str, role: Role, actor: Actor, as_of: datetime) -> Invitation:
@@ -56,7 +49,7 @@ def invite_member(*, tenant: Tenant, email: str, role: Role, actor: Actor, as_of
     if not is_email(address):
         refusal = FieldError("/email", "invalid_email", "An e-mail address.")
         raise InvalidFieldsError(refusal.detail, field_errors=(refusal,))
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    token = make_token()
     with transaction.atomic():
         current = lock_tenant(tenant.pk)
         _check_may_give(actor, current, role)
@@ -77,20 +70,6 @@ def invite_member(*, tenant: Tenant, email: str, role: Role, actor: Actor, as_of
         )
         _audit(actor, "member.invited", invitation, as_of, after={"email": address, "role": role})
         transaction.on_commit(partial(send_invitation, invitation=invitation, token=token, inviter=actor.label))
-    return invitation
-
-
-def open_invitation(*, token: str, as_of: datetime) -> Invitation:
-    """Return the invitation that a link names. Raises `InvitationInvalidError`: it does not tell why."""
-    invitation: Invitation | None = (
-        Invitation.objects.open_at(as_of)
-        .filter(token_digest=token_digest(token))
-        .exclude(tenant__status=TenantStatus.CLOSED)
-        .select_related("tenant")
-        .first()
-    )
-    if invitation is None:
-        raise InvitationInvalidError
     return invitation
 
 

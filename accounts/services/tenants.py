@@ -168,6 +168,13 @@ def close_tenant(*, tenant: Tenant, reason: str, actor: Actor, as_of: datetime) 
     return _change_status(tenant, TenantStatus.CLOSED, reason=reason, actor=actor, as_of=as_of)
 
 
+def change_tenant_status(*, tenant: Tenant, status: TenantStatus, reason: str, actor: Actor, as_of: datetime) -> Tenant:
+    """Bring the tenant to `status`, or leave it where it is there already. Raises `TenantStatusError`."""
+    if tenant.status == status:
+        return tenant
+    return _change_status(tenant, status, reason=reason, actor=actor, as_of=as_of)
+
+
 def _change_status(tenant: Tenant, status: TenantStatus, *, reason: str, actor: Actor, as_of: datetime) -> Tenant:
     """Compare and set: of two who change the same status at once, one does, and one is told."""
     with transaction.atomic():

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path, register_converter
 
 from metering.api.access_logs import AccessLogsView
 from metering.api.events import EventsView, EventView, EventVoidView
+from metering.api.operator_tenants import OperatorTenantView
 from metering.api.usage import DailyUsageView, MonthlyUsageView, QueryUsageView, RealtimeUsageView
 
 
@@ -32,4 +33,5 @@ urlpatterns: list[URLPattern] = [
     path("usage/daily", DailyUsageView.as_view(), name="api-usage-daily"),
     path("usage/realtime", RealtimeUsageView.as_view(), name="api-usage-realtime"),
     path("usage/query", QueryUsageView.as_view(), name="api-usage-query"),
+    path("operator/tenants/<slug:slug>", OperatorTenantView.as_view(), name="api-operator-tenant"),
 ]

@@ -1,0 +1,234 @@
+"""`/keys`: a tenant's keys. The secret is in the answer to a creation and to a rotation, once, and nowhere else."""
+
+from datetime import timedelta
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import actor_of, principal_of
+from accounts.api.fields import InstantField, QuantityField, StrictSerializer, TextField, WholeNumberField
+from accounts.api.idempotency import idempotent
+from accounts.api.pagination import PAGE_PARAMETERS, read_page
+from accounts.api.parsers import body_object
+from accounts.api.schema import IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
+from accounts.api.tenancy import require_active, tenant_of
+from accounts.api.views import ApiView
+from accounts.domain.api_key import KeyKind
+from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS, Scope
+from accounts.models import ApiKey
+from accounts.selectors.api_keys import key_of_tenant, keys_page
+from accounts.selectors.tenants import tenant_by_id
+from accounts.services.api_keys import (
+    CIDRS_MAX,
+    GRACE_MAX,
+    NAME_CHARACTERS_MAX,
+    CreatedKey,
+    create_api_key,
+    revoke_api_key,
+    rotate_api_key,
+)
+
+TENANT_KINDS: Final = (KeyKind.LIVE, KeyKind.TEST)
+
+
+class ThrottleSchema(StrictSerializer):
+    """Requests a second, and how many at once."""
+
+    rate = WholeNumberField(help_text="Requests a second.")
+    burst = WholeNumberField(help_text="Requests at once.")
+
+
+class KeyInput(StrictSerializer):
+    """What a new key is to be."""
+
+    name = TextField(max_length=NAME_CHARACTERS_MAX)
+    kind = serializers.ChoiceField(
+        choices=[kind.value for kind in TENANT_KINDS], required=False, help_text="By default that of the key that asks."
+    )
+    scopes = serializers.ListField(
+        child=TextField(max_length=30), max_length=20, help_text=f"Of: {', '.join(SCOPES_FOR_TENANT_KEYS)}."
+    )
+    expires_at = InstantField(required=False, allow_null=True, default=None)
+    allowed_cidrs = serializers.ListField(
+        child=TextField(max_length=50), max_length=CIDRS_MAX, required=False, default=list
+    )
+    quota = QuantityField(
+        required=False, allow_null=True, default=None, help_text="Most API requests in a calendar month."
+    )
+    throttle = ThrottleSchema(required=False, allow_null=True, default=None)
+
+
+class RotationInput(StrictSerializer):
+    """How long the old key works on."""
+
+    grace_seconds = WholeNumberField(
+        required=False,
+        default=0,
+        min_value=0,
+        max_value=int(GRACE_MAX.total_seconds()),
+        help_text="0 ends the old key at once.",
+    )
+
+
+class KeySchema(serializers.Serializer[Any]):
+    """A key without its secret."""
+
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=[kind.value for kind in TENANT_KINDS])
+    name = serializers.CharField()
+    prefix = serializers.CharField(help_text="The first 12 characters.")
+    last_four = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField())
+    allowed_cidrs = serializers.ListField(child=serializers.CharField())
+    quota = QuantityField(allow_null=True)
+    throttle = ThrottleSchema(allow_null=True)
+    rotated_from = serializers.UUIDField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True, help_text="To the minute.")
+
+
+class CreatedKeySchema(KeySchema):
+    """A new key with its secret, this once."""
+
+    secret = serializers.CharField()
+
+
+class KeyPageSchema(serializers.Serializer[Any]):
+    """A page of keys."""
+
+    data = KeySchema(many=True)  # type: ignore[assignment] # the contract's name; DRF takes declared fields off the class
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+def present_key(key: ApiKey) -> dict[str, object]:
+    """Return what the API shows of a key."""
+    throttle = None if key.throttle_rate is None else {"rate": key.throttle_rate, "burst": key.throttle_burst}
+    return {
+        "id": key.pk,
+        "kind": key.kind,
+        "name": key.name,
+        "prefix": key.prefix,
+        "last_four": key.last_four,
+        "scopes": key.scopes,
+        "allowed_cidrs": key.allowed_cidrs,
+        "quota": key.quota,
+        "throttle": throttle,
+        "rotated_from": key.rotated_from_id,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+        "last_used_at": key.last_used_at,
+    }
+
+
+def _created(created: CreatedKey) -> Response:
+    body = {**present_key(created.key), "secret": created.secret}
+    return Response(body, status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+
+
+class KeysView(ApiView):
+    """The list, and making keys."""
+
+    scopes: ClassVar = {"GET": Scope.KEYS_MANAGE, "POST": Scope.KEYS_MANAGE}
+
+    @extend_schema(
+        operation_id="list_keys",
+        tags=["Keys"],
+        summary="List keys",
+        parameters=[*PAGE_PARAMETERS, TENANT_PARAMETER],
+        responses={200: KeyPageSchema, **problems(403, 404, 422)},
+    )
+    def get(self, request: Request) -> Response:
+        """List the tenant's keys, ended ones included, the newest first."""
+        tenant = tenant_of(request)
+        return Response(read_page(request, lambda page: keys_page(tenant_id=tenant.id, request=page), present_key))
+
+    @extend_schema(
+        operation_id="create_key",
+        tags=["Keys"],
+        summary="Make a key",
+        parameters=[IDEMPOTENCY_PARAMETER, TENANT_PARAMETER],
+        request=KeyInput,
+        responses={201: CreatedKeySchema, **problems(400, 402, 403, 404, 409, 413, 415, 422)},
+    )
+    @idempotent(is_sealed=True)
+    def post(self, request: Request) -> Response:
+        """Make a key; its secret is in this answer alone."""
+        principal, tenant = principal_of(request), tenant_of(request)
+        require_active(tenant)
+        given = KeyInput(data=body_object(request))
+        given.is_valid(raise_exception=True)
+        terms = given.validated_data
+        throttle = terms["throttle"] or {"rate": None, "burst": None}
+        created = create_api_key(
+            tenant=tenant_by_id(tenant.id),
+            kind=KeyKind(terms.get("kind", KeyKind.LIVE if principal.is_live else KeyKind.TEST)),
+            name=terms["name"],
+            scopes=terms["scopes"],
+            expires_at=terms["expires_at"],
+            allowed_cidrs=terms["allowed_cidrs"],
+            throttle_rate=throttle["rate"],
+            throttle_burst=throttle["burst"],
+            quota=terms["quota"],
+            actor=actor_of(request),
+            granted_by=principal,
+            as_of=timezone.now(),
+        )
+        return _created(created)
+
+
+class KeyRotationView(ApiView):
+    """Replacing a key."""
+
+    scopes: ClassVar = {"POST": Scope.KEYS_MANAGE}
+
+    @extend_schema(
+        operation_id="rotate_key",
+        tags=["Keys"],
+        summary="Rotate a key",
+        parameters=[IDEMPOTENCY_PARAMETER, TENANT_PARAMETER],
+        request=RotationInput,
+        responses={201: CreatedKeySchema, **problems(400, 402, 403, 404, 409, 413, 415, 422)},
+    )
+    @idempotent(is_sealed=True)
+    def post(self, request: Request, key_id: UUID) -> Response:
+        """Make a successor with the same terms; the old key works until the grace ends."""
+        tenant = tenant_of(request)
+        require_active(tenant)
+        given = RotationInput(data=body_object(request))
+        given.is_valid(raise_exception=True)
+        created = rotate_api_key(
+            key=key_of_tenant(tenant_id=tenant.id, key_id=key_id),
+            grace=timedelta(seconds=given.validated_data["grace_seconds"]),
+            actor=actor_of(request),
+            granted_by=principal_of(request),
+            as_of=timezone.now(),
+        )
+        return _created(created)
+
+
+class KeyView(ApiView):
+    """Ending a key."""
+
+    scopes: ClassVar = {"DELETE": Scope.KEYS_MANAGE}
+
+    @extend_schema(
+        operation_id="revoke_key",
+        tags=["Keys"],
+        summary="Revoke a key",
+        parameters=[TENANT_PARAMETER],
+        responses={204: None, **problems(403, 404, 422)},
+    )
+    def delete(self, request: Request, key_id: UUID) -> Response:
+        """Revoke a key in every process within a second; a second time changes nothing."""
+        key = key_of_tenant(tenant_id=tenant_of(request).id, key_id=key_id)
+        revoke_api_key(key=key, actor=actor_of(request), as_of=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,135 @@
+"""`/operator/tenants`: tenants, for the operator's own programs and people.
+
+One tenant is shown and changed in `metering.api.operator_tenants`, since a new time zone has usage cut anew.
+"""
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import ApiKeyAuthentication, StaffSessionAuthentication, actor_of
+from accounts.api.fields import StrictSerializer, TextField, WholeNumberField
+from accounts.api.idempotency import idempotent
+from accounts.api.pagination import PAGE_PARAMETERS, read_page
+from accounts.api.parsers import body_object
+from accounts.api.permissions import IsOperator
+from accounts.api.schema import IDEMPOTENCY_PARAMETER, problems
+from accounts.api.views import ApiView
+from accounts.domain.transitions import TenantStatus
+from accounts.models import Tenant
+from accounts.selectors.tenants import tenants_page
+from accounts.services.onboarding import onboard_tenant
+
+
+class SettingsInput(StrictSerializer):
+    """What a tenant may be given; every name is optional."""
+
+    time_zone = TextField(required=False, max_length=64, help_text="IANA name.")
+    currency = TextField(required=False, max_length=3, help_text="ISO 4217.")
+    backfill_days = WholeNumberField(required=False, help_text="How far back an event's time may lie.")
+    legal_name = TextField(required=False, allow_blank=True, max_length=200)
+    billing_email = TextField(required=False, allow_blank=True, max_length=254)
+    address_line1 = TextField(required=False, allow_blank=True, max_length=200)
+    address_line2 = TextField(required=False, allow_blank=True, max_length=200)
+    postal_code = TextField(required=False, allow_blank=True, max_length=20)
+    city = TextField(required=False, allow_blank=True, max_length=100)
+    region = TextField(required=False, allow_blank=True, max_length=100)
+    country = TextField(required=False, allow_blank=True, max_length=2, help_text="ISO 3166-1, two letters.")
+    tax_id = TextField(required=False, allow_blank=True, max_length=50)
+
+
+class TenantInput(SettingsInput):
+    """A new tenant."""
+
+    name = TextField(max_length=120)
+    slug = TextField(required=False, max_length=50, help_text="By default made from the name.")
+    owner_email = TextField(required=False, max_length=254, help_text="Is invited as the owner.")
+
+
+class TenantSchema(serializers.Serializer[Any]):
+    """A tenant."""
+
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    status = serializers.ChoiceField(choices=[status.value for status in TenantStatus])
+    status_reason = serializers.CharField()
+    time_zone = serializers.CharField()
+    currency = serializers.CharField()
+    backfill_days = serializers.IntegerField()
+    legal_name = serializers.CharField()
+    billing_email = serializers.CharField()
+    address_line1 = serializers.CharField()
+    address_line2 = serializers.CharField()
+    postal_code = serializers.CharField()
+    city = serializers.CharField()
+    region = serializers.CharField()
+    country = serializers.CharField()
+    tax_id = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class TenantPageSchema(serializers.Serializer[Any]):
+    """A page of tenants."""
+
+    data = TenantSchema(many=True)  # type: ignore[assignment] # the contract's name; DRF takes declared fields off the class
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+SHOWN = tuple(TenantSchema().fields)
+
+
+def present_tenant(tenant: Tenant) -> dict[str, object]:
+    """Return what the operator sees of a tenant."""
+    return {name: getattr(tenant, name) for name in SHOWN}
+
+
+class OperatorView(ApiView):
+    """A view for a service key with the scope `operator`, or for staff with Django's permission on tenants."""
+
+    authentication_classes = [ApiKeyAuthentication, StaffSessionAuthentication]
+    permission_classes = [IsOperator]
+
+
+class OperatorTenantsView(OperatorView):
+    """The list, and making tenants."""
+
+    @extend_schema(
+        operation_id="list_tenants",
+        tags=["Operator"],
+        summary="List tenants",
+        parameters=PAGE_PARAMETERS,
+        responses={200: TenantPageSchema, **problems(403, 422)},
+    )
+    def get(self, request: Request) -> Response:
+        """List tenants, the newest first."""
+        return Response(read_page(request, tenants_page, present_tenant))
+
+    @extend_schema(
+        operation_id="create_tenant",
+        tags=["Operator"],
+        summary="Make a tenant",
+        parameters=[IDEMPOTENCY_PARAMETER],
+        request=TenantInput,
+        responses={201: TenantSchema, **problems(400, 403, 409, 413, 415, 422)},
+    )
+    @idempotent()
+    def post(self, request: Request) -> Response:
+        """Make a tenant, and invite its owner where an address is given."""
+        given = TenantInput(data=body_object(request))
+        given.is_valid(raise_exception=True)
+        settings = dict(given.validated_data)
+        tenant = onboard_tenant(
+            name=settings.pop("name"),
+            slug=settings.pop("slug", None),
+            owner_email=settings.pop("owner_email", None),
+            settings=settings,
+            actor=actor_of(request),
+            as_of=timezone.now(),
+        )
+        return Response(present_tenant(tenant), status.HTTP_201_CREATED)

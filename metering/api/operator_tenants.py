@@ -1,0 +1,62 @@
+"""`/operator/tenants/{slug}`: one tenant, for the operator. It stands here, above accounts, since a new time zone has usage cut anew."""
+
+from django.db import transaction
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import actor_of
+from accounts.api.fields import TextField
+from accounts.api.operator import OperatorView, SettingsInput, TenantSchema, present_tenant
+from accounts.api.parsers import body_object
+from accounts.api.schema import problems
+from accounts.domain.transitions import TenantStatus
+from accounts.selectors.tenants import tenant_by_slug
+from accounts.services.tenants import change_tenant_status
+from metering.services.tenants import change_tenant
+
+
+class TenantChange(SettingsInput):
+    """What is to change; every name is optional."""
+
+    name = TextField(required=False, max_length=120)
+    status = serializers.ChoiceField(choices=[status.value for status in TenantStatus], required=False)
+    status_reason = TextField(required=False, allow_blank=True, max_length=200, help_text="Goes with a status.")
+
+
+class OperatorTenantView(OperatorView):
+    """One tenant, shown and changed."""
+
+    @extend_schema(
+        operation_id="get_tenant",
+        tags=["Operator"],
+        summary="Show a tenant",
+        responses={200: TenantSchema, **problems(403, 404)},
+    )
+    def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002 - the handler's signature
+        """Show a tenant."""
+        return Response(present_tenant(tenant_by_slug(slug)))
+
+    @extend_schema(
+        operation_id="change_tenant",
+        tags=["Operator"],
+        summary="Change a tenant",
+        request=TenantChange,
+        responses={200: TenantSchema, **problems(400, 403, 404, 409, 413, 415, 422)},
+    )
+    def patch(self, request: Request, slug: str) -> Response:
+        """Change settings, the status, or both at once; suspending is effective within a second."""
+        given = TenantChange(data=body_object(request))
+        given.is_valid(raise_exception=True)
+        changes = dict(given.validated_data)
+        status, reason = changes.pop("status", None), changes.pop("status_reason", "")
+        actor, as_of = actor_of(request), timezone.now()
+        with transaction.atomic():
+            tenant = change_tenant(tenant=tenant_by_slug(slug), changes=changes, actor=actor, as_of=as_of)
+            if status is not None:
+                tenant = change_tenant_status(
+                    tenant=tenant, status=TenantStatus(status), reason=reason, actor=actor, as_of=as_of
+                )
+        return Response(present_tenant(tenant))
