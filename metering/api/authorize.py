@@ -1,0 +1,131 @@
+"""`POST /authorize`: may this request pass? One atomic step checks every limit and records the event only where all allow it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import principal_of
+from accounts.api.idempotency import idempotent
+from accounts.api.parsers import RawJSONParser, body_bytes
+from accounts.api.problems import FORM_CODES
+from accounts.api.schema import IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
+from accounts.api.tenancy import require_active, tenant_of
+from accounts.api.views import ApiView
+from accounts.domain.identifiers import uuid7
+from accounts.domain.principal import TenantFacts
+from accounts.domain.scopes import Scope
+from accounts.errors import FieldError, MalformedBodyError
+from metering.api.rate_limit_headers import limits_body, rate_limit_headers, refusal_error
+from metering.api.reporting import rules_for
+from metering.domain.event_input import ParsedEvent, Rejection, decode_object, parse_event, pointer_part
+from metering.errors import EventRefusedError
+from metering.services.limits.authorization import ask, authorize
+
+FIELDS: Final = frozenset({"id", "type", "quantity", "subject", "properties", "record", "tenant"})
+
+
+class AuthorizeSchema(serializers.Serializer[Any]):
+    """The request that wants to pass, as the event that it would be."""
+
+    type = serializers.CharField(max_length=100)
+    id = serializers.CharField(
+        max_length=255, required=False, help_text="Makes a retry safe; by default a new one is made."
+    )
+    quantity = serializers.DecimalField(max_digits=20, decimal_places=9, required=False, help_text="Default 1.")
+    subject = serializers.CharField(max_length=255, required=False, allow_null=True)
+    properties = serializers.DictField(required=False)
+    record = serializers.BooleanField(
+        required=False, help_text="False only asks: nothing is taken or recorded. Default true."
+    )
+    tenant = serializers.SlugField(required=False, help_text="For service keys only.")
+
+
+class LimitSchema(serializers.Serializer[Any]):
+    """One limit, and where the client stands with it."""
+
+    name = serializers.CharField()
+    limit = serializers.DecimalField(max_digits=20, decimal_places=9)
+    remaining = serializers.DecimalField(max_digits=65, decimal_places=30)
+    resets_at = serializers.DateTimeField(help_text="When a quota begins anew, or a throttle is whole again.")
+
+
+class AuthorizedSchema(serializers.Serializer[Any]):
+    """The request may pass."""
+
+    allowed = serializers.BooleanField()
+    event_id = serializers.CharField(allow_null=True, help_text="Null where `record` was false.")
+    limits = LimitSchema(many=True)
+
+
+class AuthorizeView(ApiView):
+    """`POST /authorize`."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.EVENTS_WRITE}
+    parser_classes = [RawJSONParser]
+
+    @extend_schema(
+        operation_id="authorize",
+        request=AuthorizeSchema,
+        parameters=[IDEMPOTENCY_PARAMETER, TENANT_PARAMETER],
+        responses={200: AuthorizedSchema, **problems(400, 402, 403, 404, 409, 413, 415, 422, 429)},
+        tags=["authorize"],
+    )
+    @idempotent()
+    def post(self, request: Request) -> Response:
+        """Ask for one request to pass, and count it where it may. A retry with the same id is allowed and counts nothing."""
+        as_of, principal = timezone.now(), principal_of(request)
+        _ = request.data
+        members = decode_object(body_bytes(request))
+        tenant = tenant_named_in(request, members)
+        require_active(tenant)
+        is_recorded = record_flag(members)
+        event = event_of(members, tenant, as_of, accepts_tenant=principal.tenant is None)
+        if is_recorded:
+            decision = authorize(principal=principal, tenant=tenant, event=event, as_of=as_of).decision
+        else:
+            decision = ask(principal=principal, tenant=tenant, event=event, as_of=as_of)
+        if not decision.is_allowed:
+            raise refusal_error(decision, as_of)
+        body = {"allowed": True, "event_id": event.id if is_recorded else None, "limits": limits_body(decision.limits)}
+        return Response(body, headers=rate_limit_headers(decision.limits, as_of))
+
+
+def tenant_named_in(request: Request, members: Mapping[str, Any]) -> TenantFacts:
+    """The key's tenant; for a service key the one that the body or the header names."""
+    named = members.get("tenant")
+    return tenant_of(request, named if isinstance(named, str) else None)
+
+
+def record_flag(members: Mapping[str, Any]) -> bool:
+    """Read `record`. Raises 400 where it is not a boolean."""
+    value = members.get("record", True)
+    if isinstance(value, bool):
+        return value
+    refused = FieldError("/record", "invalid_type", "True or false.")
+    raise MalformedBodyError(refused.detail, field_errors=(refused,), code=refused.code)
+
+
+def event_of(members: Mapping[str, Any], tenant: TenantFacts, as_of: datetime, *, accepts_tenant: bool) -> ParsedEvent:
+    """Read the event that the request would be. Raises what `POST /events` raises for the same fields."""
+    for name in members:
+        # A time would let a client choose the period whose quota it uses, so the call has no such field.
+        if name not in FIELDS:
+            raise rejection_error(Rejection(0, None, "unknown_field", "No such field.", f"/{pointer_part(name)}"))
+    fields = {"id": str(uuid7(as_of)), **{name: value for name, value in members.items() if name != "record"}}
+    verdict = parse_event(fields, 0, as_of, rules_for(tenant, as_of, accepts_tenant=accepts_tenant))
+    if isinstance(verdict, Rejection):
+        raise rejection_error(verdict)
+    return verdict
+
+
+def rejection_error(rejection: Rejection) -> MalformedBodyError | EventRefusedError:
+    """The problem of a body that is not of the form (400), or of a field that is refused (422)."""
+    kind = MalformedBodyError if rejection.code in FORM_CODES else EventRefusedError
+    refused = FieldError(rejection.pointer, rejection.code, rejection.detail)
+    return kind(rejection.detail, field_errors=(refused,), code=rejection.code)

@@ -1,0 +1,116 @@
+"""Three resources to try metering on, each metered by the decorator that an adopter's own views would use."""
+
+import secrets
+import string
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import principal_of
+from accounts.api.parsers import body_bytes
+from accounts.api.permissions import HasScope
+from accounts.api.schema import TENANT_PARAMETER, problems
+from accounts.api.views import ApiView
+from metering.api.metered import metered
+from metering.api.parameters import refuse
+
+LENGTH_DEFAULT: Final = 7
+LENGTH_MAX: Final = 1000
+_ALPHABET: Final = string.ascii_letters + string.digits
+
+
+def answer_schema(name: str, field: str, kind: serializers.Field[Any, Any, Any, Any]) -> serializers.Serializer[Any]:
+    """The form of a demo's answer."""
+    return inline_serializer(
+        name, {field: kind, "timestamp": serializers.DateTimeField(), "api_key_id": serializers.UUIDField()}
+    )
+
+
+class DemoView(ApiView):
+    """Any valid key may call, whatever its scopes."""
+
+    permission_classes = [HasScope]
+
+
+class DemoExampleView(DemoView):
+    """`GET /demo/example`."""
+
+    @extend_schema(
+        operation_id="demo_example",
+        parameters=[TENANT_PARAMETER],
+        responses={
+            200: answer_schema("DemoExample", "message", serializers.CharField()),
+            **problems(402, 403, 404, 422, 429),
+        },
+        tags=["demo"],
+    )
+    @metered()
+    def get(self, request: Request) -> Response:
+        """A greeting."""
+        return Response({"message": "Hello. This request was metered.", **_signature(request)})
+
+
+class DemoDataView(DemoView):
+    """`POST /demo/data`."""
+
+    @extend_schema(
+        operation_id="demo_data",
+        request=OpenApiTypes.ANY,
+        parameters=[TENANT_PARAMETER],
+        responses={
+            200: answer_schema("DemoData", "data", serializers.JSONField()),
+            **problems(400, 402, 403, 404, 413, 415, 422, 429),
+        },
+        tags=["demo"],
+    )
+    @metered()
+    def post(self, request: Request) -> Response:
+        """The body again, to the letter."""
+        _ = request.data
+        body = body_bytes(request)
+        return Response({"data": msgspec.Raw(body) if body else None, **_signature(request)})
+
+
+class DemoRandomStringsView(DemoView):
+    """`GET /demo/random/strings`."""
+
+    @extend_schema(
+        operation_id="demo_random_strings",
+        parameters=[
+            OpenApiParameter(
+                "len", int, description=f"How many characters, 1 to {LENGTH_MAX}; {LENGTH_DEFAULT} by default."
+            ),
+            TENANT_PARAMETER,
+        ],
+        responses={
+            200: answer_schema("DemoString", "data", serializers.CharField()),
+            **problems(402, 403, 404, 422, 429),
+        },
+        tags=["demo"],
+    )
+    @metered()
+    def get(self, request: Request) -> Response:
+        """Random letters and digits."""
+        length = length_of(request)
+        return Response({"data": "".join(secrets.choice(_ALPHABET) for _ in range(length)), **_signature(request)})
+
+
+def length_of(request: Request) -> int:
+    """Read `len`. Raises 422."""
+    text = request.query_params.get("len", str(LENGTH_DEFAULT))
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(LENGTH_MAX))
+    if not is_number or not 1 <= int(text) <= LENGTH_MAX:
+        refuse("len", "invalid_length", f"A whole number from 1 to {LENGTH_MAX}.")
+    return int(text)
+
+
+def _signature(request: Request) -> dict[str, datetime | UUID]:
+    return {"timestamp": timezone.now(), "api_key_id": principal_of(request).key_id}

@@ -1,0 +1,145 @@
+"""Metering for any view of an adopter's own: a decorator, and a permission class for REST framework.
+
+    @metered()                                     # a Django view, or a handler of a REST framework view
+    @metered(quantity=lambda request: len(request.data["items"]))
+    permission_classes = [MeteredPermission]       # every method of a REST framework view
+
+The request is authorised and counted before the view runs, in the one step of `POST /authorize`: a request that has run is
+counted, whatever it answers, and one that is refused never runs. What is known only afterwards, the status and the length of
+the answer, is no part of the event; `POST /access-logs` reports those.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from functools import wraps
+from typing import Any, Final
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts.api.authentication import ApiKeyAuthentication, principal_of
+from accounts.api.parsers import django_request
+from accounts.api.problems import render_problem
+from accounts.api.tenancy import require_active, tenant_of
+from accounts.domain.identifiers import uuid7
+from accounts.domain.principal import TenantFacts
+from accounts.errors import ProblemError
+from metering.api.rate_limit_headers import rate_limit_headers, refusal_error
+from metering.api.reporting import rules_for
+from metering.domain.event_input import ParsedEvent, Rejection, parse_event
+from metering.errors import EventRefusedError
+from metering.services.limits.authorization import authorize
+
+Quantity = int | Decimal | Callable[[Request], int | Decimal]
+View = Callable[..., HttpResponseBase]
+
+HTTP_REQUEST: Final = "http_request"
+PATH_CHARACTERS_MAX: Final = 1000
+# A browser asks with OPTIONS whether it may send the request, and has no key to show.
+UNMETERED_METHOD: Final = "OPTIONS"
+
+
+def metered(event_type: str = HTTP_REQUEST, *, quantity: Quantity = 1) -> Callable[[View], View]:
+    """Ask for a valid key, and let the request pass and count it if its limits allow it.
+
+    In a Django view the caller is in `request.auth` afterwards, and a refusal is answered as a problem; a view that takes
+    POST with a key instead of a cookie is also `csrf_exempt`. In a REST framework view a refusal is raised.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def answer(*args: Any, **kwargs: Any) -> HttpResponseBase:
+            request = _request_among(args)
+            if isinstance(request, Request):
+                headers = admit(request, event_type=event_type, quantity=quantity)
+            else:
+                try:
+                    headers = admit(_with_key(request), event_type=event_type, quantity=quantity)
+                except ProblemError as error:
+                    return render_problem(request, error)
+            response = view(*args, **kwargs)
+            for name, value in headers.items():
+                response[name] = value
+            return response
+
+        return answer
+
+    return decorate
+
+
+class MeteredPermission(BasePermission):
+    """Meters every method of a view; the last of its permissions, so that only who may is counted.
+
+    The view may name its own `metered_event_type` and `metered_quantity`.
+    """
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Pass and count, or raise what refuses the request."""
+        if request.method == UNMETERED_METHOD:
+            return True
+        event_type: str = getattr(view, "metered_event_type", HTTP_REQUEST)
+        quantity: Quantity = getattr(view, "metered_quantity", 1)
+        # What stands here when a view begins is set on its response, whatever the response is.
+        view.headers.update(admit(request, event_type=event_type, quantity=quantity))
+        return True
+
+
+def admit(request: Request, *, event_type: str, quantity: Quantity) -> dict[str, str]:
+    """Authorise and count a request; return the rate-limit headers of its response.
+
+    Raises 401, 402, 403 or 429, for service keys also 404 and 422, and 503 where a store is down.
+    """
+    as_of, principal = timezone.now(), principal_of(request)
+    tenant = tenant_of(request)
+    require_active(tenant)
+    event = _event_of(request, tenant, event_type, quantity(request) if callable(quantity) else quantity, as_of)
+    decision = authorize(principal=principal, tenant=tenant, event=event, as_of=as_of).decision
+    if not decision.is_allowed:
+        raise refusal_error(decision, as_of)
+    return rate_limit_headers(decision.limits, as_of)
+
+
+def resource_path(request: Request) -> str:
+    """The path as the URL configuration writes it, so that `/orders/17` and `/orders/18` are one resource."""
+    match = django_request(request).resolver_match
+    path = request.path if match is None or match.route is None else f"/{match.route}"
+    return path[:PATH_CHARACTERS_MAX]
+
+
+def _event_of(
+    request: Request, tenant: TenantFacts, event_type: str, quantity: int | Decimal, as_of: datetime
+) -> ParsedEvent:
+    """The event of one request. Its id is ours: one that a client could choose would let it repeat a request for free."""
+    members = {
+        "id": str(uuid7(as_of)),
+        "type": event_type,
+        "quantity": quantity,
+        "properties": {"http_method": request.method, "resource_path": resource_path(request)},
+    }
+    verdict = parse_event(members, 0, as_of, rules_for(tenant, as_of, accepts_tenant=False))
+    if not isinstance(verdict, Rejection):
+        return verdict
+    if verdict.code == "unknown_event_type":
+        raise ImproperlyConfigured(f"A metered view names the event type {event_type!r}, which does not exist.")
+    raise EventRefusedError(verdict.detail, code=verdict.code)
+
+
+def _request_among(args: tuple[Any, ...]) -> HttpRequest | Request:
+    """A function has the request first, a method second."""
+    for argument in args[:2]:
+        if isinstance(argument, HttpRequest | Request):
+            return argument
+    raise ImproperlyConfigured("@metered belongs on a view: its first argument is the request.")
+
+
+def _with_key(request: HttpRequest) -> Request:
+    """Give a Django view's request what REST framework's has; the caller is set on both."""
+    checked = Request(request, authenticators=[ApiKeyAuthentication()])
+    principal_of(checked)
+    return checked
