@@ -103,7 +103,8 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM pg_advisory_xact_lock(7310468202);
-    IF to_regclass('public.' || partition) IS NOT NULL THEN
+    -- Asked of the table, by a new snapshot: to_regclass remembers its answer from before the wait.
+    IF EXISTS (SELECT FROM pg_class WHERE relname = partition AND relnamespace = 'public'::regnamespace) THEN
         RETURN false;
     END IF;
     EXECUTE format(

@@ -1,0 +1,39 @@
+"""One durable PostgreSQL for the fault tests of a run, migrated once; a tenant for each test."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from metering.domain.ledger import Ledger
+from tests.faults.durable import DurableServer
+from tests.faults.processes import fresh_ledger, make_tenant, migrate, run_apart
+
+
+@pytest.fixture(scope="session")
+def durable_server() -> Iterator[DurableServer]:
+    directory = Path(tempfile.mkdtemp(prefix="countinghouse-durable-"))
+    directory.chmod(0o755)  # for the account that stands in for root
+    server = DurableServer(directory)
+    try:
+        run_apart(migrate, server.url)
+        yield server
+    finally:
+        server.cluster.remove()
+        shutil.rmtree(directory)
+
+
+@pytest.fixture
+def server(durable_server: DurableServer) -> DurableServer:
+    """The server, running again whatever the test before did to it."""
+    durable_server.restart()
+    return durable_server
+
+
+@pytest.fixture
+def ledger(server: DurableServer) -> Ledger:
+    ledger = fresh_ledger()
+    run_apart(make_tenant, server.url, ledger.tenant_id, f"t-{ledger.tenant_id}"[:50])
+    return ledger

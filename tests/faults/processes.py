@@ -1,0 +1,224 @@
+"""Real processes of the application that send events, on a database of the test's choosing.
+
+They are forked from one process that has loaded Django and never opened a connection, so eight of them start in
+milliseconds. What was acknowledged to them they write to a file at once, so it is known even of one that was killed.
+"""
+
+import json
+import multiprocessing
+import os
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import django
+from django.apps import apps
+from django.conf import settings
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, connections
+
+from config.environment import Environment
+
+if not apps.ready:  # in the process that the senders are forked from
+    django.setup()
+
+from django.core.management import call_command
+
+from accounts.models import Tenant
+from metering.domain.event_input import IngestRules, ParsedEvent, parse_event
+from metering.domain.ledger import Ledger
+from metering.selectors.ledgers import ledgers
+from metering.services import ingest
+from metering.services.reconciliation import reconcile
+
+FORK_SERVER = multiprocessing.get_context("forkserver")
+FORK_SERVER.set_forkserver_preload(["__main__", "tests.faults.processes"])
+RETRY_PAUSE_SECONDS = 0.02
+GIVE_UP_AFTER_SECONDS = 120
+LONG_AGO, FAR_AHEAD = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What each sender sends: the same events, cut into the same batches, each sender in an order of its own."""
+
+    database_url: str
+    ledger: Ledger
+    journals: Path  # a directory, in it one file of each sender
+    events: int = 1000
+    events_per_batch: int = 50
+    prefix: str = "event"
+    # Without a time an event gets that of its arrival, so each attempt brings another one: the hardest case for "once".
+    occurred_at: datetime | None = None
+    # The two controls.
+    claims_identity: bool = True
+    commits_synchronously: bool = True
+
+    def batches(self) -> list[list[dict[str, object]]]:
+        """The bodies of the events; event n carries n bytes."""
+        events = [self.event(number) for number in range(self.events)]
+        return [events[start : start + self.events_per_batch] for start in range(0, self.events, self.events_per_batch)]
+
+    def event(self, number: int) -> dict[str, object]:
+        """One event as a client would send it."""
+        time_given = {"timestamp": self.occurred_at.isoformat()} if self.occurred_at else {}
+        body: dict[str, object] = {"id": f"{self.prefix}-{number}", "type": "http_request"}
+        return body | {"properties": {"response_length": number, "method": "GET"}} | time_given
+
+
+@dataclass(frozen=True)
+class Journal:
+    """What one sender was told, and how often it was left without an answer."""
+
+    accepted: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+    unanswered: int = 0
+
+    @property
+    def acknowledged(self) -> list[str]:
+        return [*self.accepted, *self.duplicates]
+
+
+def read_journals(directory: Path) -> list[Journal]:
+    """Each sender's journal; a last line that was cut off by a kill was not yet told to anyone."""
+    journals = []
+    for path in sorted(directory.glob("*.jsonl")):
+        *lines, _ = path.read_text().split("\n")
+        entries = [json.loads(line) for line in lines]
+        journals.append(
+            Journal(
+                accepted=[id_ for entry in entries for id_ in entry.get("accepted", [])],
+                duplicates=[id_ for entry in entries for id_ in entry.get("duplicates", [])],
+                unanswered=sum("unanswered" in entry for entry in entries),
+            )
+        )
+    return journals
+
+
+@contextmanager
+def senders(work: Work, count: int) -> Iterator[list[BaseProcess]]:
+    """Start so many senders; whatever happens, none outlives the block."""
+    processes: list[BaseProcess] = [FORK_SERVER.Process(target=send_everything, args=(work, n)) for n in range(count)]
+    for process in processes:
+        process.start()
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def finish(processes: list[BaseProcess]) -> None:
+    """Wait until each sender has had an answer to each of its batches."""
+    for process in processes:
+        process.join(GIVE_UP_AFTER_SECONDS)
+    assert [process.exitcode for process in processes] == [0] * len(processes)
+
+
+def send_everything(work: Work, number: int) -> None:
+    """The body of a sender: every batch again and again until it is answered."""
+    connect_to(work.database_url, parameters="" if work.commits_synchronously else " -c synchronous_commit=off")
+    if not work.claims_identity:
+        ingest.INGEST = without_claim(ingest.INGEST)
+    batches = work.batches()
+    random.Random(number).shuffle(batches)
+    with (work.journals / f"{os.getpid()}.jsonl").open("a", buffering=1) as journal:
+        for batch in batches:
+            until_answered(lambda batch=batch: journal.write(send(work, batch)), journal.write)  # type: ignore[misc]
+
+
+def send(work: Work, bodies: list[dict[str, object]]) -> str:
+    """Send one batch as it arrives now; the answer is a line for the journal."""
+    as_of = datetime.now(UTC)
+    events = parse(bodies, as_of)
+    result = ingest.ingest_events(ledger=work.ledger, events=events, api_key_id=None, as_of=as_of)
+    assert not result.conflicts, result
+    told = {
+        "accepted": [events[index].id for index in result.accepted],
+        "duplicates": [events[index].id for index in result.duplicates],
+    }
+    return json.dumps(told) + "\n"
+
+
+def parse(bodies: list[dict[str, object]], as_of: datetime) -> list[ParsedEvent]:
+    """Judge the events as the API does."""
+    rules = IngestRules(window_start=LONG_AGO, latest=FAR_AHEAD, known_types=frozenset({"http_request"}))
+    verdicts = [parse_event(body, index, as_of, rules) for index, body in enumerate(bodies)]
+    parsed = [verdict for verdict in verdicts if isinstance(verdict, ParsedEvent)]
+    assert len(parsed) == len(bodies), verdicts
+    return parsed
+
+
+def until_answered(attempt: Callable[[], object], note: Callable[[str], object]) -> None:
+    """What every client does: ask again where no answer came. IntegrityError is the control's, two rows under one key."""
+    deadline = time.monotonic() + GIVE_UP_AFTER_SECONDS
+    while True:
+        try:
+            attempt()
+        except (OperationalError, InterfaceError, IntegrityError):
+            if time.monotonic() > deadline:
+                raise
+            note('{"unanswered": 1}\n')
+            connection.close()
+            time.sleep(RETRY_PAUSE_SECONDS)
+        else:
+            return
+
+
+def without_claim(statement: str) -> str:
+    """The ingest statement with the claim of identities switched off, for the control."""
+    weakened, replaced = re.subn(
+        r"\nclaimed AS \(.*?\n\),", "\nclaimed AS (SELECT key FROM input),", statement, flags=re.DOTALL
+    )
+    assert replaced == 1, "the statement has changed, and this control with it"
+    return weakened
+
+
+def connect_to(database_url: str, *, parameters: str = "") -> None:
+    """Let this process use another database than the settings name, with the application's rights."""
+    wanted = Environment({"URL": database_url}).database("URL")
+    options = {**dict(wanted.get("OPTIONS", {})), "options": f"-c role={settings.DATABASE_ROLE}{parameters}"}  # type: ignore[call-overload]
+    connections["default"].settings_dict.update(wanted | {"OPTIONS": options})
+
+
+# What else must happen in a process whose Django looks at the durable server.
+
+
+def migrate(database_url: str) -> None:
+    """Bring a fresh database up to date."""
+    connect_to(database_url)
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def make_tenant(database_url: str, tenant_id: UUID, slug: str) -> None:
+    """A tenant whose ledger the test writes to."""
+    connect_to(database_url)
+    Tenant.objects.create(id=tenant_id, slug=slug, name=slug, created_at=LONG_AGO)
+
+
+def report_drifts(database_url: str, tenant_id: UUID, report: Path) -> None:
+    """Reconcile, and write down what does not agree."""
+    connect_to(database_url)
+    found = reconcile(ledgers=ledgers(tenant_ids=[tenant_id]))
+    assert found.ledgers
+    report.write_text("\n".join(str(drift) for drift in found.drifts))
+
+
+def run_apart(target: Callable[..., None], *arguments: object) -> None:
+    """Run one of these in a process of its own and wait for its end."""
+    process = FORK_SERVER.Process(target=target, args=arguments)
+    process.start()
+    process.join(GIVE_UP_AFTER_SECONDS)
+    assert process.exitcode == 0, f"{target.__name__} ended with {process.exitcode}"
+
+
+def fresh_ledger() -> Ledger:
+    """A ledger that nobody has written to."""
+    return Ledger(tenant_id=uuid4(), is_live=True, time_zone="UTC", backfill_days=35)
