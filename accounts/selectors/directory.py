@@ -4,7 +4,7 @@ Each answers a queryset in its order, for the page to cut; every one names the t
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -16,14 +16,24 @@ USABLE: Final = "usable"
 ENDED: Final = "ended"
 
 
-def key_labels(*, tenant_id: UUID) -> dict[UUID, str]:
+class KeyLabel(NamedTuple):
+    """What to call a key: its name, and the characters that tell it from another of the same name."""
+
+    name: str
+    characters: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.characters})"
+
+
+def key_labels(*, tenant_id: UUID) -> dict[UUID, KeyLabel]:
     """What to call each of the tenant's keys, ended ones included, the newest first."""
     keys = (
         ApiKey.objects.of_tenant(tenant_id)
         .order_by("-created_at", "-id")
         .values_list("id", "name", "prefix", "last_four")
     )
-    return {key_id: f"{name} ({prefix}…{last_four})" for key_id, name, prefix, last_four in keys}
+    return {key_id: KeyLabel(name, f"{prefix}…{last_four}") for key_id, name, prefix, last_four in keys}
 
 
 def keys_matching(

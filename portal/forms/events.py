@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django import forms
 
+from accounts.selectors.directory import KeyLabel
 from metering.models import Verdict
 from metering.selectors.debugger import ACCEPTED, SentEventFilters
 from portal.forms.usage import LEDGERS
@@ -23,12 +24,12 @@ class EventsForm(forms.Form):
     ledger = forms.ChoiceField(required=False, choices=LEDGERS)
 
     def __init__(
-        self, given: Mapping[str, Any], *, event_types: Iterable[str], keys: Iterable[tuple[UUID, str]]
+        self, given: Mapping[str, Any], *, event_types: Iterable[str], keys: Iterable[tuple[UUID, KeyLabel]]
     ) -> None:
         """Offer the known event types and the tenant's keys."""
         super().__init__(given)
         self.fields["type"].choices = [("", "Every type"), *((code, code) for code in sorted(event_types))]  # type: ignore[attr-defined]  # a ChoiceField
-        self.fields["api_key"].choices = [("", "Every key"), *((str(key_id), name) for key_id, name in keys)]  # type: ignore[attr-defined]  # a ChoiceField
+        self.fields["api_key"].choices = [("", "Every key"), *((str(key_id), str(label)) for key_id, label in keys)]  # type: ignore[attr-defined]  # a ChoiceField
 
     @property
     def is_live(self) -> bool:

@@ -57,7 +57,7 @@ class SettingsForm(forms.Form):
         for name in ("time_zone", "currency"):
             field, stored = self.fields[name], self.initial.get(name)
             assert isinstance(field, forms.ChoiceField), "the form's own field"
-            offered = list(field.choices)
+            offered: list[Any] = list(field.choices)  # type: ignore[arg-type]  # a callable is resolved by the field
             if stored and stored not in {code for code, _ in offered}:
                 field.choices = [(stored, stored), *offered]
 

@@ -88,11 +88,6 @@ class UsageForm(forms.Form):
         assert isinstance(field, forms.ChoiceField), "the form's own field"
         return field
 
-    @property
-    def is_custom(self) -> bool:
-        """Whether the two dates matter."""
-        return self["period"].value() == _CUSTOM
-
     def clean(self) -> dict[str, Any]:
         """Refuse a span that is empty, out of reach, or cut into more windows than fit on a page."""
         cleaned = super().clean() or self.cleaned_data

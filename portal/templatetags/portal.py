@@ -29,5 +29,5 @@ def outcome_kind(outcome: str) -> str:
 
 @register.filter
 def words(code: str) -> str:
-    """A code as words: `api_key.created` is `Api key created`."""
-    return code.replace("_", " ").replace(".", " ").capitalize()
+    """A code as words: `api_key.created` is `API key created`."""
+    return code.replace("_", " ").replace(".", " ").capitalize().replace("Api ", "API ")

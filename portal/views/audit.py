@@ -52,8 +52,8 @@ def audit(request: SignedInRequest, portal: Portal) -> HttpResponse:
         end=_midnight(wanted.get("end"), portal, _DAY),
     )
     page = Paginator(entries, ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
-    page.object_list = [AuditRow(entry, _changes(entry.before, entry.after)) for entry in page.object_list]
-    return render(request, "portal/audit.html", {"portal": portal, "form": form, "page": page})
+    rows = [AuditRow(entry, _changes(entry.before, entry.after)) for entry in page.object_list]
+    return render(request, "portal/audit.html", {"portal": portal, "form": form, "page": page, "rows": rows})
 
 
 def _midnight(day: date | None, portal: Portal, later: timedelta) -> datetime | None:
@@ -68,4 +68,6 @@ def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[
 def _text(value: object) -> str:
     if value is None or value in ("", [], {}):
         return ""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ", ".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,11 +1,14 @@
 """The live debugger: what became of each event that was sent, and one stored event in full."""
 
+import hashlib
+from collections.abc import Mapping
 from typing import Final
+from uuid import UUID
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
-from accounts.selectors.directory import key_labels
+from accounts.selectors.directory import KeyLabel, key_labels
 from metering.selectors.catalog import known_event_types
 from metering.selectors.debugger import SentEventCursor, sent_events
 from metering.selectors.events import event_by_id
@@ -14,22 +17,27 @@ from portal.forms.events import EventsForm
 
 ROWS_ON_A_PAGE: Final = 50
 ID_CHARACTERS_MAX: Final = 255
+SEEN_CHARACTERS: Final = 16
 
 
 @tenant_page("events")
 def events(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Sent events, newest first; htmx asks for the list alone, again and again where it watches live."""
+    """Sent events, newest first; htmx asks for the list alone, and gets nothing where it has seen all of it."""
     labels = key_labels(tenant_id=portal.tenant.pk)
     form = EventsForm(request.GET, event_types=known_event_types(), keys=labels.items())
     cursor = SentEventCursor.parse(request.GET.get("cursor", ""))
     page = sent_events(
         ledger=portal.ledger(is_live=form.is_live), filters=form.filters, cursor=cursor, limit=ROWS_ON_A_PAGE
     )
+    seen = hashlib.sha256(repr(page.rows).encode()).hexdigest()[:SEEN_CHARACTERS]
+    if request.htmx and request.GET.get("seen") == seen:
+        return HttpResponse(status=204)
     context = {
         "portal": portal,
         "form": form,
         "page": page,
-        "rows": [(row, labels.get(row.api_key_id, "") if row.api_key_id else "") for row in page.rows],
+        "seen": seen,
+        "rows": [(row, _label(labels, row.api_key_id)) for row in page.rows],
         "is_first_page": cursor == SentEventCursor(),
         "is_filtered": any(request.GET.get(name) for name in ("outcome", "type", "api_key", "event_id")),
         "ledger": "live" if form.is_live else "test",
@@ -52,6 +60,11 @@ def event(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "portal": portal,
         "event": found,
         "ledger": "live" if is_live else "test",
-        "key_label": labels.get(found.api_key_id, "") if found.api_key_id else "",
+        "key_label": _label(labels, found.api_key_id),
     }
     return render(request, "portal/event.html", context)
+
+
+def _label(labels: Mapping[UUID, KeyLabel], key_id: UUID | None) -> KeyLabel | str:
+    """The key's name; an event that was imported has none."""
+    return labels.get(key_id, "") if key_id else ""

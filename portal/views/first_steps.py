@@ -37,8 +37,15 @@ def first_steps(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("first_steps")
 def first_event(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The box alone, for htmx to ask for until the event is there."""
-    return render(request, "portal/first_event.html", {"portal": portal, "event": _newest_event(portal)})
+    """The box alone, for htmx to ask for until the event is there; for others a page with nothing but the box."""
+    event = _newest_event(portal)
+    if event is None and request.htmx:
+        return HttpResponse(status=204)
+    return render(
+        request,
+        "portal/first_event.html" if request.htmx else "portal/first_event_page.html",
+        {"portal": portal, "event": event},
+    )
 
 
 def _make_key(request: SignedInRequest, portal: Portal) -> str:

@@ -56,8 +56,9 @@ def keys(request: SignedInRequest, portal: Portal) -> HttpResponse:
     wanted = chosen(form)
     found = keys_matching(tenant_id=portal.tenant.pk, as_of=portal.as_of, **wanted)
     page = Paginator(found, ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
-    page.object_list = [KeyRow(key, state_of(key, portal.as_of)) for key in page.object_list]
-    return render(request, "portal/keys.html", {"portal": portal, "form": form, "page": page, "is_filtered": any(wanted.values())})
+    rows = [KeyRow(key, state_of(key, portal.as_of)) for key in page.object_list]
+    context = {"portal": portal, "form": form, "page": page, "rows": rows, "is_filtered": any(wanted.values())}
+    return render(request, "portal/keys.html", context)
 
 
 @tenant_page("keys")
@@ -95,7 +96,12 @@ def key_rotate(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpRe
         else:
             old_key.refresh_from_db()
             return _created(request, portal, created, old_key)
-    return render(request, "portal/key_rotate.html", {"portal": portal, "form": form, "key": old_key}, status=422 if form.errors else 200)
+    return render(
+        request,
+        "portal/key_rotate.html",
+        {"portal": portal, "form": form, "key": old_key},
+        status=422 if form.errors else 200,
+    )
 
 
 @tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"))
@@ -131,7 +137,9 @@ def _key(portal: Portal, key_id: UUID) -> ApiKey:
         raise Http404 from error
 
 
-def _created(request: SignedInRequest, portal: Portal, created: CreatedKey, old_key: ApiKey | None = None) -> HttpResponse:
+def _created(
+    request: SignedInRequest, portal: Portal, created: CreatedKey, old_key: ApiKey | None = None
+) -> HttpResponse:
     context = {
         "portal": portal,
         "key": created.key,

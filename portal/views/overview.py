@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from accounts.selectors.directory import key_labels
+from accounts.selectors.directory import KeyLabel, key_labels
 from metering.domain.ledger import Ledger
 from metering.domain.periods import YearMonth, is_in_reach, local_day
 from metering.selectors.usage import (
@@ -77,7 +77,9 @@ def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "previous_month": month.plus(-1),
         "next_month": month.plus(1) if month < YearMonth.of(today) else None,
         "is_current": month == YearMonth.of(today),
-        "bars": [MeterBar.of(meter) for meter in usage.meters],
+        "bars": sorted(
+            (MeterBar.of(meter) for meter in usage.meters), key=lambda bar: (bar.usage.limit is None, bar.usage.meter)
+        ),
         "main": main,
         "today": next((day for day in days if day.date == today), None),
         "busiest_day": usage.busiest_day,
@@ -122,11 +124,11 @@ def _hours_chart(hours: Sequence[HourUsage], meter: MeterMonth, ledger: Ledger) 
     }
 
 
-def _key_bars(keys: Sequence[KeyUsage], labels: Mapping[UUID, str]) -> list[KeyBar]:
+def _key_bars(keys: Sequence[KeyUsage], labels: Mapping[UUID, KeyLabel]) -> list[KeyBar]:
     largest = max((key.quantity for key in keys), default=Decimal(0))
     return [
         KeyBar(
-            label=labels.get(key.api_key_id, str(key.api_key_id)) if key.api_key_id else "Imported, without a key",
+            label=str(labels.get(key.api_key_id, key.api_key_id)) if key.api_key_id else "Imported, without a key",
             quantity=key.quantity,
             percent=int(key.quantity * _HUNDRED / largest) if largest else 0,
         )

@@ -14,8 +14,9 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.errors import InvitationInvalidError, ProblemError
 from accounts.models import User
+from accounts.selectors.invitations import open_invitation
 from accounts.selectors.tenants import tenants_of_user
-from accounts.services.members import accept_invitation, open_invitation
+from accounts.services.members import accept_invitation
 from accounts.services.tenants import create_tenant
 from metering.domain.periods import is_known_zone
 from portal.access import SignedInRequest, actor_of
@@ -43,7 +44,11 @@ def start(request: SignedInRequest) -> HttpResponse:
         settings = {"time_zone": zone} if is_known_zone(zone) else {}
         try:
             tenant = create_tenant(
-                name=form.cleaned_data["name"], owner=request.user, actor=actor_of(request), as_of=timezone.now(), settings=settings
+                name=form.cleaned_data["name"],
+                owner=request.user,
+                actor=actor_of(request),
+                as_of=timezone.now(),
+                settings=settings,
             )
         except ProblemError as error:
             show_problem(form, error)

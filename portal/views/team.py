@@ -21,7 +21,7 @@ from portal.forms.people import InviteForm, MembersFilterForm, RoleForm
 from portal.forms.problems import show_problem
 
 ROWS_ON_A_PAGE: Final = 25
-INVITATIONS_ON_A_PAGE: Final = 50
+INVITATIONS_MAX: Final = 50  # the service opens no more than these at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,16 @@ class MemberRow:
 def team(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """The members, and the open invitations for those who may invite."""
     form = MembersFilterForm(request.GET)
-    page = Paginator(members_matching(tenant_id=portal.tenant.pk, **chosen(form)), ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
-    page.object_list = [_row(request, portal, member) for member in page.object_list]
-    invitations = open_invitations(tenant_id=portal.tenant.pk, as_of=portal.as_of) if portal.may[Capability.MANAGE_MEMBERS] else []
+    page = Paginator(members_matching(tenant_id=portal.tenant.pk, **chosen(form)), ROWS_ON_A_PAGE).get_page(
+        request.GET.get("page")
+    )
+    invitations = open_invitations(tenant_id=portal.tenant.pk, as_of=portal.as_of)
     context = {
         "portal": portal,
         "form": form,
         "page": page,
-        "invitations": Paginator(invitations, INVITATIONS_ON_A_PAGE).get_page(1),
+        "rows": [_row(request, portal, member) for member in page.object_list],
+        "invitations": invitations[:INVITATIONS_MAX] if portal.may[Capability.MANAGE_MEMBERS] else [],
     }
     return render(request, "portal/team.html", context)
 
@@ -52,7 +54,9 @@ def team(request: SignedInRequest, portal: Portal) -> HttpResponse:
 @tenant_page("team", Capability.MANAGE_MEMBERS, methods=("GET", "HEAD", "POST"))
 def invite(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """Ask for an address and a role, and send the link."""
-    form = InviteForm(request.POST if request.method == "POST" else None, roles=_roles(portal), initial={"role": Role.DEVELOPER.value})
+    form = InviteForm(
+        request.POST if request.method == "POST" else None, roles=_roles(portal), initial={"role": Role.DEVELOPER.value}
+    )
     if form.is_valid() and _invite(request, portal, form):
         return redirect("portal:team", portal.tenant.slug)
     return render(request, "portal/invite.html", {"portal": portal, "form": form}, status=422 if form.errors else 200)
@@ -89,7 +93,9 @@ def member_remove(request: SignedInRequest, portal: Portal, membership_id: int) 
         except ProblemError as error:
             messages.error(request, error.detail)
             return redirect(back)
-        messages.success(request, f"You have left {portal.tenant.name}." if is_me else f"{found.user.email} is removed.")
+        messages.success(
+            request, f"You have left {portal.tenant.name}." if is_me else f"{found.user.email} is removed."
+        )
         return redirect("portal:start" if is_me else back)
     text = f"{found.user.email} can no longer open these pages. Keys that they made go on working: they belong to the organisation."
     confirmation = Confirmation(
@@ -117,7 +123,10 @@ def invitation_revoke(request: SignedInRequest, portal: Portal, invitation_id: i
             messages.success(request, f"The invitation of {found.email} is revoked.")
         return redirect(back)
     confirmation = Confirmation(
-        title="Revoke the invitation?", text=f"The link that was sent to {found.email} stops working.", label="Revoke", back=back
+        title="Revoke the invitation?",
+        text=f"The link that was sent to {found.email} stops working.",
+        label="Revoke",
+        back=back,
     )
     return confirmation_page(request, portal, confirmation)
 
@@ -127,7 +136,11 @@ def _invite(request: SignedInRequest, portal: Portal, form: InviteForm) -> bool:
     email = form.cleaned_data["email"]
     try:
         invite_member(
-            tenant=portal.tenant, email=email, role=Role(form.cleaned_data["role"]), actor=portal.actor, as_of=portal.as_of
+            tenant=portal.tenant,
+            email=email,
+            role=Role(form.cleaned_data["role"]),
+            actor=portal.actor,
+            as_of=portal.as_of,
         )
     except MailNotSentError as error:
         messages.warning(request, error.detail)

@@ -45,11 +45,8 @@ def usage_csv(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """The same question's answer, a row for each window and group that has usage."""
     form = _form(request, portal, {})
     if not form.is_valid():
-        return HttpResponse(
-            "; ".join(error for errors in form.errors.values() for error in errors),
-            status=422,
-            content_type="text/plain",
-        )
+        refused = [str(error) for errors in form.errors.values() for error in errors]
+        return HttpResponse("\n".join(refused), status=422, content_type="text/plain")
     wanted = form.usage_request()
     try:
         rows = query_usage(ledger=portal.ledger(is_live=wanted.is_live), question=_question(wanted))
@@ -83,13 +80,15 @@ def _results(request: SignedInRequest, portal: Portal, wanted: UsageRequest, met
     except QueryTooLargeError as error:
         return {"refusal": error.detail}
     names = (
-        {str(key_id): label for key_id, label in key_labels(tenant_id=portal.tenant.pk).items()}
+        {str(key_id): str(label) for key_id, label in key_labels(tenant_id=portal.tenant.pk).items()}
         if wanted.group_by == API_KEY
         else {}
     )
     table = usage_table(
         usage=rows,
-        starts=[start for start in window_starts(wanted.window, wanted.span, ledger.time_zone) if start <= portal.as_of],
+        starts=[
+            start for start in window_starts(wanted.window, wanted.span, ledger.time_zone) if start <= portal.as_of
+        ],
         window=wanted.window,
         time_zone=ledger.time_zone,
         group_by=wanted.group_by,
