@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from rest_framework.renderers import BaseRenderer
 
-from accounts.api.renderers import plain_decimal, plain_instant
+from accounts.domain.plain import plain_decimal, plain_instant
 
 Table = tuple[Sequence[str], Iterable[Sequence[object]]]
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")

@@ -8,6 +8,8 @@ from rest_framework import serializers
 
 QUANTITY_HELP: Final = "A decimal, as a string or a number: up to 20 digits, 9 of them after the point."
 
+PROPERTIES_HELP: Final = "At most 50 names, 4 KiB in all; values are texts, numbers, booleans or null."
+
 
 class EventSchema(serializers.Serializer[Any]):
     """One event, as it is sent."""
@@ -17,7 +19,7 @@ class EventSchema(serializers.Serializer[Any]):
     timestamp = serializers.DateTimeField(required=False, help_text="RFC 3339 with an offset, or epoch milliseconds; default now.")
     quantity = serializers.DecimalField(max_digits=20, decimal_places=9, required=False, help_text=QUANTITY_HELP)
     subject = serializers.CharField(max_length=255, required=False, allow_null=True)
-    properties = serializers.DictField(required=False, help_text="At most 50 names, 4 KiB in all; values are texts, numbers, booleans or null.")
+    properties = serializers.DictField(required=False, help_text=PROPERTIES_HELP)
     tenant = serializers.SlugField(required=False, help_text="For service keys only.")
 
 

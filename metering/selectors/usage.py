@@ -14,6 +14,7 @@ from django.db.models import OuterRef, Subquery
 
 from accounts.errors import NotFoundError
 from accounts.models import ApiKey
+from accounts.selectors.api_keys import key_ids_named
 from metering.domain.contribution import MeterRule
 from metering.domain.ledger import NO_KEY, Ledger
 from metering.domain.periods import Span, YearMonth, calendar_days, forecast, last_24_hours, month_span
@@ -26,7 +27,6 @@ from metering.selectors.usage_query import API_KEY, UsageQuestion, query_usage
 
 DEFAULT_METER: Final = "api_requests"
 _PERCENT_STEP: Final = Decimal("0.01")
-_PREFIX_CHARACTERS: Final = 12
 # What GROUPING() answers for the three sets below, from the columns that a set leaves out.
 _BY_KEY, _BY_DAY, _TOTAL = 1, 2, 3
 
@@ -100,25 +100,20 @@ def api_key_id_of(*, tenant_id: UUID, text: str) -> UUID:
     Another tenant's key does not exist here: `NotFoundError`. `AmbiguousApiKeyError` where several begin alike.
     A service key belongs to no tenant and is named by its id alone.
     """
-    try:
-        key_id = UUID(text)
-    except ValueError:
-        return _api_key_id_by_prefix(tenant_id, text)
-    keys = ApiKey.objects.filter(id=key_id)
-    if not (keys.of_tenant(tenant_id) | keys.filter(tenant=None)).exists():
-        raise NotFoundError("There is no such API key.")
-    return key_id
-
-
-def _api_key_id_by_prefix(tenant_id: UUID, text: str) -> UUID:
-    if len(text) != _PREFIX_CHARACTERS or "\0" in text:
-        raise NotFoundError("There is no such API key: give its id or its first 12 characters.")
-    found: list[UUID] = list(ApiKey.objects.of_tenant(tenant_id).filter(prefix=text).values_list("id", flat=True)[:2])
+    found = key_ids_named(tenant_id=tenant_id, name=text) or _service_key_ids(text)
     if not found:
         raise NotFoundError("There is no such API key.")
     if len(found) > 1:
         raise AmbiguousApiKeyError("Several keys begin with these 12 characters: give the key's id.")
     return found[0]
+
+
+def _service_key_ids(text: str) -> list[UUID]:
+    try:
+        key_id = UUID(text)
+    except ValueError:
+        return []
+    return list(ApiKey.objects.filter(id=key_id, tenant=None).values_list("id", flat=True))
 
 
 def monthly_usage(*, ledger: Ledger, month: YearMonth, as_of: datetime) -> MonthlyUsage:
