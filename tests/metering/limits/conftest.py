@@ -6,9 +6,11 @@ from uuid import UUID, uuid4
 
 import pytest
 import redis
+from pytest_django import Settings
 
+from accounts.models import Tenant
 from metering.domain.ledger import Ledger
-from metering.gateways.redis_limits import RedisLimits
+from metering.gateways.redis_limits import RedisLimits, redis_limits
 from metering.selectors.limits import forget_limits
 from metering.services.limits.postgres import PostgresLimits
 from metering.services.limits.stores import LimitStore
@@ -63,9 +65,15 @@ def store(request: pytest.FixtureRequest, db: None) -> Iterator[LimitStore]:
 
 
 @pytest.fixture(params=STORES)
-def backend(request: pytest.FixtureRequest, settings: pytest.FixtureRequest) -> Iterator[str]:
+def backend(request: pytest.FixtureRequest, db: None, settings: Settings) -> Iterator[str]:
     """Which store the settings name, for tests that go through the services."""
-    if request.param == "redis":
-        require_redis()
-    settings.REDIS_URL = REDIS_URL if request.param == "redis" else ""  # type: ignore[attr-defined]
+    if request.param == "postgres":
+        settings.REDIS_URL = ""
+        yield request.param
+        return
+    require_redis()
+    settings.REDIS_URL = REDIS_URL
     yield request.param
+    for tenant_id in Tenant.objects.values_list("pk", flat=True):
+        delete_keys(f"countinghouse:limits:{{{tenant_id.hex}:*")
+    redis_limits(REDIS_URL).close()

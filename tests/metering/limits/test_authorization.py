@@ -1,0 +1,285 @@
+"""Authorise and count, through the services, with either store: what is counted, what is refused, and what a retry gets."""
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from accounts.domain.api_key import KeyKind
+from accounts.errors import StoreUnavailableError
+from metering.domain.event_input import ParsedEvent
+from metering.domain.limit_policy import Refusal, counter_key
+from metering.domain.periods import Period
+from metering.domain.usage_plan_terms import UsagePlanTerms
+from metering.errors import EventConflictError
+from metering.models import UsagePlan
+from metering.selectors import limits as selected_limits
+from metering.selectors.limits import expire_limits, limits_for, tenant_limits
+from metering.services.limits.authorization import ask
+from metering.services.limits.comparison import compare_counters, delete_ended_counters
+from metering.services.limits.counting import forget_counters, ingest_and_count
+from metering.services.limits.stores import limit_store
+from metering.services.usage_plans import update_usage_plan
+from metering.services.voids import void_event
+from tests.metering.ledger_world import make_meter, make_tenant
+from tests.metering.limits.conftest import delete_keys
+from tests.metering.limits.limit_world import OPERATOR, Caller, caller_on_plan, put_on_plan, quota_of
+
+NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("backend")]
+
+
+def test_without_a_plan_nothing_is_limited_and_everything_counted() -> None:
+    caller = Caller(make_tenant("free"))
+    authorization = caller.authorize(NOW)
+    assert authorization.decision.is_allowed
+    assert authorization.decision.limits == ()
+    assert caller.events_stored() == 1
+
+
+def test_a_quota_allows_its_limit_and_then_refuses_until_the_period_ends() -> None:
+    caller = caller_on_plan(NOW, [quota_of("2")])
+    assert caller.passes(NOW, 2) == [True, True]
+    decision = caller.authorize(NOW).decision
+    assert not decision.is_allowed
+    assert (decision.refusal, decision.refused_by) == (Refusal.QUOTA_EXCEEDED, "quota")
+    assert decision.wait_microseconds == (datetime(2026, 4, 1, tzinfo=UTC) - NOW) // timedelta(microseconds=1)
+    assert caller.events_stored() == 2
+    assert caller.passes(datetime(2026, 4, 1, tzinfo=UTC)) == [True]
+
+
+def test_the_answer_says_where_the_client_stands() -> None:
+    caller = caller_on_plan(
+        NOW, [quota_of("10")], throttle=(5, 20), throttle_rate=1, throttle_burst=2, quota=Decimal(4)
+    )
+    limits = {state.name: (state.limit, state.remaining) for state in caller.authorize(NOW).decision.limits}
+    assert limits == {"throttle": (20, 19), "key-throttle": (2, 1), "quota": (10, 9), "key-quota": (4, 3)}
+
+
+def test_a_throttle_refuses_a_burst_and_lets_it_pass_later() -> None:
+    caller = caller_on_plan(NOW, throttle=(1, 2))
+    assert caller.passes(NOW, 3) == [True, True, False]
+    assert caller.authorize(NOW).decision.refusal is Refusal.THROTTLED
+    assert caller.authorize(NOW).decision.wait_microseconds == 1_000_000
+    assert caller.passes(NOW + timedelta(seconds=1), 2) == [True, False]
+    assert caller.events_stored() == 3
+
+
+def test_a_refused_request_is_nowhere_in_the_ledger_nor_in_the_counters() -> None:
+    caller = caller_on_plan(NOW, [quota_of("5"), quota_of("100", "api_bytes", is_hard=True)], throttle=(1, 50))
+    assert caller.authorize(NOW, properties={"response_length": 60}).decision.is_allowed
+    assert not caller.authorize(NOW, properties={"response_length": 41}).decision.is_allowed
+    assert caller.events_stored() == 1
+    assert sorted(limit_store().stored(caller.ledger, NOW).values()) == [1, 60]
+    assert caller.authorize(NOW, properties={"response_length": 40}).decision.is_allowed
+
+
+def test_a_soft_quota_lets_the_overage_pass() -> None:
+    caller = caller_on_plan(NOW, [quota_of("1", is_hard=False)])
+    assert caller.passes(NOW, 3) == [True, True, True]
+    assert caller.authorize(NOW).decision.limits[0].remaining == 0
+
+
+def test_the_same_event_again_is_allowed_and_counted_once() -> None:
+    caller = caller_on_plan(NOW, [quota_of("5")], throttle=(1, 50))
+    first, second = (caller.authorize(NOW, "same") for _ in range(2))
+    assert first.decision.is_allowed
+    assert not first.is_duplicate
+    assert second.decision.is_allowed
+    assert second.is_duplicate
+    assert [state.remaining for state in first.decision.limits] == [state.remaining for state in second.decision.limits]
+    assert caller.events_stored() == 1
+
+
+def test_a_retry_is_allowed_also_when_the_quota_was_used_up_meanwhile() -> None:
+    caller = caller_on_plan(NOW, [quota_of("1")])
+    assert caller.authorize(NOW, "mine").decision.is_allowed
+    assert not caller.authorize(NOW, "other").decision.is_allowed
+    retry = caller.authorize(NOW, "mine")
+    assert retry.decision.is_allowed
+    assert retry.is_duplicate
+    assert caller.events_stored() == 1
+
+
+@pytest.mark.parametrize("limit", ["1", "5"])
+def test_other_content_under_the_same_id_is_a_conflict_and_takes_nothing(limit: str) -> None:
+    caller = caller_on_plan(NOW, [quota_of(limit)])
+    caller.authorize(NOW, "same")
+    with pytest.raises(EventConflictError):
+        caller.authorize(NOW, "same", subject="somebody else")
+    assert list(limit_store().stored(caller.ledger, NOW).values()) == [1]
+
+
+def test_asking_takes_and_records_nothing() -> None:
+    caller = caller_on_plan(NOW, [quota_of("1")], throttle=(1, 1))
+    for _ in range(3):
+        decision = ask(principal=caller.principal, tenant=caller.tenant, event=caller.event(NOW), as_of=NOW)
+        assert decision.is_allowed
+        assert [state.remaining for state in decision.limits] == [1, 1]
+    assert caller.events_stored() == 0
+    assert caller.passes(NOW) == [True]
+    refused = ask(principal=caller.principal, tenant=caller.tenant, event=caller.event(NOW), as_of=NOW)
+    assert not refused.is_allowed
+
+
+def test_days_and_months_are_the_tenants_own() -> None:
+    caller = caller_on_plan(NOW, [quota_of("1", period=Period.DAY)], time_zone="Asia/Kolkata")
+    before_midnight = datetime(2026, 3, 10, 18, 29, 59, tzinfo=UTC)
+    assert caller.passes(before_midnight, 2) == [True, False]
+    assert caller.passes(before_midnight + timedelta(seconds=1), 2) == [True, False]
+
+
+def test_test_keys_use_the_same_limits_and_counters_of_their_own() -> None:
+    live = caller_on_plan(NOW, [quota_of("1")], throttle=(1, 1))
+    test = Caller(live.model, kind=KeyKind.TEST)
+    assert live.passes(NOW, 2) == [True, False]
+    assert test.passes(NOW, 2) == [True, False]
+    assert (live.events_stored(), test.events_stored()) == (1, 1)
+
+
+def test_keys_share_their_tenants_quota_and_have_their_own() -> None:
+    narrow = caller_on_plan(NOW, [quota_of("3")], quota=Decimal(1))
+    wide = Caller(narrow.model)
+    assert narrow.passes(NOW, 2) == [True, False]
+    assert wide.passes(NOW, 3) == [True, True, False]
+
+
+def test_counters_begin_with_what_the_ledger_holds() -> None:
+    """Usage that was reported before anybody asked counts, by tenant and by key."""
+    caller = caller_on_plan(NOW, [quota_of("5")], quota=Decimal(3))
+    other = Caller(caller.model)
+    for one, count in ((caller, 2), (other, 1)):
+        events = numbered(*(one.event(NOW) for _ in range(count)))
+        ingest_and_count(principal=one.principal, tenant=one.tenant, events=events, as_of=NOW)
+    limits = {state.name: state.remaining for state in caller.authorize(NOW).decision.limits}
+    assert limits == {"quota": 1, "key-quota": 0}
+
+
+def test_reported_usage_counts_against_quotas_that_run() -> None:
+    caller = caller_on_plan(NOW, [quota_of("5"), quota_of("9", "api_bytes")])
+    caller.authorize(NOW)
+    batch = numbered(
+        caller.event(NOW, timestamp="2026-03-01T00:00:00Z", properties={"response_length": 4}),
+        caller.event(NOW, timestamp="2026-02-28T23:59:59Z", properties={"response_length": 4}),
+        caller.event(NOW, properties={"response_length": 4}),
+    )
+    for _ in range(2):
+        ingest_and_count(principal=caller.principal, tenant=caller.tenant, events=batch, as_of=NOW)
+    limits = {state.name: state.remaining for state in caller.authorize(NOW).decision.limits}
+    assert limits == {"quota": 1, "quota-api_bytes-month": 1}
+
+
+def test_an_event_of_the_period_that_is_about_to_begin_is_counted_there() -> None:
+    almost = datetime(2026, 3, 31, 23, 58, tzinfo=UTC)
+    april = datetime(2026, 4, 1, tzinfo=UTC)
+    caller = caller_on_plan(almost, [quota_of("5")])
+    assert caller.passes(april) == [True], "a machine whose clock is ahead has begun April already"
+    early = caller.event(almost, timestamp="2026-04-01T00:01:00Z")
+    ingest_and_count(principal=caller.principal, tenant=caller.tenant, events=[early], as_of=almost)
+    assert caller.authorize(april).decision.limits[0].remaining == 2
+
+
+def test_a_void_gives_quota_back() -> None:
+    caller = caller_on_plan(NOW, [quota_of("1")])
+    caller.authorize(NOW, "mistake")
+    assert caller.passes(NOW) == [False]
+    void_event(ledger=caller.ledger, event_id="mistake", reason="test", voided_by="test", as_of=NOW)
+    forget_counters(ledger=caller.ledger, as_of=NOW)
+    assert caller.passes(NOW, 2) == [True, False]
+
+
+def test_a_plan_that_changes_holds_at_once_and_keeps_what_was_used() -> None:
+    caller = caller_on_plan(NOW, [quota_of("1")])
+    assert caller.passes(NOW, 2) == [True, False]
+    usage_plan = UsagePlan.objects.get(assignments__tenant=caller.model)
+    update_usage_plan(
+        usage_plan=usage_plan, terms=UsagePlanTerms("More", quotas=(quota_of("3"),)), actor=OPERATOR, as_of=NOW
+    )
+    assert caller.passes(NOW, 3) == [True, True, False]
+
+
+def test_a_process_that_learns_late_of_a_quota_has_the_counter_summed_up_anew() -> None:
+    caller = caller_on_plan(NOW, [quota_of("9", "api_bytes")])
+    caller.authorize(NOW)
+    old_plan = tenant_limits(caller.tenant.id)
+    put_on_plan(caller.model, NOW, quota_of("5"))
+    # Another process knows the new plan, and keeps a counter from here on; ours still reports by the old plan.
+    counter = counter_key(limits_for(caller.principal, caller.tenant).quotas[0], NOW, "UTC")
+    limit_store().store(caller.ledger, {counter: Decimal(1)}, NOW)
+    selected_limits._by_tenant[caller.tenant.id] = replace(old_plan, read_at_nanoseconds=time.monotonic_ns())
+    ingest_and_count(principal=caller.principal, tenant=caller.tenant, events=[caller.event(NOW)], as_of=NOW)
+    assert limit_store().stored(caller.ledger, NOW)[counter] == 1, "the rig: our report is not in the counter"
+    expire_limits()
+    assert caller.authorize(NOW).decision.limits[0].remaining == 2
+
+
+def test_a_drifted_counter_is_found_and_set_right() -> None:
+    caller = caller_on_plan(NOW, [quota_of("5"), quota_of("5", period=Period.DAY)])
+    caller.authorize(NOW)
+    store = limit_store()
+    counters = store.stored(caller.ledger, NOW)
+    drifted = next(iter(counters))
+    store.store(caller.ledger, {drifted: Decimal(4)}, NOW)
+    other = replace(caller.ledger, is_live=False)
+    comparison = compare_counters(ledgers=[caller.ledger, other], as_of=NOW)
+    assert comparison.counters == 2
+    [drift] = comparison.drifts
+    assert (drift.key, drift.counted, drift.in_ledger) == (drifted, 4, 1)
+    assert store.stored(caller.ledger, NOW) == counters
+    assert compare_counters(ledgers=[caller.ledger], as_of=NOW).drifts == ()
+
+
+def test_a_store_that_lost_everything_is_filled_from_the_ledger() -> None:
+    caller = caller_on_plan(NOW, [quota_of("3")], throttle=(1, 50))
+    caller.passes(NOW, 2)
+    lose_everything(caller)
+    assert caller.passes(NOW, 2) == [True, False]
+
+
+def test_a_meter_that_the_event_does_not_feed_refuses_nothing() -> None:
+    make_meter("tokens", "tokens", aggregation="sum")
+    caller = caller_on_plan(NOW, [quota_of("0", "tokens")])
+    assert caller.passes(NOW) == [True]
+    assert not caller.authorize(NOW, type="tokens", quantity="0.5").decision.is_allowed
+    assert caller.authorize(NOW, type="tokens", quantity="0").decision.is_allowed
+
+
+def test_counters_of_ended_periods_are_deleted() -> None:
+    caller = caller_on_plan(NOW, [quota_of("3"), quota_of("3", period=Period.DAY)])
+    caller.authorize(NOW)
+    assert delete_ended_counters(as_of=NOW) == 0
+    deleted = delete_ended_counters(as_of=NOW + timedelta(days=2))
+    assert deleted == (0 if settings.REDIS_URL else 1)
+
+
+def test_a_redis_that_does_not_answer_is_a_503_that_counts_nothing(backend: str) -> None:
+    caller = caller_on_plan(NOW, [quota_of("3")])
+    if backend == "postgres":
+        pytest.skip("PostgreSQL being down is the ledger being down")
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    with pytest.raises(StoreUnavailableError) as refusal:
+        caller.authorize(NOW)
+    assert refusal.value.headers["Retry-After"] == "1"
+    assert caller.events_stored() == 0
+    result = ingest_and_count(principal=caller.principal, tenant=caller.tenant, events=[caller.event(NOW)], as_of=NOW)
+    assert result.accepted == (0,), "usage that is reported is stored all the same"
+
+
+def numbered(*events: ParsedEvent) -> list[ParsedEvent]:
+    return [msgspec.structs.replace(event, index=index) for index, event in enumerate(events)]
+
+
+def lose_everything(caller: Caller) -> None:
+    """What a crash does to unlogged tables, and FLUSHALL or an eviction to Redis."""
+    if settings.REDIS_URL:
+        delete_keys(f"countinghouse:limits:{{{caller.tenant.id.hex}:*")
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM limit_counter WHERE tenant_id = %s", [caller.tenant.id])
+        cursor.execute("DELETE FROM limit_bucket WHERE tenant_id = %s", [caller.tenant.id])
