@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import setup_databases
@@ -108,6 +109,13 @@ def fresh_process() -> None:
     """Forget what a process remembers of the database for a second or longer: the next test has another one."""
     forget_catalog()
     forget_seen_partitions()
+
+
+@pytest.fixture(autouse=True)
+def empty_redis() -> None:
+    """PostgreSQL forgets with the test's transaction; this worker's Redis database has to be told."""
+    if settings.REDIS_URL:
+        cache.clear()
 
 
 @pytest.fixture

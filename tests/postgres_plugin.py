@@ -3,7 +3,7 @@
 Loaded by `-p` in pyproject.toml, since the settings are read before any conftest.py. The
 process that starts the run starts the cluster; xdist's workers find its URL in their
 environment. With DATABASE_URL set, the tests use that server instead and remove from it
-what they made.
+what they made. With REDIS_URL set, each worker has a database of that Redis to itself.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import psycopg
 import pytest
@@ -26,6 +26,8 @@ from config.embedded_postgres import EmbeddedPostgres
 RUN_PREFIX = "countinghouse-test-"
 RUN_DIR_VARIABLE = "COUNTINGHOUSE_TEST_RUN_DIR"
 DATABASE_NAME = "countinghouse"
+# A Redis has sixteen databases unless told otherwise; the lower ones are left to people.
+REDIS_DATABASE_ALONE, REDIS_DATABASE_OF_FIRST_WORKER = 15, 8
 
 
 class TestRun:
@@ -102,6 +104,12 @@ def remove_dead_runs() -> None:
             shutil.rmtree(directory, ignore_errors=True)
 
 
+def redis_url_of_worker(url: str, worker: str) -> str:
+    """The same Redis with a database number that no other worker uses; the tests empty it."""
+    number = REDIS_DATABASE_OF_FIRST_WORKER + int(worker.removeprefix("gw")) if worker else REDIS_DATABASE_ALONE
+    return urlsplit(url)._replace(path=f"/{number}").geturl()
+
+
 def interrupt(*_: object) -> None:
     """Let SIGTERM end the run as Ctrl-C does, so that it cleans up."""
     raise KeyboardInterrupt
@@ -116,4 +124,6 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
         early_config.add_cleanup(run.finish)
         signal.signal(signal.SIGTERM, interrupt)
         run.start()
+    if url := os.environ.get("REDIS_URL"):
+        os.environ["REDIS_URL"] = redis_url_of_worker(url, os.environ.get("PYTEST_XDIST_WORKER", ""))
     return (yield)
