@@ -141,7 +141,7 @@ def _from_events(ledger: Ledger, question: UsageQuestion, limit: int) -> list[Us
 def _contributed_quantity(meter: MeterRule) -> str:
     """What an event adds, as `metering.domain.contribution` and the statement of ingest have it."""
     if meter.aggregation == Aggregation.COUNT:
-        return "1"
+        return "1::numeric"
     if not meter.value_property:
         return "e.quantity"
     return (
