@@ -141,15 +141,15 @@ PLANS: Final = (
     DemoPlan(
         "growth", "Growth", rate=50, burst=200,
         quotas=(
-            DemoQuota("api_requests", "month", Decimal(1_500), is_hard=True),
-            DemoQuota("api_requests", "day", Decimal(200), is_hard=False),
+            DemoQuota("api_requests", "month", Decimal(1_000), is_hard=True),
+            DemoQuota("api_requests", "day", Decimal(100), is_hard=False),
         ),
     ),
     DemoPlan(
         "scale", "Scale", rate=500, burst=2_000,
         quotas=(
-            DemoQuota("api_requests", "month", Decimal(5_000), is_hard=False),
-            DemoQuota("api_bytes", "month", Decimal(80_000_000), is_hard=False),
+            DemoQuota("api_requests", "month", Decimal(4_000), is_hard=False),
+            DemoQuota("api_bytes", "month", Decimal(50_000_000), is_hard=False),
         ),
     ),
 )  # fmt: skip
@@ -177,63 +177,63 @@ TENANTS: Final = (
             DemoKey("Dashboards", 0, scopes=("usage:read",)),
             DemoKey("Staging", 4, KeyKind.TEST),
         ),
-        rhythm=OFFICE, endpoints=MAPS, hourly_tenths=88, growth_percent=85, spike_days=(12, 58, 131),
+        rhythm=OFFICE, endpoints=MAPS, hourly_tenths=61, growth_percent=85, spike_days=(12, 58, 131),
     ),
     DemoTenant(
         "harbor-analytics", "Harbor Analytics", "America/New_York", "USD", "US", "Boston", "scale",
         people=(("sam.whitfield", Role.OWNER), ("dana.olsen", Role.DEVELOPER), ("leo.grant", Role.VIEWER)),
-        keys=_TEAM_KEYS, rhythm=OFFICE, endpoints=CATALOGUE, hourly_tenths=50, growth_percent=60, spike_days=(33, 90),
+        keys=_TEAM_KEYS, rhythm=OFFICE, endpoints=CATALOGUE, hourly_tenths=35, growth_percent=60, spike_days=(33, 90),
     ),
     DemoTenant(
         "lumen-weather", "Lumen Weather", "Australia/Sydney", "AUD", "AU", "Sydney", "scale",
         people=(("isla.morgan", Role.OWNER), ("noah.tran", Role.ADMIN)),
-        keys=_TEAM_KEYS, rhythm=MACHINES, endpoints=SENSORS, hourly_tenths=20, growth_percent=30, spike_days=(5, 74),
+        keys=_TEAM_KEYS, rhythm=MACHINES, endpoints=SENSORS, hourly_tenths=14, growth_percent=30, spike_days=(5, 74),
     ),
     DemoTenant(
         "kestrel-logistics", "Kestrel Logistics", "Europe/London", "GBP", "GB", "Leeds", "growth",
         people=(("harriet.cole", Role.OWNER), ("tom.barnes", Role.DEVELOPER), ("ana.sousa", Role.VIEWER)),
-        keys=_TEAM_KEYS, rhythm=OFFICE, endpoints=LOGISTICS, hourly_tenths=30, growth_percent=45, spike_days=(20,),
+        keys=_TEAM_KEYS, rhythm=OFFICE, endpoints=LOGISTICS, hourly_tenths=21, growth_percent=45, spike_days=(20,),
     ),
     DemoTenant(
         "sakura-payments", "Sakura Payments", "Asia/Tokyo", "JPY", "JP", "Osaka", "growth",
         people=(("yuki.mori", Role.OWNER), ("ken.sato", Role.ADMIN)),
-        keys=_TEAM_KEYS, rhythm=EVENING, endpoints=PAYMENTS, hourly_tenths=18, growth_percent=70,
+        keys=_TEAM_KEYS, rhythm=EVENING, endpoints=PAYMENTS, hourly_tenths=12, growth_percent=70,
     ),
     DemoTenant(
         "fjord-robotics", "Fjord Robotics", "Europe/Oslo", "NOK", "NO", "Bergen", "growth",
         people=(("ingrid.dahl", Role.OWNER), ("lars.moen", Role.DEVELOPER)),
-        keys=_TEAM_KEYS, rhythm=MACHINES, endpoints=SENSORS, hourly_tenths=11, growth_percent=20, spike_days=(9, 41, 100),
+        keys=_TEAM_KEYS, rhythm=MACHINES, endpoints=SENSORS, hourly_tenths=7, growth_percent=20, spike_days=(9, 41, 100),
     ),
     DemoTenant(
         "bluebird-travel", "Bluebird Travel", "America/Sao_Paulo", "BRL", "BR", "Recife", "growth",
         people=(("bruno.costa", Role.OWNER), ("luiza.reis", Role.VIEWER)),
-        keys=_TEAM_KEYS, rhythm=EVENING, endpoints=CATALOGUE, hourly_tenths=18, growth_percent=110, joined_days_ago=150,
+        keys=_TEAM_KEYS, rhythm=EVENING, endpoints=CATALOGUE, hourly_tenths=12, growth_percent=110, joined_days_ago=150,
     ),
     DemoTenant(
         "atlas-freight", "Atlas Freight", "Asia/Kolkata", "INR", "IN", "Pune", "growth",
         people=(("priya.nair", Role.OWNER), ("arjun.mehta", Role.DEVELOPER)),
-        keys=_TEAM_KEYS, rhythm=OFFICE, endpoints=LOGISTICS, hourly_tenths=36, growth_percent=90, joined_days_ago=120,
+        keys=_TEAM_KEYS, rhythm=OFFICE, endpoints=LOGISTICS, hourly_tenths=25, growth_percent=90, joined_days_ago=120,
     ),
     DemoTenant(
         "pixel-bakery", "Pixel Bakery", "America/Los_Angeles", "USD", "US", "Portland", "free",
         people=(("maya.lopez", Role.OWNER), ("eli.stone", Role.DEVELOPER)),
-        keys=_SMALL_TEAM_KEYS, rhythm=EVENING, endpoints=CATALOGUE, hourly_tenths=5, growth_percent=60,
+        keys=_SMALL_TEAM_KEYS, rhythm=EVENING, endpoints=CATALOGUE, hourly_tenths=4, growth_percent=60,
         first_of_month_requests=530, joined_days_ago=95,
     ),
     DemoTenant(
         "cedar-atelier", "Cedar Atelier", "Europe/Paris", "EUR", "FR", "Lyon", "free",
         people=(("camille.roux", Role.OWNER),),
-        keys=_SMALL_TEAM_KEYS, rhythm=OFFICE, endpoints=CATALOGUE, hourly_tenths=10, growth_percent=15,
+        keys=_SMALL_TEAM_KEYS, rhythm=OFFICE, endpoints=CATALOGUE, hourly_tenths=7, growth_percent=15,
     ),
     DemoTenant(
         "quiet-harbour-studio", "Quiet Harbour Studio", "Europe/Lisbon", "EUR", "PT", "Porto", "free",
         people=(("rita.alves", Role.OWNER),),
-        keys=_SMALL_TEAM_KEYS, rhythm=EVENING, endpoints=PAYMENTS, hourly_tenths=5, growth_percent=0, joined_days_ago=64,
+        keys=_SMALL_TEAM_KEYS, rhythm=EVENING, endpoints=PAYMENTS, hourly_tenths=4, growth_percent=0, joined_days_ago=64,
     ),
     DemoTenant(
         "oldgate-devices", "Oldgate Devices", "Europe/Dublin", "EUR", "IE", "Cork", "growth",
         people=(("sean.byrne", Role.OWNER), ("aoife.kelly", Role.DEVELOPER)),
-        keys=_TEAM_KEYS, rhythm=MACHINES, endpoints=SENSORS, hourly_tenths=10, growth_percent=10, suspended_days_ago=18,
+        keys=_TEAM_KEYS, rhythm=MACHINES, endpoints=SENSORS, hourly_tenths=7, growth_percent=10, suspended_days_ago=18,
     ),
 )  # fmt: skip
 
