@@ -46,7 +46,7 @@ LONG_AGO, FAR_AHEAD = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzi
 
 @dataclass(frozen=True)
 class Work:
-    """What each sender sends: the same events, cut into the same batches, each sender in an order of its own."""
+    """What each sender sends: the same events, each sender in an order and in batches of its own."""
 
     database_url: str
     ledger: Ledger
@@ -60,9 +60,10 @@ class Work:
     claims_identity: bool = True
     commits_synchronously: bool = True
 
-    def batches(self) -> list[list[dict[str, object]]]:
-        """The bodies of the events; event n carries n bytes."""
+    def batches(self, order: random.Random) -> list[list[dict[str, object]]]:
+        """The bodies of the events, shuffled and cut; event n carries n bytes."""
         events = [self.event(number) for number in range(self.events)]
+        order.shuffle(events)
         return [events[start : start + self.events_per_batch] for start in range(0, self.events, self.events_per_batch)]
 
     def event(self, number: int) -> dict[str, object]:
@@ -127,10 +128,8 @@ def send_everything(work: Work, number: int) -> None:
     connect_to(work.database_url, parameters="" if work.commits_synchronously else " -c synchronous_commit=off")
     if not work.claims_identity:
         ingest.INGEST = without_claim(ingest.INGEST)
-    batches = work.batches()
-    random.Random(number).shuffle(batches)
     with (work.journals / f"{os.getpid()}.jsonl").open("a", buffering=1) as journal:
-        for batch in batches:
+        for batch in work.batches(random.Random(number)):
             until_answered(lambda batch=batch: journal.write(send(work, batch)), journal.write)  # type: ignore[misc]
 
 
