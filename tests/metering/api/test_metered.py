@@ -1,0 +1,163 @@
+"""The decorator and the permission on views of an adopter's own, Django's and REST framework's."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import path
+from django.utils import timezone
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.decorators import api_view, permission_classes
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import Tenant
+from metering.api.metered import MeteredPermission, metered
+from metering.models import Event
+from tests.metering.api.conftest import Api
+from tests.metering.limits.limit_world import put_on_plan, quota_of
+
+pytestmark = pytest.mark.urls(__name__)
+
+
+@metered()
+def plain(request: HttpRequest, number: int = 0) -> HttpResponse:
+    return HttpResponse(f"{number} for {request.auth.prefix}")  # type: ignore[attr-defined] # the decorator sets it
+
+
+class PlainClass(View):
+    @metered()
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(request.method)
+
+
+@csrf_exempt
+@metered(quantity=lambda request: Decimal(request.query_params["n"]))
+def measured(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("measured")
+
+
+@metered("nothing_known")
+def misnamed(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("never")
+
+
+@metered()
+def failing(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(status=418)
+
+
+@api_view(["GET"])
+@permission_classes([])
+@metered()
+def rest(request: Request) -> Response:
+    return Response({"path": request.path})
+
+
+class RestClass(APIView):
+    permission_classes = [MeteredPermission]
+    metered_quantity = 2
+
+    def get(self, request: Request) -> Response:
+        return Response({"path": request.path})
+
+    def post(self, request: Request) -> Response:
+        raise ValueError(f"our mistake at {request.path}")
+
+
+urlpatterns = [
+    path("orders/<int:number>", plain),
+    path("plain", plain),
+    path("class", PlainClass.as_view()),
+    path("measured", measured),
+    path("misnamed", misnamed),
+    path("failing", failing),
+    path("rest", rest),
+    path("rest-class", RestClass.as_view()),
+]
+
+
+@pytest.fixture
+def get(alice: Api) -> Callable[..., HttpResponse]:
+    def request(address: str) -> HttpResponse:
+        return Client().get(address, headers=alice.headers())  # type: ignore[return-value] # the test client's own subclass
+
+    return request
+
+
+def events(tenant: Tenant) -> list[tuple[Any, Any]]:
+    rows = Event.objects.of_ledger(tenant.pk, is_live=True).order_by("received_at", "event_id")
+    return [(row.properties["resource_path"], row.quantity) for row in rows]
+
+
+@pytest.mark.parametrize("address", ["/plain", "/class", "/rest", "/rest-class", "/failing"])
+def test_a_view_is_metered_and_its_answer_tells_the_limits(
+    get: Callable[..., HttpResponse], acme: Tenant, address: str
+) -> None:
+    put_on_plan(acme, timezone.now(), quota_of("1"))
+    response = get(address)
+    assert response.status_code == (418 if address == "/failing" else 200)
+    assert response["RateLimit"].startswith('"quota";r=0;t=')
+    assert [where for where, _ in events(acme)] == [address]
+    refused = get(address)
+    assert refused.status_code == 429
+    assert json.loads(refused.content)["code"] == "quota_exceeded"
+    assert refused["Retry-After"]
+    assert refused["RateLimit"].startswith('"quota";r=0;t=')
+    assert len(events(acme)) == 1
+
+
+def test_a_plain_view_learns_who_calls(get: Callable[..., HttpResponse], alice: Api) -> None:
+    assert get("/orders/7").content.decode() == f"7 for {alice.key.prefix}"
+
+
+def test_addresses_of_one_resource_are_one_path(get: Callable[..., HttpResponse], acme: Tenant) -> None:
+    get("/orders/7")
+    get("/orders/8")
+    assert [where for where, _ in events(acme)] == ["/orders/<int:number>"] * 2
+
+
+@pytest.mark.parametrize("address", ["/plain", "/rest", "/rest-class"])
+def test_nobody_passes_without_a_key(db: None, address: str) -> None:
+    response = Client().get(address)
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_the_quantity_may_come_from_the_request_and_is_judged(alice: Api, acme: Tenant) -> None:
+    statuses = [Client().post(f"/measured?n={n}", headers=alice.headers()).status_code for n in ("2.5", "-1")]
+    assert statuses == [200, 422]
+    assert events(acme) == [("/measured", Decimal("2.5"))]
+
+
+def test_a_permission_takes_the_quantity_that_the_view_names(get: Callable[..., HttpResponse], acme: Tenant) -> None:
+    get("/rest-class")
+    assert events(acme) == [("/rest-class", 2)]
+
+
+def test_a_view_that_fails_has_been_counted(alice: Api, acme: Tenant) -> None:
+    with pytest.raises(ValueError, match="our mistake"):
+        Client().post("/rest-class", headers=alice.headers())
+    assert len(events(acme)) == 1
+
+
+def test_asking_for_the_options_is_not_metered(acme: Tenant) -> None:
+    assert Client().options("/rest-class").status_code == 200
+    assert events(acme) == []
+
+
+def test_an_event_type_that_does_not_exist_is_our_mistake(get: Callable[..., HttpResponse]) -> None:
+    with pytest.raises(ImproperlyConfigured, match="nothing_known"):
+        get("/misnamed")
+
+
+def test_the_decorator_belongs_on_a_view() -> None:
+    with pytest.raises(ImproperlyConfigured):
+        metered()(HttpResponse)()
