@@ -18,7 +18,7 @@ from config.runner.session import READY_SECONDS_MAX, Session
 
 STOP_SECONDS_MAX = 40
 # All that an installation keeps in its data directory; nothing else there is ours to delete.
-KEPT_FILES = ("demo.json", "secret_key", "runner.json", "runner.lock")
+KEPT_FILES = ("demo.json", "secret_key", "prepared", "runner.json", "runner.lock")
 KEPT_DIRECTORIES = ("static", "media")
 
 

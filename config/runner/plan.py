@@ -60,7 +60,7 @@ class Plan:
     def web_command(self) -> list[str]:
         """One blocking thread per worker: more of them only wait for each other."""
         return [
-            *(str(Path(sys.executable).with_name("granian")), "--interface", "wsgi"),
+            *(sys.executable, "-m", "granian", "--interface", "wsgi"),
             *("--host", HOST, "--port", str(self.port)),
             *("--workers", str(self.web_workers), "--blocking-threads", "1", "--respawn-failed-workers"),
             *("--log-level", "warning", "--no-ws", "config.wsgi:application"),

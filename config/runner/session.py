@@ -35,6 +35,7 @@ class Session:
         self.ownership = ownership
         # A database that a killed runner started is still the runner's to stop.
         self.is_database_ours = bool(ownership.read_note().get("is_database_ours"))
+        self.prepared_file = plan.data_dir / "prepared"
         self.services = [
             Service("web", plan.web_command, plan.environment, str(CHECKOUT)),
             Service("worker", plan.manage("qcluster", "--skip-checks"), plan.environment, str(CHECKOUT)),
@@ -69,18 +70,26 @@ class Session:
             database.ensure_database(DATABASE_NAME)
 
     def _prepare(self) -> None:
+        """Have the schema brought up to date; after the first time the services start meanwhile, and wait for it."""
         say("Bringing the schema and the demo data up to date ...")
-        command = self.plan.manage("prepare", *(["--demo"] if self.plan.with_demo else []))
-        outcome = subprocess.run(
-            command,
-            cwd=CHECKOUT,
-            env=self.plan.environment,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            check=False,
-        )
-        if outcome.returncode:
+        arguments = self.plan.manage("prepare", *(["--demo"] if self.plan.with_demo else []))
+        was_prepared_before = self.prepared_file.exists()
+        with subprocess.Popen(
+            arguments, cwd=CHECKOUT, env=self.plan.environment, stdin=subprocess.DEVNULL, start_new_session=True
+        ) as preparation:
+            try:
+                while preparation.poll() is None:
+                    if was_prepared_before:
+                        self._look_after_everything()
+                    else:
+                        time.sleep(SECONDS_BETWEEN_LOOKS)
+            finally:
+                preparation.kill()
+        if preparation.returncode:
             raise RunnerError("The database could not be prepared: the reason is above.")
+        self.prepared_file.touch()
+        for service in self.services:
+            service.deaths = 0
 
     def _wait_until_ready(self) -> None:
         say("Starting the web server and the worker ...")
