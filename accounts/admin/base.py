@@ -1,0 +1,181 @@
+"""What every page of the staff admin shares: who acts, an audit entry for each change, a question before a dangerous one.
+
+A form that no service stands behind is saved by Django; `StaffModelAdmin` then writes the audit entry in the same transaction.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.admin.options import InlineModelAdmin
+from django.db.models import Model, QuerySet
+from django.forms import BaseModelForm
+from django.forms.formsets import BaseFormSet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from unfold.admin import ModelAdmin
+from unfold.paginator import InfinitePaginator
+
+from accounts.domain.actor import Actor
+from accounts.domain.networks import client_ip
+from accounts.models import Tenant, User
+from accounts.services.audit import SECRET_NAMES, record_audit
+
+TEXT_CHARACTERS_MAX = 500
+
+
+def staff_actor(request: HttpRequest) -> Actor:
+    """Who acts in the admin, for services and the audit log."""
+    user = request.user
+    assert isinstance(user, User), "the admin lets nobody in who has not signed in"
+    address = client_ip(
+        request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""), settings.TRUSTED_PROXY_COUNT
+    )
+    return Actor.staff(
+        user_id=user.pk, label=user.email, ip=address or None, request_id=str(getattr(request, "request_id", ""))
+    )
+
+
+class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """A page that staff may change things on."""
+
+    compressed_fields = True
+    list_fullwidth = True
+    list_per_page = 50
+    show_full_result_count = False
+    warn_unsaved_form = True
+
+    def save_related(
+        self,
+        request: HttpRequest,
+        form: "BaseModelForm[Any]",
+        formsets: Iterable["BaseFormSet[Any]"],
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Save the rows that belong to the object, then record what this form changed, before and after."""
+        super().save_related(request, form, formsets, change)
+        before, after = _changes_of_form(form, is_new=not change)
+        for formset in formsets:
+            after |= _changes_of_formset(formset)
+        if after:
+            self.audit(request, form.instance, "changed" if change else "created", before=before, after=after)
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        """Record what was deleted, and delete it."""
+        self.audit(request, obj, "deleted", before={"name": str(obj)}, after={})
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """One by one, so that each leaves its entry."""
+        for obj in queryset:
+            self.delete_model(request, obj)
+
+    def audit(
+        self, request: HttpRequest, obj: Model, verb: str, *, before: Mapping[str, object], after: Mapping[str, object]
+    ) -> None:
+        """Write the entry of one change."""
+        kind = obj._meta.model_name or ""  # noqa: SLF001 - Django documents it
+        record_audit(
+            actor=staff_actor(request),
+            action=f"{kind}.{verb}",
+            tenant_id=obj.pk if isinstance(obj, Tenant) else getattr(obj, "tenant_id", None),
+            target_kind=kind,
+            target_id=obj.pk,
+            target_label=str(obj),
+            before=before,
+            after=after,
+            as_of=timezone.now(),
+        )
+
+    def ask_first(
+        self,
+        request: HttpRequest,
+        obj: Model,
+        form: Any,
+        *,
+        title: str,
+        explanation: str,
+        button: str,
+        form_action: str = "",
+    ) -> HttpResponse:
+        """The page between a button and what it does."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": obj,
+            "form": form,
+            "title": title,
+            "explanation": explanation,
+            "button": button,
+            "form_action": form_action,
+            "media": self.media,
+        }
+        return TemplateResponse(request, "admin/ask_first.html", context)
+
+
+class ReadOnlyModelAdmin(StaffModelAdmin):
+    """A table that a machine writes: staff look, and change nothing. Long ones are paged without being counted."""
+
+    paginator = InfinitePaginator
+    actions: ClassVar[list[Any]] = []
+    warn_unsaved_form = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Nobody adds."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Nobody changes."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Nobody deletes."""
+        return False
+
+
+class ReadOnlyInline(InlineModelAdmin):  # type: ignore[type-arg]  # mixed into inlines of any model
+    """Rows shown beside an object."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Nobody adds."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Nobody changes."""
+        return False
+
+
+def _changes_of_form(form: "BaseModelForm[Any]", *, is_new: bool) -> tuple[dict[str, object], dict[str, object]]:
+    names = [name for name in form.changed_data if name in form.fields and not _is_secret(name)]
+    after: dict[str, object] = {name: _shown(form.cleaned_data.get(name)) for name in names}
+    before: dict[str, object] = {} if is_new else {name: _shown(form.initial.get(name)) for name in names}
+    hidden = [name for name in form.changed_data if _is_secret(name)]
+    return before, after | {f"{name} changed": True for name in hidden[:1]}
+
+
+def _changes_of_formset(formset: "BaseFormSet[Any]") -> dict[str, object]:
+    """Rows that were added, changed and deleted, as a reader names them."""
+    changes: dict[str, object] = {}
+    for verb in ("new_objects", "changed_objects", "deleted_objects"):
+        rows = [row[0] if isinstance(row, tuple) else row for row in getattr(formset, verb, [])]
+        if rows:
+            changes[f"{formset.prefix} {verb.removesuffix('_objects')}"] = [str(row) for row in rows]
+    return changes
+
+
+def _is_secret(name: str) -> bool:
+    return name in SECRET_NAMES or "password" in name
+
+
+def _shown(value: object) -> object:
+    """A value as the audit log can keep it."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, QuerySet | list | tuple):
+        return [str(item)[:TEXT_CHARACTERS_MAX] for item in value]
+    return str(value)[:TEXT_CHARACTERS_MAX]

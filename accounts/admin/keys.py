@@ -1,0 +1,162 @@
+"""API keys and service keys. The page shows what a key may do; its secret is shown once, when a service key is made."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
+
+from accounts.admin.base import ReadOnlyModelAdmin, staff_actor
+from accounts.domain.api_key import KeyKind
+from accounts.domain.scopes import Scope
+from accounts.errors import InvalidFieldsError
+from accounts.models import ApiKey
+from accounts.services.api_keys import create_api_key, revoke_api_key
+
+STATE_LABELS = {"Active": "success", "Expired": "warning", "Revoked": "danger"}
+
+
+def state_of(key: ApiKey, as_of: datetime) -> str:
+    """Whether a key works."""
+    if key.revoked_at is not None and key.revoked_at <= as_of:
+        return "Revoked"
+    return "Expired" if key.expires_at is not None and key.expires_at <= as_of else "Active"
+
+
+class ConfirmForm(forms.Form):
+    """A question without a field."""
+
+
+class ServiceKeyForm(forms.Form):
+    """What a new service key is called, and how long it works."""
+
+    name = forms.CharField(
+        max_length=100, widget=UnfoldAdminTextInputWidget, help_text="What will use it, e.g. “Gateway Frankfurt”."
+    )
+    expires_on = forms.DateField(
+        required=False,
+        widget=UnfoldAdminDateWidget,
+        help_text="The last day on which it works; empty means that it does not expire.",
+    )
+    is_operator = forms.BooleanField(
+        required=False,
+        label="Operator",
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="May manage tenants, not only meter and read.",
+    )
+
+    def scopes(self) -> list[Scope]:
+        """The scopes that were asked for."""
+        return [scope for scope in Scope if scope is not Scope.OPERATOR or self.cleaned_data["is_operator"]]
+
+    def expires_at(self) -> datetime | None:
+        """The end of the last day, UTC."""
+        day = self.cleaned_data["expires_on"]
+        return None if day is None else datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=UTC)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyModelAdmin):
+    """All keys, of tenants and of the operator."""
+
+    list_display = ("key", "owner", "kind_label", "state", "created_at", "expires_at", "last_used_at")
+    list_filter = ("kind",)
+    search_fields = ("name", "prefix", "tenant__name", "tenant__slug")
+    list_select_related = ("tenant",)
+    exclude = ("digest",)
+    actions_detail: ClassVar = ["revoke"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Service keys are made here; a tenant's keys are made in its portal."""
+        return bool(request.user.has_perm("accounts.add_apikey"))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Without the digests, which nobody needs to see."""
+        return super().get_queryset(request).defer("digest")
+
+    @display(description="Key", header=True)
+    def key(self, key: ApiKey) -> list[str]:
+        """Name above the characters that people know it by."""
+        return [key.name, f"{key.prefix}…{key.last_four}"]
+
+    @display(description="Owner", ordering="tenant__name")
+    def owner(self, key: ApiKey) -> str:
+        """The tenant, or us."""
+        return "Operator" if key.tenant is None else key.tenant.name
+
+    @display(description="Kind", ordering="kind", label={"Live": "success", "Test": "info", "Service": "primary"})
+    def kind_label(self, key: ApiKey) -> str:
+        """Live, test or service."""
+        return key.kind.capitalize()
+
+    @display(description="State", label=STATE_LABELS)
+    def state(self, key: ApiKey) -> str:
+        """Whether it works now."""
+        return state_of(key, timezone.now())
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",  # noqa: ARG002 - Django's signature
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
+    ) -> HttpResponse:
+        """Make a service key, and show its secret this once."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = ServiceKeyForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                return self._make_service_key(request, form)
+            except InvalidFieldsError as error:
+                form.add_error(None, error.detail)
+        return self.ask_first(
+            request, ApiKey(name="Service key"), form,
+            title="New service key",
+            explanation="A service key speaks for the operator and names a tenant with each call. Its secret is shown once.",
+            button="Make the key",
+        )  # fmt: skip
+
+    def _make_service_key(self, request: HttpRequest, form: ServiceKeyForm) -> HttpResponse:
+        created = create_api_key(
+            tenant=None,
+            kind=KeyKind.SERVICE,
+            name=form.cleaned_data["name"],
+            scopes=form.scopes(),
+            actor=staff_actor(request),
+            as_of=timezone.now(),
+            expires_at=form.expires_at(),
+        )
+        context = {
+            **self.admin_site.each_context(request), "opts": self.opts, "title": "Service key made", "created": created,
+        }  # fmt: skip
+        response = TemplateResponse(request, "admin/key_made.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    @action(description="Revoke", permissions=["revoke"], icon="key_off")
+    def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, and end the key everywhere within a second."""
+        key = get_object_or_404(ApiKey, pk=object_id)
+        if request.method != "POST":
+            return self.ask_first(
+                request, key, ConfirmForm(),
+                title=f"Revoke {key}?",
+                explanation="Whatever uses this key is refused within a second. This cannot be taken back.",
+                button="Revoke the key",
+            )  # fmt: skip
+        revoke_api_key(key=key, actor=staff_actor(request), as_of=timezone.now())
+        messages.success(request, f"{key} is revoked.")
+        return redirect(reverse("admin:accounts_apikey_change", args=[key.pk]))
+
+    def has_revoke_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:  # noqa: ARG002 - unfold's signature
+        """Staff who may change keys; the page itself is read-only."""
+        return bool(request.user.has_perm("accounts.change_apikey"))

@@ -1,0 +1,114 @@
+"""Users and the groups of staff. Who is staff, and in which group, only a superuser decides."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Count, Model, QuerySet
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts.admin.base import ReadOnlyInline, StaffModelAdmin
+from accounts.models import Membership, User
+
+RANK_FIELDS = ("is_staff", "is_superuser", "groups")
+
+
+class UserMembershipInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfold has no types
+    """The tenants that a user belongs to."""
+
+    model = Membership
+    tab = True
+    fields = ("tenant", "role", "created_at")
+    readonly_fields = fields
+    verbose_name_plural = "memberships"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the tenants' names."""
+        return super().get_queryset(request).select_related("tenant", "user")
+
+
+@admin.register(User)
+class UserAdmin(StaffModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # Django's admin of a user without a username
+    """People, customers and staff."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("person", "kind", "tenant_count", "is_active", "last_login", "joined_at")
+    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+    list_filter_submit = True
+    search_fields = ("email", "name")
+    ordering = ("email",)
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "joined_at")
+    fieldsets = (
+        (None, {"fields": ("email", "name", "is_active", "password")}),
+        ("Staff", {"fields": ("is_staff", "is_superuser", "groups")}),
+        ("Dates", {"fields": ("joined_at", "last_login")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
+    inlines: ClassVar = [UserMembershipInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the number of tenants, so that the list asks once."""
+        return super().get_queryset(request).annotate(tenant_total=Count("memberships"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        """Nobody but a superuser makes staff."""
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if _is_superuser(request) else fields + RANK_FIELDS
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """A colleague's account, with the password in it, is a superuser's business."""
+        if isinstance(obj, User) and obj.is_staff and not _is_superuser(request):
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """A person who has acted stays in the log; `active` is unset instead."""
+        return False
+
+    @display(description="Person", header=True, ordering="email")
+    def person(self, user: User) -> list[str]:
+        """Name above address."""
+        return [user.get_full_name(), user.email if user.name else ""]
+
+    @display(description="Kind", label={"Superuser": "danger", "Staff": "warning", "Customer": "info"})
+    def kind(self, user: User) -> str:
+        """Who this is to us."""
+        if user.is_superuser:
+            return "Superuser"
+        return "Staff" if user.is_staff else "Customer"
+
+    @display(description="Tenants", ordering="tenant_total")
+    def tenant_count(self, user: Any) -> int:
+        """How many tenants the user belongs to."""
+        return int(user.tenant_total)
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(StaffModelAdmin, DjangoGroupAdmin):
+    """Groups of staff and what each may do."""
+
+    list_display = ("name", "member_total")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the number of people."""
+        return super().get_queryset(request).annotate(members=Count("user"))
+
+    @display(description="People", ordering="members")
+    def member_total(self, group: Any) -> int:
+        """How many are in it."""
+        return int(group.members)
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_superuser", False))

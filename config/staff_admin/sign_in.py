@@ -1,0 +1,62 @@
+"""How people sign in, from django-allauth's tables: addresses, second factors without their secrets, sessions without their keys."""
+
+from typing import ClassVar
+
+from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from accounts.admin.base import ReadOnlyModelAdmin, StaffModelAdmin
+
+for _model in (EmailAddress, EmailConfirmation, Authenticator, UserSession):
+    if admin.site.is_registered(_model):
+        admin.site.unregister(_model)
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(StaffModelAdmin):
+    """Addresses; support may mark one as verified after having made sure."""
+
+    list_display = ("email", "user", "primary", "verified")
+    list_filter = ("primary", "verified")
+    search_fields = ("email", "user__email")
+    list_select_related = ("user",)
+    fields = ("user", "email", "primary", "verified")
+    readonly_fields = ("user", "email", "primary")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
+        """People add their own."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: EmailAddress | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """People remove their own."""
+        return False
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyModelAdmin):
+    """That somebody has a second factor, and since when."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    search_fields = ("user__email",)
+    list_select_related = ("user",)
+    fields: ClassVar = ("user", "type", "created_at", "last_used_at")
+
+
+@admin.register(UserSession)
+class UserSessionAdmin(ReadOnlyModelAdmin):
+    """Where people are signed in."""
+
+    list_display = ("user", "ip", "created_at", "last_seen_at", "program")
+    search_fields = ("user__email", "ip")
+    list_select_related = ("user",)
+    fields: ClassVar = ("user", "ip", "created_at", "last_seen_at", "user_agent")
+
+    @display(description="Program")
+    def program(self, session: UserSession) -> str:
+        """The first words of the user agent."""
+        return str(session.user_agent)[:60]

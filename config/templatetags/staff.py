@@ -1,0 +1,34 @@
+"""How the staff admin writes quantities and fills bars."""
+
+from decimal import Decimal
+from typing import Final
+
+from django.template import Library
+
+from accounts.domain.plain import plain_decimal
+from metering.selectors.operations import QuotaUse
+
+register = Library()
+NEARLY: Final = 80
+FULL: Final = 100
+
+
+@register.filter
+def quantity(number: Decimal | int) -> str:
+    """A quantity with a thin space between thousands and no digit that says nothing."""
+    whole, point, rest = plain_decimal(Decimal(number)).partition(".")
+    return f"{int(whole):,}".replace(",", "\u202f") + point + rest
+
+
+@register.filter
+def fullness(use: QuotaUse) -> str:
+    """In which colour a quota is shown."""
+    if use.percent >= FULL:
+        return "full"
+    return "near" if use.percent >= NEARLY else "calm"
+
+
+@register.filter
+def bar_width(use: QuotaUse) -> int:
+    """How much of the bar is filled, in whole percent."""
+    return min(int(use.percent), FULL)

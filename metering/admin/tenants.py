@@ -1,0 +1,493 @@
+"""Tenants, with their usage against quota: the page from which staff do what customers ask for.
+
+Usage is read once for a page of the list, whatever its length; what an action does, a service does.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList as DjangoChangeList
+from django.db.models import Count, Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django_q.tasks import async_task
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from accounts.admin.base import ReadOnlyInline, StaffModelAdmin, staff_actor
+from accounts.admin.keys import STATE_LABELS, ConfirmForm, state_of
+from accounts.domain.pages import InvalidCursorError, PageRequest, read_cursor, write_cursor
+from accounts.domain.roles import Role
+from accounts.domain.tenant_settings import SETTINGS, clean_settings
+from accounts.errors import InvalidFieldsError, ProblemError
+from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Tenant
+from accounts.services.api_keys import revoke_all_keys
+from accounts.services.tenants import reactivate_tenant, suspend_tenant
+from metering.admin.ledger import EventSearchForm
+from metering.domain.ledger import Ledger
+from metering.models import UsagePlan, UsagePlanAssignment
+from metering.selectors.events import EventFilters, events_page
+from metering.selectors.operations import QuotaUse, quota_uses
+from metering.services.tenants import change_tenant
+from metering.services.usage_plans import assign_usage_plan
+
+EVENTS_SHOWN = 50
+AUDIT_ENTRIES_SHOWN = 25
+RECONCILE_TASK = "metering.tasks.reconcile_ledgers"
+STATUS_LABELS = {"Active": "success", "Suspended": "danger", "Closed": "info"}
+
+
+class TenantForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
+    """The settings that a tenant's own page takes, refused for the same reasons."""
+
+    class Meta:
+        model = Tenant
+        fields = sorted(SETTINGS)
+
+    def clean(self) -> dict[str, Any]:
+        """Ask the rules that portal and API ask."""
+        cleaned = super().clean() or self.cleaned_data
+        given = {name: cleaned[name] for name in SETTINGS & set(cleaned)}
+        try:
+            cleaned |= clean_settings(given, country=str(given.get("country", "")))
+        except InvalidFieldsError as error:
+            for refused in error.field_errors:
+                self.add_error(refused.pointer.strip("/").split("/")[0], refused.detail)
+        return cleaned
+
+
+class ReasonForm(forms.Form):
+    """Why; the tenant's members see it."""
+
+    reason = forms.CharField(
+        max_length=200, widget=UnfoldAdminTextInputWidget, help_text="The tenant's members see it."
+    )
+
+
+class UsagePlanForm(forms.Form):
+    """Which usage plan."""
+
+    usage_plan = forms.ModelChoiceField(
+        queryset=UsagePlan.objects.all(),
+        required=False,
+        empty_label="None: nothing is limited",
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
+class ViewAsForm(forms.Form):
+    """Through whose eyes, and why. It is sent to the view that changes sessions."""
+
+    user_pk = forms.TypedChoiceField(label="Member", coerce=int, widget=UnfoldAdminRadioSelectWidget)
+    reason = forms.CharField(
+        max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Kept in the tenant's audit log."
+    )
+    tenant = forms.UUIDField(widget=forms.HiddenInput)
+    next = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, tenant: Tenant, members: list[Membership]) -> None:
+        super().__init__(
+            initial={
+                "tenant": tenant.pk,
+                "next": f"/t/{tenant.slug}/",
+                "user_pk": members[0].user_id if members else None,
+            }
+        )
+        self.fields["user_pk"].choices = [  # type: ignore[attr-defined]
+            (member.user_id, f"{member.user.get_full_name()}, {member.role}") for member in members
+        ]
+
+
+class KeyInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfold has no types
+    """The tenant's keys."""
+
+    model = ApiKey
+    fk_name = "tenant"
+    tab = True
+    per_page = 20
+    fields = ("name", "known_by", "kind", "state", "scope_list", "created_at", "expires_at", "last_used_at")
+    readonly_fields = fields
+    show_change_link = True
+    verbose_name_plural = "API keys"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Without the digests."""
+        return super().get_queryset(request).defer("digest")
+
+    @display(description="Key")
+    def known_by(self, key: ApiKey) -> str:
+        """The characters that people know it by."""
+        return f"{key.prefix}…{key.last_four}"
+
+    @display(description="Scopes")
+    def scope_list(self, key: ApiKey) -> str:
+        """What it may do."""
+        return ", ".join(key.scopes)
+
+    @display(description="State", label=STATE_LABELS)
+    def state(self, key: ApiKey) -> str:
+        """Whether it works now."""
+        return state_of(key, timezone.now())
+
+
+class MemberInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfold has no types
+    """The tenant's members."""
+
+    model = Membership
+    tab = True
+    per_page = 20
+    fields = ("user", "role", "created_at", "signed_in_at")
+    readonly_fields = fields
+    verbose_name_plural = "members"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the people."""
+        return super().get_queryset(request).select_related("user", "tenant")
+
+    @display(description="Last sign-in")
+    def signed_in_at(self, membership: Membership) -> datetime | None:
+        """When the member was here last."""
+        return membership.user.last_login
+
+
+class InvitationInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfold has no types
+    """Who was invited."""
+
+    model = Invitation
+    tab = True
+    per_page = 20
+    fields = ("email", "role", "created_at", "expires_at", "accepted_at", "revoked_at")
+    readonly_fields = fields
+    verbose_name_plural = "invitations"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Without the digests."""
+        return super().get_queryset(request).select_related("tenant").defer("token_digest")
+
+
+class AuditInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfold has no types
+    """The latest entries of the tenant's audit log."""
+
+    model = AuditEntry
+    tab = True
+    per_page = AUDIT_ENTRIES_SHOWN
+    fields = ("occurred_at", "action", "actor_label", "target_label", "ip")
+    readonly_fields = fields
+    show_change_link = True
+    verbose_name_plural = "audit log"
+
+
+class TenantChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
+    """The list, with the usage of the page's tenants read in one query."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Hang each tenant's usage on its row."""
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        uses = quota_uses(as_of=timezone.now(), tenant_ids=[tenant.pk for tenant in self.result_list])
+        for tenant in self.result_list:
+            tenant.quota_uses = uses.get(tenant.pk, [])
+
+
+@admin.register(Tenant)
+class TenantAdmin(StaffModelAdmin):
+    """Customers."""
+
+    form = TenantForm
+    list_display = ("shown_name", "status_label", "plan", "usage", "people", "keys_usable", "created_at")
+    list_filter = ("status", "usage_plan_assignment__usage_plan", "currency")
+    list_filter_submit = True
+    list_select_related = ("usage_plan_assignment__usage_plan",)
+    search_fields = ("name", "slug", "billing_email", "legal_name", "memberships__user__email")
+    search_help_text = "A name, a slug, or the address of a member."
+    ordering = ("name",)
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "status_label", "status_reason", "created_at")}),
+        ("Metering", {"fields": ("time_zone", "currency", "backfill_days")}),
+        (
+            "Address",
+            {
+                "fields": (
+                    "legal_name", "billing_email", "address_line1", "address_line2", "postal_code", "city", "region", "country", "tax_id",
+                )
+            },
+        ),
+    )  # fmt: skip
+    readonly_fields = ("slug", "status_label", "status_reason", "created_at")
+    inlines: ClassVar = [KeyInline, MemberInline, InvitationInline, AuditInline]
+    change_form_before_template = "admin/tenant_usage.html"
+    actions_detail: ClassVar = [
+        "view_as_customer", "events", "assign_plan",
+        {"title": "More", "items": ["suspend", "reactivate", "revoke_keys", "reconcile"]},
+    ]  # fmt: skip
+    actions: ClassVar = ["reconcile_selected"]
+
+    # The list
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With what the list counts."""
+        usable = Q(api_keys__revoked_at=None) & (
+            Q(api_keys__expires_at=None) | Q(api_keys__expires_at__gt=timezone.now())
+        )
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                member_total=Count("memberships", distinct=True),
+                key_total=Count("api_keys", filter=usable, distinct=True),
+            )
+        )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangoChangeList]:  # noqa: ARG002 - Django's signature
+        """The list that reads usage once."""
+        return TenantChangeList
+
+    @display(description="Tenant", header=True, ordering="name")
+    def shown_name(self, tenant: Tenant) -> list[str]:
+        """Name above slug."""
+        return [tenant.name, tenant.slug]
+
+    @display(description="Status", ordering="status", label=STATUS_LABELS)
+    def status_label(self, tenant: Tenant) -> str:
+        """Whether it may use what it pays for."""
+        return tenant.status.capitalize()
+
+    @display(description="Usage plan", ordering="usage_plan_assignment__usage_plan__name", empty_value="none")
+    def plan(self, tenant: Tenant) -> str | None:
+        """Its usage plan's name."""
+        assignment: UsagePlanAssignment | None = getattr(tenant, "usage_plan_assignment", None)
+        return None if assignment is None else assignment.usage_plan.name
+
+    @display(description="Usage of quota")
+    def usage(self, tenant: Any) -> SafeString:
+        """The fullest quota as a bar."""
+        fullest = max(tenant.quota_uses, key=lambda use: use.percent, default=None)
+        return render_to_string("admin/quota_bar.html", {"use": fullest})
+
+    @display(description="Members", ordering="member_total")
+    def people(self, tenant: Any) -> int:
+        """How many members it has."""
+        return int(tenant.member_total)
+
+    @display(description="Keys", ordering="key_total")
+    def keys_usable(self, tenant: Any) -> int:
+        """How many keys work."""
+        return int(tenant.key_total)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
+        """Customers sign up, or a service key makes them."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """What was metered stays."""
+        return False
+
+    @admin.action(description="Reconcile usage with the ledger", permissions=["change"])
+    def reconcile_selected(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
+        """Have the task cluster compare these tenants."""
+        slugs = sorted(queryset.values_list("slug", flat=True))
+        self._reconcile(request, slugs)
+
+    # The page of one
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With usage above the form."""
+        extra = {**(extra_context or {}), "quota_uses": self._uses_of(object_id)}
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
+        return response
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: "forms.ModelForm[Tenant]", change: bool) -> None:  # noqa: ARG002, FBT001 - Django's signature
+        """The service writes: it audits, and follows a new time zone."""
+        changes = {name: form.cleaned_data[name] for name in form.changed_data if name in SETTINGS}
+        change_tenant(
+            tenant=Tenant.objects.get(pk=obj.pk), changes=changes, actor=staff_actor(request), as_of=timezone.now()
+        )
+
+    def audit(
+        self, request: HttpRequest, obj: Model, verb: str, *, before: Mapping[str, object], after: Mapping[str, object]
+    ) -> None:
+        """The services that this page calls write the entries."""
+
+    def _uses_of(self, object_id: str) -> list[QuotaUse]:
+        try:
+            tenant_id = UUID(object_id)
+        except ValueError:
+            return []
+        return quota_uses(as_of=timezone.now(), tenant_ids=[tenant_id]).get(tenant_id, [])
+
+    # Actions
+
+    def has_suspend_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who may change tenants may suspend one that is active."""
+        return self._may_change_status(request, object_id, "active")
+
+    def has_reactivate_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who may change tenants may reactivate one that is suspended."""
+        return self._may_change_status(request, object_id, "suspended")
+
+    def _may_change_status(self, request: HttpRequest, object_id: str | None, status: str) -> bool:
+        if not request.user.has_perm("accounts.change_tenant"):
+            return False
+        return object_id is None or Tenant.objects.filter(pk=object_id, status=status).exists()
+
+    @action(description="Suspend", permissions=["suspend"], icon="block")
+    def suspend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a reason, and suspend."""
+        tenant = get_object_or_404(Tenant, pk=object_id)
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            reason = form.cleaned_data["reason"]
+            return self._did(
+                request, tenant, f"{tenant} is suspended.",
+                lambda: suspend_tenant(tenant=tenant, reason=reason, actor=staff_actor(request), as_of=timezone.now()),
+            )  # fmt: skip
+        return self.ask_first(
+            request, tenant, form,
+            title=f"Suspend {tenant}?",
+            explanation="Its keys are answered with 402 within a second; its members may still look. Nothing is deleted.",
+            button="Suspend the tenant",
+        )  # fmt: skip
+
+    @action(description="Reactivate", permissions=["reactivate"], icon="play_arrow")
+    def reactivate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, and reactivate."""
+        tenant = get_object_or_404(Tenant, pk=object_id)
+        if request.method == "POST":
+            return self._did(
+                request, tenant, f"{tenant} is active again.",
+                lambda: reactivate_tenant(tenant=tenant, actor=staff_actor(request), as_of=timezone.now()),
+            )  # fmt: skip
+        return self.ask_first(
+            request, tenant, ConfirmForm(),
+            title=f"Reactivate {tenant}?",
+            explanation=f"It was suspended: {tenant.status_reason or 'no reason was given'}. Its keys work again within a second.",
+            button="Reactivate the tenant",
+        )  # fmt: skip
+
+    @action(description="Revoke all keys", permissions=["accounts.change_apikey"], icon="key_off")
+    def revoke_keys(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, and end every key."""
+        tenant = get_object_or_404(Tenant, pk=object_id)
+        if request.method == "POST":
+            number = revoke_all_keys(tenant=tenant, actor=staff_actor(request), as_of=timezone.now())
+            messages.success(request, f"{number} keys of {tenant} are revoked.")
+            return redirect(_page_of(tenant))
+        return self.ask_first(
+            request, tenant, ConfirmForm(),
+            title=f"Revoke all keys of {tenant}?",
+            explanation="Every program of the customer is refused within a second, until it has a new key. This cannot be taken back.",
+            button="Revoke all keys",
+        )  # fmt: skip
+
+    @action(description="Reconcile", permissions=["change"], icon="balance")
+    def reconcile(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Have the task cluster compare usage with the ledger."""
+        tenant = get_object_or_404(Tenant, pk=object_id)
+        if request.method == "POST":
+            self._reconcile(request, [tenant.slug])
+            return redirect(_page_of(tenant))
+        return self.ask_first(
+            request, tenant, ConfirmForm(),
+            title=f"Reconcile {tenant}?",
+            explanation="Compares each hour and day of usage with the events and changes nothing. The result will be among the job runs.",
+            button="Compare now",
+        )  # fmt: skip
+
+    @action(description="Usage plan", permissions=["metering.change_usageplanassignment"], icon="speed")
+    def assign_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Choose, and assign."""
+        tenant = get_object_or_404(Tenant.objects.select_related("usage_plan_assignment"), pk=object_id)
+        current = getattr(tenant, "usage_plan_assignment", None)
+        form = UsagePlanForm(request.POST or None, initial={"usage_plan": current and current.usage_plan_id})
+        if request.method == "POST" and form.is_valid():
+            plan = form.cleaned_data["usage_plan"]
+            assign_usage_plan(tenant=tenant, usage_plan=plan, actor=staff_actor(request), as_of=timezone.now())
+            messages.success(request, f"{tenant} is on {plan or 'no usage plan'}.")
+            return redirect(_page_of(tenant))
+        return self.ask_first(
+            request, tenant, form,
+            title=f"Usage plan of {tenant}",
+            explanation="Throttle and quotas of the plan hold within a second; what was used in the running period counts.",
+            button="Assign",
+        )  # fmt: skip
+
+    @action(description="View as customer", permissions=["accounts.view_as_customer"], icon="visibility")
+    def view_as_customer(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Choose a member, say why, and look through the member's eyes; the audit log names both."""
+        tenant = get_object_or_404(Tenant, pk=object_id)
+        members = Membership.objects.filter(
+            tenant=tenant, user__is_active=True, user__is_staff=False, user__is_superuser=False
+        )
+        ranked = sorted(members.select_related("user"), key=lambda member: list(Role).index(Role(member.role)))
+        if not ranked:
+            messages.error(request, f"{tenant} has no member to look through.")
+            return redirect(_page_of(tenant))
+        return self.ask_first(
+            request, tenant, ViewAsForm(tenant, ranked),
+            title=f"View as a customer of {tenant}",
+            explanation="You see the portal as this member does, bounded by the member's role. What you change is logged under your name.",
+            button="View the portal",
+            form_action=reverse("hijack:acquire"),
+        )  # fmt: skip
+
+    @action(description="Events", permissions=["metering.view_event"], icon="list_alt", url_path="events")
+    def events(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """A page of the tenant's events, the newest first."""
+        tenant = get_object_or_404(Tenant, pk=object_id)
+        form = EventSearchForm(request.GET or None)
+        chosen = form.cleaned_data if form.is_valid() else {}
+        ledger = Ledger(tenant.pk, chosen.get("half") != "test", tenant.time_zone, tenant.backfill_days)
+        filters = EventFilters(
+            type=chosen.get("type") or None, subject=chosen.get("subject") or None, end=chosen.get("before") or None
+        )
+        cursor = request.GET.get("cursor")
+        try:
+            wanted = read_cursor(cursor, rows_max=EVENTS_SHOWN) if cursor else PageRequest(EVENTS_SHOWN)
+            page = events_page(ledger=ledger, filters=filters, page=wanted)
+        except InvalidCursorError:
+            return redirect(request.path)
+        context = {
+            **self.admin_site.each_context(request), "opts": self.opts, "original": tenant, "title": f"Events of {tenant}",
+            "form": form, "page": page, "query": _query_without_cursor(request),
+            "older": page.next and write_cursor(page.next), "newer": page.previous and write_cursor(page.previous),
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/tenant_events.html", context)
+
+    def _reconcile(self, request: HttpRequest, slugs: list[str]) -> None:
+        async_task(
+            RECONCILE_TASK, staff_actor(request).label, slugs, group="reconciliation", task_name="reconciliation"
+        )
+        messages.success(request, f"The comparison of {', '.join(slugs)} will be among the job runs in a moment.")
+
+    def _did(self, request: HttpRequest, tenant: Tenant, sentence: str, work: Any) -> HttpResponse:
+        """Do it and say so, or say why not."""
+        try:
+            work()
+        except ProblemError as error:
+            messages.error(request, error.detail)
+        else:
+            messages.success(request, sentence)
+        return redirect(_page_of(tenant))
+
+
+def _page_of(tenant: Tenant) -> str:
+    return reverse("admin:accounts_tenant_change", args=[tenant.pk])
+
+
+def _query_without_cursor(request: HttpRequest) -> str:
+    query = request.GET.copy()
+    query.pop("cursor", None)
+    return query.urlencode()
