@@ -1,0 +1,38 @@
+"""`manage.py reconcile`: compare the ledger with every rollup, name each drift, and exit with 1 where there is one."""
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from metering.selectors.ledgers import ledgers
+from metering.services.nightly import run_reconciliation
+
+DRIFTS_SHOWN_MAX = 50
+
+
+class Command(BaseCommand):
+    """Prove that usage says what the ledger says."""
+
+    help = "Compare the ledger with its rollups and name each drift; exits with 1 where there is one."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Name tenants to look at only theirs."""
+        parser.add_argument(
+            "--tenant", action="append", metavar="SLUG", help="Only this tenant; may be given several times."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Report, and fail where the books do not agree."""
+        slugs = options["tenant"]
+        if slugs and len({ledger.tenant_id for ledger in ledgers(slugs=slugs)}) != len(set(slugs)):
+            raise CommandError("There is no tenant of one of these names.")
+        found = run_reconciliation(slugs=slugs, started_by="command", as_of=timezone.now())
+        for drift in found.drifts[:DRIFTS_SHOWN_MAX]:
+            self.stdout.write(f"drift: {drift}")
+        if len(found.drifts) > DRIFTS_SHOWN_MAX:
+            self.stdout.write(f"… and {len(found.drifts) - DRIFTS_SHOWN_MAX} more")
+        self.stdout.write(f"{found.ledgers} ledgers compared, {len(found.drifts)} drifts")
+        if not found.is_clean:
+            sys.exit(1)
