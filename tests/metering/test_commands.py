@@ -32,7 +32,7 @@ def run(*arguments: str) -> str:
 
 
 def test_reconcile_says_how_much_it_compared(tenant: Tenant) -> None:
-    assert run("reconcile", "--tenant", "alice") == "2 ledgers compared, 0 drifts\n"
+    assert run("reconcile") == "2 ledgers compared, 0 drifts\n"
     assert JobRun.objects.get(name="reconciliation").outcome == JobOutcome.SUCCEEDED
 
 
