@@ -9,7 +9,11 @@ KEY_PLACEHOLDER: Final = "ch_live_YOUR_KEY"
 _CURL: Final = """curl -i {url}/api/v1/events \\
   -H "Authorization: Bearer {key}" \\
   -H "Content-Type: application/json" \\
-  -d '{{"id": "{event_id}", "type": "http_request", "properties": {{"resource_path": "/hello", "http_method": "GET", "status": 200}}}}'"""
+  -d '{{
+    "id": "{event_id}",
+    "type": "http_request",
+    "properties": {{"resource_path": "/hello", "http_method": "GET", "status": 200}}
+  }}'"""
 
 _PYTHON: Final = """import json
 import urllib.request
@@ -49,10 +53,10 @@ class Snippet:
 
 
 def snippets(*, url: str, key: str = KEY_PLACEHOLDER) -> list[Snippet]:
-    """The same event in three languages; its id is new each time, so that another visit sends another event."""
-    facts = {"url": url, "key": key, "event_id": f"first-{secrets.token_hex(4)}"}
+    """The same program in three languages; each sends an event of its own, and another one at each visit."""
+    programs = (("curl", "curl", _CURL), ("python", "Python", _PYTHON), ("javascript", "JavaScript", _JAVASCRIPT))
+    visit = secrets.token_hex(4)
     return [
-        Snippet("curl", "curl", _CURL.format(**facts)),
-        Snippet("python", "Python", _PYTHON.format(**facts)),
-        Snippet("javascript", "JavaScript", _JAVASCRIPT.format(**facts)),
+        Snippet(name, title, program.format(url=url, key=key, event_id=f"{name}-{visit}"))
+        for name, title, program in programs
     ]

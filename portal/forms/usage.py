@@ -129,6 +129,8 @@ class UsageForm(forms.Form):
         return Span(start_of_day(first, self.zone), start_of_day(today + _DAY, self.zone))
 
     def _custom_span(self, start: date | None, end: date | None) -> Span | None:
+        if start is None and end is None:
+            return month_span(YearMonth.of(local_day(self.as_of, self.zone)), self.zone)
         if start is None or end is None:
             self.add_error("start", "Choose the first and the last day.")
         elif not (is_in_reach(start) and is_in_reach(end)):

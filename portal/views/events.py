@@ -1,6 +1,7 @@
 """The live debugger: what became of each event that was sent, and one stored event in full."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
@@ -59,6 +60,7 @@ def event(request: SignedInRequest, portal: Portal) -> HttpResponse:
     context = {
         "portal": portal,
         "event": found,
+        "properties": json.loads(found.properties_json, parse_int=str, parse_float=str, parse_constant=str),
         "ledger": "live" if is_live else "test",
         "key_label": _label(labels, found.api_key_id),
     }

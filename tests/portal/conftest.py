@@ -1,0 +1,83 @@
+"""The cast: Alice owns Acme; Bob administers it, Dora develops, Vera views; Charlie owns Rival and must see nothing of Acme."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+from allauth.account.models import EmailAddress
+from django.test import Client
+
+from accounts.domain.roles import Role
+from accounts.models import Membership, Tenant, User
+from tests.metering.ledger_world import LONG_AGO, make_tenant
+
+NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@pytest.fixture(autouse=True)
+def at_noon() -> Iterator[None]:
+    """The views ask the clock; it stands still."""
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def make_user(email: str, name: str = "") -> User:
+    user = User.objects.create_user(email, None, name=name)  # hashing a password takes longer than the test
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    return user
+
+
+def join(user: User, tenant: Tenant, role: Role) -> Membership:
+    return Membership.objects.create(tenant=tenant, user=user, role=role, created_at=LONG_AGO)
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend=BACKEND)
+    return client
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Everybody, by name."""
+
+    acme: Tenant
+    rival: Tenant
+    alice: User
+    bob: User
+    dora: User
+    vera: User
+    charlie: User
+
+    def of_role(self, role: Role) -> User:
+        return {Role.OWNER: self.alice, Role.ADMIN: self.bob, Role.DEVELOPER: self.dora, Role.VIEWER: self.vera}[role]
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    acme, rival = make_tenant("acme", time_zone="Europe/Paris"), make_tenant("rival")
+    people = {name: make_user(f"{name}@example.com") for name in ("alice", "bob", "dora", "vera", "charlie")}
+    for name, role in (("alice", Role.OWNER), ("bob", Role.ADMIN), ("dora", Role.DEVELOPER), ("vera", Role.VIEWER)):
+        join(people[name], acme, role)
+    join(people["charlie"], rival, Role.OWNER)
+    return Cast(acme=acme, rival=rival, **people)
+
+
+@pytest.fixture
+def alice(cast: Cast) -> Client:
+    return signed_in(cast.alice)
+
+
+@pytest.fixture
+def query_count(django_assert_max_num_queries: Callable[..., object]) -> Callable[[Client, str], int]:
+    """How many queries a page takes."""
+
+    def count(client: Client, url: str) -> int:
+        with django_assert_max_num_queries(40) as captured:  # type: ignore[attr-defined]
+            assert client.get(url).status_code == 200
+        return len(captured)
+
+    return count

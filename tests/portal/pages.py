@@ -1,0 +1,69 @@
+"""Every page of a tenant, with what its address needs and the least role that may open it: a new route fails until it stands here."""
+
+from dataclasses import dataclass, field
+
+from django.urls import reverse
+
+from accounts.domain.roles import Role
+from accounts.models import Invitation, Membership
+from portal.urls import tenant_pages
+from tests.metering.ledger_world import LONG_AGO, make_key
+from tests.portal.conftest import NOW, Cast
+
+LEAST_ROLE = {
+    "overview": Role.VIEWER,
+    "usage": Role.VIEWER,
+    "usage_csv": Role.VIEWER,
+    "events": Role.VIEWER,
+    "event": Role.VIEWER,
+    "keys": Role.VIEWER,
+    "key": Role.VIEWER,
+    "team": Role.VIEWER,
+    "security": Role.VIEWER,
+    "first_event": Role.VIEWER,
+    "member_remove": Role.VIEWER,  # anybody may leave; whom else, the service decides
+    "first_steps": Role.DEVELOPER,
+    "key_new": Role.DEVELOPER,
+    "key_rotate": Role.DEVELOPER,
+    "key_revoke": Role.DEVELOPER,
+    "invite": Role.ADMIN,
+    "invitation_revoke": Role.ADMIN,
+    "member": Role.ADMIN,
+    "settings": Role.ADMIN,
+    "audit": Role.ADMIN,
+}
+WRITING = {"first_steps", "key_new", "key_rotate", "key_revoke", "invite", "invitation_revoke", "member", "member_remove", "settings"}
+NAMES = sorted(str(page.name) for page in tenant_pages)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """The pages of a tenant that has one of everything."""
+
+    slug: str
+    arguments: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    def of(self, name: str) -> str:
+        url = reverse(f"portal:{name}", kwargs={"slug": self.slug, **self.arguments.get(name, {})})
+        return f"{url}?id=first" if name == "event" else url
+
+
+def addresses_of_acme(cast: Cast) -> Addresses:
+    key, _ = make_key(cast.acme, scopes=["events:write"])
+    invitation = Invitation.objects.create(
+        tenant=cast.acme, email="new@example.com", role=Role.VIEWER, token_digest=b"d" * 32, created_at=LONG_AGO, expires_at=NOW.replace(year=2027)
+    )
+    vera = Membership.objects.get(tenant=cast.acme, user=cast.vera)
+    of_key = {"key_id": key.pk}
+    of_member: dict[str, object] = {"membership_id": vera.pk}
+    return Addresses(
+        cast.acme.slug,
+        {
+            "key": of_key,
+            "key_rotate": of_key,
+            "key_revoke": of_key,
+            "invitation_revoke": {"invitation_id": invitation.pk},
+            "member": of_member,
+            "member_remove": of_member,
+        },
+    )

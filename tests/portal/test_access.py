@@ -1,0 +1,119 @@
+"""Who may open which page."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.domain.roles import Role, outranks
+from accounts.models import ApiKey, AuditEntry, Membership, Tenant
+from tests.metering.ledger_world import ledger_of, send
+from tests.portal.conftest import NOW, Cast, make_user, signed_in
+from tests.portal.pages import LEAST_ROLE, NAMES, WRITING, Addresses, addresses_of_acme
+
+
+@pytest.fixture
+def acme_pages(cast: Cast) -> Addresses:
+    send(ledger_of(cast.acme), [{"id": "first", "type": "http_request"}], as_of=NOW)
+    return addresses_of_acme(cast)
+
+
+def test_every_page_is_classified() -> None:
+    assert set(NAMES) == set(LEAST_ROLE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stranger_finds_nothing_and_changes_nothing(name: str, cast: Cast, acme_pages: Addresses) -> None:
+    charlie = signed_in(cast.charlie)
+    url = acme_pages.of(name)
+    before = _everything()
+
+    answers = [charlie.get(url)] + ([charlie.post(url, {"name": "mine", "kind": "live"})] if name in WRITING else [])
+
+    assert {answer.status_code for answer in answers} == {404}
+    assert _without_token(answers[0].content) == _without_token(charlie.get(url.replace("/acme/", "/nowhere/")).content)
+    assert _everything() == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_somebody_who_is_not_signed_in_is_asked_to(name: str, acme_pages: Addresses, client: Client) -> None:
+    answer = client.get(acme_pages.of(name))
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/accounts/login/?next=/t/acme/")
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("name", NAMES)
+def test_a_role_opens_what_it_may_and_nothing_else(name: str, role: Role, cast: Cast, acme_pages: Addresses) -> None:
+    answer = signed_in(cast.of_role(role)).get(acme_pages.of(name))
+
+    assert answer.status_code == (403 if outranks(LEAST_ROLE[name], role) else 200)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - WRITING))
+def test_a_page_that_only_reads_takes_no_post(name: str, acme_pages: Addresses, alice: Client) -> None:
+    assert alice.post(acme_pages.of(name)).status_code == 405
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_is_not_kept_by_browsers_or_proxies(name: str, acme_pages: Addresses, alice: Client) -> None:
+    assert "no-store" in alice.get(acme_pages.of(name))["Cache-Control"]
+
+
+@pytest.mark.parametrize("name", sorted({"key", "key_rotate", "key_revoke", "member", "member_remove", "invitation_revoke"}))
+def test_an_object_of_another_tenant_is_not_reached_through_ones_own(name: str, cast: Cast, acme_pages: Addresses) -> None:
+    url = acme_pages.of(name).replace("/acme/", "/rival/")
+    charlie = signed_in(cast.charlie)
+
+    assert charlie.get(url).status_code == 404
+    assert name not in WRITING or charlie.post(url, {"role": "viewer", "grace_seconds": 0}).status_code == 404
+
+
+def test_a_suspended_tenant_may_look_and_is_told(cast: Cast, alice: Client) -> None:
+    Tenant.objects.filter(pk=cast.acme.pk).update(status="suspended", status_reason="Unpaid")
+
+    page = alice.get("/t/acme/").content.decode()
+
+    assert "Acme is suspended" in page
+    assert "Unpaid" in page
+
+
+def test_the_switcher_offers_the_members_own_tenants_alone(cast: Cast, alice: Client) -> None:
+    Membership.objects.create(tenant=cast.rival, user=cast.alice, role=Role.VIEWER, created_at=NOW)
+
+    assert b"/t/rival/" in alice.get("/t/acme/").content
+    assert b"/t/acme/" not in signed_in(cast.charlie).get("/t/rival/").content
+
+
+def test_staff_who_view_as_a_customer_are_named_in_the_audit_log(cast: Cast, alice: Client) -> None:
+    staff = make_user("staff@example.com")
+    session = alice.session
+    session["hijack_history"] = [staff.pk]
+    session.save()
+
+    assert b"You are viewing as" in alice.get("/t/acme/").content
+    alice.post("/t/acme/settings/", {"name": "Acme Ltd", "time_zone": "Europe/Paris", "currency": "EUR"})
+
+    entry = AuditEntry.objects.get(action="tenant.updated")
+    assert (entry.actor_kind, entry.actor_user, entry.actor_label) == ("staff", staff, "staff@example.com as alice@example.com")
+
+
+def test_who_looks_is_found_in_three_queries(cast: Cast, alice: Client) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        alice.get("/t/acme/security/")
+
+    assert len([query for query in queries if "accounts_membership" in query["sql"]]) == 1
+
+
+def _without_token(page: bytes) -> bytes:
+    return re.sub(rb'"X-CSRFToken": "[^"]+"', b"", page)
+
+
+def _everything() -> tuple[object, ...]:
+    """All that the writing pages could change."""
+    keys = sorted(ApiKey.objects.values_list("pk", "revoked_at", "expires_at"))
+    members = sorted(Membership.objects.values_list("pk", "role"))
+    return keys, members, list(Tenant.objects.order_by("slug").values()), AuditEntry.objects.count()

@@ -1,0 +1,164 @@
+"""Keys: shown once, listed without the secret, rotated with grace, revoked after a question."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from accounts.domain.api_key import digest_of
+from accounts.models import ApiKey, AuditEntry
+from tests.metering.ledger_world import make_key
+from tests.portal.conftest import NOW, Cast, signed_in
+
+SECRET = re.compile(r"ch_(?:live|test)_[0-9A-Za-z]{38}")
+NEW_KEY = {"name": "Gateway", "kind": "live", "scopes": ["events:write"]}
+
+
+def test_a_new_key_is_shown_once_and_only_its_digest_is_kept(cast: Cast, alice: Client) -> None:
+    created = alice.post("/t/acme/keys/new/", NEW_KEY)
+
+    secret = SECRET.findall(created.content.decode())[0]
+    key = ApiKey.objects.get(tenant=cast.acme)
+    assert created.status_code == 201
+    assert bytes(key.digest) == digest_of(secret)
+    assert f"Authorization: Bearer {secret}" in created.content.decode()
+    for url in ("/t/acme/keys/", f"/t/acme/keys/{key.pk}/", "/t/acme/audit/", "/t/acme/first-steps/"):
+        assert secret not in alice.get(url).content.decode()
+
+
+def test_a_key_gets_every_limit_that_was_asked_for(cast: Cast, alice: Client) -> None:
+    limits = {
+        "expires_at": "2026-04-01T00:00",
+        "allowed_cidrs": "203.0.113.0/24\n2001:db8::/32",
+        "throttle_rate": "10",
+        "quota": "1000.5",
+    }
+
+    assert alice.post("/t/acme/keys/new/", NEW_KEY | limits).status_code == 201
+
+    key = ApiKey.objects.get(tenant=cast.acme)
+    assert key.allowed_cidrs == ["203.0.113.0/24", "2001:db8::/32"]
+    assert (key.throttle_rate, key.throttle_burst) == (10, 10)
+    assert str(key.quota) == "1000.500000000"
+    assert key.expires_at is not None
+    assert key.expires_at.isoformat() == "2026-03-31T22:00:00+00:00"  # midnight in Paris
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "explanation"),
+    [
+        ("name", "", "This field is required."),
+        ("scopes", "operator", "Select a valid choice."),
+        ("scopes", "", "This field is required."),
+        ("kind", "service", "Select a valid choice."),
+        ("expires_at", "2026-03-10T13:29", "Choose a time that lies ahead."),
+        ("allowed_cidrs", "10.0.0.0/8\n300.0.0.1", "“300.0.0.1” is not an address"),
+        ("allowed_cidrs", "\n".join(["10.0.0.0/8"] * 51), "At most 50 networks."),
+        ("throttle_burst", "5", "A burst needs a rate."),
+        ("throttle_rate", "0", "greater than or equal to 1"),
+        ("quota", "-1", "greater than or equal to 0"),
+        ("quota", "900000000000", "From 0 to below"),
+        ("name", "a\u202eb", "name"),
+    ],
+)
+def test_a_refused_key_is_explained_beside_its_field(field: str, value: str, explanation: str, cast: Cast, alice: Client) -> None:
+    answer = alice.post("/t/acme/keys/new/", NEW_KEY | {field: value})
+
+    assert answer.status_code == 422
+    assert explanation in answer.content.decode()
+    assert answer.context["form"].errors.keys() == {"throttle_rate" if value == "5" else field}
+    assert not ApiKey.objects.exists()
+
+
+def test_a_rotated_key_works_until_its_grace_ends(cast: Cast, alice: Client) -> None:
+    old, _ = make_key(cast.acme, scopes=["events:write"])
+
+    rotated = alice.post(f"/t/acme/keys/{old.pk}/rotate/", {"grace_seconds": "3600"})
+
+    old.refresh_from_db()
+    new = ApiKey.objects.get(rotated_from=old)
+    assert rotated.status_code == 201
+    assert len(set(SECRET.findall(rotated.content.decode()))) == 1
+    assert old.expires_at == NOW + timedelta(hours=1)
+    assert new.scopes == old.scopes
+    assert "works until 10 Mar 2026, 14:30" in rotated.content.decode()  # Paris
+
+
+def test_a_key_is_rotated_once(cast: Cast, alice: Client) -> None:
+    old, _ = make_key(cast.acme, scopes=["events:write"])
+    url = f"/t/acme/keys/{old.pk}/rotate/"
+    alice.post(url, {"grace_seconds": "3600"})
+
+    again = alice.post(url, {"grace_seconds": "3600"})
+
+    assert again.status_code == 422
+    assert "already rotated" in again.content.decode()
+
+
+def test_revoking_asks_first(cast: Cast, alice: Client) -> None:
+    key, _ = make_key(cast.acme)
+    url = f"/t/acme/keys/{key.pk}/revoke/"
+
+    question = alice.get(url)
+    key.refresh_from_db()
+    assert "Revoke test?" in question.content.decode()
+    assert key.revoked_at is None
+
+    answer = alice.post(url, follow=True)
+    key.refresh_from_db()
+    assert key.revoked_at == NOW
+    assert "is revoked" in answer.content.decode()
+    assert AuditEntry.objects.get(action="api_key.revoked").actor_user == cast.alice
+
+
+def test_the_question_is_a_fragment_for_htmx_and_a_page_for_others(cast: Cast, alice: Client) -> None:
+    key, _ = make_key(cast.acme)
+    url = f"/t/acme/keys/{key.pk}/revoke/"
+
+    assert b"<html" in alice.get(url).content
+    fragment = alice.get(url, headers={"HX-Request": "true"}).content
+    assert b"<html" not in fragment
+    assert f'action="{url}"'.encode() in fragment
+
+
+def test_keys_are_found_by_name_beginning_state_and_kind(cast: Cast, alice: Client) -> None:
+    make_key(cast.acme, name="Gateway")
+    make_key(cast.acme, name="Old", revoked_at=NOW)
+    make_key(cast.acme, name="Expired", expires_at=NOW)
+    make_key(cast.rival, name="Gateway of a rival")
+
+    def names(query: str) -> list[str]:
+        return sorted(row.key.name for row in alice.get(f"/t/acme/keys/?{query}").context["rows"])
+
+    assert names("") == ["Expired", "Gateway", "Old"]
+    assert names("search=gate") == ["Gateway"]
+    assert names("state=usable") == ["Gateway"]
+    assert names("state=ended") == ["Expired", "Old"]
+    assert names("kind=test") == []
+    assert names("state=nonsense") == ["Expired", "Gateway", "Old"]
+    assert "No key matches" in alice.get("/t/acme/keys/?search=zzz").content.decode()
+
+
+def test_the_list_is_paged_and_takes_as_many_queries_for_many_keys_as_for_one(
+    cast: Cast, alice: Client, query_count: Callable[[Client, str], int]
+) -> None:
+    make_key(cast.acme, created_by=cast.alice)
+    for_one = query_count(alice, "/t/acme/keys/")
+    for _ in range(30):
+        make_key(cast.acme, created_by=cast.alice)
+
+    assert query_count(alice, "/t/acme/keys/") == for_one
+    assert len(alice.get("/t/acme/keys/").context["rows"]) == 25
+    assert len(alice.get("/t/acme/keys/?page=2").context["rows"]) == 6
+
+
+def test_a_viewer_sees_keys_and_no_button_that_changes_them(cast: Cast) -> None:
+    key, _ = make_key(cast.acme)
+    page = signed_in(cast.vera).get("/t/acme/keys/").content.decode()
+
+    assert str(key.pk) in page
+    assert "/rotate/" not in page
+    assert "/revoke/" not in page
+    assert "/keys/new/" not in page

@@ -1,0 +1,140 @@
+"""Members and invitations on the portal's pages."""
+
+import re
+from collections.abc import Callable
+
+from django.core import mail
+from django.test import Client
+
+from accounts.domain.roles import Role
+from accounts.models import Invitation, Membership
+from tests.portal.conftest import Cast, join, make_user, signed_in
+
+
+def _membership(cast: Cast, name: str) -> Membership:
+    return Membership.objects.get(tenant=cast.acme, user=getattr(cast, name))
+
+
+def _invite(client: Client, email: str, role: str = "developer") -> str:
+    """Invite, and return the path of the link that was sent."""
+    answer = client.post("/t/acme/team/invite/", {"email": email, "role": role})
+    assert answer.status_code == 302, answer.content
+    found = re.search(r"https?://[^/\s]+(/invitations/[^/\s]+/)", mail.outbox[-1].body)
+    assert found is not None
+    return found[1]
+
+
+def test_an_invitation_is_sent_and_its_bearer_joins(cast: Cast, alice: Client) -> None:
+    link = _invite(alice, "erin@example.com")
+    erin = make_user("erin@example.com")
+    client = signed_in(erin)
+
+    assert mail.outbox[-1].to == ["erin@example.com"]
+    assert b"Join Acme" in client.get(link).content
+    assert client.post(link)["Location"] == "/t/acme/"
+    assert Membership.objects.get(tenant=cast.acme, user=erin).role == Role.DEVELOPER
+    assert client.get(link).status_code == 404  # it works once
+
+
+def test_a_stranger_with_the_link_is_led_to_sign_up_and_then_back(cast: Cast, alice: Client, client: Client) -> None:
+    link = _invite(alice, "erin@example.com")
+
+    page = client.get(link).content.decode()
+
+    assert f"/accounts/signup/?next={link.replace('/', '%2F')}" in page
+    client.force_login(make_user("erin@example.com"), backend="django.contrib.auth.backends.ModelBackend")
+    assert client.get("/start/")["Location"] == link
+
+
+def test_the_link_is_worth_nothing_to_another_address(cast: Cast, alice: Client) -> None:
+    link = _invite(alice, "erin@example.com")
+    mallory = make_user("mallory@example.com")
+    client = signed_in(mallory)
+
+    assert b"The invitation is for erin@example.com" in client.get(link).content
+    client.post(link)
+    assert not Membership.objects.filter(user=mallory).exists()
+    assert client.get("/start/").status_code == 200  # and does not hold her back
+
+
+def test_a_link_that_never_was_says_no_more_than_one_that_expired(db: None, client: Client) -> None:
+    answer = client.get("/invitations/nonsense/")
+
+    assert answer.status_code == 404
+    assert b"no longer valid" in answer.content
+
+
+def test_a_revoked_invitation_is_dead(cast: Cast, alice: Client) -> None:
+    link = _invite(alice, "erin@example.com")
+    invitation = Invitation.objects.get()
+    url = f"/t/acme/team/invitations/{invitation.pk}/revoke/"
+
+    assert b"erin@example.com" in alice.get(url).content
+    assert b"is revoked" in alice.post(url, follow=True).content
+    assert b"no longer valid" in alice.post(url, follow=True).content  # not twice
+    assert alice.get(link).status_code == 404
+
+
+def test_an_admin_gives_no_role_above_or_beside_the_own(cast: Cast) -> None:
+    bob = signed_in(cast.bob)
+
+    assert [role for role, _ in bob.get("/t/acme/team/invite/").context["form"].fields["role"].choices] == ["developer", "viewer"]
+    assert bob.post("/t/acme/team/invite/", {"email": "erin@example.com", "role": "owner"}).status_code == 422
+    answer = bob.post(f"/t/acme/team/{_membership(cast, 'alice').pk}/", {"role": "viewer"})
+    assert answer.status_code == 422
+    assert _membership(cast, "alice").role == Role.OWNER
+
+
+def test_a_role_is_changed(cast: Cast, alice: Client) -> None:
+    alice.post(f"/t/acme/team/{_membership(cast, 'vera').pk}/", {"role": "developer"})
+
+    assert _membership(cast, "vera").role == Role.DEVELOPER
+
+
+def test_the_last_owner_stays(cast: Cast, alice: Client) -> None:
+    own = _membership(cast, "alice").pk
+
+    assert b"keeps at least one owner" in alice.post(f"/t/acme/team/{own}/", {"role": "viewer"}).content
+    assert b"keeps at least one owner" in alice.post(f"/t/acme/team/{own}/remove/", follow=True).content
+    assert _membership(cast, "alice").role == Role.OWNER
+
+
+def test_a_member_is_removed_after_a_question(cast: Cast, alice: Client) -> None:
+    url = f"/t/acme/team/{_membership(cast, 'vera').pk}/remove/"
+
+    assert b"Remove vera@example.com?" in alice.get(url).content
+    alice.post(url)
+    assert not Membership.objects.filter(user=cast.vera).exists()
+    assert signed_in(cast.vera).get("/t/acme/").status_code == 404
+
+
+def test_anybody_may_leave_and_nobody_may_be_thrown_out_by_a_peer(cast: Cast) -> None:
+    vera = signed_in(cast.vera)
+
+    refused = vera.post(f"/t/acme/team/{_membership(cast, 'dora').pk}/remove/", follow=True)
+    assert b"does not allow" in refused.content
+    assert Membership.objects.filter(user=cast.dora).exists()
+
+    assert vera.post(f"/t/acme/team/{_membership(cast, 'vera').pk}/remove/")["Location"] == "/start/"
+    assert not Membership.objects.filter(user=cast.vera).exists()
+
+
+def test_inviting_a_member_is_refused_on_the_form(cast: Cast, alice: Client) -> None:
+    answer = alice.post("/t/acme/team/invite/", {"email": "VERA@example.com", "role": "viewer"})
+
+    assert answer.status_code == 422
+    assert not mail.outbox
+
+
+def test_members_are_found_and_listed_in_as_many_queries_for_many_as_for_few(
+    cast: Cast, alice: Client, query_count: Callable[[Client, str], int]
+) -> None:
+    for_few = query_count(alice, "/t/acme/team/")
+    for number in range(30):
+        join(make_user(f"member{number}@example.com"), cast.acme, Role.VIEWER)
+
+    assert query_count(alice, "/t/acme/team/") == for_few
+    assert len(alice.get("/t/acme/team/").context["rows"]) == 25
+    assert [row.member.user for row in alice.get("/t/acme/team/?search=DORA").context["rows"]] == [cast.dora]
+    assert [row.member.user for row in alice.get("/t/acme/team/?role=owner").context["rows"]] == [cast.alice]
+    assert b"No member matches" in alice.get("/t/acme/team/?search=zzz").content
