@@ -1,0 +1,28 @@
+"""axe on a page. Every rule that axe switches on by default counts, whatever its impact."""
+
+from collections.abc import Mapping
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+# Rule: why the admin may break it. Its markup is django-unfold's and Django's own; what we add to it has no exception.
+ADMIN_EXCEPTIONS: Mapping[str, str] = {}
+
+AXE_SCRIPT = Axe().axe_script
+
+
+def violations(page: Page, *, exceptions: Mapping[str, str]) -> list[str]:
+    """What is wrong, a line for each element, in axe's words."""
+    if not page.evaluate("Boolean(window.axe)"):  # it stays as long as the page does
+        page.evaluate(AXE_SCRIPT)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    return [
+        f"{rule['id']} ({rule['impact']}): {', '.join(map(str, node['target']))}: {_reasons(node)}: {node['html'][:160]}"
+        for rule in found
+        if rule["id"] not in exceptions
+        for node in rule["nodes"]
+    ]
+
+
+def _reasons(node: Mapping[str, list[Mapping[str, str]]]) -> str:
+    return "; ".join(check["message"] for kind in ("any", "all", "none") for check in node[kind])

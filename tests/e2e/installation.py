@@ -1,0 +1,113 @@
+"""The product as a user starts it: `make run`'s own runner, on a port and in a data directory of its own."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+STOP_SECONDS_MAX = 60
+# What the test run itself is configured with, and what would point the installation at somebody else's data.
+NOT_INHERITED = frozenset({
+    "DATABASE_URL", "DATABASE_AS_OWNER", "REDIS_URL", "PUBLIC_URL", "COUNTINGHOUSE_PROFILE", "COUNTINGHOUSE_TEST_RUN_DIR"
+})  # fmt: skip
+
+
+class Installation:
+    """Database, web server and worker as one child process, and what it printed."""
+
+    def __init__(self, *, data_dir: Path, log_file: Path, mail_port: int) -> None:
+        """Choose a port; `start` starts it."""
+        self.data_dir = data_dir
+        self.log_file = log_file
+        self.port = free_port()
+        inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+        self.environment = inherited | {
+            "COUNTINGHOUSE_DATA_DIR": str(data_dir),
+            "PORT": str(self.port),
+            "EMAIL_URL": f"smtp://127.0.0.1:{mail_port}",
+        }
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the portal is, as the runner prints it."""
+        return f"http://localhost:{self.port}"
+
+    @property
+    def demo(self) -> Mapping[str, Any]:
+        """Logins and keys of the demo data."""
+        demo: dict[str, Any] = json.loads((self.data_dir / "demo.json").read_text())
+        return demo
+
+    def start(self) -> None:
+        """Start everything, and return when the runner says that it runs."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "config.runner", "run"],
+            cwd=CHECKOUT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        is_running = threading.Event()
+        last_lines: deque[str] = deque(maxlen=40)
+        threading.Thread(target=self._keep_log, args=(self._process, is_running, last_lines), daemon=True).start()
+        is_running.wait()
+        if self._process.poll() is not None:
+            raise RuntimeError("The installation did not start:\n" + "".join(last_lines))
+
+    def stop(self) -> int:
+        """Press Ctrl-C; returns the status with which the runner ended."""
+        assert self._process is not None, "it was started"
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(STOP_SECONDS_MAX)
+
+    def remove(self) -> None:
+        """Stop what may still run, as `make stop` does, and delete the data."""
+        subprocess.run([sys.executable, "-m", "config.runner", "stop"], cwd=CHECKOUT, env=self.environment, check=True)
+        shutil.rmtree(self.data_dir)
+
+    def ask(
+        self, method: str, path: str, *, key: str, body: Mapping[str, object] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """Call the API as a customer's program does; returns the status and the JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        try:
+            connection.request(method, f"/api/v1{path}", json.dumps(body) if body is not None else None, headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read() or b"{}")
+        finally:
+            connection.close()
+
+    def _keep_log(self, process: subprocess.Popen[str], is_running: threading.Event, last_lines: deque[str]) -> None:
+        assert process.stdout is not None, "it was asked for"
+        with process.stdout, self.log_file.open("w") as log:
+            for line in process.stdout:
+                log.write(line)
+                log.flush()
+                last_lines.append(line)
+                if "Countinghouse is running" in line:
+                    is_running.set()
+        process.wait()
+        is_running.set()
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,115 @@
+"""Somebody with a browser of their own, whose every page is watched.
+
+Whatever a visitor does, four things are wrong everywhere: an error in the console, a script that throws, a request to
+another host, an answer of 5xx. `look` adds what can be seen: pictures, and axe, on a desk, in the dark and on a phone.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, WebError
+
+from tests.e2e.accessibility import ADMIN_EXCEPTIONS, violations
+
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+PATIENCE_MILLISECONDS = 10_000
+LOCAL_SCHEMES = frozenset({"data", "blob"})
+# Nothing that moves for ever is waited for: the pulse of a box that waits moves as long as it waits.
+FINISHED = """() => Promise.allSettled(document.getAnimations()
+    .filter((animation) => animation.effect.getComputedTiming().endTime !== Infinity)
+    .map((animation) => animation.finished))"""
+OVERFLOW = """() => [...document.querySelectorAll("body *")]
+    .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+    .filter((element) => !element.closest("pre, .table-scroll, .visually-hidden, [hidden]"))
+    .map((element) => element.outerHTML.slice(0, 120))"""
+SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+
+class Visitor:
+    """One browser context with one page, and what went wrong in it."""
+
+    def __init__(self, browser: Browser, *, url: str, pictures: Path, time_zone: str = "Europe/Zurich") -> None:
+        """Open an empty page; nobody is signed in."""
+        self.url = url
+        self.pictures = pictures
+        self.troubles: list[str] = []
+        self.context: BrowserContext = browser.new_context(
+            base_url=url,
+            viewport=DESK,
+            locale="en-GB",
+            timezone_id=time_zone,
+            color_scheme="light",
+            reduced_motion="reduce",
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        self.context.set_default_timeout(PATIENCE_MILLISECONDS)
+        self.context.on("console", self._hear)
+        self.context.on("weberror", self._catch)
+        self.context.on("request", self._watch_request)
+        self.context.on("response", self._watch_response)
+        self.page: Page = self.context.new_page()
+
+    def look(self, name: str) -> None:
+        """Take pictures of the page as it is, and let axe judge it, on a desk, in the dark and on a phone."""
+        self._view(f"{name}-desktop", DESK, "light")
+        self._view(f"{name}-dark", DESK, "dark")
+        self._view(f"{name}-phone", PHONE, "light")
+        if self.page.evaluate(SCROLLS_SIDEWAYS):
+            self._trouble(f"is wider than a phone: {self.page.evaluate(OVERFLOW)[:3]}")
+        self.page.set_viewport_size(DESK)
+
+    def judge(self, name: str) -> None:
+        """Only axe, on a desk."""
+        exceptions = ADMIN_EXCEPTIONS if "/admin/" in self.page.url else {}
+        for violation in violations(self.page, exceptions=exceptions):
+            self._trouble(f"[{name}] {violation}")
+
+    def status_of(self, path: str) -> int:
+        """What the visitor would be answered there, without going."""
+        return self.context.request.get(path, max_redirects=0).status
+
+    def copied(self, source: str) -> str:
+        """Press the copy button beside an element, and return what is in the clipboard then."""
+        self.page.locator(f"[data-copy={source}]").click()
+        self.page.locator(f"[data-copy={source}]", has_text="Copied").wait_for()
+        return str(self.page.evaluate("navigator.clipboard.readText()"))
+
+    @property
+    def slug(self) -> str:
+        """The tenant whose page is open."""
+        found = re.match(r"/t/([^/]+)/", urlsplit(self.page.url).path)
+        assert found, f"{self.page.url} is no tenant's page"
+        return found[1]
+
+    def _view(self, name: str, size: Mapping[str, int], scheme: Literal["light", "dark"]) -> None:
+        self.page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.evaluate(FINISHED)
+        self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True)
+        self.judge(name)
+        self.page.emulate_media(color_scheme="light")
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # A form that is refused is answered with 422, and Chromium notes the status of the page itself as an error.
+        is_refused_form = "status of 422" in message.text and message.location.get("url") == message.page.url
+        if message.type == "error" and not is_refused_form:
+            self._trouble(f"console: {message.text} ({message.location.get('url', '')})")
+
+    def _catch(self, error: WebError) -> None:
+        self._trouble(f"script: {error.error}")
+
+    def _watch_request(self, request: Request) -> None:
+        scheme = urlsplit(request.url).scheme
+        if scheme not in LOCAL_SCHEMES and not request.url.startswith(f"{self.url}/"):
+            self._trouble(f"another host: {request.url}")
+
+    def _watch_response(self, response: Response) -> None:
+        if response.status >= 500:
+            self._trouble(f"{response.status}: {response.url}")
+
+    def _trouble(self, what: str) -> None:
+        path = urlsplit(self.context.pages[-1].url).path if self.context.pages else "/"
+        self.troubles.append(f"{path} {what}")
