@@ -25,7 +25,7 @@ from unfold.decorators import action, display
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts.admin.base import ReadOnlyInline, StaffModelAdmin, staff_actor
+from accounts.admin.base import ReadOnlyInline, StaffModelAdmin, holds, staff_actor
 from accounts.admin.keys import STATE_LABELS, ConfirmForm, state_of
 from accounts.domain.pages import InvalidCursorError, PageRequest, read_cursor, write_cursor
 from accounts.domain.roles import Role
@@ -330,6 +330,11 @@ class TenantAdmin(StaffModelAdmin):
 
     # Actions
 
+    has_revoke_keys_permission = holds("accounts.change_apikey")
+    has_assign_plan_permission = holds("metering.change_usageplanassignment")
+    has_view_as_customer_permission = holds("accounts.view_as_customer")
+    has_events_permission = holds("metering.view_event")
+
     def has_suspend_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Who may change tenants may suspend one that is active."""
         return self._may_change_status(request, object_id, "active")
@@ -377,7 +382,7 @@ class TenantAdmin(StaffModelAdmin):
             button="Reactivate the tenant",
         )  # fmt: skip
 
-    @action(description="Revoke all keys", permissions=["accounts.change_apikey"], icon="key_off")
+    @action(description="Revoke all keys", permissions=["revoke_keys"], icon="key_off")
     def revoke_keys(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, and end every key."""
         tenant = get_object_or_404(Tenant, pk=object_id)
@@ -406,7 +411,7 @@ class TenantAdmin(StaffModelAdmin):
             button="Compare now",
         )  # fmt: skip
 
-    @action(description="Usage plan", permissions=["metering.change_usageplanassignment"], icon="speed")
+    @action(description="Usage plan", permissions=["assign_plan"], icon="speed")
     def assign_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Choose, and assign."""
         tenant = get_object_or_404(Tenant.objects.select_related("usage_plan_assignment"), pk=object_id)
@@ -424,7 +429,7 @@ class TenantAdmin(StaffModelAdmin):
             button="Assign",
         )  # fmt: skip
 
-    @action(description="View as customer", permissions=["accounts.view_as_customer"], icon="visibility")
+    @action(description="View as customer", permissions=["view_as_customer"], icon="visibility")
     def view_as_customer(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Choose a member, say why, and look through the member's eyes; the audit log names both."""
         tenant = get_object_or_404(Tenant, pk=object_id)
@@ -443,7 +448,7 @@ class TenantAdmin(StaffModelAdmin):
             form_action=reverse("hijack:acquire"),
         )  # fmt: skip
 
-    @action(description="Events", permissions=["metering.view_event"], icon="list_alt", url_path="events")
+    @action(description="Events", permissions=["events"], icon="list_alt", url_path="events")
     def events(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """A page of the tenant's events, the newest first."""
         tenant = get_object_or_404(Tenant, pk=object_id)
