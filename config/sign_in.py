@@ -9,23 +9,39 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils import timezone
 
+from accounts.api.request_facts import address_of
 from accounts.models import User
+from accounts.selectors.invitations import is_invitation_open
+
+INVITATION_SESSION_KEY = "invitation_token"
+UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - the name of no address, for a local socket; nothing is bound to it
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Sign-up may be closed by the operator."""
+    """Sign-up may be closed by the operator; limits by address look behind our proxies, and not further."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Whether strangers may sign up; an invitation in the session opens the door for its bearer."""
-        return bool(settings.SIGN_UP_OPEN) or "invitation_token" in request.session
+        """Whether strangers may sign up; an invitation in the session, while it is open, opens the door for its bearer."""
+        if settings.SIGN_UP_OPEN:
+            return True
+        token = request.session.get(INVITATION_SESSION_KEY)
+        return isinstance(token, str) and is_invitation_open(token=token, as_of=timezone.now())
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Where limits count from: the address that our own proxies vouch for, as the API and the audit log see it."""
+        return address_of(request) or UNKNOWN_ADDRESS
 
 
 def _cipher() -> MultiFernet:
     """A cipher by the signing secret; earlier secrets still decrypt."""
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return MultiFernet(
-        [Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"countinghouse mfa " + secret.encode()).digest())) for secret in secrets]
+        [
+            Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"countinghouse mfa " + secret.encode()).digest()))
+            for secret in secrets
+        ]
     )
 
 
@@ -41,7 +57,7 @@ class MFAAdapter(DefaultMFAAdapter):
         return _cipher().decrypt(encrypted_text.encode()).decode()
 
 
-def may_view_as_customer(*, hijacker: User, hijacked: User, **_: Any) -> bool:  # noqa: ANN401 - hijack's signature
+def may_view_as_customer(*, hijacker: User, hijacked: User, **_: Any) -> bool:
     """Staff who may view tenants may look through a customer's eyes, and never through a colleague's."""
     return bool(
         hijacker.is_active and hijacker.is_staff and hijacked.is_active

@@ -1,0 +1,88 @@
+"""Jobs leave a row that says what they did, and the nightly clean-up removes what has had its time."""
+
+from datetime import datetime, timedelta
+from io import StringIO
+from uuid import uuid4
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+
+from accounts.domain.job_report import JobReport
+from accounts.models import IdempotencyRecord, Invitation, JobRun, Tenant, User
+from accounts.services import clean_up as cleaning
+from accounts.services.jobs import run_job
+from accounts.tasks import clean_up
+
+
+def test_a_job_tells_what_it_did(db: None, now: datetime) -> None:
+    run = run_job(name="count", started_by="test", as_of=now, work=lambda: JobReport({"rows": 3}))
+    run.refresh_from_db()
+    assert (run.outcome, run.summary, run.started_at) == ("succeeded", {"rows": 3}, now)
+    assert run.finished_at is not None
+    assert timedelta(0) <= run.finished_at - now < timedelta(seconds=5)
+
+
+def test_a_job_may_ask_for_attention(db: None, now: datetime) -> None:
+    assert (
+        run_job(name="x", started_by="t", as_of=now, work=lambda: JobReport({}, needs_attention=True)).outcome
+        == "attention"
+    )
+
+
+def test_a_job_that_fails_says_so_and_fails_loudly(db: None, now: datetime) -> None:
+    def work() -> JobReport:
+        raise ZeroDivisionError("no divisor" * 100)
+
+    with pytest.raises(ZeroDivisionError):
+        run_job(name="x", started_by="t", as_of=now, work=work)
+    run = JobRun.objects.get()
+    assert run.outcome == "failed"
+    assert run.summary["error"].startswith("ZeroDivisionError: no divisor")
+    assert len(run.summary["error"]) == 500
+
+
+def fill(acme: Tenant, alice: User, now: datetime) -> None:
+    for position, age in enumerate((timedelta(days=91), -timedelta(days=91))):
+        ends = now - age
+        session = Session.objects.create(session_key=f"s{position}", session_data="", expire_date=ends)
+        UserSession.objects.create(user=alice, session_key=session.pk, ip="192.0.2.1", user_agent="")
+        JobRun.objects.create(name="old", started_at=ends)
+        for number in range(3):
+            IdempotencyRecord.objects.create(
+                scope_id=uuid4(),
+                key=str(number),
+                request_digest=b"",
+                status=201,
+                body=b"",
+                created_at=ends,
+                expires_at=ends,
+            )
+            Invitation.objects.create(
+                tenant=acme, email=f"{position}-{number}@example.com", role="viewer", token_digest=uuid4().bytes,
+                created_at=ends, expires_at=ends,
+            )  # fmt: skip
+
+
+def test_what_has_had_its_time_goes_and_the_rest_stays(
+    acme: Tenant, alice: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleaning, "BATCH_ROWS", 2)
+    fill(acme, alice, now)
+    expected = {"idempotency_records": 3, "sessions": 1, "session_facts": 1, "invitations": 3, "job_runs": 1}
+    assert cleaning.clean_up(as_of=now).summary == expected
+    assert cleaning.clean_up(as_of=now).summary == dict.fromkeys(expected, 0)
+    assert [IdempotencyRecord.objects.count(), Session.objects.count(), Invitation.objects.count()] == [3, 1, 3]
+
+
+def test_the_command_and_the_task_do_the_same_and_leave_their_rows(acme: Tenant, alice: User, now: datetime) -> None:
+    fill(acme, alice, now)
+    output = StringIO()
+    call_command("clean_up", stdout=output)
+    assert output.getvalue().startswith("3 idempotency records, 1 sessions")
+    assert clean_up() == "succeeded"
+    assert list(JobRun.objects.filter(name="clean_up").values_list("started_by", flat=True)) == [
+        "schedule",
+        "manage.py",
+    ]

@@ -1,0 +1,90 @@
+"""What one process changes of a key, every other process knows within a second: tried with real processes."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from accounts.domain.identifiers import uuid7
+from accounts.models import ApiKey, Tenant
+from accounts.services.api_keys import CreatedKey, revoke_api_key, rotate_api_key
+from accounts.services.tenants import suspend_tenant
+from tests.accounts.conftest import SYSTEM, KeyMaker
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+EFFECTIVE_WITHIN_SECONDS = 1.0
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Asks for the key over and over, as a busy web process does, and tells each time that the answer changes, and when.
+WATCH = """
+import django; django.setup()
+import sys, time
+from django.utils import timezone
+from accounts.selectors.api_keys import find_principal
+before = None
+while True:
+    principal = find_principal(sys.argv[1], timezone.now())
+    state = "refused" if principal is None else "active" if principal.tenant.is_active else "suspended"
+    if state != before:
+        print(state, time.time(), flush=True)
+        before = state
+    time.sleep(0.002)
+"""
+
+
+@pytest.fixture
+def key(make_key: KeyMaker, now: datetime) -> CreatedKey:
+    return make_key(Tenant.objects.create(id=uuid7(now), slug="acme", name="Acme", created_at=now))
+
+
+@pytest.fixture
+def watchers(key: CreatedKey, process_environment: dict[str, str]) -> Iterator[list[subprocess.Popen[str]]]:
+    """Two processes that have the key in their memory."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", WATCH, key.secret],
+            env={**process_environment, "DJANGO_SETTINGS_MODULE": "config.settings"},
+            cwd=REPOSITORY, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    assert {next_state(process)[0] for process in started} == {"active"}
+    yield started
+    for process in started:
+        process.terminate()
+        process.communicate()
+
+
+def next_state(process: subprocess.Popen[str]) -> tuple[str, float]:
+    assert process.stdout is not None
+    state, at = process.stdout.readline().split()
+    return state, float(at)
+
+
+def test_a_suspension_a_rotation_and_a_revocation_are_effective_within_a_second(
+    watchers: list[subprocess.Popen[str]], key: CreatedKey
+) -> None:
+    tenant = key.key.tenant
+    assert tenant is not None
+    suspend_tenant(tenant=tenant, reason="", actor=SYSTEM, as_of=timezone.now())
+    await_everywhere("suspended", watchers)
+    rotate_api_key(key=key.key, grace=timedelta(0), actor=SYSTEM, as_of=timezone.now())
+    await_everywhere("refused", watchers)
+    # Undone past the services, since nothing in the product brings a key back: then revoked.
+    ApiKey.objects.filter(pk=key.key.pk).update(expires_at=None)
+    await_everywhere("suspended", watchers)
+    revoke_api_key(key=key.key, actor=SYSTEM, as_of=timezone.now())
+    await_everywhere("refused", watchers)
+
+
+def await_everywhere(expected: str, watchers: list[subprocess.Popen[str]]) -> None:
+    committed = time.time()
+    for process in watchers:
+        state, at = next_state(process)
+        assert state == expected
+        assert at - committed < EFFECTIVE_WITHIN_SECONDS

@@ -1,0 +1,194 @@
+"""Making, changing, suspending and closing tenants."""
+
+from datetime import datetime
+
+import pytest
+from django.test import override_settings
+
+from accounts.domain.actor import Actor
+from accounts.domain.roles import Role
+from accounts.domain.transitions import TENANT_TRANSITIONS, TenantStatus
+from accounts.errors import (
+    InvalidFieldsError,
+    NotFoundError,
+    PermissionMissingError,
+    SlugTakenError,
+    TenantStatusError,
+    TooManyTenantsError,
+)
+from accounts.models import AuditEntry, Membership, Tenant, User
+from accounts.selectors.tenants import tenant_facts, tenant_for_member, tenants_of_user
+from accounts.services import tenants
+from accounts.services.tenants import (
+    change_tenant_status,
+    close_tenant,
+    create_tenant,
+    reactivate_tenant,
+    suspend_tenant,
+    update_tenant,
+)
+from tests.accounts.conftest import SYSTEM, member
+
+
+def test_who_names_a_tenant_owns_it(alice: User, now: datetime) -> None:
+    tenant = create_tenant(name="  Café Zürich & Co. ", owner=alice, actor=member(alice), as_of=now)
+    assert (tenant.slug, tenant.name) == ("cafe-zurich-co", "Café Zürich & Co.")
+    assert tenant_for_member(alice, "cafe-zurich-co") == (tenant, Role.OWNER)
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.actor_user, entry.ip, entry.request_id) == ("tenant.created", alice, "192.0.2.7", "r-1")
+    assert entry.after == {"name": "Café Zürich & Co.", "slug": "cafe-zurich-co", "owner": "alice@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("name", "slugs"),
+    [
+        ("Acme", ["acme", "acme-2", "acme-3"]),
+        ("Admin", ["admin-2", "admin-3", "admin-4"]),
+        ("東京", ["tenant", "tenant-2", "tenant-3"]),
+    ],
+)
+def test_slugs_stay_apart_and_clear_of_reserved_words(db: None, now: datetime, name: str, slugs: list[str]) -> None:
+    assert [create_tenant(name=name, owner=None, actor=SYSTEM, as_of=now).slug for _ in slugs] == slugs
+
+
+def test_long_names_keep_slugs_within_their_length(db: None, now: datetime) -> None:
+    made = {create_tenant(name="n" * 120, owner=None, actor=SYSTEM, as_of=now).slug for _ in range(12)}
+    assert len(made) == 12
+    assert max(map(len, made)) == 50
+
+
+def test_a_slug_asked_for_is_given_or_refused(db: None, now: datetime) -> None:
+    create_tenant(name="Acme", slug="mine", owner=None, actor=SYSTEM, as_of=now)
+    with pytest.raises(SlugTakenError):
+        create_tenant(name="Acme", slug="mine", owner=None, actor=SYSTEM, as_of=now)
+    with pytest.raises(InvalidFieldsError):
+        create_tenant(name="Acme", slug="static", owner=None, actor=SYSTEM, as_of=now)
+
+
+def test_one_person_owns_a_bounded_number(alice: User, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tenants, "TENANTS_OWNED_MAX", 2)
+    for _ in range(2):
+        create_tenant(name="Acme", owner=alice, actor=member(alice), as_of=now)
+    with pytest.raises(TooManyTenantsError):
+        create_tenant(name="Acme", owner=alice, actor=member(alice), as_of=now)
+    assert len(tenants_of_user(alice)) == 2
+
+
+@override_settings(TIME_ZONE="UTC")
+def test_a_change_is_kept_and_audited_where_it_is_one(acme: Tenant, alice: User, now: datetime) -> None:
+    update = update_tenant(
+        tenant=acme,
+        changes={"name": "Acme", "time_zone": "Europe/Brussels", "city": " Gent "},
+        actor=member(alice),
+        as_of=now,
+    )
+    assert (update.tenant.time_zone, update.tenant.city, update.is_time_zone_changed) == (
+        "Europe/Brussels",
+        "Gent",
+        True,
+    )
+    entry = AuditEntry.objects.get(action="tenant.updated")
+    assert (entry.before, entry.after) == (
+        {"time_zone": "UTC", "city": ""},
+        {"time_zone": "Europe/Brussels", "city": "Gent"},
+    )
+    again = update_tenant(tenant=acme, changes={"time_zone": "Europe/Brussels"}, actor=member(alice), as_of=now)
+    assert not again.is_time_zone_changed
+    assert AuditEntry.objects.filter(action="tenant.updated").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("tax_id", "be 0123.456.789", "BE0123456789"),
+        ("currency", "usd", "USD"),
+        ("country", " be", "BE"),
+        ("billing_email", "Bills@Example.com", "Bills@Example.com"),
+        ("legal_name", "מזרח בע״מ", "מזרח בע״מ"),
+    ],
+)
+def test_a_setting_is_kept_in_its_one_spelling(acme: Tenant, now: datetime, name: str, value: str, kept: str) -> None:
+    update = update_tenant(tenant=acme, changes={name: value}, actor=SYSTEM, as_of=now)
+    assert getattr(update.tenant, name) == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("name", " "),
+        ("name", "a\nb"),
+        ("name", "x" * 121),
+        ("time_zone", "Europe/Atlantis"),
+        ("time_zone", "Factory"),
+        ("time_zone", "../../etc/passwd"),
+        ("currency", "XXX"),
+        ("country", "UK"),
+        ("tax_id", "!"),
+        ("billing_email", "a@b"),
+        ("billing_email", "a\x00@example.com"),
+        ("backfill_days", 0),
+    ],
+)
+def test_a_bad_setting_is_refused_by_name(acme: Tenant, now: datetime, name: str, value: object) -> None:
+    with pytest.raises(InvalidFieldsError) as refusal:
+        update_tenant(tenant=acme, changes={name: value}, actor=SYSTEM, as_of=now)
+    assert refusal.value.field_errors[0].pointer == f"/{name}"
+
+
+def test_a_tax_id_is_measured_by_the_tenants_country(acme: Tenant, now: datetime) -> None:
+    update_tenant(tenant=acme, changes={"country": "DE"}, actor=SYSTEM, as_of=now)
+    with pytest.raises(InvalidFieldsError):
+        update_tenant(tenant=acme, changes={"tax_id": "BE0123456789"}, actor=SYSTEM, as_of=now)
+    update_tenant(tenant=acme, changes={"tax_id": "DE123456789"}, actor=SYSTEM, as_of=now)
+
+
+def test_only_who_may_changes_settings(acme: Tenant, bob: User, vera: User, charlie: User, now: datetime) -> None:
+    for user in (bob, vera, charlie):
+        # The role that the caller believes in does not count, the one in the database does.
+        with pytest.raises(PermissionMissingError):
+            update_tenant(tenant=acme, changes={"name": "Mine"}, actor=member(user, Role.OWNER), as_of=now)
+
+
+def test_staff_who_view_as_a_customer_may_what_the_customer_may(acme: Tenant, now: datetime) -> None:
+    actor = Actor(SYSTEM.kind, "sam as vera", role=Role.VIEWER)
+    with pytest.raises(PermissionMissingError):
+        update_tenant(tenant=acme, changes={"name": "Mine"}, actor=actor, as_of=now)
+
+
+def test_suspending_is_seen_and_undone(acme: Tenant, now: datetime) -> None:
+    assert tenant_facts("acme", now).is_active
+    suspend_tenant(tenant=acme, reason="unpaid", actor=SYSTEM, as_of=now)
+    assert not tenant_facts("acme", now).is_active
+    assert acme.status_reason == "unpaid"
+    reactivate_tenant(tenant=acme, actor=SYSTEM, as_of=now)
+    assert tenant_facts("acme", now).is_active
+    assert acme.status_reason == ""
+
+
+def test_a_status_changes_along_the_table_alone(acme: Tenant, now: datetime) -> None:
+    with pytest.raises(TenantStatusError):
+        reactivate_tenant(tenant=acme, actor=SYSTEM, as_of=now)
+    close_tenant(tenant=acme, reason="left", actor=SYSTEM, as_of=now)
+    for status in TENANT_TRANSITIONS:
+        if status is not TenantStatus.CLOSED:
+            with pytest.raises(TenantStatusError):
+                change_tenant_status(tenant=acme, status=status, reason="", actor=SYSTEM, as_of=now)
+    assert change_tenant_status(tenant=acme, status=TenantStatus.CLOSED, reason="", actor=SYSTEM, as_of=now) == acme
+    assert AuditEntry.objects.filter(action="tenant.closed").count() == 1
+
+
+def test_of_two_who_saw_the_same_status_one_changes_it(acme: Tenant, now: datetime) -> None:
+    seen_by_another = Tenant.objects.get(pk=acme.pk)
+    suspend_tenant(tenant=acme, reason="", actor=SYSTEM, as_of=now)
+    with pytest.raises(TenantStatusError):
+        suspend_tenant(tenant=seen_by_another, reason="", actor=SYSTEM, as_of=now)
+
+
+def test_a_tenant_that_is_not_there_is_not_changed(acme: Tenant, now: datetime) -> None:
+    gone = Tenant(id=acme.pk, slug="x")
+    Membership.objects.all().delete()
+    gone.id = type(acme.pk)(int=1)
+    with pytest.raises(NotFoundError):
+        update_tenant(tenant=gone, changes={"name": "x"}, actor=SYSTEM, as_of=now)
+    with pytest.raises(NotFoundError):
+        tenant_facts("nobody", now)
