@@ -1,0 +1,117 @@
+"""Every route of the application, found in the URL resolver, and whom each of them is for.
+
+A route that is not in the table fails a test until somebody has decided what it is.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+
+class Room(StrEnum):
+    """Who may enter."""
+
+    PUBLIC = "public"  # says the same to everybody
+    OWN_ACCOUNT = "own account"  # about the person who is signed in, or who holds the secret in the address
+    OWN_TENANT = "own tenant"  # about the tenant whose key calls; names nothing in its path
+    TENANT_OBJECT = "tenant object"  # names one thing of a tenant in its path
+    TENANT_PAGE = "tenant page"  # below a tenant's slug
+    OPERATOR = "operator"  # service keys with the scope, and staff
+    STAFF = "staff"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One address, as written in the URL configuration."""
+
+    path: str
+    pattern: URLPattern
+
+    @property
+    def methods(self) -> set[str]:
+        """The methods that an API view has."""
+        view: Any = getattr(self.pattern.callback, "cls", None)
+        assert view is not None, f"{self.path} is not an API view"
+        return {name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(view, name)}
+
+
+# All that lies below these is of one kind: the admin's pages are made from its registered models (they are tried
+# apart, as a member), allauth's are about the person who is signed in.
+ROOMS_BELOW = {"admin/": Room.STAFF, "hijack/": Room.STAFF, "accounts/": Room.OWN_ACCOUNT}
+
+ROOMS = {
+    "healthz": Room.PUBLIC,
+    "readyz": Room.PUBLIC,
+    "metrics": Room.PUBLIC,
+    "": Room.PUBLIC,
+    "api/schema/": Room.PUBLIC,
+    "api/docs/": Room.PUBLIC,
+    "^api/(?P<path>.*)$": Room.PUBLIC,
+    "start/": Room.OWN_ACCOUNT,
+    "invitations/<str:token>/": Room.OWN_ACCOUNT,
+    "api/v1/keys": Room.OWN_TENANT,
+    "api/v1/keys/<uuid:key_id>": Room.TENANT_OBJECT,
+    "api/v1/keys/<uuid:key_id>/rotate": Room.TENANT_OBJECT,
+    "api/v1/events": Room.OWN_TENANT,
+    "api/v1/events/<event_id:event_id>": Room.TENANT_OBJECT,
+    "api/v1/events/<event_id:event_id>/void": Room.TENANT_OBJECT,
+    "api/v1/access-logs": Room.OWN_TENANT,
+    "api/v1/authorize": Room.OWN_TENANT,
+    "api/v1/demo/example": Room.OWN_TENANT,
+    "api/v1/demo/data": Room.OWN_TENANT,
+    "api/v1/demo/random/strings": Room.OWN_TENANT,
+    "api/v1/usage/monthly": Room.OWN_TENANT,
+    "api/v1/usage/daily": Room.OWN_TENANT,
+    "api/v1/usage/realtime": Room.OWN_TENANT,
+    "api/v1/usage/query": Room.OWN_TENANT,
+    "api/v1/operator/tenants": Room.OPERATOR,
+    "api/v1/operator/tenants/<slug:slug>": Room.OPERATOR,
+    "t/<slug:slug>/": Room.TENANT_PAGE,
+    "t/<slug:slug>/first-steps/": Room.TENANT_PAGE,
+    "t/<slug:slug>/first-steps/event/": Room.TENANT_PAGE,
+    "t/<slug:slug>/usage/": Room.TENANT_PAGE,
+    "t/<slug:slug>/usage.csv": Room.TENANT_PAGE,
+    "t/<slug:slug>/events/": Room.TENANT_PAGE,
+    "t/<slug:slug>/events/one/": Room.TENANT_PAGE,
+    "t/<slug:slug>/keys/": Room.TENANT_PAGE,
+    "t/<slug:slug>/keys/new/": Room.TENANT_PAGE,
+    "t/<slug:slug>/keys/<uuid:key_id>/": Room.TENANT_PAGE,
+    "t/<slug:slug>/keys/<uuid:key_id>/rotate/": Room.TENANT_PAGE,
+    "t/<slug:slug>/keys/<uuid:key_id>/revoke/": Room.TENANT_PAGE,
+    "t/<slug:slug>/team/": Room.TENANT_PAGE,
+    "t/<slug:slug>/team/invite/": Room.TENANT_PAGE,
+    "t/<slug:slug>/team/invitations/<int:invitation_id>/revoke/": Room.TENANT_PAGE,
+    "t/<slug:slug>/team/<int:membership_id>/": Room.TENANT_PAGE,
+    "t/<slug:slug>/team/<int:membership_id>/remove/": Room.TENANT_PAGE,
+    "t/<slug:slug>/settings/": Room.TENANT_PAGE,
+    "t/<slug:slug>/security/": Room.TENANT_PAGE,
+    "t/<slug:slug>/audit/": Room.TENANT_PAGE,
+}
+
+
+def every_route() -> list[Route]:
+    """All of them, in the resolver's order."""
+    return list(_routes(get_resolver().url_patterns, ""))
+
+
+def routes_of(*rooms: Room) -> list[Route]:
+    """Those of some rooms."""
+    return [route for route in every_route() if room_of(route) in rooms]
+
+
+def room_of(route: Route) -> Room | None:
+    """Whom a route is for, or None where nobody has said."""
+    below = [room for prefix, room in ROOMS_BELOW.items() if route.path.startswith(prefix)]
+    return below[0] if below else ROOMS.get(route.path)
+
+
+def _routes(patterns: Sequence[URLPattern | URLResolver], prefix: str) -> Iterator[Route]:
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield Route(path, pattern)
+        else:
+            yield from _routes(pattern.url_patterns, path)

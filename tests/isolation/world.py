@@ -1,0 +1,101 @@
+"""Two tenants with something of everything, and a digest of the database that only the second one's own rows may change.
+
+Acme is Alice's. Charlie owns Rival, has every right there and no business at Acme.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+from allauth.account.models import EmailAddress
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from accounts.domain.actor import Actor
+from accounts.domain.api_key import KeyKind
+from accounts.domain.roles import Role
+from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS
+from accounts.models import Invitation, Membership, Tenant, User
+from accounts.services.api_keys import CreatedKey, create_api_key
+from accounts.services.members import invite_member
+from tests.metering.ledger_world import LONG_AGO, ledger_of, make_tenant, send
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+# Where a visit leaves traces by design: sessions, the time of the last sign-in, caches.
+TABLES_OF_VISITS = frozenset({"django_session", "usersessions_usersession", "cache", "accounts_user"})
+
+
+@dataclass(frozen=True)
+class Estate:
+    """A tenant and all that is its own."""
+
+    tenant: Tenant
+    owner: User
+    membership: Membership
+    viewer: Membership
+    invitation: Invitation
+    key: CreatedKey
+    event_id: str
+
+    @property
+    def marks(self) -> list[str]:
+        """What nobody else may be shown."""
+        ids = [self.tenant.pk, self.key.key.pk, self.key.secret, self.key.key.prefix, self.key.key.name, self.event_id]
+        people = [self.owner.email, self.viewer.user.email, self.invitation.email]
+        return [str(mark) for mark in (self.tenant.name, *ids, *people)]
+
+    def client(self) -> Client:
+        """A browser in which the owner is signed in."""
+        client = Client()
+        client.force_login(self.owner, backend=BACKEND)
+        return client
+
+    def api_headers(self) -> dict[str, str]:
+        """What the tenant's programs send."""
+        return {"Authorization": f"Bearer {self.key.secret}"}
+
+
+def make_estate(slug: str) -> Estate:
+    """Make it through the services, with an event in the ledger."""
+    as_of = timezone.now()
+    tenant = make_tenant(slug)
+    owner, viewer = make_user(f"owner@{slug}.example"), make_user(f"viewer@{slug}.example")
+    membership = Membership.objects.create(tenant=tenant, user=owner, role=Role.OWNER, created_at=LONG_AGO)
+    onlooker = Membership.objects.create(tenant=tenant, user=viewer, role=Role.VIEWER, created_at=LONG_AGO)
+    actor = Actor.member(user_id=owner.pk, label=owner.email, role=Role.OWNER)
+    key = create_api_key(
+        tenant=tenant, kind=KeyKind.LIVE, name=f"Key of {slug}", scopes=SCOPES_FOR_TENANT_KEYS, actor=actor, as_of=as_of
+    )
+    invitation = invite_member(
+        tenant=tenant, email=f"invited@{slug}.example", role=Role.DEVELOPER, actor=actor, as_of=as_of
+    )
+    event_id = f"event-of-{slug}"
+    happened_at = (as_of - timedelta(minutes=1)).isoformat()
+    event = {"id": event_id, "type": "http_request", "subject": f"subject-of-{slug}", "timestamp": happened_at}
+    send(ledger_of(tenant), [event], as_of=as_of, api_key_id=key.key.pk)
+    return Estate(tenant, owner, membership, onlooker, invitation, key, event_id)
+
+
+def make_user(email: str) -> User:
+    """Somebody without a password, whose browser a test signs in."""
+    user = User.objects.create_user(email)
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    return user
+
+
+def books_apart_from(tenant: Tenant) -> dict[str, str]:
+    """A digest of every table, without the rows that name this tenant: what it may do must not show here."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"
+        )
+        tables = [name for (name,) in cursor.fetchall() if name not in TABLES_OF_VISITS]
+        return {table: _digest(table, tenant) for table in tables}
+
+
+def _digest(table: str, tenant: Tenant) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f'SELECT t::text FROM "{table}" AS t WHERE strpos(t::text, %s) = 0 ORDER BY 1', [str(tenant.pk)])
+        return hashlib.sha256(repr(cursor.fetchall()).encode()).hexdigest()
