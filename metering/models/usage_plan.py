@@ -25,7 +25,14 @@ class UsagePlan(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="usage_plan_one_default"),
             models.CheckConstraint(
-                condition=Q(throttle_rate=None, throttle_burst=None) | Q(throttle_rate__gte=1, throttle_burst__gte=1),
+                # A comparison with NULL is neither true nor false, and a check lets it pass: so NULL is named.
+                condition=Q(throttle_rate=None, throttle_burst=None)
+                | Q(
+                    throttle_rate__isnull=False,
+                    throttle_burst__isnull=False,
+                    throttle_rate__gte=1,
+                    throttle_burst__gte=1,
+                ),
                 name="usage_plan_throttle_whole",
             ),
         ]
