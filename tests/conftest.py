@@ -20,6 +20,7 @@ from django.test.utils import setup_databases
 from pytest_django.plugin import DjangoDbBlocker
 
 from metering.selectors.catalog import forget_catalog
+from metering.selectors.limits import forget_limits
 from metering.services.partitions import forget_seen_partitions
 from tests.postgres_plugin import RUN_DIR_VARIABLE, database_url, drop_database, template_name
 
@@ -108,6 +109,7 @@ def rights_of_the_application(request: pytest.FixtureRequest) -> Iterator[None]:
 def fresh_process() -> None:
     """Forget what a process remembers of the database for a second or longer: the next test has another one."""
     forget_catalog()
+    forget_limits()
     forget_seen_partitions()
 
 

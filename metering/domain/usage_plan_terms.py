@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from accounts.errors import FieldError, InvalidFieldsError
@@ -69,9 +69,4 @@ def _quota_errors(quotas: tuple[QuotaTerms, ...]) -> Iterator[FieldError]:
 
 
 def _is_storable(limit: Decimal) -> bool:
-    if not limit.is_finite() or not 0 <= limit < LIMIT_BELOW:
-        return False
-    try:
-        return limit == limit.quantize(LIMIT_STEP)
-    except InvalidOperation:
-        return False
+    return limit.is_finite() and 0 <= limit < LIMIT_BELOW and limit == limit.quantize(LIMIT_STEP)

@@ -66,12 +66,6 @@ def limits_for(principal: Principal, tenant: TenantFacts) -> LimitPolicy:
     )
 
 
-def limits_of_ledger(ledger: Ledger) -> LimitPolicy:
-    """The limits that hold for a tenant whichever key is used."""
-    of_tenant = tenant_limits(ledger.tenant_id)
-    return LimitPolicy(ledger=ledger, throttles=of_tenant.throttles, quotas=of_tenant.quotas)
-
-
 def tenant_limits(tenant_id: UUID) -> TenantLimits:
     """The usage plan of a tenant, at most a second old."""
     known = _by_tenant.get(tenant_id)

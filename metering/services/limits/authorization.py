@@ -56,20 +56,19 @@ def authorize(*, principal: Principal, tenant: TenantFacts, event: ParsedEvent, 
         if authorization is not None:
             return authorization
         make_known(store=store, claim=claim)
-    raise StoreUnavailableError("The limits could not be read. Nothing was counted; try again.")
+    raise _unknown_limits()
 
 
 def ask(*, principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_of: datetime) -> Decision:
-    """Tell whether the event would be allowed now. Takes and records nothing."""
+    """Tell whether the event would be allowed now. Takes and records nothing. Raises `StoreUnavailableError`."""
     store = limit_store()
     claim = _claim_of(principal, tenant, event, as_of)
-    standing = _look(store, claim)
-    if standing is None:
-        make_known(store=store, claim=claim)
+    for _ in range(TRIES_MAX):
         standing = _look(store, claim)
-    if standing is None:
-        raise StoreUnavailableError("The limits could not be read; try again.")
-    return decide(claim, standing, is_taken=False)
+        if standing is not None:
+            return decide(claim, standing, is_taken=False)
+        make_known(store=store, claim=claim)
+    raise _unknown_limits()
 
 
 def amounts_of(event: ParsedEvent, as_of: datetime) -> dict[int, Decimal]:
@@ -81,6 +80,10 @@ def amounts_of(event: ParsedEvent, as_of: datetime) -> dict[int, Decimal]:
 def _claim_of(principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_of: datetime) -> Claim:
     policy = policy_in_force(principal=principal, tenant=tenant, as_of=as_of)
     return claim_on(policy, amounts_of(event, as_of), as_of)
+
+
+def _unknown_limits() -> StoreUnavailableError:
+    return StoreUnavailableError("The limits could not be read. Nothing was counted; try again.")
 
 
 def _look(store: LimitStore, claim: Claim) -> Standing | None:

@@ -4,22 +4,25 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg.errors import DeadlockDetected
 
 from accounts.domain.api_key import KeyKind
 from accounts.errors import StoreUnavailableError
 from metering.domain.event_input import ParsedEvent
-from metering.domain.limit_policy import Refusal, counter_key
+from metering.domain.limit_policy import Claim, Refusal, Standing, counter_key
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import UsagePlanTerms
 from metering.errors import EventConflictError
 from metering.models import UsagePlan
 from metering.selectors import limits as selected_limits
 from metering.selectors.limits import expire_limits, limits_for, tenant_limits
+from metering.services.limits import authorization
 from metering.services.limits.authorization import ask
 from metering.services.limits.comparison import compare_counters, delete_ended_counters
 from metering.services.limits.counting import forget_counters, ingest_and_count
@@ -37,9 +40,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("backend")]
 
 def test_without_a_plan_nothing_is_limited_and_everything_counted() -> None:
     caller = Caller(make_tenant("free"))
-    authorization = caller.authorize(NOW)
-    assert authorization.decision.is_allowed
-    assert authorization.decision.limits == ()
+    decision = caller.authorize(NOW).decision
+    assert decision.is_allowed
+    assert decision.limits == ()
     assert caller.events_stored() == 1
 
 
@@ -269,6 +272,78 @@ def test_a_redis_that_does_not_answer_is_a_503_that_counts_nothing(backend: str)
     assert caller.events_stored() == 0
     result = ingest_and_count(principal=caller.principal, tenant=caller.tenant, events=[caller.event(NOW)], as_of=NOW)
     assert result.accepted == (0,), "usage that is reported is stored all the same"
+
+
+class FaultyStore:
+    """The store of the settings, which meets one fault after another when something is taken."""
+
+    def __init__(self, *faults: str) -> None:
+        self.faults = list(faults)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(limit_store(), name)
+
+    def take(self, claim: Claim) -> Standing | None:
+        fault = self.faults.pop(0) if self.faults else ""
+        if fault == "evicted":
+            limit_store().forget(claim.ledger, claim.as_of)
+        standing = limit_store().take(claim)
+        if fault == "deadlock":
+            raise OperationalError from DeadlockDetected()
+        if fault == "connection lost":
+            raise OperationalError
+        return standing
+
+
+def test_a_counter_that_is_lost_between_look_and_take_is_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = caller_on_plan(NOW, [quota_of("3")])
+    caller.authorize(NOW)
+    faulty = FaultyStore("evicted")
+    monkeypatch.setattr(authorization, "limit_store", lambda: faulty)
+    assert caller.authorize(NOW).decision.limits[0].remaining == 1
+    assert caller.events_stored() == 2
+
+
+def test_a_counter_that_never_stays_is_a_503_that_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = caller_on_plan(NOW, [quota_of("3")])
+    faulty = FaultyStore(*["evicted"] * 99)
+    monkeypatch.setattr(authorization, "limit_store", lambda: faulty)
+    with pytest.raises(StoreUnavailableError):
+        caller.authorize(NOW)
+    assert caller.events_stored() == 0
+
+
+def test_asking_about_a_counter_that_never_stays_is_a_503_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = caller_on_plan(NOW, [quota_of("3")])
+    monkeypatch.setattr(authorization, "make_known", lambda **_: None)
+    with pytest.raises(StoreUnavailableError):
+        ask(principal=caller.principal, tenant=caller.tenant, event=caller.event(NOW), as_of=NOW)
+
+
+def test_of_two_that_wait_for_each_other_the_cancelled_one_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = caller_on_plan(NOW, [quota_of("3")])
+    faulty = FaultyStore("deadlock")
+    monkeypatch.setattr(authorization, "limit_store", lambda: faulty)
+    assert caller.authorize(NOW).decision.limits[0].remaining == 2
+    assert caller.events_stored() == 1
+
+
+def test_what_was_taken_without_a_commit_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = caller_on_plan(NOW, [quota_of("3")])
+    faulty = FaultyStore("connection lost")
+    with monkeypatch.context() as patch:
+        patch.setattr(authorization, "limit_store", lambda: faulty)
+        with pytest.raises(OperationalError):
+            caller.authorize(NOW)
+    assert caller.events_stored() == 0
+    assert caller.authorize(NOW).decision.limits[0].remaining == 2
+
+
+def test_a_process_remembers_a_bounded_number_of_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selected_limits, "PLANS_KEPT_MAX", 2)
+    for _ in range(3):
+        caller_on_plan(NOW, [quota_of("3")]).authorize(NOW)
+    assert len(selected_limits._by_tenant) <= 2
 
 
 def numbered(*events: ParsedEvent) -> list[ParsedEvent]:

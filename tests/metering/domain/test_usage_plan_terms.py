@@ -1,0 +1,54 @@
+"""Terms that a usage plan can keep, and those that it cannot."""
+
+from decimal import Decimal
+
+import pytest
+
+from accounts.errors import InvalidFieldsError
+from metering.domain.periods import Period
+from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms, check_terms
+
+
+def quota(limit: str = "1", meter_code: str = "api_requests", period: Period = Period.MONTH) -> QuotaTerms:
+    return QuotaTerms(meter_code, Decimal(limit), period)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        UsagePlanTerms("Free"),
+        UsagePlanTerms("Fast", throttle_rate=1, throttle_burst=1),
+        UsagePlanTerms("Fastest", throttle_rate=10**6, throttle_burst=10**9),
+        UsagePlanTerms(
+            "Bounds", quotas=(quota("0"), quota("99999999999.999999999", period=Period.DAY), quota("1", "api_bytes"))
+        ),
+    ],
+)
+def test_terms_that_can_be_kept(terms: UsagePlanTerms) -> None:
+    check_terms(terms)
+
+
+@pytest.mark.parametrize(
+    ("terms", "pointers"),
+    [
+        (UsagePlanTerms("  "), ["/name"]),
+        (UsagePlanTerms("x" * 121), ["/name"]),
+        (UsagePlanTerms("Half", throttle_rate=1), ["/throttle"]),
+        (UsagePlanTerms("Half", throttle_burst=1), ["/throttle"]),
+        (UsagePlanTerms("None", throttle_rate=0, throttle_burst=0), ["/throttle/rate", "/throttle/burst"]),
+        (
+            UsagePlanTerms("Much", throttle_rate=10**6 + 1, throttle_burst=10**9 + 1),
+            ["/throttle/rate", "/throttle/burst"],
+        ),
+        (UsagePlanTerms("Less", quotas=(quota("-1"),)), ["/quotas/0/limit"]),
+        (UsagePlanTerms("More", quotas=(quota(), quota("100000000000", "api_bytes"))), ["/quotas/1/limit"]),
+        (UsagePlanTerms("Fine", quotas=(quota("0.0000000001"),)), ["/quotas/0/limit"]),
+        (UsagePlanTerms("Long", quotas=(quota("0." + "1" * 40),)), ["/quotas/0/limit"]),
+        (UsagePlanTerms("NaN", quotas=(quota("NaN"),)), ["/quotas/0/limit"]),
+        (UsagePlanTerms("Twice", quotas=(quota(), quota("2"))), ["/quotas/1"]),
+    ],
+)
+def test_terms_that_cannot_be_kept_are_named(terms: UsagePlanTerms, pointers: list[str]) -> None:
+    with pytest.raises(InvalidFieldsError) as refusal:
+        check_terms(terms)
+    assert [error.pointer for error in refusal.value.field_errors] == pointers
