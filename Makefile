@@ -53,6 +53,9 @@ lock: venv-dev  ## Pin the requirements anew, with hashes (UPGRADE=1 takes the n
 	@$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt \
 		--generate-hashes --python-version 3.11 --universal --quiet $(if $(UPGRADE),--upgrade)
 
+css:  ## Build the portal's style sheet anew after a change of templates or styles (needs npm)
+	@sh portal/frontend/build.sh
+
 clean: stop  ## Remove the virtual environment and caches; the data stays
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
