@@ -14,7 +14,6 @@ from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django_q.models import Failure
 
 from accounts.models import Tenant
 from config.queue import queue_state
@@ -78,11 +77,6 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "concerns": _concerns(as_of),
         "jobs": job_states(as_of=as_of),
     }
-
-
-def failed_tasks_badge(request: HttpRequest) -> int | str:  # noqa: ARG001 - unfold's signature
-    """How many tasks have failed and wait for somebody; nothing where there are none."""
-    return Failure.objects.count() or ""
 
 
 # Options replace unfold's, which hide the axes.

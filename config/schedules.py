@@ -17,6 +17,7 @@ from django_q.tasks import async_task
 from accounts.models import JobOutcome, JobRun
 
 SCHEDULES_LOCK: Final = 7310468203
+LATENESS_MAX: Final = timedelta(minutes=15)
 _DAILY: Final = timedelta(hours=26)
 _HOURLY: Final = timedelta(hours=3)
 
@@ -107,10 +108,17 @@ class JobState:
 
 
 def job_states(*, as_of: datetime) -> list[JobState]:
-    """Every planned job, with what became of it the last time; one that never ran counts as overdue."""
+    """Every planned job, with what became of it the last time."""
     runs = latest_runs()
-    return [JobState(job, runs.get(job.name), _is_overdue(job, runs.get(job.name), as_of)) for job in PLANNED_JOBS]
+    due = dict(Schedule.objects.filter(name__in=[job.name for job in PLANNED_JOBS]).values_list("name", "next_run"))
+    return [
+        JobState(job, runs.get(job.name), _is_overdue(job, runs.get(job.name), due.get(job.name), as_of))
+        for job in PLANNED_JOBS
+    ]
 
 
-def _is_overdue(job: PlannedJob, run: JobRun | None, as_of: datetime) -> bool:
-    return run is None or run.started_at < as_of - job.age_max
+def _is_overdue(job: PlannedJob, run: JobRun | None, due_at: datetime | None, as_of: datetime) -> bool:
+    """Late after its last run; one that never ran is late when its first time has passed, or when nothing plans it."""
+    if run is None:
+        return due_at is None or due_at < as_of - LATENESS_MAX
+    return run.started_at < as_of - job.age_max

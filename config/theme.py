@@ -16,7 +16,7 @@ def _may(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: bool(request.user.has_perm(permission))
 
 
-def _item(title: str, icon: str, model: str, *, label: str = "") -> dict[str, Any]:
+def _item(title: str, icon: str, model: str) -> dict[str, Any]:
     """An entry that leads to a model's list; `model` is app and name with an underscore between."""
     app, _, name = model.rpartition("_")
     return {
@@ -24,7 +24,6 @@ def _item(title: str, icon: str, model: str, *, label: str = "") -> dict[str, An
         "icon": icon,
         "link": reverse_lazy(f"admin:{model}_changelist"),
         "permission": _may(f"{app}.view_{name}"),
-        **({"badge": label} if label else {}),
     }
 
 
@@ -60,7 +59,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _item("Schedules", "schedule", "django_q_schedule"),
             _item("Job runs", "task_alt", "accounts_jobrun"),
-            _item("Failed tasks", "error", "django_q_failure", label="config.admin_dashboard.failed_tasks_badge"),
+            _item("Failed tasks", "error", "django_q_failure"),
             _item("Finished tasks", "done_all", "django_q_success"),
             _item("Queue", "queue", "django_q_ormq"),
             _item("Audit log", "history", "accounts_auditentry"),

@@ -4,14 +4,16 @@ A form that no service stands behind is saved by Django; `StaffModelAdmin` then 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
 from django.contrib.admin.options import InlineModelAdmin
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import BaseModelForm
 from django.forms.formsets import BaseFormSet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
@@ -23,6 +25,7 @@ from accounts.models import Tenant, User
 from accounts.services.audit import SECRET_NAMES, record_audit
 
 TEXT_CHARACTERS_MAX = 500
+Row = TypeVar("Row", bound=Model)
 
 
 def staff_actor(request: HttpRequest) -> Actor:
@@ -47,6 +50,14 @@ def holds(permission: str) -> Callable[[Any, HttpRequest, str | None], bool]:
         return request.user.has_perm(permission)
 
     return has_permission
+
+
+def found_or_404(rows: "QuerySet[Row]", object_id: str) -> Row:
+    """The row of this id; an id of another form names nothing."""
+    try:
+        return get_object_or_404(rows, pk=object_id)
+    except (ValidationError, ValueError) as error:
+        raise Http404 from error
 
 
 class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types

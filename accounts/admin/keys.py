@@ -8,14 +8,14 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
-from accounts.admin.base import ReadOnlyModelAdmin, staff_actor
+from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, staff_actor
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
 from accounts.errors import InvalidFieldsError
@@ -145,7 +145,7 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
     @action(description="Revoke", permissions=["revoke"], icon="key_off")
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, and end the key everywhere within a second."""
-        key = get_object_or_404(ApiKey, pk=object_id)
+        key = found_or_404(ApiKey.objects.all(), object_id)
         if request.method != "POST":
             return self.ask_first(
                 request, key, ConfirmForm(),

@@ -23,6 +23,7 @@ class UserMembershipInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]
 
     model = Membership
     tab = True
+    hide_title = True
     fields = ("tenant", "role", "created_at")
     readonly_fields = fields
     verbose_name_plural = "memberships"
@@ -47,7 +48,7 @@ class UserAdmin(StaffModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # 
     filter_horizontal = ()
     readonly_fields = ("last_login", "joined_at")
     fieldsets = (
-        (None, {"fields": ("email", "name", "is_active", "password")}),
+        (None, {"fields": ("email", "name", "is_active")}),
         ("Staff", {"fields": ("is_staff", "is_superuser", "groups")}),
         ("Dates", {"fields": ("joined_at", "last_login")}),
     )

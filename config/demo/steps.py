@@ -37,9 +37,9 @@ def seed_demo(
     added = {}
     for planned in tenants:
         tenant = _ensure_tenant(planned, users, as_of)
-        _ensure_keys(planned, tenant, users, as_of)
         if planned.slug == MAIN_TENANT:
             credentials.api_key = _ensure_main_key(credentials.api_key, planned, tenant, users, as_of)
+        _ensure_keys(planned, tenant, users, as_of)
         if not UsagePlanAssignment.objects.filter(tenant=tenant).exists():
             assign_usage_plan(
                 tenant=tenant, usage_plan=plans[planned.plan], actor=_staff_actor(staff), as_of=tenant.created_at

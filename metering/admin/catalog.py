@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin.base import StaffModelAdmin
 from accounts.domain.plain import plain_decimal
@@ -29,6 +30,10 @@ class MeterForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is n
     class Meta:
         model = Meter
         fields = ("code", "name", "unit", *RULE_FIELDS[1:])
+        widgets: ClassVar = {
+            "dimensions": UnfoldAdminTextInputWidget,
+            "filters": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -137,7 +142,9 @@ class EventTypeAdmin(StaffModelAdmin):
         """The ledger names event types by code."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: EventType, form: "forms.ModelForm[EventType]", change: bool) -> None:  # noqa: FBT001 - Django's signature
+    def save_model(
+        self, request: HttpRequest, obj: EventType, form: "forms.ModelForm[EventType]", change: bool
+    ) -> None:  # noqa: FBT001 - Django's signature
         """Note when it was made."""
         if not change:
             obj.created_at = timezone.now()
@@ -145,11 +152,26 @@ class EventTypeAdmin(StaffModelAdmin):
         forget_catalog()
 
 
+class QuotaForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
+    """Shows a limit without zeros that say nothing."""
+
+    class Meta:
+        model = UsagePlanQuota
+        fields = ("meter", "period", "limit", "is_hard")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "limit" in self.initial:
+            self.initial["limit"] = plain_decimal(self.initial["limit"])
+
+
 class QuotaInline(TabularInline):  # type: ignore[misc]  # unfold has no types
     """A plan's quotas."""
 
     model = UsagePlanQuota
+    form = QuotaForm
     extra = 0
+    hide_title = True
     fields = ("meter", "period", "limit", "is_hard")
 
 
@@ -195,7 +217,9 @@ class UsagePlanAdmin(StaffModelAdmin):
         """The code is how others refer to a plan."""
         return ("code",) if obj else tuple(super().get_readonly_fields(request, obj))
 
-    def save_model(self, request: HttpRequest, obj: UsagePlan, form: "forms.ModelForm[UsagePlan]", change: bool) -> None:  # noqa: FBT001 - Django's signature
+    def save_model(
+        self, request: HttpRequest, obj: UsagePlan, form: "forms.ModelForm[UsagePlan]", change: bool
+    ) -> None:  # noqa: FBT001 - Django's signature
         """Note when it was made."""
         if not change:
             obj.created_at = timezone.now()

@@ -13,7 +13,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -23,9 +23,9 @@ from django_q.tasks import async_task
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.views import ChangeList
-from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts.admin.base import ReadOnlyInline, StaffModelAdmin, holds, staff_actor
+from accounts.admin.base import ReadOnlyInline, StaffModelAdmin, found_or_404, holds, staff_actor
 from accounts.admin.keys import STATE_LABELS, ConfirmForm, state_of
 from accounts.domain.pages import InvalidCursorError, PageRequest, read_cursor, write_cursor
 from accounts.domain.roles import Role
@@ -89,7 +89,7 @@ class UsagePlanForm(forms.Form):
 class ViewAsForm(forms.Form):
     """Through whose eyes, and why. It is sent to the view that changes sessions."""
 
-    user_pk = forms.TypedChoiceField(label="Member", coerce=int, widget=UnfoldAdminRadioSelectWidget)
+    user_pk = forms.TypedChoiceField(label="Member", coerce=int, widget=UnfoldAdminSelectWidget)
     reason = forms.CharField(
         max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Kept in the tenant's audit log."
     )
@@ -115,6 +115,7 @@ class KeyInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfold 
     model = ApiKey
     fk_name = "tenant"
     tab = True
+    hide_title = True
     per_page = 20
     fields = ("name", "known_by", "kind", "state", "scope_list", "created_at", "expires_at", "last_used_at")
     readonly_fields = fields
@@ -146,6 +147,7 @@ class MemberInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfo
 
     model = Membership
     tab = True
+    hide_title = True
     per_page = 20
     fields = ("user", "role", "created_at", "signed_in_at")
     readonly_fields = fields
@@ -166,6 +168,7 @@ class InvitationInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # 
 
     model = Invitation
     tab = True
+    hide_title = True
     per_page = 20
     fields = ("email", "role", "created_at", "expires_at", "accepted_at", "revoked_at")
     readonly_fields = fields
@@ -181,6 +184,7 @@ class AuditInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfol
 
     model = AuditEntry
     tab = True
+    hide_title = True
     per_page = AUDIT_ENTRIES_SHOWN
     fields = ("occurred_at", "action", "actor_label", "target_label", "ip")
     readonly_fields = fields
@@ -346,12 +350,12 @@ class TenantAdmin(StaffModelAdmin):
     def _may_change_status(self, request: HttpRequest, object_id: str | None, status: str) -> bool:
         if not request.user.has_perm("accounts.change_tenant"):
             return False
-        return object_id is None or Tenant.objects.filter(pk=object_id, status=status).exists()
+        return object_id is None or found_or_404(Tenant.objects.all(), object_id).status == status
 
     @action(description="Suspend", permissions=["suspend"], icon="block")
     def suspend(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for a reason, and suspend."""
-        tenant = get_object_or_404(Tenant, pk=object_id)
+        tenant = found_or_404(Tenant.objects.all(), object_id)
         form = ReasonForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             reason = form.cleaned_data["reason"]
@@ -369,7 +373,7 @@ class TenantAdmin(StaffModelAdmin):
     @action(description="Reactivate", permissions=["reactivate"], icon="play_arrow")
     def reactivate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, and reactivate."""
-        tenant = get_object_or_404(Tenant, pk=object_id)
+        tenant = found_or_404(Tenant.objects.all(), object_id)
         if request.method == "POST":
             return self._did(
                 request, tenant, f"{tenant} is active again.",
@@ -385,7 +389,7 @@ class TenantAdmin(StaffModelAdmin):
     @action(description="Revoke all keys", permissions=["revoke_keys"], icon="key_off")
     def revoke_keys(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, and end every key."""
-        tenant = get_object_or_404(Tenant, pk=object_id)
+        tenant = found_or_404(Tenant.objects.all(), object_id)
         if request.method == "POST":
             number = revoke_all_keys(tenant=tenant, actor=staff_actor(request), as_of=timezone.now())
             messages.success(request, f"{number} keys of {tenant} are revoked.")
@@ -400,7 +404,7 @@ class TenantAdmin(StaffModelAdmin):
     @action(description="Reconcile", permissions=["change"], icon="balance")
     def reconcile(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Have the task cluster compare usage with the ledger."""
-        tenant = get_object_or_404(Tenant, pk=object_id)
+        tenant = found_or_404(Tenant.objects.all(), object_id)
         if request.method == "POST":
             self._reconcile(request, [tenant.slug])
             return redirect(_page_of(tenant))
@@ -414,7 +418,7 @@ class TenantAdmin(StaffModelAdmin):
     @action(description="Usage plan", permissions=["assign_plan"], icon="speed")
     def assign_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Choose, and assign."""
-        tenant = get_object_or_404(Tenant.objects.select_related("usage_plan_assignment"), pk=object_id)
+        tenant = found_or_404(Tenant.objects.select_related("usage_plan_assignment"), object_id)
         current = getattr(tenant, "usage_plan_assignment", None)
         form = UsagePlanForm(request.POST or None, initial={"usage_plan": current and current.usage_plan_id})
         if request.method == "POST" and form.is_valid():
@@ -432,7 +436,7 @@ class TenantAdmin(StaffModelAdmin):
     @action(description="View as customer", permissions=["view_as_customer"], icon="visibility")
     def view_as_customer(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Choose a member, say why, and look through the member's eyes; the audit log names both."""
-        tenant = get_object_or_404(Tenant, pk=object_id)
+        tenant = found_or_404(Tenant.objects.all(), object_id)
         members = Membership.objects.filter(
             tenant=tenant, user__is_active=True, user__is_staff=False, user__is_superuser=False
         )
@@ -451,7 +455,7 @@ class TenantAdmin(StaffModelAdmin):
     @action(description="Events", permissions=["events"], icon="list_alt", url_path="events")
     def events(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """A page of the tenant's events, the newest first."""
-        tenant = get_object_or_404(Tenant, pk=object_id)
+        tenant = found_or_404(Tenant.objects.all(), object_id)
         form = EventSearchForm(request.GET or None)
         chosen = form.cleaned_data if form.is_valid() else {}
         ledger = Ledger(tenant.pk, chosen.get("half") != "test", tenant.time_zone, tenant.backfill_days)
