@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from accounts.domain.roles import Role
 from accounts.errors import InvitationInvalidError, ProblemError
 from accounts.models import User
 from accounts.selectors.invitations import open_invitation
@@ -31,11 +32,12 @@ INVITATION_IN_SESSION: Final = "invitation_token"
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def start(request: SignedInRequest) -> HttpResponse:
-    """Go on to the invitation or the tenant, or ask for a name where there is none yet or another one is wanted."""
+    """Go on to the invitation, or to the tenant in which the user may do most; ask for a name where there is none yet."""
     token = request.session.get(INVITATION_IN_SESSION)
     if token and request.method != "POST":
         return redirect("portal:invitation", token)
-    tenants = [membership.tenant for membership in tenants_of_user(request.user)]
+    memberships = sorted(tenants_of_user(request.user), key=lambda member: list(Role).index(Role(member.role)))
+    tenants = [membership.tenant for membership in memberships]
     if request.method != "POST" and tenants and "new" not in request.GET:
         return redirect("portal:overview", tenants[0].slug)
     form = NewTenantForm(request.POST if request.method == "POST" else None)
