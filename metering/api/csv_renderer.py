@@ -33,7 +33,12 @@ class CsvRenderer(BaseRenderer):
     format = "csv"
     charset = "utf-8"
 
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None) -> bytes:  # noqa: ARG002 - DRF's signature
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,  # noqa: ARG002 - DRF's signature
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
         """Return the table's bytes, the names of its columns first."""
         assert renderer_context is not None, "DRF gives the context"
         view: HasCsvTable = renderer_context["view"]

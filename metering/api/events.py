@@ -98,7 +98,9 @@ class EventsView(ApiView):
         """The raw ledger, newest first."""
         ledger = readable_ledger(request)
         filters = event_filters_of(request, ledger)
-        return Response(read_page(request, lambda page: events_page(ledger=ledger, filters=filters, page=page), event_body))
+        return Response(
+            read_page(request, lambda page: events_page(ledger=ledger, filters=filters, page=page), event_body)
+        )
 
 
 class EventView(ApiView):
@@ -232,7 +234,9 @@ def reason_of(data: object) -> str:
         raise _reason_error(MalformedBodyError, "required", "The body has one member, reason, which is a text.")
     reason: str = data["reason"]
     if not reason.strip() or len(reason) > REASON_CHARACTERS_MAX or not is_storable(reason):
-        raise _reason_error(InvalidFieldsError, "invalid_reason", f"A reason has 1 to {REASON_CHARACTERS_MAX} characters.")
+        raise _reason_error(
+            InvalidFieldsError, "invalid_reason", f"A reason has 1 to {REASON_CHARACTERS_MAX} characters."
+        )
     return reason
 
 

@@ -16,7 +16,9 @@ class EventSchema(serializers.Serializer[Any]):
 
     id = serializers.CharField(max_length=255, help_text="The caller's own; unique for the tenant for ever.")
     type = serializers.CharField(max_length=100)
-    timestamp = serializers.DateTimeField(required=False, help_text="RFC 3339 with an offset, or epoch milliseconds; default now.")
+    timestamp = serializers.DateTimeField(
+        required=False, help_text="RFC 3339 with an offset, or epoch milliseconds; default now."
+    )
     quantity = serializers.DecimalField(max_digits=20, decimal_places=9, required=False, help_text=QUANTITY_HELP)
     subject = serializers.CharField(max_length=255, required=False, allow_null=True)
     properties = serializers.DictField(required=False, help_text=PROPERTIES_HELP)
@@ -88,7 +90,9 @@ class AccessRecordSchema(serializers.Serializer[Any]):
     request_id = serializers.CharField(max_length=255)
     ip = serializers.CharField(required=False)
     user = serializers.CharField(required=False)
-    request_time = serializers.CharField(required=False, help_text="RFC 3339, epoch milliseconds, or as in 17/May/2015:10:05:03 +0000.")
+    request_time = serializers.CharField(
+        required=False, help_text="RFC 3339, epoch milliseconds, or as in 17/May/2015:10:05:03 +0000."
+    )
     http_method = serializers.CharField(required=False)
     resource_path = serializers.CharField(required=False)
     status = serializers.CharField(required=False)
@@ -102,7 +106,9 @@ class AccessLogSchema(serializers.Serializer[Any]):
     records = AccessRecordSchema(many=True)
 
 
-EVENTS_BODY: Final = PolymorphicProxySerializer("EventOrBatch", [EventSchema, EventBatchSchema], resource_type_field_name=None)
+EVENTS_BODY: Final = PolymorphicProxySerializer(
+    "EventOrBatch", [EventSchema, EventBatchSchema], resource_type_field_name=None
+)
 EVENTS_ANSWER: Final = PolymorphicProxySerializer(
     "EventOrBatchOutcome", [EventStatusSchema, BatchOutcomeSchema], resource_type_field_name=None
 )
@@ -115,7 +121,10 @@ EVENT_PAGE: Final = inline_serializer(
     },
 )
 EVENT_ID: Final = OpenApiParameter(
-    "event_id", OpenApiTypes.STR, OpenApiParameter.PATH, description="The event's id, percent-encoded where it needs be."
+    "event_id",
+    OpenApiTypes.STR,
+    OpenApiParameter.PATH,
+    description="The event's id, percent-encoded where it needs be.",
 )
 EVENT_FILTERS: Final = [
     OpenApiParameter("type", str, description="An event type."),

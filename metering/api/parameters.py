@@ -58,7 +58,11 @@ def instant_of(request: Request, name: str, zone: str) -> datetime | None:
     if day is not None:
         return start_of_day(day, zone)
     # A plus sign that was not percent-encoded arrives as a space.
-    value = int(text) if text.isascii() and text.isdecimal() and len(text) <= _MILLISECONDS_DIGITS_MAX else text.replace(" ", "+")
+    value = (
+        int(text)
+        if text.isascii() and text.isdecimal() and len(text) <= _MILLISECONDS_DIGITS_MAX
+        else text.replace(" ", "+")
+    )
     try:
         instant = read_instant(value)
     except InvalidInstantError as error:

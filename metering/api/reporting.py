@@ -124,7 +124,8 @@ def batch_answer(request: Request, outcome: ReportOutcome, strangers: Sequence[R
     if outcome.accepted or outcome.duplicates:
         return Response(counts)
     errors = tuple(
-        FieldError(f"/{member}/{rejection.index}{rejection.pointer}", rejection.code, rejection.detail) for rejection in rejected
+        FieldError(f"/{member}/{rejection.index}{rejection.pointer}", rejection.code, rejection.detail)
+        for rejection in rejected
     )
     error = EventRefusedError("Every item was refused.", field_errors=errors, code="all_events_rejected")
     return problem_answer(request, error, counts)
@@ -134,7 +135,9 @@ def single_answer(request: Request, event_id: str | None, outcome: ReportOutcome
     """201 stored, 200 known, else the problem."""
     if not outcome.rejected:
         is_new = bool(outcome.accepted)
-        return Response({"id": event_id, "status": "accepted" if is_new else "duplicate"}, status=201 if is_new else 200)
+        return Response(
+            {"id": event_id, "status": "accepted" if is_new else "duplicate"}, status=201 if is_new else 200
+        )
     [rejection] = outcome.rejected
     if rejection.code == EventConflictError.code:
         return problem_answer(request, EventConflictError(rejection.detail))

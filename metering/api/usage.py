@@ -166,8 +166,13 @@ class QueryUsageView(UsageView):
         operation_id="usage_query",
         parameters=[
             METER_PARAMETER,
-            query_parameter("start", "A time, or a day of the tenant's zone; by default the beginning of the running month."),
-            query_parameter("end", "A time, or a day of the tenant's zone, itself excluded; by default the end of the running window."),
+            query_parameter(
+                "start", "A time, or a day of the tenant's zone; by default the beginning of the running month."
+            ),
+            query_parameter(
+                "end",
+                "A time, or a day of the tenant's zone, itself excluded; by default the end of the running window.",
+            ),
             OpenApiParameter("window", str, enum=[window.value for window in Window], default=Window.DAY.value),
             query_parameter("group_by", "Any of `api_key`, `subject` and the meter's dimensions, separated by commas."),
             OpenApiParameter(
@@ -255,7 +260,11 @@ def _span_of(request: Request, window: Window, zone: str, as_of: datetime) -> Sp
         start = span_of(Period.MONTH, as_of if end is None else min(as_of, end - timedelta(microseconds=1)), zone).start
     if end is None:
         end = max(start, as_of)
-        end = start_of_hour(end) + timedelta(hours=1) if window is Window.HOUR else start_of_day(local_day(end, zone) + _DAY, zone)
+        end = (
+            start_of_hour(end) + timedelta(hours=1)
+            if window is Window.HOUR
+            else start_of_day(local_day(end, zone) + _DAY, zone)
+        )
     if end <= start:
         refuse("end", "invalid_span", "end is later than start.")
     if end - start > SPAN_MAX[window]:
@@ -283,8 +292,14 @@ def _filters_of(request: Request, meter: MeterRule, ledger: Ledger) -> dict[str,
         name, values = shape["name"], request.query_params.getlist(parameter)
         _require_kept_apart("filter", name, meter)
         if len(values) > FILTER_VALUES_MAX or not all(is_storable(value) for value in values):
-            refuse("filter", "invalid_filter", f"At most {FILTER_VALUES_MAX} values, of characters that an event can hold.")
-        filters[name] = [str(api_key_id_of(tenant_id=ledger.tenant_id, text=value)) for value in values] if name == API_KEY else values
+            refuse(
+                "filter", "invalid_filter", f"At most {FILTER_VALUES_MAX} values, of characters that an event can hold."
+            )
+        filters[name] = (
+            [str(api_key_id_of(tenant_id=ledger.tenant_id, text=value)) for value in values]
+            if name == API_KEY
+            else values
+        )
     if len(filters) > FILTERS_MAX:
         refuse("filter", "too_many_filters", f"At most {FILTERS_MAX} filters.")
     return filters

@@ -27,8 +27,12 @@ class MeterMonthSchema(serializers.Serializer[Any]):
     meter = serializers.CharField()
     unit = serializers.CharField()
     quantity = quantity_field()
-    limit = serializers.DecimalField(max_digits=20, decimal_places=9, allow_null=True, help_text="The usage plan's monthly quota.")
-    percent = serializers.DecimalField(max_digits=65, decimal_places=2, allow_null=True, help_text="How much of the limit is used.")
+    limit = serializers.DecimalField(
+        max_digits=20, decimal_places=9, allow_null=True, help_text="The usage plan's monthly quota."
+    )
+    percent = serializers.DecimalField(
+        max_digits=65, decimal_places=2, allow_null=True, help_text="How much of the limit is used."
+    )
     forecast = quantity_field()
 
 

@@ -123,7 +123,10 @@ def monthly_usage(*, ledger: Ledger, month: YearMonth, as_of: datetime) -> Month
     return MonthlyUsage(
         period=period,
         meters=tuple(_meter_months(ledger, totals, period, as_of)),
-        keys=tuple(KeyUsage(None if key == NO_KEY else key, keys[key]) for key in sorted(keys, key=lambda key: (-keys[key], key))),
+        keys=tuple(
+            KeyUsage(None if key == NO_KEY else key, keys[key])
+            for key in sorted(keys, key=lambda key: (-keys[key], key))
+        ),
         busiest_day=min(days, key=lambda day: (-days[day], day), default=None),
     )
 

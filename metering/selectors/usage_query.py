@@ -11,20 +11,17 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import OperationalError, transaction
-from psycopg.errors import QueryCanceled
-
 from metering.domain.contribution import Aggregation, MeterRule
 from metering.domain.ledger import NO_KEY, Ledger
 from metering.domain.periods import Span, local_day, start_of_day
 from metering.domain.windows import Window, is_start_of_day, is_start_of_hour, window_starts
 from metering.errors import QueryTooLargeError
+from metering.selectors.bounded_reads import fetch_in_time
 from metering.selectors.statements import fetch_all
 
 API_KEY: Final = "api_key"
 SUBJECT: Final = "subject"
 ROWS_MAX: Final = 10_000
-STATEMENT_MILLISECONDS_MAX: Final = 15_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ def _from_days(ledger: Ledger, question: UsageQuestion, limit: int) -> list[Usag
     window = "day" if question.window is Window.DAY else "date_trunc('month', day::timestamp)::date"
     groups, conditions, parameters = _name_terms(question, {API_KEY: "api_key_id"}, "dimensions")
     rows = fetch_all(
-        f"SELECT {', '.join([window, *groups])}, sum(quantity), sum(events) FROM usage_day"  # noqa: S608 - made of constants
+        f"SELECT {', '.join([window, *groups])}, sum(quantity), sum(events) FROM usage_day"
         " WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND meter_id = %(meter_id)s"
         f" AND day >= %(start)s AND day < %(end)s{conditions} {_grouped(groups, 'HAVING sum(events) <> 0')} LIMIT %(limit)s",
         _scope(ledger, question, limit)
@@ -120,7 +117,7 @@ def _from_events(ledger: Ledger, question: UsageQuestion, limit: int) -> list[Us
         parameters |= {f"rule_name_{n}": name, f"rule_values_{n}": list(values)}
     window = "(%(starts)s::timestamptz[])[width_bucket(e.occurred_at, %(starts)s::timestamptz[])]"
     statement = (
-        f"SELECT {', '.join([window, *groups])}, sum({_contributed_quantity(meter)}), count(*) FROM event AS e"  # noqa: S608 - made of constants
+        f"SELECT {', '.join([window, *groups])}, sum({_contributed_quantity(meter)}), count(*) FROM event AS e"
         " WHERE e.tenant_id = %(tenant_id)s AND e.is_live = %(is_live)s AND e.type = %(event_type)s"
         " AND e.occurred_at >= %(start)s AND e.occurred_at < %(end)s AND e.received_at >= %(counts_from)s"
         " AND NOT EXISTS (SELECT FROM event_void AS v"
@@ -135,7 +132,7 @@ def _from_events(ledger: Ledger, question: UsageQuestion, limit: int) -> list[Us
         "start": question.span.start,
         "end": question.span.end,
     }
-    return [_row(question, row) for row in _fetch_in_time(statement, parameters)]
+    return [_row(question, row) for row in fetch_in_time(statement, parameters)]
 
 
 def _contributed_quantity(meter: MeterRule) -> str:
@@ -192,15 +189,3 @@ def _row(question: UsageQuestion, row: Sequence[Any]) -> UsageRow:
     if API_KEY in group:
         group[API_KEY] = None if group[API_KEY] == NO_KEY else str(group[API_KEY])
     return UsageRow(window_start, group, quantity, int(events))
-
-
-def _fetch_in_time(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
-    """Fetch, or give up after some seconds: an answer over millions of events must not occupy the server."""
-    try:
-        with transaction.atomic():
-            fetch_all("SELECT set_config('statement_timeout', %(limit)s, true)", {"limit": str(STATEMENT_MILLISECONDS_MAX)})
-            return fetch_all(statement, parameters)
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            raise QueryTooLargeError("The answer takes too long to compute: ask for a shorter span or for days.") from error
-        raise

@@ -157,7 +157,9 @@ def import_access_log(
             as_of=as_of,
             after=totals.summary(),
         )
-        return JobReport(summary={"file": job.name, **totals.summary()}, needs_attention=bool(totals.bad or totals.stopped))
+        return JobReport(
+            summary={"file": job.name, **totals.summary()}, needs_attention=bool(totals.bad or totals.stopped)
+        )
 
     run: JobRun = run_job(name=JOB_NAME, started_by=actor.label, as_of=as_of, work=work)
     assert run.finished_at is not None, "the job has ended"
@@ -203,12 +205,16 @@ def _batches(lines: LogLines, totals: ImportTotals) -> Iterator[Sequence[LogLine
 class _Reader:
     """Reads lines into events, one file's worth."""
 
-    def __init__(self, job: AccessLogImport, occurrences: OccurrenceCounter, totals: ImportTotals, as_of: datetime) -> None:
+    def __init__(
+        self, job: AccessLogImport, occurrences: OccurrenceCounter, totals: ImportTotals, as_of: datetime
+    ) -> None:
         self._job = job
         self._occurrences = occurrences
         self._totals = totals
         self._received_at = as_of
-        self._rules = IngestRules(window_start=EARLIEST, latest=as_of + EVENT_AHEAD_MAX, known_types=frozenset({EVENT_TYPE}))
+        self._rules = IngestRules(
+            window_start=EARLIEST, latest=as_of + EVENT_AHEAD_MAX, known_types=frozenset({EVENT_TYPE})
+        )
         self._previous = b""
 
     def requests_in(self, lines: Iterable[LogLine]) -> list[_Request]:
@@ -231,7 +237,9 @@ class _Reader:
             self._totals.add_bad(line.number, record.reason)
             return
         assert record.request_time is not None, "a line without a time is a bad one"
-        event_id = record.request_id or line_identity(line.text, self._occurrences.count(line.text, record.request_time))
+        event_id = record.request_id or line_identity(
+            line.text, self._occurrences.count(line.text, record.request_time)
+        )
         event = event_from_record(record, event_id, index, self._received_at, self._rules)
         if isinstance(event, Rejection):
             self._totals.add_bad(line.number, event.detail)

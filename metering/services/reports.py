@@ -45,7 +45,10 @@ def store_report(
     result = ingest_and_count(principal=principal, tenant=tenant, events=events, as_of=as_of)
     by_index = {event.index: event for event in events} if result.duplicates or result.conflicts else {}
     conflicts = [_conflict(by_index[index]) for index in result.conflicts]
-    refusals = [*_refusals_of_known(by_index, result), *(_refusal(rejection, type_of(rejection)) for rejection in rejections)]
+    refusals = [
+        *_refusals_of_known(by_index, result),
+        *(_refusal(rejection, type_of(rejection)) for rejection in rejections),
+    ]
     if refusals:
         record_verdicts(
             ledger=ledger_of(principal, tenant),
@@ -67,7 +70,10 @@ def _refusals_of_known(by_index: dict[int, ParsedEvent], result: IngestResult) -
     conflicts = (by_index[index] for index in result.conflicts[:VERDICTS_PER_REQUEST_MAX])
     duplicates = (by_index[index] for index in result.duplicates[:VERDICTS_PER_REQUEST_MAX])
     return [
-        *(Refusal(Verdict.CONFLICT, event.id, event.type, EventConflictError.code, CONFLICT_DETAIL) for event in conflicts),
+        *(
+            Refusal(Verdict.CONFLICT, event.id, event.type, EventConflictError.code, CONFLICT_DETAIL)
+            for event in conflicts
+        ),
         *(Refusal(Verdict.DUPLICATE, event.id, event.type, DUPLICATE_CODE, DUPLICATE_DETAIL) for event in duplicates),
     ]
 

@@ -20,23 +20,33 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 FAR_AHEAD = datetime(2100, 1, 1, tzinfo=UTC)
 
 
-def make_tenant(slug: str, **fields: Any) -> Tenant:  # noqa: ANN401 - any field of the model
+def make_tenant(slug: str, **fields: Any) -> Tenant:
     return Tenant.objects.create(id=uuid4(), slug=slug, name=slug.title(), created_at=LONG_AGO, **fields)
 
 
-def make_key(tenant: Tenant | None, *, kind: KeyKind = KeyKind.LIVE, scopes: Sequence[str] = (), **fields: Any) -> tuple[ApiKey, str]:  # noqa: ANN401 - any field of the model
+def make_key(
+    tenant: Tenant | None, *, kind: KeyKind = KeyKind.LIVE, scopes: Sequence[str] = (), **fields: Any
+) -> tuple[ApiKey, str]:
     """A stored key and its secret."""
     secret = generate_key(kind)
     parsed = parse_key(secret)
     assert parsed is not None
-    facts = {"digest": parsed.digest, "prefix": parsed.prefix, "last_four": parsed.last_four, "created_at": LONG_AGO}
-    key = ApiKey.objects.create(id=uuid4(), tenant=tenant, kind=kind, name="test", scopes=list(scopes), **(facts | fields))
+    facts = {
+        "digest": parsed.digest,
+        "prefix": parsed.prefix,
+        "last_four": parsed.last_four,
+        "created_at": LONG_AGO,
+        "name": "test",
+    }
+    key = ApiKey.objects.create(id=uuid4(), tenant=tenant, kind=kind, scopes=list(scopes), **(facts | fields))
     return key, secret
 
 
-def make_meter(code: str, event_type: str, **fields: Any) -> MeterRule:  # noqa: ANN401 - any field of the model
+def make_meter(code: str, event_type: str, **fields: Any) -> MeterRule:
     kind, _ = EventType.objects.get_or_create(code=event_type, defaults={"name": event_type, "created_at": LONG_AGO})
-    Meter.objects.create(code=code, name=code, event_type=kind, **({"created_at": LONG_AGO, "counts_from": LONG_AGO} | fields))
+    Meter.objects.create(
+        code=code, name=code, event_type=kind, **({"created_at": LONG_AGO, "counts_from": LONG_AGO} | fields)
+    )
     forget_catalog()
     return next(rule for rule in meter_rules() if rule.code == code)
 

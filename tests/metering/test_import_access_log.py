@@ -53,7 +53,9 @@ def ledger(acme: Tenant) -> Ledger:
     return ledger_of(acme)
 
 
-def line(number: int, *, at: datetime | None = None, path: str | None = None, status: int = 200, length: int | str = 100) -> str:
+def line(
+    number: int, *, at: datetime | None = None, path: str | None = None, status: int = 200, length: int | str = 100
+) -> str:
     at = at or START + timedelta(minutes=7 * number)
     request = f"GET {path or f'/page/{number % 5}?q={number}'} HTTP/1.1"
     return f'192.0.2.{number % 250} - - [{at:%d/%b/%Y:%H:%M:%S} +0000] "{request}" {status} {length} "-" "agent/1.0 (x; \\"y\\")"'
@@ -93,7 +95,10 @@ def test_every_figure_agrees_with_the_lines(write: Callable[..., Path], ledger: 
     assert totals["bytes"] == f"{sum(n * 11 for n in range(600) if n % 4):,}"
     assert totals["span"] == "2014-03-30T00:00:00Z to 2014-04-01T21:53:00Z"
     first, end = START.date(), START.date() + timedelta(days=4)
-    days = {row.date: row.events for row in daily_usage(ledger=ledger, meter=meter_named("api_requests"), start=first, end=end)}
+    days = {
+        row.date: row.events
+        for row in daily_usage(ledger=ledger, meter=meter_named("api_requests"), start=first, end=end)
+    }
     in_berlin = Counter((START + timedelta(minutes=7 * n, hours=1 if n < 9 else 2)).date() for n in range(600))
     assert {day: events for day, events in days.items() if events} == in_berlin
     for names, key_of in (
@@ -158,7 +163,17 @@ def test_a_line_that_is_still_being_written_is_left_for_the_next_import(
 
 def test_bad_lines_are_named_by_number_and_the_others_metered(write: Callable[..., Path], ledger: Ledger) -> None:
     future = datetime.now(UTC) + timedelta(days=2)
-    lines = [line(0), "nonsense", "", line(1), line(2, at=future), line(3).replace("[", "[99"), "x" * 70_000, line(4), '{"a": 1}']
+    lines = [
+        line(0),
+        "nonsense",
+        "",
+        line(1),
+        line(2, at=future),
+        line(3).replace("[", "[99"),
+        "x" * 70_000,
+        line(4),
+        '{"a": 1}',
+    ]
     status, totals, said = run(write(lines))
     assert (status, counted(totals), totals["blank"]) == (1, ("3", "0", "5"), "1")
     assert [text.split(":")[0] for text in said.splitlines()] == ["line 2", "line 5", "line 6", "line 7", "line 9"]
@@ -251,7 +266,9 @@ def test_what_cannot_be_done_is_a_sentence(
         call_command("import_access_log", *(part.format(log=log, dir=tmp_path) for part in arguments))
 
 
-def test_a_packed_file_that_breaks_off_is_imported_as_far_as_it_goes(write: Callable[..., Path], ledger: Ledger) -> None:
+def test_a_packed_file_that_breaks_off_is_imported_as_far_as_it_goes(
+    write: Callable[..., Path], ledger: Ledger
+) -> None:
     path = write([line(n, path=f"/{n * 7919 % 10_007}") for n in range(5000)], name="access.log.gz")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])

@@ -49,7 +49,9 @@ class Command(BaseCommand):
         parser.add_argument("file", metavar="FILE", help="The log, or - for the standard input; gzip is recognised.")
         parser.add_argument("--tenant", required=True, metavar="SLUG", help="Whose requests these are.")
         formats = [one.value for one in LogFormat]
-        parser.add_argument("--format", choices=formats, default=LogFormat.AUTO.value, help="By default told by each line.")
+        parser.add_argument(
+            "--format", choices=formats, default=LogFormat.AUTO.value, help="By default told by each line."
+        )
         parser.add_argument(
             "--map",
             action="append",
@@ -57,12 +59,18 @@ class Command(BaseCommand):
             metavar="FIELD=PLACE",
             help=f"Where JSON lines hold a field, as in status=response.code. Fields: {', '.join(API_GATEWAY_FIELDS)}.",
         )
-        parser.add_argument("--key", metavar="PREFIX", help="Attribute the requests to this key: its id or its first 12 characters.")
+        parser.add_argument(
+            "--key", metavar="PREFIX", help="Attribute the requests to this key: its id or its first 12 characters."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Import, and say what was done."""
         job = job_of(options)
-        with opened(options["file"]) as (stream, size), interruption() as is_interrupted, progress(self.stdout, size) as show:
+        with (
+            opened(options["file"]) as (stream, size),
+            interruption() as is_interrupted,
+            progress(self.stdout, size) as show,
+        ):
             started = monotonic()
             try:
                 totals = import_access_log(
@@ -74,9 +82,13 @@ class Command(BaseCommand):
                     is_interrupted=is_interrupted,
                 )
             except (OperationalError, InterfaceError) as error:
-                raise CommandError(f"The database stopped answering; import the file again to go on. ({error})") from error
+                raise CommandError(
+                    f"The database stopped answering; import the file again to go on. ({error})"
+                ) from error
             except OSError as error:
-                raise CommandError(f"The file could not be read to its end: {error}. Import it again to go on.") from error
+                raise CommandError(
+                    f"The file could not be read to its end: {error}. Import it again to go on."
+                ) from error
         self._report(totals, monotonic() - started)
         if totals.stopped == INTERRUPTED:
             sys.exit(INTERRUPTED_STATUS)
@@ -89,9 +101,13 @@ class Command(BaseCommand):
         if totals.bad > BAD_LINES_SHOWN:
             self.stderr.write(f"… and {totals.bad - BAD_LINES_SHOWN:,} more bad lines")
         if totals.unfinished:
-            self.stderr.write("The last line has no line end: it may still be being written, and was left for the next import.")
+            self.stderr.write(
+                "The last line has no line end: it may still be being written, and was left for the next import."
+            )
         if totals.stopped:
-            self.stderr.write(f"Stopped after line {totals.lines:,}: {totals.stopped.rstrip('.')}. Import the file again to go on.")
+            self.stderr.write(
+                f"Stopped after line {totals.lines:,}: {totals.stopped.rstrip('.')}. Import the file again to go on."
+            )
         self.stdout.write(described(totals, seconds))
 
 
@@ -174,7 +190,12 @@ def progress(output: OutputWrapper, size: int | None) -> Iterator[Show]:
     if not output.isatty():
         yield _lines_now_and_then(output)
         return
-    columns = (TextColumn("{task.fields[lines]:,} lines"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.fields[lines]:,} lines"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(file=sys.stdout), transient=True) as bar:
         task = bar.add_task("import", total=size, lines=0)
         yield lambda totals: bar.update(task, completed=totals.bytes_read, lines=totals.lines)

@@ -42,7 +42,13 @@ class Api:
         return {"Authorization": f"Bearer {self.secret}"} | (more or {})
 
     def post(
-        self, path: str, body: object = None, *, raw: bytes | None = None, content_type: str = "application/json", **headers: str
+        self,
+        path: str,
+        body: object = None,
+        *,
+        raw: bytes | None = None,
+        content_type: str = "application/json",
+        **headers: str,
     ) -> HttpResponse:
         data = json.dumps(body).encode() if raw is None else raw
         named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -25,11 +25,18 @@ def record(request_id: str, now: datetime, **more: object) -> dict[str, object]:
 
 def test_records_become_http_requests_with_their_bytes(alice: Api, now: datetime) -> None:
     response = alice.post("/access-logs", {"records": [record("r1", now), record("r2", now, response_length=8)]})
-    assert (response.status_code, body_of(response)) == (200, {"accepted": 2, "duplicates": 0, "rejected": 0, "results": []})
+    assert (response.status_code, body_of(response)) == (
+        200,
+        {"accepted": 2, "duplicates": 0, "rejected": 0, "results": []},
+    )
     month = {meter["meter"]: meter["quantity"] for meter in body_of(alice.get("/usage/monthly"))["meters"]}
     assert month == {"api_requests": "2", "api_bytes": "520"}
     event = body_of(alice.get("/events/r1"))
-    assert (event["type"], event["properties"]["resource_path"], event["properties"]["status"]) == ("http_request", "/orders/7", 200)
+    assert (event["type"], event["properties"]["resource_path"], event["properties"]["status"]) == (
+        "http_request",
+        "/orders/7",
+        200,
+    )
 
 
 def test_a_record_counts_once_and_is_refused_with_other_content(alice: Api, now: datetime) -> None:
@@ -40,7 +47,12 @@ def test_a_record_counts_once_and_is_refused_with_other_content(alice: Api, now:
 
 
 def test_what_cannot_be_read_is_named_by_its_place(alice: Api, now: datetime) -> None:
-    records = [record("r", now, status="OK"), {"ip": "192.0.2.7"}, "text", record("old", now, request_time="2001-01-01T00:00:00Z")]
+    records = [
+        record("r", now, status="OK"),
+        {"ip": "192.0.2.7"},
+        "text",
+        record("old", now, request_time="2001-01-01T00:00:00Z"),
+    ]
     problem = problem_of(alice.post("/access-logs", {"records": records}), 422)
     assert [(error["pointer"], error["code"]) for error in problem["errors"]] == [
         ("/records/0/status", "invalid_properties"),

@@ -37,7 +37,10 @@ def test_one_event_is_201_then_200_then_409(alice: Api, acme_ledger: Ledger) -> 
     assert (again.status_code, body_of(again)) == (200, {"id": "a", "status": "duplicate"})
     other = problem_of(alice.post("/events", event | {"quantity": 3}), 409)
     assert other["code"] == "event_conflict"
-    assert [verdict.verdict for verdict in IngestVerdict.objects.order_by("pk")] == [Verdict.DUPLICATE, Verdict.CONFLICT]
+    assert [verdict.verdict for verdict in IngestVerdict.objects.order_by("pk")] == [
+        Verdict.DUPLICATE,
+        Verdict.CONFLICT,
+    ]
     assert UsageHour.objects.of_ledger(acme_ledger.tenant_id, is_live=True).count() == 2  # api_requests and api_bytes
     assert ids_in(acme_ledger) == {"a"}
 
@@ -127,7 +130,12 @@ def test_properties_come_back_exactly_as_they_were_sent(alice: Api) -> None:
     assert alice.post("/events", raw=raw).status_code == 201
     content = alice.get("/events/exact").content
     assert b'"quantity":"12345678901.123456789"' in content
-    for part in (b'"big": 12345678901234567890', b'"small": 0.000000000000000000000000000001', b'"yes": true', b'"no": null'):
+    for part in (
+        b'"big": 12345678901234567890',
+        b'"small": 0.000000000000000000000000000001',
+        b'"yes": true',
+        b'"no": null',
+    ):
         assert part in content
 
 
@@ -212,7 +220,13 @@ def test_a_service_key_names_the_tenant_in_the_field_or_the_header(
     assert gateway.post("/events", call("header"), X_Tenant="globex").status_code == 201
     assert problem_of(gateway.post("/events", call("nobody's")), 422)["code"] == "tenant_missing"
     assert problem_of(gateway.post("/events", call("lost", tenant="nonesuch")), 404)["code"] == "not_found"
-    mixed = [call("1", tenant="acme"), call("2"), call("3", tenant="nonesuch"), call("4", tenant="a" * 99), call("5", tenant=7)]
+    mixed = [
+        call("1", tenant="acme"),
+        call("2"),
+        call("3", tenant="nonesuch"),
+        call("4", tenant="a" * 99),
+        call("5", tenant=7),
+    ]
     body = body_of(gateway.post("/events", {"events": mixed}, X_Tenant="globex"))
     assert (body["accepted"], body["rejected"]) == (2, 3)
     assert [(one["index"], one["id"], one["code"]) for one in body["results"]] == [
@@ -252,7 +266,10 @@ def test_a_void_takes_usage_back_once(alice: Api, charlie: Api, now: datetime) -
     problem_of(alice.post("/events/nonesuch/void", {"reason": "?"}), 404)
     hours = body_of(alice.get("/usage/realtime"))["data"]
     assert hours[-1]["quantity"] == "1"
-    assert {row["id"]: row["void"] is not None for row in body_of(alice.get("/events"))["data"]} == {"a/1": True, "b": False}
+    assert {row["id"]: row["void"] is not None for row in body_of(alice.get("/events"))["data"]} == {
+        "a/1": True,
+        "b": False,
+    }
 
 
 @pytest.mark.parametrize(
@@ -285,7 +302,7 @@ def test_the_list_pages_through_everything_once_in_both_directions(alice: Api, n
     assert sorted(seen) == sorted(event["id"] for event in sent)
     times = {event["id"]: event["timestamp"] for event in sent}
     assert [times[one] for one in seen] == sorted((times[one] for one in seen), reverse=True)
-    back = []
+    back: list[list[str]] = []
     url = page["previous"]
     while url:
         page = body_of(alice.get(url.split("/api/v1")[-1]))
@@ -339,10 +356,26 @@ def test_another_tenant_sees_no_event(alice: Api, charlie: Api) -> None:
     assert charlie.post("/events", call("secret")).status_code == 201
 
 
-def test_the_list_costs_the_same_statements_for_one_row_as_for_many(
-    alice: Api, django_assert_num_queries: Any
-) -> None:
+def test_the_list_costs_the_same_statements_for_one_row_as_for_many(alice: Api, django_assert_num_queries: Any) -> None:
     alice.post("/events", {"events": [call(str(number)) for number in range(30)]})
     alice.get("/events")
     with django_assert_num_queries(0):  # the page itself goes beside Django's cursor, as one statement
         alice.get("/events", {"limit": "30"})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_down_is_503_and_loses_nothing(alice: Api, acme_ledger: Ledger) -> None:
+    assert alice.post("/events", call("before")).status_code == 201
+    settings = connection.settings_dict
+    host = settings["OPTIONS"].get("host", settings["HOST"])
+    connection.close()
+    settings["OPTIONS"]["host"] = "/nonexistent"
+    try:
+        for response in (alice.post("/events", call("during")), alice.get("/events"), alice.get("/usage/monthly")):
+            assert problem_of(response, 503)["code"] == "store_unavailable"
+            assert int(response["Retry-After"]) >= 1
+    finally:
+        settings["OPTIONS"]["host"] = host
+        connection.close()
+    assert alice.post("/events", call("during")).status_code == 201
+    assert ids_in(acme_ledger) == {"before", "during"}

@@ -21,7 +21,10 @@ PATHS = ["/usage/monthly", "/usage/daily", "/usage/realtime", "/usage/query"]
 
 def requests(number: int, at: datetime = IN_MARCH, **properties: Any) -> list[dict[str, Any]]:
     properties = {"status": 200, "http_method": "GET", "resource_path": "/a", "response_length": 10} | properties
-    return [{"id": f"{at}{properties}{n}", "type": "http_request", "timestamp": at, "properties": properties} for n in range(number)]
+    return [
+        {"id": f"{at}{properties}{n}", "type": "http_request", "timestamp": at, "properties": properties}
+        for n in range(number)
+    ]
 
 
 def test_a_month_has_the_contracts_form(alice: Api, acme: Tenant, acme_ledger: Ledger) -> None:
@@ -34,7 +37,14 @@ def test_a_month_has_the_contracts_form(alice: Api, acme: Tenant, acme_ledger: L
         "period": {"start": "2026-02-28T18:30:00Z", "end": "2026-03-31T18:30:00Z"},
         "meters": [
             {"meter": "api_bytes", "unit": "bytes", "quantity": "30", "limit": None, "percent": None, "forecast": "30"},
-            {"meter": "api_requests", "unit": "requests", "quantity": "3", "limit": "8", "percent": "37.5", "forecast": "3"},
+            {
+                "meter": "api_requests",
+                "unit": "requests",
+                "quantity": "3",
+                "limit": "8",
+                "percent": "37.5",
+                "forecast": "3",
+            },
         ],
         "keys": [{"api_key": str(alice.key.id), "quantity": "3"}],
         "busiest_day": "2026-03-05",
@@ -79,11 +89,15 @@ def test_a_question_is_answered_by_group_and_window(alice: Api, acme_ledger: Led
         {"window_start": start, "group": {"status": "404", "api_key": key}, "quantity": "1"},
         {"window_start": start, "group": {"status": None, "api_key": None}, "quantity": "1"},
     ]
-    filtered = body_of(alice.get("/usage/query", query | {"filter[status]": "404", "filter[api_key]": alice.key.prefix}))["data"]
+    filtered = body_of(
+        alice.get("/usage/query", query | {"filter[status]": "404", "filter[api_key]": alice.key.prefix})
+    )["data"]
     assert [row["quantity"] for row in filtered] == ["1"]
     either = body_of(alice.get("/usage/query", query | {"group_by": "", "filter[status]": ["404", "200"]}))["data"]
     assert either == [{"window_start": start, "group": {}, "quantity": "3"}]
-    by_subject = body_of(alice.get("/usage/query", query | {"group_by": ["subject"], "window": "hour", "end": "2026-03-31"}))["data"]
+    by_subject = body_of(
+        alice.get("/usage/query", query | {"group_by": ["subject"], "window": "hour", "end": "2026-03-31"})
+    )["data"]
     assert [(row["window_start"], row["group"]["subject"], row["quantity"]) for row in by_subject] == [
         ("2026-03-04T18:00:00Z", "ann", "1"),
         ("2026-03-04T18:00:00Z", None, "3"),
@@ -137,14 +151,22 @@ def test_what_cannot_be_answered_is_refused_by_name(
 
 def test_a_question_with_too_many_rows_is_refused(alice: Api, acme_ledger: Ledger) -> None:
     days = [IN_MARCH + timedelta(days=number) for number in range(100)]
-    send(acme_ledger, [event for at in days for n in range(101) for event in requests(1, at, resource_path=f"/{n}")], as_of=IN_MARCH)
+    send(
+        acme_ledger,
+        [event for at in days for n in range(101) for event in requests(1, at, resource_path=f"/{n}")],
+        as_of=IN_MARCH,
+    )
     query = {"start": "2026-03-01", "end": "2026-07-01", "group_by": "resource_path"}
     assert problem_of(alice.get("/usage/query", query), 422)["code"] == "query_too_large"
     assert len(body_of(alice.get("/usage/query", query | {"window": "month"}))["data"]) == 404
 
 
 def test_the_same_answers_come_as_csv(alice: Api, acme_ledger: Ledger) -> None:
-    send(acme_ledger, requests(2, resource_path="=cmd|' /C calc'!A0") + requests(1, resource_path='/a,"b"\n'), as_of=IN_MARCH)
+    send(
+        acme_ledger,
+        requests(2, resource_path="=cmd|' /C calc'!A0") + requests(1, resource_path='/a,"b"\n'),
+        as_of=IN_MARCH,
+    )
 
     def table(path: str, **query: str) -> list[str]:
         response = alice.get(path, query, Accept="text/csv")
@@ -156,7 +178,11 @@ def test_the_same_answers_come_as_csv(alice: Api, acme_ledger: Ledger) -> None:
         "period_start,period_end,meter,unit,quantity,limit,percent,forecast",
         "2026-02-28T18:30:00Z,2026-03-31T18:30:00Z,api_bytes,bytes,30,,,30",
     ]
-    assert table("/usage/daily", start="2026-03-05", end="2026-03-06") == ["date,meter,quantity,events", "2026-03-05,api_requests,3,3", ""]
+    assert table("/usage/daily", start="2026-03-05", end="2026-03-06") == [
+        "date,meter,quantity,events",
+        "2026-03-05,api_requests,3,3",
+        "",
+    ]
     assert len(table("/usage/realtime")) == 26
     assert table("/usage/query", start="2026-03-01", end="2026-04-01", window="month", group_by="resource_path") == [
         "window_start,resource_path,quantity",
@@ -169,7 +195,9 @@ def test_the_same_answers_come_as_csv(alice: Api, acme_ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_usage_needs_the_scope_and_is_nobody_elses(alice: Api, charlie: Api, acme: Tenant, acme_ledger: Ledger, path: str) -> None:
+def test_usage_needs_the_scope_and_is_nobody_elses(
+    alice: Api, charlie: Api, acme: Tenant, acme_ledger: Ledger, path: str
+) -> None:
     key, secret = make_key(acme, scopes=[Scope.EVENTS_WRITE])
     assert problem_of(Api(secret, key).get(path), 403)["code"] == "scope_missing"
     problem_of(Api("nonsense", key).get(path), 401)

@@ -24,7 +24,15 @@ from tests.metering.ledger_world import LONG_AGO, ledger_of, make_key, make_tena
 pytestmark = pytest.mark.django_db
 
 # Half-hour offsets, and zones whose clocks change in March or April of 2026.
-ZONES = ["UTC", "Asia/Kolkata", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Beirut", "America/St_Johns"]
+ZONES = [
+    "UTC",
+    "Asia/Kolkata",
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Asia/Beirut",
+    "America/St_Johns",
+]
 START = datetime(2026, 3, 1, tzinfo=UTC)
 AS_OF = datetime(2026, 4, 20, 12, 34, tzinfo=UTC)
 MARCH = YearMonth(2026, 3)
@@ -34,7 +42,12 @@ instants = st.timedeltas(timedelta(days=-2), timedelta(days=40)).map(lambda sinc
 
 def requests(instants: list[datetime]) -> list[dict[str, Any]]:
     return [
-        {"id": str(n), "type": "http_request", "timestamp": at, "properties": {"response_length": n * 7, "status": 200 + n % 3}}
+        {
+            "id": str(n),
+            "type": "http_request",
+            "timestamp": at,
+            "properties": {"response_length": n * 7, "status": 200 + n % 3},
+        }
         for n, at in enumerate(instants)
     ]
 
@@ -48,7 +61,9 @@ def test_days_and_months_are_those_of_the_tenants_calendar(
         ledger = ledger_of(make_tenant("acme", time_zone=zone))
         send(ledger, requests(times), as_of=AS_OF)
         days = [at.astimezone(ZoneInfo(zone)).date() for at in times]
-        rows = daily_usage(ledger=ledger, meter=meter_named("api_requests"), start=date(2026, 2, 20), end=date(2026, 4, 20))
+        rows = daily_usage(
+            ledger=ledger, meter=meter_named("api_requests"), start=date(2026, 2, 20), end=date(2026, 4, 20)
+        )
         assert [row.date for row in rows] == [date(2026, 2, 20) + timedelta(days=n) for n in range(59)]
         assert {row.date: row.events for row in rows if row.events} == {day: days.count(day) for day in set(days)}
         assert all(row.quantity == row.events for row in rows)
@@ -64,7 +79,9 @@ def test_days_and_months_are_those_of_the_tenants_calendar(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ages=st.lists(st.timedeltas(timedelta(0), timedelta(hours=26)), max_size=20))
-def test_the_last_24_hours_are_the_same_with_and_without_a_key(ages: list[timedelta], rolled_back: Callable[[], Any]) -> None:
+def test_the_last_24_hours_are_the_same_with_and_without_a_key(
+    ages: list[timedelta], rolled_back: Callable[[], Any]
+) -> None:
     with rolled_back():
         tenant = make_tenant("acme", time_zone="Asia/Kolkata")
         key = make_key(tenant)[0].id
@@ -75,7 +92,9 @@ def test_the_last_24_hours_are_the_same_with_and_without_a_key(ages: list[timede
         running = AS_OF.replace(minute=0, second=0, microsecond=0)
         assert [hour.window_start for hour in hours] == [running - timedelta(hours=23 - n) for n in range(24)]
         for hour in hours:
-            inside = [n * 7 for n, at in enumerate(times) if hour.window_start <= at < hour.window_start + timedelta(hours=1)]
+            inside = [
+                n * 7 for n, at in enumerate(times) if hour.window_start <= at < hour.window_start + timedelta(hours=1)
+            ]
             assert hour.quantity == sum(inside)
         assert realtime_usage(ledger=ledger_of(tenant), meter=meter, as_of=AS_OF, api_key_id=key) == hours
         nothing = realtime_usage(ledger=ledger_of(tenant), meter=meter, as_of=AS_OF, api_key_id=uuid4())
@@ -88,13 +107,23 @@ def test_the_month_is_told_by_key_and_without_what_was_voided() -> None:
     only_voided = make_key(tenant)[0].id
     send(ledger, requests([START, START + timedelta(days=1)]), as_of=AS_OF, api_key_id=key)
     send(ledger, [{"id": "imported", "type": "http_request", "timestamp": START}], as_of=AS_OF)
-    send(ledger, [{"id": "wrong", "type": "http_request", "timestamp": START + timedelta(days=9)}], as_of=AS_OF, api_key_id=only_voided)
+    send(
+        ledger,
+        [{"id": "wrong", "type": "http_request", "timestamp": START + timedelta(days=9)}],
+        as_of=AS_OF,
+        api_key_id=only_voided,
+    )
     void_event(ledger=ledger, event_id="wrong", reason="wrong", voided_by="test", as_of=AS_OF)
     month = monthly_usage(ledger=ledger, month=MARCH, as_of=AS_OF)
     assert [(one.api_key_id, one.quantity) for one in month.keys] == [(key, 2), (None, 1)]
     assert month.busiest_day == START.date()
-    assert sum(one.quantity for one in month.keys) == {meter.meter: meter.quantity for meter in month.meters}["api_requests"]
-    [first, *_] = daily_usage(ledger=ledger, meter=meter_named("api_requests"), start=START.date(), end=date(2026, 3, 2), api_key_id=key)
+    assert (
+        sum(one.quantity for one in month.keys)
+        == {meter.meter: meter.quantity for meter in month.meters}["api_requests"]
+    )
+    [first, *_] = daily_usage(
+        ledger=ledger, meter=meter_named("api_requests"), start=START.date(), end=date(2026, 3, 2), api_key_id=key
+    )
     assert (first.quantity, first.events) == (1, 1)
 
 
@@ -113,7 +142,12 @@ def test_the_running_month_stands_against_its_monthly_quota_and_is_projected() -
     as_of = START + timedelta(days=10, hours=8)  # a third of March
     send(ledger_of(tenant), requests([START, START, START]), as_of=as_of)
     in_bytes, in_requests = monthly_usage(ledger=ledger_of(tenant), month=MARCH, as_of=as_of).meters
-    assert (in_requests.quantity, in_requests.limit, in_requests.percent, in_requests.forecast) == (3, 8, Decimal("37.50"), 9)
+    assert (in_requests.quantity, in_requests.limit, in_requests.percent, in_requests.forecast) == (
+        3,
+        8,
+        Decimal("37.50"),
+        9,
+    )
     assert in_requests.is_limit_hard
     assert (in_bytes.limit, in_bytes.percent) == (None, None), "a quota by day says nothing of a month"
 
@@ -138,7 +172,9 @@ def test_nobody_else_sees_a_tenants_usage() -> None:
     send(ledger_of(acme), requests([AS_OF]), as_of=AS_OF)
     for ledger in (ledger_of(globex), ledger_of(acme, is_live=False)):
         meter = meter_named("api_requests")
-        assert not any(row.events for row in daily_usage(ledger=ledger, meter=meter, start=AS_OF.date(), end=date(2026, 4, 22)))
+        assert not any(
+            row.events for row in daily_usage(ledger=ledger, meter=meter, start=AS_OF.date(), end=date(2026, 4, 22))
+        )
         assert not any(hour.quantity for hour in realtime_usage(ledger=ledger, meter=meter, as_of=AS_OF))
         assert monthly_usage(ledger=ledger, month=YearMonth(2026, 4), as_of=AS_OF).keys == ()
 

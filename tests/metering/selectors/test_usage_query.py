@@ -25,10 +25,20 @@ pytestmark = pytest.mark.django_db
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 AS_OF = datetime(2026, 4, 20, 12, tzinfo=UTC)
-ZONES = ["UTC", "Asia/Kolkata", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu"]
+ZONES = [
+    "UTC",
+    "Asia/Kolkata",
+    "Europe/Berlin",
+    "America/St_Johns",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+    "Asia/Kathmandu",
+]
 
 texts = st.sampled_from(["GET", "POST", "", "ÄÖ", "a'b", "%s"])
-values = st.one_of(texts, st.none(), st.booleans(), st.integers(-5, 500), st.decimals("-9", "9", places=3, allow_nan=False))
+values = st.one_of(
+    texts, st.none(), st.booleans(), st.integers(-5, 500), st.decimals("-9", "9", places=3, allow_nan=False)
+)
 events = st.lists(
     st.fixed_dictionaries(
         {
@@ -66,13 +76,17 @@ def text_of(value: object) -> str | None:
     return str(value).lower() if isinstance(value, bool) else f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
-def recomputed(sent: Sequence[Sent], question: UsageQuestion, zone: str) -> dict[tuple[object, ...], tuple[Decimal, int]]:
+def recomputed(
+    sent: Sequence[Sent], question: UsageQuestion, zone: str
+) -> dict[tuple[object, ...], tuple[Decimal, int]]:
     sums: dict[tuple[object, ...], tuple[Decimal, int]] = defaultdict(lambda: (Decimal(0), 0))
     for one in sent:
         contribution = contribution_of(one, question.meter)
         if contribution is None or not question.span.contains(one.event.occurred_at):
             continue
-        own: dict[str, str | None] = {name: text_of(one.event.properties.get(name)) for name in question.meter.dimensions}
+        own: dict[str, str | None] = {
+            name: text_of(one.event.properties.get(name)) for name in question.meter.dimensions
+        }
         own |= {"subject": one.event.subject, "api_key": str(one.api_key_id) if one.api_key_id else None}
         if any(own[name] not in accepted for name, accepted in question.filters.items()):
             continue
@@ -84,7 +98,9 @@ def recomputed(sent: Sequence[Sent], question: UsageQuestion, zone: str) -> dict
 
 
 def answered(rows: Sequence[UsageRow]) -> dict[tuple[object, ...], tuple[Decimal, int]]:
-    found = {(row.window_start, *row.group.values()): (row.quantity, row.events) for row in rows}
+    found: dict[tuple[object, ...], tuple[Decimal, int]] = {
+        (row.window_start, *row.group.values()): (row.quantity, row.events) for row in rows
+    }
     assert len(found) == len(rows), "a group came twice"
     return found
 
@@ -133,14 +149,19 @@ def filters_over(names: Sequence[str], keys: Sequence[str]) -> st.SearchStrategy
     }
     return st.dictionaries(st.sampled_from(names), st.none(), max_size=2).flatmap(
         lambda chosen: st.fixed_dictionaries(
-            {name: st.lists(choices.get(name, st.sampled_from(["GET", "true", "7", "a'b", ""])), min_size=1, max_size=2) for name in chosen}
+            {
+                name: st.lists(
+                    choices.get(name, st.sampled_from(["GET", "true", "7", "a'b", ""])), min_size=1, max_size=2
+                )
+                for name in chosen
+            }
         )
     )
 
 
 def spans(zone: str) -> list[Span]:
-    def local(*parts: int) -> datetime:
-        return datetime(*parts, tzinfo=ZoneInfo(zone)).astimezone(UTC)  # type: ignore[arg-type]  # year to second
+    def local(year: int, month: int, day: int) -> datetime:
+        return datetime(year, month, day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
     return [
         Span(local(2026, 3, 1), local(2026, 4, 1)),

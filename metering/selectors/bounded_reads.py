@@ -1,0 +1,29 @@
+"""Reads that may have to look at very many events, and therefore end after some seconds whatever they have found."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.db import OperationalError, transaction
+from psycopg.errors import QueryCanceled
+
+from metering.errors import QueryTooLargeError
+from metering.selectors.statements import fetch_all
+
+MILLISECONDS_MAX: Final = 15_000
+LIMIT = "SELECT set_config('statement_timeout', %(milliseconds)s, true)"
+
+
+def fetch_in_time(
+    statement: str, parameters: Mapping[str, object], *, milliseconds_max: int = MILLISECONDS_MAX
+) -> list[tuple[Any, ...]]:
+    """Fetch, or raise `QueryTooLargeError` where it takes too long: one question must not occupy the server."""
+    try:
+        with transaction.atomic():
+            fetch_all(LIMIT, {"milliseconds": str(milliseconds_max)})
+            return fetch_all(statement, parameters)
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise QueryTooLargeError(
+                "The answer takes too long to find: ask for a shorter span of time, or for less detail."
+            ) from error
+        raise

@@ -1,0 +1,38 @@
+import csv
+import io
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metering.api.csv_renderer import cell, write_csv
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_a_text_that_would_run_as_a_formula_is_quoted(text: str) -> None:
+    assert cell(text) == f"'{text}"
+
+
+def test_numbers_times_and_nothing_are_shown_as_in_json() -> None:
+    assert [
+        cell(value) for value in (Decimal("-2.50"), datetime(2026, 3, 1, tzinfo=UTC), date(2026, 3, 1), None, 7)
+    ] == [
+        "-2.5",
+        "2026-03-01T00:00:00Z",
+        "2026-03-01",
+        "",
+        "7",
+    ]
+
+
+@given(
+    st.lists(
+        st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), min_size=2, max_size=2), max_size=5
+    )
+)
+def test_a_reader_gets_back_every_cell(rows: list[list[str]]) -> None:
+    text = write_csv(("a", "=b"), rows).decode()
+    read = list(csv.reader(io.StringIO(text, newline="")))
+    assert read == [["a", "'=b"], *([cell(value) for value in row] for row in rows)]
