@@ -26,8 +26,14 @@ from accounts.services.members import invite_member
 from config.sign_in import UNKNOWN_ADDRESS, AccountAdapter, MFAAdapter, may_view_as_customer
 from tests.accounts.conftest import PASSWORD, SYSTEM, make_user
 
-pytestmark = pytest.mark.usefixtures("clean_cache")
+pytestmark = pytest.mark.usefixtures("quick_hashing", "clean_cache")
 REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def quick_hashing(settings: Any) -> None:
+    """What is tried here is the way in, not how long a guess takes."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def code_in_mail() -> str:
