@@ -32,7 +32,17 @@ LEAST_ROLE = {
     "settings": Role.ADMIN,
     "audit": Role.ADMIN,
 }
-WRITING = {"first_steps", "key_new", "key_rotate", "key_revoke", "invite", "invitation_revoke", "member", "member_remove", "settings"}
+WRITING = {
+    "first_steps",
+    "key_new",
+    "key_rotate",
+    "key_revoke",
+    "invite",
+    "invitation_revoke",
+    "member",
+    "member_remove",
+    "settings",
+}
 NAMES = sorted(str(page.name) for page in tenant_pages)
 
 
@@ -51,7 +61,12 @@ class Addresses:
 def addresses_of_acme(cast: Cast) -> Addresses:
     key, _ = make_key(cast.acme, scopes=["events:write"])
     invitation = Invitation.objects.create(
-        tenant=cast.acme, email="new@example.com", role=Role.VIEWER, token_digest=b"d" * 32, created_at=LONG_AGO, expires_at=NOW.replace(year=2027)
+        tenant=cast.acme,
+        email="new@example.com",
+        role=Role.VIEWER,
+        token_digest=b"d" * 32,
+        created_at=LONG_AGO,
+        expires_at=NOW.replace(year=2027),
     )
     vera = Membership.objects.get(tenant=cast.acme, user=cast.vera)
     of_key = {"key_id": key.pk}

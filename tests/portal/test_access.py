@@ -63,8 +63,12 @@ def test_a_page_is_not_kept_by_browsers_or_proxies(name: str, acme_pages: Addres
     assert "no-store" in alice.get(acme_pages.of(name))["Cache-Control"]
 
 
-@pytest.mark.parametrize("name", sorted({"key", "key_rotate", "key_revoke", "member", "member_remove", "invitation_revoke"}))
-def test_an_object_of_another_tenant_is_not_reached_through_ones_own(name: str, cast: Cast, acme_pages: Addresses) -> None:
+@pytest.mark.parametrize(
+    "name", sorted({"key", "key_rotate", "key_revoke", "member", "member_remove", "invitation_revoke"})
+)
+def test_an_object_of_another_tenant_is_not_reached_through_ones_own(
+    name: str, cast: Cast, acme_pages: Addresses
+) -> None:
     url = acme_pages.of(name).replace("/acme/", "/rival/")
     charlie = signed_in(cast.charlie)
 
@@ -98,7 +102,11 @@ def test_staff_who_view_as_a_customer_are_named_in_the_audit_log(cast: Cast, ali
     alice.post("/t/acme/settings/", {"name": "Acme Ltd", "time_zone": "Europe/Paris", "currency": "EUR"})
 
     entry = AuditEntry.objects.get(action="tenant.updated")
-    assert (entry.actor_kind, entry.actor_user, entry.actor_label) == ("staff", staff, "staff@example.com as alice@example.com")
+    assert (entry.actor_kind, entry.actor_user, entry.actor_label) == (
+        "staff",
+        staff,
+        "staff@example.com as alice@example.com",
+    )
 
 
 def test_who_looks_is_found_in_three_queries(cast: Cast, alice: Client) -> None:

@@ -36,7 +36,11 @@ def test_a_refused_setting_is_explained_and_the_rest_is_kept_on_the_form(cast: C
 
 
 def test_a_new_time_zone_cuts_the_days_anew(cast: Cast, alice: Client) -> None:
-    late = {"id": "late", "type": "http_request", "timestamp": "2026-03-09T23:30:00Z"}  # the 10th in Paris, the 9th in New York
+    late = {
+        "id": "late",
+        "type": "http_request",
+        "timestamp": "2026-03-09T23:30:00Z",
+    }  # the 10th in Paris, the 9th in New York
     send(ledger_of(cast.acme), [late], as_of=NOW)
 
     def days() -> dict[str, str]:
@@ -57,7 +61,12 @@ def test_the_audit_log_is_filtered_and_paged_in_a_fixed_number_of_queries(
     cast: Cast, alice: Client, query_count: Callable[[Client, str], int]
 ) -> None:
     def add(count: int, **fields: object) -> None:
-        facts = {"tenant": cast.acme, "actor_kind": "member", "actor_label": "alice@example.com", "actor_user": cast.alice}
+        facts = {
+            "tenant": cast.acme,
+            "actor_kind": "member",
+            "actor_label": "alice@example.com",
+            "actor_user": cast.alice,
+        }
         facts |= {"action": "api_key.created", "target_kind": "api_key", "target_id": "1", "occurred_at": NOW, **fields}
         AuditEntry.objects.bulk_create(AuditEntry(**facts) for _ in range(count))
 
@@ -67,7 +76,7 @@ def test_the_audit_log_is_filtered_and_paged_in_a_fixed_number_of_queries(
     add(1, action="member.joined", actor_label="erin@example.com", occurred_at=NOW.replace(month=1))
     add(1, tenant=cast.rival, actor_label="charlie@example.com")
 
-    assert query_count(alice, "/t/acme/audit/") == for_one + 1  # the count of the pages
+    assert query_count(alice, "/t/acme/audit/") == for_one
     assert len(alice.get("/t/acme/audit/").context["rows"]) == 50
     assert len(alice.get("/t/acme/audit/?page=2").context["rows"]) == 12
     assert len(alice.get("/t/acme/audit/?action=member.joined").context["rows"]) == 1

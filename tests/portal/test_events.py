@@ -1,0 +1,180 @@
+"""The live debugger."""
+
+import re
+from datetime import timedelta
+
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from metering.domain.ledger import Ledger
+from metering.models import Verdict
+from metering.selectors.debugger import SentEventCursor, SentEventFilters, sent_events
+from metering.services.verdicts import Refusal, record_verdicts
+from metering.services.voids import void_event
+from tests.metering.ledger_world import ledger_of, make_key, send
+from tests.portal.conftest import NOW, Cast
+
+HTMX = {"HX-Request": "true"}
+
+
+def _send_many(ledger: Ledger, count: int) -> None:
+    events = [
+        {
+            "id": f"e-{number:03}",
+            "type": "http_request",
+            "timestamp": (NOW - timedelta(seconds=number // 3)).isoformat(),
+        }
+        for number in range(count)
+    ]
+    send(ledger, events, as_of=NOW)
+
+
+def _refuse(ledger: Ledger, verdict: Verdict, event_id: str, code: str, *, seconds_ago: int = 0) -> None:
+    refusal = Refusal(verdict, event_id, "http_request", code, f"Because of {event_id}.")
+    record_verdicts(
+        ledger=ledger, refusals=[refusal], api_key_id=None, request_id="", as_of=NOW - timedelta(seconds=seconds_ago)
+    )
+
+
+def test_every_outcome_is_shown_with_its_reason(cast: Cast, alice: Client) -> None:
+    ledger = ledger_of(cast.acme)
+    _send_many(ledger, 1)
+    _refuse(ledger, Verdict.DUPLICATE, "again", "duplicate")
+    _refuse(ledger, Verdict.REJECTED, "bad", "unknown_event_type")
+
+    page = alice.get("/t/acme/events/")
+
+    assert {row.outcome for row, _ in page.context["rows"]} == {"accepted", "duplicate", "rejected"}
+    assert "unknown_event_type" in page.content.decode()
+    assert "Because of bad." in page.content.decode()
+
+
+def test_events_are_found_by_outcome_type_key_and_exact_id(cast: Cast, alice: Client) -> None:
+    ledger = ledger_of(cast.acme)
+    key, _ = make_key(cast.acme)
+    send(ledger, [{"id": "keyed", "type": "http_request"}], as_of=NOW, api_key_id=key.pk)
+    _send_many(ledger, 2)
+    _refuse(ledger, Verdict.REJECTED, "keyed", "quantity_invalid")
+
+    def found(query: str) -> list[tuple[str, str]]:
+        return sorted((row.event_id, row.outcome) for row, _ in alice.get(f"/t/acme/events/?{query}").context["rows"])
+
+    assert found(f"api_key={key.pk}") == [("keyed", "accepted")]
+    assert found("event_id=keyed") == [("keyed", "accepted"), ("keyed", "rejected")]
+    assert found("event_id=keyed&outcome=accepted") == [("keyed", "accepted")]
+    assert found("outcome=rejected&type=http_request") == [("keyed", "rejected")]
+    assert found(f"event_id=e-000&api_key={key.pk}") == []
+    assert found("event_id=nobody") == []
+    assert len(found("outcome=nonsense")) == 4
+    assert b"No event matches" in alice.get("/t/acme/events/?outcome=conflict").content
+
+
+def test_pages_show_every_row_once_in_order(cast: Cast) -> None:
+    ledger = ledger_of(cast.acme)
+    _send_many(ledger, 40)
+    for number in range(25):
+        _refuse(ledger, Verdict.DUPLICATE, f"d-{number}", "duplicate", seconds_ago=number // 4)
+
+    seen, cursor = [], SentEventCursor()
+    while True:
+        page = sent_events(ledger=ledger, filters=SentEventFilters(), cursor=cursor, limit=7)
+        seen += page.rows
+        if page.next_cursor is None:
+            break
+        cursor = SentEventCursor.parse(str(page.next_cursor))
+
+    assert len({row.event_id for row in seen}) == len(seen) == 65
+    assert [row.at for row in seen] == sorted((row.at for row in seen), reverse=True)
+
+
+def test_the_next_page_is_one_click_away_and_the_newest_too(cast: Cast, alice: Client) -> None:
+    _send_many(ledger_of(cast.acme), 60)
+
+    first = alice.get("/t/acme/events/")
+    link = re.search(r'href="([^"]+cursor=[^"]+)"', first.content.decode())
+    assert link is not None
+    second = alice.get(link[1].replace("&amp;", "&"))
+
+    assert (len(first.context["rows"]), len(second.context["rows"])) == (50, 10)
+    assert b"Newest" in second.content
+    assert b"hx-trigger" not in second.content  # only the first page watches
+
+
+def test_a_hostile_cursor_begins_at_the_newest(cast: Cast, alice: Client) -> None:
+    _send_many(ledger_of(cast.acme), 1)
+    at = NOW.isoformat().replace("+", "%2B")
+    naive = "2026-03-10T12:30:00"
+
+    for cursor in (
+        "x",
+        "___",
+        "a_b_c_d",
+        f"{naive}_00__0",
+        "_zz__0",
+        f"__{at}_99999999999999999999",
+        f"__{at}_-1",
+        "é_é_é_é",
+    ):
+        assert len(alice.get(f"/t/acme/events/?cursor={cursor}").context["rows"]) == 1
+
+
+def test_watching_gets_nothing_until_something_is_new(cast: Cast, alice: Client) -> None:
+    ledger = ledger_of(cast.acme)
+    _send_many(ledger, 1)
+    seen = alice.get("/t/acme/events/").context["seen"]
+
+    assert alice.get(f"/t/acme/events/?seen={seen}", headers=HTMX).status_code == 204
+    _refuse(ledger, Verdict.DUPLICATE, "e-000", "duplicate")
+    fresh = alice.get(f"/t/acme/events/?seen={seen}", headers=HTMX)
+    assert fresh.status_code == 200
+    assert b"<html" not in fresh.content
+    assert b"Because of e-000." in fresh.content
+
+
+def test_the_list_takes_as_many_queries_for_many_events_as_for_one(cast: Cast, alice: Client) -> None:
+    ledger = ledger_of(cast.acme)
+    _send_many(ledger, 1)
+    with CaptureQueriesContext(connection) as for_one:
+        alice.get("/t/acme/events/")
+    send(ledger, [{"id": f"more-{number}", "type": "http_request"} for number in range(40)], as_of=NOW)
+    with CaptureQueriesContext(connection) as for_many:
+        alice.get("/t/acme/events/")
+
+    assert len(for_many) <= len(for_one)
+
+
+def test_one_event_is_shown_in_full_with_its_exact_numbers(cast: Cast, alice: Client) -> None:
+    event = {
+        "id": "full/é",
+        "type": "http_request",
+        "properties": {"cost": 12345678901234567890, "note": "<b>", "ok": True, "none": None},
+    }
+    send(ledger_of(cast.acme), [event], as_of=NOW)
+
+    page = alice.get("/t/acme/events/one/", {"id": "full/é"}).content.decode()
+
+    assert "12345678901234567890" in page
+    assert "&lt;b&gt;" in page
+    assert "10 Mar 2026, 13:30:00" in page  # Paris
+
+
+def test_a_voided_event_says_so_in_the_list_and_by_itself(cast: Cast, alice: Client) -> None:
+    ledger = ledger_of(cast.acme)
+    _send_many(ledger, 1)
+    void_event(ledger=ledger, event_id="e-000", reason="Sent by mistake", voided_by="alice@example.com", as_of=NOW)
+
+    assert b"Voided" in alice.get("/t/acme/events/").content
+    assert b"Sent by mistake" in alice.get("/t/acme/events/one/?id=e-000").content
+
+
+def test_an_event_that_is_not_there_is_not_found(cast: Cast, alice: Client) -> None:
+    _send_many(ledger_of(cast.rival), 1)
+
+    for query in ("id=e-000", "id=", "", f"id={'x' * 256}", "id=e-000&ledger=test"):
+        assert alice.get(f"/t/acme/events/one/?{query}").status_code == 404
+
+
+def test_an_empty_list_leads_to_the_first_steps(cast: Cast, alice: Client) -> None:
+    assert b"Nothing was sent to the live ledger yet" in alice.get("/t/acme/events/").content
+    assert b"Nothing was sent to the test ledger yet" in alice.get("/t/acme/events/?ledger=test").content
