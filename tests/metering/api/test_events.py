@@ -244,7 +244,7 @@ def test_a_service_key_names_the_tenant_in_the_field_or_the_header(
 
 def test_a_service_batch_of_too_many_tenants_is_refused_whole(gateway: Api) -> None:
     events = [call(str(number), tenant=f"tenant-{number}") for number in range(101)]
-    assert problem_of(gateway.post("/events", {"events": events}), 422)["code"] == "too_many_tenants"
+    assert problem_of(gateway.post("/events", {"events": events}), 422)["code"] == "too_many_tenants_in_batch"
 
 
 def test_an_idempotency_key_replays_the_first_answer(alice: Api) -> None:
