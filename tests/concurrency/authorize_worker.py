@@ -2,7 +2,7 @@
 
 Each line that it reads is a task in JSON: whose key, which store, which ids, in how many threads. It answers `ready`, waits for
 one more line, asks, and answers which ids were allowed. With `check-then-act` it uses a store that is not atomic, as a control
-that the rig sees the fault; with `die-after-take` it is killed before the commit.
+that the rig sees the fault; with `die-after-take` it is killed before the commit. With `report` it reports usage unasked.
 """
 
 import json
@@ -25,10 +25,11 @@ from django.utils import timezone  # noqa: E402
 from accounts.selectors.api_keys import find_principal  # noqa: E402
 from metering.domain.limit_policy import EXACT, Claim, Standing  # noqa: E402
 from metering.services.limits import authorization  # noqa: E402
+from metering.services.limits.counting import ingest_and_count  # noqa: E402
 from metering.services.limits.stores import limit_store  # noqa: E402
 from tests.metering.limits.limit_world import parsed_event  # noqa: E402
 
-CHECK_THEN_ACT, DIE_AFTER_TAKE = "check-then-act", "die-after-take"
+CHECK_THEN_ACT, DIE_AFTER_TAKE, REPORT = "check-then-act", "die-after-take", "report"
 
 
 class CheckThenAct:
@@ -56,15 +57,23 @@ class DieAfterTake(CheckThenAct):
         raise AssertionError("a killed process does nothing more")
 
 
-STORES: dict[str, Any] = {"": limit_store, CHECK_THEN_ACT: CheckThenAct, DIE_AFTER_TAKE: DieAfterTake}
+STORES: dict[str, Any] = {
+    "": limit_store,
+    REPORT: limit_store,
+    CHECK_THEN_ACT: CheckThenAct,
+    DIE_AFTER_TAKE: DieAfterTake,
+}
 
 
-def ask(secret: str, event_id: str) -> bool:
+def ask(secret: str, event_id: str, *, is_report: bool) -> bool:
     as_of = timezone.now()
     principal = find_principal(secret, as_of)
     assert principal is not None
     assert principal.tenant is not None
     event = parsed_event({"id": event_id, "type": "http_request"}, as_of)
+    if is_report:
+        result = ingest_and_count(principal=principal, tenant=principal.tenant, events=[event], as_of=as_of)
+        return bool(result.accepted)
     answer = authorization.authorize(principal=principal, tenant=principal.tenant, event=event, as_of=as_of)
     return answer.decision.is_allowed
 
@@ -78,7 +87,7 @@ def perform(secret: str, redis_url: str, mode: str, threads: int, event_ids: lis
         try:
             connection.ensure_connection()
             together.wait()
-            return [event_id for event_id in ids if ask(secret, event_id)]
+            return [event_id for event_id in ids if ask(secret, event_id, is_report=mode == REPORT)]
         finally:
             connection.close()
 

@@ -10,10 +10,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import Tenant
+from metering.domain.periods import Period
 from metering.services.limits.comparison import compare_counters
 from metering.services.limits.stores import limit_store
 from tests.metering.limits.conftest import REDIS_URL, STORES, delete_keys, require_redis
@@ -65,11 +67,11 @@ class Rig:
         return "redis" if self.redis_url else "postgres"
 
     def begin(
-        self, caller: Caller, ids: list[list[str]], *, mode: str = "", threads: int = THREADS
+        self, caller: Caller, ids: list[list[str]], *modes: str, threads: int = THREADS
     ) -> list[subprocess.Popen[str]]:
-        """Give each process its ids, and let them go when the last is ready."""
+        """Give each process its ids and perhaps a mode of its own, and let them go when the last is ready."""
         used = self.workers.processes[: len(ids)]
-        for process, event_ids in zip(used, ids, strict=True):
+        for process, event_ids, mode in zip(used, ids, modes * (len(ids) // len(modes)), strict=True):
             task = {
                 "secret": caller.secret,
                 "redis_url": self.redis_url,
@@ -84,9 +86,11 @@ class Rig:
             write(process, "go")
         return used
 
-    def allowed(self, caller: Caller, ids: list[list[str]], *, mode: str = "") -> list[str]:
+    def allowed(self, caller: Caller, ids: list[list[str]], *modes: str) -> list[str]:
         """The ids that were allowed, of all processes together."""
-        return [event_id for process in self.begin(caller, ids, mode=mode) for event_id in json.loads(read(process))]
+        return [
+            event_id for process in self.begin(caller, ids, *(modes or [""])) for event_id in json.loads(read(process))
+        ]
 
 
 def write(process: subprocess.Popen[str], text: str) -> None:
@@ -140,6 +144,12 @@ def counted(caller: Caller, now: datetime) -> list[int]:
     return [int(used) for used in limit_store().stored(caller.ledger, now).values()]
 
 
+def deadlocks() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
+
+
 def test_of_a_hundred_at_once_exactly_ten_pass(rig: Rig, now: datetime) -> None:
     caller = caller_with_ten_left(now)
     allowed = rig.allowed(caller, a_hundred_ids())
@@ -154,7 +164,7 @@ def test_of_a_hundred_at_once_exactly_ten_pass(rig: Rig, now: datetime) -> None:
 def test_the_rig_sees_a_store_that_checks_first_and_counts_later(rig: Rig, now: datetime) -> None:
     """The control: were the step not atomic, more than ten would pass."""
     caller = caller_with_ten_left(now)
-    allowed = rig.allowed(caller, a_hundred_ids(), mode="check-then-act")
+    allowed = rig.allowed(caller, a_hundred_ids(), "check-then-act")
     sys.stdout.write(
         f"\n{rig.name}, control that checks and then acts: {len(allowed)} allowed where {LEFT} were left\n"
     )
@@ -169,10 +179,24 @@ def test_a_retry_from_every_process_counts_once(rig: Rig, now: datetime) -> None
     assert counted(caller, now) == [USED_BEFORE + 1]
 
 
+def test_reports_count_beside_requests_and_nobody_waits_in_a_circle(rig: Rig, now: datetime) -> None:
+    """Half of the processes ask, half report; reports are never refused, and each is in the counter at once."""
+    caller = caller_on_plan(now, [quota_of("60"), quota_of("1000", period=Period.DAY)], throttle=(1000, 1000))
+    deadlocks_before = deadlocks()
+    allowed = rig.allowed(caller, a_hundred_ids(), "", "report")
+    reported = sum(event_id.startswith(("1-", "3-")) for event_id in allowed)
+    assert reported == 50
+    assert 10 <= len(allowed) - reported <= 50
+    assert caller.events_stored() == len(allowed)
+    assert counted(caller, now) == [len(allowed)] * 2
+    assert compare_counters(ledgers=[caller.ledger], as_of=now).drifts == ()
+    assert deadlocks() == deadlocks_before
+
+
 def test_a_process_killed_between_take_and_commit_stores_nothing(rig: Rig, now: datetime) -> None:
     """PostgreSQL undoes the count by itself; Redis is too strict by one until it is compared with the ledger."""
     caller = caller_with_ten_left(now)
-    [killed] = rig.begin(caller, [["lost"]], mode="die-after-take", threads=1)
+    [killed] = rig.begin(caller, [["lost"]], "die-after-take", threads=1)
     assert killed.wait(timeout=60) == -signal.SIGKILL
     lost_in_redis = 1 if rig.redis_url else 0
     assert caller.events_stored() == USED_BEFORE
