@@ -36,7 +36,9 @@ def _no_cluster() -> None:
     cache.delete(Conf.Q_STAT)
 
 
-def test_healthz_answers_without_asking_the_database(client: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_healthz_answers_without_asking_the_database(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     with django_assert_num_queries(0):
         assert client.get("/healthz").content == b"ok\n"
 
@@ -146,7 +148,9 @@ def test_every_line_of_metrics_has_the_form_that_prometheus_reads(client: Client
         )
 
 
-def test_metrics_cost_a_bounded_number_of_queries(client: Client, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
+def test_metrics_cost_a_bounded_number_of_queries(
+    client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     with django_assert_max_num_queries(10):
         client.get("/metrics")
 
