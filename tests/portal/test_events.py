@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from metering.domain.ledger import Ledger
 from metering.models import Verdict
-from metering.selectors.debugger import SentEventCursor, SentEventFilters, sent_events
+from metering.selectors.debugger import SentEvent, SentEventCursor, SentEventFilters, sent_events
 from metering.services.verdicts import Refusal, record_verdicts
 from metering.services.voids import void_event
 from tests.metering.ledger_world import ledger_of, make_key, send
@@ -76,7 +76,8 @@ def test_pages_show_every_row_once_in_order(cast: Cast) -> None:
     for number in range(25):
         _refuse(ledger, Verdict.DUPLICATE, f"d-{number}", "duplicate", seconds_ago=number // 4)
 
-    seen, cursor = [], SentEventCursor()
+    seen: list[SentEvent] = []
+    cursor = SentEventCursor()
     while True:
         page = sent_events(ledger=ledger, filters=SentEventFilters(), cursor=cursor, limit=7)
         seen += page.rows
