@@ -71,7 +71,9 @@ def reports_of_service(
     refused: dict[str | None, ProblemError] = {}
     strangers: list[Rejection] = []
     if len(set(slugs)) > TENANTS_PER_BATCH_MAX:
-        raise EventRefusedError(f"A batch speaks of at most {TENANTS_PER_BATCH_MAX} tenants.", code="too_many_tenants_in_batch")
+        raise EventRefusedError(
+            f"A batch speaks of at most {TENANTS_PER_BATCH_MAX} tenants.", code="too_many_tenants_in_batch"
+        )
     for slug in dict.fromkeys(slugs):
         try:
             reports[slug] = TenantReport(tenant_of(request, slug))
