@@ -14,7 +14,7 @@ from accounts.services.audit import record_audit
 REASON_CHARACTERS_MAX = 200
 
 
-class ViewAsCustomerView(AcquireUserView):  # type: ignore[misc]  # hijack has no types
+class ViewAsCustomerView(AcquireUserView):
     """Takes a member of a tenant, and why. It runs in one transaction with the entry."""
 
     def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:

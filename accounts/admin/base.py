@@ -60,7 +60,7 @@ def found_or_404(rows: "QuerySet[Row]", object_id: str) -> Row:
         raise Http404 from error
 
 
-class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class StaffModelAdmin(ModelAdmin):
     """A page that staff may change things on."""
 
     compressed_fields = True

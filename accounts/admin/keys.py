@@ -81,7 +81,8 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Without the digests, which nobody needs to see."""
-        return super().get_queryset(request).defer("digest")
+        keys: QuerySet[Any] = super().get_queryset(request).defer("digest")
+        return keys
 
     @display(description="Key", header=True)
     def key(self, key: ApiKey) -> list[str]:

@@ -18,7 +18,7 @@ from accounts.models import Membership, User
 RANK_FIELDS = ("is_staff", "is_superuser", "groups")
 
 
-class UserMembershipInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfold has no types
+class UserMembershipInline(ReadOnlyInline, TabularInline):
     """The tenants that a user belongs to."""
 
     model = Membership
@@ -57,7 +57,8 @@ class UserAdmin(StaffModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # 
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With the number of tenants, so that the list asks once."""
-        return super().get_queryset(request).annotate(tenant_total=Count("memberships"))
+        users: QuerySet[Any] = super().get_queryset(request).annotate(tenant_total=Count("memberships"))
+        return users
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         """Nobody but a superuser makes staff."""

@@ -47,19 +47,37 @@ def _send_bad_reports(principal: Principal, tenant: TenantFacts, as_of: datetime
     stored = Event.objects.of_ledger(ledger.tenant_id, is_live=ledger.is_live).filter(event_id__startswith=ID_PREFIX)
     latest = list(stored.occurred_within(as_of - FRESH_FOR, as_of).order_by("-occurred_at")[:REPEATED])
     repeats = [_item_of(event) for event in latest]
-    conflicting = [{**repeats[0], "quantity": 2}] if repeats else []
-    for number, items in enumerate((repeats, conflicting, _refused(as_of))):
-        at = as_of - timedelta(minutes=7 - number * 2)
-        judged = [parse_event(item, n, at, rules) for n, item in enumerate(items)]
-        store_report(
+    conflicting: list[Mapping[str, object]] = [{**repeats[0], "quantity": 2}] if repeats else []
+    for number, items in enumerate([repeats, conflicting, _refused(as_of)]):
+        _send(
             principal=principal,
             tenant=tenant,
-            events=[verdict for verdict in judged if isinstance(verdict, ParsedEvent)],
-            rejections=[verdict for verdict in judged if isinstance(verdict, Rejection)],
-            type_of=lambda rejection, items=items: str(items[rejection.index].get("type", "")),  # type: ignore[misc]
-            request_id=f"demo-{number}-{as_of:%Y%m%d%H%M}",
-            as_of=at,
+            items=items,
+            rules=rules,
+            request_id=f"demo-{number}",
+            as_of=as_of - timedelta(minutes=7 - number * 2),
         )
+
+
+def _send(
+    *,
+    principal: Principal,
+    tenant: TenantFacts,
+    items: list[Mapping[str, object]],
+    rules: IngestRules,
+    request_id: str,
+    as_of: datetime,
+) -> None:
+    judged = [parse_event(item, n, as_of, rules) for n, item in enumerate(items)]
+    store_report(
+        principal=principal,
+        tenant=tenant,
+        events=[verdict for verdict in judged if isinstance(verdict, ParsedEvent)],
+        rejections=[verdict for verdict in judged if isinstance(verdict, Rejection)],
+        type_of=lambda rejection: str(items[rejection.index].get("type", "")),
+        request_id=request_id,
+        as_of=as_of,
+    )
 
 
 def _item_of(event: Event) -> Mapping[str, object]:

@@ -127,7 +127,8 @@ class EventTypeAdmin(StaffModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With the number of meters."""
-        return super().get_queryset(request).annotate(meters_fed=Count("meters"))
+        event_types: QuerySet[Any] = super().get_queryset(request).annotate(meters_fed=Count("meters"))
+        return event_types
 
     @display(description="Meters", ordering="meters_fed")
     def meter_total(self, event_type: Any) -> int:
@@ -143,8 +144,12 @@ class EventTypeAdmin(StaffModelAdmin):
         return False
 
     def save_model(
-        self, request: HttpRequest, obj: EventType, form: "forms.ModelForm[EventType]", change: bool
-    ) -> None:  # noqa: FBT001 - Django's signature
+        self,
+        request: HttpRequest,
+        obj: EventType,
+        form: "forms.ModelForm[EventType]",
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
         """Note when it was made."""
         if not change:
             obj.created_at = timezone.now()
@@ -165,7 +170,7 @@ class QuotaForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is n
             self.initial["limit"] = plain_decimal(self.initial["limit"])
 
 
-class QuotaInline(TabularInline):  # type: ignore[misc]  # unfold has no types
+class QuotaInline(TabularInline):
     """A plan's quotas."""
 
     model = UsagePlanQuota
@@ -186,7 +191,7 @@ class UsagePlanAdmin(StaffModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With quotas and the number of tenants, in two queries for the whole list."""
-        plans = super().get_queryset(request).annotate(tenants=Count("assignments"))
+        plans: QuerySet[Any] = super().get_queryset(request).annotate(tenants=Count("assignments"))
         return plans.prefetch_related("quotas__meter")
 
     @display(description="Plan", header=True, ordering="name")
@@ -218,8 +223,12 @@ class UsagePlanAdmin(StaffModelAdmin):
         return ("code",) if obj else tuple(super().get_readonly_fields(request, obj))
 
     def save_model(
-        self, request: HttpRequest, obj: UsagePlan, form: "forms.ModelForm[UsagePlan]", change: bool
-    ) -> None:  # noqa: FBT001 - Django's signature
+        self,
+        request: HttpRequest,
+        obj: UsagePlan,
+        form: "forms.ModelForm[UsagePlan]",
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
         """Note when it was made."""
         if not change:
             obj.created_at = timezone.now()

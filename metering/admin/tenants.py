@@ -109,7 +109,7 @@ class ViewAsForm(forms.Form):
         ]
 
 
-class KeyInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfold has no types
+class KeyInline(ReadOnlyInline, TabularInline):
     """The tenant's keys."""
 
     model = ApiKey
@@ -142,7 +142,7 @@ class KeyInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfold 
         return state_of(key, timezone.now())
 
 
-class MemberInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfold has no types
+class MemberInline(ReadOnlyInline, TabularInline):
     """The tenant's members."""
 
     model = Membership
@@ -163,7 +163,7 @@ class MemberInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfo
         return membership.user.last_login
 
 
-class InvitationInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfold has no types
+class InvitationInline(ReadOnlyInline, TabularInline):
     """Who was invited."""
 
     model = Invitation
@@ -179,7 +179,7 @@ class InvitationInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # 
         return super().get_queryset(request).select_related("tenant").defer("token_digest")
 
 
-class AuditInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfold has no types
+class AuditInline(ReadOnlyInline, TabularInline):
     """The latest entries of the tenant's audit log."""
 
     model = AuditEntry
@@ -192,8 +192,10 @@ class AuditInline(ReadOnlyInline, TabularInline):  # type: ignore[misc]  # unfol
     verbose_name_plural = "audit log"
 
 
-class TenantChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
+class TenantChangeList(ChangeList):
     """The list, with the usage of the page's tenants read in one query."""
+
+    result_list: list[Any]
 
     def get_results(self, request: HttpRequest) -> None:
         """Hang each tenant's usage on its row."""
@@ -244,14 +246,9 @@ class TenantAdmin(StaffModelAdmin):
         usable = Q(api_keys__revoked_at=None) & (
             Q(api_keys__expires_at=None) | Q(api_keys__expires_at__gt=timezone.now())
         )
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                member_total=Count("memberships", distinct=True),
-                key_total=Count("api_keys", filter=usable, distinct=True),
-            )
-        )
+        member_total, key_total = Count("memberships", distinct=True), Count("api_keys", filter=usable, distinct=True)
+        tenants: QuerySet[Any] = super().get_queryset(request).annotate(member_total=member_total, key_total=key_total)
+        return tenants
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangoChangeList]:  # noqa: ARG002 - Django's signature
         """The list that reads usage once."""
