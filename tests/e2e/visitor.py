@@ -5,16 +5,15 @@ another host, an answer of 5xx. `look` adds what can be seen: pictures, and axe,
 """
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, WebError
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, ViewportSize, WebError
 
 from tests.e2e.accessibility import ADMIN_EXCEPTIONS, violations
 
-DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+DESK, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, height=844)
 PATIENCE_MILLISECONDS = 10_000
 LOCAL_SCHEMES = frozenset({"data", "blob"})
 # Nothing that moves for ever is waited for: the pulse of a box that waits moves as long as it waits.
@@ -25,6 +24,8 @@ OVERFLOW = """() => [...document.querySelectorAll("body *")]
     .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
     .filter((element) => !element.closest("pre, .table-scroll, .visually-hidden, [hidden]"))
     .map((element) => element.outerHTML.slice(0, 120))"""
+# Its theme asks the system once, when the page is loaded.
+SET_THEME_OF_ADMIN = "(isDark) => document.documentElement.classList.toggle('dark', isDark)"
 SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
@@ -63,7 +64,7 @@ class Visitor:
 
     def judge(self, name: str) -> None:
         """Only axe, on a desk."""
-        exceptions = ADMIN_EXCEPTIONS if "/admin/" in self.page.url else {}
+        exceptions = ADMIN_EXCEPTIONS if self._is_in_admin else {}
         for violation in violations(self.page, exceptions=exceptions):
             self._trouble(f"[{name}] {violation}")
 
@@ -84,17 +85,22 @@ class Visitor:
         assert found, f"{self.page.url} is no tenant's page"
         return found[1]
 
-    def _view(self, name: str, size: Mapping[str, int], scheme: Literal["light", "dark"]) -> None:
-        self.page.set_viewport_size({"width": size["width"], "height": size["height"]})
+    @property
+    def _is_in_admin(self) -> bool:
+        return urlsplit(self.page.url).path.startswith("/admin/")
+
+    def _view(self, name: str, size: ViewportSize, scheme: Literal["light", "dark"]) -> None:
+        self.page.set_viewport_size(size)
         self.page.emulate_media(color_scheme=scheme)
+        if self._is_in_admin:
+            self.page.evaluate(SET_THEME_OF_ADMIN, scheme == "dark")
         self.page.evaluate(FINISHED)
         self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True)
         self.judge(name)
-        self.page.emulate_media(color_scheme="light")
 
     def _hear(self, message: ConsoleMessage) -> None:
         # A form that is refused is answered with 422, and Chromium notes the status of the page itself as an error.
-        is_refused_form = "status of 422" in message.text and message.location.get("url") == message.page.url
+        is_refused_form = "status of 422" in message.text and message.location.get("url") == self.page.url
         if message.type == "error" and not is_refused_form:
             self._trouble(f"console: {message.text} ({message.location.get('url', '')})")
 
