@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 from tests.e2e.installation import Installation
 from tests.e2e.sign_in import sign_in
@@ -24,6 +24,7 @@ def test_the_demonstration_is_worth_a_look(
     sign_in(customer, installation.demo["customer_email"], installation.demo["customer_password"])
     expect(page.get_by_role("heading", name="Usage against quota")).to_be_visible()
     slug = customer.slug
+    page.set_viewport_size(ViewportSize(width=1280, height=960))
     page.reload()
     page.evaluate(FINISHED)
     page.screenshot(path=pictures / "readme.png")
