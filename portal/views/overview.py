@@ -78,7 +78,8 @@ def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "next_month": month.plus(1) if month < YearMonth.of(today) else None,
         "is_current": month == YearMonth.of(today),
         "bars": sorted(
-            (MeterBar.of(meter) for meter in usage.meters), key=lambda bar: (bar.usage.limit is None, bar.usage.meter)
+            (MeterBar.of(meter) for meter in usage.meters),
+            key=lambda bar: (bar.usage.limit is None, bar.usage.meter != DEFAULT_METER, bar.usage.meter),
         ),
         "main": main,
         "today": next((day for day in days if day.date == today), None),
