@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset test check e2e soak bench-quick bench format lock css venv venv-dev clean
+.PHONY: help run stop reset manage test check e2e soak bench-quick bench format lock css venv venv-dev clean
 
 help:  ## List these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ stop: venv  ## Stop everything that `make run` started, and the embedded databas
 
 reset: venv  ## Delete the embedded database and the demo data (asks first; YES=1 does not)
 	@$(BIN)/python -m config.runner reset
+
+manage: venv  ## A command of manage.py on what `make run` runs: make manage ARGS="reconcile"
+	@COUNTINGHOUSE_PROFILE=$${COUNTINGHOUSE_PROFILE:-development} $(BIN)/python manage.py $(ARGS)
 
 # Work on it
 
