@@ -22,6 +22,7 @@ from django_htmx.middleware import HtmxDetails
 from accounts.api.request_facts import address_of, request_id_of
 from accounts.domain.actor import Actor, ActorKind
 from accounts.domain.roles import Capability, Role, has_capability
+from accounts.errors import NotFoundError, PermissionMissingError
 from accounts.models import Tenant, User
 from accounts.selectors.tenants import tenants_of_user
 from metering.domain.ledger import Ledger
@@ -79,8 +80,13 @@ def tenant_page(
             portal = _portal_of(request, slug, section)
             if not has_capability(portal.role, capability):
                 raise PermissionDenied
-            with timezone.override(ZoneInfo(portal.tenant.time_zone)):
-                return view(request, portal, *args, **kwargs)
+            try:
+                with timezone.override(ZoneInfo(portal.tenant.time_zone)):
+                    return view(request, portal, *args, **kwargs)
+            except NotFoundError as error:
+                raise Http404 from error
+            except PermissionMissingError as error:
+                raise PermissionDenied from error
 
         return page
 

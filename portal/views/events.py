@@ -10,8 +10,9 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
 from accounts.selectors.directory import KeyLabel, key_labels
+from metering.errors import QueryTooLargeError
 from metering.selectors.catalog import known_event_types
-from metering.selectors.debugger import SentEventCursor, sent_events
+from metering.selectors.debugger import SentEventCursor, SentEventPage, sent_events
 from metering.selectors.events import event_by_id
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.events import EventsForm
@@ -27,9 +28,13 @@ def events(request: SignedInRequest, portal: Portal) -> HttpResponse:
     labels = key_labels(tenant_id=portal.tenant.pk)
     form = EventsForm(request.GET, event_types=known_event_types(), keys=labels.items())
     cursor = SentEventCursor.parse(request.GET.get("cursor", ""))
-    page = sent_events(
-        ledger=portal.ledger(is_live=form.is_live), filters=form.filters, cursor=cursor, limit=ROWS_ON_A_PAGE
-    )
+    refusal = ""
+    try:
+        page = sent_events(
+            ledger=portal.ledger(is_live=form.is_live), filters=form.filters, cursor=cursor, limit=ROWS_ON_A_PAGE
+        )
+    except QueryTooLargeError as error:
+        page, refusal = SentEventPage((), None), error.detail
     seen = hashlib.sha256(repr(page.rows).encode()).hexdigest()[:SEEN_CHARACTERS]
     if request.htmx and request.GET.get("seen") == seen:
         return HttpResponse(status=204)
@@ -37,6 +42,7 @@ def events(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "portal": portal,
         "form": form,
         "page": page,
+        "refusal": refusal,
         "seen": seen,
         "rows": [(row, _label(labels, row.api_key_id)) for row in page.rows],
         "is_first_page": cursor == SentEventCursor(),

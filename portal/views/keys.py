@@ -8,13 +8,13 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from accounts.domain.api_key import KeyKind
 from accounts.domain.roles import Capability
-from accounts.errors import NotFoundError, ProblemError
+from accounts.errors import ProblemError
 from accounts.models import ApiKey
 from accounts.selectors.api_keys import key_of_tenant
 from accounts.selectors.directory import USABLE, keys_matching
@@ -131,10 +131,7 @@ def create_key(portal: Portal, *, kind: str, **terms: Any) -> CreatedKey:
 
 
 def _key(portal: Portal, key_id: UUID) -> ApiKey:
-    try:
-        return key_of_tenant(tenant_id=portal.tenant.pk, key_id=key_id)
-    except NotFoundError as error:
-        raise Http404 from error
+    return key_of_tenant(tenant_id=portal.tenant.pk, key_id=key_id)
 
 
 def _created(

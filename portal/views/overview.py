@@ -11,8 +11,10 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from accounts.selectors.directory import KeyLabel, key_labels
-from metering.domain.ledger import Ledger
-from metering.domain.periods import YearMonth, is_in_reach, local_day
+from metering.domain.ledger import CounterKey, Ledger
+from metering.domain.limit_policy import Quota
+from metering.domain.periods import Period, YearMonth, is_in_reach, local_day, span_of
+from metering.selectors.limits import tenant_limits, used_of
 from metering.selectors.usage import (
     DEFAULT_METER,
     DayUsage,
@@ -51,6 +53,29 @@ class MeterBar:
 
 
 @dataclass(frozen=True, slots=True)
+class DayBar:
+    """What was used today of a quota that lasts a day."""
+
+    meter: MeterMonth
+    quota: Quota
+    used: Decimal
+    percent: int
+    level: str
+
+    @classmethod
+    def of(cls, meter: MeterMonth, quota: Quota, used: Decimal) -> "DayBar":
+        """The bar; a quota of nothing is always full."""
+        percent = min(int(used * _HUNDRED / quota.limit), _FULL_PERCENT) if quota.limit else _FULL_PERCENT
+        return cls(
+            meter,
+            quota,
+            used,
+            percent,
+            "danger" if percent >= _FULL_PERCENT else "warn" if percent >= _WARN_PERCENT else "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class KeyBar:
     """What one key used, and its share of the busiest key's."""
 
@@ -71,12 +96,15 @@ def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
     rule = meter_named(main.meter)
     days = daily_usage(ledger=ledger, meter=rule, start=month.first_day(), end=month.plus(1).first_day())
     hours = realtime_usage(ledger=ledger, meter=rule, as_of=portal.as_of)
+    is_current = month == YearMonth.of(today)
     context = {
         "portal": portal,
+        "limits": tenant_limits(portal.tenant.pk),
+        "day_bars": _day_bars(portal, usage.meters) if is_current else [],
         "month": month.first_day(),
         "previous_month": month.plus(-1),
         "next_month": month.plus(1) if month < YearMonth.of(today) else None,
-        "is_current": month == YearMonth.of(today),
+        "is_current": is_current,
         "bars": sorted(
             (MeterBar.of(meter) for meter in usage.meters),
             key=lambda bar: (bar.usage.limit is None, bar.usage.meter != DEFAULT_METER, bar.usage.meter),
@@ -89,7 +117,7 @@ def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "hours": _local_hours(hours, ledger),
         "hours_chart": _hours_chart(hours, main, ledger),
         "keys": _key_bars(usage.keys, key_labels(tenant_id=portal.tenant.pk)),
-        "is_empty": not any(meter.quantity for meter in usage.meters) and month == YearMonth.of(today),
+        "is_empty": is_current and not any(meter.quantity for meter in usage.meters),
     }
     return render(request, "portal/overview.html", context)
 
@@ -98,6 +126,18 @@ def _month(text: str, current: YearMonth) -> YearMonth:
     """The month asked for, and the current one where that is none or lies ahead."""
     month = YearMonth.parse(text)
     return month if month is not None and month <= current and is_in_reach(month.plus(-1).first_day()) else current
+
+
+def _day_bars(portal: Portal, meters: Sequence[MeterMonth]) -> list[DayBar]:
+    """Today against the quotas that begin anew each day."""
+    quotas = [quota for quota in tenant_limits(portal.tenant.pk).quotas if quota.period is Period.DAY]
+    if not quotas:
+        return []
+    today = span_of(Period.DAY, portal.as_of, portal.tenant.time_zone)
+    counters = [CounterKey(quota.scope_id, quota.meter_id, today.start, today.end) for quota in quotas]
+    used = used_of(portal.ledger(is_live=True), counters)
+    by_code = {meter.meter: meter for meter in meters}
+    return [DayBar.of(by_code[quota.meter_code], quota, used[key]) for quota, key in zip(quotas, counters, strict=True)]
 
 
 def _days_chart(days: Sequence[DayUsage], meter: MeterMonth) -> dict[str, object]:

@@ -168,6 +168,21 @@ def test_the_overview_shows_usage_against_quota_and_what_the_month_will_come_to(
     assert "80.00 % of a" in answer.content.decode()
 
 
+def test_a_quota_of_a_day_is_shown_with_what_was_used_today(cast: Cast, alice: Client) -> None:
+    plan = UsagePlan.objects.create(code="daily", name="Daily", throttle_rate=5, throttle_burst=9, created_at=LONG_AGO)
+    meter = Meter.objects.get(code="api_requests")
+    UsagePlanQuota.objects.create(usage_plan=plan, meter=meter, period="day", limit=Decimal(2), is_hard=False)
+    UsagePlanAssignment.objects.create(tenant=cast.acme, usage_plan=plan, assigned_at=NOW)
+    send(ledger_of(cast.acme), _requests(["/a"], days_ago=1), as_of=NOW)
+    send(ledger_of(cast.acme), _requests(["/a"] * 2), as_of=NOW)
+
+    page = alice.get("/t/acme/")
+
+    assert [(bar.used, bar.percent, bar.level) for bar in page.context["day_bars"]] == [(2, 100, "danger")]
+    assert "5 requests a second, 9 at once" in page.content.decode()
+    assert alice.get("/t/acme/?month=2026-02").context["day_bars"] == []
+
+
 def test_the_overview_goes_back_by_months_and_not_ahead(cast: Cast, alice: Client) -> None:
     send(ledger_of(cast.acme), _requests(["/a"], days_ago=20), as_of=NOW)
 
