@@ -44,11 +44,11 @@ e2e: venv-dev  ## The tour in a real Chromium
 soak: venv-dev  ## Crashes and load, for minutes
 	@$(PYTEST) -m soak $(ARGS)
 
-bench-quick: venv-dev  ## Measure ingest, authorize and reads, in a few minutes
-	@$(BIN)/python -m bench --quick
+bench-quick: venv-dev  ## Measure ingest and authorize beside a bare view and a raw COPY, in a minute or two
+	@$(BIN)/python -m tests.bench.quick $(ARGS)
 
 bench: venv-dev  ## The same, long enough to quote
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m tests.bench.quick --seconds 20 $(ARGS)
 
 lock: venv-dev  ## Pin the requirements anew, with hashes (UPGRADE=1 takes the newest that pyproject.toml allows)
 	@$(BIN)/uv pip compile pyproject.toml -o requirements.txt \
