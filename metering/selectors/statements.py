@@ -4,8 +4,10 @@ Ingest, void, rebuild and reconciliation must agree to the last digit on what an
 `METERS` and `CONTRIBUTIONS` stand here once. `metering.domain.contribution` says the same in Python; a property test compares the two.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final, LiteralString, cast
 
 import msgspec
 import psycopg
@@ -13,6 +15,7 @@ from django.db import connection
 
 from metering.domain.contribution import MeterRule
 
+_PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
 ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 # %(meters)s is `meters_parameter()`. The dimensions of meters that share them are built once.
@@ -85,10 +88,21 @@ def meters_parameter(rules: Sequence[MeterRule]) -> str:
 def fetch_all(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
     """Run one statement with its parameters sent apart from it, prepared at its first use on a connection.
 
-    Django's own cursors bind on the client, which parses a batch of events twice and plans it anew each time.
+    Django's own cursors bind on the client, which parses a batch of events twice and plans it anew each time; psycopg's
+    own read a statement of more than 4,096 characters anew each time.
     Errors are Django's; outside of a transaction the statement commits by itself.
     """
     connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, parameters, prepare=True)
+    text, names = _numbered(statement)
+    with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
+        cursor.execute(text, [parameters[name] for name in names], prepare=True)
         return cursor.fetchall() if cursor.description else []
+
+
+@lru_cache(maxsize=256)
+def _numbered(statement: str) -> tuple[LiteralString, tuple[str, ...]]:
+    """A statement with PostgreSQL's own placeholders, and the names of its parameters in their order."""
+    names = tuple(dict.fromkeys(_PLACEHOLDER.findall(statement)))
+    numbers = {name: f"${number}" for number, name in enumerate(names, start=1)}
+    text = _PLACEHOLDER.sub(lambda placeholder: numbers[placeholder[1]], statement).replace("%%", "%")
+    return cast("LiteralString", text), names
