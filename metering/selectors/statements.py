@@ -7,7 +7,7 @@ Ingest, void, rebuild and reconciliation must agree to the last digit on what an
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, LiteralString, cast
+from typing import Any, Final
 
 import msgspec
 import psycopg
@@ -100,9 +100,9 @@ def fetch_all(statement: str, parameters: Mapping[str, object]) -> list[tuple[An
 
 
 @lru_cache(maxsize=256)
-def _numbered(statement: str) -> tuple[LiteralString, tuple[str, ...]]:
+def _numbered(statement: str) -> tuple[str, tuple[str, ...]]:
     """A statement with PostgreSQL's own placeholders, and the names of its parameters in their order."""
     names = tuple(dict.fromkeys(_PLACEHOLDER.findall(statement)))
     numbers = {name: f"${number}" for number, name in enumerate(names, start=1)}
     text = _PLACEHOLDER.sub(lambda placeholder: numbers[placeholder[1]], statement).replace("%%", "%")
-    return cast("LiteralString", text), names
+    return text, names
