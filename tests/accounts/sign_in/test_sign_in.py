@@ -21,7 +21,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 
 from accounts.domain.roles import Role
-from accounts.models import Tenant, User
+from accounts.models import AuditEntry, Tenant, User
 from accounts.services.members import invite_member
 from config.sign_in import UNKNOWN_ADDRESS, AccountAdapter, MFAAdapter, may_view_as_customer
 from tests.accounts.conftest import PASSWORD, SYSTEM, make_user
@@ -48,6 +48,13 @@ def sign_up(client: Client, email: str, **extra: Any) -> Any:
 
 def log_in(client: Client, email: str, password: str = PASSWORD, **extra: Any) -> Any:
     return client.post(reverse("account_login"), {"login": email, "password": password}, **extra)
+
+
+def noted(user: User) -> list[str]:
+    """What the audit log says of the person's account, with nothing of what was typed in."""
+    entries = AuditEntry.objects.filter(target_kind="user", target_id=user.pk, actor_user=user, ip="127.0.0.1")
+    assert not any(entry.before or entry.after for entry in entries)
+    return list(entries.order_by("id").values_list("action", flat=True))
 
 
 def is_signed_in(client: Client) -> bool:
@@ -158,6 +165,7 @@ def test_a_forgotten_password_is_reset_by_code_and_ends_other_sessions(client: C
     client.post(reverse("account_complete_password_reset"), {"password1": fresh, "password2": fresh})
     dora.refresh_from_db()
     assert dora.check_password(fresh)
+    assert "account.password_reset" in noted(dora)
     assert other.get(reverse("usersessions_list")).status_code == 302
 
 
@@ -184,6 +192,7 @@ def code_now(secret: str) -> str:
     return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
 
 
+@pytest.mark.django_db(transaction=True)  # allauth tells of it after the commit, while the request still runs
 def test_a_second_factor_is_added_after_the_password_and_its_secret_is_encrypted(client: Client, dora: User) -> None:
     log_in(client, "dora@example.com")
     assert client.get(reverse("mfa_activate_totp")).status_code == 302  # having signed in is not enough
@@ -195,6 +204,7 @@ def test_a_second_factor_is_added_after_the_password_and_its_secret_is_encrypted
     assert secret not in stored
     assert MFAAdapter().decrypt(stored) == secret
     assert SECRET_SESSION_KEY not in client.session
+    assert noted(dora) == ["account.signed_in", "account.totp_activated"]
     with connection.cursor() as cursor:
         cursor.execute("SELECT string_agg(data::text, '') FROM mfa_authenticator")
         assert secret not in cursor.fetchone()[0]
