@@ -48,7 +48,9 @@ VAT_NUMBERS: Final[dict[str, str]] = {
 }  # fmt: skip
 _TAX_ID: Final = re.compile(r"[A-Z0-9+*]{4,50}", re.ASCII)
 _TAX_ID_SEPARATORS: Final = re.compile(r"[\s.\-/]")
-_EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", re.ASCII)
+_EMAIL: Final = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", re.ASCII
+)
 _EMAIL_CHARACTERS_MAX: Final = 254
 
 

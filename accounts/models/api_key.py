@@ -52,7 +52,12 @@ class ApiKey(models.Model):
             models.CheckConstraint(
                 # A comparison with NULL is neither true nor false, and a check lets it pass: so NULL is named.
                 condition=Q(throttle_rate=None, throttle_burst=None)
-                | Q(throttle_rate__isnull=False, throttle_burst__isnull=False, throttle_rate__gte=1, throttle_burst__gte=1),
+                | Q(
+                    throttle_rate__isnull=False,
+                    throttle_burst__isnull=False,
+                    throttle_rate__gte=1,
+                    throttle_burst__gte=1,
+                ),
                 name="api_key_throttle_whole",
             ),
             models.CheckConstraint(condition=Q(quota=None) | Q(quota__gte=0), name="api_key_quota_not_negative"),

@@ -4,7 +4,6 @@ One schema must run on plain PostgreSQL and on Citus: the tenant comes first in 
 control plane by a foreign key, and there are no triggers. `tests/metering/test_ledger_schema.py` reads the catalog and holds it to that.
 """
 
-
 from django.db import models
 
 from metering.querysets import LedgerQuerySet
