@@ -31,6 +31,9 @@ from metering.selectors.operations import (
 HOURS: Final = 24
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
+# Legible by day and by night.
+_GREY: Final = "#76847b"
+_GREY_FAINT: Final = "rgba(118, 132, 123, 0.25)"
 NEAR_PERCENT: Final = Decimal(80)
 TENANTS_SHOWN_MAX: Final = 8
 PARTITION_DAYS_LEAST: Final = 14
@@ -85,11 +88,21 @@ CHART_OPTIONS: Final = {
     "animation": False,
     "interaction": {"mode": "index", "intersect": False},
     "plugins": {
-        "legend": {"display": True, "position": "top", "align": "end", "labels": {"boxWidth": 10, "boxHeight": 10}}
+        "legend": {
+            "display": True,
+            "position": "top",
+            "align": "end",
+            "labels": {"boxWidth": 10, "boxHeight": 10, "color": _GREY},
+        }
     },
     "scales": {
-        "x": {"grid": {"display": False}, "ticks": {"maxRotation": 0, "autoSkipPadding": 16}},
-        "y": {"beginAtZero": True, "border": {"display": False}, "ticks": {"precision": 0, "maxTicksLimit": 6}},
+        "x": {"grid": {"display": False}, "ticks": {"maxRotation": 0, "autoSkipPadding": 16, "color": _GREY}},
+        "y": {
+            "beginAtZero": True,
+            "border": {"display": False},
+            "ticks": {"precision": 0, "maxTicksLimit": 6, "color": _GREY},
+            "grid": {"color": _GREY_FAINT},
+        },
     },
 }
 

@@ -85,7 +85,10 @@ class JobRunAdmin(ReadOnlyModelAdmin):
     @display(description="Found")
     def short_summary(self, run: JobRun) -> str:
         """The figures in one line."""
-        text = ", ".join(f"{name} {value}" for name, value in run.summary.items())
+        text = ", ".join(
+            f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            for name, value in run.summary.items()
+        )
         return text if len(text) <= SUMMARY_CHARACTERS_MAX else f"{text[:SUMMARY_CHARACTERS_MAX]}…"
 
     @display(description="Found")
