@@ -1,10 +1,12 @@
 """`/operator/tenants`: tenants, for the operator's own programs and people.
 
-One tenant is shown and changed in `metering.api.operator_tenants`, since a new time zone has usage cut anew.
+`metering.api.operator_tenants` puts a new tenant on a usage plan, and shows and changes one: a new time zone has usage cut anew.
 """
 
+from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -19,6 +21,7 @@ from accounts.api.parsers import body_object
 from accounts.api.permissions import IsOperator
 from accounts.api.schema import IDEMPOTENCY_PARAMETER, problems
 from accounts.api.views import ApiView
+from accounts.domain.actor import Actor
 from accounts.domain.transitions import TenantStatus
 from accounts.models import Tenant
 from accounts.selectors.tenants import tenants_page
@@ -124,12 +127,18 @@ class OperatorTenantsView(OperatorView):
         given = TenantInput(data=body_object(request))
         given.is_valid(raise_exception=True)
         settings = dict(given.validated_data)
-        tenant = onboard_tenant(
-            name=settings.pop("name"),
-            slug=settings.pop("slug", None),
-            owner_email=settings.pop("owner_email", None),
-            settings=settings,
-            actor=actor_of(request),
-            as_of=timezone.now(),
-        )
+        actor, as_of = actor_of(request), timezone.now()
+        with transaction.atomic():
+            tenant = onboard_tenant(
+                name=settings.pop("name"),
+                slug=settings.pop("slug", None),
+                owner_email=settings.pop("owner_email", None),
+                settings=settings,
+                actor=actor,
+                as_of=as_of,
+            )
+            self.equip(tenant, actor, as_of)
         return Response(present_tenant(tenant), status.HTTP_201_CREATED)
+
+    def equip(self, tenant: Tenant, actor: Actor, as_of: datetime) -> None:
+        """Give a new tenant what an app above this one has for it, in the same transaction."""

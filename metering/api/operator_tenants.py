@@ -1,4 +1,9 @@
-"""`/operator/tenants/{slug}`: one tenant, for the operator. It stands here, above accounts, since a new time zone has usage cut anew."""
+"""`/operator/tenants`: tenants, for the operator.
+
+They stand here, above accounts, since a new tenant is put on a usage plan, and a new time zone has usage cut anew.
+"""
+
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -9,13 +14,24 @@ from rest_framework.response import Response
 
 from accounts.api.authentication import actor_of
 from accounts.api.fields import TextField
-from accounts.api.operator import OperatorView, SettingsInput, TenantSchema, present_tenant
+from accounts.api.operator import OperatorTenantsView, OperatorView, SettingsInput, TenantSchema, present_tenant
 from accounts.api.parsers import body_object
 from accounts.api.schema import problems
+from accounts.domain.actor import Actor
 from accounts.domain.transitions import TenantStatus
+from accounts.models import Tenant
 from accounts.selectors.tenants import tenant_by_slug
 from accounts.services.tenants import change_tenant_status
 from metering.services.tenants import change_tenant
+from metering.services.usage_plans import assign_default_usage_plan
+
+
+class PlannedTenantsView(OperatorTenantsView):
+    """The list, and making tenants, each on the default usage plan."""
+
+    def equip(self, tenant: Tenant, actor: Actor, as_of: datetime) -> None:
+        """Put the tenant on the default usage plan, if there is one."""
+        assign_default_usage_plan(tenant=tenant, actor=actor, as_of=as_of)
 
 
 class TenantChange(SettingsInput):
