@@ -16,7 +16,7 @@ from accounts.admin.base import StaffModelAdmin
 from accounts.domain.plain import plain_decimal
 from metering.models import Aggregation, EventType, Meter, UsagePlan, UsagePlanQuota
 from metering.selectors.catalog import forget_catalog
-from metering.selectors.limits import forget_limits
+from metering.selectors.limits import expire_limits
 
 # Longer than any process remembers the catalogue, so that all begin to count at the same event.
 COUNTS_AFTER = timedelta(seconds=10)
@@ -233,4 +233,4 @@ class UsagePlanAdmin(StaffModelAdmin):
         if not change:
             obj.created_at = timezone.now()
         super().save_model(request, obj, form, change)
-        forget_limits()
+        expire_limits()
