@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
@@ -183,6 +184,17 @@ def test_a_plan_is_read_again_within_a_second(alice: Api, acme: Tenant) -> None:
     put_on_plan(acme, timezone.now() - timedelta(days=1), quota_of("1"))
     forget_limits()
     assert problem_of(alice.post("/authorize", {"type": "http_request"}), 429)["code"] == "quota_exceeded"
+
+
+def test_a_redis_that_is_down_refuses_requests_and_still_takes_reports(
+    alice: Api, acme: Tenant, on_plan: None, settings: Settings
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    response = alice.post("/authorize", {"type": "http_request", "id": "asked"})
+    assert problem_of(response, 503)["code"] == "store_unavailable"
+    assert response["Retry-After"] == "1"
+    assert alice.post("/events", {"type": "http_request", "id": "reported"}).status_code == 201
+    assert stored(acme) == ["reported"]
 
 
 @pytest.mark.parametrize(
