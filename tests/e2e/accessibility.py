@@ -1,6 +1,6 @@
 """axe on a page. Every rule that axe switches on by default counts, whatever its impact."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
@@ -15,11 +15,12 @@ ADMIN_EXCEPTIONS: Mapping[str, str] = {
 AXE_SCRIPT = Axe().axe_script
 
 
-def violations(page: Page, *, exceptions: Mapping[str, str]) -> list[str]:
-    """What is wrong, a line for each element, in axe's words."""
+def violations(page: Page, *, exceptions: Mapping[str, str], rules: Sequence[str] = ()) -> list[str]:
+    """What is wrong, a line for each element, in axe's words; `rules` limits what is asked."""
     if not page.evaluate("Boolean(window.axe)"):  # it stays as long as the page does
         page.evaluate(AXE_SCRIPT)
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+    found = page.evaluate("(options) => axe.run(options)", options)["violations"]
     return [
         f"{rule['id']} ({rule['impact']}): {', '.join(map(str, node['target']))}: {_reasons(node)}: {node['html'][:160]}"
         for rule in found

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.installation import CHECKOUT, Installation, free_port
 from tests.e2e.mailbox import Mailbox
-from tests.e2e.visitor import Visitor
+from tests.e2e.visitor import PATIENCE_MILLISECONDS, Visitor
 
 CHROMIUM = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
 CHROMIUM_FLAGS = [
@@ -51,6 +51,7 @@ def installation(mailbox: Mailbox, pictures: Path) -> Iterator[Installation]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=CHROMIUM_FLAGS)
         yield browser

@@ -5,6 +5,7 @@ another host, an answer of 5xx. `look` adds what can be seen: pictures, and axe,
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from tests.e2e.accessibility import ADMIN_EXCEPTIONS, violations
 
 DESK, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, height=844)
+TIME_ZONE = "Europe/Zurich"
 PATIENCE_MILLISECONDS = 10_000
 LOCAL_SCHEMES = frozenset({"data", "blob"})
 # Nothing that moves for ever is waited for: the pulse of a box that waits moves as long as it waits.
@@ -32,7 +34,7 @@ SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > document.docume
 class Visitor:
     """One browser context with one page, and what went wrong in it."""
 
-    def __init__(self, browser: Browser, *, url: str, pictures: Path, time_zone: str = "Europe/Zurich") -> None:
+    def __init__(self, browser: Browser, *, url: str, pictures: Path) -> None:
         """Open an empty page; nobody is signed in."""
         self.url = url
         self.pictures = pictures
@@ -41,7 +43,7 @@ class Visitor:
             base_url=url,
             viewport=DESK,
             locale="en-GB",
-            timezone_id=time_zone,
+            timezone_id=TIME_ZONE,
             color_scheme="light",
             reduced_motion="reduce",
             permissions=["clipboard-read", "clipboard-write"],
@@ -62,10 +64,10 @@ class Visitor:
             self._trouble(f"is wider than a phone: {self.page.evaluate(OVERFLOW)[:3]}")
         self.page.set_viewport_size(DESK)
 
-    def judge(self, name: str) -> None:
-        """Only axe, on a desk."""
+    def judge(self, name: str, *, rules: Sequence[str] = ()) -> None:
+        """Only axe, on the page as it is."""
         exceptions = ADMIN_EXCEPTIONS if self._is_in_admin else {}
-        for violation in violations(self.page, exceptions=exceptions):
+        for violation in violations(self.page, exceptions=exceptions, rules=rules):
             self._trouble(f"[{name}] {violation}")
 
     def status_of(self, path: str) -> int:
@@ -96,7 +98,8 @@ class Visitor:
             self.page.evaluate(SET_THEME_OF_ADMIN, scheme == "dark")
         self.page.evaluate(FINISHED)
         self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True)
-        self.judge(name)
+        # By night nothing differs but the colours.
+        self.judge(name, rules=["color-contrast"] if scheme == "dark" else ())
 
     def _hear(self, message: ConsoleMessage) -> None:
         # A form that is refused is answered with 422, and Chromium notes the status of the page itself as an error.
