@@ -1,0 +1,118 @@
+"""The jobs that keep the ledger whole: each leaves a run that says what it found."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from accounts.models import JobOutcome, JobRun, Tenant
+from metering.domain.ledger import TENANT_SCOPE
+from metering.models import IngestVerdict, Meter, UsageHour
+from metering.services import nightly
+from metering.tasks import rebuild_usage_of, reconcile_ledgers
+from tests.metering.ledger_world import ledger_of, make_tenant, send
+
+pytestmark = pytest.mark.django_db
+AS_OF = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def alice() -> Tenant:
+    tenant = make_tenant("alice")
+    send(ledger_of(tenant), [{"id": "a", "type": "http_request"}], as_of=AS_OF)
+    return tenant
+
+
+def latest(name: str) -> JobRun:
+    return JobRun.objects.filter(name=name).latest("started_at", "pk")
+
+
+def test_agreement_is_recorded(alice: Tenant) -> None:
+    assert nightly.run_reconciliation(started_by="schedule", as_of=AS_OF).is_clean
+    run = latest("reconciliation")
+    assert (run.outcome, run.summary) == (JobOutcome.SUCCEEDED, {"ledgers": 2, "drifts": 0})
+
+
+def test_a_drift_needs_attention_and_is_named_and_not_mended(alice: Tenant) -> None:
+    UsageHour.objects.filter(tenant_id=alice.pk).update(quantity=7)
+    assert reconcile_ledgers("kim").endswith("2 drifts")
+    run = latest("reconciliation")
+    assert (run.outcome, run.started_by, run.summary["drifts"]) == (JobOutcome.ATTENTION, "kim", 2)
+    assert str(alice.pk) in run.summary["first"][0]
+    assert set(UsageHour.objects.values_list("quantity", flat=True)) == {Decimal(7)}
+
+
+def test_many_drifts_are_counted_and_the_first_are_kept(alice: Tenant) -> None:
+    hours = [
+        {"id": f"h{n}", "type": "http_request", "timestamp": (AS_OF - timedelta(hours=n)).isoformat()}
+        for n in range(30)
+    ]
+    send(ledger_of(alice), hours, as_of=AS_OF)
+    UsageHour.objects.filter(tenant_id=alice.pk).update(events=99)
+    nightly.run_reconciliation(started_by="schedule", as_of=AS_OF)
+    summary = latest("reconciliation").summary
+    assert summary["drifts"] == 60
+    assert len(summary["first"]) == nightly.DRIFTS_KEPT_MAX
+
+
+def test_looking_at_one_tenant_does_not_pass_for_the_nightly_look(alice: Tenant) -> None:
+    make_tenant("bob")
+    assert nightly.run_reconciliation(started_by="kim", as_of=AS_OF, slugs=["alice"]).ledgers == 2
+    assert not JobRun.objects.filter(name="reconciliation").exists()
+    assert latest("reconciliation of some").summary["tenants"] == ["alice"]
+
+
+def test_partitions_reach_back_as_far_as_the_longest_window(alice: Tenant) -> None:
+    make_tenant("bob", backfill_days=400)
+    as_of = datetime(2041, 6, 15, tzinfo=UTC)
+    made = nightly.run_partitions(started_by="schedule", as_of=as_of).summary["made"]
+    assert (made[0], made[-1]) == ("2040-05", "2041-09")
+    assert nightly.run_partitions(started_by="schedule", as_of=as_of).summary == {"made": []}
+
+
+def test_partitions_are_made_before_there_is_a_tenant() -> None:
+    made = nightly.run_partitions(started_by="start", as_of=datetime(2051, 6, 15, tzinfo=UTC)).summary["made"]
+    assert made == ["2051-04", "2051-05", "2051-06", "2051-07", "2051-08", "2051-09"]
+
+
+def store_counter(alice: Tenant, *, used: int, period_start: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO limit_counter (tenant_id, is_live, scope_id, meter_id, period_start, period_end, used, is_ready)"
+            " VALUES (%s, true, %s, %s, %s, %s, %s, true)",
+            [
+                alice.pk, TENANT_SCOPE, Meter.objects.get(code="api_requests").pk, period_start,
+                period_start + timedelta(days=1), used,
+            ],
+        )  # fmt: skip
+
+
+def test_a_limit_that_differs_is_set_right_and_told(alice: Tenant) -> None:
+    today = datetime(2026, 3, 10, tzinfo=UTC)
+    store_counter(alice, used=5, period_start=today)
+    store_counter(alice, used=5, period_start=today - timedelta(days=3))
+    run = nightly.run_limit_comparison(started_by="schedule", as_of=AS_OF)
+    assert (run.outcome, run.summary) == (JobOutcome.ATTENTION, {"counters": 1, "set_right": 1, "ended": 1})
+    again = nightly.run_limit_comparison(started_by="schedule", as_of=AS_OF)
+    assert (again.outcome, again.summary) == (JobOutcome.SUCCEEDED, {"counters": 1, "set_right": 0, "ended": 0})
+
+
+def test_verdicts_older_than_a_week_are_deleted(alice: Tenant) -> None:
+    for days in (1, 6, 8, 30):
+        IngestVerdict.objects.create(
+            tenant_id=alice.pk,
+            is_live=True,
+            received_at=AS_OF - timedelta(days=days),
+            verdict="rejected",
+            code="x",
+            detail="x",
+        )
+    assert nightly.run_verdict_clean_up(started_by="schedule", as_of=AS_OF).summary == {"verdicts": 2}
+    assert IngestVerdict.objects.count() == 2
+
+
+def test_a_task_cuts_a_tenants_days_anew(alice: Tenant) -> None:
+    UsageHour.objects.filter(tenant_id=alice.pk).delete()
+    assert rebuild_usage_of(str(alice.pk)) == "rebuilt"
+    assert UsageHour.objects.filter(tenant_id=alice.pk).exists()
