@@ -223,6 +223,12 @@ def test_json_lines_without_ids_count_as_often_as_they_stand_there(write: Callab
     assert (served.quantity, requests.quantity) == (21, 3)
 
 
+def test_a_json_line_that_is_still_being_written_is_left_too(write: Callable[..., Path], ledger: Ledger) -> None:
+    whole, half = json.dumps(gateway_record(1)), json.dumps(gateway_record(2))[:40]
+    assert run(write([whole, half], end=""))[1]["unfinished"] == "1"
+    assert counted(run(write([whole, json.dumps(gateway_record(2))], end=""))[1]) == ("1", "1", "0")
+
+
 def test_requests_may_be_attributed_to_a_key(write: Callable[..., Path], acme: Tenant, ledger: Ledger) -> None:
     key = make_key(acme)[0]
     run(write([line(1)]), "--key", key.prefix)

@@ -10,7 +10,7 @@ from accounts.models import Tenant
 from metering.domain.ledger import Ledger
 from metering.models import Meter, QuotaPeriod, UsagePlan, UsagePlanAssignment, UsagePlanQuota
 from tests.metering.api.conftest import Api, body_of, problem_of
-from tests.metering.ledger_world import LONG_AGO, ledger_of, make_key, send
+from tests.metering.ledger_world import LONG_AGO, ledger_of, make_key, make_meter, send
 
 pytestmark = pytest.mark.django_db
 
@@ -159,6 +159,13 @@ def test_a_question_with_too_many_rows_is_refused(alice: Api, acme_ledger: Ledge
     query = {"start": "2026-03-01", "end": "2026-07-01", "group_by": "resource_path"}
     assert problem_of(alice.get("/usage/query", query), 422)["code"] == "query_too_large"
     assert len(body_of(alice.get("/usage/query", query | {"window": "month"}))["data"]) == 404
+
+
+def test_a_question_with_too_many_filters_is_refused(alice: Api) -> None:
+    names = [f"d{number}" for number in range(11)]
+    make_meter("wide", "http_request", dimensions=names)
+    query = {"meter": "wide"} | {f"filter[{name}]": "x" for name in names}
+    assert problem_of(alice.get("/usage/query", query), 422)["code"] == "too_many_filters"
 
 
 def test_the_same_answers_come_as_csv(alice: Api, acme_ledger: Ledger) -> None:
