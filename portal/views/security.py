@@ -62,7 +62,7 @@ def _entries(kinds: list[str]) -> list[SecurityEntry]:
         SecurityEntry(
             "settings-2",
             "Password",
-            "At least ten characters, and not one that leaked.",
+            "At least ten characters, and not a common one.",
             reverse("account_change_password"),
             "Change",
         ),

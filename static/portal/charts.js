@@ -62,6 +62,11 @@
         };
     }
 
+    // Where everything is whole, no tick stands between two numbers.
+    function isWhole(data) {
+        return data.series.every((series) => series.values.every((value) => value === null || Number.isInteger(Number(value))));
+    }
+
     function options(data) {
         const text = token("--faint");
         const line = token("--line");
@@ -77,7 +82,7 @@
                     beginAtZero: true,
                     border: { display: false },
                     grid: { color: line },
-                    ticks: { color: text, maxTicksLimit: 6, callback: (value) => compact.format(value) },
+                    ticks: { color: text, maxTicksLimit: 6, precision: isWhole(data) ? 0 : undefined, callback: (value) => compact.format(value) },
                 },
             },
             plugins: {
