@@ -15,10 +15,20 @@ from accounts.domain.pages import PageRequest
 from accounts.domain.scopes import Scope
 from accounts.models import Tenant, TenantStatus
 from metering.domain.ledger import Ledger
-from metering.models import Event, IngestVerdict, UsageHour, Verdict
+from metering.models import (
+    Event,
+    IngestVerdict,
+    Meter,
+    QuotaPeriod,
+    UsageHour,
+    UsagePlan,
+    UsagePlanAssignment,
+    UsagePlanQuota,
+    Verdict,
+)
 from metering.selectors.events import EventFilters, events_page
 from tests.metering.api.conftest import Api, body_of, problem_of
-from tests.metering.ledger_world import ledger_of, make_key
+from tests.metering.ledger_world import LONG_AGO, ledger_of, make_key
 
 pytestmark = pytest.mark.django_db
 
@@ -272,6 +282,18 @@ def test_a_void_takes_usage_back_once(alice: Api, charlie: Api, now: datetime) -
         "a/1": True,
         "b": False,
     }
+
+
+def test_a_void_gives_quota_back(alice: Api, acme: Tenant) -> None:
+    plan = UsagePlan.objects.create(code="one", name="One", created_at=LONG_AGO)
+    meter = Meter.objects.get(code="api_requests")
+    UsagePlanQuota.objects.create(usage_plan=plan, meter=meter, period=QuotaPeriod.MONTH, limit=1, is_hard=True)
+    UsagePlanAssignment.objects.create(tenant=acme, usage_plan=plan, assigned_at=LONG_AGO)
+    assert alice.post("/authorize", {"type": "http_request", "id": "first"}).status_code == 200
+    assert problem_of(alice.post("/authorize", {"type": "http_request"}), 429)["code"] == "quota_exceeded"
+    assert alice.post("/events/first/void", {"reason": "not used"}).status_code == 200
+    assert alice.post("/authorize", {"type": "http_request"}).status_code == 200
+    assert alice.post("/events", call("reported")).status_code == 201, "what is reported is never refused"
 
 
 @pytest.mark.parametrize(
