@@ -89,9 +89,9 @@ def test_it_never_runs_as_root(running: EmbeddedPostgres) -> None:
 
 def test_asking_again_costs_milliseconds_and_changes_nothing(running: EmbeddedPostgres) -> None:
     pid = postmaster_pid(running)
-    started = time.perf_counter()
+    started = time.process_time()  # ours alone, however busy the machine is
     running.ensure_running()
-    assert time.perf_counter() - started < 0.25
+    assert time.process_time() - started < 0.1
     assert postmaster_pid(running) == pid
 
 
