@@ -10,15 +10,16 @@ from datetime import date, datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection
 from msgspec import Raw
-from psycopg.errors import DeadlockDetected
+from psycopg.errors import CheckViolation, DeadlockDetected
 
+from accounts.errors import StoreUnavailableError
 from metering.domain.event_input import ParsedEvent
 from metering.domain.ledger import CounterKey, IngestResult, Ledger
 from metering.selectors.catalog import meter_rules
 from metering.selectors.statements import CONTRIBUTIONS, ENCODER, METERS, fetch_all, meters_parameter
-from metering.services.partitions import ensure_partitions_of
+from metering.services.partitions import ensure_partitions_of, forget_seen_partitions
 from metering.services.rollups import ADD_TO_ROLLUPS, counters_parameter
 
 DEADLOCK_TRIES_MAX = 5
@@ -78,7 +79,8 @@ def ingest_events(
     first_by_key, repeated, clashing = _first_of_each(events)
     if not first_by_key:
         return IngestResult(accepted=(), duplicates=(), conflicts=())
-    ensure_partitions_of(days=_months_of(first_by_key.values()))
+    months = _months_of(first_by_key.values())
+    ensure_partitions_of(days=months)
     parameters = {
         "lock_key": ledger.lock_key,
         "tenant_id": ledger.tenant_id,
@@ -91,7 +93,7 @@ def ingest_events(
         "meters": meters_parameter(meter_rules()),
         "counters": counters_parameter(counters),
     }
-    refused = dict(_run(parameters))
+    refused = dict(_run_with_partitions(parameters, months))
     younger = [event for event in first_by_key.values() if refused.get(event.index, False) is None]
     if younger:
         refused |= _compare_with_known(ledger, younger)
@@ -101,6 +103,23 @@ def ingest_events(
     return IngestResult(
         accepted=tuple(accepted), duplicates=tuple(sorted(duplicates)), conflicts=tuple(sorted(conflicts))
     )
+
+
+def _run_with_partitions(parameters: dict[str, object], months: set[date]) -> list[tuple[int, bool | None]]:
+    """Run the statement, also where a partition is gone that this process remembers: rolled back, or dropped since."""
+    try:
+        return _run(parameters)
+    except IntegrityError as error:
+        cause = error.__cause__
+        if not isinstance(cause, CheckViolation) or cause.diag.constraint_name is not None:
+            raise
+        forget_seen_partitions()
+        if connection.in_atomic_block:
+            raise StoreUnavailableError(
+                "A month of the ledger was being made. Nothing was stored; try again."
+            ) from error
+    ensure_partitions_of(days=months)
+    return _run(parameters)
 
 
 def _run(parameters: dict[str, object]) -> list[tuple[int, bool | None]]:

@@ -12,7 +12,7 @@ from django.db import connection
 from metering.selectors.statements import fetch_all
 
 MONTHS_AHEAD: Final = 3
-# Months that this process has seen a partition for; a partition that an operator drops is remembered until a restart.
+# Months that this process has seen a partition for. One may go again, by a rollback or by an operator; ingest finds out and asks anew.
 _seen: set[date] = set()
 
 MAKE = (
@@ -42,7 +42,7 @@ def ensure_partitions_of(*, days: Collection[date]) -> None:
 
 
 def forget_seen_partitions() -> None:
-    """Ask the database again: for tests, whose databases come and go within one process."""
+    """Ask the database again: after a partition turned out to be gone, and between tests."""
     _seen.clear()
 
 

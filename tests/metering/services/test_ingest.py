@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from accounts.errors import StoreUnavailableError
 from metering.domain.contribution import contributions, rules_counting_at
 from metering.domain.event_input import ParsedEvent
 from metering.domain.ledger import NO_KEY, CounterKey, IngestResult, Ledger
@@ -130,6 +131,30 @@ def test_counters_in_the_period_follow_and_others_do_not(ledger: Ledger, events:
 
 def test_a_partition_is_made_for_a_time_that_has_none(ledger: Ledger, events: Parse) -> None:
     assert ingest(ledger, events({"id": "old", "timestamp": "2025-04-01T00:00:00Z"})).accepted == (0,)
+
+
+OLD = {"id": "old", "timestamp": "2025-05-01T00:00:00Z"}
+
+
+def forget_that_the_partition_is_gone(ledger: Ledger, sent: list[ParsedEvent]) -> None:
+    """Two events in one transaction that is rolled back: the process remembers the month, the database does not."""
+    with transaction.atomic():
+        ingest(ledger, sent)
+        ingest(ledger, sent)
+        transaction.set_rollback(True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_partition_that_is_gone_is_made_again(ledger: Ledger, events: Parse) -> None:
+    forget_that_the_partition_is_gone(ledger, events(OLD))
+    assert ingest(ledger, events(OLD)).accepted == (0,)
+
+
+def test_within_a_transaction_a_partition_that_is_gone_is_told_once(ledger: Ledger, events: Parse) -> None:
+    forget_that_the_partition_is_gone(ledger, events(OLD))
+    with pytest.raises(StoreUnavailableError), transaction.atomic():
+        ingest(ledger, events(OLD))
+    assert ingest(ledger, events(OLD)).accepted == (0,)
 
 
 def test_a_new_meter_leaves_earlier_events_alone(ledger: Ledger, events: Parse, now: datetime) -> None:
