@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset manage test check e2e soak bench-quick bench format lock css venv venv-dev clean
+.PHONY: help run stop reset manage test coverage check e2e soak bench-quick bench format lock css venv venv-dev clean
 
 help:  ## List these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ manage: venv  ## A command of manage.py on what `make run` runs: make manage ARG
 
 test: venv-dev  ## Run the tests on a throw-away PostgreSQL (or on DATABASE_URL), WORKERS at a time
 	@$(PYTEST) -n $(WORKERS) $(ARGS)
+
+coverage: venv-dev  ## Show which lines of the rules and the services no test runs
+	@$(PYTEST) -n $(WORKERS) --cov --cov-report= $(ARGS)
+	@$(BIN)/coverage report --include='*/domain/*,*/services/*'
 
 check: venv-dev  ## Format, lint, types, import contracts, migrations, deployment settings, OpenAPI
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check
