@@ -7,13 +7,17 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.db.models import Model, Q, QuerySet
+from psycopg import sql
 
 from accounts.domain.job_report import JobReport
 from accounts.models import IdempotencyRecord, Invitation, JobRun
 
 BATCH_ROWS: Final = 1000
+DATABASE_CACHE: Final = "django.core.cache.backends.db.DatabaseCache"
 DEAD_INVITATIONS_KEPT: Final = timedelta(days=90)
 JOB_RUNS_KEPT: Final = timedelta(days=90)
 
@@ -30,9 +34,21 @@ def clean_up(*, as_of: datetime) -> JobReport:
                 UserSession.objects.exclude(session_key__in=Session.objects.values("session_key"))
             ),
             "invitations": _remove(Invitation.objects.filter(dead)),
+            "cache_rows": _remove_cache_rows(as_of),
             "job_runs": _remove(JobRun.objects.filter(started_at__lte=as_of - JOB_RUNS_KEPT)),
         }
     )
+
+
+def _remove_cache_rows(as_of: datetime) -> int:
+    """Remove what has expired in the database cache: it does so by itself only when it is full. Redis does it always."""
+    location = settings.CACHES["default"]
+    if location["BACKEND"] != DATABASE_CACHE:
+        return 0
+    with connection.cursor() as cursor:
+        statement = sql.SQL("DELETE FROM {} WHERE expires < %s").format(sql.Identifier(str(location["LOCATION"])))
+        cursor.execute(statement, [as_of])
+        return int(cursor.rowcount)
 
 
 def _remove(rows: QuerySet[Any]) -> int:

@@ -2,11 +2,13 @@
 
 from datetime import datetime, timedelta
 from io import StringIO
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.core.management import call_command
 
 from accounts.domain.job_report import JobReport
@@ -66,14 +68,31 @@ def fill(acme: Tenant, alice: User, now: datetime) -> None:
 
 
 def test_what_has_had_its_time_goes_and_the_rest_stays(
-    acme: Tenant, alice: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+    acme: Tenant, alice: User, now: datetime, clean_cache: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cleaning, "BATCH_ROWS", 2)
     fill(acme, alice, now)
-    expected = {"idempotency_records": 3, "sessions": 1, "session_facts": 1, "invitations": 3, "job_runs": 1}
+    expected = {
+        "idempotency_records": 3,
+        "sessions": 1,
+        "session_facts": 1,
+        "invitations": 3,
+        "cache_rows": 0,
+        "job_runs": 1,
+    }
     assert cleaning.clean_up(as_of=now).summary == expected
     assert cleaning.clean_up(as_of=now).summary == dict.fromkeys(expected, 0)
     assert [IdempotencyRecord.objects.count(), Session.objects.count(), Invitation.objects.count()] == [3, 1, 3]
+
+
+def test_what_has_expired_leaves_the_database_cache(clean_cache: None, now: datetime, settings: Any) -> None:
+    settings.CACHES = {"default": {"BACKEND": cleaning.DATABASE_CACHE, "LOCATION": "cache"}}
+    cache.set("lasts", 1, timeout=60)
+    cache.set("ends", 1, timeout=30)
+    assert cleaning.clean_up(as_of=now + timedelta(seconds=45)).summary["cache_rows"] == 1
+    assert (cache.get("lasts"), cache.get("ends")) == (1, None)
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    assert cleaning.clean_up(as_of=now + timedelta(days=1)).summary["cache_rows"] == 0
 
 
 def test_the_command_and_the_task_do_the_same_and_leave_their_rows(acme: Tenant, alice: User, now: datetime) -> None:
