@@ -11,9 +11,11 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -30,7 +32,9 @@ if not apps.ready:  # in the process that the senders are forked from
 
 from django.core.management import call_command
 
-from accounts.models import Tenant
+from accounts.domain.api_key import parse_key
+from accounts.domain.scopes import Scope
+from accounts.models import ApiKey, Tenant
 from metering.domain.event_input import IngestRules, ParsedEvent, parse_event
 from metering.domain.ledger import Ledger
 from metering.selectors.ledgers import ledgers
@@ -56,6 +60,9 @@ class Work:
     prefix: str = "event"
     # Without a time an event gets that of its arrival, so each attempt brings another one: the hardest case for "once".
     occurred_at: datetime | None = None
+    # Over HTTP instead of through the services, where both are given.
+    port: int = 0
+    secret: str = ""
     # The two controls.
     claims_identity: bool = True
     commits_synchronously: bool = True
@@ -135,6 +142,8 @@ def send_everything(work: Work, number: int) -> None:
 
 def send(work: Work, bodies: list[dict[str, object]]) -> str:
     """Send one batch as it arrives now; the answer is a line for the journal."""
+    if work.port:
+        return post(work, bodies)
     as_of = datetime.now(UTC)
     events = parse(bodies, as_of)
     result = ingest.ingest_events(ledger=work.ledger, events=events, api_key_id=None, as_of=as_of)
@@ -144,6 +153,22 @@ def send(work: Work, bodies: list[dict[str, object]]) -> str:
         "duplicates": [events[index].id for index in result.duplicates],
     }
     return json.dumps(told) + "\n"
+
+
+def post(work: Work, bodies: list[dict[str, object]]) -> str:
+    """Send one batch as a client does. An answer counts its duplicates and does not name them, so all are noted as such."""
+    line = HTTPConnection("127.0.0.1", work.port, timeout=GIVE_UP_AFTER_SECONDS)
+    with closing(line):
+        headers = {"Authorization": f"Bearer {work.secret}", "Content-Type": "application/json"}
+        line.request("POST", "/api/v1/events", json.dumps({"events": bodies}), headers | {"Host": "localhost"})
+        response = line.getresponse()
+        answer = response.read()
+    if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        raise OperationalError("503: nothing was stored, or nobody knows")
+    assert response.status == HTTPStatus.OK, (response.status, answer)
+    told = json.loads(answer)
+    assert told["accepted"] + told["duplicates"] == len(bodies), told
+    return json.dumps({"duplicates": [body["id"] for body in bodies]}) + "\n"
 
 
 def parse(bodies: list[dict[str, object]], as_of: datetime) -> list[ParsedEvent]:
@@ -161,7 +186,7 @@ def until_answered(attempt: Callable[[], object], note: Callable[[str], object])
     while True:
         try:
             attempt()
-        except (OperationalError, InterfaceError, IntegrityError):
+        except (OperationalError, InterfaceError, IntegrityError, OSError, HTTPException):
             if time.monotonic() > deadline:
                 raise
             note('{"unanswered": 1}\n')
@@ -200,6 +225,24 @@ def make_tenant(database_url: str, tenant_id: UUID, slug: str) -> None:
     """A tenant whose ledger the test writes to."""
     connect_to(database_url)
     Tenant.objects.create(id=tenant_id, slug=slug, name=slug, created_at=LONG_AGO)
+
+
+def make_key(database_url: str, tenant_id: UUID, secret: str) -> None:
+    """A key of that tenant that may report events."""
+    connect_to(database_url)
+    parsed = parse_key(secret)
+    assert parsed is not None
+    ApiKey.objects.create(
+        id=uuid4(),
+        tenant_id=tenant_id,
+        kind=parsed.kind,
+        name="sender",
+        digest=parsed.digest,
+        prefix=parsed.prefix,
+        last_four=parsed.last_four,
+        scopes=[Scope.EVENTS_WRITE.value],
+        created_at=LONG_AGO,
+    )
 
 
 def report_drifts(database_url: str, tenant_id: UUID, report: Path) -> None:

@@ -4,15 +4,20 @@ Each test that says "well" has a twin with the claim of identities switched off,
 that cannot see the fault proves nothing.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
+from accounts.domain.api_key import KeyKind, generate_key
 from metering.domain.ledger import Ledger
+from tests.bench.rig import production
+from tests.bench.rig import server as web_server
 from tests.faults.books import NAMED_MAX
 from tests.faults.durable import DurableServer, await_that
-from tests.faults.processes import Journal, Work, finish, read_journals, senders
+from tests.faults.processes import Journal, Work, finish, make_key, read_journals, run_apart, senders
 from tests.faults.verdicts import drifts, ids, journals_in, verdict
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -110,7 +115,33 @@ def test_many_kills_of_postgres_under_load_leave_every_event_counted_once(
     assert drifts(server, ledger, tmp_path) == ""
 
 
-def send_while_killing(server: DurableServer, work: Work, *, kills: int) -> list[Journal]:
+@pytest.mark.soak
+def test_the_same_over_http_with_a_web_process_killed_too_leaves_every_event_counted_once(
+    server: DurableServer, ledger: Ledger, tmp_path: Path
+) -> None:
+    secret = generate_key(KeyKind.LIVE)
+    run_apart(make_key, server.url, ledger.tenant_id, secret)
+    with web_server("config.wsgi:application", production(server.cluster), workers=2) as port:
+        work = Work(server.url, ledger, journals_in(tmp_path), events=EVENTS, port=port, secret=secret)
+
+        journals = send_while_killing(server, work, kills=KILLS, also_kill=lambda: kill_a_worker(port))
+
+    assert sum(journal.unanswered for journal in journals) >= KILLS
+    assert all(set(journal.acknowledged) == ids(EVENTS) for journal in journals)
+    assert verdict(server, ledger, journals, events=EVENTS) == []
+    assert drifts(server, ledger, tmp_path) == ""
+
+
+def kill_a_worker(port: int) -> None:
+    """SIGKILL one of the processes that answer requests; the server starts another."""
+    for process in psutil.Process().children():
+        if str(port) in process.cmdline():
+            process.children()[0].kill()
+
+
+def send_while_killing(
+    server: DurableServer, work: Work, *, kills: int, also_kill: Callable[[], None] = lambda: None
+) -> list[Journal]:
     """Let the senders work, and kill PostgreSQL at even parts of their work, each time while ingest runs."""
     answers_in_all = SENDERS * -(-work.events // work.events_per_batch)
     with senders(work, SENDERS) as processes:
@@ -118,13 +149,14 @@ def send_while_killing(server: DurableServer, work: Work, *, kills: int) -> list
             await_that(lambda due=answers_in_all * kill // (kills + 2): answers(work.journals) >= due)  # type: ignore[misc]
             server.await_running_ingest(at_least=2)
             server.kill()
+            also_kill()
             server.restart()
         finish(processes)
     return read_journals(work.journals)
 
 
 def answers(journals: Path) -> int:
-    return sum(path.read_text().count('"accepted"') for path in journals.glob("*.jsonl"))
+    return sum(path.read_text().count('"duplicates"') for path in journals.glob("*.jsonl"))
 
 
 def verdict_of_nothing(events: int) -> list[str]:

@@ -1,0 +1,118 @@
+"""What is measured: a durable PostgreSQL of its own, the application under granian, and a tenant with limits."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+from config.embedded_postgres import EmbeddedPostgres
+
+DATABASE = "countinghouse"
+PATIENCE_SECONDS = 120
+POLL_SECONDS = 0.02
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def throw_away_postgres() -> Iterator[EmbeddedPostgres]:
+    """A durable cluster, removed at the end."""
+    directory = Path(tempfile.mkdtemp(prefix="countinghouse-bench-"))
+    directory.chmod(0o755)  # for the account that stands in for root
+    cluster = EmbeddedPostgres(data_dir=directory / "postgres", is_durable=True)
+    try:
+        cluster.ensure_running()
+        cluster.ensure_database(DATABASE)
+        yield cluster
+    finally:
+        cluster.remove()
+        shutil.rmtree(directory)
+
+
+@contextmanager
+def throw_away_redis() -> Iterator[str]:
+    """The URL of a Redis of its own, or of the one in REDIS_URL; empty where there is none."""
+    program = shutil.which("redis-server")
+    if os.environ.get("REDIS_URL") or not program:
+        yield os.environ.get("REDIS_URL", "")
+        return
+    port = free_port()
+    redis = subprocess.Popen(
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        await_listener(port)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        redis.kill()
+        redis.wait()
+
+
+def production(cluster: EmbeddedPostgres, **more: str) -> dict[str, str]:
+    """The environment of a server in production, but for TLS."""
+    inherited = {name: value for name, value in os.environ.items() if name not in {"DEBUG", "REDIS_URL"}}
+    return inherited | {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "COUNTINGHOUSE_PROFILE": "production",
+        "COUNTINGHOUSE_DATA_DIR": str(cluster.data_dir.parent),
+        "DATABASE_URL": cluster.database_url(DATABASE),
+        "SECRET_KEY": token_hex(40),
+        "PUBLIC_URL": "http://localhost",
+        "ALLOW_HTTP": "1",
+        "LOG_LEVEL": "WARNING",
+        "PYTHONWARNINGS": "ignore",  # no static files are collected for this
+        **more,
+    }
+
+
+@contextmanager
+def server(application: str, environment: Mapping[str, str], *, workers: int) -> Iterator[int]:
+    """Granian as in production, one blocking thread a worker; yields its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    command += [
+        "--workers",
+        str(workers),
+        "--blocking-threads",
+        "1",
+        "--respawn-failed-workers",
+        "--no-ws",
+        "--log-level",
+        "warning",
+        application,
+    ]
+    process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, start_new_session=True)
+    try:
+        await_listener(port)
+        yield port
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)  # nothing in it is worth a farewell
+        process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def await_listener(port: int) -> None:
+    """Wait until somebody listens."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, "the server did not start"
+            time.sleep(POLL_SECONDS)
+        else:
+            return
