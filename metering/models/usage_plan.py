@@ -2,10 +2,12 @@
 
 from typing import ClassVar
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 
 from accounts.models import Tenant
+from metering.domain.limits import BURST_MAX, RATE_MAX
 from metering.models.catalog import CODE, Meter
 
 
@@ -15,9 +17,14 @@ class UsagePlan(models.Model):
     code = models.CharField(max_length=100, unique=True, validators=[CODE])
     name = models.CharField(max_length=120)
     throttle_rate = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Requests a second; empty means no throttle."
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(RATE_MAX)],
+        help_text="Requests a second; empty means no throttle.",
     )
-    throttle_burst = models.PositiveIntegerField(null=True, blank=True, help_text="Most requests at once.")
+    throttle_burst = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MaxValueValidator(BURST_MAX)], help_text="Most requests at once."
+    )
     is_default = models.BooleanField(default=False, help_text="New tenants are assigned to it.")
     created_at = models.DateTimeField(editable=False)
 
