@@ -99,7 +99,10 @@ def _answer_once(request: Request, key: str, work: Callable[[], HttpResponse], *
 def _replay(first: IdempotencyRecord, secret: str | None) -> HttpResponse:
     stored = bytes(first.body)
     body = unseal(stored, secret) if first.is_sealed and secret is not None else stored
-    return HttpResponse(body, status=first.status, content_type="application/json", headers={REPLAYED_HEADER: "true"})
+    headers = {REPLAYED_HEADER: "true"}
+    if first.is_sealed:
+        headers["Cache-Control"] = "no-store"  # as the first time: the answer holds a secret
+    return HttpResponse(body, status=first.status, content_type="application/json", headers=headers)
 
 
 def _scope_of(request: Request) -> UUID:

@@ -29,6 +29,11 @@ def test_the_same_request_again_gets_the_first_answer(api: Api) -> None:
     assert ApiKey.objects.filter(name=NEW["name"]).count() == 1
 
 
+def test_a_secret_is_kept_out_of_caches_also_when_it_is_shown_again(api: Api) -> None:
+    first, second = (api.post("/keys", NEW, headers=ONCE) for _ in range(2))
+    assert [response["Cache-Control"] for response in (first, second)] == ["no-store", "no-store"]
+
+
 def test_a_key_in_quotes_is_the_same_key(api: Api) -> None:
     api.post("/keys", NEW, headers=ONCE)
     assert api.post("/keys", NEW, headers={"Idempotency-Key": '"order-7"'})["Idempotency-Replayed"] == "true"
