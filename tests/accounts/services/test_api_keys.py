@@ -7,9 +7,16 @@ import pytest
 
 from accounts.domain.actor import Actor, ActorKind
 from accounts.domain.api_key import KeyKind
+from accounts.domain.principal import Principal
 from accounts.domain.roles import Role
 from accounts.domain.scopes import Scope
-from accounts.errors import InvalidFieldsError, KeyEndedError, PermissionMissingError, TooManyKeysError
+from accounts.errors import (
+    InvalidFieldsError,
+    KeyEndedError,
+    PermissionMissingError,
+    TooManyKeysError,
+    WiderThanOwnError,
+)
 from accounts.models import ApiKey, AuditEntry, Tenant, User
 from accounts.selectors.api_keys import find_principal, key_ids_named
 from accounts.services import api_keys
@@ -144,3 +151,41 @@ def test_keys_are_found_by_id_and_by_their_first_characters(acme: Tenant, globex
     for name in (str(acme_key.key.pk), acme_key.key.prefix):
         assert key_ids_named(tenant_id=acme.pk, name=name) == [acme_key.key.pk]
         assert key_ids_named(tenant_id=globex.pk, name=name) == []
+
+
+def principal_with(made: CreatedKey, now: datetime) -> Principal:
+    principal = find_principal(made.secret, now)
+    assert principal is not None
+    return principal
+
+
+def test_a_key_within_networks_rotates_none_that_is_used_from_everywhere(
+    acme: Tenant, make_key: KeyMaker, now: datetime
+) -> None:
+    bound = principal_with(make_key(acme, allowed_cidrs=["2001:db8::/32"]), now)
+    with pytest.raises(WiderThanOwnError):
+        rotate_api_key(key=make_key(acme).key, grace=timedelta(0), actor=SYSTEM, as_of=now, granted_by=bound)
+    inside = make_key(acme, allowed_cidrs=["2001:db8:1::/48"]).key
+    assert (
+        rotate_api_key(key=inside, grace=timedelta(0), actor=SYSTEM, as_of=now, granted_by=bound).key.rotated_from
+        == inside
+    )
+    with pytest.raises(WiderThanOwnError):
+        make_key(acme, allowed_cidrs=["10.0.0.0/8"], granted_by=bound)
+
+
+def test_of_a_service_key_only_the_scopes_bound_what_it_gives(acme: Tenant, make_key: KeyMaker, now: datetime) -> None:
+    """The operator's provisioning sits in a network of its own, and makes keys for customers elsewhere."""
+    terms = {"allowed_cidrs": ["10.0.0.0/8"], "expires_at": now + timedelta(days=1)}
+    plain = principal_with(make_key(None, scopes=[Scope.KEYS_MANAGE], **terms), now)
+    operator = principal_with(make_key(None, scopes=[Scope.KEYS_MANAGE, Scope.OPERATOR], **terms), now)
+    assert make_key(acme, scopes=[Scope.KEYS_MANAGE], granted_by=plain).key.allowed_cidrs == []
+    with pytest.raises(WiderThanOwnError):
+        make_key(acme, scopes=[Scope.USAGE_READ], granted_by=plain)
+    assert make_key(acme, scopes=[Scope.USAGE_READ], granted_by=operator).key.expires_at is None
+
+
+@pytest.mark.parametrize("grace", [timedelta(seconds=-1), timedelta(days=30, seconds=1)])
+def test_a_grace_has_bounds(acme_key: CreatedKey, now: datetime, grace: timedelta) -> None:
+    with pytest.raises(InvalidFieldsError):
+        rotate_api_key(key=acme_key.key, grace=grace, actor=SYSTEM, as_of=now)

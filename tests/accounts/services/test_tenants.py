@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pytest
+from django.db import IntegrityError
 from django.test import override_settings
 
 from accounts.domain.actor import Actor
@@ -192,3 +193,14 @@ def test_a_tenant_that_is_not_there_is_not_changed(acme: Tenant, now: datetime) 
         update_tenant(tenant=gone, changes={"name": "x"}, actor=SYSTEM, as_of=now)
     with pytest.raises(NotFoundError):
         tenant_facts("nobody", now)
+
+
+def test_a_zone_that_the_database_does_not_know_is_refused(db: None) -> None:
+    """Python's zones may be newer than PostgreSQL's, which cuts the days."""
+    with pytest.raises(InvalidFieldsError, match="database"):
+        tenants._check_zone_known({"time_zone": "Mars/Olympus"})
+
+
+def test_what_the_slug_is_not_to_blame_for_is_not_called_a_taken_slug(acme: Tenant, now: datetime) -> None:
+    with pytest.raises(IntegrityError, match="tenant_backfill_days_bounded"):
+        tenants._insert({"name": "x", "backfill_days": 0}, ["free"], now)
