@@ -11,7 +11,7 @@ pytestmark = pytest.mark.e2e
 WRONG = """() => {
     console.error("spilt ink");
     setTimeout(() => { throw new Error("torn page"); });
-    document.body.insertAdjacentHTML("beforeend", "<div style='width: 2000px'><input></div>");
+    document.body.appendChild(document.createElement("input")).style.width = "2000px";
 }"""
 # An address of this machine under another name, on a page without a policy that would forbid it.
 ABROAD = "() => fetch('http://127.0.0.1:9/').catch(() => null)"
