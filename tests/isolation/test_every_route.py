@@ -247,7 +247,7 @@ def ask(
 
 
 def call_api(route: Route, method: str, *, caller: Estate, target: Estate, query: Query = NO_QUERY) -> Answer:
-    body = BODIES.get(route.path, lambda _: {})(target)  # type: ignore[no-untyped-call] # a test response of either kind
+    body = BODIES.get(route.path, lambda _: {})(target)  # type: ignore[no-untyped-call] # a lambda has no types
     headers = {"X-Tenant": target.tenant.slug, "X-Http-Method-Override": "GET", "Idempotency-Key": str(uuid4())}
     return ask(
         Client(),
