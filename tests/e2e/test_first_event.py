@@ -92,7 +92,6 @@ def test_chart_table_csv_and_api_call_give_the_same_numbers(
         send(installation, secret, f"n-{number}", endpoint="/v1/search" if number % 3 else "/v1/orders")
     page.goto(f"/t/{slug}/usage/")
     expect(page.locator("tfoot")).to_contain_text("7")
-    analyst.look("usage")
 
     with page.expect_response(lambda response: "group_by=resource_path" in response.url):
         page.get_by_label("Group by").select_option("resource_path")

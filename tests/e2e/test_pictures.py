@@ -12,7 +12,7 @@ from tests.e2e.visitor import FINISHED, Visitor
 
 pytestmark = pytest.mark.e2e
 
-PAGES = ("usage/?period=30&group_by=resource_path", "events/", "keys/", "team/", "settings/", "audit/")
+PAGES = ("usage/?period=30&group_by=resource_path", "events/", "audit/")
 
 
 def test_the_demonstration_is_worth_a_look(
