@@ -2,7 +2,20 @@
 
 from django.urls import include, path
 
-from portal.views import audit, events, first_steps, keys, landing, overview, security, settings, start, team, usage
+from portal.views import (
+    audit,
+    errors,
+    events,
+    first_steps,
+    keys,
+    landing,
+    overview,
+    security,
+    settings,
+    start,
+    team,
+    usage,
+)
 
 app_name = "portal"
 
@@ -31,6 +44,7 @@ tenant_pages = [
 
 urlpatterns = [
     path("", landing.landing, name="landing"),
+    path("docs/errors", errors.errors, name="errors"),
     path("start/", start.start, name="start"),
     path("invitations/<str:token>/", start.invitation, name="invitation"),
     path("t/<slug:slug>/", include(tenant_pages)),

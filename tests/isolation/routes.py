@@ -49,6 +49,7 @@ ROOMS = {
     "": Room.PUBLIC,
     "api/schema/": Room.PUBLIC,
     "api/docs/": Room.PUBLIC,
+    "docs/errors": Room.PUBLIC,
     "^api/(?P<path>.*)$": Room.PUBLIC,
     "start/": Room.OWN_ACCOUNT,
     "invitations/<str:token>/": Room.OWN_ACCOUNT,

@@ -1,0 +1,38 @@
+"""What each error code of the API means: where the `type` of a problem leads. Its text is `docs/errors.md` itself."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
+_ROW: Final = re.compile(r"^\| `(?P<code>[a-z_]+)` \| (?P<status>[0-9]{3}) \| (?P<meaning>.+) \|$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """A row of the table. The parts of the meaning are text and code in turn, text first."""
+
+    code: str
+    status: int
+    meaning: tuple[str, ...]
+
+
+def error_codes(page: str) -> tuple[ErrorCode, ...]:
+    """Read the table out of the page's Markdown."""
+    return tuple(
+        ErrorCode(row["code"], int(row["status"]), tuple(row["meaning"].split("`"))) for row in _ROW.finditer(page)
+    )
+
+
+CODES: Final = error_codes(PAGE.read_text())
+
+
+@require_safe
+def errors(request: HttpRequest) -> HttpResponse:
+    """Every code, its status and what it means; each row can be linked to."""
+    return render(request, "portal/errors.html", {"codes": CODES})
