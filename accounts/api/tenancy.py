@@ -28,7 +28,7 @@ def tenant_of(request: Request, named: str | None = None) -> TenantFacts:
             "/tenant", "tenant_missing", f"A service key names the tenant: in the field tenant, or in {HEADER}."
         )
         raise InvalidFieldsError(missing.detail, field_errors=(missing,), code=missing.code)
-    if len(slug) > SLUG_CHARACTERS_MAX or not slug.isascii():
+    if len(slug) > SLUG_CHARACTERS_MAX or not slug.isascii() or not slug.isprintable():
         raise NotFoundError("No such tenant.")
     return tenant_facts(slug, timezone.now())
 

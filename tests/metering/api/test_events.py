@@ -254,6 +254,15 @@ def test_a_service_key_names_the_tenant_in_the_field_or_the_header(
         problem_of(gateway.get(path, X_Tenant="nonesuch"), 404)
 
 
+@pytest.mark.parametrize("slug", ["\0", "ac\0me", "acme\n", "\x7f", "Ä"])
+def test_a_tenant_that_no_slug_can_name_is_nobody(gateway: Api, acme: Tenant, slug: str) -> None:
+    for path in ("/events", "/authorize"):
+        problem_of(gateway.post(path, call("a", tenant=slug)), 404)
+    batch = body_of(gateway.post("/events", {"events": [call("a", tenant=slug), call("b", tenant="acme")]}))
+    assert [(one["index"], one["code"]) for one in batch["results"]] == [(0, "unknown_tenant")]
+    assert ids_in(ledger_of(acme)) == {"b"}
+
+
 def test_a_service_batch_of_too_many_tenants_is_refused_whole(gateway: Api) -> None:
     events = [call(str(number), tenant=f"tenant-{number}") for number in range(101)]
     assert problem_of(gateway.post("/events", {"events": events}), 422)["code"] == "too_many_tenants_in_batch"
