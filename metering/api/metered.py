@@ -58,11 +58,13 @@ def metered(event_type: str = HTTP_REQUEST, *, quantity: Quantity = 1) -> Callab
             request = _request_among(args)
             if isinstance(request, Request):
                 headers = admit(request, event_type=event_type, quantity=quantity)
-            else:
-                try:
-                    headers = admit(_with_key(request), event_type=event_type, quantity=quantity)
-                except ProblemError as error:
-                    return render_problem(request, error)
+                # Set on the response, also on that to an error which the handler raises: that request was counted too.
+                request.parser_context["view"].headers.update(headers)
+                return view(*args, **kwargs)
+            try:
+                headers = admit(_with_key(request), event_type=event_type, quantity=quantity)
+            except ProblemError as error:
+                return render_problem(request, error)
             response = view(*args, **kwargs)
             for name, value in headers.items():
                 response[name] = value

@@ -53,6 +53,15 @@ def test_a_length_out_of_bounds_is_refused(alice: Api, length: str) -> None:
     assert problem["errors"][0]["pointer"] == "/len"
 
 
+def test_a_refused_request_that_was_counted_says_what_is_left(alice: Api, acme: Tenant) -> None:
+    put_on_plan(acme, timezone.now(), quota_of("10"))
+    for response in (alice.get("/demo/random/strings", {"len": "x"}), alice.post("/demo/data", raw=b"{")):
+        assert response.status_code in (400, 422)
+        assert '"quota";q=10' in response["RateLimit-Policy"]
+        assert '"quota";r=' in response["RateLimit"]
+    assert len(metered(acme)) == 2
+
+
 @pytest.mark.parametrize("length", ["1", "1000"])
 def test_the_bounds_themselves_are_allowed(alice: Api, length: str) -> None:
     assert len(body_of(alice.get("/demo/random/strings", {"len": length}))["data"]) == int(length)
