@@ -22,7 +22,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from metering.selectors.catalog import forget_catalog
 from metering.selectors.limits import forget_limits
 from metering.services.partitions import forget_seen_partitions
-from tests.postgres_plugin import RUN_DIR_VARIABLE, database_url, drop_database, template_name
+from tests.postgres_plugin import RUN_DIR_VARIABLE, database_name, database_url
 
 LEDGER_TABLES = ("event", "event_identity", "event_void", "usage_hour", "usage_day", "limit_counter", "limit_bucket")
 TRUNCATING_FIXTURES = frozenset({"transactional_db", "live_server"})
@@ -40,19 +40,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(
-    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker
-) -> Iterator[None]:
+def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Replace pytest-django's: clone the run's template where several workers need a database each."""
     run_dir = Path(os.environ[RUN_DIR_VARIABLE])
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
     with django_db_blocker.unblock():
         with one_worker_at_a_time(run_dir):
-            if "PYTEST_XDIST_WORKER" in os.environ:
+            if worker:
                 connection.settings_dict["TEST"]["TEMPLATE"] = template_built_once(run_dir)
+            connection.settings_dict["TEST"]["NAME"] = database_name(run_dir, worker or "alone")
             setup_databases(verbosity=0, interactive=False)
         yield
-        connection.close()
-        drop_database(os.environ["DATABASE_URL"], connection.settings_dict["NAME"])
+        connection.close()  # the run's databases are dropped together at its end
 
 
 @contextmanager
@@ -63,7 +62,7 @@ def one_worker_at_a_time(run_dir: Path) -> Iterator[None]:
 
 
 def template_built_once(run_dir: Path) -> str:
-    name = template_name(run_dir)
+    name = database_name(run_dir, "template")
     marker = run_dir / "template.built"
     if not marker.exists():
         build_template(connection, name)
@@ -72,12 +71,11 @@ def template_built_once(run_dir: Path) -> str:
 
 
 def build_template(connection: BaseDatabaseWrapper, name: str) -> None:
-    original, own_test_name = connection.settings_dict["NAME"], connection.settings_dict["TEST"]["NAME"]
+    original = connection.settings_dict["NAME"]
     connection.settings_dict["TEST"]["NAME"] = name
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     connection.close()  # a template may not be in use
     settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = original
-    connection.settings_dict["TEST"]["NAME"] = own_test_name
 
 
 @pytest.fixture(autouse=True)

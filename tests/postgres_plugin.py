@@ -61,7 +61,7 @@ class TestRun:
         if self.cluster:
             self.cluster.stop("immediate")
         else:
-            drop_database(os.environ["DATABASE_URL"], template_name(self.directory))
+            drop_databases(os.environ["DATABASE_URL"], of_run=self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
         os.close(self.lock)
         self.environment.undo()
@@ -72,9 +72,9 @@ def cluster_in(directory: Path) -> EmbeddedPostgres:
     return EmbeddedPostgres(data_dir=directory / "postgres", is_durable=False)
 
 
-def template_name(run_dir: Path) -> str:
-    """The migrated database that each worker of this run clones."""
-    return f"test_template_{run_dir.name.removeprefix(RUN_PREFIX)}"
+def database_name(run_dir: Path, purpose: str) -> str:
+    """A database of this run: two runs on one server do not meet."""
+    return f"test_{run_dir.name.removeprefix(RUN_PREFIX)}_{purpose}"
 
 
 def database_url(connection_settings: Mapping[str, Any]) -> str:
@@ -89,10 +89,14 @@ def database_url(connection_settings: Mapping[str, Any]) -> str:
     return f"postgres://{user}:{password}@{network}/{quote(connection_settings['NAME'], safe='')}{parameters}"
 
 
-def drop_database(url: str, name: str) -> None:
-    """Drop one database, with whoever is still connected to it."""
+def drop_databases(url: str, *, of_run: Path) -> None:
+    """Drop what a run made on a server that it was given, with whoever is still connected to it."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        found = connection.execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [database_name(of_run, "")]
+        ).fetchall()
+        for (name,) in found:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def remove_dead_runs() -> None:
@@ -101,6 +105,8 @@ def remove_dead_runs() -> None:
         with contextlib.suppress(OSError), (directory / "alive.lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             cluster_in(directory).stop("immediate")
+            if url := os.environ.get("DATABASE_URL"):
+                drop_databases(url, of_run=directory)
             shutil.rmtree(directory, ignore_errors=True)
 
 
