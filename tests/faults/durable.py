@@ -13,7 +13,7 @@ from metering.domain.ledger import Ledger
 
 DATABASE = "countinghouse"
 POLL_SECONDS = 0.002
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 SLOTS_MAX = 64
 INGEST_RUNNING = """
 SELECT count(*) FROM pg_stat_activity
