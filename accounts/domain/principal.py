@@ -40,6 +40,12 @@ class Principal:
     throttle_burst: int | None
     quota: Decimal | None
     tenant: TenantFacts | None
+    family_id: UUID | None = None
+
+    @property
+    def limits_id(self) -> UUID:
+        """Under which its own limits are counted: a key and its successors by rotation share them."""
+        return self.family_id or self.key_id
 
     @property
     def is_live(self) -> bool:

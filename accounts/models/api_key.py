@@ -35,6 +35,11 @@ class ApiKey(models.Model):
     rotated_from = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="rotated_to"
     )
+    family_id = models.UUIDField(
+        null=True,
+        editable=False,
+        help_text="The first key of a line of rotations, which share limits; empty in the first.",
+    )
     created_at = models.DateTimeField(editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)

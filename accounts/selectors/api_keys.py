@@ -4,6 +4,7 @@
 kept in the process for 0.9 s. So a revocation is effective in every process within a second, without messages between them.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -60,6 +61,7 @@ def principal_of_key(key: ApiKey) -> Principal:
         throttle_burst=key.throttle_burst,
         quota=key.quota,
         tenant=None if key.tenant is None else facts_of(key.tenant),
+        family_id=key.family_id,
     )
 
 
@@ -74,6 +76,15 @@ def key_of_tenant(*, tenant_id: UUID, key_id: UUID) -> ApiKey:
     if key is None:
         raise NotFoundError
     return key
+
+
+def key_ids_of_families(*, tenant_id: UUID, family_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+    """Return the keys of each line of rotations, by the id of its first key."""
+    members: dict[UUID, list[UUID]] = {family_id: [family_id] for family_id in family_ids}
+    successors = ApiKey.objects.of_tenant(tenant_id).filter(family_id__in=family_ids)
+    for family_id, key_id in successors.values_list("family_id", "id"):
+        members[family_id].append(key_id)
+    return members
 
 
 def key_ids_named(*, tenant_id: UUID, name: str) -> list[UUID]:

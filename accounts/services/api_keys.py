@@ -1,6 +1,7 @@
 """Making, rotating and revoking keys. The secret is returned once, and nothing of it is kept but its digest.
 
-A key that makes or rotates keys gives none more than it has: no scope that it lacks, no wider network, no later end.
+A key that makes or rotates keys gives none more than it has: no scope that it lacks, no wider network, no later end, no wider
+limit. Successors by rotation share the limits of the first key of their line, so that a new key is no new allowance.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from django.db import transaction
@@ -41,6 +42,7 @@ GRACE_MAX: Final = timedelta(days=30)
 THROTTLE_MAX: Final = 1_000_000
 QUOTA_MAX: Final = Decimal(10) ** 11
 QUOTA_PLACES: Final = 9
+Limit = TypeVar("Limit", int, Decimal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,7 @@ def _store(
         quota=terms.quota,
         created_by_id=actor.user_id,
         rotated_from=rotated_from,
+        family_id=None if rotated_from is None else rotated_from.family_id or rotated_from.id,
         created_at=as_of,
         expires_at=terms.expires_at,
     )
@@ -259,7 +262,7 @@ def _is_quota(quota: Decimal) -> bool:
 
 
 def _within(grantor: Principal, kind: KeyKind, terms: _Terms) -> _Terms:
-    """Return the terms, with the grantor's own network and end where none are asked for. Raises `WiderThanOwnError`.
+    """Return the terms, with the grantor's own network, end and limits where none are asked for. Raises `WiderThanOwnError`.
 
     The operator's provisioning sits in a network of its own, so of a service key only the scopes count,
     and with the scope `operator` it may give any.
@@ -279,15 +282,25 @@ def _within(grantor: Principal, kind: KeyKind, terms: _Terms) -> _Terms:
     expires_at = terms.expires_at or grantor.expires_at
     if expires_at is not None and grantor.expires_at is not None and expires_at > grantor.expires_at:
         raise WiderThanOwnError("The key that asks expires earlier.")
+    rate = _at_most(terms.throttle_rate, grantor.throttle_rate)
+    burst = _at_most(terms.throttle_burst, grantor.throttle_burst)
+    quota = _at_most(terms.quota, grantor.quota)
     return _Terms(
         name=terms.name,
         scopes=terms.scopes,
         allowed_cidrs=cidrs,
         expires_at=expires_at,
-        throttle_rate=terms.throttle_rate,
-        throttle_burst=terms.throttle_burst,
-        quota=terms.quota,
+        throttle_rate=rate,
+        throttle_burst=burst,
+        quota=quota,
     )
+
+
+def _at_most(asked: Limit | None, own: Limit | None) -> Limit | None:
+    """Return the limit that was asked for, and the grantor's own where none was. Raises `WiderThanOwnError`."""
+    if asked is not None and own is not None and asked > own:
+        raise WiderThanOwnError("The key that asks has a narrower limit itself.")
+    return own if asked is None else asked
 
 
 def _is_inside(cidr: str, others: tuple[str, ...]) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from accounts.domain.principal import Principal, TenantFacts
+from accounts.selectors.api_keys import key_ids_of_families
 from metering.domain.ledger import TENANT_SCOPE, CounterKey, Ledger
 from metering.domain.limit_policy import LimitPolicy, Quota, Throttle
 from metering.domain.periods import Period, local_day
@@ -31,9 +32,10 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 USED = """
 SELECT q.position, coalesce(sum(u.quantity), 0)
-FROM jsonb_to_recordset(%(counters)s::jsonb) AS q(position int, scope_id uuid, meter_id bigint, first_day date, last_day date)
+FROM jsonb_to_recordset(%(counters)s::jsonb) AS q(
+    position int, meter_id bigint, first_day date, last_day date, api_keys jsonb)
 LEFT JOIN usage_day AS u ON u.tenant_id = %(tenant_id)s::uuid AND u.is_live = %(is_live)s AND u.meter_id = q.meter_id
-    AND u.day BETWEEN q.first_day AND q.last_day AND (q.scope_id = %(tenant_scope)s::uuid OR u.api_key_id = q.scope_id)
+    AND u.day BETWEEN q.first_day AND q.last_day AND (q.api_keys IS NULL OR q.api_keys ? u.api_key_id::text)
 GROUP BY q.position
 """
 
@@ -97,10 +99,12 @@ def forget_limits() -> None:
 def used_of(ledger: Ledger, counters: Iterable[CounterKey]) -> dict[CounterKey, Decimal]:
     """What the ledger's daily usage says of each counter. Exact beside running ingest while the ledger is locked."""
     keys = tuple(counters)
+    lines = {key.scope_id for key in keys if key.scope_id != TENANT_SCOPE}
+    members = key_ids_of_families(tenant_id=ledger.tenant_id, family_ids=lines) if lines else {}
     asked = [
         {
             "position": position,
-            "scope_id": key.scope_id,
+            "api_keys": members.get(key.scope_id),
             "meter_id": key.meter_id,
             "first_day": local_day(key.period_start, ledger.time_zone),
             "last_day": local_day(key.period_end - _MICROSECOND, ledger.time_zone),
@@ -112,7 +116,6 @@ def used_of(ledger: Ledger, counters: Iterable[CounterKey]) -> dict[CounterKey, 
         {
             "tenant_id": ledger.tenant_id,
             "is_live": ledger.is_live,
-            "tenant_scope": TENANT_SCOPE,
             "counters": ENCODER.encode(asked).decode(),
         },
     )
@@ -160,7 +163,7 @@ def _quota_name(meter_code: str, period: Period) -> str:
 
 
 def _throttles_of_key(principal: Principal) -> tuple[Throttle, ...]:
-    return _throttles(KEY_THROTTLE_NAME, principal.key_id, principal.throttle_rate, principal.throttle_burst)
+    return _throttles(KEY_THROTTLE_NAME, principal.limits_id, principal.throttle_rate, principal.throttle_burst)
 
 
 def _throttles(name: str, scope_id: UUID, rate: int | None, burst: int | None) -> tuple[Throttle, ...]:
@@ -176,7 +179,7 @@ def _quotas_of_key(principal: Principal) -> tuple[Quota, ...]:
     return tuple(
         Quota(
             name=KEY_QUOTA_NAME,
-            scope_id=principal.key_id,
+            scope_id=principal.limits_id,
             meter_id=rule.id,
             meter_code=rule.code,
             period=Period.MONTH,

@@ -189,3 +189,14 @@ def test_of_a_service_key_only_the_scopes_bound_what_it_gives(acme: Tenant, make
 def test_a_grace_has_bounds(acme_key: CreatedKey, now: datetime, grace: timedelta) -> None:
     with pytest.raises(InvalidFieldsError):
         rotate_api_key(key=acme_key.key, grace=grace, actor=SYSTEM, as_of=now)
+
+
+def test_a_limited_key_makes_no_wider_one(acme: Tenant, make_key: KeyMaker, now: datetime) -> None:
+    bound = principal_with(make_key(acme, throttle_rate=5, throttle_burst=9, quota=Decimal(10)), now)
+    for wider in ({"quota": Decimal(11)}, {"throttle_rate": 6, "throttle_burst": 9}):
+        with pytest.raises(WiderThanOwnError):
+            make_key(acme, granted_by=bound, **wider)
+    made = make_key(acme, granted_by=bound, quota=Decimal(4)).key
+    assert (made.throttle_rate, made.throttle_burst, made.quota) == (5, 9, 4)
+    with pytest.raises(WiderThanOwnError):
+        rotate_api_key(key=make_key(acme).key, grace=timedelta(0), actor=SYSTEM, as_of=now, granted_by=bound)
