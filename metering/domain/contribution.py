@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from metering.domain.canonical import PropertyValue, decimal_text
 
-# In SQL: `properties->>name ~ '^-?[0-9]{1,20}(\.[0-9]{1,9})?$'`.
-NUMERIC_TEXT_PATTERN: Final = r"-?[0-9]{1,20}(\.[0-9]{1,9})?"
+# In SQL: `properties->>name ~ '^[0-9]{1,20}(\.[0-9]{1,9})?$'`.
+NUMERIC_TEXT_PATTERN: Final = r"[0-9]{1,20}(\.[0-9]{1,9})?"
 _NUMERIC_TEXT: Final = re.compile(NUMERIC_TEXT_PATTERN, re.ASCII)
 _ONE: Final = Decimal(1)
 _NOTHING: Final = Decimal(0)
@@ -87,12 +87,12 @@ def text_of(value: PropertyValue) -> str | None:
 
 
 def numeric_value(value: PropertyValue) -> Decimal:
-    """Return what SUM adds for a property: its number, or 0 where it is none."""
+    """Return what SUM adds for a property: its number, or 0 where it is none. Usage falls by a void only, so below 0 is 0."""
     if isinstance(value, str):
         return Decimal(value) if _NUMERIC_TEXT.fullmatch(value) else _NOTHING
     if value is None or isinstance(value, bool):
         return _NOTHING
-    return Decimal(value)
+    return max(Decimal(value), _NOTHING)
 
 
 def _measured(rule: MeterRule, quantity: Decimal, properties: Mapping[str, PropertyValue]) -> Decimal:

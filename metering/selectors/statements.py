@@ -39,9 +39,10 @@ contribution AS MATERIALIZED (
         CASE
             WHEN m.aggregation = 'count' THEN 1
             WHEN m.value_property = '' THEN e.quantity
-            WHEN jsonb_typeof(e.properties -> m.value_property) = 'number' THEN (e.properties ->> m.value_property)::numeric
+            WHEN jsonb_typeof(e.properties -> m.value_property) = 'number'
+                THEN greatest((e.properties ->> m.value_property)::numeric, 0)
             WHEN jsonb_typeof(e.properties -> m.value_property) = 'string'
-                AND e.properties ->> m.value_property ~ '^-?[0-9]{{1,20}}(\\.[0-9]{{1,9}})?$'
+                AND e.properties ->> m.value_property ~ '^[0-9]{{1,20}}(\\.[0-9]{{1,9}})?$'
                 THEN (e.properties ->> m.value_property)::numeric
             ELSE 0
         END AS quantity,

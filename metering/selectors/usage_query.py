@@ -144,8 +144,8 @@ def _contributed_quantity(meter: MeterRule) -> str:
     return (
         "CASE WHEN jsonb_typeof(e.properties -> %(value_property)s) = 'number'"
         " OR jsonb_typeof(e.properties -> %(value_property)s) = 'string'"
-        " AND e.properties ->> %(value_property)s ~ '^-?[0-9]{1,20}(\\.[0-9]{1,9})?$'"
-        " THEN (e.properties ->> %(value_property)s)::numeric ELSE 0 END"
+        " AND e.properties ->> %(value_property)s ~ '^[0-9]{1,20}(\\.[0-9]{1,9})?$'"
+        " THEN greatest((e.properties ->> %(value_property)s)::numeric, 0) ELSE 0 END"
     )
 
 

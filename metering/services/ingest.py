@@ -76,7 +76,7 @@ def ingest_events(
     Outside of a transaction the events are on disk when this returns. Raises Django's database errors, after which
     nothing of this call is stored; calling again with the same events is always safe.
     """
-    first_by_key, repeated, clashing = _first_of_each(events)
+    first_by_key, others = _first_of_each(events)
     if not first_by_key:
         return IngestResult(accepted=(), duplicates=(), conflicts=())
     months = _months_of(first_by_key.values())
@@ -94,14 +94,20 @@ def ingest_events(
         "counters": counters_parameter(counters),
     }
     refused = dict(_run_with_partitions(parameters, months))
-    younger = [event for event in first_by_key.values() if refused.get(event.index, False) is None]
-    if younger:
-        refused |= _compare_with_known(ledger, younger)
-    duplicates = [*repeated, *(index for index, is_same in refused.items() if is_same)]
-    conflicts = [*clashing, *(index for index, is_same in refused.items() if not is_same)]
-    accepted = (event.index for event in first_by_key.values() if event.index not in refused)
+    accepted = tuple(event.index for event in first_by_key.values() if event.index not in refused)
+    unsure = [event for event in first_by_key.values() if refused.get(event.index, False) is None]
+    for event in others:
+        first = first_by_key[event.key]
+        if first.index in refused:
+            unsure.append(event)
+        else:
+            refused[event.index] = first.content_hash == event.content_hash
+    if unsure:
+        refused |= _compare_with_known(ledger, unsure)
     return IngestResult(
-        accepted=tuple(accepted), duplicates=tuple(sorted(duplicates)), conflicts=tuple(sorted(conflicts))
+        accepted=accepted,
+        duplicates=tuple(sorted(index for index, is_same in refused.items() if is_same)),
+        conflicts=tuple(sorted(index for index, is_same in refused.items() if not is_same)),
     )
 
 
@@ -133,16 +139,11 @@ def _run(parameters: dict[str, object]) -> list[tuple[int, bool | None]]:
     return [(n, is_same) for n, is_same in fetch_all(INGEST, parameters)]
 
 
-def _first_of_each(events: Iterable[ParsedEvent]) -> tuple[dict[bytes, ParsedEvent], list[int], list[int]]:
-    """The first event of each identity within the call, and the indexes of its repetitions and of its contradictions."""
+def _first_of_each(events: Iterable[ParsedEvent]) -> tuple[dict[bytes, ParsedEvent], list[ParsedEvent]]:
+    """The first event of each identity within the call, and those that come with the same identity after it."""
     first_by_key: dict[bytes, ParsedEvent] = {}
-    repeated: list[int] = []
-    clashing: list[int] = []
-    for event in events:
-        first = first_by_key.setdefault(event.key, event)
-        if first is not event:
-            (repeated if first.content_hash == event.content_hash else clashing).append(event.index)
-    return first_by_key, repeated, clashing
+    others = [event for event in events if first_by_key.setdefault(event.key, event) is not event]
+    return first_by_key, others
 
 
 def _months_of(events: Iterable[ParsedEvent]) -> set[date]:

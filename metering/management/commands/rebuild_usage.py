@@ -3,8 +3,11 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.utils import timezone
 
 from metering.selectors.ledgers import ledgers
+from metering.services.limits.counting import forget_counters
 from metering.services.rebuild import rebuild_usage
 
 
@@ -29,7 +32,9 @@ class Command(BaseCommand):
         if slugs and len({ledger.tenant_id for ledger in chosen}) != len(set(slugs)):
             raise CommandError("There is no tenant of one of these names.")
         for number, ledger in enumerate(chosen, start=1):
-            rebuilt = rebuild_usage(ledger=ledger)
+            with transaction.atomic():
+                rebuilt = rebuild_usage(ledger=ledger)
+                forget_counters(ledger=ledger, as_of=timezone.now())
             half = "live" if ledger.is_live else "test"
             self.stdout.write(
                 f"{number}/{len(chosen)} {ledger.tenant_id} {half}: {rebuilt.hours} hours, {rebuilt.days} days"

@@ -72,6 +72,18 @@ def test_an_id_may_come_twice_in_one_batch(ledger: Ledger, events: Parse) -> Non
     assert hours()[0][1] == 2
 
 
+def test_a_repetition_in_a_batch_is_judged_by_what_is_stored(ledger: Ledger, events: Parse) -> None:
+    ingest(ledger, events({"id": "a"}))
+    result = ingest(ledger, events({"id": "a", "quantity": 2}, {"id": "a"}, {"id": "a", "quantity": 2}))
+    assert result == IngestResult(accepted=(), duplicates=(1,), conflicts=(0, 2))
+
+
+@pytest.mark.parametrize("length", [-5, "-5", "-0.5"])
+def test_only_a_void_lowers_usage(ledger: Ledger, events: Parse, length: object) -> None:
+    ingest(ledger, events({"id": "a", "properties": {"response_length": length}}))
+    assert hours("api_bytes")[0][1:] == (0, 1)
+
+
 def test_a_retry_without_a_time_is_the_same_event_in_a_later_month(
     ledger: Ledger, events: Parse, now: datetime
 ) -> None:
