@@ -45,6 +45,7 @@ FORMS: Mapping[str, dict[str, str]] = {
 }
 Query = Mapping[str, str]
 NO_QUERY: Query = {}
+PROGRAM = Client()  # one for all: each new one loads the middleware again
 
 
 @pytest.fixture
@@ -148,7 +149,7 @@ def test_a_tenants_key_is_no_operators(acme: Estate, rival: Estate) -> None:
 def test_without_a_key_the_api_says_nothing(acme: Estate) -> None:
     for route in routes_of(Room.OWN_TENANT, Room.TENANT_OBJECT, Room.OPERATOR):
         for method in sorted(route.methods):
-            response = ask(Client(), method, address(route, acme), "{}", content_type="application/json", query={})
+            response = ask(PROGRAM, method, address(route, acme), "{}", content_type="application/json", query={})
             assert response.status_code == 401, (method, route.path, response.status_code)
 
 
@@ -199,7 +200,7 @@ def test_another_tenants_member_finds_nothing_of_the_first_below_his_own_slug(ac
 def test_somebody_who_is_not_signed_in_is_asked_to(acme: Estate) -> None:
     for route in routes_of(Room.TENANT_PAGE):
         for method in ("POST", "GET"):
-            response = visit(Client(), route, method, slug=acme.tenant.slug, target=acme)
+            response = visit(PROGRAM, route, method, slug=acme.tenant.slug, target=acme)
             assert response.status_code in {302, NOT_ALLOWED}, (method, route.path)
             assert response.status_code == NOT_ALLOWED or response.location.startswith("/accounts/login/")
 
@@ -250,7 +251,7 @@ def call_api(route: Route, method: str, *, caller: Estate, target: Estate, query
     body = BODIES.get(route.path, lambda _: {})(target)  # type: ignore[no-untyped-call] # a lambda has no types
     headers = {"X-Tenant": target.tenant.slug, "X-Http-Method-Override": "GET", "Idempotency-Key": str(uuid4())}
     return ask(
-        Client(),
+        PROGRAM,
         method,
         address(route, target),
         json.dumps(body) if method in {"POST", "PUT", "PATCH"} else "",

@@ -75,7 +75,7 @@ HOSTILE_BODIES: Mapping[str, bytes] = {
     "deep arrays": b"[" * 100_000,
     "deep closed arrays": b"[" * 50_000 + b"]" * 50_000,
     "deep objects": b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
-    "many members": b"{" + b",".join(b'"m%d":%d' % (n, n) for n in range(20_000)) + b"}",
+    "many members": b"{" + b",".join(b'"m%d":%d' % (n, n) for n in range(5_000)) + b"}",
     "one member often": b"{" + b",".join([b'"id":"a"'] * 10_000) + b"}",
     "an empty batch": b'{"events": []}',
     "a batch of nothing": b'{"events": [null, 1, "a", [], {}]}',
@@ -98,6 +98,7 @@ HOSTILE_ENCODINGS: Mapping[str, tuple[bytes, str, str]] = {
     "a type that is no type": (b"{}", "/;;=\x01", ""),
     "an absurdly long type": (b"{}", "application/json;" + "a=b;" * 5000, ""),
 }  # fmt: skip
+PROGRAM = Client(raise_request_exception=False)  # one for all: each new one loads the middleware again
 OPERATOR_SECRETS: list[str] = []  # of the test that runs
 
 
@@ -203,9 +204,8 @@ def ask(
         "Authorization": f"Bearer {secret}",
         **({"Content-Encoding": encoding} if encoding else {}),
     }
-    client = Client(raise_request_exception=False)
     with transaction.atomic():
-        response = client.generic(method, address(route, estate), body, content_type=content_type, headers=sent)
+        response = PROGRAM.generic(method, address(route, estate), body, content_type=content_type, headers=sent)
         transaction.set_rollback(True)
     return f"{method} {route.path} {body[:120]!r} {content_type[:60]} {encoding}", response
 
