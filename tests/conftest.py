@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -27,6 +28,12 @@ from tests.postgres_plugin import RUN_DIR_VARIABLE, database_name, database_url
 LEDGER_TABLES = ("event", "event_identity", "event_void", "usage_hour", "usage_day", "limit_counter", "limit_bucket")
 TRUNCATING_FIXTURES = frozenset({"transactional_db", "live_server"})
 DATABASE_FIXTURES = TRUNCATING_FIXTURES | {"db"}
+
+# A busy machine is no reason to fail. Whether a change may be taken in depends on the change, not on luck: new examples are
+# looked for where people work.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

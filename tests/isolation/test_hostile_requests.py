@@ -47,7 +47,7 @@ PROBLEM = {
             "items": {
                 "type": "object",
                 "required": ["pointer", "code", "detail"],
-                "properties": {"pointer": {"type": "string", "pattern": "^(/.*)?$"}, "code": {"type": "string"}},
+                "properties": {"pointer": {"type": "string", "pattern": "^(/|$)"}, "code": {"type": "string"}},
             },
         },
     },
