@@ -402,15 +402,15 @@ def test_a_page_is_one_statement_however_many_rows_it_has(
 def test_a_database_that_is_down_is_503_and_loses_nothing(alice: Api, acme_ledger: Ledger) -> None:
     assert alice.post("/events", call("before")).status_code == 201
     settings = connection.settings_dict
-    host = settings["OPTIONS"].get("host", settings["HOST"])
+    host, options = settings["HOST"], settings["OPTIONS"]
     connection.close()
-    settings["OPTIONS"]["host"] = "/nonexistent"
+    settings["HOST"], settings["OPTIONS"] = "/nonexistent", {**options, "host": "/nonexistent"}
     try:
         for response in (alice.post("/events", call("during")), alice.get("/events"), alice.get("/usage/monthly")):
             assert problem_of(response, 503)["code"] == "store_unavailable"
             assert int(response["Retry-After"]) >= 1
     finally:
-        settings["OPTIONS"]["host"] = host
+        settings["HOST"], settings["OPTIONS"] = host, options
         connection.close()
     assert alice.post("/events", call("during")).status_code == 201
     assert ids_in(acme_ledger) == {"before", "during"}

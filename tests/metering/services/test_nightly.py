@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
 from accounts.models import JobOutcome, JobRun, Tenant
 from metering.domain.ledger import TENANT_SCOPE
@@ -88,7 +89,8 @@ def store_counter(alice: Tenant, *, used: int, period_start: datetime) -> None:
         )  # fmt: skip
 
 
-def test_a_limit_that_differs_is_set_right_and_told(alice: Tenant) -> None:
+def test_a_limit_that_differs_is_set_right_and_told(alice: Tenant, settings: Settings) -> None:
+    settings.REDIS_URL = ""  # the counter that differs is planted in PostgreSQL
     today = datetime(2026, 3, 10, tzinfo=UTC)
     store_counter(alice, used=5, period_start=today)
     store_counter(alice, used=5, period_start=today - timedelta(days=3))
