@@ -13,7 +13,25 @@ from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import errors, sql
 
-APPEND_ONLY_TABLES = ("event", "event_identity", "event_void", "accounts_auditentry")
+APPEND_ONLY_TABLES = (
+    "event",
+    "event_identity",
+    "event_void",
+    "accounts_auditentry",
+    "billing_planversion",
+    "billing_price",
+    "billing_subscriptionphase",
+    "billing_invoiceline",
+    "billing_invoicedocument",
+    "billing_creditnote",
+    "billing_storedfile",
+    "billing_documentfile",
+    "billing_payment",
+    "billing_outboxevent",
+    "billing_thresholdalert",
+)
+# Rows that change their state and never go away.
+KEPT_TABLES = ("billing_invoice", "billing_subscription", "billing_numberseries", "billing_stripeinboxevent")
 # Made by SQL in the first migrations, and called by the application where it needs a right that it has not.
 OWNER_FUNCTIONS = ("ledger_ensure_event_partition(date)",)
 MIGRATION_LOCK = 7310468201
@@ -91,6 +109,8 @@ def grant_rights(connection: BaseDatabaseWrapper) -> None:
         cursor.execute(sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {}").format(ordinary, role))
         cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(history, role))
         cursor.execute(sql.SQL("GRANT SELECT, INSERT ON {} TO {}").format(history, role))
+        kept = sql.SQL(", ").join(sql.Identifier(name) for name in tables if name in KEPT_TABLES)
+        cursor.execute(sql.SQL("REVOKE DELETE, TRUNCATE ON {} FROM {}").format(kept, role))
         for function in OWNER_FUNCTIONS:
             cursor.execute(sql.SQL("REVOKE ALL ON FUNCTION {} FROM PUBLIC").format(sql.SQL(function)))
             cursor.execute(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.SQL(function), role))

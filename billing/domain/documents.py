@@ -1,0 +1,124 @@
+"""What a finalized invoice and a credit note say: a snapshot in plain values, from which alone every rendering is made."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from accounts.domain.plain import plain_decimal, plain_instant
+from billing.domain.invoicing import ComputedInvoice, LineDraft
+from billing.domain.money import currency_digits
+from metering.domain.periods import Span, local_day
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+ISSUER_FIELDS: Final = (
+    "legal_name", "address_line1", "address_line2", "postal_code", "city", "country", "tax_id", "registration", "email", "phone",
+    "website", "bank_account", "footer",
+)  # fmt: skip
+CUSTOMER_FIELDS: Final = (
+    "name", "slug", "legal_name", "billing_email", "address_line1", "address_line2", "postal_code", "city", "region", "country",
+    "tax_id",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What stands above the lines. `issuer` and `customer` map the names of ISSUER_FIELDS and CUSTOMER_FIELDS to texts."""
+
+    number: str
+    issued_on: date
+    due_on: date
+    payment_days: int
+    payment_url: str
+    issuer: Mapping[str, str]
+    customer: Mapping[str, str]
+
+
+def invoice_content(heading: Heading, computed: ComputedInvoice) -> dict[str, object]:
+    """The whole content of an invoice. Amounts are minor units, rates and quantities texts, days ISO dates with the last day included."""
+    state, tax = computed.state, computed.tax
+    first, last = days_of(state.covered, state.time_zone)
+    return {
+        "kind": "invoice",
+        "number": heading.number,
+        "currency": state.currency,
+        "digits": currency_digits(state.currency),
+        "issued_on": heading.issued_on.isoformat(),
+        "due_on": heading.due_on.isoformat(),
+        "payment_days": heading.payment_days,
+        "payment_url": heading.payment_url,
+        "time_zone": state.time_zone,
+        "period": {"first_day": first, "last_day": last, **_instants(state.covered)},
+        "issuer": dict(heading.issuer),
+        "customer": dict(heading.customer),
+        "lines": lines_content(computed.lines, state.time_zone),
+        "subtotal_minor": computed.subtotal_minor,
+        "taxes": [
+            {
+                "name": tax.name,
+                "percent": plain_decimal(tax.percent),
+                "treatment": tax.treatment.value,
+                "note": tax.note,
+                "base_minor": computed.subtotal_minor,
+                "amount_minor": computed.tax_minor,
+            }
+        ],
+        "tax_minor": computed.tax_minor,
+        "total_minor": computed.total_minor,
+    }
+
+
+def lines_content(lines: Sequence[LineDraft], time_zone: str) -> list[dict[str, object]]:
+    """Lines as a document says them; positions count from 1."""
+    content = []
+    for position, line in enumerate(lines, start=1):
+        first, last = days_of(line.period, time_zone)
+        content.append(
+            {
+                "position": position,
+                "kind": line.kind,
+                "description": line.description,
+                "period": {"first_day": first, "last_day": last, **_instants(line.period)},
+                "quantity": plain_decimal(line.quantity),
+                "unit": line.unit,
+                "amount_minor": line.amount_minor,
+                "explanation": dict(line.explanation),
+            }
+        )
+    return content
+
+
+def credit_note_content(
+    invoice_content: Mapping[str, object], *, number: str, issued_on: date, reason: str
+) -> dict[str, object]:
+    """The content of a credit note that takes back the whole invoice: the invoice's own, under the note's number."""
+    return {
+        **invoice_content,
+        "kind": "credit_note",
+        "number": number,
+        "invoice_number": invoice_content["number"],
+        "invoice_issued_on": invoice_content["issued_on"],
+        "issued_on": issued_on.isoformat(),
+        "due_on": None,
+        "reason": reason,
+        "payment_url": "",
+    }
+
+
+def digest_of_content(content: Mapping[str, object]) -> str:
+    """The SHA-256 of a content, as 64 hexadecimal digits; the order of names does not matter."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def days_of(span: Span, time_zone: str) -> tuple[str, str]:
+    """The first and the last day of a span, as ISO dates; an empty span has one day."""
+    first = local_day(span.start, time_zone)
+    last = local_day(max(span.start, span.end - _MICROSECOND), time_zone)
+    return first.isoformat(), last.isoformat()
+
+
+def _instants(span: Span) -> dict[str, str]:
+    return {"start": plain_instant(span.start), "end": plain_instant(span.end)}

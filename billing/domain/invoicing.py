@@ -1,0 +1,356 @@
+"""What an invoice says, computed from a subscription's state, its usage and what was invoiced before. Pure; `docs/algorithms/invoicing.md`.
+
+At boundary *k* of a subscription its invoice has the usage of period *k* - 1 (one line for each phase and meter), the shares of
+fees where the plan changed meanwhile, corrections of usage that was invoiced before, and the fee of period *k* in advance.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
+from typing import Final
+from uuid import UUID
+
+from accounts.domain.plain import plain_decimal, plain_instant
+from billing.domain.money import AMOUNT_MINOR_MAX
+from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
+from billing.domain.prices import PriceKind
+from billing.domain.proration import Share, remaining_share
+from billing.domain.rating import rate
+from billing.domain.tax import TaxDecision
+from billing.errors import UnbillableError
+from metering.domain.periods import Span, anchored_span, local_day
+
+USAGE: Final = "usage"
+RECURRING: Final = "recurring"
+PRORATION: Final = "proration"
+ADJUSTMENT: Final = "adjustment"
+CARRY: Final = "carry"
+_ONE: Final = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """From `starts_at` on the subscription is on `version`."""
+
+    starts_at: datetime
+    version: SoldVersion
+
+
+@dataclass(frozen=True, slots=True)
+class BillingState:
+    """A subscription as its invoice at `boundary` needs it; `closes_at` is the boundary's instant, or when the subscription ended."""
+
+    subscription_id: UUID | None
+    tenant_id: UUID
+    currency: str
+    time_zone: str
+    anchor_at: datetime
+    boundary: int
+    closes_at: datetime
+    is_ending: bool
+    phases: tuple[Phase, ...]
+
+    @property
+    def closed(self) -> Span | None:
+        """The period of which usage is invoiced; none before the first."""
+        if not self.boundary:
+            return None
+        return Span(anchored_span(self.anchor_at, self.boundary - 1, self.time_zone).start, self.closes_at)
+
+    @property
+    def opened(self) -> Span | None:
+        """The period whose fee is invoiced in advance; none after the last."""
+        return None if self.is_ending else anchored_span(self.anchor_at, self.boundary, self.time_zone)
+
+    @property
+    def covered(self) -> Span:
+        """What the invoice is about, for its reader: the period that was closed, or the first one."""
+        return self.closed or self.opened or Span(self.closes_at, self.closes_at)
+
+    def version_at(self, instant: datetime) -> SoldVersion:
+        """The version that holds then; before the first phase, which may begin within the anchor's day, the first."""
+        begun = [phase for phase in self.phases if phase.starts_at <= instant]
+        return (begun[-1] if begun else self.phases[0]).version
+
+    def segments(self) -> list[tuple[SoldVersion, Span]]:
+        """The closed period, cut where the plan changed. Nothing before the first phase is billed."""
+        closed = self.closed
+        if closed is None:
+            return []
+        start = max(closed.start, self.phases[0].starts_at)
+        if start >= closed.end:
+            return []
+        changes = [phase.starts_at for phase in self.phases if start < phase.starts_at < closed.end]
+        borders = [start, *changes, closed.end]
+        return [(self.version_at(start), Span(start, end)) for start, end in pairwise(borders)]
+
+    def usage_wanted(self) -> list[tuple[SoldVersion, SoldPrice, Span]]:
+        """What has to be known of usage: one entry for each line to come."""
+        return [
+            (version, price, span) for version, span in self.segments() for price in version.usage_prices(self.currency)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A quantity in its meter's unit, and of how many events it is the sum."""
+
+    quantity: Decimal
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class InvoicedUsage:
+    """A usage line of a finalized invoice with all its corrections so far, and what the ledger says of its span now."""
+
+    line_id: int
+    number: str
+    plan_version_id: int
+    price: SoldPrice
+    span: Span
+    invoiced: Used
+    amount_minor: int
+    now: Used
+
+
+@dataclass(frozen=True, slots=True)
+class LineDraft:
+    """A line before it is stored."""
+
+    kind: str
+    description: str
+    period: Span
+    quantity: Decimal
+    amount_minor: int
+    explanation: Mapping[str, object]
+    plan_version_id: int | None = None
+    price_id: int | None = None
+    meter_id: int | None = None
+    adjusts_id: int | None = None
+    unit: str = ""
+    events: int | None = None
+
+    def canonical(self) -> list[object]:
+        """The line as its digest is taken of it."""
+        return [
+            self.kind,
+            self.description,
+            plain_instant(self.period.start),
+            plain_instant(self.period.end),
+            plain_decimal(self.quantity),
+            self.unit,
+            self.amount_minor,
+            self.events,
+            self.plan_version_id,
+            self.price_id,
+            self.meter_id,
+            self.adjusts_id,
+            self.explanation,
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedInvoice:
+    """An invoice as it would be now. `tax` is what holds for the tenant at this moment."""
+
+    state: BillingState
+    lines: tuple[LineDraft, ...]
+    tax: TaxDecision
+    subtotal_minor: int
+    tax_minor: int
+    lines_digest: str = field(default="")
+
+    @property
+    def total_minor(self) -> int:
+        """What is to be paid."""
+        return self.subtotal_minor + self.tax_minor
+
+    @property
+    def credit_left_minor(self) -> int:
+        """What is left in the customer's favour, for the next invoice."""
+        return sum(line.amount_minor for line in self.lines if line.kind == CARRY and line.amount_minor > 0)
+
+
+def compute_invoice(
+    state: BillingState,
+    *,
+    usage: Sequence[Used],
+    invoiced: Sequence[InvoicedUsage],
+    credit_minor: int,
+    tax: TaxDecision,
+) -> ComputedInvoice:
+    """Compute the invoice at the state's boundary.
+
+    `usage` answers `state.usage_wanted()` in its order; `credit_minor` is what the invoice before left in the customer's favour.
+    Raises `UnbillableError` where a person has to look.
+    """
+    lines = [
+        *_usage_lines(state, usage),
+        *_proration_lines(state),
+        *_adjustment_lines(state, invoiced),
+        *_fee_lines(state),
+    ]
+    if credit_minor:
+        lines.append(_carry(state, "Credit from the invoice before", -credit_minor))
+    subtotal = sum(line.amount_minor for line in lines)
+    if subtotal < 0:
+        lines.append(_carry(state, "Credit that goes to the next invoice", -subtotal))
+        subtotal = 0
+    if any(abs(line.amount_minor) > AMOUNT_MINOR_MAX for line in lines) or subtotal > AMOUNT_MINOR_MAX:
+        raise UnbillableError("absurd_amount", f"The invoice would come to {subtotal} minor units of {state.currency}.")
+    return ComputedInvoice(
+        state=state,
+        lines=tuple(lines),
+        tax=tax,
+        subtotal_minor=subtotal,
+        tax_minor=tax.amount_minor(subtotal, state.currency),
+        lines_digest=digest_of_lines(lines),
+    )
+
+
+def digest_of_lines(lines: Sequence[LineDraft]) -> str:
+    """The SHA-256 of lines in their order, as 64 hexadecimal digits."""
+    text = json.dumps([line.canonical() for line in lines], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _usage_lines(state: BillingState, usage: Sequence[Used]) -> list[LineDraft]:
+    lines = []
+    for (version, price, span), used in zip(state.usage_wanted(), usage, strict=True):
+        if used.quantity < 0:
+            raise UnbillableError("negative_usage", f"{price.meter_code} comes to {used.quantity} in this period.")
+        charge = rate(price.terms, used.quantity, state.currency)
+        lines.append(
+            LineDraft(
+                kind=USAGE,
+                description=f"{version.plan_name}: {price.meter_name}",
+                period=span,
+                quantity=used.quantity,
+                amount_minor=charge.amount_minor,
+                explanation=charge.explanation(),
+                plan_version_id=version.id,
+                price_id=price.id,
+                meter_id=price.meter_id,
+                unit=price.unit,
+                events=used.events,
+            )
+        )
+    return lines
+
+
+def _proration_lines(state: BillingState) -> list[LineDraft]:
+    """For each change within the closed period: the rest of the old fee back, the rest of the new one charged."""
+    closed = state.closed
+    if closed is None:
+        return []
+    whole = anchored_span(state.anchor_at, state.boundary - 1, state.time_zone)
+    lines = []
+    for (before, _), (after, span) in pairwise(state.segments()):
+        share = remaining_share(
+            period_starts_on=local_day(whole.start, state.time_zone),
+            period_ends_on=local_day(whole.end, state.time_zone),
+            changed_on=local_day(span.start, state.time_zone),
+        )
+        rest = Span(span.start, whole.end)
+        lines.append(_prorated(state, before, share, rest, sign=-1))
+        lines.append(_prorated(state, after, share, rest, sign=1))
+    return lines
+
+
+def _prorated(state: BillingState, version: SoldVersion, share: Share, rest: Span, *, sign: int) -> LineDraft:
+    price = _fee(state, version)
+    fee = fee_amount(price)
+    what = "Unused time on" if sign < 0 else "Remaining time on"
+    return LineDraft(
+        kind=PRORATION,
+        description=f"{what} {version.plan_name} ({share.days} of {share.days_in_period} days)",
+        period=rest,
+        quantity=_ONE,
+        amount_minor=sign * share.of(fee, state.currency),
+        explanation=share.explanation(fee, state.currency),
+        plan_version_id=version.id,
+        price_id=price.id,
+    )
+
+
+def _adjustment_lines(state: BillingState, invoiced: Sequence[InvoicedUsage]) -> list[LineDraft]:
+    """What the ledger says now of usage that was invoiced before, at the price it was invoiced at, less what was invoiced."""
+    lines = []
+    for known in invoiced:
+        if known.now == known.invoiced:
+            continue
+        if known.now.quantity < 0:
+            raise UnbillableError(
+                "negative_usage", f"{known.price.meter_code} comes to {known.now.quantity} in {known.number}."
+            )
+        charge = rate(known.price.terms, known.now.quantity, state.currency)
+        lines.append(
+            LineDraft(
+                kind=ADJUSTMENT,
+                description=f"Correction of {known.number}: {known.price.meter_name}",
+                period=known.span,
+                quantity=known.now.quantity - known.invoiced.quantity,
+                amount_minor=charge.amount_minor - known.amount_minor,
+                explanation={
+                    "model": "adjustment",
+                    "invoice": known.number,
+                    "invoiced": {
+                        "quantity": plain_decimal(known.invoiced.quantity),
+                        "amount_minor": known.amount_minor,
+                    },
+                    "now": charge.explanation() | {"amount_minor": charge.amount_minor},
+                },
+                plan_version_id=known.plan_version_id,
+                price_id=known.price.id,
+                meter_id=known.price.meter_id,
+                adjusts_id=known.line_id,
+                unit=known.price.unit,
+                events=known.now.events - known.invoiced.events,
+            )
+        )
+    return lines
+
+
+def _fee_lines(state: BillingState) -> list[LineDraft]:
+    opened = state.opened
+    if opened is None:
+        return []
+    version = state.version_at(state.closes_at)
+    price = _fee(state, version)
+    charge = rate(price.terms, _ONE, state.currency)
+    return [
+        LineDraft(
+            kind=RECURRING,
+            description=f"{version.plan_name}: monthly fee",
+            period=opened,
+            quantity=_ONE,
+            amount_minor=charge.amount_minor,
+            explanation=charge.explanation(),
+            plan_version_id=version.id,
+            price_id=price.id,
+        )
+    ]
+
+
+def _carry(state: BillingState, description: str, amount_minor: int) -> LineDraft:
+    return LineDraft(
+        kind=CARRY,
+        description=description,
+        period=state.covered,
+        quantity=_ONE,
+        amount_minor=amount_minor,
+        explanation={"model": "carry"},
+    )
+
+
+def _fee(state: BillingState, version: SoldVersion) -> SoldPrice:
+    price = version.fee(state.currency)
+    if price is None or price.kind is not PriceKind.RECURRING:
+        raise UnbillableError(
+            "currency_not_offered", f"{version.plan_name} v{version.number} has no prices in {state.currency}."
+        )
+    return price

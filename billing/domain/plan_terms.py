@@ -1,0 +1,136 @@
+"""What a plan version sells, as a value: the terms that staff give, and the digest by which a change would be seen."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from accounts.domain.tenant_settings import CURRENCIES
+from accounts.errors import FieldError, InvalidFieldsError
+from billing.domain.money import is_whole_minor
+from billing.domain.prices import MODEL_OF, Flat, PriceKind, PriceTerms, write_terms
+
+TRIAL_DAYS_MAX: Final = 730
+
+
+@dataclass(frozen=True, slots=True)
+class PriceOffer:
+    """A price of a version that is to be made; without a meter it is the recurring fee."""
+
+    currency: str
+    terms: PriceTerms
+    meter_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionOffer:
+    """A plan version that is to be made. Each currency that it is sold in has one recurring fee, which may be 0."""
+
+    usage_plan_code: str
+    prices: tuple[PriceOffer, ...]
+    trial_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SoldPrice:
+    """A stored price. `meter_id` is None for the recurring fee."""
+
+    id: int
+    kind: PriceKind
+    currency: str
+    terms: PriceTerms
+    meter_id: int | None = None
+    meter_code: str = ""
+    meter_name: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SoldVersion:
+    """A stored plan version with its prices."""
+
+    id: int
+    plan_code: str
+    plan_name: str
+    number: int
+    usage_plan_id: int
+    usage_plan_code: str
+    trial_days: int
+    digest: str
+    prices: tuple[SoldPrice, ...]
+
+    def fee(self, currency: str) -> SoldPrice | None:
+        """The recurring fee in a currency; None where the version is not sold in it."""
+        return next((price for price in self._of(currency) if price.kind is PriceKind.RECURRING), None)
+
+    def usage_prices(self, currency: str) -> list[SoldPrice]:
+        """What the meters cost in a currency, by the meters' codes."""
+        prices = [price for price in self._of(currency) if price.kind is PriceKind.USAGE]
+        return sorted(prices, key=lambda price: price.meter_code)
+
+    @property
+    def currencies(self) -> list[str]:
+        """In which currencies it is sold."""
+        return sorted(price.currency for price in self.prices if price.kind is PriceKind.RECURRING)
+
+    def _of(self, currency: str) -> Iterator[SoldPrice]:
+        return (price for price in self.prices if price.currency == currency)
+
+
+def fee_amount(price: SoldPrice) -> Decimal:
+    """The recurring fee of a whole period, in the major unit."""
+    assert isinstance(price.terms, Flat), "a recurring fee is flat"
+    return price.terms.amount
+
+
+def check_offer(offer: VersionOffer) -> None:
+    """Raise `InvalidFieldsError` that names every price which cannot be sold."""
+    found = tuple(_problems(offer))
+    if found:
+        raise InvalidFieldsError("The plan version cannot be sold.", field_errors=found)
+
+
+def digest_of(
+    *, plan_code: str, number: int, trial_days: int, usage_plan_code: str, prices: Sequence[PriceOffer]
+) -> str:
+    """The SHA-256 of all that a version says, as 64 hexadecimal digits; the order of its prices does not matter."""
+    rows = sorted(
+        [price.currency, price.meter_code or "", MODEL_OF[type(price.terms)].value, write_terms(price.terms)]
+        for price in prices
+    )
+    content: Mapping[str, object] = {
+        "plan": plan_code,
+        "number": number,
+        "trial_days": trial_days,
+        "usage_plan": usage_plan_code,
+        "prices": rows,
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _problems(offer: VersionOffer) -> Iterator[FieldError]:
+    if not 0 <= offer.trial_days <= TRIAL_DAYS_MAX:
+        yield FieldError("/trial_days", "invalid_trial_days", f"0 to {TRIAL_DAYS_MAX} days.")
+    seen: set[tuple[str, str | None]] = set()
+    for position, price in enumerate(offer.prices):
+        pointer = f"/prices/{position}"
+        if price.currency not in CURRENCIES:
+            yield FieldError(f"{pointer}/currency", "invalid_currency", "A currency of ISO 4217, such as EUR.")
+            continue
+        if (price.currency, price.meter_code) in seen:
+            yield FieldError(
+                pointer, "repeated_price", "There is one price a meter and currency, and one fee a currency."
+            )
+        seen.add((price.currency, price.meter_code))
+        if price.meter_code is None and not isinstance(price.terms, Flat):
+            yield FieldError(f"{pointer}/model", "invalid_model", "A recurring fee is flat.")
+        elif price.meter_code is None and not is_whole_minor(price.terms.amount, price.currency):  # type: ignore[union-attr]
+            yield FieldError(f"{pointer}/terms/amount", "invalid_amount", "More digits than the currency has.")
+    fees = {price.currency for price in offer.prices if price.meter_code is None}
+    if not fees:
+        yield FieldError("/prices", "fee_missing", "A version has a recurring fee, of 0 at least, in each currency.")
+    for currency in sorted({price.currency for price in offer.prices} - fees):
+        yield FieldError("/prices", "fee_missing", f"There is no recurring fee in {currency}.")

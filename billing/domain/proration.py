@@ -1,0 +1,40 @@
+"""Proration by the day: a fee's share for the days of a billing period that remain. `docs/algorithms/rating.md`, section P.
+
+Days are calendar days of the subscription's time zone, so that a day of 23 or 25 hours counts as one.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from billing.domain.money import EXACT, currency_digits, round_to_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`days` of a period of `days_in_period`."""
+
+    days: int
+    days_in_period: int
+
+    def of(self, fee: Decimal, currency: str) -> int:
+        """The share of a fee in the major unit, as minor units, rounded half-up once."""
+        exact = EXACT.divide(EXACT.multiply(fee, Decimal(self.days)), Decimal(self.days_in_period))
+        return round_to_minor(exact, currency)
+
+    def explanation(self, fee: Decimal, currency: str) -> dict[str, object]:
+        """How the amount came about, in the form that a line stores."""
+        return {
+            "model": "proration",
+            "fee": format(fee, "f"),
+            "days": self.days,
+            "days_in_period": self.days_in_period,
+            "rounding": {"mode": "half_up", "digits": currency_digits(currency)},
+        }
+
+
+def remaining_share(*, period_starts_on: date, period_ends_on: date, changed_on: date) -> Share:
+    """The share of the days from `changed_on`, which counts to what comes then, up to and without `period_ends_on`."""
+    days_in_period = max((period_ends_on - period_starts_on).days, 1)
+    days = (period_ends_on - changed_on).days
+    return Share(min(max(days, 0), days_in_period), days_in_period)

@@ -1,0 +1,80 @@
+"""Tax: one rate for an invoice, from the seller's country, the buyer's country and what the operator decided for the buyer.
+
+`docs/algorithms/rating.md`, section T. Legal background: Directive 2006/112/EC, articles 44 and 196 (services to businesses
+in another member state are taxed where the buyer is, who declares the tax).
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from accounts.domain.tenant_settings import VAT_NUMBERS
+from billing.domain.money import EXACT, round_to_minor, to_major
+
+EU: Final = frozenset(VAT_NUMBERS)
+_HUNDRED: Final = Decimal(100)
+_NOTHING: Final = Decimal(0)
+REVERSE_CHARGE_NOTE: Final = "Reverse charge: the recipient is liable for the tax (Article 196, Directive 2006/112/EC)."
+OUT_OF_SCOPE_NOTE: Final = "Not subject to tax in the country of the seller."
+
+
+class TaxTreatment(StrEnum):
+    """How a tenant is taxed; `automatic` follows from the countries and the tax id."""
+
+    AUTOMATIC = "automatic"
+    STANDARD = "standard"
+    EXEMPT = "exempt"
+    REVERSE_CHARGE = "reverse_charge"
+
+
+@dataclass(frozen=True, slots=True)
+class TaxDecision:
+    """The rate that holds for an invoice, in percent, and why."""
+
+    treatment: TaxTreatment
+    name: str
+    percent: Decimal
+    note: str = ""
+
+    def amount_minor(self, base_minor: int, currency: str) -> int:
+        """The tax on the summed base, rounded half-up once."""
+        exact = EXACT.divide(EXACT.multiply(to_major(base_minor, currency), self.percent), _HUNDRED)
+        return round_to_minor(exact, currency)
+
+
+@dataclass(frozen=True, slots=True)
+class TaxFacts:
+    """What the decision follows from. `rates` maps a country to its tax's name and percent."""
+
+    seller_country: str
+    buyer_country: str
+    buyer_tax_id: str
+    treatment: TaxTreatment
+    percent: Decimal | None
+    exemption_reason: str
+    rates: dict[str, tuple[str, Decimal]]
+
+
+def decide_tax(facts: TaxFacts) -> TaxDecision:
+    """Decide which tax an invoice bears."""
+    name, percent = facts.rates.get(facts.buyer_country or facts.seller_country, ("Tax", _NOTHING))
+    if facts.treatment is TaxTreatment.EXEMPT:
+        return TaxDecision(TaxTreatment.EXEMPT, name, _NOTHING, facts.exemption_reason or "Exempt from tax.")
+    if facts.treatment is TaxTreatment.REVERSE_CHARGE or (
+        facts.treatment is TaxTreatment.AUTOMATIC and _is_reverse_charge(facts)
+    ):
+        return TaxDecision(TaxTreatment.REVERSE_CHARGE, name, _NOTHING, REVERSE_CHARGE_NOTE)
+    if facts.percent is not None:
+        return TaxDecision(TaxTreatment.STANDARD, name, facts.percent)
+    note = "" if percent else OUT_OF_SCOPE_NOTE
+    return TaxDecision(TaxTreatment.STANDARD, name, percent, note)
+
+
+def _is_reverse_charge(facts: TaxFacts) -> bool:
+    return (
+        facts.seller_country in EU
+        and facts.buyer_country in EU
+        and facts.seller_country != facts.buyer_country
+        and bool(facts.buyer_tax_id)
+    )

@@ -1,0 +1,70 @@
+"""Refusals of the billing app; see `accounts.errors` for what a refusal is."""
+
+from accounts.errors import ConflictError, ProblemError
+
+
+class PlanExistsError(ConflictError):
+    """A plan's code is unique."""
+
+    code = "plan_exists"
+    title = "There is a plan with this code already"
+
+
+class UnknownPlanError(ProblemError):
+    """No plan that is for sale has this code."""
+
+    code = "unknown_plan"
+    title = "No plan has this code"
+
+
+class CurrencyNotOfferedError(ProblemError):
+    """The plan has no prices in the tenant's currency."""
+
+    code = "currency_not_offered"
+    title = "The plan has no prices in this currency"
+
+
+class SubscriptionExistsError(ConflictError):
+    """A tenant has one live subscription."""
+
+    code = "subscription_exists"
+    title = "The tenant has a subscription already"
+
+
+class SubscriptionStatusError(ConflictError):
+    """The subscription's status does not allow this."""
+
+    code = "subscription_status"
+    title = "The subscription's status does not allow this"
+
+
+class SubscriptionChangedError(ConflictError):
+    """Somebody else changed the subscription in between; nothing was changed."""
+
+    code = "subscription_changed"
+    title = "The subscription was changed by somebody else"
+
+
+class InvoiceStatusError(ConflictError):
+    """The invoice's status does not allow this."""
+
+    code = "invoice_status"
+    title = "The invoice's status does not allow this"
+
+
+class PaymentProviderError(ProblemError):
+    """Stripe does not answer, or refuses; nothing of ours was changed."""
+
+    code = "payment_provider_unavailable"
+    status = 503
+    title = "The payment provider does not answer"
+
+
+class UnbillableError(Exception):
+    """What a subscription used or ordered cannot be turned into an invoice: it is parked until an operator has looked."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        """`code` is stable, `detail` a sentence for the operator."""
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail

@@ -1,0 +1,296 @@
+"""Invoices and credit notes, with all that they were computed from.
+
+A draft's lines are added anew under a higher `revision` when usage came in meanwhile. A finalized invoice, its lines, its document
+and its PDF never change: `billing/migrations/immutability.sql` holds that against the owner of the tables, too.
+"""
+
+from typing import ClassVar
+
+from django.core.validators import MaxValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import Tenant
+from billing.domain.statuses import InvoiceStatus
+from billing.models.catalog import CURRENCY, PlanVersion, Price
+from billing.models.subscription import Subscription
+from billing.querysets import InvoiceQuerySet
+from metering.models import Meter
+
+COUNTRY = RegexValidator(r"^[A-Z]{2}\Z", "Two capitals, as in ISO 3166-1.")
+
+
+class Issuer(models.Model):
+    """The company that sells: what stands at the head of its invoices. There is one."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    legal_name = models.CharField(max_length=200, default="Your company")
+    address_line1 = models.CharField(max_length=200, blank=True)
+    address_line2 = models.CharField(max_length=200, blank=True)
+    postal_code = models.CharField(max_length=20, blank=True)
+    city = models.CharField(max_length=100, blank=True)
+    country = models.CharField(max_length=2, blank=True, validators=[COUNTRY])
+    tax_id = models.CharField("tax id", max_length=50, blank=True)
+    registration = models.CharField(max_length=200, blank=True, help_text="Court and number of the register, if any.")
+    email = models.EmailField(blank=True)
+    phone = models.CharField(max_length=40, blank=True)
+    website = models.URLField(blank=True)
+    bank_account = models.TextField(blank=True, help_text="IBAN and BIC, printed for those who pay by transfer.")
+    footer = models.TextField(blank=True, help_text="Printed at the end of each invoice.")
+    time_zone = models.CharField(max_length=64, default="UTC", help_text="In which an invoice's day is counted.")
+    invoice_prefix = models.CharField(max_length=10, default="INV")
+    credit_note_prefix = models.CharField(max_length=10, default="CN")
+    payment_days = models.PositiveSmallIntegerField(default=14, validators=[MaxValueValidator(365)])
+    grace_minutes = models.PositiveSmallIntegerField(
+        default=60,
+        validators=[MaxValueValidator(10080)],
+        help_text="How long a draft waits for late usage before it is finalized.",
+    )
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(id=1), name="issuer_is_one")]
+        verbose_name_plural = "issuer"
+
+    def __str__(self) -> str:
+        return self.legal_name
+
+
+class TaxRate(models.Model):
+    """The tax of one country; countries without a row are not taxed."""
+
+    country = models.CharField(max_length=2, unique=True, validators=[COUNTRY])
+    name = models.CharField(max_length=40, default="VAT")
+    percent = models.DecimalField(max_digits=7, decimal_places=4)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(percent__gte=0, percent__lte=100), name="tax_rate_percent_bounded")
+        ]
+        ordering: ClassVar = ["country"]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.country} {self.percent.normalize():f} %"
+
+
+class NumberSeries(models.Model):
+    """The last number given in a series, as in INV-2026; locked by the transaction that gives the next."""
+
+    code = models.CharField(max_length=20, primary_key=True)
+    last_number = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "number series"
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.last_number}"
+
+
+class Invoice(models.Model):
+    """What a tenant owes at one boundary of its subscription: usage of the period that ended, the fee of the one that begins."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="invoices")
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="invoices")
+    boundary = models.PositiveIntegerField(help_text="Number of the boundary of the subscription that it closes.")
+    status = models.CharField(
+        max_length=13,
+        choices=[(status.value, status.value.capitalize()) for status in InvoiceStatus],
+        default=InvoiceStatus.DRAFT.value,
+    )
+    number = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001 - several drafts have none
+    currency = models.CharField(max_length=3, validators=[CURRENCY])
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    revision = models.PositiveIntegerField(default=1)
+    lines_digest = models.CharField(max_length=64, help_text="SHA-256 of the lines of this revision.")
+    subtotal_minor = models.BigIntegerField(default=0)
+    tax_minor = models.BigIntegerField(default=0)
+    total_minor = models.BigIntegerField(default=0)
+    tax_treatment = models.CharField(max_length=14, blank=True)
+    tax_name = models.CharField(max_length=40, blank=True)
+    tax_percent = models.DecimalField(max_digits=7, decimal_places=4, default=0)
+    tax_note = models.CharField(max_length=200, blank=True)
+    drafted_at = models.DateTimeField()
+    computed_at = models.DateTimeField(help_text="Up to when usage had come in that the lines were computed from.")
+    finalize_after = models.DateTimeField()
+    finalized_at = models.DateTimeField(null=True)
+    issued_on = models.DateField(null=True)
+    due_on = models.DateField(null=True)
+    paid_at = models.DateTimeField(null=True)
+    voided_at = models.DateTimeField(null=True)
+    void_reason = models.CharField(max_length=200, blank=True)
+    uncollectible_at = models.DateTimeField(null=True)
+    payment_failed_at = models.DateTimeField(null=True)
+    payment_error = models.CharField(max_length=200, blank=True)
+    stripe_invoice_id = models.CharField(max_length=255, blank=True, editable=False)
+    payment_url = models.URLField(max_length=2000, blank=True, editable=False)
+
+    objects = InvoiceQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["subscription", "boundary"], name="invoice_once_per_boundary"),
+            models.UniqueConstraint(
+                fields=["subscription"], condition=Q(status=InvoiceStatus.DRAFT), name="invoice_one_draft"
+            ),
+            models.UniqueConstraint(
+                fields=["stripe_invoice_id"], condition=~Q(stripe_invoice_id=""), name="invoice_one_per_stripe_id"
+            ),
+            models.CheckConstraint(condition=Q(status__in=list(InvoiceStatus)), name="invoice_status_known"),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor")), name="invoice_total_is_sum"
+            ),
+            models.CheckConstraint(condition=Q(total_minor__gte=0), name="invoice_total_not_negative"),
+            models.CheckConstraint(
+                condition=Q(status=InvoiceStatus.DRAFT, number=None, finalized_at=None, issued_on=None, due_on=None)
+                | (
+                    ~Q(status=InvoiceStatus.DRAFT)
+                    & Q(
+                        number__isnull=False,
+                        finalized_at__isnull=False,
+                        issued_on__isnull=False,
+                        due_on__isnull=False,
+                    )
+                ),
+                name="invoice_finalized_has_number",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=InvoiceStatus.PAID) | Q(paid_at__isnull=False), name="invoice_paid_has_time"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=InvoiceStatus.VOID) | (Q(voided_at__isnull=False) & ~Q(void_reason="")),
+                name="invoice_void_has_reason",
+            ),
+            models.CheckConstraint(condition=Q(period_start__lte=F("period_end")), name="invoice_period_in_order"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["tenant", "-drafted_at"], name="invoice_by_tenant"),
+            models.Index(
+                fields=["finalize_after"], condition=Q(status=InvoiceStatus.DRAFT), name="invoice_drafts_by_time"
+            ),
+            models.Index(
+                fields=["due_on"], condition=Q(status=InvoiceStatus.FINALIZED), name="invoice_unpaid_by_due_on"
+            ),
+        ]
+        ordering: ClassVar = ["-drafted_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.number or f"draft for {self.tenant}"
+
+
+class LineKind(models.TextChoices):
+    """Why a line stands on an invoice."""
+
+    USAGE = "usage", "Usage"
+    RECURRING = "recurring", "Recurring fee"
+    PRORATION = "proration", "Proration"
+    ADJUSTMENT = "adjustment", "Adjustment"
+    CARRY = "carry", "Carried over"
+
+
+class InvoiceLine(models.Model):
+    """One line of one revision of an invoice, with its explanation. `quantity` is in the meter's unit, or a count."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
+    revision = models.PositiveIntegerField()
+    position = models.PositiveIntegerField(help_text="From 1 on.")
+    kind = models.CharField(max_length=10, choices=LineKind.choices)
+    description = models.CharField(max_length=300)
+    plan_version = models.ForeignKey(PlanVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    price = models.ForeignKey(Price, null=True, on_delete=models.PROTECT, related_name="+")
+    meter = models.ForeignKey(Meter, null=True, on_delete=models.PROTECT, related_name="+")
+    adjusts = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="adjustments")
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    quantity = models.DecimalField(max_digits=38, decimal_places=9)
+    unit = models.CharField(max_length=30, blank=True)
+    events = models.BigIntegerField(null=True, help_text="How many events the quantity is the sum of.")
+    amount_minor = models.BigIntegerField()
+    explanation = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["invoice", "revision", "position"], name="invoice_line_once"),
+            models.CheckConstraint(condition=Q(kind__in=LineKind.values), name="invoice_line_kind_known"),
+            models.CheckConstraint(condition=Q(position__gte=1), name="invoice_line_from_one"),
+            models.CheckConstraint(
+                condition=~Q(kind=LineKind.USAGE)
+                | Q(meter__isnull=False, price__isnull=False, events__isnull=False, quantity__gte=0),
+                name="invoice_line_usage_has_price",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=LineKind.ADJUSTMENT, adjusts__isnull=False)
+                | (~Q(kind=LineKind.ADJUSTMENT) & Q(adjusts=None)),
+                name="invoice_line_adjustment_has_line",
+            ),
+        ]
+        ordering: ClassVar = ["invoice", "revision", "position"]
+
+    def __str__(self) -> str:
+        return f"{self.position}. {self.description}"
+
+
+class InvoiceDocument(models.Model):
+    """All that a finalized invoice says, as it was when it was issued; every rendering is made from it alone."""
+
+    invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, primary_key=True, related_name="document")
+    content = models.JSONField()
+    content_digest = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"Document of {self.invoice}"
+
+
+class CreditNote(models.Model):
+    """A document that takes back a whole invoice."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="credit_notes")
+    invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, related_name="credit_note")
+    number = models.CharField(max_length=40, unique=True)
+    currency = models.CharField(max_length=3, validators=[CURRENCY])
+    subtotal_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField()
+    total_minor = models.BigIntegerField()
+    reason = models.CharField(max_length=200)
+    issued_on = models.DateField()
+    issued_at = models.DateTimeField()
+    issued_by = models.CharField(max_length=254)
+    content = models.JSONField()
+    content_digest = models.CharField(max_length=64)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor")), name="credit_note_total_is_sum"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="credit_note_has_reason"),
+        ]
+        ordering: ClassVar = ["-issued_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class StoredFile(models.Model):
+    """Bytes under the SHA-256 of themselves."""
+
+    sha256 = models.CharField(max_length=64, primary_key=True)
+    media_type = models.CharField(max_length=100)
+    content = models.BinaryField()
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.sha256
+
+
+class DocumentFile(models.Model):
+    """Which stored file is the PDF of an invoice or a credit note, by its number."""
+
+    number = models.CharField(max_length=40, primary_key=True)
+    file = models.ForeignKey(StoredFile, on_delete=models.PROTECT, related_name="documents")
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.number

@@ -1,0 +1,175 @@
+"""Who bought what: a tenant's subscription, its phases, how it is billed, and what could not be billed."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import Membership, Tenant
+from billing.domain.statuses import LIVE_STATUSES, SubscriptionStatus
+from billing.domain.tax import TaxTreatment
+from billing.models.catalog import CURRENCY, PlanVersion
+from billing.querysets import SubscriptionQuerySet
+
+
+class BillingProfile(models.Model):
+    """How a tenant is billed. Its name, address and tax id are the tenant's own; cards stay with Stripe."""
+
+    tenant = models.OneToOneField(Tenant, on_delete=models.PROTECT, primary_key=True, related_name="billing_profile")
+    tax_treatment = models.CharField(
+        max_length=14,
+        choices=[(treatment.value, treatment.value.replace("_", " ").capitalize()) for treatment in TaxTreatment],
+        default=TaxTreatment.AUTOMATIC.value,
+    )
+    tax_percent = models.DecimalField(
+        max_digits=7, decimal_places=4, null=True, blank=True, help_text="Instead of the rate of the tenant's country."
+    )
+    tax_exemption_reason = models.CharField(max_length=200, blank=True, help_text="Is printed on the invoice.")
+    payment_days = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Instead of the usual term.")
+    wants_usage_alerts = models.BooleanField("usage alerts by e-mail", default=True)
+    stripe_customer_id = models.CharField(max_length=255, blank=True, editable=False)
+    card_label = models.CharField(max_length=60, blank=True, editable=False, help_text="As in Visa ending in 4242.")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["stripe_customer_id"],
+                condition=~Q(stripe_customer_id=""),
+                name="billing_profile_one_per_customer",
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_percent=None) | Q(tax_percent__gte=0, tax_percent__lte=100),
+                name="billing_profile_percent_bounded",
+            ),
+            models.CheckConstraint(condition=Q(tax_treatment__in=list(TaxTreatment)), name="billing_profile_tax_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Billing of {self.tenant}"
+
+
+class MemberPreference(models.Model):
+    """Which mails about money and limits a member wants; without a row, those that the role suggests."""
+
+    membership = models.OneToOneField(Membership, on_delete=models.CASCADE, primary_key=True, related_name="preference")
+    wants_usage_alerts = models.BooleanField(default=True)
+    wants_invoices = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return f"Mails to {self.membership}"
+
+
+class Subscription(models.Model):
+    """A tenant's purchase of a plan.
+
+    Its boundaries tile time from `anchor_at` in `time_zone` (docs/algorithms/periods.md, section A). `next_boundary` is the number
+    of the boundary that is invoiced next, and `due_at` its instant; between `period_start` and `period_end` lies the running period.
+    `version` counts changes: whoever changes it says which version they saw.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="subscriptions")
+    plan_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="subscriptions")
+    status = models.CharField(
+        max_length=9,
+        choices=[(status.value, status.value.replace("_", " ").capitalize()) for status in SubscriptionStatus],
+    )
+    currency = models.CharField(max_length=3, validators=[CURRENCY])
+    time_zone = models.CharField(max_length=64)
+    started_at = models.DateTimeField()
+    anchor_at = models.DateTimeField(
+        help_text="Where the first paid period begins; later than the start after a trial."
+    )
+    next_boundary = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField(
+        null=True, help_text="When the next invoice is due to be drafted; empty after the last."
+    )
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    pending_plan_version = models.ForeignKey(
+        PlanVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="pending_subscriptions"
+    )
+    is_cancelled_at_period_end = models.BooleanField(default=False)
+    cancelled_at = models.DateTimeField(null=True, help_text="When somebody asked for it to end.")
+    ended_at = models.DateTimeField(null=True)
+    stripe_subscription_id = models.CharField(max_length=255, blank=True, editable=False)
+    version = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(editable=False)
+
+    objects = SubscriptionQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["tenant"], condition=Q(status__in=sorted(LIVE_STATUSES)), name="subscription_one_live"
+            ),
+            models.UniqueConstraint(
+                fields=["stripe_subscription_id"],
+                condition=~Q(stripe_subscription_id=""),
+                name="subscription_one_per_stripe_id",
+            ),
+            models.CheckConstraint(condition=Q(status__in=list(SubscriptionStatus)), name="subscription_status_known"),
+            models.CheckConstraint(
+                condition=Q(status=SubscriptionStatus.CANCELLED, ended_at__isnull=False)
+                | (~Q(status=SubscriptionStatus.CANCELLED) & Q(ended_at=None, due_at__isnull=False)),
+                name="subscription_ended_is_cancelled",
+            ),
+            models.CheckConstraint(condition=Q(period_start__lte=F("period_end")), name="subscription_period_in_order"),
+            models.CheckConstraint(
+                condition=Q(pending_plan_version=None) | Q(is_cancelled_at_period_end=False),
+                name="subscription_one_pending_change",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="subscription_by_due_at")
+        ]
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.tenant}: {self.plan_version}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it goes on."""
+        return self.ended_at is None
+
+
+class SubscriptionPhase(models.Model):
+    """From `starts_at` on the subscription is on this plan version, until the next phase starts."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="phases")
+    plan_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="phases")
+    starts_at = models.DateTimeField()
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["subscription", "starts_at"], name="subscription_phase_once")
+        ]
+        ordering: ClassVar = ["subscription", "starts_at"]
+
+    def __str__(self) -> str:
+        return f"{self.plan_version} from {self.starts_at:%Y-%m-%d %H:%M}"
+
+
+class BillingException(models.Model):
+    """What could not be billed: the subscription is passed over until somebody has resolved it."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="exceptions")
+    code = models.CharField(max_length=40)
+    detail = models.TextField()
+    occurred_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.CharField(max_length=254, blank=True)
+    resolution = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["subscription", "code"], condition=Q(resolved_at=None), name="billing_exception_open_once"
+            )
+        ]
+        ordering: ClassVar = ["-occurred_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}"

@@ -1,0 +1,46 @@
+"""One-table, chainable filters of the billing app."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+from django.db.models import F, Func, Value
+
+from billing.domain.statuses import LIVE_STATUSES, InvoiceStatus
+from metering.domain.periods import YearMonth
+
+
+def end_of_month(month: YearMonth, time_zone: F) -> Func:
+    """When a month ends in the zone that a column names."""
+    first_of_next = Value(month.plus(1).first_day().isoformat())
+    return Func(
+        time_zone, first_of_next, template="timezone(%(expressions)s::timestamp)", output_field=models.DateTimeField()
+    )
+
+
+class SubscriptionQuerySet(models.QuerySet[Any]):
+    """Subscriptions."""
+
+    def of_tenant(self, tenant_id: UUID) -> "SubscriptionQuerySet":
+        """The tenant's, the ended ones included."""
+        return self.filter(tenant_id=tenant_id)
+
+    def live(self) -> "SubscriptionQuerySet":
+        """Those that go on."""
+        return self.filter(status__in=LIVE_STATUSES)
+
+
+class InvoiceQuerySet(models.QuerySet[Any]):
+    """Invoices."""
+
+    def of_tenant(self, tenant_id: UUID) -> "InvoiceQuerySet":
+        """The tenant's."""
+        return self.filter(tenant_id=tenant_id)
+
+    def issued(self) -> "InvoiceQuerySet":
+        """Those that have a number: what customers see."""
+        return self.exclude(status=InvoiceStatus.DRAFT)
+
+    def unpaid(self) -> "InvoiceQuerySet":
+        """Those that wait for their payment."""
+        return self.filter(status=InvoiceStatus.FINALIZED)

@@ -1,0 +1,45 @@
+"""What invoicing has to do at a moment: boundaries that have come, and drafts whose grace is over."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from billing.domain.statuses import InvoiceStatus
+from billing.models import BillingException, Invoice, Subscription
+from billing.querysets import end_of_month
+from metering.domain.periods import YearMonth
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Which boundaries are meant: all, or those of some tenants, or those up to and with the end of a month."""
+
+    tenant_ids: Collection[UUID] | None = None
+    month: YearMonth | None = None
+
+
+def due_subscriptions(as_of: datetime, due: Due) -> QuerySet[Subscription]:
+    """Subscriptions with a boundary to be invoiced: its instant has come, its last invoice is no draft, nobody has to look first."""
+    waiting = Invoice.objects.filter(subscription=OuterRef("pk"), status=InvoiceStatus.DRAFT)
+    parked = BillingException.objects.filter(subscription=OuterRef("pk"), resolved_at=None)
+    found = Subscription.objects.filter(~Exists(waiting), ~Exists(parked), due_at__lte=as_of)
+    if due.tenant_ids is not None:
+        found = found.filter(tenant__in=due.tenant_ids)
+    if due.month is not None:
+        found = found.filter(due_at__lte=end_of_month(due.month, F("time_zone")))
+    return found.order_by("due_at", "pk")
+
+
+def ripe_invoices(as_of: datetime, due: Due) -> QuerySet[Invoice]:
+    """Drafts whose grace is over and that nobody has to look at first."""
+    parked = BillingException.objects.filter(subscription=OuterRef("subscription"), resolved_at=None)
+    found = Invoice.objects.filter(~Exists(parked), status=InvoiceStatus.DRAFT, finalize_after__lte=as_of)
+    if due.tenant_ids is not None:
+        found = found.filter(tenant__in=due.tenant_ids)
+    if due.month is not None:
+        end = end_of_month(due.month, F("subscription__time_zone"))
+        found = found.filter(Q(boundary=0, period_start__lte=end) | Q(boundary__gt=0, period_end__lte=end))
+    return found.select_related("subscription", "tenant").order_by("finalize_after", "pk")

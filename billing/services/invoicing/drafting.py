@@ -1,0 +1,203 @@
+"""Drafting: subscriptions whose boundary has come get their invoice as a draft, and move on to their next period.
+
+Both happen in one transaction for a batch, so a crash leaves either nothing or all of it; several workers share the
+work, since each passes over what another has locked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.domain.actor import Actor
+from accounts.domain.identifiers import uuid7
+from accounts.services.audit import record_audit
+from billing.domain.invoicing import BillingState, ComputedInvoice
+from billing.domain.statuses import SubscriptionStatus
+from billing.models import Invoice, Issuer, Subscription, SubscriptionPhase
+from billing.selectors.computation import Unbillable, compute_invoices, states_at_due
+from billing.selectors.due import Due, due_subscriptions
+from billing.services.exceptions import park
+from billing.services.invoicing.lines import store_lines
+from billing.services.outbox import Happening, add_to_outbox
+from metering.models import UsagePlan
+from metering.selectors.statements import ENCODER, fetch_all
+from metering.services.usage_plans import assign_default_usage_plan, assign_usage_plan
+
+BATCH_SIZE: Final = 500
+SCHEDULER: Final = Actor.system("invoicing")
+
+ADVANCE = """
+UPDATE billing_subscription AS s SET
+    next_boundary = a.next_boundary, due_at = a.due_at, period_start = a.period_start, period_end = a.period_end, status = a.status,
+    plan_version_id = a.plan_version_id, pending_plan_version_id = NULL, is_cancelled_at_period_end = false, ended_at = a.ended_at,
+    version = s.version + 1
+FROM jsonb_to_recordset(%(advances)s::jsonb) AS a(
+    id uuid, next_boundary int, due_at timestamptz, period_start timestamptz, period_end timestamptz, status text, plan_version_id bigint,
+    ended_at timestamptz)
+WHERE s.id = a.id
+RETURNING s.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """What a batch did: the drafts that were made, and the subscriptions that a person has to look at."""
+
+    invoice_ids: tuple[UUID, ...] = ()
+    parked: tuple[Unbillable, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing left to do."""
+        return not self.invoice_ids and not self.parked
+
+
+def draft_batch(*, as_of: datetime, due: Due, size: int = BATCH_SIZE) -> Drafted:
+    """Draft the invoices of at most `size` subscriptions. Run again until it answers an empty batch."""
+    with transaction.atomic():
+        subscriptions = list(
+            due_subscriptions(as_of, due).select_for_update(skip_locked=True, no_key=True, of=("self",))[:size]
+        )
+        if not subscriptions:
+            return Drafted()
+        computed = compute_invoices(states_at_due(subscriptions))
+        parked = tuple(invoice for invoice in computed if isinstance(invoice, Unbillable))
+        for unbillable in parked:
+            park(unbillable, as_of=as_of)
+        billed = [
+            (subscription, invoice)
+            for subscription, invoice in zip(subscriptions, computed, strict=True)
+            if isinstance(invoice, ComputedInvoice)
+        ]
+        invoices = _store_drafts([invoice for _, invoice in billed], as_of)
+        _advance(billed, as_of)
+    return Drafted(tuple(invoice.pk for invoice in invoices), parked)
+
+
+def _store_drafts(computed: Sequence[ComputedInvoice], as_of: datetime) -> list[Invoice]:
+    grace = timedelta(minutes=Issuer.objects.values_list("grace_minutes", flat=True).get(pk=1))
+    invoices = Invoice.objects.bulk_create([_draft_of(invoice, grace, as_of) for invoice in computed])
+    store_lines((row.pk, 1, invoice) for row, invoice in zip(invoices, computed, strict=True))
+    add_to_outbox(
+        (
+            Happening(
+                row.tenant_id,
+                "invoice.drafted",
+                f"invoice.drafted:{row.pk}",
+                {"invoice": row.pk, "currency": row.currency, "total_minor": row.total_minor},
+            )
+            for row in invoices
+        ),
+        as_of=as_of,
+    )
+    return list(invoices)
+
+
+def _draft_of(computed: ComputedInvoice, grace: timedelta, as_of: datetime) -> Invoice:
+    state = computed.state
+    assert state.subscription_id is not None, "a preview is not stored"
+    # A fee alone waits for no usage.
+    waits = grace if state.boundary else timedelta()
+    return Invoice(
+        id=uuid7(as_of),
+        tenant_id=state.tenant_id,
+        subscription_id=state.subscription_id,
+        boundary=state.boundary,
+        currency=state.currency,
+        period_start=state.covered.start,
+        period_end=state.covered.end,
+        lines_digest=computed.lines_digest,
+        subtotal_minor=computed.subtotal_minor,
+        tax_minor=computed.tax_minor,
+        total_minor=computed.total_minor,
+        tax_treatment=computed.tax.treatment.value,
+        tax_name=computed.tax.name,
+        tax_percent=computed.tax.percent,
+        tax_note=computed.tax.note,
+        drafted_at=as_of,
+        computed_at=as_of,
+        finalize_after=state.closes_at + waits,
+    )
+
+
+def _advance(billed: Sequence[tuple[Subscription, ComputedInvoice]], as_of: datetime) -> None:
+    """Move each subscription on to the period that its boundary opens, with the change that waited for it, or end it."""
+    if not billed:
+        return
+    advances = [_advanced(subscription, invoice.state) for subscription, invoice in billed]
+    moved = fetch_all(ADVANCE, {"advances": ENCODER.encode(advances).decode()})
+    assert len(moved) == len(billed), "the subscriptions are locked"
+    changed = [(s, c.state) for s, c in billed if s.pending_plan_version_id is not None and c.state.opened is not None]
+    SubscriptionPhase.objects.bulk_create(
+        SubscriptionPhase(
+            subscription=subscription,
+            plan_version_id=state.version_at(state.closes_at).id,
+            starts_at=state.closes_at,
+            created_at=as_of,
+        )
+        for subscription, state in changed
+    )
+    for subscription, state in changed:
+        _move_to_plan(subscription, state, as_of)
+    ended = [s for s, c in billed if c.state.is_ending and s.ended_at is None]
+    for subscription in ended:
+        _end(subscription, as_of)
+
+
+def _advanced(subscription: Subscription, state: BillingState) -> dict[str, object]:
+    opened = state.opened
+    if opened is None:
+        return {
+            "id": subscription.pk,
+            "next_boundary": state.boundary + 1,
+            "due_at": None,
+            "period_start": subscription.period_start,
+            "period_end": state.closes_at,
+            "status": SubscriptionStatus.CANCELLED.value,
+            "plan_version_id": subscription.plan_version_id,
+            "ended_at": subscription.ended_at or state.closes_at,
+        }
+    is_trial_over = subscription.status == SubscriptionStatus.TRIALING
+    return {
+        "id": subscription.pk,
+        "next_boundary": state.boundary + 1,
+        "due_at": opened.end,
+        "period_start": opened.start,
+        "period_end": opened.end,
+        "status": SubscriptionStatus.ACTIVE.value if is_trial_over else subscription.status,
+        "plan_version_id": subscription.pending_plan_version_id or subscription.plan_version_id,
+        "ended_at": None,
+    }
+
+
+def _move_to_plan(subscription: Subscription, state: BillingState, as_of: datetime) -> None:
+    version = state.version_at(state.closes_at)
+    usage_plan = UsagePlan.objects.get(pk=version.usage_plan_id)
+    assign_usage_plan(tenant=subscription.tenant, usage_plan=usage_plan, actor=SCHEDULER, as_of=as_of)
+    _tell(subscription, "subscription.updated", {"plan": version.plan_code, "plan_version": version.number}, as_of)
+
+
+def _end(subscription: Subscription, as_of: datetime) -> None:
+    assign_default_usage_plan(tenant=subscription.tenant, actor=SCHEDULER, as_of=as_of)
+    _tell(subscription, "subscription.cancelled", {"status": SubscriptionStatus.CANCELLED.value}, as_of)
+
+
+def _tell(subscription: Subscription, event: str, after: dict[str, object], as_of: datetime) -> None:
+    record_audit(
+        actor=SCHEDULER,
+        action=event,
+        tenant_id=subscription.tenant_id,
+        target_kind="subscription",
+        target_id=subscription.pk,
+        target_label=subscription.tenant.slug,
+        after=after,
+        as_of=as_of,
+    )
+    key = f"{event}:{subscription.pk}:{subscription.version + 1}"
+    add_to_outbox(
+        [Happening(subscription.tenant_id, event, key, {"subscription": subscription.pk, **after})], as_of=as_of
+    )

@@ -1,0 +1,169 @@
+"""Finalizing: a draft whose grace is over is computed once more, numbered, and never changes again.
+
+Number, tax, lines and the document's content are written in one transaction for a batch. What follows from it (the PDF, the
+mail, the collection) is found by its state afterwards and may be retried.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS, Heading, digest_of_content, invoice_content
+from billing.domain.invoicing import ComputedInvoice
+from billing.domain.statuses import InvoiceStatus
+from billing.errors import InvoiceStatusError
+from billing.models import BillingProfile, Invoice, InvoiceDocument, Issuer
+from billing.selectors.computation import Unbillable, compute_invoices, states_of_invoices
+from billing.selectors.due import Due, ripe_invoices
+from billing.services.exceptions import park
+from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
+from billing.services.invoicing.lines import store_lines
+from billing.services.invoicing.numbering import take_numbers
+from billing.services.outbox import Happening, add_to_outbox
+from metering.domain.periods import local_day
+from metering.selectors.statements import ENCODER, fetch_all
+
+INVOICE_PATH = "/t/{slug}/invoices/{number}/"
+
+FINALIZE = """
+UPDATE billing_invoice AS i SET
+    status = f.status, number = f.number, revision = f.revision, lines_digest = f.lines_digest, subtotal_minor = f.subtotal_minor,
+    tax_minor = f.tax_minor, total_minor = f.total_minor, tax_treatment = f.tax_treatment, tax_name = f.tax_name,
+    tax_percent = f.tax_percent, tax_note = f.tax_note, computed_at = %(as_of)s, finalized_at = %(as_of)s,
+    issued_on = %(issued_on)s, due_on = f.due_on, paid_at = f.paid_at
+FROM jsonb_to_recordset(%(finalized)s::jsonb) AS f(
+    id uuid, status text, number text, revision int, lines_digest text, subtotal_minor bigint, tax_minor bigint, total_minor bigint,
+    tax_treatment text, tax_name text, tax_percent numeric, tax_note text, due_on date, paid_at timestamptz)
+WHERE i.id = f.id AND i.status = 'draft'
+RETURNING i.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Final:
+    """An invoice with its last computation, its number and its terms."""
+
+    invoice: Invoice
+    computed: ComputedInvoice
+    number: str
+    payment_days: int
+    due_on: date
+
+    @property
+    def revision(self) -> int:
+        """Lines that did not change since the draft stay where they are."""
+        return self.invoice.revision + int(self.computed.lines_digest != self.invoice.lines_digest)
+
+    @property
+    def is_free(self) -> bool:
+        """Nothing is to be paid."""
+        return self.computed.total_minor == 0
+
+
+def finalize_batch(*, as_of: datetime, due: Due, size: int = BATCH_SIZE) -> Drafted:
+    """Finalize at most `size` drafts whose grace is over. Run again until it answers an empty batch."""
+    with transaction.atomic():
+        invoices = list(ripe_invoices(as_of, due).select_for_update(skip_locked=True, no_key=True, of=("self",))[:size])
+        return _finalize(invoices, as_of)
+
+
+def finalize_now(*, invoice_id: UUID, as_of: datetime) -> Invoice:
+    """Finalize one draft before its grace is over: for staff. Raises `InvoiceStatusError`, also where it is parked."""
+    with transaction.atomic():
+        invoices = list(
+            Invoice.objects.filter(pk=invoice_id)
+            .select_for_update(no_key=True, of=("self",))
+            .select_related("subscription", "tenant")
+        )
+        if not invoices or invoices[0].status != InvoiceStatus.DRAFT:
+            raise InvoiceStatusError("Only a draft can be finalized.")
+        if invoices[0].boundary and invoices[0].period_end > as_of:
+            raise InvoiceStatusError("Its period is not over.")
+        done = _finalize(invoices, as_of)
+        if done.parked:
+            raise InvoiceStatusError(done.parked[0].detail)
+    return Invoice.objects.get(pk=invoice_id)
+
+
+def _finalize(invoices: Sequence[Invoice], as_of: datetime) -> Drafted:
+    computed = compute_invoices(states_of_invoices(invoices))
+    parked = tuple(result for result in computed if isinstance(result, Unbillable))
+    for unbillable in parked:
+        park(unbillable, as_of=as_of)
+    ready = [
+        (row, result) for row, result in zip(invoices, computed, strict=True) if isinstance(result, ComputedInvoice)
+    ]
+    if ready:
+        _store(ready, as_of)
+    return Drafted(tuple(row.pk for row, _ in ready), parked)
+
+
+def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) -> None:
+    issuer = Issuer.objects.get(pk=1)
+    issued_on = local_day(as_of, issuer.time_zone)
+    profiles = BillingProfile.objects.filter(tenant__in=[invoice.tenant_id for invoice, _ in ready])
+    own_days = dict(profiles.values_list("tenant_id", "payment_days"))
+    # Taken last, since it is locked until the end of the transaction.
+    numbers = take_numbers(prefix=issuer.invoice_prefix, issued_on=issued_on, count=len(ready))
+    finals = []
+    for (invoice, computed), number in zip(ready, numbers, strict=True):
+        own = own_days.get(invoice.tenant_id)
+        days = issuer.payment_days if own is None else own
+        finals.append(_Final(invoice, computed, number, days, issued_on + timedelta(days=days)))
+    store_lines((f.invoice.pk, f.revision, f.computed) for f in finals if f.revision != f.invoice.revision)
+    rows = [_row(final, as_of) for final in finals]
+    parameters = {"finalized": ENCODER.encode(rows).decode(), "as_of": as_of, "issued_on": issued_on}
+    done = fetch_all(FINALIZE, parameters)
+    assert len(done) == len(finals), "the drafts are locked"
+    InvoiceDocument.objects.bulk_create(_document(final, issuer, issued_on, as_of) for final in finals)
+    add_to_outbox((happening for final in finals for happening in _happenings(final)), as_of=as_of)
+
+
+def _row(final: _Final, as_of: datetime) -> dict[str, object]:
+    computed = final.computed
+    return {
+        "id": final.invoice.pk,
+        "status": (InvoiceStatus.PAID if final.is_free else InvoiceStatus.FINALIZED).value,
+        "number": final.number,
+        "revision": final.revision,
+        "lines_digest": computed.lines_digest,
+        "subtotal_minor": computed.subtotal_minor,
+        "tax_minor": computed.tax_minor,
+        "total_minor": computed.total_minor,
+        "tax_treatment": computed.tax.treatment.value,
+        "tax_name": computed.tax.name,
+        "tax_percent": computed.tax.percent,
+        "tax_note": computed.tax.note,
+        "due_on": final.due_on,
+        "paid_at": as_of if final.is_free else None,
+    }
+
+
+def _document(final: _Final, issuer: Issuer, issued_on: date, as_of: datetime) -> InvoiceDocument:
+    tenant = final.invoice.tenant
+    heading = Heading(
+        number=final.number,
+        issued_on=issued_on,
+        due_on=final.due_on,
+        payment_days=final.payment_days,
+        payment_url=settings.PUBLIC_URL + INVOICE_PATH.format(slug=tenant.slug, number=final.number),
+        issuer={name: getattr(issuer, name) for name in ISSUER_FIELDS},
+        customer={name: getattr(tenant, name) for name in CUSTOMER_FIELDS},
+    )
+    content = invoice_content(heading, final.computed)
+    return InvoiceDocument(
+        invoice=final.invoice, content=content, content_digest=digest_of_content(content), created_at=as_of
+    )
+
+
+def _happenings(final: _Final) -> list[Happening]:
+    invoice, total = final.invoice, final.computed.total_minor
+    payload = {"invoice": invoice.pk, "number": final.number, "currency": invoice.currency, "total_minor": total}
+    told = [Happening(invoice.tenant_id, "invoice.finalized", f"invoice.finalized:{invoice.pk}", payload)]
+    if final.is_free:
+        told.append(Happening(invoice.tenant_id, "invoice.paid", f"invoice.paid:{invoice.pk}", payload))
+    return told

@@ -1,0 +1,38 @@
+"""The outbox: what happened, in the words of the contract's webhooks, written in the transaction in which it did."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from accounts.domain.identifiers import uuid7
+from accounts.domain.plain import to_plain
+from billing.models import OutboxEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something to tell. Of two with the same `dedupe_key` the first is kept."""
+
+    tenant_id: UUID
+    type: str
+    dedupe_key: str
+    payload: Mapping[str, object]
+
+
+def add_to_outbox(happenings: Iterable[Happening], *, as_of: datetime) -> None:
+    """Write what happened, in one statement."""
+    OutboxEvent.objects.bulk_create(
+        (
+            OutboxEvent(
+                id=uuid7(as_of),
+                tenant_id=happening.tenant_id,
+                type=happening.type,
+                payload=to_plain(happening.payload),
+                dedupe_key=happening.dedupe_key,
+                occurred_at=as_of,
+            )
+            for happening in happenings
+        ),
+        ignore_conflicts=True,
+    )

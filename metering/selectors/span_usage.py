@@ -1,0 +1,155 @@
+"""Usage of many tenants' meters over many spans at once: one statement over the hourly rollup, one more where spans cut through hours.
+
+What is billed is read here. `usage_of_spans` reads rollups and needs no scan of events; `raw_usage_of_spans` adds up the
+events themselves, and so proves the other. Both count live events alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from metering.domain.periods import start_of_hour
+from metering.domain.windows import is_start_of_hour
+from metering.selectors.catalog import meter_rules
+from metering.selectors.statements import CONTRIBUTIONS, ENCODER, METERS, fetch_all, meters_parameter
+
+_NOTHING: Final = Decimal(0)
+_HOUR: Final = timedelta(hours=1)
+
+WHOLE_HOURS = """
+SELECT s.position, u.quantity, u.events
+FROM jsonb_to_recordset(%(spans)s::jsonb) AS s(position int, tenant_id uuid, meter_id bigint, start_at timestamptz, end_at timestamptz)
+CROSS JOIN LATERAL (
+    SELECT sum(quantity) AS quantity, sum(events) AS events FROM usage_hour AS h
+    WHERE h.tenant_id = s.tenant_id AND h.is_live AND h.meter_id = s.meter_id AND h.hour >= s.start_at AND h.hour < s.end_at
+) AS u
+WHERE u.events IS NOT NULL
+"""
+
+# An event's key is a digest of its id, which several tenants may use; with the piece's number behind it, it is one row's own.
+PIECES = f"""
+WITH piece AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(pieces)s::jsonb) AS p(
+        n int, tenant_id uuid, start_at timestamptz, end_at timestamptz, known_at timestamptz)
+),
+counted AS MATERIALIZED (
+    SELECT p.n, e.key || int4send(p.n) AS key, e.occurred_at, e.received_at, e.type, e.quantity, e.api_key_id, e.properties
+    FROM piece AS p
+    JOIN event AS e ON e.tenant_id = p.tenant_id AND e.is_live AND e.occurred_at >= p.start_at AND e.occurred_at < p.end_at
+    WHERE (p.known_at IS NULL OR e.received_at < p.known_at) AND NOT EXISTS (
+        SELECT FROM event_void AS v WHERE v.tenant_id = e.tenant_id AND v.is_live AND v.key = e.key
+            AND (p.known_at IS NULL OR v.voided_at < p.known_at))
+),
+{METERS},
+{CONTRIBUTIONS.format(events="counted")}
+SELECT counted.n, contribution.meter_id, sum(contribution.quantity), count(*)
+FROM contribution JOIN counted USING (key)
+GROUP BY 1, 2
+"""
+
+OLD_VOIDS = """
+SELECT s.position
+FROM jsonb_to_recordset(%(spans)s::jsonb) AS s(position int, tenant_id uuid, start_at timestamptz, end_at timestamptz, since timestamptz)
+WHERE EXISTS (
+    SELECT FROM event_void AS v WHERE v.tenant_id = s.tenant_id AND v.is_live AND v.occurred_at >= s.start_at
+        AND v.occurred_at < s.end_at AND v.voided_at >= s.since)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSpan:
+    """A tenant's meter over a half-open span. With `known_at`, only what had come in before it (raw usage alone can tell)."""
+
+    tenant_id: UUID
+    meter_id: int
+    start: datetime
+    end: datetime
+    known_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanUsage:
+    """The usage of a span, in the meter's unit, and of how many events it is the sum."""
+
+    quantity: Decimal = _NOTHING
+    events: int = 0
+
+    def plus(self, quantity: Decimal, events: int) -> "SpanUsage":
+        """Both together."""
+        return SpanUsage(self.quantity + quantity, self.events + events)
+
+
+def usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
+    """The usage of each span, in their order: whole hours from the rollup, the rest of an hour from its events."""
+    usage = [SpanUsage() for _ in spans]
+    if not spans:
+        return usage
+    whole, pieces = _cut(spans)
+    if whole:
+        for position, quantity, events in fetch_all(WHOLE_HOURS, {"spans": ENCODER.encode(whole).decode()}):
+            usage[position] = usage[position].plus(quantity, int(events))
+    _add_pieces(usage, spans, pieces)
+    return usage
+
+
+def raw_usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
+    """The usage of each span, in their order, from the events alone."""
+    usage = [SpanUsage() for _ in spans]
+    _add_pieces(usage, spans, [(position, span.start, span.end) for position, span in enumerate(spans)])
+    return usage
+
+
+def spans_with_voids_since(spans: Sequence[tuple[UsageSpan, datetime]]) -> set[int]:
+    """The positions of those spans of which an event was voided at the given moment or later."""
+    if not spans:
+        return set()
+    asked = [
+        {"position": n, "tenant_id": span.tenant_id, "start_at": span.start, "end_at": span.end, "since": since}
+        for n, (span, since) in enumerate(spans)
+    ]
+    return {position for (position,) in fetch_all(OLD_VOIDS, {"spans": ENCODER.encode(asked).decode()})}
+
+
+def _cut(spans: Sequence[UsageSpan]) -> tuple[list[dict[str, object]], list[tuple[int, datetime, datetime]]]:
+    """Cut spans into whole UTC hours and the pieces of hours at their ends."""
+    whole: list[dict[str, object]] = []
+    pieces: list[tuple[int, datetime, datetime]] = []
+    for position, span in enumerate(spans):
+        first = span.start if is_start_of_hour(span.start) else start_of_hour(span.start) + _HOUR
+        last = start_of_hour(span.end)
+        if first > last:
+            pieces.append((position, span.start, span.end))
+            continue
+        if first < last:
+            row = {"tenant_id": span.tenant_id, "meter_id": span.meter_id, "start_at": first, "end_at": last}
+            whole.append({"position": position, **row})
+        if span.start < first:
+            pieces.append((position, span.start, first))
+        if last < span.end:
+            pieces.append((position, last, span.end))
+    return whole, pieces
+
+
+def _add_pieces(
+    usage: list[SpanUsage], spans: Sequence[UsageSpan], pieces: Sequence[tuple[int, datetime, datetime]]
+) -> None:
+    """Add what the events of each piece come to; a piece that several meters share is read once."""
+    if not pieces:
+        return
+    numbers: dict[tuple[object, ...], int] = {}
+    wanted: dict[tuple[int, int], list[int]] = {}
+    for position, start, end in pieces:
+        span = spans[position]
+        n = numbers.setdefault((span.tenant_id, start, end, span.known_at), len(numbers))
+        wanted.setdefault((n, span.meter_id), []).append(position)
+    asked = [
+        {"n": n, "tenant_id": tenant_id, "start_at": start, "end_at": end, "known_at": known_at}
+        for (tenant_id, start, end, known_at), n in numbers.items()
+    ]
+    parameters = {"pieces": ENCODER.encode(asked).decode(), "meters": meters_parameter(meter_rules())}
+    for n, meter_id, quantity, events in fetch_all(PIECES, parameters):
+        for position in wanted.get((n, meter_id), ()):
+            usage[position] = usage[position].plus(quantity, int(events))
