@@ -60,11 +60,14 @@ class PaymentProviderError(ProblemError):
     title = "The payment provider does not answer"
 
 
-class UnbillableError(Exception):
-    """What a subscription used or ordered cannot be turned into an invoice: it is parked until an operator has looked."""
+class UnbillableError(ProblemError):
+    """What a subscription used or ordered cannot be turned into an invoice: a person has to look first."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        """`code` is stable, `detail` a sentence for the operator."""
+    code = "unbillable"
+    status = 409
+    title = "This cannot be invoiced as it stands"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        """`reason` is a stable word for the operator, `detail` a sentence."""
         super().__init__(detail)
-        self.code = code
-        self.detail = detail
+        self.reason = reason

@@ -183,7 +183,7 @@ def _compute(
     try:
         return compute_invoice(state, usage=usage, invoiced=invoiced, credit_minor=credit_minor, tax=tax)
     except UnbillableError as error:
-        return Unbillable(state, error.code, error.detail)
+        return Unbillable(state, error.reason, error.detail)
 
 
 def _phases_of(subscription_ids: Sequence[UUID]) -> dict[UUID, tuple[Phase, ...]]:

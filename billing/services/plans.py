@@ -1,0 +1,162 @@
+"""Making plans and their versions. A version is written whole, once; to change a price is to publish the next version."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from accounts.domain.actor import Actor
+from accounts.domain.texts import line_problem
+from accounts.errors import FieldError, InvalidFieldsError
+from accounts.services.audit import record_audit
+from billing.domain.plan_terms import PriceOffer, VersionOffer, check_offer, digest_of
+from billing.domain.prices import MODEL_OF, PriceKind, write_terms
+from billing.errors import PlanExistsError
+from billing.models import Plan, PlanVersion, Price
+from metering.errors import UnknownMeterError
+from metering.models import Meter, UsagePlan
+
+NAME_CHARACTERS_MAX = 120
+_CODE = re.compile(r"[a-z][a-z0-9_-]{0,49}", re.ASCII)
+SETTINGS = frozenset({"name", "description", "is_public", "position"})
+
+
+def create_plan(
+    *,
+    code: str,
+    name: str,
+    actor: Actor,
+    as_of: datetime,
+    description: str = "",
+    is_public: bool = True,
+    position: int = 0,
+) -> Plan:
+    """Make a plan; it is for sale once it has a version. Raises `InvalidFieldsError`, `PlanExistsError`."""
+    _check(code, name)
+    try:
+        with transaction.atomic():
+            plan = Plan.objects.create(
+                code=code,
+                name=name.strip(),
+                description=description.strip(),
+                is_public=is_public,
+                position=position,
+                created_at=as_of,
+            )
+            _record(plan, "plan.created", before={}, actor=actor, as_of=as_of)
+    except IntegrityError as error:
+        raise PlanExistsError(f"There is a plan {code} already.") from error
+    return plan
+
+
+def update_plan(*, plan: Plan, changes: Mapping[str, object], actor: Actor, as_of: datetime) -> Plan:
+    """Change how a plan is shown, by name: its prices stand in its versions. Raises `InvalidFieldsError`."""
+    assert set(changes) <= SETTINGS, f"no settings of a plan: {set(changes) - SETTINGS}"
+    _check(plan.code, str(changes.get("name", plan.name)))
+    with transaction.atomic():
+        current = Plan.objects.select_for_update().get(pk=plan.pk)
+        before = _described(current)
+        Plan.objects.filter(pk=plan.pk).update(**changes)
+        current.refresh_from_db()
+        if _described(current) != before:
+            _record(current, "plan.updated", before=before, actor=actor, as_of=as_of)
+    return current
+
+
+def archive_plan(*, plan: Plan, actor: Actor, as_of: datetime) -> None:
+    """Sell a plan no longer; who has it keeps it. A second time changes nothing."""
+    with transaction.atomic():
+        if Plan.objects.filter(pk=plan.pk, archived_at=None).update(archived_at=as_of):
+            _record(plan, "plan.archived", before={}, actor=actor, as_of=as_of)
+
+
+def publish_version(*, plan: Plan, offer: VersionOffer, actor: Actor, as_of: datetime) -> PlanVersion:
+    """Sell a plan at these prices from now on; who has an older version keeps it.
+
+    Raises `InvalidFieldsError`, `UnknownMeterError`.
+    """
+    check_offer(offer)
+    with transaction.atomic():
+        Plan.objects.select_for_update().get(pk=plan.pk)
+        usage_plan = UsagePlan.objects.filter(code=offer.usage_plan_code).first()
+        if usage_plan is None:
+            refusal = FieldError("/usage_plan", "unknown_usage_plan", "There is no usage plan with this code.")
+            raise InvalidFieldsError(refusal.detail, field_errors=(refusal,))
+        number = PlanVersion.objects.filter(plan=plan).count() + 1
+        version = PlanVersion.objects.create(
+            plan=plan,
+            number=number,
+            usage_plan=usage_plan,
+            trial_days=offer.trial_days,
+            digest=digest_of(
+                plan_code=plan.code,
+                number=number,
+                trial_days=offer.trial_days,
+                usage_plan_code=usage_plan.code,
+                prices=offer.prices,
+            ),
+            created_at=as_of,
+        )
+        _add_prices(version, offer.prices)
+        record_audit(
+            actor=actor,
+            action="plan.version_published",
+            tenant_id=None,
+            target_kind="plan",
+            target_id=plan.pk,
+            target_label=plan.code,
+            after={"number": number, "usage_plan": usage_plan.code, "trial_days": offer.trial_days}
+            | {f"{price.currency} {price.meter_code or 'fee'}": write_terms(price.terms) for price in offer.prices},
+            as_of=as_of,
+        )
+    return version
+
+
+def _add_prices(version: PlanVersion, offers: tuple[PriceOffer, ...]) -> None:
+    codes = {offer.meter_code for offer in offers if offer.meter_code is not None}
+    meters = {meter.code: meter for meter in Meter.objects.filter(code__in=codes)}
+    for code in sorted(codes - set(meters)):
+        raise UnknownMeterError(f"There is no meter {code}.")
+    Price.objects.bulk_create(
+        Price(
+            plan_version=version,
+            kind=PriceKind.RECURRING if offer.meter_code is None else PriceKind.USAGE,
+            meter=None if offer.meter_code is None else meters[offer.meter_code],
+            currency=offer.currency,
+            model=MODEL_OF[type(offer.terms)],
+            terms=write_terms(offer.terms),
+        )
+        for offer in offers
+    )
+
+
+def _check(code: str, name: str) -> None:
+    refusals = []
+    if not _CODE.fullmatch(code):
+        refusals.append(
+            FieldError("/code", "invalid_code", "Lower-case letters, digits, - and _, beginning with a letter.")
+        )
+    problem = line_problem(name, pointer="/name", characters_max=NAME_CHARACTERS_MAX, is_required=True)
+    if problem is not None:
+        refusals.append(problem)
+    if refusals:
+        raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))
+
+
+def _described(plan: Plan) -> dict[str, object]:
+    return {name: getattr(plan, name) for name in sorted(SETTINGS)}
+
+
+def _record(plan: Plan, action: str, *, before: dict[str, object], actor: Actor, as_of: datetime) -> None:
+    record_audit(
+        actor=actor,
+        action=action,
+        tenant_id=None,
+        target_kind="plan",
+        target_id=plan.pk,
+        target_label=plan.code,
+        before=before,
+        after=_described(plan),
+        as_of=as_of,
+    )

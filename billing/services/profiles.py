@@ -1,0 +1,67 @@
+"""How a tenant is billed: its tax and its terms, set by staff."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.domain.actor import Actor
+from accounts.errors import FieldError, InvalidFieldsError
+from accounts.models import Tenant
+from accounts.services.audit import record_audit
+from billing.domain.tax import TaxTreatment
+from billing.models import BillingProfile
+
+TERMS = frozenset({"tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days"})
+PAYMENT_DAYS_MAX = 365
+
+
+def billing_profile_of(tenant_id: UUID) -> BillingProfile:
+    """The tenant's profile, made with what is usual where there is none."""
+    profile, _ = BillingProfile.objects.get_or_create(tenant_id=tenant_id)
+    return profile
+
+
+def update_billing_profile(
+    *, tenant: Tenant, changes: Mapping[str, object], actor: Actor, as_of: datetime
+) -> BillingProfile:
+    """Change a tenant's tax or terms, by name; drafts and later invoices follow. Raises `InvalidFieldsError`."""
+    assert set(changes) <= TERMS, f"no terms: {set(changes) - TERMS}"
+    _check(changes)
+    with transaction.atomic():
+        billing_profile_of(tenant.pk)
+        profile = BillingProfile.objects.select_for_update().get(tenant=tenant)
+        before = {name: getattr(profile, name) for name in changes if getattr(profile, name) != changes[name]}
+        if before:
+            after = {name: changes[name] for name in before}
+            BillingProfile.objects.filter(tenant=tenant).update(**after)
+            record_audit(
+                actor=actor,
+                action="tenant.billing_updated",
+                tenant_id=tenant.pk,
+                target_kind="tenant",
+                target_id=tenant.pk,
+                target_label=tenant.slug,
+                before=before,
+                after=after,
+                as_of=as_of,
+            )
+            profile.refresh_from_db()
+    return profile
+
+
+def _check(changes: Mapping[str, object]) -> None:
+    percent, days = changes.get("tax_percent"), changes.get("payment_days")
+    refusals = []
+    if changes.get("tax_treatment", TaxTreatment.AUTOMATIC.value) not in {
+        treatment.value for treatment in TaxTreatment
+    }:
+        refusals.append(FieldError("/tax_treatment", "invalid_tax_treatment", f"One of: {', '.join(TaxTreatment)}."))
+    if isinstance(percent, Decimal) and not (percent.is_finite() and 0 <= percent <= 100):  # noqa: PLR2004
+        refusals.append(FieldError("/tax_percent", "invalid_tax_percent", "0 to 100 percent."))
+    if isinstance(days, int) and not 0 <= days <= PAYMENT_DAYS_MAX:
+        refusals.append(FieldError("/payment_days", "invalid_payment_days", f"0 to {PAYMENT_DAYS_MAX} days."))
+    if refusals:
+        raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))
