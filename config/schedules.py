@@ -20,6 +20,7 @@ SCHEDULES_LOCK: Final = 7310468203
 LATENESS_MAX: Final = timedelta(minutes=15)
 _DAILY: Final = timedelta(hours=26)
 _HOURLY: Final = timedelta(hours=3)
+_BY_THE_MINUTE: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ PLANNED_JOBS: Final = (
     PlannedJob("limits", "Compare limits with the ledger", "metering.tasks.compare_limits", "20 * * * *", _HOURLY),
     PlannedJob("verdicts", "Delete old verdicts", "metering.tasks.clean_up_verdicts", "40 3 * * *", _DAILY),
     PlannedJob("clean_up", "Delete what has expired", "accounts.tasks.clean_up", "50 3 * * *", _DAILY),
+    PlannedJob("mails", "Send mails", "billing.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),
 )
 
 
