@@ -5,7 +5,7 @@ handed over, or our process died), the mail becomes `unknown`, and only a person
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from time import perf_counter
 from typing import Final
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -58,6 +59,20 @@ class _Attempt:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class NewMail:
+    """A mail to write down; one without recipients is none."""
+
+    tenant_id: UUID
+    kind: str
+    dedupe_key: str
+    recipients: Sequence[str]
+    subject: str
+    text: str
+    html: str
+    attachment_number: str = ""
+
+
 def queue_mail(
     *,
     tenant: Tenant,
@@ -71,21 +86,31 @@ def queue_mail(
     attachment_number: str = "",
 ) -> None:
     """Write a mail down in the caller's transaction. Of two with one `dedupe_key` the first is kept; without recipients there is none."""
-    if not recipients:
-        return
-    mail = OutboundMail(
-        tenant=tenant,
-        kind=kind,
-        dedupe_key=dedupe_key,
-        recipients=list(recipients),
-        subject=" ".join(subject.split())[:_SUBJECT_CHARACTERS_MAX],
-        text=text,
-        html=html,
-        attachment_number=attachment_number,
-        created_at=as_of,
-        next_attempt_at=as_of,
+    mail = NewMail(tenant.pk, kind, dedupe_key, recipients, subject, text, html, attachment_number)
+    queue_mails([mail], as_of=as_of)
+
+
+def queue_mails(mails: Iterable[NewMail], *, as_of: datetime) -> None:
+    """The same for many mails, in one statement."""
+    OutboundMail.objects.bulk_create(
+        (
+            OutboundMail(
+                tenant_id=mail.tenant_id,
+                kind=mail.kind,
+                dedupe_key=mail.dedupe_key,
+                recipients=list(mail.recipients),
+                subject=" ".join(mail.subject.split())[:_SUBJECT_CHARACTERS_MAX],
+                text=mail.text,
+                html=mail.html,
+                attachment_number=mail.attachment_number,
+                created_at=as_of,
+                next_attempt_at=as_of,
+            )
+            for mail in mails
+            if mail.recipients
+        ),
+        ignore_conflicts=True,
     )
-    OutboundMail.objects.bulk_create([mail], ignore_conflicts=True)
 
 
 def send_queued_mails(*, as_of: datetime, limit: int = 100) -> int:
