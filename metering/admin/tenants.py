@@ -4,7 +4,6 @@ Usage is read once for a page of the list, whatever its length; what an action d
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -20,176 +19,31 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django_q.tasks import async_task
-from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.views import ChangeList
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts.admin.base import ReadOnlyInline, StaffModelAdmin, found_or_404, holds, staff_actor
-from accounts.admin.keys import STATE_LABELS, ConfirmForm, state_of
+from accounts.admin.base import StaffModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.keys import ConfirmForm
 from accounts.domain.pages import InvalidCursorError, PageRequest, read_cursor, write_cursor
 from accounts.domain.roles import Role
-from accounts.domain.tenant_settings import SETTINGS, clean_settings
-from accounts.errors import InvalidFieldsError, ProblemError
-from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Tenant
+from accounts.domain.tenant_settings import SETTINGS
+from accounts.errors import ProblemError
+from accounts.models import Membership, Tenant
 from accounts.services.api_keys import revoke_all_keys
 from accounts.services.tenants import reactivate_tenant, suspend_tenant
 from metering.admin.ledger import EventSearchForm
+from metering.admin.tenant_forms import ReasonForm, TenantForm, UsagePlanForm, ViewAsForm
+from metering.admin.tenant_tabs import AuditInline, InvitationInline, KeyInline, MemberInline
 from metering.domain.ledger import Ledger
-from metering.models import UsagePlan, UsagePlanAssignment
+from metering.models import UsagePlanAssignment
 from metering.selectors.events import EventFilters, events_page
 from metering.selectors.operations import QuotaUse, quota_uses
 from metering.services.tenants import change_tenant
 from metering.services.usage_plans import assign_usage_plan
 
 EVENTS_SHOWN = 50
-AUDIT_ENTRIES_SHOWN = 25
 RECONCILE_TASK = "metering.tasks.reconcile_ledgers"
 STATUS_LABELS = {"Active": "success", "Suspended": "danger", "Closed": "info"}
-
-
-class TenantForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
-    """The settings that a tenant's own page takes, refused for the same reasons."""
-
-    class Meta:
-        model = Tenant
-        fields = sorted(SETTINGS)
-
-    def clean(self) -> dict[str, Any]:
-        """Ask the rules that portal and API ask."""
-        cleaned = super().clean() or self.cleaned_data
-        given = {name: cleaned[name] for name in SETTINGS & set(cleaned)}
-        try:
-            cleaned |= clean_settings(given, country=str(given.get("country", "")))
-        except InvalidFieldsError as error:
-            for refused in error.field_errors:
-                self.add_error(refused.pointer.strip("/").split("/")[0], refused.detail)
-        return cleaned
-
-
-class ReasonForm(forms.Form):
-    """Why; the tenant's members see it."""
-
-    reason = forms.CharField(
-        max_length=200, widget=UnfoldAdminTextInputWidget, help_text="The tenant's members see it."
-    )
-
-
-class UsagePlanForm(forms.Form):
-    """Which usage plan."""
-
-    usage_plan = forms.ModelChoiceField(
-        queryset=UsagePlan.objects.all(),
-        required=False,
-        empty_label="None: nothing is limited",
-        widget=UnfoldAdminSelectWidget,
-    )
-
-
-class ViewAsForm(forms.Form):
-    """Through whose eyes, and why. It is sent to the view that changes sessions."""
-
-    user_pk = forms.TypedChoiceField(label="Member", coerce=int, widget=UnfoldAdminSelectWidget)
-    reason = forms.CharField(
-        max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Kept in the tenant's audit log."
-    )
-    tenant = forms.UUIDField(widget=forms.HiddenInput)
-    next = forms.CharField(widget=forms.HiddenInput)
-
-    def __init__(self, tenant: Tenant, members: list[Membership]) -> None:
-        super().__init__(
-            initial={
-                "tenant": tenant.pk,
-                "next": f"/t/{tenant.slug}/",
-                "user_pk": members[0].user_id if members else None,
-            }
-        )
-        self.fields["user_pk"].choices = [  # type: ignore[attr-defined]
-            (member.user_id, f"{member.user.get_full_name()}, {member.role}") for member in members
-        ]
-
-
-class KeyInline(ReadOnlyInline, TabularInline):
-    """The tenant's keys."""
-
-    model = ApiKey
-    fk_name = "tenant"
-    tab = True
-    hide_title = True
-    per_page = 20
-    fields = ("name", "known_by", "kind", "state", "scope_list", "created_at", "expires_at", "last_used_at")
-    readonly_fields = fields
-    show_change_link = True
-    verbose_name_plural = "API keys"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Without the digests."""
-        return super().get_queryset(request).defer("digest")
-
-    @display(description="Key")
-    def known_by(self, key: ApiKey) -> str:
-        """The characters that people know it by."""
-        return f"{key.prefix}…{key.last_four}"
-
-    @display(description="Scopes")
-    def scope_list(self, key: ApiKey) -> str:
-        """What it may do."""
-        return ", ".join(key.scopes)
-
-    @display(description="State", label=STATE_LABELS)
-    def state(self, key: ApiKey) -> str:
-        """Whether it works now."""
-        return state_of(key, timezone.now())
-
-
-class MemberInline(ReadOnlyInline, TabularInline):
-    """The tenant's members."""
-
-    model = Membership
-    tab = True
-    hide_title = True
-    per_page = 20
-    fields = ("user", "role", "created_at", "signed_in_at")
-    readonly_fields = fields
-    verbose_name_plural = "members"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the people."""
-        return super().get_queryset(request).select_related("user", "tenant")
-
-    @display(description="Last sign-in")
-    def signed_in_at(self, membership: Membership) -> datetime | None:
-        """When the member was here last."""
-        return membership.user.last_login
-
-
-class InvitationInline(ReadOnlyInline, TabularInline):
-    """Who was invited."""
-
-    model = Invitation
-    tab = True
-    hide_title = True
-    per_page = 20
-    fields = ("email", "role", "created_at", "expires_at", "accepted_at", "revoked_at")
-    readonly_fields = fields
-    verbose_name_plural = "invitations"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Without the digests."""
-        return super().get_queryset(request).select_related("tenant").defer("token_digest")
-
-
-class AuditInline(ReadOnlyInline, TabularInline):
-    """The latest entries of the tenant's audit log."""
-
-    model = AuditEntry
-    tab = True
-    hide_title = True
-    per_page = AUDIT_ENTRIES_SHOWN
-    fields = ("occurred_at", "action", "actor_label", "target_label", "ip")
-    readonly_fields = fields
-    show_change_link = True
-    verbose_name_plural = "audit log"
 
 
 class TenantChangeList(ChangeList):

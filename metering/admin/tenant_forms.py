@@ -1,0 +1,72 @@
+"""What staff are asked on a tenant's page."""
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from accounts.domain.tenant_settings import SETTINGS, clean_settings
+from accounts.errors import InvalidFieldsError
+from accounts.models import Membership, Tenant
+from metering.models import UsagePlan
+
+
+class TenantForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
+    """The settings that a tenant's own page takes, refused for the same reasons."""
+
+    class Meta:
+        model = Tenant
+        fields = sorted(SETTINGS)
+
+    def clean(self) -> dict[str, Any]:
+        """Ask the rules that portal and API ask."""
+        cleaned = super().clean() or self.cleaned_data
+        given = {name: cleaned[name] for name in SETTINGS & set(cleaned)}
+        try:
+            cleaned |= clean_settings(given, country=str(given.get("country", "")))
+        except InvalidFieldsError as error:
+            for refused in error.field_errors:
+                self.add_error(refused.pointer.strip("/").split("/")[0], refused.detail)
+        return cleaned
+
+
+class ReasonForm(forms.Form):
+    """Why; the tenant's members see it."""
+
+    reason = forms.CharField(
+        max_length=200, widget=UnfoldAdminTextInputWidget, help_text="The tenant's members see it."
+    )
+
+
+class UsagePlanForm(forms.Form):
+    """Which usage plan."""
+
+    usage_plan = forms.ModelChoiceField(
+        queryset=UsagePlan.objects.all(),
+        required=False,
+        empty_label="None: nothing is limited",
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
+class ViewAsForm(forms.Form):
+    """Through whose eyes, and why. It is sent to the view that changes sessions."""
+
+    user_pk = forms.TypedChoiceField(label="Member", coerce=int, widget=UnfoldAdminSelectWidget)
+    reason = forms.CharField(
+        max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Kept in the tenant's audit log."
+    )
+    tenant = forms.UUIDField(widget=forms.HiddenInput)
+    next = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, tenant: Tenant, members: list[Membership]) -> None:
+        super().__init__(
+            initial={
+                "tenant": tenant.pk,
+                "next": f"/t/{tenant.slug}/",
+                "user_pk": members[0].user_id if members else None,
+            }
+        )
+        self.fields["user_pk"].choices = [  # type: ignore[attr-defined]
+            (member.user_id, f"{member.user.get_full_name()}, {member.role}") for member in members
+        ]
