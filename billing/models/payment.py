@@ -12,10 +12,11 @@ from metering.models import Meter
 
 
 class PaymentStatus(models.TextChoices):
-    """How an attempt to pay ended."""
+    """How an attempt to pay ended. `unmatched` is money that came and settles nothing: see its exception."""
 
     SUCCEEDED = "succeeded", "Succeeded"
     FAILED = "failed", "Failed"
+    UNMATCHED = "unmatched", "Unmatched"
 
 
 class PaymentProvider(models.TextChoices):

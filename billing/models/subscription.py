@@ -153,9 +153,15 @@ class SubscriptionPhase(models.Model):
 
 
 class BillingException(models.Model):
-    """What could not be billed: the subscription is passed over until somebody has resolved it."""
+    """What a person has to look at: usage that could not be billed, or a `payment` that settles no invoice.
+
+    Without a payment, the subscription is passed over by invoicing until somebody has resolved it.
+    """
 
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="exceptions")
+    payment = models.OneToOneField(
+        "billing.Payment", null=True, blank=True, on_delete=models.PROTECT, related_name="exception"
+    )
     code = models.CharField(max_length=40)
     detail = models.TextField()
     occurred_at = models.DateTimeField()
@@ -166,7 +172,9 @@ class BillingException(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["subscription", "code"], condition=Q(resolved_at=None), name="billing_exception_open_once"
+                fields=["subscription", "code"],
+                condition=Q(resolved_at=None, payment=None),
+                name="billing_exception_open_once",
             )
         ]
         ordering: ClassVar = ["-occurred_at", "-id"]

@@ -24,7 +24,7 @@ class Due:
 def due_subscriptions(as_of: datetime, due: Due) -> QuerySet[Subscription]:
     """Subscriptions with a boundary to be invoiced: its instant has come, its last invoice is no draft, nobody has to look first."""
     waiting = Invoice.objects.filter(subscription=OuterRef("pk"), status=InvoiceStatus.DRAFT)
-    parked = BillingException.objects.filter(subscription=OuterRef("pk"), resolved_at=None)
+    parked = BillingException.objects.filter(subscription=OuterRef("pk"), payment=None, resolved_at=None)
     found = Subscription.objects.filter(~Exists(waiting), ~Exists(parked), due_at__lte=as_of)
     if due.tenant_ids is not None:
         found = found.filter(tenant__in=due.tenant_ids)
@@ -35,7 +35,7 @@ def due_subscriptions(as_of: datetime, due: Due) -> QuerySet[Subscription]:
 
 def ripe_invoices(as_of: datetime, due: Due) -> QuerySet[Invoice]:
     """Drafts whose grace is over and that nobody has to look at first."""
-    parked = BillingException.objects.filter(subscription=OuterRef("subscription"), resolved_at=None)
+    parked = BillingException.objects.filter(subscription=OuterRef("subscription"), payment=None, resolved_at=None)
     found = Invoice.objects.filter(~Exists(parked), status=InvoiceStatus.DRAFT, finalize_after__lte=as_of)
     if due.tenant_ids is not None:
         found = found.filter(tenant__in=due.tenant_ids)

@@ -71,7 +71,7 @@ def use(
     properties: Mapping[str, object] | None = None,
 ) -> list[str]:
     """`count` live events of `quantity` each, at `at` and each second after; answers their ids."""
-    events = [
+    events: list[dict[str, Any]] = [
         {
             "id": uuid4().hex,
             "type": type,
