@@ -7,20 +7,23 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.admin.options import InlineModelAdmin
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import BaseModelForm
 from django.forms.formsets import BaseFormSet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from accounts.domain.actor import Actor
 from accounts.domain.networks import client_ip
+from accounts.errors import ProblemError
 from accounts.models import Tenant, User
 from accounts.services.audit import SECRET_NAMES, record_audit
 
@@ -121,8 +124,10 @@ class StaffModelAdmin(ModelAdmin):
         explanation: str,
         button: str,
         form_action: str = "",
+        template: str = "admin/ask_first.html",
+        extra: Mapping[str, object] | None = None,
     ) -> HttpResponse:
-        """The page between a button and what it does."""
+        """The page between a button and what it does; `extra` is what another template shows beside the question."""
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -132,9 +137,28 @@ class StaffModelAdmin(ModelAdmin):
             "explanation": explanation,
             "button": button,
             "form_action": form_action,
+            "cancel_url": self.page_of(obj),
             "media": self.media,
+            **(extra or {}),
         }
-        return TemplateResponse(request, "admin/ask_first.html", context)
+        return TemplateResponse(request, template, context)
+
+    def page_of(self, obj: Model) -> str:
+        """Where an object is shown; the list, for one that is not stored yet."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        if obj._state.adding:  # noqa: SLF001 - Django documents it
+            return reverse(f"admin:{name}_changelist")
+        return reverse(f"admin:{name}_change", args=[obj.pk])
+
+    def attempt(self, request: HttpRequest, work: Callable[[], object], *, said: str, back: str) -> HttpResponse:
+        """Do it and say so, or say why not: what another has done meanwhile is a sentence, not an error."""
+        try:
+            work()
+        except ProblemError as error:
+            messages.error(request, error.detail)
+        else:
+            messages.success(request, said)
+        return redirect(back)
 
 
 class ReadOnlyModelAdmin(StaffModelAdmin):

@@ -27,7 +27,6 @@ from accounts.admin.keys import ConfirmForm
 from accounts.domain.pages import InvalidCursorError, PageRequest, read_cursor, write_cursor
 from accounts.domain.roles import Role
 from accounts.domain.tenant_settings import SETTINGS
-from accounts.errors import ProblemError
 from accounts.models import Membership, Tenant
 from accounts.services.api_keys import revoke_all_keys
 from accounts.services.tenants import reactivate_tenant, suspend_tenant
@@ -210,10 +209,12 @@ class TenantAdmin(StaffModelAdmin):
         form = ReasonForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             reason = form.cleaned_data["reason"]
-            return self._did(
-                request, tenant, f"{tenant} is suspended.",
+            return self.attempt(
+                request,
                 lambda: suspend_tenant(tenant=tenant, reason=reason, actor=staff_actor(request), as_of=timezone.now()),
-            )  # fmt: skip
+                said=f"{tenant} is suspended.",
+                back=self.page_of(tenant),
+            )
         return self.ask_first(
             request, tenant, form,
             title=f"Suspend {tenant}?",
@@ -226,10 +227,12 @@ class TenantAdmin(StaffModelAdmin):
         """Ask, and reactivate."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         if request.method == "POST":
-            return self._did(
-                request, tenant, f"{tenant} is active again.",
+            return self.attempt(
+                request,
                 lambda: reactivate_tenant(tenant=tenant, actor=staff_actor(request), as_of=timezone.now()),
-            )  # fmt: skip
+                said=f"{tenant} is active again.",
+                back=self.page_of(tenant),
+            )
         return self.ask_first(
             request, tenant, ConfirmForm(),
             title=f"Reactivate {tenant}?",
@@ -244,7 +247,7 @@ class TenantAdmin(StaffModelAdmin):
         if request.method == "POST":
             number = revoke_all_keys(tenant=tenant, actor=staff_actor(request), as_of=timezone.now())
             messages.success(request, f"{number} keys of {tenant} are revoked.")
-            return redirect(_page_of(tenant))
+            return redirect(self.page_of(tenant))
         return self.ask_first(
             request, tenant, ConfirmForm(),
             title=f"Revoke all keys of {tenant}?",
@@ -258,7 +261,7 @@ class TenantAdmin(StaffModelAdmin):
         tenant = found_or_404(Tenant.objects.all(), object_id)
         if request.method == "POST":
             self._reconcile(request, [tenant.slug])
-            return redirect(_page_of(tenant))
+            return redirect(self.page_of(tenant))
         return self.ask_first(
             request, tenant, ConfirmForm(),
             title=f"Reconcile {tenant}?",
@@ -276,7 +279,7 @@ class TenantAdmin(StaffModelAdmin):
             plan = form.cleaned_data["usage_plan"]
             assign_usage_plan(tenant=tenant, usage_plan=plan, actor=staff_actor(request), as_of=timezone.now())
             messages.success(request, f"{tenant} is on {plan or 'no usage plan'}.")
-            return redirect(_page_of(tenant))
+            return redirect(self.page_of(tenant))
         return self.ask_first(
             request, tenant, form,
             title=f"Usage plan of {tenant}",
@@ -294,7 +297,7 @@ class TenantAdmin(StaffModelAdmin):
         ranked = sorted(members.select_related("user"), key=lambda member: list(Role).index(Role(member.role)))
         if not ranked:
             messages.error(request, f"{tenant} has no member to look through.")
-            return redirect(_page_of(tenant))
+            return redirect(self.page_of(tenant))
         return self.ask_first(
             request, tenant, ViewAsForm(tenant, ranked),
             title=f"View as a customer of {tenant}",
@@ -331,20 +334,6 @@ class TenantAdmin(StaffModelAdmin):
             RECONCILE_TASK, staff_actor(request).label, slugs, group="reconciliation", task_name="reconciliation"
         )
         messages.success(request, f"The comparison of {', '.join(slugs)} will be among the job runs in a moment.")
-
-    def _did(self, request: HttpRequest, tenant: Tenant, sentence: str, work: Any) -> HttpResponse:
-        """Do it and say so, or say why not."""
-        try:
-            work()
-        except ProblemError as error:
-            messages.error(request, error.detail)
-        else:
-            messages.success(request, sentence)
-        return redirect(_page_of(tenant))
-
-
-def _page_of(tenant: Tenant) -> str:
-    return reverse("admin:accounts_tenant_change", args=[tenant.pk])
 
 
 def _query_without_cursor(request: HttpRequest) -> str:
