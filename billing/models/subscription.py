@@ -29,6 +29,9 @@ class BillingProfile(models.Model):
     wants_usage_alerts = models.BooleanField("usage alerts by e-mail", default=True)
     stripe_customer_id = models.CharField(max_length=255, blank=True, editable=False)
     card_label = models.CharField(max_length=60, blank=True, editable=False, help_text="As in Visa ending in 4242.")
+    stripe_revision = models.PositiveIntegerField(
+        default=0, editable=False, help_text="How often what Stripe said was applied: who applies says which they saw."
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -93,6 +96,10 @@ class Subscription(models.Model):
     cancelled_at = models.DateTimeField(null=True, help_text="When somebody asked for it to end.")
     ended_at = models.DateTimeField(null=True)
     stripe_subscription_id = models.CharField(max_length=255, blank=True, editable=False)
+    stripe_status = models.CharField(max_length=20, blank=True, editable=False, help_text="As Stripe said it last.")
+    is_cancelled_at_stripe = models.BooleanField(
+        default=False, editable=False, help_text="Whether Stripe said last that its agreement ends with its period."
+    )
     version = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(editable=False)
 
