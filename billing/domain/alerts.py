@@ -1,0 +1,90 @@
+"""What a threshold alert says: shares, spans and numbers in words. Pure.
+
+When an alert is due is decided by one SQL statement in `billing.services.alerts`; docs/alerts.md has the rules.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Final
+from uuid import UUID
+
+from metering.domain.periods import Period, Span, YearMonth, day_span, month_span
+
+USED_UP: Final = 100
+_PERCENT_STEP: Final = Decimal("0.01")
+_CONTEXT: Final = Context(prec=80, rounding=ROUND_HALF_UP)
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFacts:
+    """An alert as the API and the outbox tell of it."""
+
+    id: int
+    tenant: str
+    time_zone: str
+    subscription_id: UUID | None
+    meter: str
+    unit: str
+    quota_period: Period
+    period_start_on: date
+    threshold: int
+    limit: Decimal
+    quantity: Decimal
+    occurred_at: datetime
+
+    @property
+    def percent(self) -> Decimal:
+        """Used of the limit when it was found, to two places."""
+        return percent_of(self.quantity, self.limit)
+
+    @property
+    def span(self) -> Span:
+        """The instants between which the quota's period lies."""
+        if self.quota_period is Period.DAY:
+            return day_span(self.period_start_on, self.time_zone)
+        return month_span(YearMonth.of(self.period_start_on), self.time_zone)
+
+    @property
+    def next_start_on(self) -> date:
+        """The first day of the period after."""
+        if self.quota_period is Period.DAY:
+            return self.period_start_on + _DAY
+        return YearMonth.of(self.period_start_on).plus(1).first_day()
+
+    def as_body(self) -> dict[str, object]:
+        """Return its form in the API and in webhooks."""
+        return {
+            "id": self.id,
+            "tenant": self.tenant,
+            "subscription": self.subscription_id,
+            "meter": self.meter,
+            "unit": self.unit,
+            "quota_period": self.quota_period,
+            "period": {"start": self.span.start, "end": self.span.end},
+            "threshold": self.threshold,
+            "limit": self.limit,
+            "quantity": self.quantity,
+            "percent": self.percent,
+            "occurred_at": self.occurred_at,
+        }
+
+
+def percent_of(quantity: Decimal, limit: Decimal) -> Decimal:
+    """Return how much of a limit is used, to two places; a limit of nothing is full."""
+    if not limit:
+        return Decimal(USED_UP)
+    return _CONTEXT.divide(_CONTEXT.multiply(quantity, Decimal(100)), limit).quantize(_PERCENT_STEP, context=_CONTEXT)
+
+
+def period_in_words(period: Period, start_on: date) -> str:
+    """Return `November 2026`, or `21 November 2026`."""
+    month = f"{start_on:%B} {start_on.year}"
+    return f"{start_on.day} {month}" if period is Period.DAY else month
+
+
+def grouped(quantity: Decimal) -> str:
+    """Return an exact quantity with its thousands grouped: `1234567.50` is `1,234,567.5`."""
+    text = f"{quantity:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
