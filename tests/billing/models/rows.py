@@ -1,0 +1,180 @@
+"""Rows of billing's tables written past the services, as somebody with a database prompt would write them."""
+
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from billing.models import (
+    CreditNote,
+    DocumentFile,
+    Invoice,
+    InvoiceDocument,
+    InvoiceLine,
+    OutboundMail,
+    OutboxEvent,
+    Payment,
+    Price,
+    StoredFile,
+    StripeInboxEvent,
+    Subscription,
+    ThresholdAlert,
+    UsagePush,
+)
+from metering.models import Meter
+
+NOW: Final = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
+DIGEST: Final = "0" * 64
+
+
+def draft(subscription: Subscription, **fields: Any) -> Invoice:
+    facts = {
+        "tenant_id": subscription.tenant_id,
+        "subscription": subscription,
+        "boundary": 0,
+        "currency": "EUR",
+        "period_start": NOW,
+        "period_end": NOW,
+        "lines_digest": DIGEST,
+        "subtotal_minor": 4900,
+        "tax_minor": 931,
+        "total_minor": 5831,
+        "drafted_at": NOW,
+        "computed_at": NOW,
+        "finalize_after": NOW,
+    }
+    return Invoice.objects.create(id=uuid4(), **(facts | fields))
+
+
+def issued(number: str = "INV-2026-000001", **fields: Any) -> dict[str, Any]:
+    """What a draft gets when it is finalized."""
+    facts = {
+        "status": "finalized",
+        "number": number,
+        "finalized_at": NOW,
+        "issued_on": NOW.date(),
+        "due_on": NOW.date(),
+    }
+    return facts | fields
+
+
+def line(invoice: Invoice, **fields: Any) -> InvoiceLine:
+    price = (
+        Price.objects.filter(plan_version=invoice.subscription.plan_version, kind="usage").select_related("meter").get()
+    )
+    facts = {
+        "invoice": invoice,
+        "revision": 1,
+        "position": 1,
+        "kind": "usage",
+        "description": "Calls",
+        "plan_version_id": price.plan_version_id,
+        "price": price,
+        "meter": price.meter,
+        "period_start": NOW,
+        "period_end": NOW,
+        "quantity": 1,
+        "events": 1,
+        "amount_minor": 0,
+        "explanation": {},
+    }
+    return InvoiceLine.objects.create(**(facts | fields))
+
+
+def payment(invoice: Invoice, **fields: Any) -> Payment:
+    facts = {
+        "invoice": invoice,
+        "provider": "stripe",
+        "reference": "in_1",
+        "status": "succeeded",
+        "amount_minor": 5831,
+        "currency": "EUR",
+        "occurred_at": NOW,
+        "created_at": NOW,
+    }
+    return Payment.objects.create(**(facts | fields))
+
+
+def credit_note(invoice: Invoice, **fields: Any) -> CreditNote:
+    facts = {
+        "tenant_id": invoice.tenant_id,
+        "invoice": invoice,
+        "number": "CN-2026-000001",
+        "currency": "EUR",
+        "subtotal_minor": 4900,
+        "tax_minor": 931,
+        "total_minor": 5831,
+        "reason": "Billed twice.",
+        "issued_on": date(2026, 3, 11),
+        "issued_at": NOW,
+        "issued_by": "staff",
+        "content": {},
+        "content_digest": DIGEST,
+    }
+    return CreditNote.objects.create(id=uuid4(), **(facts | fields))
+
+
+def document(invoice: Invoice) -> InvoiceDocument:
+    return InvoiceDocument.objects.create(invoice=invoice, content={}, content_digest=DIGEST, created_at=NOW)
+
+
+def pdf(invoice: Invoice) -> DocumentFile:
+    stored = StoredFile.objects.create(sha256=DIGEST, media_type="application/pdf", content=b"%PDF", created_at=NOW)
+    return DocumentFile.objects.create(number=invoice.number, file=stored, created_at=NOW)
+
+
+def inbox_event(**fields: Any) -> StripeInboxEvent:
+    facts = {"id": "evt_1", "type": "invoice.paid", "payload": {}, "received_at": NOW}
+    return StripeInboxEvent.objects.create(**(facts | fields))
+
+
+def push(subscription: Subscription, **fields: Any) -> UsagePush:
+    facts = {
+        "tenant_id": subscription.tenant_id,
+        "meter": Meter.objects.get(code="calls"),
+        "hour": NOW,
+        "quantity": 1,
+        "identifier": uuid4().hex,
+        "created_at": NOW,
+    }
+    return UsagePush.objects.create(**(facts | fields))
+
+
+def alert(subscription: Subscription, **fields: Any) -> ThresholdAlert:
+    facts = {
+        "tenant_id": subscription.tenant_id,
+        "subscription": subscription,
+        "meter": Meter.objects.get(code="calls"),
+        "quota_period": "month",
+        "period_start_on": date(2026, 3, 1),
+        "threshold": 80,
+        "limit": 1000,
+        "quantity": 801,
+        "occurred_at": NOW,
+    }
+    return ThresholdAlert.objects.create(**(facts | fields))
+
+
+def outbox_event(subscription: Subscription) -> OutboxEvent:
+    return OutboxEvent.objects.create(
+        id=uuid4(),
+        tenant_id=subscription.tenant_id,
+        type="invoice.paid",
+        payload={},
+        dedupe_key=uuid4().hex,
+        occurred_at=NOW,
+    )
+
+
+def mail(subscription: Subscription, **fields: Any) -> OutboundMail:
+    facts = {
+        "tenant_id": subscription.tenant_id,
+        "kind": "invoice",
+        "dedupe_key": uuid4().hex,
+        "recipients": ["bills@acme.example"],
+        "subject": "Invoice",
+        "text": "Invoice",
+        "html": "<p>Invoice</p>",
+        "created_at": NOW,
+        "next_attempt_at": NOW,
+    }
+    return OutboundMail.objects.create(**(facts | fields))

@@ -1,0 +1,323 @@
+"""Each invariant of billing's tables holds against whoever writes past the services."""
+
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from billing.models import (
+    BillingException,
+    BillingProfile,
+    Invoice,
+    Issuer,
+    OutboundMail,
+    PlanVersion,
+    Price,
+    StripeInboxEvent,
+    Subscription,
+    SubscriptionPhase,
+    TaxRate,
+    UsagePush,
+)
+from metering.models import Meter, UsagePlan
+from tests.billing.models import rows
+from tests.billing.models.rows import NOW, issued
+from tests.billing.world import subscribe_tenant
+from tests.metering.ledger_world import make_meter
+
+pytestmark = pytest.mark.django_db
+
+
+def refuses(name: str) -> AbstractContextManager[object]:
+    return pytest.raises(IntegrityError, match=name)
+
+
+@pytest.fixture
+def subscription() -> Subscription:
+    return subscribe_tenant()
+
+
+@pytest.fixture
+def version(subscription: Subscription) -> PlanVersion:
+    return subscription.plan_version
+
+
+@pytest.fixture
+def other() -> Subscription:
+    """Somebody else's, on a plan of its own."""
+    return subscribe_tenant("globex")
+
+
+@pytest.fixture
+def draft(subscription: Subscription) -> Invoice:
+    return rows.draft(subscription)
+
+
+@pytest.fixture
+def finalized(draft: Invoice) -> Invoice:
+    Invoice.objects.filter(pk=draft.pk).update(**issued())
+    draft.refresh_from_db()
+    return draft
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"number": 1}, "plan_version_once"),
+        ({"number": 0}, "plan_version_from_one"),
+        ({"number": 7, "trial_days": 731}, "plan_version_trial_bounded"),
+    ],
+)
+def test_a_plan_has_its_versions_once_from_one_on(version: PlanVersion, fields: dict[str, object], name: str) -> None:
+    usage_plan = UsagePlan.objects.get(pk=version.usage_plan_id)
+    with refuses(name), transaction.atomic():
+        PlanVersion.objects.create(
+            plan=version.plan, usage_plan=usage_plan, digest=rows.DIGEST, created_at=NOW, **fields
+        )
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"kind": "recurring"}, "price_one_fee"),
+        ({"kind": "usage", "meter": "calls"}, "price_one_per_meter"),
+        ({"kind": "usage"}, "price_kind_has_its_meter"),
+        ({"kind": "recurring", "meter": "bytes"}, "price_kind_has_its_meter"),
+        ({"kind": "recurring", "currency": "USD", "model": "per_unit"}, "price_kind_has_its_meter"),
+        ({"kind": "gift"}, "price_kind_has_its_meter"),
+        ({"kind": "usage", "meter": "bytes", "model": "auction"}, "price_model_known"),
+        ({"kind": "usage", "meter": "bytes", "currency": "eur"}, "price_currency_is_code"),
+    ],
+)
+def test_a_version_has_one_fee_a_currency_and_one_price_a_meter(
+    version: PlanVersion, fields: dict[str, object], name: str
+) -> None:
+    make_meter("bytes", "http_request", unit="byte")
+    given = {"currency": "EUR", "model": "flat", "terms": {"amount": "1"}} | fields
+    given["meter"] = Meter.objects.filter(code=given.get("meter")).first()
+    with refuses(name), transaction.atomic():
+        Price.objects.create(plan_version=version, **given)
+
+
+def test_a_customer_of_stripe_is_one_tenant(subscription: Subscription, other: Subscription) -> None:
+    BillingProfile.objects.create(tenant_id=subscription.tenant_id, stripe_customer_id="cus_1")
+    with refuses("billing_profile_one_per_customer"), transaction.atomic():
+        BillingProfile.objects.create(tenant_id=other.tenant_id, stripe_customer_id="cus_1")
+    BillingProfile.objects.create(tenant_id=other.tenant_id)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"tax_percent": Decimal(-1)}, "billing_profile_percent_bounded"),
+        ({"tax_percent": Decimal("100.0001")}, "billing_profile_percent_bounded"),
+        ({"tax_treatment": "none"}, "billing_profile_tax_known"),
+    ],
+)
+def test_a_tenant_is_taxed_in_a_known_way(subscription: Subscription, change: dict[str, object], name: str) -> None:
+    BillingProfile.objects.create(tenant_id=subscription.tenant_id)
+    with refuses(name), transaction.atomic():
+        BillingProfile.objects.filter(tenant_id=subscription.tenant_id).update(**change)
+
+
+@pytest.mark.parametrize("percent", ["-0.0001", "100.0001"])
+def test_a_tax_takes_no_more_than_all(percent: str) -> None:
+    with refuses("tax_rate_percent_bounded"), transaction.atomic():
+        TaxRate.objects.create(country="ZZ", percent=Decimal(percent))
+
+
+def test_there_is_one_issuer() -> None:
+    with refuses("issuer_is_one"), transaction.atomic():
+        Issuer.objects.create(id=2)
+
+
+def test_a_tenant_has_one_live_subscription(subscription: Subscription, other: Subscription) -> None:
+    with refuses("subscription_one_live"), transaction.atomic():
+        Subscription.objects.filter(pk=other.pk).update(tenant_id=subscription.tenant_id)
+    Subscription.objects.filter(pk=subscription.pk).update(status="cancelled", ended_at=NOW)
+    Subscription.objects.filter(pk=other.pk).update(tenant_id=subscription.tenant_id)
+
+
+def test_a_subscription_of_stripe_is_one_of_ours(subscription: Subscription, other: Subscription) -> None:
+    Subscription.objects.filter(pk=subscription.pk).update(stripe_subscription_id="sub_1")
+    with refuses("subscription_one_per_stripe_id"), transaction.atomic():
+        Subscription.objects.filter(pk=other.pk).update(stripe_subscription_id="sub_1")
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"status": "paused"}, "subscription_status_known"),
+        ({"status": "cancelled"}, "subscription_ended_is_cancelled"),
+        ({"ended_at": NOW}, "subscription_ended_is_cancelled"),
+        ({"due_at": None}, "subscription_ended_is_cancelled"),
+        ({"period_end": NOW - timedelta(days=400)}, "subscription_period_in_order"),
+    ],
+)
+def test_a_subscription_says_what_holds(subscription: Subscription, change: dict[str, object], name: str) -> None:
+    with refuses(name), transaction.atomic():
+        Subscription.objects.filter(pk=subscription.pk).update(**change)
+
+
+def test_one_change_at_most_waits_for_the_end_of_the_period(subscription: Subscription, other: Subscription) -> None:
+    with refuses("subscription_one_pending_change"), transaction.atomic():
+        Subscription.objects.filter(pk=subscription.pk).update(
+            pending_plan_version=other.plan_version, is_cancelled_at_period_end=True
+        )
+
+
+def test_one_phase_begins_at_a_moment(subscription: Subscription, other: Subscription) -> None:
+    with refuses("subscription_phase_once"), transaction.atomic():
+        SubscriptionPhase.objects.create(
+            subscription=subscription,
+            plan_version=other.plan_version,
+            starts_at=subscription.started_at,
+            created_at=NOW,
+        )
+
+
+def test_an_exception_is_open_once(subscription: Subscription) -> None:
+    facts = {"subscription": subscription, "code": "negative_usage", "detail": "?", "occurred_at": NOW}
+    first = BillingException.objects.create(**facts)
+    with refuses("billing_exception_open_once"), transaction.atomic():
+        BillingException.objects.create(**facts)
+    BillingException.objects.filter(pk=first.pk).update(resolved_at=NOW)
+    BillingException.objects.create(**facts)
+
+
+def test_a_boundary_is_invoiced_once(subscription: Subscription, finalized: Invoice) -> None:
+    with refuses("invoice_once_per_boundary"), transaction.atomic():
+        rows.draft(subscription)
+
+
+def test_a_subscription_has_one_draft(subscription: Subscription, draft: Invoice) -> None:
+    with refuses("invoice_one_draft"), transaction.atomic():
+        rows.draft(subscription, boundary=1)
+
+
+def test_an_invoice_of_stripe_is_one_of_ours(other: Subscription, draft: Invoice) -> None:
+    Invoice.objects.filter(pk=draft.pk).update(stripe_invoice_id="in_1")
+    with refuses("invoice_one_per_stripe_id"), transaction.atomic():
+        rows.draft(other, stripe_invoice_id="in_1")
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (issued(status="lost"), "invoice_status_known"),
+        ({"total_minor": 5830}, "invoice_total_is_sum"),
+        ({"subtotal_minor": -5000, "tax_minor": 0, "total_minor": -5000}, "invoice_total_not_negative"),
+        ({"number": "INV-1"}, "invoice_finalized_has_number"),
+        (issued(number=None), "invoice_finalized_has_number"),
+        (issued(due_on=None), "invoice_finalized_has_number"),
+        (issued(status="paid"), "invoice_paid_has_time"),
+        (issued(status="void", voided_at=NOW), "invoice_void_has_reason"),
+        (issued(status="void", void_reason="Billed twice."), "invoice_void_has_reason"),
+        ({"period_end": NOW - timedelta(seconds=1)}, "invoice_period_in_order"),
+    ],
+)
+def test_an_invoice_says_what_holds(draft: Invoice, change: dict[str, object], name: str) -> None:
+    with refuses(name), transaction.atomic():
+        Invoice.objects.filter(pk=draft.pk).update(**change)
+
+
+def test_a_position_of_a_revision_has_one_line(draft: Invoice) -> None:
+    rows.line(draft)
+    rows.line(draft, revision=2)
+    with refuses("invoice_line_once"), transaction.atomic():
+        rows.line(draft)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"kind": "gift"}, "invoice_line_kind_known"),
+        ({"position": 0}, "invoice_line_from_one"),
+        ({"price": None}, "invoice_line_usage_has_price"),
+        ({"meter": None}, "invoice_line_usage_has_price"),
+        ({"events": None}, "invoice_line_usage_has_price"),
+        ({"quantity": -1}, "invoice_line_usage_has_price"),
+        ({"kind": "adjustment"}, "invoice_line_adjustment_has_line"),
+    ],
+)
+def test_a_line_says_what_it_was_computed_from(draft: Invoice, fields: dict[str, object], name: str) -> None:
+    with refuses(name), transaction.atomic():
+        rows.line(draft, **fields)
+
+
+def test_only_an_adjustment_corrects_a_line(draft: Invoice) -> None:
+    first = rows.line(draft)
+    with refuses("invoice_line_adjustment_has_line"), transaction.atomic():
+        rows.line(draft, position=2, adjusts=first)
+    rows.line(draft, position=2, adjusts=first, kind="adjustment", quantity=-1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [({"total_minor": 1}, "credit_note_total_is_sum"), ({"reason": ""}, "credit_note_has_reason")],
+)
+def test_a_credit_note_adds_up_and_says_why(finalized: Invoice, fields: dict[str, object], name: str) -> None:
+    with refuses(name), transaction.atomic():
+        rows.credit_note(finalized, **fields)
+
+
+def test_an_attempt_to_pay_is_recorded_once(finalized: Invoice) -> None:
+    rows.payment(finalized, status="failed")
+    with refuses("payment_once"), transaction.atomic():
+        rows.payment(finalized, status="failed")
+
+
+def test_an_invoice_is_paid_once(finalized: Invoice) -> None:
+    rows.payment(finalized)
+    with refuses("payment_one_success"), transaction.atomic():
+        rows.payment(finalized, reference="in_2")
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"), [({"status": "maybe"}, "payment_status_known"), ({"amount_minor": -1}, "payment_not_negative")]
+)
+def test_a_payment_says_what_holds(finalized: Invoice, fields: dict[str, object], name: str) -> None:
+    with refuses(name), transaction.atomic():
+        rows.payment(finalized, **fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        # Both refuse it; PostgreSQL names the one that comes first in the alphabet.
+        ({"status": "lost"}, "stripe_inbox_status_known|stripe_inbox_processed_has_time"),
+        ({"status": "processed"}, "stripe_inbox_processed_has_time"),
+        ({"processed_at": NOW}, "stripe_inbox_processed_has_time"),
+    ],
+)
+def test_an_event_of_stripe_says_what_became_of_it(change: dict[str, object], name: str) -> None:
+    event = rows.inbox_event()
+    with refuses(name), transaction.atomic():
+        StripeInboxEvent.objects.filter(pk=event.pk).update(**change)
+
+
+def test_an_hour_is_pushed_once_a_revision(subscription: Subscription) -> None:
+    first = rows.push(subscription)
+    with refuses("usage_push_once"), transaction.atomic():
+        rows.push(subscription)
+    rows.push(subscription, revision=2)
+    with refuses("usage_push_status_known"), transaction.atomic():
+        UsagePush.objects.filter(pk=first.pk).update(status="lost")
+
+
+def test_an_alert_is_raised_once_for_a_quota_and_period(subscription: Subscription) -> None:
+    rows.alert(subscription)
+    with refuses("threshold_alert_once"), transaction.atomic():
+        rows.alert(subscription, quantity=900)
+    rows.alert(subscription, limit=2000)
+    with refuses("threshold_alert_known"), transaction.atomic():
+        rows.alert(subscription, threshold=50)
+
+
+def test_a_mail_says_what_became_of_it(subscription: Subscription) -> None:
+    mail = rows.mail(subscription)
+    for status, name in (("lost", "outbound_mail_status_known"), ("sent", "outbound_mail_sent_has_time")):
+        with refuses(name), transaction.atomic():
+            OutboundMail.objects.filter(pk=mail.pk).update(status=status)

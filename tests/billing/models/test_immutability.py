@@ -1,0 +1,186 @@
+"""What was sold and invoiced stays as it was: against the application by privilege, against the tables' owner by trigger."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, ProgrammingError, connection, transaction
+from django.db.models import Model
+
+from billing.models import Invoice, InvoiceLine, NumberSeries, Subscription
+from config.database_roles import APPEND_ONLY_TABLES, KEPT_TABLES
+from tests.billing.models import rows
+from tests.billing.models.rows import NOW, issued
+from tests.billing.world import subscribe_tenant
+
+pytestmark = pytest.mark.django_db
+
+HISTORY = [table for table in APPEND_ONLY_TABLES if table.startswith("billing_")]
+FIXED = [
+    "boundary",
+    "currency",
+    "period_start",
+    "period_end",
+    "revision",
+    "lines_digest",
+    "tax_treatment",
+    "tax_name",
+    "tax_percent",
+    "tax_note",
+    "drafted_at",
+    "computed_at",
+    "finalize_after",
+    "finalized_at",
+    "issued_on",
+    "due_on",
+    "number",
+]
+OF_THE_PAYMENT: dict[str, object] = {
+    "paid_at": NOW,
+    "voided_at": NOW,
+    "void_reason": "Billed twice.",
+    "uncollectible_at": NOW,
+    "payment_failed_at": NOW,
+    "payment_error": "Declined.",
+    "stripe_invoice_id": "in_1",
+    "payment_url": "https://pay.example/1",
+}
+
+
+@pytest.fixture
+def subscription() -> Subscription:
+    return subscribe_tenant()
+
+
+@pytest.fixture
+def finalized(subscription: Subscription) -> Invoice:
+    """An invoice with one line, as it is once it has a number."""
+    invoice = rows.draft(subscription)
+    rows.line(invoice)
+    Invoice.objects.filter(pk=invoice.pk).update(**issued())
+    invoice.refresh_from_db()
+    return invoice
+
+
+@pytest.fixture
+def history(subscription: Subscription, finalized: Invoice) -> None:
+    """A row in every table of history."""
+    rows.document(finalized)
+    rows.credit_note(finalized)
+    rows.pdf(finalized)
+    rows.payment(finalized)
+    rows.alert(subscription)
+    rows.outbox_event(subscription)
+
+
+def model_of(table: str) -> type[Model]:
+    return next(model for model in apps.get_app_config("billing").get_models() if model._meta.db_table == table)
+
+
+def some_column(table: str) -> str:
+    return str(next(field.column for field in model_of(table)._meta.concrete_fields))
+
+
+def run(statement: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@pytest.mark.parametrize("table", HISTORY)
+@pytest.mark.parametrize(
+    "statement", ["UPDATE {table} SET {column} = {column}", "DELETE FROM {table}", "TRUNCATE {table}"]
+)
+def test_the_application_may_not_change_history(history: None, table: str, statement: str) -> None:
+    assert model_of(table)._default_manager.exists()
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        run(statement.format(table=table, column=some_column(table)))
+
+
+@pytest.mark.as_owner
+@pytest.mark.parametrize("table", HISTORY)
+@pytest.mark.parametrize("statement", ["UPDATE {table} SET {column} = {column}", "DELETE FROM {table}"])
+def test_the_owner_may_not_change_history(history: None, table: str, statement: str) -> None:
+    assert model_of(table)._default_manager.exists()
+    with pytest.raises(IntegrityError, match=f"{table} is history"):
+        run(statement.format(table=table, column=some_column(table)))
+
+
+@pytest.mark.parametrize("table", KEPT_TABLES)
+@pytest.mark.parametrize("statement", ["DELETE FROM {table}", "TRUNCATE {table}"])
+def test_the_application_may_not_remove_what_is_kept(history: None, table: str, statement: str) -> None:
+    rows.inbox_event()
+    NumberSeries.objects.create(code="INV-2026", last_number=1)
+    assert model_of(table)._default_manager.exists()
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        run(statement.format(table=table))
+
+
+@pytest.mark.as_owner
+@pytest.mark.parametrize("is_draft", [True, False])
+def test_the_owner_may_not_delete_an_invoice(subscription: Subscription, is_draft: bool) -> None:
+    invoice = rows.draft(subscription)
+    if not is_draft:
+        Invoice.objects.filter(pk=invoice.pk).update(**issued())
+    with pytest.raises(IntegrityError, match="never deleted"):
+        run("DELETE FROM billing_invoice")
+
+
+@pytest.mark.as_owner
+@pytest.mark.parametrize("column", FIXED)
+def test_what_a_finalized_invoice_says_never_changes(finalized: Invoice, column: str) -> None:
+    value = getattr(finalized, column)
+    changed: dict[type, Callable[[Any], object]] = {int: lambda number: number + 1, str: lambda text: f"{text}x"[-3:]}
+    other = changed.get(type(value), lambda moment: moment + (timedelta(1) if column != "tax_percent" else 1))(value)
+    with pytest.raises(IntegrityError, match="is finalized: it never changes"), transaction.atomic():
+        Invoice.objects.filter(pk=finalized.pk).update(**{column: other})
+
+
+@pytest.mark.as_owner
+def test_the_amounts_of_a_finalized_invoice_never_change(finalized: Invoice) -> None:
+    with pytest.raises(IntegrityError, match="is finalized: it never changes"), transaction.atomic():
+        Invoice.objects.filter(pk=finalized.pk).update(subtotal_minor=1, tax_minor=0, total_minor=1)
+
+
+@pytest.mark.as_owner
+def test_a_finalized_invoice_stays_with_its_tenant_and_subscription(finalized: Invoice) -> None:
+    other = subscribe_tenant("globex")
+    for change in ({"tenant_id": other.tenant_id}, {"subscription": other}, {"id": other.pk}):
+        with pytest.raises(IntegrityError, match="is finalized: it never changes"), transaction.atomic():
+            Invoice.objects.filter(pk=finalized.pk).update(**change)
+
+
+def test_every_column_of_an_invoice_is_fixed_or_says_what_became_of_its_payment() -> None:
+    tried = {*FIXED, *OF_THE_PAYMENT, "status", "id", "tenant", "subscription"}
+    amounts = {"subtotal_minor", "tax_minor", "total_minor"}
+    assert tried | amounts == {field.name for field in Invoice._meta.concrete_fields}
+
+
+@pytest.mark.parametrize("column", OF_THE_PAYMENT)
+def test_what_became_of_the_payment_may_be_written(finalized: Invoice, column: str) -> None:
+    assert Invoice.objects.filter(pk=finalized.pk).update(**{column: OF_THE_PAYMENT[column]}) == 1
+
+
+@pytest.mark.parametrize("revision", [1, 2])
+def test_a_finalized_invoice_gets_no_more_lines(finalized: Invoice, revision: int) -> None:
+    with pytest.raises(IntegrityError, match="gets no more lines"), transaction.atomic():
+        rows.line(finalized, position=2, revision=revision)
+    assert InvoiceLine.objects.count() == 1
+
+
+def test_a_late_line_among_others_takes_all_of_them_back(finalized: Invoice) -> None:
+    other = rows.draft(subscribe_tenant("globex"))
+    late = rows.line(other)
+    both = [
+        InvoiceLine(**values(late, pk=None, position=2)),
+        InvoiceLine(**values(late, invoice=finalized, position=2)),
+    ]
+    with pytest.raises(IntegrityError, match="gets no more lines"), transaction.atomic():
+        InvoiceLine.objects.bulk_create(both)
+    assert InvoiceLine.objects.filter(position=2).count() == 0
+
+
+def values(line: InvoiceLine, **changes: object) -> dict[str, Any]:
+    facts = {field.name: getattr(line, field.name) for field in line._meta.concrete_fields if field.name != "id"}
+    return facts | {name: value for name, value in changes.items() if name != "pk"}
