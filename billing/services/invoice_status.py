@@ -1,0 +1,89 @@
+"""What every change of a finalized invoice shares: the lock, the compare-and-set, and who is told.
+
+The subscription's row is locked before the invoice's, as a change of the subscription does it: nobody waits in a circle.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
+
+from accounts.domain.actor import Actor
+from accounts.domain.texts import line_problem
+from accounts.errors import InvalidFieldsError, NotFoundError
+from accounts.services.audit import record_audit
+from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
+from billing.errors import InvoiceStatusError
+from billing.models import Invoice, Subscription
+from billing.services.outbox import Happening, add_to_outbox
+
+REASON_CHARACTERS_MAX: Final = 200
+
+
+def locked_invoice(invoice_id: UUID) -> Invoice:
+    """The invoice with its tenant, locked until the transaction ends, and its subscription with it. Raises `NotFoundError`."""
+    assert connection.in_atomic_block, "a lock lasts as long as its transaction"
+    subscription = Subscription.objects.select_for_update(no_key=True).filter(invoices=invoice_id).first()
+    if subscription is None:
+        raise NotFoundError
+    invoice: Invoice = (
+        Invoice.objects.select_for_update(no_key=True, of=("self",)).select_related("tenant").get(pk=invoice_id)
+    )
+    return invoice
+
+
+def move_invoice(invoice: Invoice, status: InvoiceStatus, changes: Mapping[str, object]) -> None:
+    """Change the status along the table, by compare-and-set, and read the row again. Raises `InvoiceStatusError`."""
+    before = statuses_before(INVOICE_TRANSITIONS, status)
+    moved = Invoice.objects.filter(pk=invoice.pk, status__in=before).update(status=status, **changes)
+    if moved != 1:
+        raise InvoiceStatusError(f"An invoice that is {invoice.status} does not become {status}.")
+    invoice.refresh_from_db(fields=["status", *changes])
+
+
+def checked_reason(reason: str) -> str:
+    """The reason as it is kept. Raises `InvalidFieldsError`."""
+    reason = reason.strip()
+    problem = line_problem(reason, pointer="/reason", characters_max=REASON_CHARACTERS_MAX, is_required=True)
+    if problem is not None:
+        raise InvalidFieldsError(problem.detail, field_errors=(problem,))
+    return reason
+
+
+def record_change(
+    invoice: Invoice,
+    action: str,
+    *,
+    actor: Actor,
+    as_of: datetime,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    """Add the audit entry of a change."""
+    record_audit(
+        actor=actor,
+        action=action,
+        tenant_id=invoice.tenant_id,
+        target_kind="invoice",
+        target_id=invoice.pk,
+        target_label=invoice.number or "",
+        before=before,
+        after=after,
+        as_of=as_of,
+    )
+
+
+def tell(
+    invoice: Invoice, event: str, *, key: object, as_of: datetime, more: Mapping[str, object] | None = None
+) -> None:
+    """Add to the outbox what happened to an invoice; of two with the same event and key the first is kept."""
+    payload = {
+        "invoice": invoice.pk,
+        "number": invoice.number,
+        "currency": invoice.currency,
+        "total_minor": invoice.total_minor,
+        **(more or {}),
+    }
+    add_to_outbox([Happening(invoice.tenant_id, event, f"{event}:{key}", payload)], as_of=as_of)

@@ -1,0 +1,113 @@
+"""What staff do with a finalized invoice. The invoice itself never changes: what became of it does, and a credit note is a document.
+
+`docs/invoices.md` says when to void and when to credit.
+"""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.domain.actor import Actor
+from accounts.domain.identifiers import uuid7
+from billing.domain.documents import credit_note_content, digest_of_content
+from billing.domain.statuses import InvoiceStatus
+from billing.errors import InvoiceStatusError
+from billing.models import CreditNote, Invoice, Issuer
+from billing.services.invoice_status import checked_reason, locked_invoice, move_invoice, record_change, tell
+from billing.services.invoicing.numbering import take_numbers
+from billing.services.subscriptions import refresh_standing
+from metering.domain.periods import local_day
+
+CREDITABLE = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.PAID})
+
+
+def void_invoice(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime) -> Invoice:
+    """Declare an unpaid invoice void: nobody owes it any more, and its number stays taken.
+
+    Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`.
+    """
+    reason = checked_reason(reason)
+    with transaction.atomic():
+        invoice = locked_invoice(invoice_id)
+        _void(invoice, reason, actor, as_of)
+    return invoice
+
+
+def mark_uncollectible(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime) -> Invoice:
+    """Give up on an invoice: it is still owed, may still be paid, and no longer makes the subscription past due.
+
+    Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`.
+    """
+    reason = checked_reason(reason)
+    with transaction.atomic():
+        invoice = locked_invoice(invoice_id)
+        before = {"status": invoice.status}
+        move_invoice(invoice, InvoiceStatus.UNCOLLECTIBLE, {"uncollectible_at": as_of})
+        after = {"status": invoice.status, "reason": reason}
+        record_change(invoice, "invoice.marked_uncollectible", actor=actor, before=before, after=after, as_of=as_of)
+        refresh_standing(subscription_id=invoice.subscription_id, as_of=as_of)
+    return invoice
+
+
+def issue_credit_note(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime) -> CreditNote:
+    """Take a whole invoice back by a document of its own. One that is unpaid is void then; one that was paid stays paid.
+
+    Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`, also where there is a credit note already.
+    """
+    reason = checked_reason(reason)
+    with transaction.atomic():
+        invoice = locked_invoice(invoice_id)
+        _require_creditable(invoice)
+        issuer = Issuer.objects.get(pk=1)
+        issued_on = local_day(as_of, issuer.time_zone)
+        # Everything that may wait comes before: the series stays locked until the end of the transaction.
+        [number] = take_numbers(prefix=issuer.credit_note_prefix, issued_on=issued_on, count=1)
+        note = _add_note(invoice, number, reason, issued_on=issued_on, actor=actor, as_of=as_of)
+        if invoice.status != InvoiceStatus.PAID:
+            _void(invoice, f"Credited by {number}", actor, as_of)
+    return note
+
+
+def _require_creditable(invoice: Invoice) -> None:
+    if CreditNote.objects.filter(invoice=invoice).exists():
+        raise InvoiceStatusError("There is a credit note for this invoice.")
+    if invoice.status not in CREDITABLE:
+        raise InvoiceStatusError(f"The invoice is {invoice.status}: there is nothing to take back.")
+    if invoice.total_minor == 0:
+        raise InvoiceStatusError("Nothing was charged by this invoice: there is nothing to take back.")
+
+
+def _add_note(
+    invoice: Invoice, number: str, reason: str, *, issued_on: date, actor: Actor, as_of: datetime
+) -> CreditNote:
+    content = credit_note_content(invoice.document.content, number=number, issued_on=issued_on, reason=reason)
+    note = CreditNote.objects.create(
+        id=uuid7(as_of),
+        tenant_id=invoice.tenant_id,
+        invoice=invoice,
+        number=number,
+        currency=invoice.currency,
+        subtotal_minor=invoice.subtotal_minor,
+        tax_minor=invoice.tax_minor,
+        total_minor=invoice.total_minor,
+        reason=reason,
+        issued_on=issued_on,
+        issued_at=as_of,
+        issued_by=actor.label[:254],
+        content=content,
+        content_digest=digest_of_content(content),
+    )
+    after = {"credit_note": number, "reason": reason}
+    record_change(invoice, "credit_note.issued", actor=actor, after=after, as_of=as_of)
+    tell(invoice, "credit_note.issued", key=note.pk, more={"credit_note": number}, as_of=as_of)
+    return note
+
+
+def _void(invoice: Invoice, reason: str, actor: Actor, as_of: datetime) -> None:
+    before = {"status": invoice.status}
+    move_invoice(invoice, InvoiceStatus.VOID, {"voided_at": as_of, "void_reason": reason})
+    after = {"status": invoice.status, "reason": reason}
+    record_change(invoice, "invoice.voided", actor=actor, before=before, after=after, as_of=as_of)
+    tell(invoice, "invoice.voided", key=invoice.pk, more={"reason": reason}, as_of=as_of)
+    refresh_standing(subscription_id=invoice.subscription_id, as_of=as_of)

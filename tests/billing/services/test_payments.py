@@ -1,0 +1,310 @@
+"""Payments come once, in any order, and no money is dropped."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Barrier
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from accounts.errors import ConflictError, InvalidFieldsError, NotFoundError, ProblemError
+from accounts.models import AuditEntry
+from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
+from billing.errors import InvoiceStatusError
+from billing.models import BillingException, Invoice, OutboxEvent, Payment, PaymentStatus
+from billing.services.exceptions import resolve_exception
+from billing.services.invoices import mark_uncollectible, void_invoice
+from billing.services.payments import record_failed_payment, record_manual_payment, record_payment
+from tests.billing.world import (
+    STAFF,
+    close_month,
+    finalized_invoices,
+    first_invoice,
+    latest_invoice,
+    subscribe_tenant,
+)
+
+PAID_AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def invoice(db: None) -> Invoice:
+    """49.00 EUR, issued on 1 March."""
+    return first_invoice(subscribe_tenant())
+
+
+def pay(invoice: Invoice, *, reference: str = "pi_1", amount_minor: int = 4900, currency: str = "EUR") -> Invoice:
+    return record_payment(
+        invoice_id=invoice.pk,
+        provider="stripe",
+        reference=reference,
+        amount_minor=amount_minor,
+        currency=currency,
+        occurred_at=PAID_AT,
+        as_of=NOW,
+    )
+
+
+def fail(
+    invoice: Invoice, *, reference: str = "pi_0", occurred_at: datetime = PAID_AT, error: str = "declined"
+) -> Invoice:
+    return record_failed_payment(
+        invoice_id=invoice.pk,
+        provider="stripe",
+        reference=reference,
+        amount_minor=4900,
+        currency="EUR",
+        error=error,
+        occurred_at=occurred_at,
+        as_of=NOW,
+    )
+
+
+def transfer(
+    invoice: Invoice, *, reference: str = "statement 7", amount_minor: int = 4900, currency: str = "EUR"
+) -> Invoice:
+    return record_manual_payment(
+        invoice_id=invoice.pk,
+        reference=reference,
+        amount_minor=amount_minor,
+        currency=currency,
+        occurred_at=PAID_AT,
+        actor=STAFF,
+        as_of=NOW,
+    )
+
+
+def standing(invoice: Invoice) -> str:
+    invoice.subscription.refresh_from_db()
+    return invoice.subscription.status
+
+
+def test_a_payment_settles_its_invoice_once(invoice: Invoice) -> None:
+    for _ in range(3):
+        paid = pay(invoice)
+    assert (paid.status, paid.paid_at) == (InvoiceStatus.PAID, PAID_AT)
+    payment = Payment.objects.get()
+    assert (payment.status, payment.amount_minor, payment.currency) == (PaymentStatus.SUCCEEDED, 4900, "EUR")
+    assert OutboxEvent.objects.get(type="invoice.paid").payload["number"] == invoice.number
+    assert AuditEntry.objects.get(action="invoice.paid").after["reference"] == "pi_1"
+    assert not BillingException.objects.exists()
+
+
+@pytest.mark.parametrize(("amount_minor", "currency"), [(4899, "EUR"), (4901, "EUR"), (4900, "USD")])
+def test_another_amount_or_currency_settles_nothing_and_is_put_on_record(
+    invoice: Invoice, amount_minor: int, currency: str
+) -> None:
+    for _ in range(2):
+        assert pay(invoice, amount_minor=amount_minor, currency=currency).status == InvoiceStatus.FINALIZED
+    payment = Payment.objects.get()
+    assert (payment.status, payment.amount_minor, payment.currency) == (
+        PaymentStatus.UNMATCHED,
+        amount_minor,
+        currency,
+    )
+    exception = BillingException.objects.get()
+    assert exception.payment == payment
+    assert f"49.00 EUR are due on {invoice.number}" in exception.detail
+    assert not OutboxEvent.objects.filter(type="invoice.paid").exists()
+
+
+def test_a_payment_of_a_void_invoice_waits_for_a_person(invoice: Invoice) -> None:
+    void_invoice(invoice_id=invoice.pk, reason="typing error", actor=STAFF, as_of=NOW)
+    assert pay(invoice).status == InvoiceStatus.VOID
+    assert Payment.objects.get().status == PaymentStatus.UNMATCHED
+    assert "is void" in BillingException.objects.get().detail
+
+
+def test_an_invoice_that_was_paid_twice_has_both_payments(invoice: Invoice) -> None:
+    transfer(invoice)
+    assert pay(invoice).status == InvoiceStatus.PAID
+    assert set(Payment.objects.values_list("status", flat=True)) == {PaymentStatus.SUCCEEDED, PaymentStatus.UNMATCHED}
+    assert BillingException.objects.get().payment.reference == "pi_1"  # type: ignore[union-attr]
+    assert pay(invoice).status == InvoiceStatus.PAID
+    assert Payment.objects.count() == 2
+
+
+def test_an_unmatched_payment_does_not_hold_up_the_next_invoice_and_is_resolved_by_a_person(invoice: Invoice) -> None:
+    pay(invoice, amount_minor=1)
+    pay(invoice, amount_minor=2, reference="pi_2")
+    assert BillingException.objects.count() == 2
+    close_month(invoice.subscription)
+    assert latest_invoice(invoice.subscription).boundary == 1
+    exception = BillingException.objects.first()
+    assert exception is not None
+    resolve_exception(exception=exception, resolution="refunded", actor=STAFF, as_of=NOW)
+    with pytest.raises(ConflictError):
+        resolve_exception(exception=exception, resolution="refunded", actor=STAFF, as_of=NOW)
+
+
+def test_one_payment_is_not_two_invoices(db: None) -> None:
+    first, second = finalized_invoices(2)
+    pay(first)
+    with pytest.raises(ConflictError, match="another invoice"):
+        pay(second)
+
+
+def test_an_uncollectible_invoice_can_still_be_paid(invoice: Invoice) -> None:
+    mark_uncollectible(invoice_id=invoice.pk, reason="bankrupt", actor=STAFF, as_of=NOW)
+    assert pay(invoice).status == InvoiceStatus.PAID
+
+
+def test_a_failure_makes_the_subscription_past_due_until_it_is_paid(invoice: Invoice) -> None:
+    for _ in range(2):
+        failed = fail(invoice)
+    assert (failed.status, failed.payment_failed_at, failed.payment_error) == (
+        InvoiceStatus.FINALIZED,
+        PAID_AT,
+        "declined",
+    )
+    assert standing(invoice) == SubscriptionStatus.PAST_DUE
+    assert OutboxEvent.objects.filter(type="invoice.payment_failed").count() == 1
+    paid = pay(invoice)
+    assert (paid.payment_failed_at, paid.payment_error) == (None, "")
+    assert standing(invoice) == SubscriptionStatus.ACTIVE
+
+
+def test_a_failure_that_is_told_late_changes_no_invoice_that_was_paid(invoice: Invoice) -> None:
+    pay(invoice)
+    assert fail(invoice).status == InvoiceStatus.PAID
+    assert standing(invoice) == SubscriptionStatus.ACTIVE
+    assert Payment.objects.count() == 2
+
+
+def test_of_two_failures_the_invoice_shows_the_later_one_in_whatever_order_they_are_told(invoice: Invoice) -> None:
+    fail(invoice, reference="second", occurred_at=PAID_AT, error="no funds")
+    shown = fail(invoice, reference="first", occurred_at=PAID_AT - timedelta(hours=1), error="declined " * 100)
+    assert shown.payment_error == "no funds"
+    assert Payment.objects.filter(status=PaymentStatus.FAILED).count() == 2
+
+
+def test_a_transfer_that_staff_saw_settles_the_invoice_in_their_name(invoice: Invoice) -> None:
+    assert transfer(invoice).status == InvoiceStatus.PAID
+    entry = AuditEntry.objects.get(action="invoice.paid")
+    assert (entry.actor_label, entry.before["status"], entry.after["status"]) == ("staff", "finalized", "paid")
+    with pytest.raises(ConflictError, match="on record"):
+        transfer(invoice)
+    with pytest.raises(InvoiceStatusError, match="is paid"):
+        transfer(invoice, reference="statement 8")
+
+
+def test_a_transfer_that_does_not_fit_is_refused_with_what_is_due(invoice: Invoice) -> None:
+    with pytest.raises(InvalidFieldsError, match=r"48\.00 EUR were paid, 49\.00 EUR are due"):
+        transfer(invoice, amount_minor=4800)
+    with pytest.raises(InvalidFieldsError, match="printable"):
+        transfer(invoice, reference=" ")
+    with pytest.raises(InvalidFieldsError, match="not happened"):
+        record_manual_payment(
+            invoice_id=invoice.pk,
+            reference="x",
+            amount_minor=4900,
+            currency="EUR",
+            occurred_at=NOW + timedelta(days=1),
+            actor=STAFF,
+            as_of=NOW,
+        )
+    assert not Payment.objects.exists()
+
+
+def test_an_invoice_that_is_not_there_is_paid_by_nobody(db: None) -> None:
+    with pytest.raises(NotFoundError):
+        pay(Invoice(pk=uuid4()))
+
+
+def test_a_subscription_without_trouble_stays_as_it_is_when_it_pays(invoice: Invoice) -> None:
+    before = invoice.subscription.version
+    pay(invoice)
+    invoice.subscription.refresh_from_db()
+    assert invoice.subscription.version == before
+
+
+def test_payments_are_bound_by_the_database_too(invoice: Invoice) -> None:
+    pay(invoice)
+    fields = {"invoice": invoice, "provider": "stripe", "currency": "EUR", "occurred_at": NOW, "created_at": NOW}
+    for name, changes in {
+        "payment_once": {"reference": "pi_1", "status": "succeeded", "amount_minor": 1},
+        "payment_one_success": {"reference": "pi_2", "status": "succeeded", "amount_minor": 1},
+        "payment_status_known": {"reference": "pi_3", "status": "perhaps", "amount_minor": 1},
+        "payment_not_negative": {"reference": "pi_4", "status": "failed", "amount_minor": -1},
+    }.items():
+        with pytest.raises(IntegrityError, match=name), transaction.atomic():
+            Payment.objects.create(**fields, **changes)
+
+
+def test_one_exception_of_a_kind_is_open_at_a_time_unless_it_is_about_a_payment(invoice: Invoice) -> None:
+    fields = {"subscription": invoice.subscription, "detail": "", "occurred_at": NOW, "code": "negative_usage"}
+    BillingException.objects.create(**fields)
+    with pytest.raises(IntegrityError, match="billing_exception_open_once"), transaction.atomic():
+        BillingException.objects.create(**fields)
+
+
+def both_at_once(*acts: Callable[[], object]) -> list[str]:
+    """What each came to: its answer's class, or the refusal's."""
+    barrier = Barrier(len(acts))
+
+    def run(act: Callable[[], object]) -> str:
+        try:
+            barrier.wait()
+            return type(act()).__name__
+        except ProblemError as error:
+            return type(error).__name__
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as workers:
+        return sorted(workers.map(run, acts))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_payment_that_is_told_eight_times_at_once_is_kept_once() -> None:
+    invoice = first_invoice(subscribe_tenant())
+    assert both_at_once(*[lambda: pay(invoice)] * 8) == ["Invoice"] * 8
+    assert Payment.objects.get().status == PaymentStatus.SUCCEEDED
+    assert OutboxEvent.objects.filter(type="invoice.paid").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_payments_at_once_one_settles_and_the_other_waits_for_a_person() -> None:
+    invoice = first_invoice(subscribe_tenant())
+    both_at_once(lambda: pay(invoice, reference="pi_1"), lambda: pay(invoice, reference="pi_2"))
+    assert set(Payment.objects.values_list("status", flat=True)) == {PaymentStatus.SUCCEEDED, PaymentStatus.UNMATCHED}
+    assert BillingException.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_members_of_staff_at_once_one_is_told() -> None:
+    invoice = first_invoice(subscribe_tenant())
+    ends = both_at_once(
+        lambda: transfer(invoice), lambda: void_invoice(invoice_id=invoice.pk, reason="x", actor=STAFF, as_of=NOW)
+    )
+    assert ends == ["Invoice", "InvoiceStatusError"]
+    invoice.refresh_from_db()
+    assert (invoice.status == InvoiceStatus.PAID) == Payment.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_payment_told_of_two_invoices_at_once_is_kept_for_one() -> None:
+    first, second = finalized_invoices(2)
+    assert both_at_once(lambda: pay(first), lambda: pay(second)) == ["ConflictError", "Invoice"]
+    assert Payment.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_lock_two_at_once_would_both_go_ahead() -> None:
+    """The control: who reads the status without a lock, and writes without comparing, sees both succeed."""
+    invoice = first_invoice(subscribe_tenant())
+    barrier = Barrier(2)
+
+    def careless(status: InvoiceStatus) -> object:
+        seen = Invoice.objects.get(pk=invoice.pk)
+        assert seen.status == InvoiceStatus.FINALIZED
+        barrier.wait()
+        times = {"paid_at": NOW} if status is InvoiceStatus.PAID else {"uncollectible_at": NOW}
+        Invoice.objects.filter(pk=invoice.pk).update(status=status, **times)
+        return seen
+
+    ends = both_at_once(lambda: careless(InvoiceStatus.PAID), lambda: careless(InvoiceStatus.UNCOLLECTIBLE))
+    assert ends == ["Invoice", "Invoice"]
