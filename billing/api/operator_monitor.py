@@ -1,0 +1,110 @@
+"""`POST /operator/monitor` and `POST /operator/aggregate`: the checks that schedules make, now, with what they found.
+
+Usage is always current, since it is counted in the transaction that stores an event. So there is nothing to aggregate: the
+call proves that every rollup says what the ledger says.
+"""
+
+from typing import Any, Final
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import actor_of
+from accounts.api.fields import StrictSerializer, TextField
+from accounts.api.idempotency import idempotent
+from accounts.api.operator import OperatorView
+from accounts.api.parsers import body_object
+from accounts.api.schema import IDEMPOTENCY_PARAMETER, problems
+from billing.api.alerts import AlertSchema
+from billing.selectors.alerts import tenants_named
+from billing.services.alerts import run_monitor
+from metering.services.nightly import run_reconciliation
+
+TENANTS_MAX: Final = 100
+DRIFTS_SHOWN_MAX: Final = 100
+
+
+class TenantsInput(StrictSerializer):
+    """Which tenants to look at; all, where none is named."""
+
+    tenants = serializers.ListField(
+        child=TextField(max_length=50), required=False, allow_empty=False, max_length=TENANTS_MAX, help_text="Slugs."
+    )
+
+
+class MonitorSchema(serializers.Serializer[Any]):
+    """What a pass over the quotas did."""
+
+    checked_at = serializers.DateTimeField()
+    tenants = serializers.IntegerField(help_text="How many have a quota that was looked at.")
+    alerts = AlertSchema(many=True, help_text="Those that are new.")
+
+
+class AggregateSchema(serializers.Serializer[Any]):
+    """What the comparison of usage with the ledger found."""
+
+    checked_at = serializers.DateTimeField()
+    ledgers = serializers.IntegerField(help_text="A tenant has two: live and test.")
+    drift_count = serializers.IntegerField()
+    drifts = serializers.ListField(child=serializers.CharField(), help_text=f"The first {DRIFTS_SHOWN_MAX}.")
+
+
+class OperatorMonitorView(OperatorView):
+    """Checks thresholds."""
+
+    @extend_schema(
+        operation_id="run_monitor",
+        tags=["Operator"],
+        summary="Check thresholds now",
+        parameters=[IDEMPOTENCY_PARAMETER],
+        request=TenantsInput,
+        responses={200: MonitorSchema, **problems(400, 403, 409, 413, 415, 422)},
+    )
+    @idempotent()
+    def post(self, request: Request) -> Response:
+        """Raise the alerts that are due, and answer with them; those that were raised before are not repeated."""
+        found = tenants_named(slugs_of(request))
+        actor = actor_of(request)
+        result = run_monitor(
+            started_by=actor.label, tenant_ids=list(found.values()) or None, actor=actor, as_of=timezone.now()
+        )
+        alerts = [alert.facts.as_body() for alert in result.alerts]
+        return Response({"checked_at": result.checked_at, "tenants": result.tenants, "alerts": alerts})
+
+
+class OperatorAggregateView(OperatorView):
+    """Compares usage with the ledger."""
+
+    @extend_schema(
+        operation_id="run_aggregate",
+        tags=["Operator"],
+        summary="Prove that usage says what the ledger says",
+        parameters=[IDEMPOTENCY_PARAMETER],
+        request=TenantsInput,
+        responses={200: AggregateSchema, **problems(400, 403, 409, 413, 415, 422)},
+    )
+    @idempotent()
+    def post(self, request: Request) -> Response:
+        """Compare each hour and day of usage with the events. Nothing is changed: usage is current without this call."""
+        slugs = sorted(tenants_named(slugs_of(request)))
+        as_of = timezone.now()
+        found = run_reconciliation(started_by=actor_of(request).label, slugs=slugs or None, as_of=as_of)
+        return Response(
+            {
+                "checked_at": as_of,
+                "ledgers": found.ledgers,
+                "drift_count": len(found.drifts),
+                "drifts": [str(drift) for drift in found.drifts[:DRIFTS_SHOWN_MAX]],
+            }
+        )
+
+
+def slugs_of(request: Request) -> list[str]:
+    """The tenants that the body names. Raises 400 or 422."""
+    given = TenantsInput(data=body_object(request))
+    given.is_valid(raise_exception=True)
+    slugs: list[str] = given.validated_data.get("tenants", [])
+    return slugs

@@ -1,0 +1,38 @@
+"""`manage.py monitor_thresholds`: raise the threshold alerts that are due now, as the schedule does every five minutes."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from accounts.domain.plain import plain_decimal
+from accounts.errors import InvalidFieldsError
+from billing.selectors.alerts import tenants_named
+from billing.services.alerts import run_monitor
+
+
+class Command(BaseCommand):
+    """For operators, and for those who would rather use their own scheduler."""
+
+    help = "Raise the alerts that are due; safe to run twice and at once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Name tenants to look at only theirs."""
+        parser.add_argument(
+            "--tenant", action="append", metavar="SLUG", help="Only this tenant; may be given several times."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Check, and name each new alert."""
+        try:
+            found = tenants_named(options["tenant"] or [])
+        except InvalidFieldsError as error:
+            raise CommandError("There is no tenant of one of these names.") from error
+        result = run_monitor(started_by="command", tenant_ids=list(found.values()) or None, as_of=timezone.now())
+        for alert in result.alerts:
+            facts = alert.facts
+            self.stdout.write(
+                f"{facts.tenant}: {facts.threshold} % of {facts.meter} in the {facts.quota_period} from {facts.period_start_on},"
+                f" {plain_decimal(facts.quantity)} of {plain_decimal(facts.limit)}"
+            )
+        self.stdout.write(f"{result.tenants} tenants checked, {len(result.alerts)} new alerts")
