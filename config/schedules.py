@@ -42,7 +42,10 @@ PLANNED_JOBS: Final = (
     PlannedJob("limits", "Compare limits with the ledger", "metering.tasks.compare_limits", "20 * * * *", _HOURLY),
     PlannedJob("verdicts", "Delete old verdicts", "metering.tasks.clean_up_verdicts", "40 3 * * *", _DAILY),
     PlannedJob("clean_up", "Delete what has expired", "accounts.tasks.clean_up", "50 3 * * *", _DAILY),
+    PlannedJob("invoicing", "Draft and finalize invoices", "billing.tasks.run_invoicing", "*/10 * * * *", _HOURLY),
+    PlannedJob("overdue", "See who is past due", "billing.tasks.refresh_overdue", "50 * * * *", _HOURLY),
     PlannedJob("mails", "Send mails", "billing.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),
+    PlannedJob("alerts", "Check thresholds of quotas", "billing.tasks.monitor_thresholds", "*/5 * * * *", _BY_THE_MINUTE),
 )
 
 

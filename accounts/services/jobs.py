@@ -1,6 +1,6 @@
 """Runs a named job and records what it did: the row that the admin shows beside its schedule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from time import perf_counter
 
@@ -8,14 +8,24 @@ from accounts.domain.job_report import JobReport
 from accounts.models import JobOutcome, JobRun
 
 _ERROR_CHARACTERS_MAX = 500
+Tell = Callable[[Mapping[str, object]], None]
 
 
 def run_job(*, name: str, started_by: str, as_of: datetime, work: Callable[[], JobReport]) -> JobRun:
     """Run `work` and return its row. What `work` raises is recorded and raised again; a killed run stays `running`."""
+    return run_long_job(name=name, started_by=started_by, as_of=as_of, work=lambda _: work())
+
+
+def run_long_job(*, name: str, started_by: str, as_of: datetime, work: Callable[[Tell], JobReport]) -> JobRun:
+    """The same for work that says between its transactions how far it is: its row shows that while it runs."""
     run = JobRun.objects.create(name=name, started_at=as_of, started_by=started_by)
     started = perf_counter()
+
+    def tell(summary: Mapping[str, object]) -> None:
+        JobRun.objects.filter(pk=run.pk, outcome=JobOutcome.RUNNING).update(summary=dict(summary))
+
     try:
-        report = work()
+        report = work(tell)
     except BaseException as error:
         summary = {"error": f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS_MAX]}
         _finish(run, JobOutcome.FAILED, summary, perf_counter() - started)

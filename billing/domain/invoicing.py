@@ -7,7 +7,7 @@ fees where the plan changed meanwhile, corrections of usage that was invoiced be
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -70,6 +70,12 @@ class BillingState:
     def covered(self) -> Span:
         """What the invoice is about, for its reader: the period that was closed, or the first one."""
         return self.closed or self.opened or Span(self.closes_at, self.closes_at)
+
+    @property
+    def following(self) -> "BillingState | None":
+        """The state at the boundary after this one, if nothing happens in between; none after the last."""
+        opened = self.opened
+        return None if opened is None else replace(self, boundary=self.boundary + 1, closes_at=opened.end)
 
     def version_at(self, instant: datetime) -> SoldVersion:
         """The version that holds then; before the first phase, which may begin within the anchor's day, the first."""

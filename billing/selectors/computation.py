@@ -111,17 +111,23 @@ def states_of_invoices(invoices: Sequence[Invoice]) -> list[BillingState]:
     ]
 
 
-def compute_invoices(states: Sequence[BillingState], *, projected_at: datetime | None = None) -> list[Computation]:
+def compute_invoices(
+    states: Sequence[BillingState],
+    *,
+    projected_at: datetime | None = None,
+    following: Sequence[ComputedInvoice] | None = None,
+) -> list[Computation]:
     """Compute each state's invoice, in their order, from usage as it is now.
 
-    With `projected_at`, usage counted up to then is projected in a straight line to the end of its span.
+    With `projected_at`, usage counted up to then is projected in a straight line to the end of its span. With `following`,
+    each state comes after an invoice that was computed and not stored: what that one corrects and carries over counts.
     """
     wanted = [
         (number, UsageSpan(state.tenant_id, price.meter_id or 0, *span))
         for number, state in enumerate(states)
         for _, price, span in state.usage_wanted()
     ]
-    roots = _roots_of(states)
+    roots = _roots_of(states) if following is None else []
     root_spans = [
         UsageSpan(states[number].tenant_id, root.line.meter_id or 0, root.line.period_start, root.line.period_end)
         for number, root in roots
@@ -135,7 +141,11 @@ def compute_invoices(states: Sequence[BillingState], *, projected_at: datetime |
         used[number].append(Used(quantity, found.events))
     invoiced = _invoiced_usage(roots, usage[len(wanted) :])
     taxes = tax_decisions({state.tenant_id for state in states})
-    credits_left = _credits_left(states)
+    credits_left = (
+        _credits_left(states)
+        if following is None
+        else {(before.state.subscription_id, before.state.boundary): before.credit_left_minor for before in following}
+    )
     return [
         _compute(
             state,
@@ -201,8 +211,9 @@ def _phases_of(subscription_ids: Sequence[UUID]) -> dict[UUID, tuple[Phase, ...]
 
 def _ended_by(invoice: Invoice) -> bool:
     """Whether the subscription ended at the invoice's boundary, so that it has no fee for a next period."""
-    ended_at, closes_at = invoice.subscription.ended_at, invoice.period_end
-    return bool(invoice.boundary) and ended_at is not None and ended_at <= closes_at
+    ended_at = invoice.subscription.ended_at
+    closes_at = invoice.period_end if invoice.boundary else invoice.subscription.anchor_at
+    return ended_at is not None and ended_at <= closes_at
 
 
 def _roots_of(states: Sequence[BillingState]) -> list[tuple[int, _Root]]:

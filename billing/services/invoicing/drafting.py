@@ -16,7 +16,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
 from accounts.services.audit import record_audit
 from billing.domain.invoicing import BillingState, ComputedInvoice
-from billing.domain.statuses import SubscriptionStatus
+from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import Invoice, Issuer, Subscription, SubscriptionPhase
 from billing.selectors.computation import Unbillable, compute_invoices, states_at_due
 from billing.selectors.due import Due, due_subscriptions
@@ -45,23 +45,23 @@ RETURNING s.id
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """What a batch did: the drafts that were made, and the subscriptions that a person has to look at."""
+    """What a batch did: the drafts that were made, the subscriptions that a person has to look at, and how many owed nothing at all."""
 
     invoice_ids: tuple[UUID, ...] = ()
     parked: tuple[Unbillable, ...] = ()
+    without_lines: int = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether there was nothing left to do."""
-        return not self.invoice_ids and not self.parked
+        return not self.invoice_ids and not self.parked and not self.without_lines
 
 
 def draft_batch(*, as_of: datetime, due: Due, size: int = BATCH_SIZE) -> Drafted:
     """Draft the invoices of at most `size` subscriptions. Run again until it answers an empty batch."""
     with transaction.atomic():
-        subscriptions = list(
-            due_subscriptions(as_of, due).select_for_update(skip_locked=True, no_key=True, of=("self",))[:size]
-        )
+        locked = due_subscriptions(as_of, due).select_for_update(skip_locked=True, no_key=True, of=("self",))[:size]
+        subscriptions = _still_due(list(locked))
         if not subscriptions:
             return Drafted()
         computed = compute_invoices(states_at_due(subscriptions))
@@ -73,9 +73,21 @@ def draft_batch(*, as_of: datetime, due: Due, size: int = BATCH_SIZE) -> Drafted
             for subscription, invoice in zip(subscriptions, computed, strict=True)
             if isinstance(invoice, ComputedInvoice)
         ]
-        invoices = _store_drafts([invoice for _, invoice in billed], as_of)
+        # A trial that ends with the subscription owes nothing, not even an invoice over nothing.
+        with_lines = [invoice for _, invoice in billed if invoice.lines]
+        invoices = _store_drafts(with_lines, as_of)
         _advance(billed, as_of)
-    return Drafted(tuple(invoice.pk for invoice in invoices), parked)
+    return Drafted(tuple(invoice.pk for invoice in invoices), parked, len(billed) - len(with_lines))
+
+
+def _still_due(locked: Sequence[Subscription]) -> list[Subscription]:
+    """Those that nobody has drafted between our look and our lock: of one that is several periods behind, the next is due already."""
+    drafted = set(
+        Invoice.objects.filter(subscription__in=[row.pk for row in locked], status=InvoiceStatus.DRAFT).values_list(
+            "subscription_id", flat=True
+        )
+    )
+    return [subscription for subscription in locked if subscription.pk not in drafted]
 
 
 def _store_drafts(computed: Sequence[ComputedInvoice], as_of: datetime) -> list[Invoice]:

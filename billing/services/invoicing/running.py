@@ -1,35 +1,52 @@
 """A run of invoicing: drafts and finalizes until nothing is left to do, batch by batch, however often and wherever it is started."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from accounts.domain.job_report import JobReport
 from accounts.models import JobRun
-from accounts.services.jobs import run_job
-from billing.domain.invoicing import ComputedInvoice
+from accounts.services.jobs import Tell, run_long_job
+from billing.domain.invoicing import BillingState, ComputedInvoice
+from billing.models import Issuer
 from billing.selectors.computation import Computation, Unbillable, compute_invoices, states_at_due, states_of_invoices
 from billing.selectors.due import Due, due_subscriptions, ripe_invoices
-from billing.services.invoicing.drafting import BATCH_SIZE, draft_batch
+from billing.services.invoicing.drafting import BATCH_SIZE, Drafted, draft_batch
 from billing.services.invoicing.finalizing import finalize_batch
+from metering.domain.periods import month_span
 
 INVOICING_JOB: Final = "invoicing"
-NUMBERS_KEPT_MAX: Final = 20
+INVOICING_OF_SOME_JOB: Final = "invoicing of some"
+PARKED_KEPT_MAX: Final = 20
 
 
 @dataclass(slots=True)
 class InvoicingRun:
-    """What a run has done so far."""
+    """What a run has done so far. `invoice_ids` are those that it drafted or finalized, each once, in that order."""
 
     drafted: int = 0
     finalized: int = 0
     parked: list[Unbillable] = field(default_factory=list)
+    invoice_ids: dict[UUID, None] = field(default_factory=dict)
+
+    def add(self, drafted: Drafted, finalized: Drafted) -> None:
+        """Count a batch of each."""
+        self.drafted += len(drafted.invoice_ids)
+        self.finalized += len(finalized.invoice_ids)
+        self.parked += [*drafted.parked, *finalized.parked]
+        self.invoice_ids |= dict.fromkeys((*drafted.invoice_ids, *finalized.invoice_ids))
 
     def summary(self) -> dict[str, object]:
         """As it is kept with the job's run."""
-        kept = [f"{found.code}: {found.detail}" for found in self.parked[:NUMBERS_KEPT_MAX]]
-        return {"drafted": self.drafted, "finalized": self.finalized, "parked": len(self.parked), "first": kept}
+        counts: dict[str, object] = {
+            "drafted": self.drafted,
+            "finalized": self.finalized,
+            "parked": len(self.parked),
+        }
+        kept = [f"{found.code}: {found.detail}" for found in self.parked[:PARKED_KEPT_MAX]]
+        return counts | ({"first": kept} if kept else {})
 
 
 Progress = Callable[[InvoicingRun], None]
@@ -45,9 +62,7 @@ def run_invoicing(*, as_of: datetime, due: Due | None = None, on_progress: Progr
     while True:
         drafted = draft_batch(as_of=as_of, due=due)
         finalized = finalize_batch(as_of=as_of, due=due)
-        run.drafted += len(drafted.invoice_ids)
-        run.finalized += len(finalized.invoice_ids)
-        run.parked += [*drafted.parked, *finalized.parked]
+        run.add(drafted, finalized)
         if drafted.is_empty and finalized.is_empty:
             return run
         if on_progress is not None:
@@ -57,30 +72,92 @@ def run_invoicing(*, as_of: datetime, due: Due | None = None, on_progress: Progr
 def run_invoicing_job(
     *, started_by: str, as_of: datetime, due: Due | None = None, on_progress: Progress | None = None
 ) -> tuple[JobRun, InvoicingRun]:
-    """The same, recorded as a run of a job that the admin shows."""
+    """The same, recorded as a run of a job; the admin shows after each batch how far it is."""
     done: list[InvoicingRun] = []
 
-    def work() -> JobReport:
-        done.append(run_invoicing(as_of=as_of, due=due, on_progress=on_progress))
+    def work(tell: Tell) -> JobReport:
+        def progress(run: InvoicingRun) -> None:
+            tell(run.summary())
+            if on_progress is not None:
+                on_progress(run)
+
+        done.append(run_invoicing(as_of=as_of, due=due, on_progress=progress))
         return JobReport(done[0].summary(), needs_attention=bool(done[0].parked))
 
-    job_run = run_job(name=INVOICING_JOB, started_by=started_by, as_of=as_of, work=work)
+    # A run for some tenants, or of some months, must not pass for the scheduled look at all.
+    name = INVOICING_JOB if due is None or due == Due() else INVOICING_OF_SOME_JOB
+    job_run = run_long_job(name=name, started_by=started_by, as_of=as_of, work=work)
     return job_run, done[0]
 
 
+def count_waiting(*, as_of: datetime, due: Due | None = None) -> int:
+    """How many steps a run begins with: boundaries to draft, and drafts to finalize. What these lead to comes on top."""
+    due = due or Due()
+    return due_subscriptions(as_of, due).count() + ripe_invoices(as_of, due).count()
+
+
 def plan_invoices(*, as_of: datetime, due: Due | None = None) -> list[Computation]:
-    """The dry run: what the next pass would draft or finalize, computed by the same code, with nothing written."""
+    """The dry run: what a run would draft or finalize, computed by the same code, with nothing written.
+
+    A subscription that is several periods behind has an invoice for each.
+    """
     due = due or Due()
     planned: list[Computation] = []
+    grace = timedelta(minutes=Issuer.objects.values_list("grace_minutes", flat=True).get(pk=1))
+    ripe = list(ripe_invoices(as_of, due))
+    for start in range(0, len(ripe), BATCH_SIZE):
+        invoices = ripe[start : start + BATCH_SIZE]
+        computed = compute_invoices(states_of_invoices(invoices))
+        behind = [invoice.subscription for invoice in invoices if _is_due(invoice.subscription.due_at, as_of)]
+        next_states = {state.subscription_id: state for state in states_at_due(behind)}
+        planned += computed
+        planned += _plan_following(computed, next_states, as_of, due, grace)
     subscriptions = list(due_subscriptions(as_of, due))
     for start in range(0, len(subscriptions), BATCH_SIZE):
-        planned += compute_invoices(states_at_due(subscriptions[start : start + BATCH_SIZE]))
-    invoices = list(ripe_invoices(as_of, due))
-    for start in range(0, len(invoices), BATCH_SIZE):
-        planned += compute_invoices(states_of_invoices(invoices[start : start + BATCH_SIZE]))
-    return planned
+        computed = compute_invoices(states_at_due(subscriptions[start : start + BATCH_SIZE]))
+        planned += computed
+        planned += _plan_following(computed, None, as_of, due, grace)
+    return [found for found in planned if isinstance(found, Unbillable) or found.lines]
 
 
-def computed_only(planned: list[Computation]) -> list[ComputedInvoice]:
+def computed_only(planned: Sequence[Computation]) -> list[ComputedInvoice]:
     """Those that can be billed."""
     return [found for found in planned if isinstance(found, ComputedInvoice)]
+
+
+def _plan_following(
+    computed: Sequence[Computation],
+    next_states: dict[UUID | None, BillingState] | None,
+    as_of: datetime,
+    due: Due,
+    grace: timedelta,
+) -> list[Computation]:
+    """What a run would go on to do once these are finalized. `next_states` are those that are known; others follow from the state."""
+    planned: list[Computation] = []
+    while True:
+        following = []
+        for before in computed_only(computed):
+            if next_states is not None:
+                state = next_states.get(before.state.subscription_id)
+            else:
+                state = before.state.following if _is_ripe(before.state, as_of, grace) else None
+            if state is not None and _is_meant(state, as_of, due):
+                following.append((before, state))
+        if not following:
+            return planned
+        computed = compute_invoices([state for _, state in following], following=[invoice for invoice, _ in following])
+        planned += computed
+        next_states = None
+
+
+def _is_due(due_at: datetime | None, as_of: datetime) -> bool:
+    return due_at is not None and due_at <= as_of
+
+
+def _is_ripe(state: BillingState, as_of: datetime, grace: timedelta) -> bool:
+    return state.closes_at + (grace if state.boundary else timedelta()) <= as_of
+
+
+def _is_meant(state: BillingState, as_of: datetime, due: Due) -> bool:
+    is_in_month = due.month is None or state.closes_at <= month_span(due.month, state.time_zone).end
+    return state.closes_at <= as_of and is_in_month

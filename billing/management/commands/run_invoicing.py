@@ -1,0 +1,155 @@
+"""`manage.py run_invoicing`: draft what is due and finalize what has waited, or show with `--dry-run` what that would give.
+
+May be run again at any time and beside the schedule. Exits with 1 where something could not be billed.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from time import monotonic
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from accounts.models import Tenant
+from billing.domain.money import to_major
+from billing.selectors.computation import Computation, Unbillable
+from billing.selectors.due import Due
+from billing.selectors.run_invoices import slugs_of
+from billing.services.invoicing.running import (
+    InvoicingRun,
+    computed_only,
+    count_waiting,
+    plan_invoices,
+    run_invoicing_job,
+)
+from metering.domain.periods import YearMonth
+
+PARKED_SHOWN_MAX: Final = 50
+SECONDS_BETWEEN_LINES: Final = 5
+
+Show = Callable[[InvoicingRun], None]
+
+
+class Command(BaseCommand):
+    """Close what is due."""
+
+    help = "Draft the invoices that are due and finalize those whose grace is over; exits with 1 where one cannot be billed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """What is meant, and whether to write."""
+        parser.add_argument(
+            "--tenant", action="append", metavar="SLUG", help="Only this tenant; may be given several times."
+        )
+        parser.add_argument("--month", metavar="YYYY-MM", help="Only what was due up to the end of this month.")
+        parser.add_argument("--dry-run", action="store_true", help="Compute and show; write nothing.")
+        parser.add_argument(
+            "--as-of", metavar="TIME", help="Another moment than now, as in 2026-11-01T02:00Z; not in production."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run, and say what was done."""
+        due, as_of = due_of(options), moment_of(options["as_of"])
+        if options["dry_run"]:
+            self._report_plan(plan_invoices(as_of=as_of, due=due))
+            return
+        waiting = count_waiting(as_of=as_of, due=due)
+        with progress(self.stdout, waiting) as show:
+            _, run = run_invoicing_job(started_by="command", as_of=as_of, due=due, on_progress=show)
+        self._report_parked(run.parked)
+        self.stdout.write(f"{run.drafted:,} drafted, {run.finalized:,} finalized, {len(run.parked):,} parked")
+        if run.parked:
+            sys.exit(1)
+
+    def _report_plan(self, planned: Sequence[Computation]) -> None:
+        billable = computed_only(planned)
+        slugs = slugs_of(found.state.tenant_id for found in planned)
+        for invoice in billable:
+            state = invoice.state
+            total = to_major(invoice.total_minor, state.currency)
+            self.stdout.write(
+                f"{slugs[state.tenant_id]}  {state.covered.start:%Y-%m-%d} to {state.covered.end:%Y-%m-%d}"
+                f"  {len(invoice.lines)} lines  {total} {state.currency}"
+            )
+        parked = [found for found in planned if isinstance(found, Unbillable)]
+        self._report_parked(parked)
+        self.stdout.write(f"{len(billable):,} invoices, {len(parked):,} cannot be billed; nothing was written")
+        if parked:
+            sys.exit(1)
+
+    def _report_parked(self, parked: Sequence[Unbillable]) -> None:
+        for found in parked[:PARKED_SHOWN_MAX]:
+            self.stderr.write(f"{found.code}: {found.detail} (subscription {found.state.subscription_id})")
+        if len(parked) > PARKED_SHOWN_MAX:
+            self.stderr.write(f"… and {len(parked) - PARKED_SHOWN_MAX:,} more")
+
+
+def due_of(options: dict[str, Any]) -> Due:
+    """What the options mean. Raises `CommandError`."""
+    month = None
+    if options["month"] is not None:
+        month = YearMonth.parse(options["month"])
+        if month is None:
+            raise CommandError(f"--month {options['month']!r} is no month such as 2026-10.")
+    if options["tenant"] is None:
+        return Due(month=month)
+    ids = dict(Tenant.objects.filter(slug__in=options["tenant"]).values_list("slug", "pk"))
+    unknown = sorted(set(options["tenant"]) - set(ids))
+    if unknown:
+        raise CommandError(f"There is no tenant {unknown[0]!r}.")
+    return Due(tenant_ids=tuple(sorted(ids.values())), month=month)
+
+
+def moment_of(text: str | None) -> datetime:
+    """The moment of the run: now, or outside of production another one. Raises `CommandError`."""
+    if text is None:
+        return timezone.now()
+    if settings.IS_PRODUCTION:
+        raise CommandError("--as-of moves the clock, which production does not allow.")
+    try:
+        moment = parse_datetime(text)
+    except ValueError as error:
+        raise CommandError(f"--as-of: {error}") from error
+    if moment is None or moment.tzinfo is None:
+        raise CommandError("--as-of is a moment with its offset, as in 2026-11-01T02:00Z.")
+    return moment
+
+
+@contextmanager
+def progress(output: OutputWrapper, waiting: int) -> Iterator[Show]:
+    """A bar on a terminal; elsewhere a line every few seconds."""
+    if not output.isatty():
+        yield _lines_now_and_then(output)
+        return
+    columns = (
+        TextColumn("{task.fields[drafted]:,} drafted, {task.fields[finalized]:,} finalized"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(file=sys.stdout), transient=True) as bar:
+        task = bar.add_task("invoicing", total=waiting, drafted=0, finalized=0)
+
+        def show(run: InvoicingRun) -> None:
+            done = run.drafted + run.finalized + len(run.parked)
+            # What was drafted may be finalized in the same run, and so lead to more than was waiting.
+            bar.update(task, completed=done, total=max(waiting, done), drafted=run.drafted, finalized=run.finalized)
+
+        yield show
+
+
+def _lines_now_and_then(output: OutputWrapper) -> Show:
+    last = [monotonic()]
+
+    def show(run: InvoicingRun) -> None:
+        if monotonic() - last[0] >= SECONDS_BETWEEN_LINES:
+            last[0] = monotonic()
+            output.write(f"{run.drafted:,} drafted, {run.finalized:,} finalized …")
+
+    return show
