@@ -10,7 +10,7 @@ from typing import Final
 from accounts.domain.tenant_settings import CURRENCIES
 from accounts.errors import FieldError, InvalidFieldsError
 from billing.domain.money import is_whole_minor
-from billing.domain.prices import MODEL_OF, Flat, PriceKind, PriceTerms, write_terms
+from billing.domain.prices import MODEL_OF, Flat, PriceKind, PriceTerms, read_terms, write_terms
 
 TRIAL_DAYS_MAX: Final = 730
 
@@ -125,12 +125,27 @@ def _problems(offer: VersionOffer) -> Iterator[FieldError]:
                 pointer, "repeated_price", "There is one price a meter and currency, and one fee a currency."
             )
         seen.add((price.currency, price.meter_code))
-        if price.meter_code is None and not isinstance(price.terms, Flat):
-            yield FieldError(f"{pointer}/model", "invalid_model", "A recurring fee is flat.")
-        elif price.meter_code is None and not is_whole_minor(price.terms.amount, price.currency):  # type: ignore[union-attr]
-            yield FieldError(f"{pointer}/terms/amount", "invalid_amount", "More digits than the currency has.")
+        yield from _unreadable(price.terms, pointer)
+        if price.meter_code is None:
+            yield from _no_fee(price, pointer)
     fees = {price.currency for price in offer.prices if price.meter_code is None}
     if not fees:
         yield FieldError("/prices", "fee_missing", "A version has a recurring fee, of 0 at least, in each currency.")
     for currency in sorted({price.currency for price in offer.prices} - fees):
         yield FieldError("/prices", "fee_missing", f"There is no recurring fee in {currency}.")
+
+
+def _unreadable(terms: PriceTerms, pointer: str) -> tuple[FieldError, ...]:
+    """What would be refused when the terms are read again: they are stored for ever, so they have to be readable."""
+    try:
+        read_terms(MODEL_OF[type(terms)], write_terms(terms), pointer=f"{pointer}/terms")
+    except InvalidFieldsError as error:
+        return error.field_errors
+    return ()
+
+
+def _no_fee(price: PriceOffer, pointer: str) -> Iterator[FieldError]:
+    if not isinstance(price.terms, Flat):
+        yield FieldError(f"{pointer}/model", "invalid_model", "A recurring fee is flat.")
+    elif not is_whole_minor(price.terms.amount, price.currency):
+        yield FieldError(f"{pointer}/terms/amount", "invalid_amount", "More digits than the currency has.")

@@ -126,17 +126,16 @@ def write_terms(terms: PriceTerms) -> dict[str, object]:
             return {"unit_amount": plain_decimal(unit_amount)}
         case Package(size, amount):
             return {"package_size": plain_decimal(size), "package_amount": plain_decimal(amount)}
-        case Graduated(tiers) | Volume(tiers):
-            return {
-                "tiers": [
-                    {
-                        "up_to": None if tier.up_to is None else plain_decimal(tier.up_to),
-                        "unit_amount": plain_decimal(tier.unit_amount),
-                        "flat_amount": plain_decimal(tier.flat_amount),
-                    }
-                    for tier in tiers
-                ]
+    return {
+        "tiers": [
+            {
+                "up_to": None if tier.up_to is None else plain_decimal(tier.up_to),
+                "unit_amount": plain_decimal(tier.unit_amount),
+                "flat_amount": plain_decimal(tier.flat_amount),
             }
+            for tier in terms.tiers
+        ]
+    }
 
 
 class _Reader:

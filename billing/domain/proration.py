@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from accounts.domain.plain import plain_decimal
 from billing.domain.money import EXACT, currency_digits, round_to_minor
 
 
@@ -26,7 +27,7 @@ class Share:
         """How the amount came about, in the form that a line stores."""
         return {
             "model": "proration",
-            "fee": format(fee, "f"),
+            "fee": plain_decimal(fee),
             "days": self.days,
             "days_in_period": self.days_in_period,
             "rounding": {"mode": "half_up", "digits": currency_digits(currency)},

@@ -10,7 +10,7 @@ from typing import Final
 
 from accounts.domain.plain import plain_decimal
 from billing.domain.money import EXACT, currency_digits, round_to_minor
-from billing.domain.prices import MODEL_OF, Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
+from billing.domain.prices import MODEL_OF, Flat, Graduated, Package, PerUnit, PriceTerms, Tier
 
 _NOTHING: Final = Decimal(0)
 
@@ -76,11 +76,10 @@ def _steps(terms: PriceTerms, quantity: Decimal) -> list[Step]:
             return [Step(packages, amount, _NOTHING)]
         case Graduated(tiers):
             return _graduated(tiers, quantity)
-        case Volume(tiers):
-            start, tier = next(
-                (start, tier) for start, tier in _with_starts(tiers) if tier.up_to is None or quantity <= tier.up_to
-            )
-            return [Step(quantity, tier.unit_amount, tier.flat_amount, start, tier.up_to)]
+    start, tier = next(
+        (start, tier) for start, tier in _with_starts(terms.tiers) if tier.up_to is None or quantity <= tier.up_to
+    )
+    return [Step(quantity, tier.unit_amount, tier.flat_amount, start, tier.up_to)]
 
 
 def _graduated(tiers: Sequence[Tier], quantity: Decimal) -> list[Step]:

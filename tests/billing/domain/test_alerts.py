@@ -1,0 +1,73 @@
+"""What an alert says, in numbers and words."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from billing.domain.alerts import AlertFacts, grouped, percent_of, period_in_words
+from metering.domain.periods import Period
+
+
+def facts(**fields: Any) -> AlertFacts:
+    usual: dict[str, Any] = {
+        "id": 1,
+        "tenant": "acme",
+        "time_zone": "Europe/Berlin",
+        "subscription_id": None,
+        "meter": "tokens",
+        "unit": "tokens",
+        "quota_period": Period.MONTH,
+        "period_start_on": date(2026, 12, 1),
+        "threshold": 80,
+        "limit": Decimal(3),
+        "quantity": Decimal("2.5"),
+        "occurred_at": datetime(2026, 12, 3, tzinfo=UTC),
+    }
+    return AlertFacts(**(usual | fields))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "limit", "percent"),
+    [
+        ("80", "100", "80.00"),
+        ("2.5", "3", "83.33"),
+        ("1", "0", "100"),
+        ("99999999999999999999999999999", "0.000000001", "9999999999999999999999999999900000000000.00"),
+        ("0.000000001", "99999999999.999999999", "0.00"),
+    ],
+)
+def test_a_share_is_exact_to_two_places(quantity: str, limit: str, percent: str) -> None:
+    assert str(percent_of(Decimal(quantity), Decimal(limit))) == percent
+
+
+@pytest.mark.parametrize(
+    ("quantity", "text"),
+    [("0", "0"), ("1234567.50", "1,234,567.5"), ("1000", "1,000"), ("1E+3", "1,000"), ("0.000000001", "0.000000001")],
+)
+def test_a_quantity_is_written_whole_with_its_thousands_grouped(quantity: str, text: str) -> None:
+    assert grouped(Decimal(quantity)) == text
+
+
+def test_a_period_is_called_by_its_name() -> None:
+    assert period_in_words(Period.MONTH, date(2026, 11, 1)) == "November 2026"
+    assert period_in_words(Period.DAY, date(2026, 11, 1)) == "1 November 2026"
+
+
+@pytest.mark.parametrize(
+    ("period", "start_on", "start", "end", "next_start_on"),
+    [
+        (Period.MONTH, date(2026, 12, 1), "2026-11-30T23:00Z", "2026-12-31T23:00Z", date(2027, 1, 1)),
+        (Period.MONTH, date(2026, 3, 1), "2026-02-28T23:00Z", "2026-03-31T22:00Z", date(2026, 4, 1)),
+        (Period.DAY, date(2026, 3, 29), "2026-03-28T23:00Z", "2026-03-29T22:00Z", date(2026, 3, 30)),
+        (Period.DAY, date(2028, 2, 29), "2028-02-28T23:00Z", "2028-02-29T23:00Z", date(2028, 3, 1)),
+    ],
+)
+def test_the_instants_of_a_period_are_those_of_the_tenants_clocks(
+    period: Period, start_on: date, start: str, end: str, next_start_on: date
+) -> None:
+    alert = facts(quota_period=period, period_start_on=start_on)
+    assert alert.span == (datetime.fromisoformat(start), datetime.fromisoformat(end))
+    assert alert.next_start_on == next_start_on
+    assert alert.as_body()["period"] == {"start": alert.span.start, "end": alert.span.end}
