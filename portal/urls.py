@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from portal.views import (
+    alerts,
     audit,
     errors,
     events,
@@ -27,6 +28,7 @@ tenant_pages = [
     path("usage.csv", usage.usage_csv, name="usage_csv"),
     path("events/", events.events, name="events"),
     path("events/one/", events.event, name="event"),
+    path("alerts/", alerts.alerts, name="alerts"),
     path("keys/", keys.keys, name="keys"),
     path("keys/new/", keys.key_new, name="key_new"),
     path("keys/<uuid:key_id>/", keys.key, name="key"),

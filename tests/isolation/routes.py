@@ -81,6 +81,7 @@ ROOMS = {
     "t/<slug:slug>/usage.csv": Room.TENANT_PAGE,
     "t/<slug:slug>/events/": Room.TENANT_PAGE,
     "t/<slug:slug>/events/one/": Room.TENANT_PAGE,
+    "t/<slug:slug>/alerts/": Room.TENANT_PAGE,
     "t/<slug:slug>/keys/": Room.TENANT_PAGE,
     "t/<slug:slug>/keys/new/": Room.TENANT_PAGE,
     "t/<slug:slug>/keys/<uuid:key_id>/": Room.TENANT_PAGE,

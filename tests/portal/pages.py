@@ -16,6 +16,7 @@ LEAST_ROLE = {
     "usage_csv": Role.VIEWER,
     "events": Role.VIEWER,
     "event": Role.VIEWER,
+    "alerts": Role.VIEWER,
     "keys": Role.VIEWER,
     "key": Role.VIEWER,
     "team": Role.VIEWER,
@@ -33,6 +34,7 @@ LEAST_ROLE = {
     "audit": Role.ADMIN,
 }
 WRITING = {
+    "alerts",
     "first_steps",
     "key_new",
     "key_rotate",

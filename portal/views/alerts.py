@@ -1,0 +1,132 @@
+"""Usage against quotas with the marks at which alerts are sent, the alerts themselves, and who gets them by mail."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+from typing import Final
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from accounts.models import Membership
+from billing.domain.alerts import percent_of, period_in_words
+from billing.models import THRESHOLDS, ThresholdAlert
+from billing.selectors.alerts import alerts_of_tenant, membership_of, tenant_wants_alerts
+from billing.selectors.recipients import INVOICE, USAGE_ALERT, may_want, wants
+from billing.services.mail_preferences import set_alert_mails, set_member_mails
+from metering.domain.periods import Period
+from metering.selectors.operations import QuotaUse, quota_uses
+from portal.access import Portal, SignedInRequest, tenant_page
+from portal.forms.alerts import MemberMailsForm, OrganisationAlertsForm
+
+ROWS_ON_A_PAGE: Final = 50
+ORGANISATION, MINE = "organisation", "mine"
+_WHOLE: Final = Decimal(100)
+_PLACES: Final = Decimal("0.1")
+_KINDS: Final = dict(zip(THRESHOLDS, ("info", "warn", "danger"), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaBar:
+    """A quota as a bar. Beyond the quota the bar's scale grows with the usage, and the marks move to the left."""
+
+    use: QuotaUse
+    filled: Decimal
+    marks: tuple[Decimal, ...]
+    level: str
+
+    @classmethod
+    def of(cls, use: QuotaUse) -> "QuotaBar":
+        """The bar; positions are percents of its length."""
+        scale = max(use.percent, _WHOLE)
+        reached = [threshold for threshold in THRESHOLDS if use.used * 100 >= use.limit * threshold]
+        return cls(
+            use=use,
+            filled=_share(use.percent, scale),
+            marks=tuple(_share(Decimal(threshold), scale) for threshold in THRESHOLDS) if use.limit else (),
+            level="danger" if THRESHOLDS[-1] in reached else "warn" if reached else "",
+        )
+
+    @property
+    def span_name(self) -> str:
+        """What the quota's period is called while it runs."""
+        return "today" if self.use.period == Period.DAY else "this month"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """An alert as the table shows it."""
+
+    alert: ThresholdAlert
+    kind: str
+    period: str
+    percent: Decimal
+
+    @classmethod
+    def of(cls, alert: ThresholdAlert) -> "AlertRow":
+        """The row."""
+        return cls(
+            alert=alert,
+            kind=_KINDS[alert.threshold],
+            period=period_in_words(Period(alert.quota_period), alert.period_start_on),
+            percent=percent_of(alert.quantity, alert.limit).quantize(_PLACES, ROUND_FLOOR),
+        )
+
+
+@tenant_page("alerts", methods=("GET", "HEAD", "POST"))
+def alerts(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """The page, and the saving of either of its forms."""
+    membership = membership_of(tenant_id=portal.tenant.pk, user_id=request.user.pk)
+    if request.method == "POST":
+        _save(request, portal, membership)
+        return redirect("portal:alerts", portal.tenant.slug)
+    page = Paginator(alerts_of_tenant(tenant_id=portal.tenant.pk), ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
+    is_mailed = tenant_wants_alerts(tenant_id=portal.tenant.pk)
+    context = {
+        "portal": portal,
+        "bars": _bars(portal),
+        "page": page,
+        "rows": [AlertRow.of(alert) for alert in page.object_list],
+        "is_mailed": is_mailed,
+        "organisation_form": OrganisationAlertsForm(
+            initial={"wants_usage_alerts": is_mailed}, auto_id=f"id_{ORGANISATION}_%s"
+        ),
+        "member_form": _member_form(membership),
+    }
+    return render(request, "portal/alerts.html", context)
+
+
+def _save(request: SignedInRequest, portal: Portal, membership: Membership) -> None:
+    """Save the form that was sent; boxes that are not ticked are not in it."""
+    organisation = OrganisationAlertsForm(request.POST)
+    mine = MemberMailsForm(request.POST, may_have_invoices=may_want(membership=membership, kind=INVOICE))
+    sent = request.POST.get("form")
+    if sent == ORGANISATION and organisation.is_valid():
+        is_mailed: bool = organisation.cleaned_data["wants_usage_alerts"]
+        set_alert_mails(tenant=portal.tenant, wants_usage_alerts=is_mailed, actor=portal.actor, as_of=portal.as_of)
+        messages.success(request, "Usage alerts are sent by e-mail." if is_mailed else "No usage alerts by e-mail.")
+    elif sent == MINE and mine.is_valid():
+        set_member_mails(membership=membership, wishes=mine.cleaned_data, actor=portal.actor, as_of=portal.as_of)
+        messages.success(request, "Your choice of mails is saved.")
+
+
+def _member_form(membership: Membership) -> MemberMailsForm:
+    return MemberMailsForm(
+        may_have_invoices=may_want(membership=membership, kind=INVOICE),
+        initial={
+            "wants_usage_alerts": wants(membership=membership, kind=USAGE_ALERT),
+            "wants_invoices": wants(membership=membership, kind=INVOICE),
+        },
+        auto_id=f"id_{MINE}_%s",
+    )
+
+
+def _bars(portal: Portal) -> Sequence[QuotaBar]:
+    tenant_id = portal.tenant.pk
+    return [QuotaBar.of(use) for use in quota_uses(as_of=portal.as_of, tenant_ids=[tenant_id]).get(tenant_id, [])]
+
+
+def _share(part: Decimal, whole: Decimal) -> Decimal:
+    return (part * _WHOLE / whole).quantize(_PLACES, ROUND_FLOOR)
