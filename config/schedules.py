@@ -43,9 +43,25 @@ PLANNED_JOBS: Final = (
     PlannedJob("verdicts", "Delete old verdicts", "metering.tasks.clean_up_verdicts", "40 3 * * *", _DAILY),
     PlannedJob("clean_up", "Delete what has expired", "accounts.tasks.clean_up", "50 3 * * *", _DAILY),
     PlannedJob("invoicing", "Draft and finalize invoices", "billing.tasks.run_invoicing", "*/10 * * * *", _HOURLY),
+    PlannedJob(
+        "verification", "Verify invoices from the raw ledger", "billing.tasks.verify_invoices", "40 4 * * *", _DAILY
+    ),
     PlannedJob("overdue", "See who is past due", "billing.tasks.refresh_overdue", "50 * * * *", _HOURLY),
     PlannedJob("mails", "Send mails", "billing.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),
-    PlannedJob("alerts", "Check thresholds of quotas", "billing.tasks.monitor_thresholds", "*/5 * * * *", _BY_THE_MINUTE),
+    PlannedJob(
+        "alerts", "Check thresholds of quotas", "billing.tasks.monitor_thresholds", "*/5 * * * *", _BY_THE_MINUTE
+    ),
+    PlannedJob(
+        "stripe_inbox", "Process Stripe's events", "billing.tasks.process_stripe_inbox", "* * * * *", _BY_THE_MINUTE
+    ),
+    PlannedJob(
+        "stripe_collection",
+        "Collect through Stripe",
+        "billing.tasks.collect_through_stripe",
+        "*/5 * * * *",
+        _BY_THE_MINUTE,
+    ),
+    PlannedJob("usage_push", "Push usage to Stripe", "billing.tasks.push_usage", "5 * * * *", _HOURLY),
 )
 
 

@@ -6,6 +6,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.api.views import unknown_path
+from billing.api.stripe_webhook import stripe_webhook
 from config.health import healthz, metrics, readyz
 from config.view_as_customer import ViewAsCustomerView
 
@@ -22,6 +23,7 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     re_path(r"^api/(?P<path>.*)$", unknown_path),
+    path("webhooks/stripe/<uuid:uuid>", stripe_webhook, name="stripe-webhook"),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("hijack/acquire/", ViewAsCustomerView.as_view()),  # in front of hijack's own, which asks for no reason

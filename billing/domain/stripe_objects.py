@@ -191,20 +191,26 @@ def card_label(payment_method: Json | None) -> str:
 
 def to_stripe_amount(amount_minor: int, currency: str) -> int:
     """Our minor units as Stripe counts them. Raises `PaymentRefusedError` where Stripe cannot charge the last digit."""
-    shift = _stripe_digits(currency) - currency_digits(currency)
-    amount, rest = (amount_minor * 10**shift, 0) if shift >= 0 else divmod(amount_minor, 10**-shift)
-    if rest:
+    digits = _stripe_digits(currency)
+    amount, rest = _shifted(amount_minor, digits - currency_digits(currency))
+    is_charged_in_tens = digits == 3  # noqa: PLR2004 - Stripe's rule for currencies of three digits
+    if rest or (is_charged_in_tens and amount % 10):
         raise PaymentRefusedError(f"Stripe cannot charge {amount_minor} minor units of {currency}.", reason="amount")
     return amount
 
 
 def from_stripe_amount(amount: int, currency: str) -> int:
     """Stripe's amount as our minor units."""
-    shift = currency_digits(currency) - _stripe_digits(currency)
-    amount_minor, rest = (amount * 10**shift, 0) if shift >= 0 else divmod(amount, 10**-shift)
+    amount_minor, rest = _shifted(amount, currency_digits(currency) - _stripe_digits(currency))
     if rest:
         raise StripeObjectError(f"Stripe says {amount} of {currency}, which is no whole amount.")
     return amount_minor
+
+
+def _shifted(amount: int, digits: int) -> tuple[int, int]:
+    """The amount with so many digits more, or fewer and what is lost by it."""
+    factor = int(10 ** abs(digits))
+    return (amount * factor, 0) if digits >= 0 else divmod(amount, factor)
 
 
 def _stripe_digits(currency: str) -> int:

@@ -24,7 +24,7 @@ def verify_signature(*, header: str, body: bytes, secret: str, as_of: datetime) 
     assert secret, "without a secret everybody could sign"
     time, signatures = _read(header)
     expected = hmac.new(secret.encode(), f"{time}.".encode() + body, hashlib.sha256).hexdigest()
-    if not any([hmac.compare_digest(expected, signature) for signature in signatures]):
+    if not any(hmac.compare_digest(expected, signature) for signature in signatures):
         raise StripeSignatureError("No signature in the header is one of this body.")
     if abs(datetime.fromtimestamp(time, UTC) - as_of) > TOLERANCE:
         raise StripeSignatureError("The signature's time is more than five minutes away from ours.")

@@ -1,0 +1,100 @@
+"""What a member does at Stripe: agree to a plan and give a card, and change cards. Nothing of ours changes before Stripe has said so."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.domain.actor import Actor
+from accounts.domain.roles import Capability
+from accounts.models import Tenant
+from accounts.services.audit import record_audit
+from accounts.services.rights import require_capability
+from billing.domain.prices import PriceKind
+from billing.domain.stripe_objects import required
+from billing.errors import CurrencyNotOfferedError, SubscriptionExistsError
+from billing.gateways import stripe_api, stripe_mirror
+from billing.models import BillingProfile, PlanVersion, Price
+from billing.selectors.stripe import has_live_agreement, live_subscription_of
+from billing.services.profiles import billing_profile_of
+
+ADDRESS = {
+    "line1": "address_line1",
+    "line2": "address_line2",
+    "postal_code": "postal_code",
+    "city": "city",
+    "state": "region",
+    "country": "country",
+}
+
+
+def start_checkout(
+    *, tenant: Tenant, version: PlanVersion, actor: Actor, success_url: str, cancel_url: str, as_of: datetime
+) -> str:
+    """Return the address of a page at Stripe on which the customer agrees to the plan and gives a card.
+
+    The subscription begins when Stripe says that this is done. Raises `SubscriptionExistsError` where there is an agreement
+    already (its plan is changed here), `CurrencyNotOfferedError`, `PermissionMissingError`, `PaymentProviderError`.
+    """
+    require_capability(actor, tenant.pk, Capability.MANAGE_BILLING)
+    live = live_subscription_of(tenant)
+    if live is not None and has_live_agreement(live):
+        raise SubscriptionExistsError("The tenant has a subscription with a card: change its plan instead.")
+    if not Price.objects.filter(plan_version=version, kind=PriceKind.RECURRING, currency=tenant.currency).exists():
+        raise CurrencyNotOfferedError(f"{version.plan.name} has no prices in {tenant.currency}.")
+    customer_id = ensure_customer(tenant_id=tenant.pk)
+    session = stripe_api.start_checkout(
+        customer_id=customer_id,
+        price_id=stripe_api.agreement_price(tenant.currency),
+        tenant_id=tenant.pk,
+        plan_version_id=version.pk,
+        success_url=success_url,
+        cancel_url=cancel_url,
+    )
+    _note(tenant, "checkout.started", {"plan": str(version)}, actor, as_of)
+    return required(session, "url")
+
+
+def open_billing_portal(*, tenant: Tenant, return_url: str, actor: Actor, as_of: datetime) -> str:
+    """Return the address of Stripe's page for cards and past payments. Raises `PermissionMissingError`, `PaymentProviderError`."""
+    require_capability(actor, tenant.pk, Capability.MANAGE_BILLING)
+    customer_id = ensure_customer(tenant_id=tenant.pk)
+    session = stripe_api.open_portal(customer_id=customer_id, return_url=return_url)
+    _note(tenant, "billing_portal.opened", {}, actor, as_of)
+    return required(session, "url")
+
+
+def ensure_customer(*, tenant_id: UUID) -> str:
+    """Return the id of the tenant's customer at Stripe, made if there is none, and described as the tenant is now.
+
+    Two at once ask for the same customer by one Idempotency-Key, and the first id that is kept stays.
+    """
+    customer_id = billing_profile_of(tenant_id).stripe_customer_id
+    if not customer_id:
+        made = required(stripe_api.create_customer(tenant_id=tenant_id), "id")
+        nobody = BillingProfile.objects.filter(tenant_id=tenant_id, stripe_customer_id="")
+        nobody.update(stripe_customer_id=made)
+        customer_id = BillingProfile.objects.values_list("stripe_customer_id", flat=True).get(tenant_id=tenant_id)
+    tenant = Tenant.objects.get(pk=tenant_id)
+    described = stripe_api.describe_customer(
+        customer_id,
+        name=tenant.legal_name or tenant.name,
+        email=tenant.billing_email,
+        address={ours: getattr(tenant, theirs) for ours, theirs in ADDRESS.items()},
+    )
+    stripe_mirror.mirror_object(described)
+    return customer_id
+
+
+def _note(tenant: Tenant, action: str, after: dict[str, object], actor: Actor, as_of: datetime) -> None:
+    with transaction.atomic():
+        record_audit(
+            actor=actor,
+            action=action,
+            tenant_id=tenant.pk,
+            target_kind="tenant",
+            target_id=tenant.pk,
+            target_label=tenant.slug,
+            after=after,
+            as_of=as_of,
+        )
