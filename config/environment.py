@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
@@ -16,6 +17,8 @@ Profile = Literal["development", "production", "test"]
 PROFILES: tuple[Profile, ...] = ("development", "production", "test")
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 SECRET_KEY_CHARACTERS_MIN = 50
+# Where the fake Stripe of `make run` sends its webhooks; known beforehand, so that nothing has to be set up.
+DEVELOPMENT_WEBHOOK_UUID = "3f0e8f5c-6a1d-4f0e-9a55-0b6c1d2e3f40"
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 
 
@@ -52,6 +55,14 @@ class Environment:
         if not word.isascii() or not word.isdigit() or not lowest <= int(word) <= highest:
             raise ImproperlyConfigured(f"{name} is {word!r}; it must be a whole number from {lowest} to {highest}.")
         return int(word)
+
+    def uuid(self, name: str, default: str = "") -> str:
+        """A UUID in its usual form, or nothing."""
+        value = self.text(name, default)
+        try:
+            return str(UUID(value)) if value else ""
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} is {value!r}; it must be a UUID, as `uuidgen` makes one.") from error
 
     def names(self, name: str, default: str = "") -> list[str]:
         """A list separated by commas."""

@@ -8,7 +8,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config.embedded_postgres import EmbeddedPostgres
-from config.environment import Environment
+from config.environment import DEVELOPMENT_WEBHOOK_UUID, Environment
 from config.logs import logging_settings
 from config.theme import UNFOLD as UNFOLD
 
@@ -298,13 +298,24 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Stripe: wired for the billing app; without a key nothing leaves this machine.
+STRIPE_PAGES = ["https://checkout.stripe.com", "https://billing.stripe.com", "https://invoice.stripe.com"]
 STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")
 STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
 STRIPE_TEST_SECRET_KEY = STRIPE_SECRET_KEY if not STRIPE_LIVE_MODE else ""
 STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
 STRIPE_API_VERSION = "2026-05-27.dahlia"
+STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET")
+STRIPE_WEBHOOK_UUID = env.uuid("STRIPE_WEBHOOK_UUID", "" if IS_PRODUCTION else DEVELOPMENT_WEBHOOK_UUID)
 stripe.api_key = STRIPE_SECRET_KEY or None
 stripe.api_version = STRIPE_API_VERSION
+# dj-stripe warns of this setting's mere presence in production, so it is there only where it is set.
+if _api_host := env.text("STRIPE_API_HOST").rstrip("/"):
+    if STRIPE_LIVE_MODE:
+        raise ImproperlyConfigured("STRIPE_API_HOST is for tests and trials; a live key goes to Stripe alone.")
+    STRIPE_API_HOST = stripe.api_base = _api_host
+if STRIPE_SECRET_KEY:
+    # A form of ours that leads to Stripe's pages ends there, and browsers count that as where it goes.
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] += [_api_host] if _api_host else STRIPE_PAGES
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_MODEL = "accounts.Tenant"
 DJSTRIPE_SUBSCRIBER_MODEL_MIGRATION_DEPENDENCY = "0001_initial"

@@ -23,8 +23,10 @@ from pytest_django.plugin import DjangoDbBlocker
 from metering.selectors.catalog import forget_catalog
 from metering.selectors.limits import forget_limits
 from metering.services.partitions import forget_seen_partitions
+from tests.fakestripe.fixture import fake_stripe, fake_stripe_server
 from tests.postgres_plugin import RUN_DIR_VARIABLE, database_name, database_url
 
+__all__ = ["fake_stripe", "fake_stripe_server"]  # fixtures for every folder
 LEDGER_TABLES = ("event", "event_identity", "event_void", "usage_hour", "usage_day", "limit_counter", "limit_bucket")
 TRUNCATING_FIXTURES = frozenset({"transactional_db", "live_server"})
 DATABASE_FIXTURES = TRUNCATING_FIXTURES | {"db"}

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-READ = re.compile(r"""\b(?:env|self)\.(?:text|required_text|flag|number|names|database|email)\(\s*"([A-Z_]+)\"""")
+READ = re.compile(r"""\b(?:env|self)\.(?:text|required_text|flag|number|names|uuid|database|email)\(\s*"([A-Z_]+)\"""")
 ROW = re.compile(r"^\| `([A-Z_]+)`", re.MULTILINE)
 
 
