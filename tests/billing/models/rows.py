@@ -119,7 +119,7 @@ def document(invoice: Invoice) -> InvoiceDocument:
 
 def pdf(invoice: Invoice) -> DocumentFile:
     stored = StoredFile.objects.create(sha256=DIGEST, media_type="application/pdf", content=b"%PDF", created_at=NOW)
-    return DocumentFile.objects.create(number=invoice.number, file=stored, created_at=NOW)
+    return DocumentFile.objects.create(number=str(invoice.number), file=stored, created_at=NOW)
 
 
 def inbox_event(**fields: Any) -> StripeInboxEvent:

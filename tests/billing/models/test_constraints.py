@@ -204,7 +204,7 @@ def test_an_invoice_of_stripe_is_one_of_ours(other: Subscription, draft: Invoice
 
 
 @pytest.mark.parametrize(
-    ("change", "name"),
+    ("fields", "name"),
     [
         (issued(status="lost"), "invoice_status_known"),
         ({"total_minor": 5830}, "invoice_total_is_sum"),
@@ -218,9 +218,9 @@ def test_an_invoice_of_stripe_is_one_of_ours(other: Subscription, draft: Invoice
         ({"period_end": NOW - timedelta(seconds=1)}, "invoice_period_in_order"),
     ],
 )
-def test_an_invoice_says_what_holds(draft: Invoice, change: dict[str, object], name: str) -> None:
+def test_an_invoice_says_what_holds(subscription: Subscription, fields: dict[str, object], name: str) -> None:
     with refuses(name), transaction.atomic():
-        Invoice.objects.filter(pk=draft.pk).update(**change)
+        rows.draft(subscription, **fields)
 
 
 def test_a_position_of_a_revision_has_one_line(draft: Invoice) -> None:

@@ -1,0 +1,343 @@
+"""What stands on an invoice at a boundary, in which order, and what a person has to look at first."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.domain.documents import (
+    CUSTOMER_FIELDS,
+    ISSUER_FIELDS,
+    Heading,
+    credit_note_content,
+    days_of,
+    digest_of_content,
+    invoice_content,
+)
+from billing.domain.invoicing import (
+    BillingState,
+    ComputedInvoice,
+    InvoicedUsage,
+    Phase,
+    Used,
+    compute_invoice,
+    digest_of_lines,
+)
+from billing.domain.money import AMOUNT_MINOR_MAX
+from billing.domain.prices import Flat
+from billing.errors import UnbillableError
+from metering.domain.periods import Span
+from tests.billing.domain.states import APRIL, BASIC, MARCH, MAY, NO_TAX, TEAM, VAT, invoiced, state, used
+
+MID_MARCH = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
+CHANGED = (Phase(MARCH, BASIC), Phase(MID_MARCH, TEAM))
+NOTHING = used(0, 0)
+
+
+def compute(
+    of: BillingState,
+    usage: list[Used] | None = None,
+    known: tuple[InvoicedUsage, ...] = (),
+    *,
+    credit_minor: int = 0,
+    tax: object = NO_TAX,
+) -> ComputedInvoice:
+    wanted = [NOTHING for _ in of.usage_wanted()] if usage is None else usage
+    return compute_invoice(of, usage=wanted, invoiced=known, credit_minor=credit_minor, tax=tax)  # type: ignore[arg-type]
+
+
+def lines(computed: ComputedInvoice) -> list[tuple[str, str, int]]:
+    return [(line.kind, line.description, line.amount_minor) for line in computed.lines]
+
+
+def test_the_first_invoice_has_the_fee_of_the_first_period_alone() -> None:
+    computed = compute(state(0), tax=VAT)
+    assert lines(computed) == [("recurring", "Basic: monthly fee", 4900)]
+    assert computed.lines[0].period == computed.state.covered == Span(MARCH, APRIL)
+    assert (computed.subtotal_minor, computed.tax_minor, computed.total_minor) == (4900, 1029, 5929)
+
+
+def test_a_later_one_has_the_usage_of_the_period_before_and_the_fee_of_the_next() -> None:
+    computed = compute(state(1), [used(12345, 12345)])
+    assert lines(computed) == [("usage", "Basic: Calls", 1235), ("recurring", "Basic: monthly fee", 4900)]
+    assert [line.period for line in computed.lines] == [Span(MARCH, APRIL), Span(APRIL, MAY)]
+    assert computed.state.covered == Span(MARCH, APRIL)
+    usage = computed.lines[0]
+    assert (usage.quantity, usage.unit, usage.events) == (12345, "call", 12345)
+    assert (usage.plan_version_id, usage.price_id, usage.meter_id) == (1, 11, 1)
+
+
+def test_the_last_one_has_no_fee() -> None:
+    ending = state(1, is_ending=True, closes_at=MID_MARCH)
+    computed = compute(ending, [used(1000)])
+    assert lines(computed) == [("usage", "Basic: Calls", 100)]
+    assert computed.lines[0].period == Span(MARCH, MID_MARCH)
+    assert ending.following is None
+
+
+def test_a_trial_that_ends_with_its_subscription_costs_nothing() -> None:
+    computed = compute(state(0, is_ending=True))
+    assert (lines(computed), computed.total_minor) == ([], 0)
+    assert computed.state.covered == Span(MARCH, MARCH)
+
+
+def test_a_change_cuts_usage_at_its_instant_and_fees_by_the_day() -> None:
+    changed = state(1, phases=CHANGED)
+    assert [(plan.plan_name, span) for plan, span in changed.segments()] == [
+        ("Basic", Span(MARCH, MID_MARCH)),
+        ("Team", Span(MID_MARCH, APRIL)),
+    ]
+    computed = compute(changed, [used(500000, 500), used(3000000, 600), used(300000, 600)])
+    assert lines(computed) == [
+        ("usage", "Basic: Calls", 50000),
+        ("usage", "Team: Bytes", 300),
+        ("usage", "Team: Calls", 10000),
+        ("proration", "Unused time on Basic (16 of 31 days)", -2529),
+        ("proration", "Remaining time on Team (16 of 31 days)", 10271),
+        ("recurring", "Team: monthly fee", 19900),
+    ]
+    assert {line.period for line in computed.lines if line.kind == "proration"} == {Span(MID_MARCH, APRIL)}
+
+
+def test_a_change_back_on_the_same_day_comes_to_nothing() -> None:
+    there_and_back = (*CHANGED, Phase(MID_MARCH + timedelta(hours=1), BASIC))
+    shares = [line.amount_minor for line in compute(state(1, phases=there_and_back)).lines if line.kind == "proration"]
+    assert len(shares) == 4
+    assert sum(shares) == 0
+
+
+def test_a_change_at_the_boundary_takes_effect_there_without_proration() -> None:
+    computed = compute(state(1, phases=(Phase(MARCH, BASIC), Phase(APRIL, TEAM))))
+    assert lines(computed) == [("usage", "Basic: Calls", 0), ("recurring", "Team: monthly fee", 19900)]
+
+
+def test_a_change_during_the_trial_costs_nothing() -> None:
+    before = MARCH - timedelta(days=10)
+    changed = (Phase(before, BASIC), Phase(before + timedelta(days=1), TEAM))
+    assert lines(compute(state(0, phases=changed))) == [("recurring", "Team: monthly fee", 19900)]
+    assert [kind for kind, _, _ in lines(compute(state(1, phases=changed)))] == ["usage", "usage", "recurring"]
+
+
+def test_usage_before_the_subscription_is_not_billed() -> None:
+    late = MARCH + timedelta(hours=15)
+    assert state(1, phases=(Phase(late, BASIC),)).segments() == [(BASIC, Span(late, APRIL))]
+    assert state(1, phases=(Phase(APRIL, BASIC),)).segments() == []
+    assert state(0).segments() == []
+
+
+def test_before_its_first_phase_a_subscription_is_on_its_first_plan() -> None:
+    assert state(0, phases=CHANGED).version_at(MARCH - timedelta(days=1)) == BASIC
+    assert state(0, phases=CHANGED).version_at(MID_MARCH) == TEAM
+
+
+def test_days_are_the_subscriptions_own() -> None:
+    # 16 March 09:30 in UTC is still the 15th in Honolulu, where the period ends on 1 April 00:00 local time.
+    anchor = datetime(2026, 3, 1, 10, tzinfo=UTC)
+    at = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
+    there = state(1, time_zone="Pacific/Honolulu", anchor_at=anchor, closes_at=datetime(2026, 4, 1, 10, tzinfo=UTC))
+    computed = compute(replace(there, phases=(Phase(anchor, BASIC), Phase(at, TEAM))))
+    assert "(17 of 31 days)" in computed.lines[-2].description
+
+
+def test_late_usage_is_an_adjustment_at_the_price_it_was_invoiced_at() -> None:
+    known = invoiced(used(12345, 12345), used(12545, 12545), 1235)
+    computed = compute(state(2), known=(known,))
+    assert lines(computed) == [
+        ("usage", "Basic: Calls", 0),
+        ("adjustment", "Correction of INV-2026-000001: Calls", 20),
+        ("recurring", "Basic: monthly fee", 4900),
+    ]
+    line = computed.lines[1]
+    assert (line.quantity, line.events, line.adjusts_id, line.period) == (200, 200, 7, Span(MARCH, APRIL))
+    assert line.explanation["invoiced"] == {"quantity": "12345", "amount_minor": 1235}
+    assert line.explanation["now"]["amount_minor"] == 1255  # type: ignore[index]
+
+
+def test_a_void_after_the_invoice_gives_back_what_it_cost() -> None:
+    computed = compute(state(2), known=(invoiced(used(1000, 2), used(500, 1), 100),))
+    assert computed.lines[1].amount_minor == -50
+    assert (computed.lines[1].quantity, computed.lines[1].events) == (-500, -1)
+
+
+def test_what_is_as_it_was_is_not_corrected() -> None:
+    assert len(compute(state(2), known=(invoiced(used(1000), used(1000), 100),)).lines) == 2
+
+
+def test_a_correction_of_thirty_digits_is_exact() -> None:
+    before, now = used("1" * 20 + ".000000001"), used("1" * 20 + ".000000003")
+    flat = replace(BASIC.usage_prices("EUR")[0], terms=Flat(Decimal(49)))
+    computed = compute(state(2), known=(invoiced(before, now, 4900, price=flat),))
+    assert computed.lines[1].quantity == Decimal("0.000000002")
+
+
+def test_more_credit_than_there_is_to_pay_goes_to_the_next_invoice() -> None:
+    gone = invoiced(used(100000, 9), NOTHING, 10000)
+    computed = compute(state(2), known=(gone,), tax=VAT)
+    assert lines(computed)[-1] == ("carry", "Credit that goes to the next invoice", 5100)
+    assert (computed.subtotal_minor, computed.total_minor, computed.credit_left_minor) == (0, 0, 5100)
+    following = compute(state(2), credit_minor=computed.credit_left_minor)
+    assert lines(following)[-2:] == [
+        ("carry", "Credit from the invoice before", -5100),
+        ("carry", "Credit that goes to the next invoice", 200),
+    ]
+    assert following.credit_left_minor == 200
+
+
+def test_credit_lowers_what_is_taxed() -> None:
+    computed = compute(state(0), credit_minor=900, tax=VAT)
+    assert (computed.subtotal_minor, computed.tax_minor, computed.credit_left_minor) == (4000, 840, 0)
+
+
+def test_a_credit_that_pays_all_leaves_nothing() -> None:
+    computed = compute(state(0), credit_minor=4900)
+    assert (len(computed.lines), computed.subtotal_minor, computed.credit_left_minor) == (2, 0, 0)
+
+
+@given(
+    calls=st.integers(0, 10**9),
+    before=st.integers(0, 10**6),
+    now=st.integers(0, 10**6),
+    credit=st.integers(0, 10**6),
+    changed=st.booleans(),
+)
+def test_the_lines_sum_to_the_subtotal_which_is_never_negative(
+    calls: int, before: int, now: int, credit: int, changed: bool
+) -> None:
+    of = state(1, phases=CHANGED) if changed else state(1)
+    usage = [used(calls) for _ in of.usage_wanted()]
+    known = invoiced(used(before), used(now), before // 10)
+    computed = compute(of, usage, (known,), credit_minor=credit, tax=VAT)
+    assert computed.subtotal_minor == sum(line.amount_minor for line in computed.lines) >= 0
+    assert computed.total_minor == computed.subtotal_minor + computed.tax_minor
+    assert not computed.credit_left_minor or not computed.subtotal_minor
+
+
+@pytest.mark.parametrize(
+    ("of", "usage", "known", "reason"),
+    [
+        (state(1), [used(-1)], (), "negative_usage"),
+        (state(2), None, (invoiced(used(1), used(-1), 0),), "negative_usage"),
+        (state(1), [used(AMOUNT_MINOR_MAX * 11)], (), "absurd_amount"),
+        (state(0, currency="USD"), None, (), "currency_not_offered"),
+        (state(1, currency="USD", phases=CHANGED), None, (), "currency_not_offered"),
+    ],
+)
+def test_a_person_looks_first(
+    of: BillingState, usage: list[Used] | None, known: tuple[InvoicedUsage, ...], reason: str
+) -> None:
+    with pytest.raises(UnbillableError) as refused:
+        compute(of, usage, known)
+    assert refused.value.reason == reason
+
+
+def test_many_lines_that_are_each_in_bounds_may_still_be_absurd() -> None:
+    of = state(1, phases=(Phase(MARCH, TEAM),))
+    with pytest.raises(UnbillableError, match="would come to"):
+        compute(of, [used(AMOUNT_MINOR_MAX * 10**4), used(AMOUNT_MINOR_MAX * 20 - 10**9)])
+
+
+def test_the_digest_says_whether_anything_on_the_lines_changed() -> None:
+    one, same = compute(state(1), [used(1)]), compute(state(1), [used("1.000")])
+    assert one.lines_digest == same.lines_digest == digest_of_lines(one.lines)
+    others = [
+        compute(state(1), [used(2)]),
+        compute(state(1), [used(1, 2)]),
+        compute(state(1, phases=CHANGED)),
+        compute(state(1), [used(1)], credit_minor=1),
+    ]
+    assert len({one.lines_digest, *(other.lines_digest for other in others)}) == 5
+
+
+@given(
+    anchor=st.datetimes(datetime(2024, 1, 1), datetime(2032, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - naive by its signature
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"]),
+    boundary=st.integers(1, 30),
+    cuts=st.lists(st.floats(0, 1), max_size=4, unique=True),
+)
+def test_segments_tile_the_periods_and_the_periods_tile_time(
+    anchor: datetime, zone: str, boundary: int, cuts: list[float]
+) -> None:
+    first = replace(state(0), anchor_at=anchor, closes_at=anchor, time_zone=zone, phases=(Phase(anchor, BASIC),))
+    of = first
+    for _ in range(boundary):
+        following = of.following
+        assert following is not None
+        assert of.opened == following.closed == Span(of.closes_at, following.closes_at)
+        of = following
+    closed = of.closed
+    assert closed is not None
+    moments = sorted({closed.start + (closed.end - closed.start) * cut for cut in cuts})
+    phases = [Phase(moment, TEAM if number % 2 else BASIC) for number, moment in enumerate(moments)]
+    segments = replace(of, phases=(*first.phases, *phases)).segments()
+    assert segments[0][1].start == closed.start
+    assert segments[-1][1].end == closed.end
+    assert all(before.end == after.start for (_, before), (_, after) in pairwise(segments))
+
+
+def heading() -> Heading:
+    return Heading(
+        number="INV-2026-000001",
+        issued_on=date(2026, 4, 1),
+        due_on=date(2026, 4, 15),
+        payment_days=14,
+        payment_url="https://example.com/pay",
+        issuer=dict.fromkeys(ISSUER_FIELDS, "x"),
+        customer=dict.fromkeys(CUSTOMER_FIELDS, "y"),
+    )
+
+
+def test_a_document_says_all_that_the_invoice_does_in_plain_values() -> None:
+    computed = compute(state(1), [used("1000.50", 3)], tax=VAT)
+    content = invoice_content(heading(), computed)
+    assert (content["number"], content["digits"], content["total_minor"]) == ("INV-2026-000001", 2, 6050)
+    assert content["period"] == {
+        "first_day": "2026-03-01",
+        "last_day": "2026-03-31",
+        "start": "2026-03-01T00:00:00Z",
+        "end": "2026-04-01T00:00:00Z",
+    }
+    assert content["taxes"] == [
+        {
+            "name": "VAT",
+            "percent": "21",
+            "treatment": "standard",
+            "note": "",
+            "base_minor": 5000,
+            "amount_minor": 1050,
+        }
+    ]
+    described = content["lines"]
+    assert isinstance(described, list)
+    assert [line["position"] for line in described] == [1, 2]
+    assert described[0]["quantity"] == "1000.5"
+
+
+def test_a_credit_note_takes_back_the_whole_document_under_its_own_number() -> None:
+    content = invoice_content(heading(), compute(state(0), tax=VAT))
+    note = credit_note_content(content, number="CN-2026-000001", issued_on=date(2026, 4, 2), reason="Billed twice.")
+    assert (note["kind"], note["number"], note["invoice_number"]) == (
+        "credit_note",
+        "CN-2026-000001",
+        "INV-2026-000001",
+    )
+    assert (note["issued_on"], note["invoice_issued_on"], note["due_on"]) == ("2026-04-02", "2026-04-01", None)
+    assert note["lines"] == content["lines"]
+    assert digest_of_content(note) != digest_of_content(content)
+    assert digest_of_content(content) == digest_of_content(dict(reversed(content.items())))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "days"),
+    [
+        ("2026-02-28T23:00Z", "2026-03-31T22:00Z", ("2026-03-01", "2026-03-31")),
+        ("2026-03-10T11:00Z", "2026-03-10T11:00Z", ("2026-03-10", "2026-03-10")),
+        ("2026-03-10T11:00Z", "2026-03-10T23:00:00.000001Z", ("2026-03-10", "2026-03-11")),
+    ],
+)
+def test_a_document_names_the_first_and_the_last_day_of_the_zone(start: str, end: str, days: tuple[str, str]) -> None:
+    span = Span(datetime.fromisoformat(start), datetime.fromisoformat(end))
+    assert days_of(span, "Europe/Berlin") == days
