@@ -13,7 +13,9 @@ from accounts.domain.scopes import Scope
 from accounts.models import ApiKey, Tenant, User
 from accounts.services.api_keys import create_api_key, revoke_api_key
 from accounts.services.tenants import create_tenant, suspend_tenant
-from config.demo.cast import MAIN_TENANT, PLANS, TENANTS, DemoKey, DemoPlan, DemoTenant, email_of
+from config.demo.billing import add_alerts, add_invoices, ensure_catalogue, ensure_subscription
+from config.demo.cast import HISTORY_DAYS, MAIN_TENANT, PLANS, TENANTS, DemoKey, DemoPlan, DemoTenant, email_of
+from config.demo.catalogue import ADDRESSES
 from config.demo.credentials import DemoCredentials, digest_of_stored
 from config.demo.mishaps import make_mishaps
 from config.demo.people import ensure_customers, ensure_members, ensure_staff
@@ -33,6 +35,7 @@ def seed_demo(
     staff = ensure_staff(credentials)
     users = ensure_customers(credentials)
     plans = {plan.code: _ensure_plan(plan, as_of) for plan in PLANS}
+    ensure_catalogue(actor=_staff_actor(staff), as_of=as_of - timedelta(days=HISTORY_DAYS))
     credentials.service_key = _ensure_service_key(credentials.service_key, staff, as_of)
     added = {}
     for planned in tenants:
@@ -44,11 +47,15 @@ def seed_demo(
             assign_usage_plan(
                 tenant=tenant, usage_plan=plans[planned.plan], actor=_staff_actor(staff), as_of=tenant.created_at
             )
+        ensure_subscription(planned=planned, tenant=tenant, actor=_owner_actor(planned, users))
         # Before the usage, which takes longest: whoever looks at a run that was killed finds logins that work.
         credentials.write(credentials_file)
         added[planned.slug] = add_usage(planned=planned, tenant=tenant, seed=seed, as_of=as_of)
         _ensure_suspended(planned, tenant, staff, as_of)
     make_mishaps(api_key=credentials.api_key, as_of=as_of)
+    rows = list(Tenant.objects.filter(slug__in=[planned.slug for planned in tenants]))
+    add_invoices(tenants=rows, actor=_staff_actor(staff), as_of=as_of)
+    add_alerts(tenants=rows, as_of=as_of)
     return added
 
 
@@ -79,6 +86,7 @@ def _ensure_tenant(planned: DemoTenant, users: dict[str, User], as_of: datetime)
     tenant = Tenant.objects.filter(slug=planned.slug).first()
     owner = users[email_of(planned.people[0][0], planned)]
     if tenant is None:
+        street, postal_code, tax_id = ADDRESSES[planned.slug]
         joined_at = (as_of - timedelta(days=planned.joined_days_ago)).replace(minute=0, second=0, microsecond=0)
         tenant = create_tenant(
             name=planned.name,
@@ -91,6 +99,9 @@ def _ensure_tenant(planned: DemoTenant, users: dict[str, User], as_of: datetime)
                 "currency": planned.currency,
                 "country": planned.country,
                 "city": planned.city,
+                "address_line1": street,
+                "postal_code": postal_code,
+                "tax_id": tax_id,
                 "legal_name": planned.name,
                 "billing_email": f"billing@{planned.slug}.example",
                 "backfill_days": BACKFILL_DAYS,
