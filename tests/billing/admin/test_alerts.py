@@ -1,0 +1,96 @@
+"""Threshold alerts in the staff admin: read, filtered, and checked for right now."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AuditEntry, JobRun, User
+from billing.models import OutboundMail, ThresholdAlert
+from billing.services.alerts import monitor_thresholds
+from tests.billing.alert_world import customer, quota, use
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/billing/thresholdalert/"
+CHECK = f"{LIST}check_now/"
+
+
+def staff_client(email: str, *, group: str = "") -> Client:
+    if group:
+        user = User.objects.create_user(email, None, is_staff=True)
+        user.groups.add(Group.objects.get(name=group))
+    else:
+        user = User.objects.create_superuser(email, None)
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def robin(db: None) -> Client:
+    return staff_client("robin@example.org")
+
+
+def test_the_list_shows_filters_and_searches(robin: Client) -> None:
+    now = timezone.now()
+    for slug, quantity in (("acme", 130), ("rival", 80)):
+        use(customer(slug, quota(100)), quantity, at=now)
+    monitor_thresholds(as_of=now)
+
+    page = robin.get(LIST).content.decode()
+    assert "130 of 100 tokens" in page
+    assert "Check thresholds now" in page
+    for query, expected in (("threshold=80", 2), ("threshold=100", 1), ("threshold=x", 4), ("q=rival", 1)):
+        assert len(robin.get(f"{LIST}?{query}").context["cl"].result_list) == expected
+    alert = ThresholdAlert.objects.first()
+    assert alert is not None
+    one = reverse("admin:billing_thresholdalert_change", args=[alert.pk])
+    assert robin.get(one).status_code == 200
+    assert robin.post(one, {"threshold": 80}).status_code == 403
+    assert robin.get(f"{LIST}add/").status_code == 403
+
+
+def test_the_list_takes_as_many_queries_for_many_alerts_as_for_one(robin: Client) -> None:
+    now = datetime(2026, 3, 10, tzinfo=UTC)
+    acme = customer("acme", quota(100))
+
+    def queries() -> int:
+        robin.get(LIST)
+        with CaptureQueriesContext(connection) as captured:
+            assert robin.get(LIST).status_code == 200
+        return len(captured)
+
+    use(acme, 80, at=now)
+    monitor_thresholds(as_of=now)
+    for_one = queries()
+    for months in range(1, 8):
+        later = now + timedelta(days=31 * months)
+        use(acme, 100, at=later)
+        use(customer(f"t{months}", quota(10)), 10, at=later)
+        monitor_thresholds(as_of=later)
+    assert ThresholdAlert.objects.count() > 30
+    assert queries() == for_one
+
+
+def test_staff_have_thresholds_checked_after_being_asked(robin: Client) -> None:
+    use(customer("acme", quota(100)), 96, at=timezone.now())
+
+    assert b"Check thresholds now?" in robin.get(CHECK).content
+    assert not ThresholdAlert.objects.exists()
+    answer = robin.post(CHECK, follow=True)
+
+    assert b"2 new alerts in 1 tenants with quotas." in answer.content
+    assert OutboundMail.objects.count() == 1
+    assert JobRun.objects.get(name="alerts").started_by == "robin@example.org"
+    assert AuditEntry.objects.get(action="alerts.checked").actor_label == "robin@example.org"
+
+
+def test_who_may_only_read_cannot_have_mails_sent(robin: Client) -> None:
+    pat = staff_client("pat@example.org", group="Read-only")
+    assert pat.post(CHECK).status_code == 403
+    assert not JobRun.objects.exists()
