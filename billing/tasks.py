@@ -1,17 +1,25 @@
 """What schedules and the admin have the task cluster do. Each answers in a word what became of it; its run is recorded."""
 
+from uuid import UUID
+
 from django.utils import timezone
 
+from billing.selectors.due import Due
 from billing.services import alerts, mails, schedule, stripe_collection, stripe_inbox, stripe_push
 from billing.services.invoicing.running import run_invoicing_job
 from billing.services.verification import run_verification
+from metering.domain.periods import YearMonth
 
 SCHEDULE = "schedule"
 
 
-def run_invoicing(started_by: str = SCHEDULE) -> str:
-    """Draft the invoices that are due, and finalize those whose grace is over."""
-    _, run = run_invoicing_job(started_by=started_by, as_of=timezone.now())
+def run_invoicing(started_by: str = SCHEDULE, month: str | None = None, tenant_ids: list[str] | None = None) -> str:
+    """Draft the invoices that are due, and finalize those whose grace is over: all, or those of a month and of some tenants."""
+    due = Due(
+        tenant_ids=None if tenant_ids is None else tuple(UUID(tenant_id) for tenant_id in tenant_ids),
+        month=None if month is None else YearMonth.parse(month),
+    )
+    _, run = run_invoicing_job(started_by=started_by, as_of=timezone.now(), due=due)
     return f"{run.drafted} drafted, {run.finalized} finalized, {len(run.parked)} parked"
 
 

@@ -33,22 +33,25 @@ WHERE u.events IS NOT NULL
 PIECES = f"""
 WITH piece AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(pieces)s::jsonb) AS p(
-        n int, tenant_id uuid, start_at timestamptz, end_at timestamptz, known_at timestamptz)
+        n int, tenant_id uuid, start_at timestamptz, end_at timestamptz, known_at timestamptz, voids_known_at timestamptz)
 ),
+{METERS},
 counted AS MATERIALIZED (
     SELECT p.n, e.key || int4send(p.n) AS key, e.occurred_at, e.received_at, e.type, e.quantity, e.api_key_id, e.properties
     FROM piece AS p
     JOIN event AS e ON e.tenant_id = p.tenant_id AND e.is_live AND e.occurred_at >= p.start_at AND e.occurred_at < p.end_at
     WHERE (p.known_at IS NULL OR e.received_at < p.known_at) AND NOT EXISTS (
         SELECT FROM event_void AS v WHERE v.tenant_id = e.tenant_id AND v.is_live AND v.key = e.key
-            AND (p.known_at IS NULL OR v.voided_at < p.known_at))
+            AND (p.voids_known_at IS NULL OR v.voided_at < p.voids_known_at))
+        AND e.type IN (SELECT event_type FROM meters)
 ),
-{METERS},
 {CONTRIBUTIONS.format(events="counted")}
 SELECT counted.n, contribution.meter_id, sum(contribution.quantity), count(*)
 FROM contribution JOIN counted USING (key)
 GROUP BY 1, 2
 """
+
+PIECE: Final = ("n", "tenant_id", "start_at", "end_at", "known_at", "voids_known_at")
 
 OLD_VOIDS = """
 SELECT s.position
@@ -61,13 +64,18 @@ WHERE EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class UsageSpan:
-    """A tenant's meter over a half-open span. With `known_at`, only what had come in before it (raw usage alone can tell)."""
+    """A tenant's meter over a half-open span.
+
+    Raw usage alone can tell the past: with `known_at`, only events received before it count, and only voids before
+    `voids_known_at`, which is the same moment where it is not given.
+    """
 
     tenant_id: UUID
     meter_id: int
     start: datetime
     end: datetime
     known_at: datetime | None = None
+    voids_known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +151,13 @@ def _add_pieces(
     wanted: dict[tuple[int, int], list[int]] = {}
     for position, start, end in pieces:
         span = spans[position]
-        n = numbers.setdefault((span.tenant_id, start, end, span.known_at), len(numbers))
+        moments = span.known_at, span.voids_known_at or span.known_at
+        n = numbers.setdefault((span.tenant_id, start, end, *moments), len(numbers))
         wanted.setdefault((n, span.meter_id), []).append(position)
-    asked = [
-        {"n": n, "tenant_id": tenant_id, "start_at": start, "end_at": end, "known_at": known_at}
-        for (tenant_id, start, end, known_at), n in numbers.items()
-    ]
-    parameters = {"pieces": ENCODER.encode(asked).decode(), "meters": meters_parameter(meter_rules())}
+    asked = [dict(zip(PIECE, (n, *piece), strict=True)) for piece, n in numbers.items()]
+    meter_ids = {span.meter_id for span in spans}
+    rules = [rule for rule in meter_rules() if rule.id in meter_ids]
+    parameters = {"pieces": ENCODER.encode(asked).decode(), "meters": meters_parameter(rules)}
     for n, meter_id, quantity, events in fetch_all(PIECES, parameters):
         for position in wanted.get((n, meter_id), ()):
             usage[position] = usage[position].plus(quantity, int(events))

@@ -1,0 +1,84 @@
+"""`manage.py verify_invoices`: compute finalized invoices again from the raw ledger and name each difference; exits with 1 where there is one."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.utils import timezone
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from accounts.models import Tenant
+from billing.models import Invoice
+from billing.services.verification import Chosen, Verification, run_verification
+
+DIFFERENCES_SHOWN_MAX: Final = 200
+SECONDS_BETWEEN_LINES: Final = 5
+
+Show = Callable[[Verification], None]
+
+
+class Command(BaseCommand):
+    """Prove that invoices say what the ledger says."""
+
+    help = "Compute finalized invoices again from the raw ledger and name each difference; exits with 1 where there is one."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Name tenants or an invoice to look at only theirs."""
+        parser.add_argument(
+            "--tenant", action="append", metavar="SLUG", help="Only this tenant; may be given several times."
+        )
+        parser.add_argument("--number", metavar="NUMBER", help="Only this invoice, as in INV-2026-000042.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Report, and fail where something does not agree."""
+        chosen = chosen_of(options)
+        with progress(self.stdout) as show:
+            found = run_verification(started_by="command", as_of=timezone.now(), chosen=chosen, on_progress=show)
+        for difference in found.differences[:DIFFERENCES_SHOWN_MAX]:
+            self.stdout.write(str(difference))
+        if len(found.differences) > DIFFERENCES_SHOWN_MAX:
+            self.stdout.write(f"… and {len(found.differences) - DIFFERENCES_SHOWN_MAX:,} more")
+        self.stdout.write(f"{found.verified:,} invoices verified, {len(found.differences):,} differences")
+        if found.differences:
+            sys.exit(1)
+
+
+def chosen_of(options: dict[str, Any]) -> Chosen:
+    """What the options mean. Raises `CommandError`."""
+    number, slugs = options["number"], options["tenant"]
+    if number is not None and not Invoice.objects.issued().filter(number=number).exists():
+        raise CommandError(f"There is no invoice {number!r}.")
+    if slugs is None:
+        return Chosen(number=number)
+    ids = dict(Tenant.objects.filter(slug__in=slugs).values_list("slug", "pk"))
+    unknown = sorted(set(slugs) - set(ids))
+    if unknown:
+        raise CommandError(f"There is no tenant {unknown[0]!r}.")
+    return Chosen(tenant_ids=sorted(ids.values()), number=number)
+
+
+@contextmanager
+def progress(output: OutputWrapper) -> Iterator[Show]:
+    """A bar on a terminal; elsewhere a line every few seconds."""
+    if not output.isatty():
+        yield _lines_now_and_then(output)
+        return
+    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=sys.stdout), transient=True) as bar:
+        task = bar.add_task("verify", total=None)
+        yield lambda done: bar.update(task, completed=done.verified, total=done.total)
+
+
+def _lines_now_and_then(output: OutputWrapper) -> Show:
+    last = [monotonic()]
+
+    def show(done: Verification) -> None:
+        if monotonic() - last[0] >= SECONDS_BETWEEN_LINES:
+            last[0] = monotonic()
+            output.write(f"{done.verified:,} of {done.total:,} invoices …")
+
+    return show

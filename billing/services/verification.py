@@ -1,0 +1,101 @@
+"""The nightly proof that every finalized invoice follows from the raw ledger, or the names of those that do not.
+
+It changes nothing: a difference is our own mistake, or somebody's who reached the tables, and a person has to look.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from accounts.domain.job_report import JobReport
+from accounts.services.jobs import Tell, run_long_job
+from billing.domain.verification import Difference
+from billing.models import CreditNote, Invoice
+from billing.selectors.verification import verify_files, verify_invoices, verify_numbers
+
+VERIFICATION_JOB: Final = "verification"
+VERIFICATION_OF_SOME_JOB: Final = "verification of some"
+BATCH_SIZE: Final = 200
+DIFFERENCES_KEPT_MAX: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which invoices are meant: all, or those of some tenants, or one."""
+
+    tenant_ids: Sequence[UUID] | None = None
+    number: str | None = None
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every invoice is."""
+        return self.tenant_ids is None and self.number is None
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was looked at so far and what was found."""
+
+    total: int = 0
+    verified: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+    def add(self, found: Sequence[Difference]) -> None:
+        """Keep what is new: a plan version with a wrong price is found with each batch that uses it."""
+        known = set(self.differences)
+        self.differences += [difference for difference in dict.fromkeys(found) if difference not in known]
+
+    def summary(self) -> dict[str, object]:
+        """As it is kept with the job's run."""
+        counts: dict[str, object] = {"verified": self.verified, "of": self.total, "differences": len(self.differences)}
+        first = [str(difference) for difference in self.differences[:DIFFERENCES_KEPT_MAX]]
+        return counts | ({"first": first} if first else {})
+
+
+Progress = Callable[[Verification], None]
+
+
+def run_verification(
+    *, started_by: str, as_of: datetime, chosen: Chosen | None = None, on_progress: Progress | None = None
+) -> Verification:
+    """Verify finalized invoices, recorded as a run of a job; numbers are verified where all invoices are."""
+    chosen = chosen or Chosen()
+    done = Verification()
+
+    def work(tell: Tell) -> JobReport:
+        _verify(chosen, done, lambda: _report(done, tell, on_progress))
+        return JobReport(done.summary(), needs_attention=bool(done.differences))
+
+    # Looking at some invoices must not pass for the nightly look at all.
+    name = VERIFICATION_JOB if chosen.is_all else VERIFICATION_OF_SOME_JOB
+    run_long_job(name=name, started_by=started_by, as_of=as_of, work=work)
+    return done
+
+
+def _report(done: Verification, tell: Tell, on_progress: Progress | None) -> None:
+    tell(done.summary())
+    if on_progress is not None:
+        on_progress(done)
+
+
+def _verify(chosen: Chosen, done: Verification, report: Callable[[], None]) -> None:
+    if chosen.is_all:
+        done.add(verify_numbers())
+    invoices = Invoice.objects.issued()
+    if chosen.tenant_ids is not None:
+        invoices = invoices.filter(tenant__in=chosen.tenant_ids)
+    if chosen.number is not None:
+        invoices = invoices.filter(number=chosen.number)
+    ids = list(invoices.order_by("tenant", "pk").values_list("pk", flat=True))
+    done.total = len(ids)
+    for start in range(0, len(ids), BATCH_SIZE):
+        some = Invoice.objects.filter(pk__in=ids[start : start + BATCH_SIZE])
+        batch = list(some.select_related("subscription").order_by("number"))
+        done.add(verify_invoices(batch))
+        notes = CreditNote.objects.filter(invoice__in=[invoice.pk for invoice in batch])
+        numbers = [invoice.number for invoice in batch if invoice.number is not None]
+        done.add(verify_files([*numbers, *notes.values_list("number", flat=True)]))
+        done.verified += len(batch)
+        report()
