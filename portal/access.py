@@ -6,7 +6,7 @@ A stranger gets the same 404 for a tenant that exists as for one that does not; 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Concatenate, ParamSpec
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ from accounts.domain.roles import Capability, Role, has_capability
 from accounts.errors import NotFoundError, PermissionMissingError
 from accounts.models import Tenant, User
 from accounts.selectors.tenants import tenants_of_user
+from billing.selectors.standing import Standing, standing_of
 from metering.domain.ledger import Ledger
 
 Parameters = ParamSpec("Parameters")
@@ -37,9 +38,9 @@ class SignedInRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Portal:
-    """What every page of a tenant knows: whose it is, who looks, and when."""
+    """What every page of a tenant knows: whose it is, who looks, and when. Without slots, so that its properties can be kept."""
 
     tenant: Tenant
     tenants: Sequence[Tenant]
@@ -52,6 +53,11 @@ class Portal:
     def may(self) -> dict[str, bool]:
         """What the member may do, by the name of the capability, for templates."""
         return {capability.value: has_capability(self.role, capability) for capability in Capability}
+
+    @cached_property
+    def standing(self) -> Standing:
+        """How the tenant stands with its money: read once, and only by what shows it."""
+        return standing_of(tenant_id=self.tenant.pk, as_of=self.as_of)
 
     def ledger(self, *, is_live: bool) -> Ledger:
         """One half of the tenant's ledger."""

@@ -1,14 +1,19 @@
 """How the portal writes numbers and words."""
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
 
 register = template.Library()
 
 _OUTCOME_KINDS: Final = {"accepted": "ok", "duplicate": "info", "conflict": "warn", "rejected": "danger"}
 _MINUS: Final = "\N{MINUS SIGN}"
+_DASH: Final = "\N{EN DASH}"
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @register.filter
@@ -31,3 +36,17 @@ def outcome_kind(outcome: str) -> str:
 def words(code: str) -> str:
     """A code as words: `api_key.created` is `API key created`."""
     return code.replace("_", " ").replace(".", " ").capitalize().replace("Api ", "API ")
+
+
+@register.filter
+def days_until(start: datetime, end: datetime) -> str:
+    """A half-open span as days of the page's time zone, the last one included, as in 1 to 31 March 2026."""
+    first = timezone.localtime(start).date()
+    last = max(first, timezone.localtime(end - _MICROSECOND).date())
+    until = date_format(last, "j F Y")
+    if first == last:
+        return until
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day}{_DASH}{until}"
+    since = date_format(first, "j F" if first.year == last.year else "j F Y")
+    return f"{since} {_DASH} {until}"

@@ -41,6 +41,9 @@ FORMS: Mapping[str, dict[str, str]] = {
     "t/<slug:slug>/team/<int:membership_id>/": {"role": "viewer"},
     "t/<slug:slug>/team/invite/": {"email": "stranger@rival.example", "role": "owner"},
     "t/<slug:slug>/keys/new/": {"name": "mine now", "kind": "live", "scopes": "usage:read"},
+    "t/<slug:slug>/plan/choose/": {"plan": "pro", "when": "now"},
+    "t/<slug:slug>/plan/cancel/": {"when": "now", "version": "99"},
+    "t/<slug:slug>/plan/undo/": {"version": "99"},
     "t/<slug:slug>/settings/": {"name": "Taken", "time_zone": "UTC", "currency": "EUR"},
 }
 Query = Mapping[str, str]
@@ -300,6 +303,8 @@ def address(route: Route, target: Estate, *, slug: str = "") -> str:
         "<event_id:event_id>": target.event_id,
         "<int:membership_id>": str(target.viewer.pk),
         "<int:invitation_id>": str(target.invitation.pk),
+        "<str:number>": str(target.invoice.number),
+        "<slug:code>": target.invoice.subscription.plan_version.plan.code,
         "<path:object_id>": str(target.tenant.pk),
         "<id>": str(target.owner.pk),
     }

@@ -5,7 +5,7 @@ Acme is Alice's. Charlie owns Rival, has every right there and no business at Ac
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from allauth.account.models import EmailAddress
 from django.db import connection
@@ -19,6 +19,10 @@ from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS
 from accounts.models import Invitation, Membership, Tenant, User
 from accounts.services.api_keys import CreatedKey, create_api_key
 from accounts.services.members import invite_member
+from billing.models import DocumentFile, Invoice, PlanVersion, StoredFile
+from billing.services.invoices import issue_credit_note
+from billing.services.subscriptions import subscribe
+from tests.billing.world import first_invoice, make_plan
 from tests.metering.ledger_world import LONG_AGO, ledger_of, make_tenant, send
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -37,13 +41,15 @@ class Estate:
     invitation: Invitation
     key: CreatedKey
     event_id: str
+    invoice: Invoice
 
     @property
     def marks(self) -> list[str]:
         """What nobody else may be shown."""
         ids = [self.tenant.pk, self.key.key.pk, self.key.secret, self.key.key.prefix, self.key.key.name, self.event_id]
         people = [self.owner.email, self.viewer.user.email, self.invitation.email]
-        return [str(mark) for mark in (self.tenant.name, *ids, *people)]
+        documents = [self.invoice.pk, self.invoice.number, self.invoice.credit_note.number]
+        return [str(mark) for mark in (self.tenant.name, *ids, *people, *documents)]
 
     def client(self) -> Client:
         """A browser in which the owner is signed in."""
@@ -74,7 +80,20 @@ def make_estate(slug: str) -> Estate:
     happened_at = (as_of - timedelta(minutes=1)).isoformat()
     event = {"id": event_id, "type": "http_request", "subject": f"subject-of-{slug}", "timestamp": happened_at}
     send(ledger_of(tenant), [event], as_of=as_of, api_key_id=key.key.pk)
-    return Estate(tenant, owner, membership, onlooker, invitation, key, event_id)
+    return Estate(tenant, owner, membership, onlooker, invitation, key, event_id, make_invoice(tenant, actor, as_of))
+
+
+def make_invoice(tenant: Tenant, actor: Actor, as_of: datetime) -> Invoice:
+    """An invoice and the credit note that takes it back, each with a PDF."""
+    plan = PlanVersion.objects.first() or make_plan()
+    invoice = first_invoice(subscribe(tenant=tenant, plan_version=plan, actor=actor, as_of=as_of))
+    credit_note = issue_credit_note(invoice_id=invoice.pk, reason="A mistake", actor=actor, as_of=as_of)
+    for number in (invoice.number, credit_note.number):
+        content = f"%PDF of {number}".encode()
+        sha256 = hashlib.sha256(content).hexdigest()
+        file = StoredFile.objects.create(sha256=sha256, media_type="application/pdf", content=content, created_at=as_of)
+        DocumentFile.objects.create(number=number, file=file, created_at=as_of)
+    return Invoice.objects.get(pk=invoice.pk)
 
 
 def make_user(email: str) -> User:

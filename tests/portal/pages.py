@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 
 from django.urls import reverse
 
+from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.models import Invitation, Membership
 from portal.urls import tenant_pages
+from tests.isolation.world import make_invoice
 from tests.metering.ledger_world import LONG_AGO, make_key
 from tests.portal.conftest import NOW, Cast
 
@@ -23,6 +25,7 @@ LEAST_ROLE = {
     "security": Role.VIEWER,
     "first_event": Role.VIEWER,
     "member_remove": Role.VIEWER,  # anybody may leave; whom else, the service decides
+    "plan": Role.VIEWER,  # what it comes to, only those who may pay
     "first_steps": Role.DEVELOPER,
     "key_new": Role.DEVELOPER,
     "key_rotate": Role.DEVELOPER,
@@ -32,6 +35,17 @@ LEAST_ROLE = {
     "member": Role.ADMIN,
     "settings": Role.ADMIN,
     "audit": Role.ADMIN,
+    "plan_choose": Role.ADMIN,
+    "plan_cancel": Role.ADMIN,
+    "plan_undo": Role.ADMIN,
+    "plan_card": Role.ADMIN,
+    "checkout_done": Role.ADMIN,
+    "invoices": Role.ADMIN,
+    "invoice": Role.ADMIN,
+    "invoice_ahead": Role.ADMIN,
+    "invoice_pdf": Role.ADMIN,
+    "credit_note_pdf": Role.ADMIN,
+    "invoice_pay": Role.ADMIN,
 }
 WRITING = {
     "alerts",
@@ -44,7 +58,13 @@ WRITING = {
     "member",
     "member_remove",
     "settings",
+    "plan_choose",
+    "plan_cancel",
+    "plan_undo",
+    "plan_card",
+    "invoice_pay",
 }
+QUERIES = {"event": "?id=first", "plan_choose": "?plan=pro", "checkout_done": "?plan=another"}
 NAMES = sorted(str(page.name) for page in tenant_pages)
 
 
@@ -57,7 +77,7 @@ class Addresses:
 
     def of(self, name: str) -> str:
         url = reverse(f"portal:{name}", kwargs={"slug": self.slug, **self.arguments.get(name, {})})
-        return f"{url}?id=first" if name == "event" else url
+        return url + QUERIES.get(name, "")
 
 
 def addresses_of_acme(cast: Cast) -> Addresses:
@@ -71,6 +91,7 @@ def addresses_of_acme(cast: Cast) -> Addresses:
         expires_at=NOW.replace(year=2027),
     )
     vera = Membership.objects.get(tenant=cast.acme, user=cast.vera)
+    of_invoice: dict[str, object] = {"number": make_invoice(cast.acme, Actor.system("test"), NOW).number}
     of_key = {"key_id": key.pk}
     of_member: dict[str, object] = {"membership_id": vera.pk}
     return Addresses(
@@ -80,6 +101,10 @@ def addresses_of_acme(cast: Cast) -> Addresses:
             "key_rotate": of_key,
             "key_revoke": of_key,
             "invitation_revoke": {"invitation_id": invitation.pk},
+            "invoice": of_invoice,
+            "invoice_pdf": of_invoice,
+            "credit_note_pdf": of_invoice,
+            "invoice_pay": of_invoice,
             "member": of_member,
             "member_remove": of_member,
         },

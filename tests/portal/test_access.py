@@ -14,6 +14,9 @@ from tests.portal.conftest import NOW, Cast, make_user, signed_in
 from tests.portal.pages import LEAST_ROLE, NAMES, WRITING, Addresses, addresses_of_acme
 
 
+OF_AN_INVOICE = {"invoice", "invoice_pdf", "credit_note_pdf", "invoice_pay"}
+
+
 @pytest.fixture
 def acme_pages(cast: Cast) -> Addresses:
     send(ledger_of(cast.acme), [{"id": "first", "type": "http_request"}], as_of=NOW)
@@ -64,7 +67,8 @@ def test_a_page_is_not_kept_by_browsers_or_proxies(name: str, acme_pages: Addres
 
 
 @pytest.mark.parametrize(
-    "name", sorted({"key", "key_rotate", "key_revoke", "member", "member_remove", "invitation_revoke"})
+    "name",
+    sorted({"key", "key_rotate", "key_revoke", "member", "member_remove", "invitation_revoke"} | OF_AN_INVOICE),
 )
 def test_an_object_of_another_tenant_is_not_reached_through_ones_own(
     name: str, cast: Cast, acme_pages: Addresses

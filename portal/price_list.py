@@ -1,0 +1,170 @@
+"""Plans as a price list shows them: what is paid in advance, what usage costs, and which limits hold, in words."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
+from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
+from billing.models import Plan
+from metering.models import UsagePlan, UsagePlanQuota
+from portal.templatetags.money import rate
+from portal.templatetags.portal import quantity
+
+# A rate that is too small to be read is shown for so many units.
+_READABLE_FROM: Final = Decimal("0.01")
+_LOTS: Final = (1, 1_000, 1_000_000, 1_000_000_000)
+EACH_ITS_STEP: Final = "Each unit costs what its own step says."
+ALL_AT_REACHED_STEP: Final = "All units cost what the step says that is reached."
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One row of a price with steps: for which quantities, and at what price."""
+
+    reach: str
+    price: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeterPrice:
+    """What a meter's usage costs: in one line, or in steps with a sentence about how they are read."""
+
+    name: str
+    line: str = ""
+    note: str = ""
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOffer:
+    """A plan in one currency."""
+
+    version: SoldVersion
+    description: str
+    currency: str
+    fee: str
+    costs_nothing: bool
+    meters: tuple[MeterPrice, ...]
+    limits: tuple[str, ...]
+
+
+def offers_of(versions: Sequence[SoldVersion], currency: str) -> list[PlanOffer]:
+    """Those that are sold in the currency, in their order. Three queries, however many there are."""
+    sold = [version for version in versions if version.fee(currency) is not None]
+    codes = [version.plan_code for version in sold]
+    descriptions = dict(Plan.objects.filter(code__in=codes).values_list("code", "description"))
+    usage_plans = UsagePlan.objects.prefetch_related("quotas__meter").in_bulk(
+        {version.usage_plan_id for version in sold}
+    )
+    return [_offer(version, currency, descriptions, usage_plans) for version in sold]
+
+
+def currencies_of(versions: Iterable[SoldVersion]) -> list[str]:
+    """In which currencies anything is sold."""
+    return sorted({currency for version in versions for currency in version.currencies})
+
+
+def costs_nothing(version: SoldVersion, currency: str) -> bool:
+    """Whether nobody will ever have to pay for it, so that it needs no card."""
+    fee = version.fee(currency)
+    prices = version.usage_prices(currency)
+    return fee is not None and not fee_amount(fee) and not any(_can_cost(price.terms) for price in prices)
+
+
+def price_of(price: SoldPrice, currency: str) -> MeterPrice:
+    """A usage price in words."""
+    name, unit = price.meter_name, price.unit
+    match price.terms:
+        case Flat(amount):
+            return MeterPrice(name, f"{rate(amount, currency)} in a period with usage")
+        case PerUnit(unit_amount):
+            return MeterPrice(name, _each(unit_amount, currency, unit))
+        case Package(size, amount):
+            begun = "" if size == 1 else ", begun or full"
+            return MeterPrice(name, f"{rate(amount, currency)} per {_counted(size, unit)}{begun}")
+        case Graduated(tiers):
+            return MeterPrice(name, note=EACH_ITS_STEP, steps=_steps(tiers, currency, unit))
+        case Volume(tiers):
+            return MeterPrice(name, note=ALL_AT_REACHED_STEP, steps=_steps(tiers, currency, unit))
+
+
+def _offer(
+    version: SoldVersion, currency: str, descriptions: Mapping[str, str], usage_plans: Mapping[int, UsagePlan]
+) -> PlanOffer:
+    fee = version.fee(currency)
+    assert fee is not None, "it is sold in the currency"
+    return PlanOffer(
+        version=version,
+        description=descriptions.get(version.plan_code, ""),
+        currency=currency,
+        fee=rate(fee_amount(fee), currency),
+        costs_nothing=costs_nothing(version, currency),
+        meters=tuple(price_of(price, currency) for price in version.usage_prices(currency)),
+        limits=tuple(_limits(usage_plans[version.usage_plan_id])),
+    )
+
+
+def _limits(usage_plan: UsagePlan) -> list[str]:
+    limits = [_quota(quota) for quota in usage_plan.quotas.all()]
+    if usage_plan.throttle_rate is not None:
+        limits.append(
+            f"{quantity(usage_plan.throttle_rate)} requests a second, {quantity(usage_plan.throttle_burst)} at once"
+        )
+    return limits
+
+
+def _quota(quota: UsagePlanQuota) -> str:
+    what = f"{quantity(quota.limit)} {quota.meter.unit} a {quota.period}"
+    return f"{what} at most, then requests are refused" if quota.is_hard else f"{what}; what goes beyond is counted on"
+
+
+def _can_cost(terms: PriceTerms) -> bool:
+    match terms:
+        case Flat(amount) | PerUnit(amount) | Package(_, amount):
+            return bool(amount)
+        case Graduated(tiers) | Volume(tiers):
+            return any(tier.unit_amount or tier.flat_amount for tier in tiers)
+
+
+def _steps(tiers: Sequence[Tier], currency: str, unit: str) -> tuple[Step, ...]:
+    starts = [Decimal(0), *(tier.up_to for tier in tiers if tier.up_to is not None)]
+    return tuple(
+        Step(_reach(start, tier.up_to, unit), _tier_price(tier, currency, unit))
+        for start, tier in zip(starts, tiers, strict=True)
+    )
+
+
+def _reach(start: Decimal, end: Decimal | None, unit: str) -> str:
+    if end is None:
+        return f"Above {quantity(start)}" if start else f"All {unit}"
+    return f"{quantity(start)} to {quantity(end)}" if start else f"Up to {quantity(end)}"
+
+
+def _tier_price(tier: Tier, currency: str, unit: str) -> str:
+    if not tier.unit_amount:
+        return rate(tier.flat_amount, currency) if tier.flat_amount else "Included"
+    each = _each(tier.unit_amount, currency, unit)
+    return f"{rate(tier.flat_amount, currency)} + {each}" if tier.flat_amount else each
+
+
+def _each(unit_amount: Decimal, currency: str, unit: str) -> str:
+    """A rate, for as many units as make it readable: the same price, to the last digit."""
+    if not unit_amount:
+        return "Included"
+    lot = next((lot for lot in _LOTS if unit_amount * lot >= _READABLE_FROM), _LOTS[-1])
+    return f"{rate(unit_amount * lot, currency)} per {_counted(Decimal(lot), unit)}"
+
+
+def _counted(size: Decimal, unit: str) -> str:
+    return _singular(unit) if size == 1 else f"{quantity(size)} {unit}"
+
+
+def _singular(unit: str) -> str:
+    """`requests` is `request`. Operators name units in English, mostly in the plural."""
+    if unit.endswith("ies"):
+        return f"{unit[:-3]}y"
+    if unit.endswith(("sses", "xes", "ches", "shes")):
+        return unit[:-2]
+    return unit[:-1] if unit.endswith("s") and not unit.endswith("ss") else unit

@@ -1,0 +1,152 @@
+"""Invoices: what was issued, what is to come, how each line came about, and paying. For those who manage the tenant's money."""
+
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.domain.roles import Capability
+from accounts.errors import ConflictError
+from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
+from billing.errors import PaymentProviderError
+from billing.models import CreditNote, DocumentFile, Invoice, InvoiceLine
+from billing.services.stripe_collection import payment_link
+from portal.access import Portal, SignedInRequest, tenant_page
+from portal.invoice_lines import lines_ahead, lines_of
+from portal.money_ahead import money_ahead
+from portal.online_payment import is_online_payment_on, provider_down, send_on
+from portal.views.plan import zone_of
+
+ROWS_ON_A_PAGE: Final = 25
+PAYABLE: Final = statuses_before(INVOICE_TRANSITIONS, InvoiceStatus.PAID)
+
+
+@tenant_page("invoices", Capability.MANAGE_BILLING)
+def invoices(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """What was issued, the newest first, and above it what is being prepared or comes next."""
+    issued = Invoice.objects.of_tenant(portal.tenant.pk).issued().order_by("-finalized_at", "-number")
+    page = Paginator(issued, ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
+    subscription = portal.standing.subscription
+    drafts = Invoice.objects.of_tenant(portal.tenant.pk).filter(status=InvoiceStatus.DRAFT)
+    context = {
+        "portal": portal,
+        "page": page,
+        "overdue": {invoice.pk for invoice in portal.standing.owing},
+        "drafts": list(drafts) if page.number == 1 else [],
+        "ahead": money_ahead(subscription, portal.as_of) if subscription is not None and page.number == 1 else None,
+    }
+    with timezone.override(zone_of(portal, subscription)):
+        return render(request, "portal/invoices.html", context)
+
+
+@tenant_page("invoices", Capability.MANAGE_BILLING)
+def invoice_ahead(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """The next invoice, as it would be now."""
+    subscription = portal.standing.subscription
+    ahead = None if subscription is None else money_ahead(subscription, portal.as_of)
+    context = {
+        "portal": portal,
+        "ahead": ahead,
+        "lines": [] if ahead is None else lines_ahead(ahead.now),
+        "currency": "" if subscription is None else subscription.currency,
+    }
+    with timezone.override(zone_of(portal, subscription)):
+        return render(request, "portal/invoice_next.html", context)
+
+
+@tenant_page("invoices", Capability.MANAGE_BILLING)
+def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpResponse:
+    """One invoice with everything that led to its total."""
+    found = _invoice(portal, number)
+    stored = InvoiceLine.objects.filter(invoice=found, revision=found.revision).order_by("position")
+    credit_note = CreditNote.objects.filter(invoice=found).first()
+    numbers = [found.number] if credit_note is None else [found.number, credit_note.number]
+    files = set(DocumentFile.objects.filter(pk__in=numbers).values_list("pk", flat=True))
+    context = {
+        "portal": portal,
+        "invoice": found,
+        "lines": lines_of(stored, found.currency),
+        "payments": list(found.payments.all()),
+        "credit_note": credit_note,
+        "has_pdf": found.number in files,
+        "has_credit_note_pdf": credit_note is not None and credit_note.number in files,
+        "is_overdue": found.pk in {owing.pk for owing in portal.standing.owing},
+        "is_payable": _is_payable(found),
+        "customer": found.document.content["customer"],
+        "is_online": is_online_payment_on(),
+    }
+    with timezone.override(ZoneInfo(found.subscription.time_zone)):
+        return render(request, "portal/invoice.html", context)
+
+
+@tenant_page("invoices", Capability.MANAGE_BILLING)
+def invoice_pdf(_request: SignedInRequest, portal: Portal, number: str) -> HttpResponse:
+    """The PDF that was kept when the invoice was issued."""
+    _invoice(portal, number)
+    return _pdf(number)
+
+
+@tenant_page("invoices", Capability.MANAGE_BILLING)
+def credit_note_pdf(_request: SignedInRequest, portal: Portal, number: str) -> HttpResponse:
+    """The PDF of the credit note that takes an invoice back."""
+    credit_note = CreditNote.objects.filter(invoice=_invoice(portal, number)).first()
+    if credit_note is None:
+        raise Http404
+    return _pdf(credit_note.number)
+
+
+@tenant_page("invoices", Capability.MANAGE_BILLING, methods=("GET", "HEAD", "POST"))
+def invoice_pay(request: SignedInRequest, portal: Portal, number: str) -> HttpResponse:
+    """On to Stripe's page on which this invoice is paid."""
+    found = _invoice(portal, number)
+    back = reverse("portal:invoice", args=[portal.tenant.slug, number])
+    if request.method == "POST" and is_online_payment_on():
+        try:
+            url = payment_link(invoice_id=found.pk, as_of=portal.as_of)
+        except ConflictError as error:
+            messages.warning(request, error.detail)
+            return redirect(back)
+        except PaymentProviderError as error:
+            return provider_down(request, portal, error, back=back, what="The page for paying could not be opened.")
+        return send_on(request, portal, url, back=back)
+    context = {
+        "portal": portal,
+        "invoice": found,
+        "back": back,
+        "is_payable": _is_payable(found),
+        "is_online": is_online_payment_on(),
+    }
+    return render(request, "portal/invoice_pay.html", context)
+
+
+def _invoice(portal: Portal, number: str) -> Invoice:
+    if "\0" in number:
+        raise Http404
+    found: Invoice | None = (
+        Invoice.objects.of_tenant(portal.tenant.pk)
+        .issued()
+        .select_related("subscription", "document")
+        .filter(number=number)
+        .first()
+    )
+    if found is None:
+        raise Http404
+    return found
+
+
+def _is_payable(found: Invoice) -> bool:
+    return found.status in PAYABLE and found.total_minor > 0
+
+
+def _pdf(number: str) -> HttpResponse:
+    document = DocumentFile.objects.select_related("file").filter(pk=number).first()
+    if document is None:
+        raise Http404
+    response = HttpResponse(bytes(document.file.content), content_type=document.file.media_type)
+    response["Content-Disposition"] = f'attachment; filename="{number}.pdf"'
+    return response

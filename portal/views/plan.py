@@ -1,0 +1,183 @@
+"""A tenant's plan: what it has, what it costs, and leaving it. Prices are looked at by every member, money is moved by few."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from accounts.domain.roles import Capability
+from accounts.errors import ConflictError
+from billing.errors import CurrencyNotOfferedError, PaymentProviderError
+from billing.models import BillingProfile, Issuer, Subscription
+from billing.selectors.plans import plans_for_sale, sold_version
+from billing.selectors.subscriptions import current_subscription, latest_subscription
+from billing.services.stripe_checkout import open_billing_portal
+from billing.services.subscriptions import When, cancel_subscription, undo_pending
+from portal.access import Portal, SignedInRequest, tenant_page
+from portal.forms.plan import CancelForm, UndoForm
+from portal.money_ahead import money_ahead
+from portal.online_payment import is_online_payment_on, provider_down, send_on
+from portal.price_list import PlanOffer, offers_of
+
+WRITES: Final = ("GET", "HEAD", "POST")
+
+
+@tenant_page("plan")
+def plan(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """The plan as it is, and those that are for sale."""
+    subscription = latest_subscription(portal.tenant.pk)
+    live = subscription if subscription is not None and subscription.is_live else None
+    currency = portal.tenant.currency if live is None else live.currency
+    may_pay = portal.may[Capability.MANAGE_BILLING]
+    context = {
+        "portal": portal,
+        "subscription": live,
+        "ended": subscription if live is None else None,
+        "currency": currency,
+        "own": None if live is None else _own_offer(live),
+        "offers": offers_of(plans_for_sale(), currency),
+        "ahead": money_ahead(live, portal.as_of) if live is not None and may_pay else None,
+        "profile": BillingProfile.objects.filter(tenant=portal.tenant).first() if may_pay else None,
+        "issuer": Issuer.objects.get(pk=1),
+        "is_online": is_online_payment_on(),
+        "has_left_checkout": request.GET.get("checkout") == "left",
+    }
+    with timezone.override(zone_of(portal, live)):
+        return render(request, "portal/plan.html", context)
+
+
+@tenant_page("plan", Capability.MANAGE_BILLING)
+def checkout_done(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """Where Stripe's checkout leads back to: it waits until Stripe's message about it has been worked on."""
+    code = request.GET.get("plan", "")
+    subscription = current_subscription(portal.tenant.pk)
+    if subscription is None or subscription.plan_version.plan.code != code:
+        context = {"portal": portal, "code": code}
+        return HttpResponse(status=204) if request.htmx else render(request, "portal/checkout_done.html", context)
+    messages.success(request, f"Welcome to {subscription.plan_version.plan.name}. The plan is yours from now on.")
+    target = reverse("portal:plan", args=[portal.tenant.slug])
+    return HttpResponse(headers={"HX-Redirect": target}) if request.htmx else redirect(target)
+
+
+@tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES)
+def plan_card(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """Cards and payment details, which stay with Stripe."""
+    back = reverse("portal:plan", args=[portal.tenant.slug])
+    if request.method == "POST" and is_online_payment_on():
+        try:
+            url = open_billing_portal(
+                tenant=portal.tenant, return_url=f"{settings.PUBLIC_URL}{back}", actor=portal.actor, as_of=portal.as_of
+            )
+        except PaymentProviderError as error:
+            return provider_down(request, portal, error, back=back, what="The page for your cards could not be opened.")
+        except ConflictError as error:
+            messages.error(request, error.detail)
+            return redirect(back)
+        return send_on(request, portal, url, back=back)
+    profile = BillingProfile.objects.filter(tenant=portal.tenant).first()
+    context = {"portal": portal, "profile": profile, "is_online": is_online_payment_on(), "back": back}
+    return render(request, "portal/plan_card.html", context)
+
+
+@tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES)
+def plan_cancel(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """What happens at the end of the period and what now; then the cancellation."""
+    subscription = current_subscription(portal.tenant.pk)
+    if subscription is None:
+        return redirect("portal:plan", portal.tenant.slug)
+    initial = {"version": subscription.version, "when": When.PERIOD_END.value}
+    form = CancelForm(request.POST if request.method == "POST" else None, initial=initial)
+    if form.is_valid():
+        when = form.cleaned_data["when"]
+        act = partial(
+            cancel_subscription,
+            subscription=subscription,
+            when=when,
+            actor=portal.actor,
+            as_of=portal.as_of,
+            expected_version=form.cleaned_data["version"],
+        )
+        return carry_out(request, portal, act, said=_cancelled(subscription, when), is_done=_is_leaving)
+    ahead = money_ahead(subscription, portal.as_of)
+    context = {"portal": portal, "form": form, "subscription": subscription, "ahead": ahead}
+    with timezone.override(zone_of(portal, subscription)):
+        return render(request, "portal/plan_cancel.html", context, status=422 if form.errors else 200)
+
+
+@tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES)
+def plan_undo(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """Take back the change or the cancellation that waits for the end of the period."""
+    subscription = current_subscription(portal.tenant.pk)
+    if subscription is None:
+        return redirect("portal:plan", portal.tenant.slug)
+    form = UndoForm(request.POST if request.method == "POST" else None, initial={"version": subscription.version})
+    if form.is_valid():
+        act = partial(
+            undo_pending,
+            subscription=subscription,
+            actor=portal.actor,
+            as_of=portal.as_of,
+            expected_version=form.cleaned_data["version"],
+        )
+        said = f"{subscription.plan_version.plan.name} goes on as before."
+        return carry_out(request, portal, act, said=said, is_done=lambda current: not has_pending(current))
+    context = {"portal": portal, "form": form, "subscription": subscription}
+    return render(request, "portal/plan_undo.html", context, status=422 if form.errors else 200)
+
+
+def carry_out(
+    request: SignedInRequest,
+    portal: Portal,
+    act: Callable[[], object],
+    *,
+    said: str,
+    is_done: Callable[[Subscription], bool],
+) -> HttpResponse:
+    """Do it once, say so, and show the plan as it is then. Who pressed twice is told the same, who was overtaken, that nothing was done."""
+    try:
+        act()
+    except (ConflictError, CurrencyNotOfferedError) as error:
+        current = latest_subscription(portal.tenant.pk)
+        if current is not None and is_done(current):
+            messages.success(request, said)
+        else:
+            messages.warning(request, error.detail)
+    else:
+        messages.success(request, said)
+    return redirect("portal:plan", portal.tenant.slug)
+
+
+def zone_of(portal: Portal, subscription: Subscription | None) -> ZoneInfo:
+    """In which zone days are shown: the subscription keeps its own, as do its invoices, when the tenant moves."""
+    return ZoneInfo(portal.tenant.time_zone if subscription is None else subscription.time_zone)
+
+
+def has_pending(subscription: Subscription) -> bool:
+    """Whether something waits for the end of the period."""
+    return subscription.pending_plan_version_id is not None or subscription.is_cancelled_at_period_end
+
+
+def _is_leaving(subscription: Subscription) -> bool:
+    return subscription.is_cancelled_at_period_end or not subscription.is_live
+
+
+def _cancelled(subscription: Subscription, when: When) -> str:
+    name = subscription.plan_version.plan.name
+    if when is When.NOW:
+        return f"{name} has ended. Usage until now is on its last invoice."
+    day = date_format(timezone.localtime(subscription.period_end, ZoneInfo(subscription.time_zone)), "j F Y")
+    return f"{name} ends on {day}. Until then everything works as before."
+
+
+def _own_offer(subscription: Subscription) -> PlanOffer | None:
+    """The version that the subscription is on, which may be older than the one for sale."""
+    offers = offers_of([sold_version(subscription.plan_version_id)], subscription.currency)
+    return offers[0] if offers else None

@@ -1,0 +1,194 @@
+"""Taking a plan: the invoice that it leads to is shown first, then the change is made, or the way leads through the checkout."""
+
+from collections.abc import Callable
+from functools import partial
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.domain.roles import Capability
+from accounts.errors import ConflictError
+from billing.domain.invoicing import ComputedInvoice
+from billing.domain.plan_terms import SoldVersion
+from billing.errors import CurrencyNotOfferedError, PaymentProviderError, UnbillableError, UnknownPlanError
+from billing.models import Issuer, PlanVersion, Subscription
+from billing.selectors.plans import newest_version, sold_version
+from billing.selectors.preview import preview_first_invoice, preview_next_invoice
+from billing.selectors.stripe import has_live_agreement
+from billing.selectors.subscriptions import current_subscription
+from billing.services.stripe_checkout import start_checkout
+from billing.services.subscriptions import When, change_plan, subscribe
+from portal.access import Portal, SignedInRequest, tenant_page
+from portal.forms.plan import ChangeForm, OrderForm, WhenForm
+from portal.invoice_lines import lines_ahead
+from portal.online_payment import is_online_payment_on, provider_down, send_on
+from portal.price_list import costs_nothing, offers_of
+from portal.views.plan import WRITES, carry_out, zone_of
+
+NEW_TERMS = "The plan's terms were changed meanwhile, so nothing was done. These are the ones that hold now."
+
+
+@tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES)
+def plan_choose(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """One plan, with the invoice that it leads to; then the change, the first subscription, or the way to the checkout."""
+    code = request.POST.get("plan") or request.GET.get("plan")
+    if not code or "\0" in code:
+        return redirect("portal:plan", portal.tenant.slug)
+    try:
+        row = newest_version(code)
+    except UnknownPlanError as error:
+        raise Http404 from error
+    subscription = current_subscription(portal.tenant.pk)
+    if subscription is None:
+        return _order(request, portal, row)
+    return _change(request, portal, row, subscription)
+
+
+def _change(request: SignedInRequest, portal: Portal, row: PlanVersion, subscription: Subscription) -> HttpResponse:
+    version = sold_version(row.pk)
+    if request.method == "POST":
+        form = ChangeForm(request.POST)
+        if form.is_valid() and form.cleaned_data["plan_version"] == row.pk:
+            return _changed(request, portal, row, subscription, form)
+        messages.warning(request, NEW_TERMS)
+        return redirect(_address(portal, row))
+    wanted = WhenForm(request.GET)
+    when = wanted.cleaned_data["when"] if wanted.is_valid() else When.NOW
+    at = portal.as_of if when is When.NOW else None
+    shown, problem = _previewed(
+        partial(preview_next_invoice, subscription=subscription, version=version, at=at),
+    )
+    now, _ = _previewed(partial(preview_next_invoice, subscription=subscription))
+    context = {
+        "subscription": subscription,
+        "form": WhenForm(initial={"when": when.value}),
+        "confirmation": ChangeForm(
+            initial={"when": when.value, "plan_version": row.pk, "version": subscription.version}
+        ),
+        "when": when.value,
+        "is_same": row.pk == subscription.plan_version_id,
+        "is_same_plan": row.plan_id == subscription.plan_version.plan_id,
+        "now": now,
+        "needs_card": _needs_card(version, subscription),
+    }
+    return _page(request, portal, version, subscription, context | _preview(shown, problem))
+
+
+def _changed(
+    request: SignedInRequest, portal: Portal, row: PlanVersion, subscription: Subscription, form: ChangeForm
+) -> HttpResponse:
+    when, name = form.cleaned_data["when"], row.plan.name
+    if _needs_card(sold_version(row.pk), subscription):
+        return _checkout(request, portal, row)
+    act = partial(
+        change_plan,
+        subscription=subscription,
+        plan_version=row,
+        when=when,
+        actor=portal.actor,
+        as_of=portal.as_of,
+        expected_version=form.cleaned_data["version"],
+    )
+    if when is When.NOW:
+        said = f"You are on {name} now."
+        return carry_out(request, portal, act, said=said, is_done=lambda current: current.plan_version_id == row.pk)
+    said = f"You move to {name} at the end of the period."
+    return carry_out(request, portal, act, said=said, is_done=lambda current: current.pending_plan_version_id == row.pk)
+
+
+def _order(request: SignedInRequest, portal: Portal, row: PlanVersion) -> HttpResponse:
+    """A tenant's first plan. What can never cost anything needs no card, so it begins at once."""
+    version = sold_version(row.pk)
+    is_free = costs_nothing(version, portal.tenant.currency)
+    if request.method == "POST":
+        form = OrderForm(request.POST)
+        if not form.is_valid() or form.cleaned_data["plan_version"] != row.pk:
+            messages.warning(request, NEW_TERMS)
+            return redirect(_address(portal, row))
+        if is_free:
+            act = partial(subscribe, tenant=portal.tenant, plan_version=row, actor=portal.actor, as_of=portal.as_of)
+            said = f"You are on {row.plan.name} now."
+            return carry_out(request, portal, act, said=said, is_done=lambda current: current.plan_version_id == row.pk)
+        return _checkout(request, portal, row)
+    shown, problem = _previewed(
+        partial(preview_first_invoice, tenant=portal.tenant, version=version, as_of=portal.as_of)
+    )
+    context = {"confirmation": OrderForm(initial={"plan_version": row.pk}), "is_free": is_free}
+    return _page(request, portal, version, None, context | _preview(shown, problem))
+
+
+def _checkout(request: SignedInRequest, portal: Portal, row: PlanVersion) -> HttpResponse:
+    """On to Stripe's checkout, where there is one."""
+    back = _address(portal, row)
+    if not is_online_payment_on():
+        messages.error(request, "Online payment is not set up here, so this plan is given by us: write to us.")
+        return redirect(back)
+    done = reverse("portal:checkout_done", args=[portal.tenant.slug])
+    left = reverse("portal:plan", args=[portal.tenant.slug])
+    try:
+        url = start_checkout(
+            tenant=portal.tenant,
+            version=row,
+            actor=portal.actor,
+            success_url=f"{settings.PUBLIC_URL}{done}?{urlencode({'plan': row.plan.code})}",
+            cancel_url=f"{settings.PUBLIC_URL}{left}?checkout=left",
+            as_of=portal.as_of,
+        )
+    except PaymentProviderError as error:
+        return provider_down(request, portal, error, back=back, what="The checkout could not be opened.")
+    except (ConflictError, CurrencyNotOfferedError) as error:
+        messages.error(request, error.detail)
+        return redirect("portal:plan", portal.tenant.slug)
+    return send_on(request, portal, url, back=back)
+
+
+def _page(
+    request: SignedInRequest,
+    portal: Portal,
+    version: SoldVersion,
+    subscription: Subscription | None,
+    context: dict[str, object],
+) -> HttpResponse:
+    currency = portal.tenant.currency if subscription is None else subscription.currency
+    offers = offers_of([version], currency)
+    context |= {
+        "portal": portal,
+        "offer": offers[0] if offers else None,
+        "version": version,
+        "currency": currency,
+        "is_online": is_online_payment_on(),
+        "issuer": Issuer.objects.get(pk=1),
+    }
+    template = "portal/plan_order.html" if subscription is None else "portal/plan_change.html"
+    with timezone.override(zone_of(portal, subscription)):
+        return render(request, template, context)
+
+
+def _previewed(compute: Callable[[], ComputedInvoice]) -> tuple[ComputedInvoice | None, str]:
+    """The invoice, or why there is none."""
+    try:
+        return compute(), ""
+    except (CurrencyNotOfferedError, UnbillableError) as error:
+        return None, error.detail
+
+
+def _preview(shown: ComputedInvoice | None, problem: str) -> dict[str, object]:
+    return {"invoice": shown, "lines": [] if shown is None else lines_ahead(shown), "problem": problem}
+
+
+def _needs_card(version: SoldVersion, subscription: Subscription) -> bool:
+    """Whether the way from a plan that costs nothing leads through the checkout. Who has paid before, by card or transfer, goes on so."""
+    if not is_online_payment_on() or costs_nothing(version, subscription.currency):
+        return False
+    if not costs_nothing(sold_version(subscription.plan_version_id), subscription.currency):
+        return False
+    return not has_live_agreement(subscription)
+
+
+def _address(portal: Portal, row: PlanVersion) -> str:
+    return f"{reverse('portal:plan_choose', args=[portal.tenant.slug])}?{urlencode({'plan': row.plan.code})}"

@@ -1,0 +1,76 @@
+"""The price list, for everybody, and the way from it to a plan of one's own."""
+
+from typing import Final
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.domain.roles import Capability, Role, has_capability
+from accounts.models import Tenant
+from accounts.selectors.tenants import tenants_of_user
+from billing.errors import UnknownPlanError
+from billing.selectors.plans import newest_version, plans_for_sale
+from portal.price_list import currencies_of, offers_of
+
+USUAL_CURRENCY: Final = "EUR"
+# The plan that somebody chose who has no organisation yet; taken up when it is made.
+PLAN_IN_SESSION: Final = "chosen_plan"
+
+
+@never_cache
+@require_safe
+def pricing(request: HttpRequest) -> HttpResponse:
+    """All plans side by side, in the currency that was asked for, or the visitor's own."""
+    versions = plans_for_sale()
+    currencies = currencies_of(versions)
+    tenant = _tenant_of(request)
+    currency = _currency(request.GET.get("currency", ""), tenant, currencies)
+    context = {
+        "offers": offers_of(versions, currency),
+        "currency": currency,
+        "currencies": currencies,
+        "tenant": tenant,
+    }
+    return render(request, "portal/pricing.html", context)
+
+
+@never_cache
+@require_safe
+def pricing_choose(request: HttpRequest, code: str) -> HttpResponse:
+    """Go on with a plan: to sign up, to name an organisation, or to what the plan will cost it."""
+    try:
+        newest_version(code)
+    except UnknownPlanError as error:
+        raise Http404 from error
+    if not request.user.is_authenticated:
+        return redirect(f"{reverse('account_signup')}?{urlencode({'next': request.path})}")
+    tenant = _tenant_of(request)
+    if tenant is None:
+        request.session[PLAN_IN_SESSION] = code
+        return redirect("portal:start")
+    return redirect(address_of_choice(tenant, code))
+
+
+def address_of_choice(tenant: Tenant, code: str) -> str:
+    """Where a tenant takes a plan."""
+    return f"{reverse('portal:plan_choose', args=[tenant.slug])}?{urlencode({'plan': code})}"
+
+
+def _tenant_of(request: HttpRequest) -> Tenant | None:
+    """The visitor's tenant, of several one whose money they manage."""
+    if not request.user.is_authenticated:
+        return None
+    memberships = tenants_of_user(request.user)
+    memberships.sort(key=lambda member: not has_capability(Role(member.role), Capability.MANAGE_BILLING))
+    return memberships[0].tenant if memberships else None
+
+
+def _currency(asked: str, tenant: Tenant | None, offered: list[str]) -> str:
+    """What was asked for if anything is sold in it, else the tenant's, else the usual one."""
+    own = "" if tenant is None else tenant.currency
+    wanted = (asked.upper()[:3], own, USUAL_CURRENCY, *offered)
+    return next((currency for currency in wanted if currency in offered), USUAL_CURRENCY)
