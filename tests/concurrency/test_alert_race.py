@@ -1,0 +1,136 @@
+"""Usage jumps from nothing to 130 percent in one batch while eight processes check thresholds: each alert once, one mail."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from accounts.models import Tenant
+from billing.models import OutboundMail, OutboxEvent, ThresholdAlert
+from billing.services.alerts import monitor_thresholds
+from tests.billing.alert_world import NOON, TOKENS, crossed, customer, quota, use
+from tests.concurrency.test_authorize_race import deadlocks, read, write
+from tests.metering.ledger_world import ledger_of, send
+
+ROOT = Path(__file__).resolve().parents[2]
+PROCESSES, EVENTS, TENANTS = 8, 130, 40
+SCRATCH_TABLE = "threshold_alert_scratch"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@dataclass(frozen=True)
+class Rig:
+    """The process that forks those that check; it is kept for the whole file, since it takes seconds to start."""
+
+    process: subprocess.Popen[str]
+
+    def run(self, *, mode: str = "", processes: int = PROCESSES) -> tuple[list[int], list[int]]:
+        """What all of them together say to have raised, and how each ended."""
+        write(self.process, json.dumps({"processes": processes, "mode": mode, "as_of": NOON.isoformat()}))
+        answer = json.loads(read(self.process))
+        return answer["raised"], answer["ended"]
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[list[Rig]]:
+    rigs: list[Rig] = []
+    yield rigs
+    for rig in rigs:
+        rig.process.kill()
+        rig.process.communicate()
+
+
+@pytest.fixture
+def rig(started: list[Rig], process_environment: dict[str, str]) -> Rig:
+    if not started:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.concurrency.alert_worker"],
+            cwd=ROOT,
+            env=process_environment | {"DJANGO_SETTINGS_MODULE": "config.settings"},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        started.append(Rig(process))
+    return started[0]
+
+
+@pytest.fixture
+def acme() -> Tenant:
+    """130 events in one batch, of a quota of 100."""
+    tenant = customer("acme", quota(100))
+    events = [{"id": uuid4().hex, "type": TOKENS, "timestamp": NOON.isoformat()} for _ in range(EVENTS)]
+    send(ledger_of(tenant), events, as_of=NOON)
+    return tenant
+
+
+@contextmanager
+def table_without_the_constraint() -> Iterator[None]:
+    """A copy of the table that stores an alert as often as anybody likes; it goes away afterwards."""
+    role = settings.DATABASE_ROLE
+    with connection.cursor() as cursor:
+        cursor.execute("SET ROLE NONE")
+        cursor.execute(f"CREATE TABLE {SCRATCH_TABLE} (LIKE billing_thresholdalert INCLUDING IDENTITY)")
+        cursor.execute(f"GRANT SELECT, INSERT ON {SCRATCH_TABLE} TO {role}")
+        cursor.execute(f"SET ROLE {role}")
+        try:
+            yield
+        finally:
+            cursor.execute("SET ROLE NONE")
+            cursor.execute(f"DROP TABLE {SCRATCH_TABLE}")
+            cursor.execute(f"SET ROLE {role}")
+
+
+def test_eight_processes_at_once_raise_each_threshold_once_and_send_one_mail(rig: Rig, acme: Tenant) -> None:
+    raised, ended = rig.run()
+    mails, told = OutboundMail.objects.count(), OutboxEvent.objects.count()
+    sys.stdout.write(
+        f"\n0 to 130 % in one batch, {PROCESSES} processes: raised {raised}, {told} in the outbox, {mails} mail\n"
+    )
+    assert raised == crossed(acme) == [80, 95, 100]
+    assert (told, mails) == (3, 1)
+    assert ended == [0] * PROCESSES
+
+
+def test_the_rig_sees_a_check_that_no_constraint_stands_behind(rig: Rig, acme: Tenant) -> None:
+    """The control: looked first and inserted afterwards, the same alert is raised by several."""
+    with table_without_the_constraint():
+        raised, _ = rig.run(mode="check-then-insert")
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {SCRATCH_TABLE} WHERE tenant_id = %s", [acme.pk])
+            stored = cursor.fetchone()[0]
+    mails = OutboundMail.objects.count()
+    sys.stdout.write(f"\ncontrol without the constraint: {stored} alerts where 3 were due, {mails} mails where 1 was\n")
+    assert stored == len(raised) > 3
+    assert mails > 1
+
+
+def test_a_process_killed_before_its_commit_leaves_the_alerts_to_the_next(rig: Rig, acme: Tenant) -> None:
+    assert rig.run(mode="die-before-commit", processes=1) == ([], [-signal.SIGKILL])
+    assert not ThresholdAlert.objects.exists()
+    assert not OutboxEvent.objects.exists()
+    assert len(monitor_thresholds(as_of=NOON).alerts) == 3
+    assert crossed(acme) == [80, 95, 100]
+    assert OutboundMail.objects.count() == 1
+
+
+def test_processes_that_find_the_same_tenants_wait_for_each_other_and_never_in_a_circle(rig: Rig) -> None:
+    for number in range(TENANTS):
+        use(customer(f"t{number}", quota(100)), 130, at=NOON)
+    deadlocks_before = deadlocks()
+    raised, ended = rig.run()
+    assert ended == [0] * PROCESSES
+    assert raised == sorted([80, 95, 100] * TENANTS)
+    assert ThresholdAlert.objects.count() == 3 * TENANTS
+    assert OutboundMail.objects.count() == TENANTS
+    assert deadlocks() == deadlocks_before
