@@ -66,7 +66,9 @@ def plans_for_sale() -> list[SoldVersion]:
 
 
 def newest_version(plan_code: str, *, is_public_only: bool = True) -> PlanVersion:
-    """The version of a plan that is sold now. Raises `UnknownPlanError`."""
+    """The version of a plan that is sold now. Raises `UnknownPlanError`, whatever is given as its code."""
+    if "\x00" in plan_code:  # PostgreSQL takes no text with it, and no plan has it
+        raise UnknownPlanError("No plan has this code.")
     versions = PlanVersion.objects.filter(plan__code=plan_code, plan__archived_at=None)
     if is_public_only:
         versions = versions.filter(plan__is_public=True)

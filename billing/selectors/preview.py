@@ -61,7 +61,10 @@ def _state(subscription: Subscription, version: SoldVersion | None, at: datetime
         return state
     if version.fee(state.currency) is None:
         raise CurrencyNotOfferedError(f"{version.plan_name} has no prices in {state.currency}.")
-    begins_at = state.closes_at if at is None else min(at, state.closes_at)
+    is_on_it = (
+        version.id == subscription.plan_version_id
+    )  # to stay on it takes back what waits, and changes nothing else
+    begins_at = state.closes_at if at is None or is_on_it else min(at, state.closes_at)
     kept = tuple(phase for phase in state.phases if phase.starts_at < begins_at)
     return replace(state, phases=(*kept, Phase(begins_at, version)), is_ending=False)
 

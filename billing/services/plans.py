@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.domain.actor import Actor
 from accounts.domain.texts import line_problem
-from accounts.errors import FieldError, InvalidFieldsError
+from accounts.errors import ConflictError, FieldError, InvalidFieldsError
 from accounts.services.audit import record_audit
 from billing.domain.plan_terms import PriceOffer, VersionOffer, check_offer, digest_of
 from billing.domain.prices import MODEL_OF, PriceKind, write_terms
@@ -18,6 +18,7 @@ from metering.errors import UnknownMeterError
 from metering.models import Meter, UsagePlan
 
 NAME_CHARACTERS_MAX = 120
+POSITION_MAX = 32767
 _CODE = re.compile(r"[a-z][a-z0-9_-]{0,49}", re.ASCII)
 SETTINGS = frozenset({"name", "description", "is_public", "position"})
 
@@ -33,7 +34,7 @@ def create_plan(
     position: int = 0,
 ) -> Plan:
     """Make a plan; it is for sale once it has a version. Raises `InvalidFieldsError`, `PlanExistsError`."""
-    _check(code, name)
+    _check(code, name.strip(), position)
     try:
         with transaction.atomic():
             plan = Plan.objects.create(
@@ -53,7 +54,8 @@ def create_plan(
 def update_plan(*, plan: Plan, changes: Mapping[str, object], actor: Actor, as_of: datetime) -> Plan:
     """Change how a plan is shown, by name: its prices stand in its versions. Raises `InvalidFieldsError`."""
     assert set(changes) <= SETTINGS, f"no settings of a plan: {set(changes) - SETTINGS}"
-    _check(plan.code, str(changes.get("name", plan.name)))
+    changes = {name: value.strip() if isinstance(value, str) else value for name, value in changes.items()}
+    _check(plan.code, str(changes.get("name", plan.name)), changes.get("position", 0))
     with transaction.atomic():
         current = Plan.objects.select_for_update().get(pk=plan.pk)
         before = _described(current)
@@ -71,10 +73,12 @@ def archive_plan(*, plan: Plan, actor: Actor, as_of: datetime) -> None:
             _record(plan, "plan.archived", before={}, actor=actor, as_of=as_of)
 
 
-def publish_version(*, plan: Plan, offer: VersionOffer, actor: Actor, as_of: datetime) -> PlanVersion:
-    """Sell a plan at these prices from now on; who has an older version keeps it.
+def publish_version(
+    *, plan: Plan, offer: VersionOffer, actor: Actor, as_of: datetime, expected_number: int | None = None
+) -> PlanVersion:
+    """Sell a plan at these prices from now on; who has an older version keeps it. `expected_number` is what it is to become.
 
-    Raises `InvalidFieldsError`, `UnknownMeterError`.
+    Raises `InvalidFieldsError`, `UnknownMeterError`, and `ConflictError` where another version was published meanwhile.
     """
     check_offer(offer)
     with transaction.atomic():
@@ -84,6 +88,8 @@ def publish_version(*, plan: Plan, offer: VersionOffer, actor: Actor, as_of: dat
             refusal = FieldError("/usage_plan", "unknown_usage_plan", "There is no usage plan with this code.")
             raise InvalidFieldsError(refusal.detail, field_errors=(refusal,))
         number = PlanVersion.objects.filter(plan=plan).count() + 1
+        if expected_number is not None and number != expected_number:
+            raise ConflictError(f"Version {number - 1} was published meanwhile: look at it, then decide.")
         version = PlanVersion.objects.create(
             plan=plan,
             number=number,
@@ -131,7 +137,7 @@ def _add_prices(version: PlanVersion, offers: tuple[PriceOffer, ...]) -> None:
     )
 
 
-def _check(code: str, name: str) -> None:
+def _check(code: str, name: str, position: object) -> None:
     refusals = []
     if not _CODE.fullmatch(code):
         refusals.append(
@@ -140,6 +146,8 @@ def _check(code: str, name: str) -> None:
     problem = line_problem(name, pointer="/name", characters_max=NAME_CHARACTERS_MAX, is_required=True)
     if problem is not None:
         refusals.append(problem)
+    if not isinstance(position, int) or not 0 <= position <= POSITION_MAX:
+        refusals.append(FieldError("/position", "invalid_position", f"0 to {POSITION_MAX}."))
     if refusals:
         raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))
 

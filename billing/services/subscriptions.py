@@ -15,9 +15,10 @@ from django.db.models import Q
 from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
 from accounts.domain.roles import Capability
-from accounts.models import Tenant
+from accounts.models import Tenant, TenantStatus
 from accounts.services.audit import record_audit
 from accounts.services.rights import require_capability
+from billing.domain.plan_terms import TRIAL_DAYS_MAX
 from billing.domain.prices import PriceKind
 from billing.domain.statuses import SUBSCRIPTION_TRANSITIONS, InvoiceStatus, SubscriptionStatus, statuses_before
 from billing.errors import (
@@ -50,14 +51,18 @@ def subscribe(
 ) -> Subscription:
     """Put the tenant on a plan from now on; the first period begins with this day of its time zone, or after the trial.
 
-    Raises `SubscriptionExistsError`, `CurrencyNotOfferedError`, `PermissionMissingError`, `SubscriptionStatusError`.
+    Its currency and time zone are fixed with it. Raises `SubscriptionExistsError`, `CurrencyNotOfferedError`,
+    `PermissionMissingError`, `SubscriptionStatusError` where the tenant is closed.
     """
     days = plan_version.trial_days if trial_days is None else trial_days
+    assert 0 <= days <= TRIAL_DAYS_MAX, "a trial of a number of days that a version may have"
     anchor_at = start_of_day(local_day(as_of, tenant.time_zone) + timedelta(days=days), tenant.time_zone)
     try:
         with transaction.atomic():
             current = Tenant.objects.select_for_update().get(pk=tenant.pk)
             require_capability(actor, tenant.pk, Capability.MANAGE_BILLING)
+            if current.status == TenantStatus.CLOSED:
+                raise SubscriptionStatusError("The tenant is closed.")
             _require_currency(plan_version, current.currency)
             subscription = Subscription.objects.create(
                 id=uuid7(as_of),
@@ -97,15 +102,19 @@ def change_plan(
 ) -> Subscription:
     """Move to another plan now, with fees prorated by the day on the next invoice, or at the end of the period.
 
-    A change or cancellation that waited is replaced. Raises `SubscriptionStatusError`, `SubscriptionChangedError`,
-    `CurrencyNotOfferedError`, `PermissionMissingError`.
+    A change or cancellation that waited is replaced; to ask for its own plan at the end of the period is to stay on it.
+    Raises `SubscriptionStatusError`, `SubscriptionChangedError`, `CurrencyNotOfferedError`, `PermissionMissingError`.
     """
     with transaction.atomic():
         current = _locked(subscription, actor, expected_version)
         _require_currency(plan_version, current.currency)
+        _require_settled(current, as_of)
         before = _described(current)
+        is_on_it = plan_version.pk == current.plan_version_id
         if when is When.PERIOD_END:
-            pending = None if plan_version.pk == current.plan_version_id else plan_version
+            pending = None if is_on_it else plan_version
+            if _awaits(current, pending, is_cancelled=False):
+                return current
             return _update(
                 current,
                 {"pending_plan_version": pending, "is_cancelled_at_period_end": False, "cancelled_at": None},
@@ -114,9 +123,8 @@ def change_plan(
                 actor=actor,
                 as_of=as_of,
             )
-        if plan_version.pk == current.plan_version_id:
+        if is_on_it:
             raise SubscriptionStatusError("The subscription is on this plan already.")
-        _require_settled(current, as_of)
         _begin_phase(current, plan_version, as_of)
         assign_usage_plan(tenant=current.tenant, usage_plan=plan_version.usage_plan, actor=actor, as_of=as_of)
         changes = {"plan_version": plan_version, "pending_plan_version": None}
@@ -140,15 +148,19 @@ def cancel_subscription(
 ) -> Subscription:
     """End a subscription at the end of its period, or now: then usage up to now is invoiced, and the fee that was paid stays paid.
 
+    To ask for the end of the period a second time changes nothing.
+
     Raises `SubscriptionStatusError`, `SubscriptionChangedError`, `PermissionMissingError`.
     """
     with transaction.atomic():
         current = _locked(subscription, actor, expected_version)
+        _require_settled(current, as_of)
         before = _described(current)
         if when is When.PERIOD_END:
+            if _awaits(current, None, is_cancelled=True):
+                return current
             changes = {"is_cancelled_at_period_end": True, "pending_plan_version": None, "cancelled_at": as_of}
             return _update(current, changes, "subscription.updated", before, actor=actor, as_of=as_of)
-        _require_settled(current, as_of)
         is_trial = current.status == SubscriptionStatus.TRIALING
         ended: dict[str, object] = {
             "status": SubscriptionStatus.CANCELLED,
@@ -172,8 +184,9 @@ def undo_pending(
     """
     with transaction.atomic():
         current = _locked(subscription, actor, expected_version)
-        if current.pending_plan_version_id is None and not current.is_cancelled_at_period_end:
+        if _awaits(current, None, is_cancelled=False):
             return current
+        _require_settled(current, as_of)
         changes = {"pending_plan_version": None, "is_cancelled_at_period_end": False, "cancelled_at": None}
         return _update(current, changes, "subscription.updated", _described(current), actor=actor, as_of=as_of)
 
@@ -231,9 +244,19 @@ def _locked(subscription: Subscription, actor: Actor, expected_version: int | No
 
 
 def _require_settled(subscription: Subscription, as_of: datetime) -> None:
-    """A boundary that has come is invoiced first, so that what waited for it takes effect there."""
-    if subscription.due_at is not None and subscription.due_at <= as_of:
+    """A boundary that has come is invoiced first, so that what waited for it takes effect there, and what comes now does not.
+
+    Whoever decided before a boundary that was invoiced meanwhile decides anew, too: they saw the period before.
+    """
+    is_due = subscription.due_at is not None and subscription.due_at <= as_of
+    if is_due or as_of < subscription.period_start:
         raise SubscriptionChangedError("Its period is just being invoiced: try again in a minute.")
+
+
+def _awaits(subscription: Subscription, plan_version: PlanVersion | None, *, is_cancelled: bool) -> bool:
+    """Whether exactly this waits for the end of the period."""
+    pending_id = None if plan_version is None else plan_version.pk
+    return (subscription.pending_plan_version_id, subscription.is_cancelled_at_period_end) == (pending_id, is_cancelled)
 
 
 def _require_currency(plan_version: PlanVersion, currency: str) -> None:
