@@ -44,6 +44,24 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
+        "title": "Money",
+        "separator": True,
+        "items": [
+            _item("Invoices", "receipt_long", "billing_invoice"),
+            _item("Subscriptions", "autorenew", "billing_subscription"),
+            _item("Plans", "sell", "billing_plan"),
+            _item("Payments", "payments", "billing_payment"),
+            _item("Credit notes", "undo", "billing_creditnote"),
+            _item("Exceptions", "report", "billing_billingexception"),
+            _item("Alerts", "notifications", "billing_thresholdalert"),
+            _item("Mails", "outgoing_mail", "billing_outboundmail"),
+            _item("Outbox", "outbox", "billing_outboxevent"),
+            _item("Tax rates", "percent", "billing_taxrate"),
+            _item("Issuer", "domain", "billing_issuer"),
+            _item("Number series", "tag", "billing_numberseries"),
+        ],
+    },
+    {
         "title": "Metering",
         "separator": True,
         "items": [
@@ -71,6 +89,8 @@ NAVIGATION: list[dict[str, Any]] = [
         "separator": True,
         "collapsible": True,
         "items": [
+            _item("Inbox", "move_to_inbox", "billing_stripeinboxevent"),
+            _item("Pushed usage", "upload", "billing_usagepush"),
             _item("Customers", "badge", "djstripe_customer"),
             _item("Subscriptions", "autorenew", "djstripe_subscription"),
             _item("Invoices", "receipt_long", "djstripe_invoice"),

@@ -150,14 +150,19 @@ class StaffModelAdmin(ModelAdmin):
             return reverse(f"admin:{name}_changelist")
         return reverse(f"admin:{name}_change", args=[obj.pk])
 
-    def attempt(self, request: HttpRequest, work: Callable[[], object], *, said: str, back: str) -> HttpResponse:
-        """Do it and say so, or say why not: what another has done meanwhile is a sentence, not an error."""
+    def attempt(
+        self, request: HttpRequest, work: Callable[[], Any], *, said: str | Callable[[Any], str], back: str
+    ) -> HttpResponse:
+        """Do it and say so, or say why not: what another has done meanwhile is a sentence, not an error.
+
+        `said` may be made from what `work` returns.
+        """
         try:
-            work()
+            done = work()
         except ProblemError as error:
             messages.error(request, error.detail)
         else:
-            messages.success(request, said)
+            messages.success(request, said if isinstance(said, str) else said(done))
         return redirect(back)
 
 

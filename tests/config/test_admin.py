@@ -305,7 +305,17 @@ def test_reconciling_a_tenant_is_put_into_the_queue(as_robin: Client, acme: Tena
 
 def tenant_form(acme: Tenant, **changes: str) -> dict[str, str]:
     form = {"name": acme.name, "time_zone": acme.time_zone, "currency": acme.currency, "backfill_days": "35"}
-    for inline in ("api_keys", "memberships", "invitations", "audit_entries"):
+    tabs = (
+        "api_keys",
+        "memberships",
+        "invitations",
+        "audit_entries",
+        "subscriptions",
+        "invoices",
+        "threshold_alerts",
+        "billing_profile",
+    )
+    for inline in tabs:
         form |= {f"{inline}-TOTAL_FORMS": "0", f"{inline}-INITIAL_FORMS": "0"}
     return form | changes
 

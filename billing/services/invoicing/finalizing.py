@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from accounts.domain.actor import Actor
 from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS, Heading, digest_of_content, invoice_content
 from billing.domain.invoicing import ComputedInvoice
 from billing.domain.statuses import InvoiceStatus
@@ -20,6 +21,7 @@ from billing.models import BillingProfile, Invoice, InvoiceDocument, Issuer
 from billing.selectors.computation import Unbillable, compute_invoices, states_of_invoices
 from billing.selectors.due import Due, ripe_invoices
 from billing.services.exceptions import park
+from billing.services.invoice_status import record_change
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
 from billing.services.invoicing.lines import store_lines
 from billing.services.invoicing.numbering import take_numbers
@@ -71,8 +73,8 @@ def finalize_batch(*, as_of: datetime, due: Due, size: int = BATCH_SIZE) -> Draf
         return _finalize(invoices, as_of)
 
 
-def finalize_now(*, invoice_id: UUID, as_of: datetime) -> Invoice:
-    """Finalize one draft before its grace is over: for staff. Raises `InvoiceStatusError`, also where it is parked."""
+def finalize_now(*, invoice_id: UUID, as_of: datetime, actor: Actor | None = None) -> Invoice:
+    """Finalize one draft before its grace is over: for staff, by name. Raises `InvoiceStatusError`, also where it is parked."""
     with transaction.atomic():
         invoices = list(
             Invoice.objects.filter(pk=invoice_id)
@@ -86,7 +88,11 @@ def finalize_now(*, invoice_id: UUID, as_of: datetime) -> Invoice:
         done = _finalize(invoices, as_of)
         if done.parked:
             raise InvoiceStatusError(done.parked[0].detail)
-    return Invoice.objects.get(pk=invoice_id)
+        invoice: Invoice = Invoice.objects.get(pk=invoice_id)
+        if actor is not None:
+            before, after = {"status": InvoiceStatus.DRAFT}, {"status": invoice.status, "number": invoice.number}
+            record_change(invoice, "invoice.finalized", actor=actor, before=before, after=after, as_of=as_of)
+    return invoice
 
 
 def _finalize(invoices: Sequence[Invoice], as_of: datetime) -> Drafted:

@@ -1,0 +1,358 @@
+"""Plans and their versions. A version is published whole and never changed; older ones are to be read."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, Max, Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+
+from accounts.admin.base import ReadOnlyInline, ReadOnlyModelAdmin, StaffModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.keys import ConfirmForm
+from accounts.domain.texts import line_problem
+from accounts.errors import ProblemError
+from billing.admin.base import ByState
+from billing.admin.plan_forms import (
+    UNITS_BY_DEFAULT,
+    UNITS_MAX,
+    PublishForm,
+    examples_of,
+    initial_of,
+    read_currencies,
+)
+from billing.admin.wording import grouped, shown_terms
+from billing.domain.plan_terms import PriceOffer, SoldVersion, fee_amount
+from billing.domain.statuses import LIVE_STATUSES
+from billing.models import Plan, PlanVersion
+from billing.selectors.plans import as_sold, sold_versions
+from billing.services.plans import (
+    NAME_CHARACTERS_MAX,
+    SETTINGS,
+    archive_plan,
+    create_plan,
+    publish_version,
+    update_plan,
+)
+from metering.models import Meter
+
+LIVE = Q(subscriptions__status__in=LIVE_STATUSES)
+
+
+def shown_fees(version: SoldVersion) -> str:
+    """The monthly fee in each currency."""
+    fees = ((currency, version.fee(currency)) for currency in version.currencies)
+    return ", ".join(f"{grouped(fee_amount(fee))} {currency}" for currency, fee in fees if fee is not None)
+
+
+class PlanForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
+    """How a plan is called and shown."""
+
+    class Meta:
+        model = Plan
+        fields = ("code", "name", "description", "is_public", "position")
+
+    def clean_name(self) -> str:
+        """Refuse what the service refuses."""
+        name = str(self.cleaned_data["name"])
+        problem = line_problem(name, pointer="/name", characters_max=NAME_CHARACTERS_MAX, is_required=True)
+        if problem is not None:
+            raise forms.ValidationError(problem.detail)
+        return name
+
+
+class VersionInline(ReadOnlyInline, TabularInline):
+    """The versions of a plan, the newest first."""
+
+    model = PlanVersion
+    hide_title = True
+    fields = ("version", "fees", "usage_plan", "trial_days", "live", "created_at")
+    readonly_fields = fields
+    verbose_name_plural = "versions"
+    ordering = ("-number",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With prices and the number of live subscriptions, for all versions at once."""
+        rows: QuerySet[Any] = super().get_queryset(request).select_related("plan", "usage_plan")
+        rows = rows.prefetch_related("prices__meter").annotate(live_total=Count("subscriptions", filter=LIVE))
+        return rows
+
+    @display(description="Version")
+    def version(self, row: PlanVersion) -> SafeString:
+        """The way to its prices."""
+        return format_html(
+            '<a href="{}">Version {}</a>', reverse("admin:billing_planversion_change", args=[row.pk]), row.number
+        )
+
+    @display(description="Monthly fee")
+    def fees(self, row: PlanVersion) -> str:
+        """In each currency."""
+        return shown_fees(as_sold(row))
+
+    @display(description="Live subscriptions")
+    def live(self, row: Any) -> int:
+        """How many are on it now."""
+        return int(row.live_total)
+
+
+@admin.register(Plan)
+class PlanAdmin(ByState, StaffModelAdmin):
+    """What is sold."""
+
+    form = PlanForm
+    list_display = ("shown_name", "newest", "fees", "live", "is_public", "position", "is_archived")
+    list_filter = ("is_public", ("archived_at", admin.EmptyFieldListFilter))
+    search_fields = ("code", "name")
+    fields = ("code", "name", "description", "is_public", "position", "archived_at")
+    readonly_fields = ("archived_at",)
+    inlines: ClassVar = [VersionInline]
+    actions_detail: ClassVar = ["publish", "archive"]
+
+    # The list
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With versions, prices and subscriptions, in a fixed number of queries."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        live = Q(versions__subscriptions__status__in=LIVE_STATUSES)
+        rows = rows.annotate(
+            newest_number=Max("versions__number"),
+            live_total=Count("versions__subscriptions", filter=live, distinct=True),
+        )
+        rows = rows.prefetch_related("versions__prices__meter", "versions__usage_plan", "versions__plan")
+        return rows
+
+    @display(description="Plan", header=True, ordering="name")
+    def shown_name(self, plan: Plan) -> list[str]:
+        """Name above code."""
+        return [plan.name, plan.code]
+
+    @display(description="Version", ordering="newest_number", empty_value="none yet")
+    def newest(self, plan: Any) -> int | None:
+        """Which is sold."""
+        return None if plan.newest_number is None else int(plan.newest_number)
+
+    @display(description="Monthly fee", empty_value="not for sale yet")
+    def fees(self, plan: Plan) -> str | None:
+        """Of the version that is sold."""
+        version = next(iter(sorted(plan.versions.all(), key=lambda row: -row.number)), None)
+        return None if version is None else shown_fees(as_sold(version))
+
+    @display(description="Live subscriptions", ordering="live_total")
+    def live(self, plan: Any) -> int:
+        """On any of its versions."""
+        return int(plan.live_total)
+
+    @display(description="Archived", boolean=True)
+    def is_archived(self, plan: Plan) -> bool:
+        """Whether it is sold no longer."""
+        return plan.archived_at is not None
+
+    # The page of one
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:  # noqa: ARG002 - Django's signature
+        """The code is how others refer to a plan."""
+        return ("code", "archived_at") if obj else ("archived_at",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """What was sold stays."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Plan, form: "forms.ModelForm[Plan]", change: bool) -> None:  # noqa: FBT001 - Django's signature
+        """The service writes, and audits."""
+        given = {name: form.cleaned_data[name] for name in SETTINGS if name in form.cleaned_data}
+        actor, as_of = staff_actor(request), timezone.now()
+        if change:
+            changes = {name: value for name, value in given.items() if name in form.changed_data}
+            update_plan(plan=Plan.objects.get(pk=obj.pk), changes=changes, actor=actor, as_of=as_of)
+            return
+        made = create_plan(code=obj.code, actor=actor, as_of=as_of, **given)
+        obj.pk, obj._state.adding = made.pk, False  # noqa: SLF001 - Django documents it
+
+    def audit(
+        self, request: HttpRequest, obj: Model, verb: str, *, before: Mapping[str, object], after: Mapping[str, object]
+    ) -> None:
+        """The services that this page calls write the entries."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """What a service refuses, because of what another did meanwhile, is a sentence."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except ProblemError as error:
+            messages.error(request, error.detail)
+            return redirect(request.path)
+
+    # Actions
+
+    has_publish_permission = holds("billing.add_planversion")
+    has_archive_permission = holds("billing.change_plan")
+
+    def offered(self, obj: Plan) -> frozenset[str]:
+        """A plan that is archived is sold no longer."""
+        return frozenset() if obj.archived_at else frozenset({"publish", "archive"})
+
+    def state_of(self, obj: Plan) -> str:
+        """Archived or for sale."""
+        return "archived" if obj.archived_at else "for sale"
+
+    @action(description="Archive", permissions=["archive"], icon="archive")
+    def archive(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, and sell it no longer."""
+        plan = found_or_404(Plan.objects.all(), object_id)
+        return self.decide(
+            request, plan, ConfirmForm(request.POST or None),
+            lambda _: archive_plan(plan=plan, actor=staff_actor(request), as_of=timezone.now()),
+            name="archive",
+            said=f"{plan} is sold no longer.",
+            title=f"Archive {plan}?",
+            explanation="It leaves the pricing page, and nobody can choose it any more. Who has it keeps it. This cannot be taken back.",
+            button="Archive the plan",
+        )  # fmt: skip
+
+    @action(description="Publish a new version", permissions=["publish"], icon="publish")
+    def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Enter prices, see what they come to, and publish."""
+        plan = found_or_404(Plan.objects.all(), object_id)
+        if "publish" not in self.offered(plan):
+            messages.error(request, f"{plan} is archived: it gets no more versions.")
+            return redirect(self.page_of(plan))
+        newest = newest_of(plan)
+        form = publish_form(request, newest)
+        is_valid = request.method == "POST" and form.is_valid()
+        if is_valid and "publish" in request.POST:
+            assert form.offer is not None, "the form is valid"
+            offer, number = form.offer, form.cleaned_data["expected_number"]
+            return self.attempt(
+                request,
+                lambda: publish_version(
+                    plan=plan, offer=offer, actor=staff_actor(request), as_of=timezone.now(), expected_number=number
+                ),
+                said=lambda version: f"{version} is sold from now on. Who has an older version keeps it.",
+                back=self.page_of(plan),
+            )
+        number = newest.number + 1 if newest else 1
+        return self.ask_first(
+            request, plan, form,
+            title=f"Version {number} of {plan}",
+            explanation="A version is published whole and never changed. Whoever subscribes from then on gets it; others keep theirs.",
+            button="Show what it costs",
+            template="admin/billing/publish.html",
+            extra={"newest": newest, "number": number, "examples": form.examples() if is_valid else [], "query": request.GET.urlencode()},
+        )  # fmt: skip
+
+
+def newest_of(plan: Plan) -> SoldVersion | None:
+    """The version that is sold now."""
+    newest = plan.versions.order_by("-number").values_list("pk", flat=True).first()
+    return None if newest is None else sold_versions([newest])[newest]
+
+
+def publish_form(request: HttpRequest, newest: SoldVersion | None) -> PublishForm:
+    """The form with the currencies that were asked for: those of the version that is sold, until somebody says otherwise."""
+    sold = " ".join(newest.currencies) if newest else "EUR"
+    asked = request.POST.get("currencies") or request.GET.get("currencies") or sold
+    currencies = read_currencies(asked) or read_currencies(sold)
+    initial = {
+        "trial_days": 0,
+        **initial_of(newest, currencies),
+        "currencies": " ".join(currencies),
+        "expected_number": newest.number + 1 if newest else 1,
+    }
+    return PublishForm(
+        request.POST or None, currencies=currencies, meters=list(Meter.objects.order_by("name")), initial=initial
+    )
+
+
+@admin.register(PlanVersion)
+class PlanVersionAdmin(ReadOnlyModelAdmin):
+    """What was sold, and since when. Made from a plan's page."""
+
+    list_display = ("shown_name", "fees", "usage_plan", "trial_days", "live", "created_at")
+    list_filter = ("plan",)
+    search_fields = ("plan__code", "plan__name")
+    fields = ("plan", "number", "usage_plan", "trial_days", "created_at", "digest")
+    change_form_before_template = "admin/billing/version.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With prices and subscriptions, in a fixed number of queries."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        rows = rows.select_related("plan", "usage_plan").prefetch_related("prices__meter")
+        rows = rows.annotate(live_total=Count("subscriptions", filter=LIVE))
+        return rows
+
+    @display(description="Version", header=True)
+    def shown_name(self, version: PlanVersion) -> list[str]:
+        """Plan above number."""
+        return [version.plan.name, f"version {version.number}"]
+
+    @display(description="Monthly fee")
+    def fees(self, version: PlanVersion) -> str:
+        """In each currency."""
+        return shown_fees(as_sold(version))
+
+    @display(description="Live subscriptions", ordering="live_total")
+    def live(self, version: Any) -> int:
+        """How many are on it now."""
+        return int(version.live_total)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With its prices in words, and what they come to."""
+        version = self.get_object(request, object_id)
+        extra = {
+            **(extra_context or {}),
+            **(_version_context(version, request.GET.get("units", "")) if version else {}),
+        }
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
+        return response
+
+
+def _version_context(version: Any, units: str) -> dict[str, object]:
+    sold = as_sold(version)
+    offers = [PriceOffer(price.currency, price.terms, price.meter_code or None) for price in sold.prices]
+    asked = _units(units)
+    names = {price.meter_code: price.meter_name for price in sold.prices if price.meter_code}
+    prices = [
+        {
+            "currency": price.currency,
+            "what": price.meter_name or "Monthly fee",
+            "model": _model(price),
+            "terms": shown_terms(price.terms, price.unit),
+        }
+        for price in sold.prices
+    ]
+    subscriptions = f"{reverse('admin:billing_subscription_changelist')}?plan_version__id__exact={version.pk}"
+    return {
+        "prices": prices,
+        "examples": examples_of(offers, asked, names),
+        "units": f"{asked:f}",
+        "live_total": version.live_total,
+        "subscriptions_url": subscriptions,
+    }
+
+
+def _model(price: Any) -> str:
+    return "in advance" if price.meter_id is None else type(price.terms).__name__.replace("PerUnit", "Per unit").lower()
+
+
+def _units(text: str) -> Decimal:
+    """The example's quantity; nonsense is the usual one."""
+    try:
+        units = Decimal(text)
+    except InvalidOperation:
+        return Decimal(UNITS_BY_DEFAULT)
+    return units if units.is_finite() and 0 <= units <= UNITS_MAX else Decimal(UNITS_BY_DEFAULT)

@@ -1,0 +1,397 @@
+"""Invoices: read with all that they were computed from; what becomes of one is decided by actions, each with its reason."""
+
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList as DjangoChangeList
+from django.db.models import Count, QuerySet, Sum
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
+from unfold.decorators import action, display
+from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
+
+from accounts.admin.base import found_or_404, holds, staff_actor
+from accounts.admin.keys import ConfirmForm
+from billing.admin.base import MoneyAdmin, WhyForm, document_response
+from billing.admin.invoicing_runs import run_page
+from billing.admin.tabs import INVOICE_LABELS, PaymentInline
+from billing.admin.wording import grouped, shown_amount, shown_steps
+from billing.domain.money import round_to_minor, to_major
+from billing.domain.statuses import InvoiceStatus
+from billing.models import CreditNote, DocumentFile, Invoice, Issuer, OutboundMail
+from billing.services.invoices import CREDITABLE, issue_credit_note, mark_uncollectible, void_invoice
+from billing.services.invoicing.finalizing import finalize_now
+from billing.services.payments import record_manual_payment
+from metering.domain.periods import YearMonth, local_day, start_of_day
+
+MONTHS_SHOWN = 24
+SEEN_BY_CUSTOMER = "Printed nowhere; kept with the invoice and in the audit log."
+PAYABLE = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE})
+
+
+def today_of_issuer() -> date:
+    """The day by which invoices are overdue."""
+    return local_day(timezone.now(), Issuer.objects.values_list("time_zone", flat=True).get(pk=1))
+
+
+class OverdueFilter(admin.SimpleListFilter):
+    """What should have been paid by now."""
+
+    title = "payment"
+    parameter_name = "payment"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's signature
+        """Overdue, or tried in vain."""
+        return [("overdue", "Overdue"), ("failed", "Payment failed")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's signature
+        """Those rows."""
+        if self.value() == "overdue":
+            return queryset.filter(status=InvoiceStatus.FINALIZED, due_on__lt=today_of_issuer())
+        if self.value() == "failed":
+            return queryset.filter(status=InvoiceStatus.FINALIZED, payment_failed_at__isnull=False)
+        return queryset
+
+
+class IssuedMonthFilter(DropdownFilter):
+    """By the month of issue."""
+
+    title = "issued in"
+    parameter_name = "issued_in"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's signature
+        """The last two years."""
+        month = YearMonth.of(timezone.now().date())
+        texts = [month.plus(-number).isoformat() for number in range(MONTHS_SHOWN)]
+        return [(text, text) for text in texts]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's signature
+        """Those rows; no month is every month."""
+        month = YearMonth.parse(self.value() or "")
+        if month is None:
+            return queryset
+        return queryset.filter(issued_on__gte=month.first_day(), issued_on__lt=month.plus(1).first_day())
+
+
+class InvoiceChangeList(ChangeList):
+    """The list, with what its filters choose summed by currency and status."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Sum once for the whole list, not only for its page."""
+        super().get_results(request)
+        sums = (
+            self.queryset.order_by("currency", "status")
+            .values_list("currency", "status")
+            .annotate(number=Count("pk"), total=Sum("total_minor"))
+        )
+        labels = dict(Invoice._meta.get_field("status").choices or [])  # noqa: SLF001 - Django documents it
+        self.sums = [
+            {"status": labels[status], "number": number, "total": shown_amount(int(total), currency)}
+            for currency, status, number, total in sums
+        ]
+
+
+class PaymentForm(forms.Form):
+    """A transfer that somebody saw arrive."""
+
+    amount = forms.DecimalField(max_digits=20, widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}))
+    received_on = forms.DateField(widget=UnfoldAdminDateWidget, help_text="The day on which the money arrived.")
+    reference = forms.CharField(
+        max_length=255,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="What the bank statement calls it; each is taken once.",
+    )
+
+    def __init__(self, data: Any, invoice: Invoice, today: date) -> None:
+        super().__init__(
+            data, initial={"amount": to_major(invoice.total_minor, invoice.currency), "received_on": today}
+        )
+        self.fields["amount"].label = f"Amount in {invoice.currency}"
+        self.today, self.currency = today, invoice.currency
+
+    def clean_received_on(self) -> date:
+        """Not in the future."""
+        day: date = self.cleaned_data["received_on"]
+        if day > self.today:
+            raise forms.ValidationError("This day has not come yet.")
+        return day
+
+    def clean_amount(self) -> Decimal:
+        """To the currency's last digit."""
+        amount: Decimal = self.cleaned_data["amount"]
+        if not amount.is_finite() or to_major(round_to_minor(amount, self.currency), self.currency) != amount:
+            raise forms.ValidationError("More digits than the currency has.")
+        return amount
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(MoneyAdmin):
+    """What is owed, and what became of it."""
+
+    list_display = ("shown_number", "tenant_name", "state", "total", "period", "issued_on", "due")
+    list_filter = (("status", ChoicesDropdownFilter), "currency", IssuedMonthFilter, OverdueFilter)
+    list_filter_submit = True
+    list_select_related = ("tenant",)
+    list_before_template = "admin/billing/invoice_sums.html"
+    search_fields = ("number", "tenant__name", "tenant__slug", "stripe_invoice_id")
+    search_help_text = "A number, a tenant's name or slug, or Stripe's id."
+    change_form_before_template = "admin/billing/invoice.html"
+    fieldsets = (
+        (
+            "Record",
+            {
+                "classes": ["collapse"],
+                "fields": (
+                    "subscription", "boundary", "revision", "lines_digest", "drafted_at", "computed_at", "finalize_after", "finalized_at",
+                    "stripe_invoice_id", "payment_url",
+                ),
+            },
+        ),
+    )  # fmt: skip
+    readonly_fields = ("stripe_invoice_id", "payment_url")
+    inlines: ClassVar = [PaymentInline]
+    actions_detail: ClassVar = [
+        "pdf", "finalize", "record_payment",
+        {"title": "More", "items": ["issue_credit_note", "mark_uncollectible", "void"]},
+    ]  # fmt: skip
+    actions_list: ClassVar = ["run_invoicing"]
+
+    # The list
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangoChangeList]:  # noqa: ARG002 - Django's signature
+        """The list that sums."""
+        return InvoiceChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With whether it is overdue."""
+        self._today = today_of_issuer()
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows
+
+    @display(description="Invoice", ordering="number")
+    def shown_number(self, invoice: Invoice) -> str:
+        """A draft has no number."""
+        return invoice.number or "Draft"
+
+    @display(description="Tenant", ordering="tenant__name")
+    def tenant_name(self, invoice: Invoice) -> str:
+        """Who owes it."""
+        return invoice.tenant.name
+
+    @display(description="Status", ordering="status", label=INVOICE_LABELS)
+    def state(self, invoice: Invoice) -> str:
+        """Where it stands."""
+        return str(invoice.get_status_display())
+
+    @display(description="Total", ordering="total_minor")
+    def total(self, invoice: Invoice) -> str:
+        """With its currency."""
+        return shown_amount(invoice.total_minor, invoice.currency)
+
+    @display(description="Period", ordering="period_start")
+    def period(self, invoice: Invoice) -> str:
+        """What it is about, in UTC."""
+        return f"{invoice.period_start:%Y-%m-%d} to {invoice.period_end:%Y-%m-%d}"
+
+    @display(description="Due", ordering="due_on", header=True)
+    def due(self, invoice: Invoice) -> list[str]:
+        """When, and whether that is over."""
+        return ["" if invoice.due_on is None else f"{invoice.due_on}", self.trouble_of(invoice)]
+
+    def trouble_of(self, invoice: Invoice) -> str:
+        """Why somebody should look at it."""
+        if invoice.status != InvoiceStatus.FINALIZED:
+            return ""
+        is_overdue = invoice.due_on is not None and invoice.due_on < self._today
+        failed = "payment failed" if invoice.payment_failed_at else ""
+        return ", ".join(filter(None, ["overdue" if is_overdue else "", failed]))
+
+    # The page of one
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With lines, taxes, documents and mails above the record."""
+        invoice = self.get_object(request, object_id)
+        extra = {**(extra_context or {}), **(self._context_of(invoice) if invoice else {})}
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
+        return response
+
+    def _context_of(self, invoice: Any) -> dict[str, object]:
+        currency = invoice.currency
+        note = CreditNote.objects.filter(invoice=invoice).first()
+        numbers = [number for number in (invoice.number, note and note.number) if number]
+        return {
+            "invoice": invoice,
+            "trouble": self.trouble_of(invoice),
+            "state_label": INVOICE_LABELS[invoice.get_status_display()],
+            "lines": [_shown_line(line, currency) for line in lines_of(invoice)],
+            "subtotal": shown_amount(invoice.subtotal_minor, currency),
+            "tax": shown_amount(invoice.tax_minor, currency),
+            "tax_percent": grouped(invoice.tax_percent),
+            "total": shown_amount(invoice.total_minor, currency),
+            "note": note,
+            "mails": OutboundMail.objects.filter(attachment_number__in=numbers, tenant=invoice.tenant)
+            if numbers
+            else [],
+            "content_digest": getattr(getattr(invoice, "document", None), "content_digest", ""),
+        }
+
+    # Actions
+
+    has_run_permission = holds("billing.add_invoice")
+    has_finalize_permission = holds("billing.change_invoice")
+    has_act_permission = holds("billing.change_invoice")
+    has_credit_permission = holds("billing.add_creditnote")
+    has_pay_permission = holds("billing.add_payment")
+    has_look_permission = holds("billing.view_invoice")
+
+    def offered(self, obj: Invoice) -> frozenset[str]:
+        """What the status allows."""
+        status = InvoiceStatus(obj.status)
+        names = set()
+        if status is InvoiceStatus.DRAFT:
+            return frozenset({"finalize"})
+        if DocumentFile.objects.filter(pk=obj.number or "").exists():
+            names |= {"pdf"}
+        if status in PAYABLE:
+            names |= {"record_payment", "void"}
+        if status is InvoiceStatus.FINALIZED:
+            names.add("mark_uncollectible")
+        if status in CREDITABLE and obj.total_minor and not CreditNote.objects.filter(invoice=obj).exists():
+            names.add("issue_credit_note")
+        return frozenset(names)
+
+    @action(description="Run invoicing", permissions=["run"], icon="play_arrow", url_path="run")
+    def run_invoicing(self, request: HttpRequest) -> HttpResponse:
+        """Preview, run, and see how far it is."""
+        return run_page(self, request)
+
+    @action(description="PDF", permissions=["look"], icon="picture_as_pdf")
+    def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002 - unfold's signature
+        """The stored PDF."""
+        return document_response(found_or_404(Invoice.objects.all(), object_id).number)
+
+    @action(description="Finalize now", permissions=["finalize"], icon="lock")
+    def finalize(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, and number it before its grace is over."""
+        invoice = self._found(object_id)
+        return self.decide(
+            request, invoice, ConfirmForm(request.POST or None),
+            lambda _: finalize_now(invoice_id=invoice.pk, actor=staff_actor(request), as_of=timezone.now()),
+            name="finalize",
+            said=lambda done: f"{done.number} is finalized: {shown_amount(done.total_minor, done.currency)}.",
+            title=f"Finalize the draft for {invoice.tenant} now?",
+            explanation="It is computed once more, gets its number and never changes again. Later usage goes to the next invoice. "
+            f"By itself it would be finalized from {invoice.finalize_after:%Y-%m-%d %H:%M} UTC on.",
+            button="Finalize the invoice",
+        )  # fmt: skip
+
+    @action(description="Void", permissions=["act"], icon="block")
+    def void(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for the reason, and declare it void."""
+        invoice = self._found(object_id)
+        return self.decide(
+            request, invoice, WhyForm(request.POST or None, help_text=SEEN_BY_CUSTOMER),
+            lambda given: void_invoice(
+                invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
+            ),
+            name="void",
+            said=f"{invoice} is void: nobody owes it any more.",
+            title=f"Void {invoice}?",
+            explanation=f"{invoice.tenant} no longer owes {self.total(invoice)}. The number stays taken. This cannot be taken back; "
+            "for an invoice that was sent, a credit note is what accountants expect.",
+            button="Void the invoice",
+        )  # fmt: skip
+
+    @action(description="Mark uncollectible", permissions=["act"], icon="money_off")
+    def mark_uncollectible(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for the reason, and give up on it."""
+        invoice = self._found(object_id)
+        return self.decide(
+            request, invoice, WhyForm(request.POST or None, help_text=SEEN_BY_CUSTOMER),
+            lambda given: mark_uncollectible(
+                invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
+            ),
+            name="mark_uncollectible",
+            said=f"{invoice} is uncollectible; it may still be paid.",
+            title=f"Give up on {invoice}?",
+            explanation=f"{self.total(invoice)} stay owed and may still be paid, and the subscription is no longer past due because of it.",
+            button="Mark as uncollectible",
+        )  # fmt: skip
+
+    @action(description="Issue a credit note", permissions=["credit"], icon="undo")
+    def issue_credit_note(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for the reason, and take the whole invoice back by a document."""
+        invoice = self._found(object_id)
+        is_paid = invoice.status == InvoiceStatus.PAID
+        outcome = "The money is given back outside of this application." if is_paid else "The invoice is void then."
+        return self.decide(
+            request, invoice, WhyForm(request.POST or None, help_text="Printed on the credit note."),
+            lambda given: issue_credit_note(
+                invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
+            ),
+            name="issue_credit_note",
+            said=lambda note: f"{note.number} takes back {invoice}: {shown_amount(note.total_minor, note.currency)}.",
+            title=f"Credit {invoice}?",
+            explanation=f"A credit note with a number of its own takes back all {self.total(invoice)} and goes to the customer. {outcome}",
+            button="Issue the credit note",
+        )  # fmt: skip
+
+    @action(description="Record a payment", permissions=["pay"], icon="payments")
+    def record_payment(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask what arrived, and settle the invoice."""
+        invoice = self._found(object_id)
+        now = timezone.now()
+        zone = Issuer.objects.values_list("time_zone", flat=True).get(pk=1)
+
+        def work(given: dict[str, Any]) -> Invoice:
+            return record_manual_payment(
+                invoice_id=invoice.pk, reference=given["reference"], amount_minor=round_to_minor(given["amount"], invoice.currency),
+                currency=invoice.currency, occurred_at=min(noon_of(given["received_on"], zone), now), actor=staff_actor(request), as_of=now,
+            )  # fmt: skip
+
+        return self.decide(
+            request, invoice, PaymentForm(request.POST or None, invoice, local_day(now, zone)), work,
+            name="record_payment",
+            said=f"{invoice} is paid.",
+            title=f"Record a payment of {invoice}",
+            explanation=f"{invoice.tenant} owes {self.total(invoice)}. Only the whole amount settles it.",
+            button="Record the payment",
+        )  # fmt: skip
+
+    def _found(self, object_id: str) -> Invoice:
+        found: Invoice = found_or_404(Invoice.objects.select_related("tenant"), object_id)
+        return found
+
+
+def lines_of(invoice: Invoice) -> QuerySet[Any]:
+    """The lines of its last revision."""
+    return invoice.lines.filter(revision=invoice.revision).select_related("adjusts__invoice").order_by("position")
+
+
+def noon_of(day: date, time_zone: str) -> datetime:
+    """The middle of a day, for what is only known to the day."""
+    start = start_of_day(day, time_zone)
+    return start + (datetime.combine(day, time(12)) - datetime.combine(day, time(0)))
+
+
+def _shown_line(line: Any, currency: str) -> dict[str, object]:
+    return {
+        "position": line.position,
+        "kind": line.get_kind_display(),
+        "description": line.description,
+        "start": line.period_start,
+        "end": line.period_end,
+        "quantity": grouped(line.quantity),
+        "unit": line.unit,
+        "events": line.events,
+        "steps": shown_steps(line.explanation),
+        "exact": line.explanation.get("exact_amount", ""),
+        "amount": shown_amount(line.amount_minor, currency),
+    }

@@ -1,0 +1,40 @@
+"""A computed invoice as the pages show it, before it is made."""
+
+from collections.abc import Callable
+
+from accounts.errors import ProblemError
+from billing.admin.wording import grouped, shown_amount, shown_steps
+from billing.domain.invoicing import ComputedInvoice
+
+
+def preview_context(computed: ComputedInvoice) -> dict[str, object]:
+    """A computed invoice as the pages show it."""
+    currency = computed.state.currency
+    return {
+        "lines": [
+            {
+                "description": line.description,
+                "start": line.period.start,
+                "end": line.period.end,
+                "quantity": grouped(line.quantity),
+                "unit": line.unit,
+                "amount": shown_amount(line.amount_minor, currency),
+                "steps": shown_steps(line.explanation),
+            }
+            for line in computed.lines
+        ],
+        "subtotal": shown_amount(computed.subtotal_minor, currency),
+        "tax": shown_amount(computed.tax_minor, currency),
+        "tax_name": f"{computed.tax.name} {grouped(computed.tax.percent)} %",
+        "tax_note": computed.tax.note,
+        "total": shown_amount(computed.total_minor, currency),
+        "closes_at": computed.state.closes_at,
+    }
+
+
+def previewed(compute: Callable[[], ComputedInvoice]) -> dict[str, object]:
+    """The preview, or why there is none."""
+    try:
+        return {"preview": preview_context(compute())}
+    except ProblemError as error:
+        return {"preview_error": error.detail}

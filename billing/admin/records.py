@@ -1,0 +1,243 @@
+"""What machines write about money, to look at: payments, credit notes, mails, the outbox; and what a person decides about them."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import F
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.decorators import action, display
+
+from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.keys import ConfirmForm
+from accounts.admin.records import as_block
+from billing.admin.base import MoneyAdmin, WhyForm, document_response
+from billing.admin.tabs import PAYMENT_LABELS
+from billing.admin.wording import shown_amount
+from billing.domain.statuses import MailStatus
+from billing.models import BillingException, CreditNote, DocumentFile, OutboundMail, OutboxEvent, Payment
+from billing.services.exceptions import resolve_exception
+from billing.services.mails import send_again
+
+MAIL_LABELS = {"Queued": "info", "Sending": "info", "Sent": "success", "Failed": "danger", "Unknown": "warning"}
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyModelAdmin):
+    """Attempts to pay, as their providers told them."""
+
+    list_display = ("occurred_at", "invoice_number", "tenant_name", "state", "amount", "provider", "reference", "error")
+    list_filter = (("status", ChoicesDropdownFilter), "provider", ("occurred_at", RangeDateTimeFilter))
+    list_filter_submit = True
+    list_select_related = ("invoice__tenant",)
+    search_fields = ("reference", "invoice__number", "invoice__tenant__slug")
+
+    @display(description="Invoice", ordering="invoice__number")
+    def invoice_number(self, payment: Payment) -> str:
+        """Which was to be paid."""
+        return str(payment.invoice)
+
+    @display(description="Tenant", ordering="invoice__tenant__name")
+    def tenant_name(self, payment: Payment) -> str:
+        """Who paid."""
+        return payment.invoice.tenant.name
+
+    @display(description="Status", label=PAYMENT_LABELS, ordering="status")
+    def state(self, payment: Payment) -> str:
+        """How it ended."""
+        return str(payment.get_status_display())
+
+    @display(description="Amount", ordering="amount_minor")
+    def amount(self, payment: Payment) -> str:
+        """With its currency."""
+        return shown_amount(payment.amount_minor, payment.currency)
+
+
+@admin.register(CreditNote)
+class CreditNoteAdmin(MoneyAdmin):
+    """Documents that take back a whole invoice. One is issued on the invoice's page."""
+
+    list_display = ("number", "invoice", "tenant", "total", "issued_on", "reason", "issued_by")
+    list_filter = ("currency", ("issued_at", RangeDateTimeFilter))
+    list_filter_submit = True
+    list_select_related = ("invoice__tenant", "tenant")
+    search_fields = ("number", "invoice__number", "tenant__name", "tenant__slug")
+    fields = (
+        "number", "invoice", "tenant", "subtotal", "tax", "total", "reason", "issued_on", "issued_at", "issued_by", "content_digest",
+        "said",
+    )  # fmt: skip
+    readonly_fields = ("subtotal", "tax", "total", "said")
+    actions_detail: ClassVar = ["pdf"]
+
+    @display(description="Subtotal")
+    def subtotal(self, note: CreditNote) -> str:
+        """Without tax."""
+        return shown_amount(note.subtotal_minor, note.currency)
+
+    @display(description="Tax")
+    def tax(self, note: CreditNote) -> str:
+        """With its currency."""
+        return shown_amount(note.tax_minor, note.currency)
+
+    @display(description="Total", ordering="total_minor")
+    def total(self, note: CreditNote) -> str:
+        """With its currency."""
+        return shown_amount(note.total_minor, note.currency)
+
+    @display(description="What it says")
+    def said(self, note: CreditNote) -> SafeString:
+        """The stored content."""
+        return as_block(note.content)
+
+    has_look_permission = holds("billing.view_creditnote")
+
+    def offered(self, obj: CreditNote) -> frozenset[str]:
+        """The PDF, once it is rendered."""
+        return frozenset({"pdf"} if DocumentFile.objects.filter(pk=obj.number).exists() else ())
+
+    @action(description="PDF", permissions=["look"], icon="picture_as_pdf")
+    def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002 - unfold's signature
+        """The stored PDF."""
+        return document_response(found_or_404(CreditNote.objects.all(), object_id).number)
+
+
+@admin.register(OutboxEvent)
+class OutboxEventAdmin(ReadOnlyModelAdmin):
+    """What happened, in the words of webhooks to come."""
+
+    list_display = ("occurred_at", "type", "tenant", "id")
+    list_filter = ("type", ("occurred_at", RangeDateTimeFilter))
+    list_filter_submit = True
+    list_select_related = ("tenant",)
+    search_fields = ("type", "tenant__slug", "dedupe_key")
+    fields = ("id", "type", "tenant", "occurred_at", "dedupe_key", "shown_payload")
+    readonly_fields = ("id", "shown_payload")
+
+    @display(description="Payload")
+    def shown_payload(self, event: OutboxEvent) -> SafeString:
+        """All of it."""
+        return as_block(event.payload)
+
+
+@admin.register(OutboundMail)
+class OutboundMailAdmin(MoneyAdmin):
+    """Mails that must go out once. One that failed, or of which nobody knows, is sent again by a person."""
+
+    list_display = ("created_at", "tenant", "kind", "state", "to", "subject", "attempts", "error")
+    list_filter = (("status", ChoicesDropdownFilter), "kind", ("created_at", RangeDateTimeFilter))
+    list_filter_submit = True
+    list_select_related = ("tenant",)
+    search_fields = ("subject", "tenant__slug", "recipients", "attachment_number")
+    fields = (
+        "tenant", "kind", "state", "to", "subject", "attachment_number", "attempts", "error", "created_at", "next_attempt_at", "claimed_at",
+        "sent_at", "shown_text",
+    )  # fmt: skip
+    readonly_fields = ("state", "to", "shown_text")
+    actions_detail: ClassVar = ["send_again"]
+
+    @display(description="Status", label=MAIL_LABELS, ordering="status")
+    def state(self, mail: OutboundMail) -> str:
+        """Whether it went out."""
+        return str(mail.get_status_display())
+
+    @display(description="To")
+    def to(self, mail: OutboundMail) -> str:
+        """The addresses."""
+        return ", ".join(mail.recipients)
+
+    @display(description="Text")
+    def shown_text(self, mail: OutboundMail) -> SafeString:
+        """As plain text; the mail has the same in HTML."""
+        return format_html('<pre class="staff-json">{}</pre>', mail.text)
+
+    has_send_permission = holds("billing.change_outboundmail")
+
+    def offered(self, obj: OutboundMail) -> frozenset[str]:
+        """What went out, or will, is not sent again."""
+        return frozenset({"send_again"} if obj.status in {MailStatus.FAILED, MailStatus.UNKNOWN} else ())
+
+    @action(description="Send again", permissions=["send"], icon="forward_to_inbox")
+    def send_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, and queue it anew."""
+        mail = found_or_404(OutboundMail.objects.all(), object_id)
+        doubt = (
+            "It was cut off while it was handed over, so it may have gone out: then it arrives twice."
+            if mail.status == MailStatus.UNKNOWN
+            else f"The mail server refused it: {mail.error}"
+        )
+        return self.decide(
+            request, mail, ConfirmForm(request.POST or None),
+            lambda _: send_again(mail_id=mail.pk, actor=staff_actor(request), as_of=timezone.now()),
+            name="send_again",
+            said="The mail is queued and goes out within a minute.",
+            title=f"Send “{mail.subject}” again?",
+            explanation=f"To {self.to(mail)}. {doubt}",
+            button="Send it again",
+        )  # fmt: skip
+
+
+@admin.register(BillingException)
+class BillingExceptionAdmin(MoneyAdmin):
+    """What a person has to look at: usage that could not be billed, payments that settle nothing."""
+
+    list_display = ("occurred_at", "tenant", "code", "detail", "state", "resolved_by")
+    list_filter = (("resolved_at", admin.EmptyFieldListFilter), "code")
+    list_select_related = ("subscription__tenant", "subscription__plan_version__plan")
+    search_fields = ("code", "detail", "subscription__tenant__slug", "subscription__tenant__name")
+    ordering = (F("resolved_at").desc(nulls_first=True), "-occurred_at")
+    fields = (
+        "subscription_link", "payment", "code", "detail", "state", "occurred_at", "resolved_at", "resolved_by", "resolution",
+    )  # fmt: skip
+    readonly_fields = ("subscription_link", "state")
+    actions_detail: ClassVar = ["resolve"]
+
+    @display(description="Tenant", ordering="subscription__tenant__name")
+    def tenant(self, exception: BillingException) -> str:
+        """Whom it is about."""
+        return exception.subscription.tenant.name
+
+    @display(description="State", label={"Open": "danger", "Resolved": "success"})
+    def state(self, exception: BillingException) -> str:
+        """Whether somebody has decided."""
+        return self.state_of(exception).capitalize()
+
+    @display(description="Subscription")
+    def subscription_link(self, exception: BillingException) -> SafeString:
+        """The way to its page."""
+        url = reverse("admin:billing_subscription_change", args=[exception.subscription_id])
+        return format_html('<a href="{}">{}</a>', url, exception.subscription)
+
+    def state_of(self, obj: Any) -> str:
+        """Open or resolved."""
+        return "open" if obj.resolved_at is None else "resolved"
+
+    has_resolve_permission = holds("billing.change_billingexception")
+
+    def offered(self, obj: BillingException) -> frozenset[str]:
+        """What is resolved stays so."""
+        return frozenset({"resolve"} if obj.resolved_at is None else ())
+
+    @action(description="Resolve", permissions=["resolve"], icon="check_circle")
+    def resolve(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask what was done about it, and let the subscription be billed again."""
+        exception = found_or_404(BillingException.objects.select_related("subscription__tenant"), object_id)
+        follows = (
+            "The subscription is looked at again by the next run of invoicing."
+            if exception.payment_id is None
+            else "It is only taken off the list: what happens to the money is decided where it lies."
+        )
+        return self.decide(
+            request, exception, WhyForm(request.POST or None, help_text="What was done about it."),
+            lambda given: resolve_exception(
+                exception=exception, resolution=given["reason"], actor=staff_actor(request), as_of=timezone.now()
+            ),
+            name="resolve",
+            said=f"Resolved. {follows}",
+            title=f"Resolve {exception.code} of {exception.subscription.tenant}?",
+            explanation=f"{exception.detail} {follows}",
+            button="Resolve",
+        )  # fmt: skip

@@ -1,0 +1,242 @@
+"""Subscriptions: facts to read, and what staff do for a customer, each with its next invoice before it is done."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from accounts.admin.base import found_or_404, holds, staff_actor
+from accounts.admin.keys import ConfirmForm
+from billing.admin.base import MoneyAdmin
+from billing.admin.previews import previewed
+from billing.admin.tabs import STATUS_LABELS, ExceptionInline, InvoiceRowInline, PhaseInline
+from billing.domain.statuses import SubscriptionStatus
+from billing.models import BillingException, PlanVersion, Subscription
+from billing.selectors.plans import sold_version
+from billing.selectors.preview import preview_next_invoice
+from billing.services.subscriptions import When, cancel_subscription, change_plan, undo_pending
+
+PERIOD_FIELDS = (
+    "period_start", "period_end", "due_at", "next_boundary", "anchor_at", "started_at", "cancelled_at", "ended_at",
+)  # fmt: skip
+WHENS = [(When.PERIOD_END.value, "At the end of the period"), (When.NOW.value, "Now")]
+
+
+def versions_on_sale() -> QuerySet[PlanVersion]:
+    """The newest version of each plan that is not archived, those that are not public included: staff may give them."""
+    newer = PlanVersion.objects.filter(plan=OuterRef("plan"), number__gt=OuterRef("number"))
+    return (
+        PlanVersion.objects.filter(~Exists(newer), plan__archived_at=None).select_related("plan").order_by("plan__name")
+    )
+
+
+class SeenVersionForm(forms.Form):
+    """Which state of the subscription its author saw: one that was changed meanwhile is not changed again."""
+
+    expected_version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
+class ChangePlanForm(SeenVersionForm):
+    """To which plan, and when."""
+
+    plan_version = forms.ModelChoiceField(
+        label="Plan", queryset=PlanVersion.objects.none(), empty_label=None, widget=UnfoldAdminSelectWidget
+    )
+    when = forms.ChoiceField(
+        choices=WHENS,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Now: fees are prorated by the day on the next invoice, and the new limits hold within a second.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["plan_version"].queryset = versions_on_sale()  # type: ignore[attr-defined]
+
+
+class CancelForm(SeenVersionForm):
+    """When it ends."""
+
+    when = forms.ChoiceField(
+        choices=WHENS,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Now: usage up to this moment is invoiced, and the fee that was paid stays paid.",
+    )
+
+
+class PendingFilter(admin.SimpleListFilter):
+    """What waits for the end of the period."""
+
+    title = "pending"
+    parameter_name = "pending"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's signature
+        """A change, an end, or a person."""
+        return [("change", "Changes plan"), ("cancel", "Ends"), ("parked", "Not billed: open exception")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's signature
+        """Those rows."""
+        parked = BillingException.objects.filter(subscription=OuterRef("pk"), resolved_at=None)
+        chosen = {
+            "change": Q(pending_plan_version__isnull=False),
+            "cancel": Q(is_cancelled_at_period_end=True),
+            "parked": Q(Exists(parked)),
+        }.get(self.value() or "")
+        return queryset if chosen is None else queryset.filter(chosen)
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(MoneyAdmin):
+    """Who bought what. One is made on the tenant's page."""
+
+    list_display = ("shown_name", "plan", "state", "currency", "period_end", "due_at", "pending")
+    list_filter = (("status", ChoicesDropdownFilter), "plan_version__plan", PendingFilter, "currency")
+    list_filter_submit = True
+    list_select_related = ("tenant", "plan_version__plan", "pending_plan_version__plan")
+    search_fields = ("tenant__name", "tenant__slug", "stripe_subscription_id")
+    search_help_text = "A tenant's name or slug, or Stripe's id."
+    fieldsets = (
+        (None, {"fields": ("tenant", "plan_version", "state", "pending", "currency", "time_zone")}),
+        ("Periods", {"fields": PERIOD_FIELDS}),
+        ("Stripe", {"fields": ("stripe_subscription_id", "stripe_status", "is_cancelled_at_stripe")}),
+    )  # fmt: skip
+    readonly_fields = ("state", "pending", "stripe_subscription_id", "stripe_status", "is_cancelled_at_stripe")
+    inlines: ClassVar = [InvoiceRowInline, PhaseInline, ExceptionInline]
+    actions_detail: ClassVar = ["change_plan", "cancel", "undo", "preview"]
+
+    @display(description="Tenant", header=True, ordering="tenant__name")
+    def shown_name(self, subscription: Subscription) -> list[str]:
+        """Name above slug."""
+        return [subscription.tenant.name, subscription.tenant.slug]
+
+    @display(description="Plan", ordering="plan_version__plan__name")
+    def plan(self, subscription: Subscription) -> str:
+        """With its version."""
+        return str(subscription.plan_version)
+
+    @display(description="Status", ordering="status", label=STATUS_LABELS)
+    def state(self, subscription: Subscription) -> str:
+        """Whether it goes on, and whether it is paid."""
+        return str(subscription.get_status_display())
+
+    @display(description="Pending", empty_value="nothing")
+    def pending(self, subscription: Subscription) -> str | None:
+        """What waits for the end of the period."""
+        if subscription.is_cancelled_at_period_end:
+            return "ends"
+        pending = subscription.pending_plan_version
+        return None if pending is None else f"becomes {pending}"
+
+    # Actions
+
+    has_act_permission = holds("billing.change_subscription")
+    has_look_permission = holds("billing.view_subscription")
+
+    def offered(self, obj: Subscription) -> frozenset[str]:
+        """What has ended stays as it is."""
+        if obj.status == SubscriptionStatus.CANCELLED:
+            return frozenset()
+        waits = obj.pending_plan_version_id is not None or obj.is_cancelled_at_period_end
+        return frozenset({"change_plan", "cancel", "preview"} | ({"undo"} if waits else set()))
+
+    @action(description="Next invoice", permissions=["look"], icon="receipt_long")
+    def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The next invoice with usage as it is now; nothing is written."""
+        subscription = self._found(object_id)
+        extra: dict[str, object] = {"preview_error": "It has ended: nothing more is invoiced."}
+        if subscription.due_at is not None:
+            extra = previewed(lambda: preview_next_invoice(subscription=subscription))
+        return self.ask_first(
+            request, subscription, ConfirmForm(),
+            title=f"Next invoice of {subscription.tenant}",
+            explanation="Computed as the real one will be, from usage up to now. Nothing is written.",
+            button="", template="admin/billing/preview_only.html", extra=extra,
+        )  # fmt: skip
+
+    @action(description="Change plan", permissions=["act"], icon="swap_horiz")
+    def change_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Choose, see the next invoice, and change."""
+        subscription = self._found(object_id)
+
+        def preview(given: dict[str, Any]) -> dict[str, object]:
+            at = timezone.now() if given["when"] == When.NOW else None
+            version = sold_version(given["plan_version"].pk)
+            return previewed(lambda: preview_next_invoice(subscription=subscription, version=version, at=at))
+
+        return self.decide(
+            request, subscription, ChangePlanForm(request.POST or None, initial=self._seen(subscription)),
+            lambda given: change_plan(
+                subscription=subscription, plan_version=given["plan_version"], when=When(given["when"]),
+                expected_version=given["expected_version"], actor=staff_actor(request), as_of=timezone.now(),
+            ),
+            name="change_plan",
+            said=_said_of_change,
+            title=f"Change the plan of {subscription.tenant}",
+            explanation=f"It is on {subscription.plan_version}; the period ends at {subscription.period_end:%Y-%m-%d %H:%M} UTC. "
+            "What waits for then is replaced.",
+            button="Change the plan",
+            preview=preview,
+        )  # fmt: skip
+
+    @action(description="Cancel", permissions=["act"], icon="cancel")
+    def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Choose when, and end it."""
+        subscription = self._found(object_id)
+        return self.decide(
+            request, subscription, CancelForm(request.POST or None, initial=self._seen(subscription)),
+            lambda given: cancel_subscription(
+                subscription=subscription, when=When(given["when"]), expected_version=given["expected_version"],
+                actor=staff_actor(request), as_of=timezone.now(),
+            ),
+            name="cancel",
+            said=_said_of_end,
+            title=f"Cancel the subscription of {subscription.tenant}?",
+            explanation=f"{subscription.plan_version}, paid up to {subscription.period_end:%Y-%m-%d %H:%M} UTC. "
+            "An end of the period can be undone until then; an end now cannot.",
+            button="Cancel the subscription",
+        )  # fmt: skip
+
+    @action(description="Undo what is pending", permissions=["act"], icon="undo")
+    def undo(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, and take back what waits for the end of the period."""
+        subscription = self._found(object_id)
+        return self.decide(
+            request, subscription, SeenVersionForm(request.POST or None, initial=self._seen(subscription)),
+            lambda given: undo_pending(
+                subscription=subscription, expected_version=given["expected_version"], actor=staff_actor(request), as_of=timezone.now()
+            ),
+            name="undo",
+            said=f"The subscription of {subscription.tenant} goes on as it is.",
+            title=f"Let the subscription of {subscription.tenant} go on?",
+            explanation=f"At the end of the period it {self.pending(subscription)}. That is taken back.",
+            button="Let it go on",
+        )  # fmt: skip
+
+    def _found(self, object_id: str) -> Subscription:
+        rows = Subscription.objects.select_related("tenant", "plan_version__plan", "pending_plan_version__plan")
+        found: Subscription = found_or_404(rows, object_id)
+        return found
+
+    def _seen(self, subscription: Subscription) -> dict[str, object]:
+        return {
+            "expected_version": subscription.version,
+            "when": When.PERIOD_END.value,
+            "plan_version": subscription.plan_version_id,
+        }
+
+
+def _said_of_change(done: Subscription) -> str:
+    pending = done.pending_plan_version
+    if pending is not None:
+        return f"{done.tenant} moves to {pending} on {done.period_end:%Y-%m-%d}."
+    return f"{done.tenant} is on {done.plan_version}."
+
+
+def _said_of_end(done: Subscription) -> str:
+    ends = "has ended" if done.ended_at else f"ends on {done.period_end:%Y-%m-%d}"
+    return f"The subscription of {done.tenant} {ends}."

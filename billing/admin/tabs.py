@@ -1,0 +1,161 @@
+"""Rows of money beside what they belong to: the tabs of a subscription's and of a tenant's page."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from accounts.admin.base import ReadOnlyInline
+from billing.admin.wording import grouped, shown_amount
+from billing.models import BillingException, Invoice, Payment, Subscription, SubscriptionPhase, ThresholdAlert
+
+STATUS_LABELS = {"Trialing": "info", "Active": "success", "Past due": "danger", "Cancelled": "warning"}
+PAYMENT_LABELS = {"Succeeded": "success", "Failed": "danger", "Unmatched": "warning"}
+INVOICE_LABELS = {
+    "Draft": "info",
+    "Finalized": "primary",
+    "Paid": "success",
+    "Void": "warning",
+    "Uncollectible": "danger",
+}
+
+
+class PhaseInline(ReadOnlyInline, TabularInline):
+    """Which plan held from when on."""
+
+    model = SubscriptionPhase
+    tab = True
+    hide_title = True
+    fields = ("starts_at", "plan_version", "created_at")
+    readonly_fields = fields
+    verbose_name_plural = "phases"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the plans' names."""
+        return super().get_queryset(request).select_related("plan_version__plan")
+
+
+class InvoiceRowInline(ReadOnlyInline, TabularInline):
+    """Invoices beside what they belong to."""
+
+    model = Invoice
+    tab = True
+    hide_title = True
+    per_page = 20
+    fields = ("shown_number", "state", "total", "period_start", "period_end", "issued_on", "due_on")
+    readonly_fields = fields
+    verbose_name_plural = "invoices"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the tenant's name, which a draft is called by."""
+        return super().get_queryset(request).select_related("tenant", "subscription__plan_version__plan")
+
+    @display(description="Invoice")
+    def shown_number(self, invoice: Invoice) -> SafeString:
+        """The way to its page."""
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:billing_invoice_change", args=[invoice.pk]), invoice.number or "Draft"
+        )
+
+    @display(description="Status", label=INVOICE_LABELS)
+    def state(self, invoice: Invoice) -> str:
+        """Where it stands."""
+        return str(invoice.get_status_display())
+
+    @display(description="Total")
+    def total(self, invoice: Invoice) -> str:
+        """With its currency."""
+        return shown_amount(invoice.total_minor, invoice.currency)
+
+
+class ExceptionInline(ReadOnlyInline, TabularInline):
+    """What could not be billed."""
+
+    model = BillingException
+    tab = True
+    hide_title = True
+    fields = ("occurred_at", "code", "detail", "resolved_at", "resolved_by", "resolution")
+    readonly_fields = fields
+    show_change_link = True
+    verbose_name_plural = "exceptions"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the subscription, which the rows are named by."""
+        return super().get_queryset(request).select_related("subscription")
+
+
+class SubscriptionRowInline(ReadOnlyInline, TabularInline):
+    """A tenant's subscriptions, the latest first."""
+
+    model = Subscription
+    tab = True
+    hide_title = True
+    fields = ("plan", "state", "period_start", "period_end", "pending_plan_version", "is_cancelled_at_period_end")
+    readonly_fields = fields
+    verbose_name_plural = "subscription"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the plans' names."""
+        rows = super().get_queryset(request)
+        return rows.select_related("tenant", "plan_version__plan", "pending_plan_version__plan")
+
+    @display(description="Plan")
+    def plan(self, subscription: Subscription) -> SafeString:
+        """The way to its page."""
+        url = reverse("admin:billing_subscription_change", args=[subscription.pk])
+        return format_html('<a href="{}">{}</a>', url, subscription.plan_version)
+
+    @display(description="Status", label=STATUS_LABELS)
+    def state(self, subscription: Subscription) -> str:
+        """Whether it goes on, and whether it is paid."""
+        return str(subscription.get_status_display())
+
+
+class AlertInline(ReadOnlyInline, TabularInline):
+    """Of which shares of quotas the tenant was told."""
+
+    model = ThresholdAlert
+    tab = True
+    hide_title = True
+    per_page = 20
+    fields = ("occurred_at", "meter", "threshold", "used", "quota_period", "period_start_on")
+    readonly_fields = fields
+    verbose_name_plural = "alerts"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the meters' names."""
+        return super().get_queryset(request).select_related("meter", "tenant")
+
+    @display(description="Used")
+    def used(self, alert: ThresholdAlert) -> str:
+        """Of what."""
+        return f"{grouped(alert.quantity)} of {grouped(alert.limit)}"
+
+
+class PaymentInline(ReadOnlyInline, TabularInline):
+    """The attempts to pay an invoice."""
+
+    model = Payment
+    hide_title = True
+    fields = ("occurred_at", "provider", "reference", "state", "amount", "error")
+    readonly_fields = fields
+    verbose_name_plural = "payments"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the invoice."""
+        return super().get_queryset(request).select_related("invoice__tenant")
+
+    @display(description="Status", label=PAYMENT_LABELS)
+    def state(self, payment: Payment) -> str:
+        """How it ended."""
+        return str(payment.get_status_display())
+
+    @display(description="Amount")
+    def amount(self, payment: Payment) -> str:
+        """With its currency."""
+        return shown_amount(payment.amount_minor, payment.currency)

@@ -1,0 +1,182 @@
+"""What money adds to a tenant's page: its subscription, invoices, alerts and how it is billed."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from unfold.admin import StackedInline
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from accounts.admin.base import ReadOnlyInline, found_or_404, holds, staff_actor
+from accounts.errors import InvalidFieldsError
+from accounts.models import Tenant
+from billing.admin.previews import previewed
+from billing.admin.subscriptions import versions_on_sale
+from billing.admin.tabs import AlertInline, InvoiceRowInline, SubscriptionRowInline
+from billing.domain.plan_terms import TRIAL_DAYS_MAX
+from billing.domain.tax import TaxTreatment
+from billing.models import BillingProfile, PlanVersion
+from billing.selectors.plans import sold_version
+from billing.selectors.preview import preview_first_invoice
+from billing.selectors.subscriptions import current_subscription
+from billing.services.profiles import PAYMENT_DAYS_MAX, TERMS, update_billing_profile
+from billing.services.subscriptions import subscribe
+from metering.admin.tenants import TenantAdmin
+
+
+class SubscribeForm(forms.Form):
+    """To which plan, and how long it is tried."""
+
+    plan_version = forms.ModelChoiceField(
+        label="Plan", queryset=PlanVersion.objects.none(), widget=UnfoldAdminSelectWidget
+    )
+    trial_days = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=TRIAL_DAYS_MAX,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}),
+        help_text="Empty: as the plan says.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["plan_version"].queryset = versions_on_sale()  # type: ignore[attr-defined]
+
+
+class BillingForm(forms.Form):
+    """How a tenant is billed."""
+
+    tax_treatment = forms.ChoiceField(
+        choices=[(treatment.value, treatment.value.replace("_", " ").capitalize()) for treatment in TaxTreatment],
+        widget=UnfoldAdminSelectWidget,
+        help_text="Automatic: by the countries, and by the tax id within the EU.",
+    )
+    tax_percent = forms.DecimalField(
+        required=False,
+        min_value=0,
+        max_value=100,
+        max_digits=7,
+        decimal_places=4,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}),
+        help_text="Instead of the rate of the tenant's country.",
+    )
+    tax_exemption_reason = forms.CharField(
+        required=False,
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Printed on its invoices if it is exempt.",
+    )
+    payment_days = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=PAYMENT_DAYS_MAX,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}),
+        help_text="Instead of the usual term.",
+    )
+
+
+class ProfileInline(ReadOnlyInline, StackedInline):
+    """How the tenant is billed, to read: it is changed by an action."""
+
+    model = BillingProfile
+    tab = True
+    hide_title = True
+    fields = (
+        "tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days", "wants_usage_alerts", "stripe_customer_id", "card",
+    )  # fmt: skip
+    readonly_fields = fields
+    verbose_name_plural = "billing profile"
+
+    @display(description="Card", empty_value="none")
+    def card(self, profile: BillingProfile) -> str | None:
+        """As Stripe describes it."""
+        return profile.card_label or None
+
+
+admin.site.unregister(Tenant)
+
+
+@admin.register(Tenant)
+class PayingTenantAdmin(TenantAdmin):
+    """Customers, with what they buy."""
+
+    inlines: ClassVar = [SubscriptionRowInline, InvoiceRowInline, AlertInline, ProfileInline, *TenantAdmin.inlines]
+    actions_detail: ClassVar = [
+        "view_as_customer", "events", "subscribe", "billing_profile",
+        {"title": "More", "items": ["assign_plan", "suspend", "reactivate", "revoke_keys", "reconcile"]},
+    ]  # fmt: skip
+
+    has_bill_permission = holds("billing.change_billingprofile")
+
+    def has_subscribe_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:  # noqa: ARG002 - unfold's signature
+        """Who may sell."""
+        return bool(request.user.has_perm("billing.add_subscription"))
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """A tenant that has a subscription changes its plan on the subscription's page."""
+        actions: list[Any] = super().get_actions_detail(request, object_id)
+        tenant = self.get_object(request, object_id)
+        has_one = tenant is not None and current_subscription(tenant.pk) is not None
+        return [entry for entry in actions if not has_one or entry.method.original_function_name != "subscribe"]
+
+    @action(description="Subscribe", permissions=["subscribe"], icon="add_shopping_cart")
+    def subscribe(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Choose a plan, see the first invoice, and subscribe."""
+        tenant = found_or_404(Tenant.objects.all(), object_id)
+        form = SubscribeForm(request.POST or None)
+        is_answered = request.method == "POST" and form.is_valid()
+        if is_answered and "preview" not in request.POST:
+            given = form.cleaned_data
+            return self.attempt(
+                request,
+                lambda: subscribe(
+                    tenant=tenant, plan_version=given["plan_version"], trial_days=given["trial_days"],
+                    actor=staff_actor(request), as_of=timezone.now(),
+                ),
+                said=lambda made: f"{tenant} is on {made.plan_version}.",
+                back=self.page_of(tenant),
+            )  # fmt: skip
+        if request.method != "POST" and current_subscription(tenant.pk) is not None:
+            messages.error(request, f"{tenant} has a subscription: change its plan there.")
+            return redirect(self.page_of(tenant))
+        extra: dict[str, object] = {"is_seen": is_answered}
+        if is_answered:
+            version = sold_version(form.cleaned_data["plan_version"].pk)
+            extra |= previewed(lambda: preview_first_invoice(tenant=tenant, version=version, as_of=timezone.now()))
+        return self.ask_first(
+            request, tenant, form,
+            title=f"Subscribe {tenant}",
+            explanation=f"In {tenant.currency}, from today on in {tenant.time_zone}. The limits of the plan hold within a second, "
+            "and the first fee is invoiced by the next run, or after the trial.",
+            button="Subscribe",
+            template="admin/billing/ask_with_preview.html",
+            extra=extra,
+        )  # fmt: skip
+
+    @action(description="Billing profile", permissions=["bill"], icon="percent")
+    def billing_profile(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Tax and terms, through the service."""
+        tenant = found_or_404(Tenant.objects.all(), object_id)
+        profile = BillingProfile.objects.filter(tenant=tenant).first() or BillingProfile(tenant=tenant)
+        form = BillingForm(request.POST or None, initial={name: getattr(profile, name) for name in TERMS})
+        if request.method == "POST" and form.is_valid():
+            try:
+                update_billing_profile(
+                    tenant=tenant, changes=form.cleaned_data, actor=staff_actor(request), as_of=timezone.now()
+                )
+            except InvalidFieldsError as error:
+                for refused in error.field_errors:
+                    form.add_error(refused.pointer.strip("/"), refused.detail)
+            else:
+                messages.success(request, f"{tenant} is billed as you said; its drafts follow.")
+                return redirect(self.page_of(tenant))
+        return self.ask_first(
+            request, tenant, form,
+            title=f"How {tenant} is billed",
+            explanation="Drafts and later invoices follow; what is finalized keeps its tax and its term. The address is the tenant's own.",
+            button="Save",
+        )  # fmt: skip

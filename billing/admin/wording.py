@@ -1,0 +1,94 @@
+"""How the staff admin writes amounts, price terms and how a charge came about."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, cast
+
+from accounts.domain.plain import plain_decimal
+from billing.domain.money import to_major
+from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
+from billing.domain.rating import Charge
+
+THIN_SPACE = "\u202f"
+NO_BREAK = "\N{NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+
+
+def grouped(number: Decimal | str | int) -> str:
+    """A number with a thin space between thousands and no digit that says nothing."""
+    text = plain_decimal(Decimal(number))
+    whole, point, rest = text.removeprefix("-").partition(".")
+    return (MINUS if text.startswith("-") else "") + f"{int(whole):,}".replace(",", THIN_SPACE) + point + rest
+
+
+def shown_amount(amount_minor: int, currency: str) -> str:
+    """An amount with its currency's digits, as in 1 234.50 EUR."""
+    text = f"{to_major(abs(amount_minor), currency):,f}".replace(",", THIN_SPACE)
+    return f"{MINUS if amount_minor < 0 else ''}{text}{NO_BREAK}{currency}"
+
+
+def shown_terms(terms: PriceTerms, unit: str = "") -> list[str]:
+    """Price terms in sentences, one for each tier."""
+    one = unit or "unit"
+    match terms:
+        case Flat(amount):
+            return [f"{grouped(amount)} a period"]
+        case PerUnit(unit_amount):
+            return [f"{grouped(unit_amount)} per {one}"]
+        case Package(size, amount):
+            return [f"{grouped(amount)} per {grouped(size)} {unit or 'units'}, each begun one whole"]
+        case Graduated(tiers):
+            return [_shown_tier(start, tier, "each") for start, tier in _with_starts(tiers)]
+        case Volume(tiers):
+            return [_shown_tier(start, tier, "each, for all") for start, tier in _with_starts(tiers)]
+
+
+def _with_starts(tiers: Sequence[Tier]) -> list[tuple[Decimal, Tier]]:
+    starts = [Decimal(0), *(tier.up_to for tier in tiers if tier.up_to is not None)]
+    return list(zip(starts, tiers, strict=True))
+
+
+def _shown_tier(start: Decimal, tier: Tier, how: str) -> str:
+    span = f"above {grouped(start)}" if tier.up_to is None else f"{grouped(start)} to {grouped(tier.up_to)}"
+    once = f", and {grouped(tier.flat_amount)} once" if tier.flat_amount else ""
+    return f"{span}: {grouped(tier.unit_amount)} {how}{once}"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStep:
+    """A step of a charge, in words."""
+
+    what: str
+    amount: str
+
+
+def shown_steps(explanation: Mapping[str, Any]) -> list[ShownStep]:
+    """A line's stored explanation as steps to read; empty where a line has none."""
+    if explanation.get("model") == "adjustment":
+        before, now = explanation.get("invoiced", {}), explanation.get("now", {})
+        steps = [
+            ShownStep(f"invoiced before on {explanation.get('invoice')}: {grouped(before.get('quantity', 0))}", "")
+        ]
+        return [*steps, *shown_steps(now)]
+    if explanation.get("model") == "proration":
+        text = f"{grouped(explanation['fee'])} for {explanation['days']} of {explanation['days_in_period']} days"
+        return [ShownStep(text, "")]
+    return [_shown_step(step) for step in cast("list[dict[str, Any]]", explanation.get("steps", []))]
+
+
+def shown_charge(charge: Charge) -> list[ShownStep]:
+    """How a charge came about."""
+    return shown_steps(charge.explanation())
+
+
+def _shown_step(step: Mapping[str, Any]) -> ShownStep:
+    tier = step.get("tier")
+    span = ""
+    if tier:
+        span = f"above {grouped(tier['above'])}" + (f" up to {grouped(tier['up_to'])}" if tier["up_to"] else "") + ": "
+    if not Decimal(step["quantity"]):
+        return ShownStep(f"{span}once a period", grouped(step["amount"]))
+    flat = f" + {grouped(step['flat_amount'])}" if Decimal(step.get("flat_amount", "0")) else ""
+    text = f"{span}{grouped(step['quantity'])} \N{MULTIPLICATION SIGN} {grouped(step['unit_amount'])}{flat}"
+    return ShownStep(text, grouped(step["amount"]))
