@@ -69,7 +69,6 @@ NAVIGATION: list[dict[str, Any]] = [
             _item("Meters", "straighten", "metering_meter"),
             _item("Event types", "category", "metering_eventtype"),
             _item("Refused events", "rule", "metering_ingestverdict"),
-            _item("Threshold alerts", "notifications_active", "billing_thresholdalert"),
         ],
     },
     {

@@ -21,7 +21,7 @@ from metering.selectors.operations import QuotaUse, quota_uses
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.alerts import MemberMailsForm, OrganisationAlertsForm
 
-ROWS_ON_A_PAGE: Final = 50
+ROWS_ON_A_PAGE: Final = 20
 ORGANISATION, MINE = "organisation", "mine"
 _WHOLE: Final = Decimal(100)
 _PLACES: Final = Decimal("0.1")

@@ -110,5 +110,5 @@ def test_alerts_are_paged_in_a_fixed_number_of_queries(
         monitor_thresholds(as_of=NOW + timedelta(days=day))
 
     assert query_count(alice, PAGE) == for_one
-    assert len(alice.get(PAGE).context["rows"]) == 50
-    assert len(alice.get(f"{PAGE}?page=2").context["rows"]) == 11
+    assert len(alice.get(PAGE).context["rows"]) == 20
+    assert len(alice.get(f"{PAGE}?page=4").context["rows"]) == 1
