@@ -1,0 +1,278 @@
+"""An invoice or a credit note as a PDF that a finance department accepts, from its stored content alone.
+
+The same content gives the same bytes: no clock, no font of the machine, no order that changes.
+"""
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Final
+
+from reportlab.pdfgen.canvas import Canvas
+
+from billing.services.rendering import wording
+from billing.services.rendering.fonts import Style, base_font, draw, width_of, wrapped
+from billing.services.rendering.layout import (
+    BOTTOM,
+    LEFT,
+    PAGE_HEIGHT,
+    PAGE_WIDTH,
+    RIGHT,
+    TOP,
+    Align,
+    Beside,
+    Block,
+    Cell,
+    Row,
+    draw_rows,
+    draw_rule,
+    height_of,
+    paginate,
+)
+from billing.services.rendering.wording import Content
+
+PRODUCER: Final = "Countinghouse"
+_GREY: Final = "#55534d"
+_LINK: Final = "#1d4d3a"
+_TITLE: Final = Style(22, is_bold=True)
+_NAME: Final = Style(10.5, is_bold=True)
+_BODY: Final = Style(9)
+_STRONG: Final = Style(9, is_bold=True)
+_LABEL: Final = Style(7.5, colour=_GREY)
+_SMALL: Final = Style(7.5, colour=_GREY)
+_HEAD: Final = Style(7.5, is_bold=True, colour=_GREY)
+_DUE: Final = Style(11, is_bold=True)
+_FOOT: Final = Style(6.8, colour=_GREY)
+
+_HALF: Final = 250.0
+_FACTS_LEFT: Final = 340.0
+_FACTS_VALUES: Final = 424.0
+_TOTALS_LEFT: Final = 300.0
+_AMOUNT_WIDTH: Final = 84.0
+_COLUMNS: Final = {"description": (78.0, 196.0), "quantity": (280.0, 112.0), "price": (398.0, 66.0)}
+
+
+def render_document(content: Content) -> bytes:
+    """Return the PDF of an `InvoiceDocument.content` or a `CreditNote.content`."""
+    buffer = BytesIO()
+    canvas = Canvas(
+        buffer,
+        pagesize=(PAGE_WIDTH, PAGE_HEIGHT),
+        invariant=1,
+        initialFontName=base_font(),
+        lang="en",
+        pageCompression=1,
+    )
+    canvas.setTitle(f"{_title(content)} {content['number']}")
+    canvas.setAuthor(content["issuer"]["legal_name"])
+    canvas.setSubject(wording.days(content["period"]))
+    canvas.setCreator(PRODUCER)
+    canvas.setProducer(PRODUCER)
+    _draw_pages(canvas, content)
+    canvas.save()
+    return buffer.getvalue()
+
+
+def _draw_pages(canvas: Canvas, content: Content) -> None:
+    opening, running, head = _opening(content), _running(content), _table_head(content)
+    first = TOP - BOTTOM - height_of(opening) - head.height
+    following = TOP - BOTTOM - running.height - head.height
+    groups = [_line_rows(line, content) for line in content["lines"]]
+    pages = paginate(groups, _totals(content), first=first, following=following)
+    rows_of_pages: list[list[Block]] = [
+        [*(opening if not number else [running]), head, *rows] for number, rows in enumerate(pages)
+    ]
+    for closing in _closing(content):
+        if height_of(rows_of_pages[-1]) + height_of(closing) > TOP - BOTTOM:
+            rows_of_pages.append([running])
+        rows_of_pages[-1] += closing
+    for number, rows in enumerate(rows_of_pages, start=1):
+        draw_rows(canvas, rows, TOP)
+        _draw_foot(canvas, content, f"{content['number']} · Page {number} of {len(rows_of_pages)}")
+        canvas.showPage()
+
+
+def _title(content: Content) -> str:
+    return "Credit note" if _is_credit(content) else "Invoice"
+
+
+def _is_credit(content: Content) -> bool:
+    return bool(content["kind"] == "credit_note")
+
+
+def _opening(content: Content) -> list[Block]:
+    """Who bills whom, and the facts: the head of the first page."""
+    issuer, customer = wording.address(content["issuer"]), wording.address(content["customer"])
+    title = Cell(_FACTS_LEFT, RIGHT - _FACTS_LEFT, [(_title(content), _TITLE)])
+    label = "Credited to" if _is_credit(content) else "Billed to"
+    facts = [
+        Row([Cell(_FACTS_LEFT, 92, [(name, _LABEL)]), Cell(_FACTS_VALUES, RIGHT - _FACTS_VALUES, [(value, _BODY)])])
+        for name, value in _facts(content)
+    ]
+    return [
+        Row([Cell(LEFT, _HALF, _party(issuer)), title], space_below=26),
+        Beside([[Row([Cell(LEFT, _HALF, [(label, _LABEL), *_party(customer)])])], facts], space_below=22),
+    ]
+
+
+def _party(lines: Sequence[str]) -> list[tuple[str, Style]]:
+    return [(line, _BODY if position else _NAME) for position, line in enumerate(lines)]
+
+
+def _facts(content: Content) -> list[tuple[str, str]]:
+    if _is_credit(content):
+        return [
+            ("Credit note number", content["number"]),
+            ("Issue date", wording.day(content["issued_on"])),
+            ("Credits invoice", content["invoice_number"]),
+            ("Invoice issued", wording.day(content["invoice_issued_on"])),
+            ("Service period", wording.days(content["period"])),
+            ("Reason", content["reason"]),
+        ]
+    return [
+        ("Invoice number", content["number"]),
+        ("Issue date", wording.day(content["issued_on"])),
+        ("Due date", wording.day(content["due_on"])),
+        ("Service period", wording.days(content["period"])),
+        ("Time zone", content["time_zone"]),
+    ]
+
+
+def _running(content: Content) -> Row:
+    """The head of the pages that follow."""
+    text = f"{_title(content)} {content['number']} · {content['issuer']['legal_name']}"
+    return Row([Cell(LEFT, RIGHT - LEFT, [(text, _SMALL)])], space_below=12)
+
+
+def _table_head(content: Content) -> Row:
+    names = ("Description", "Quantity", "Unit price", f"Amount ({content['currency']})")
+    return _table_row(("#", _HEAD), *((name, _HEAD) for name in names), space_below=4)
+
+
+def _table_row(
+    position: tuple[str, Style],
+    description: tuple[str, Style],
+    quantity: tuple[str, Style],
+    price: tuple[str, Style],
+    amount: tuple[str, Style],
+    *,
+    under: tuple[str, Style] | None = None,
+    space_above: float = 0,
+    space_below: float = 0,
+    has_rule: bool = False,
+) -> Row:
+    descriptions = [description] if under is None else [description, under]
+    cells = [
+        Cell(LEFT, 20, [position]),
+        Cell(*_COLUMNS["description"], descriptions),
+        Cell(*_COLUMNS["quantity"], [quantity], Align.RIGHT),
+        Cell(*_COLUMNS["price"], [price], Align.RIGHT),
+        Cell(RIGHT - _AMOUNT_WIDTH + 9, _AMOUNT_WIDTH - 9, [amount], Align.RIGHT),
+    ]
+    return Row(cells, space_above=space_above, space_below=space_below, has_rule=has_rule)
+
+
+def _line_rows(line: Content, content: Content) -> list[Row]:
+    """A line with its period, and under it how its amount came about."""
+    currency = content["currency"]
+    rows = [
+        _table_row(
+            (str(line["position"]), _SMALL),
+            (line["description"], _BODY),
+            (wording.quantity(line), _BODY),
+            (wording.unit_price(line), _BODY),
+            (wording.amount(line["amount_minor"], currency), _BODY),
+            under=(wording.days(line["period"]), _SMALL),
+            space_above=5,
+            has_rule=True,
+        )
+    ]
+    rows += [
+        _table_row(
+            ("", _SMALL),
+            (step.label, _SMALL),
+            (step.quantity, _SMALL),
+            (step.unit_price, _SMALL),
+            (step.amount, _SMALL),
+        )
+        for step in wording.steps_of(line, currency)
+    ]
+    rows.append(Row([], space_below=5))
+    return rows
+
+
+def _totals(content: Content) -> list[Row]:
+    """Subtotal, tax by rate, and what is to be paid."""
+    currency = content["currency"]
+    rows = [_total_row("Subtotal", content["subtotal_minor"], content, _BODY, space_above=7, has_rule=True)]
+    for tax in content["taxes"]:
+        rows.append(_total_row(wording.tax_label(tax, currency), tax["amount_minor"], content, _BODY))
+        if tax["note"]:
+            rows.append(Row([Cell(_TOTALS_LEFT, RIGHT - _TOTALS_LEFT, [(tax["note"], _SMALL)])], space_below=4))
+    if _is_credit(content):
+        rows.append(_total_row("Total credited", content["total_minor"], content, _DUE, space_above=7, has_rule=True))
+        return rows
+    rows.append(_total_row("Total", content["total_minor"], content, _STRONG, space_above=5, has_rule=True))
+    rows.append(_total_row("Amount due", content["total_minor"], content, _DUE, space_above=3))
+    return rows
+
+
+def _total_row(
+    label: str, amount_minor: int, content: Content, style: Style, *, space_above: float = 1, has_rule: bool = False
+) -> Row:
+    amount = f"{wording.amount(amount_minor, content['currency'])} {content['currency']}"
+    split = RIGHT - 110
+    cells = [
+        Cell(_TOTALS_LEFT, split - _TOTALS_LEFT - 6, [(label, style)]),
+        Cell(split, RIGHT - split, [(amount, style)], Align.RIGHT),
+    ]
+    return Row(cells, space_above=space_above, space_below=2, has_rule=has_rule)
+
+
+def _closing(content: Content) -> list[list[Row]]:
+    """Below the totals: terms, where to pay, and the issuer's own words. Each part stays together."""
+    width = RIGHT - LEFT
+    parts: list[list[Row]] = []
+    if _is_credit(content):
+        words = f"This credit note takes back invoice {content['invoice_number']} in full."
+        parts.append([_paragraph(words, _BODY, space_above=22)])
+    elif content["total_minor"]:
+        parts.append(_terms(content))
+    else:
+        parts.append([_paragraph("Nothing is to be paid.", _BODY, space_above=22)])
+    if not _is_credit(content) and content["total_minor"] and content["issuer"]["bank_account"]:
+        account = [(line, _BODY) for line in content["issuer"]["bank_account"].splitlines() if line.strip()]
+        parts.append([Row([Cell(LEFT, width, [("By transfer to", _STRONG), *account])], space_above=8)])
+    footer = [(line, _SMALL) for line in content["issuer"]["footer"].splitlines() if line.strip()]
+    if footer:
+        parts.append([Row([Cell(LEFT, width, footer)], space_above=12)])
+    return parts
+
+
+def _terms(content: Content) -> list[Row]:
+    count = content["payment_days"]
+    due = wording.day(content["due_on"])
+    within = "on receipt" if not count else f"within {count} {'day' if count == 1 else 'days'}, by {due}"
+    rows = [
+        _paragraph("Payment", _STRONG, space_above=22),
+        _paragraph(f"Payable {within}. Please name {content['number']}.", _BODY),
+    ]
+    url = content["payment_url"]
+    if url.startswith(("https://", "http://")):
+        label = Cell(LEFT, 60, [("Pay online:", _BODY)])
+        rows.append(Row([label, Cell(LEFT + 60, RIGHT - LEFT - 60, [(url, Style(9, colour=_LINK))], link=url)]))
+    return rows
+
+
+def _paragraph(text: str, style: Style, *, space_above: float = 0) -> Row:
+    return Row([Cell(LEFT, RIGHT - LEFT, [(text, style)])], space_above=space_above)
+
+
+def _draw_foot(canvas: Canvas, content: Content, page: str) -> None:
+    """Who issued it, and which page this is, on every page."""
+    draw_rule(canvas, LEFT, BOTTOM - 14)
+    y = BOTTOM - 25
+    page_width = width_of(page, _FOOT)
+    draw(canvas, RIGHT - page_width, y, page, _FOOT)
+    for line in wrapped(" · ".join(wording.contact(content["issuer"])), _FOOT, RIGHT - LEFT - page_width - 24)[:3]:
+        draw(canvas, LEFT, y, line, _FOOT)
+        y -= 9

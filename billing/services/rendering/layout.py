@@ -1,0 +1,150 @@
+"""Where things go on paper: cells in rows, rows in groups, groups on pages. Points, with y from the bottom as in PDF."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final
+
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
+
+from billing.services.rendering.fonts import Style, draw, width_of, wrapped
+
+PAGE_WIDTH, PAGE_HEIGHT = A4
+LEFT: Final = 56.0
+RIGHT: Final = PAGE_WIDTH - 56.0
+TOP: Final = PAGE_HEIGHT - 56.0
+BOTTOM: Final = 76.0
+LINE_COLOUR: Final = "#c9c6bd"
+_LEADING: Final = 1.36
+_ASCENT: Final = 1.02
+
+
+class Align(Enum):
+    """At which end of its cell a text stands."""
+
+    LEFT = auto()
+    RIGHT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Texts in a column, one under the other; each is cut to the column's width. `link` makes all of it a link."""
+
+    x: float
+    width: float
+    texts: Sequence[tuple[str, Style]]
+    align: Align = Align.LEFT
+    link: str = ""
+
+    def lines(self) -> list[tuple[str, Style]]:
+        """Cut to the column's width."""
+        return [(line, style) for text, style in self.texts for line in wrapped(text, style, self.width)]
+
+
+@dataclass(slots=True)
+class Row:
+    """Cells side by side. A row is never cut."""
+
+    cells: Sequence[Cell]
+    space_above: float = 0.0
+    space_below: float = 0.0
+    has_rule: bool = False
+    lines: list[list[tuple[str, Style]]] = field(init=False)
+    height: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Cut the texts once: the height follows."""
+        self.lines = [cell.lines() for cell in self.cells]
+        tallest = max((sum(style.size * _LEADING for _, style in lines) for lines in self.lines), default=0.0)
+        self.height = self.space_above + tallest + self.space_below
+
+    def draw(self, canvas: Canvas, top: float) -> None:
+        """Put it on the page, its upper edge at `top`."""
+        if self.has_rule:
+            draw_rule(canvas, self.cells[0].x, top)
+        for cell, lines in zip(self.cells, self.lines, strict=True):
+            y = top - self.space_above
+            for text, style in lines:
+                base_line = y - style.size * _ASCENT
+                width = width_of(text, style)
+                x = cell.x if cell.align is Align.LEFT else cell.x + cell.width - width
+                draw(canvas, x, base_line, text, style)
+                if cell.link:
+                    box = (x, base_line - 2, x + width, base_line + style.size)
+                    canvas.linkURL(cell.link, box, relative=0, thickness=0)
+                y -= style.size * _LEADING
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Columns of rows side by side, from the same upper edge; as high as the highest."""
+
+    columns: Sequence[Sequence[Row]]
+    space_below: float = 0.0
+
+    @property
+    def height(self) -> float:
+        """As high as the highest column."""
+        return max(height_of(column) for column in self.columns) + self.space_below
+
+    def draw(self, canvas: Canvas, top: float) -> None:
+        """Put them on the page, their upper edge at `top`."""
+        for column in self.columns:
+            draw_rows(canvas, column, top)
+
+
+Block = Row | Beside
+
+
+def draw_rule(canvas: Canvas, x: float, y: float) -> None:
+    """A thin line from `x` to the right margin."""
+    canvas.setStrokeColor(LINE_COLOUR)
+    canvas.setLineWidth(0.5)
+    canvas.line(x, y, RIGHT, y)
+
+
+def height_of(rows: Sequence[Block]) -> float:
+    """How high rows are, one under the other."""
+    return sum(row.height for row in rows)
+
+
+def draw_rows(canvas: Canvas, rows: Sequence[Block], top: float) -> float:
+    """Put rows one under the other; answers where the last one ends."""
+    for row in rows:
+        row.draw(canvas, top)
+        top -= row.height
+    return top
+
+
+def paginate(
+    groups: Sequence[Sequence[Row]], tail: Sequence[Row], *, first: float, following: float
+) -> list[list[Row]]:
+    """Share groups of rows among pages with `first` and then `following` points of room; the last page ends with `tail`.
+
+    A group stays together where a page can hold it. The tail never stands without the group before it.
+    """
+    pages: list[list[list[Row]]] = [[]]
+    room = first
+    for group in groups:
+        if height_of(group) > room and pages[-1] and height_of(group) <= following:
+            pages.append([])
+            room = following
+        pages[-1].append([])
+        for row in group:
+            if row.height > room and any(pages[-1]):
+                pages.append([[]])
+                room = following
+            pages[-1][-1].append(row)
+            room -= row.height
+    if height_of(tail) > room and any(pages[-1]):
+        pages.append([_last_rows(pages[-1])])
+    pages[-1].append(list(tail))
+    return [[row for group in page for row in group] for page in pages]
+
+
+def _last_rows(page: list[list[Row]]) -> list[Row]:
+    """Take from a page what goes over to the next one with the tail: its last group, or of its only group the last row."""
+    if len(page) > 1:
+        return page.pop()
+    return [page[0].pop()] if len(page[0]) > 1 else []

@@ -1,0 +1,109 @@
+"""Any script in a name: each character in a font that has it, in the order in which it is read."""
+
+import pytest
+from reportlab.pdfgen.canvas import Canvas
+
+from billing.services.rendering.fonts import (
+    CHINESE,
+    FONTS_DIRECTORY,
+    KOREAN,
+    REGULAR,
+    SYMBOLS,
+    UNKNOWN,
+    Style,
+    _font_for,
+    _runs,
+    base_font,
+    clean,
+    draw,
+    width_of,
+    wrapped,
+)
+from tests.billing.services.rendering.reading import fonts, pictures, texts
+
+STYLE = Style(12)
+NAMES = {
+    REGULAR: "Žižkov Ђорђе Ελλάς Nguyễn €",
+    CHINESE: "株式会社日本電機中国",
+    KOREAN: "한국전력공사",
+    SYMBOLS: "✓→",
+    "NotoSansArabic-Regular": "شركة",
+    "NotoSansHebrew-Regular": "חברה",
+    "NotoSansDevanagari-Regular": "कंपनी",
+    "NotoSansBengali-Regular": "কোম্পানি",
+    "NotoSansGurmukhi-Regular": "ਕੰਪਨੀ",
+    "NotoSansGujarati-Regular": "કંપની",
+    "NotoSansOriya-Regular": "କମ୍ପାନୀ",
+    "NotoSansTamil-Regular": "நிறுவனம்",
+    "NotoSansTelugu-Regular": "కంపెనీ",
+    "NotoSansKannada-Regular": "ಕಂಪನಿ",
+    "NotoSansMalayalam-Regular": "കമ്പനി",
+    "NotoSansSinhala-Regular": "සමාගම",
+    "NotoSansThai-Regular": "บริษัท",
+    "NotoSansLao-Regular": "ບໍລິສັດ",
+    "NotoSansMyanmar-Regular": "ကုမ္ပဏီ",
+    "NotoSansGeorgian-Regular": "კომპანია",
+    "NotoSansArmenian-Regular": "ընկերություն",
+    "NotoSansEthiopic-Regular": "ኩባንያ",
+    "NotoSansKhmer-Regular": "ក្រុមហ៊ុន",
+}
+
+
+def drawn(text: str) -> bytes:
+    canvas = Canvas("none.pdf", invariant=1, initialFontName=base_font())
+    draw(canvas, 20, 700, clean(text), STYLE)
+    data: bytes = canvas.getpdfdata()
+    return data
+
+
+@pytest.mark.parametrize(("font", "name"), NAMES.items())
+def test_every_script_is_written_in_a_font_that_has_it(font: str, name: str) -> None:
+    runs = [run for run in _runs(name, STYLE) if run.text.strip()]
+    assert {run.font for run in runs} == {font}
+    assert all(_font_for(character, REGULAR)[1] == character for character in name)
+    assert width_of(name, STYLE) > 10
+    pdf = drawn(name)
+    assert all(fonts(pdf).values())
+    [picture] = pictures(pdf)
+    assert min(picture.tobytes()) < 128
+
+
+def test_each_font_that_is_kept_is_used() -> None:
+    assert {path.stem for path in FONTS_DIRECTORY.glob("*.ttf")} == {*NAMES, "NotoSans-Bold"}
+
+
+def test_arabic_letters_join_and_hindi_vowels_move() -> None:
+    apart = sum(width_of(letter, STYLE) for letter in "شركة")
+    assert width_of("شركة", STYLE) < apart
+    assert width_of("कि", STYLE) != width_of("क", STYLE)
+
+
+def test_what_no_font_has_is_shown_as_unknown_and_what_nobody_sees_is_left_out() -> None:
+    assert _font_for("\U0001f680", REGULAR) == (REGULAR, UNKNOWN)
+    assert _font_for("\u2060", REGULAR)[1] in {"", "\u2060"}
+    assert width_of("\U000e0041", STYLE) == 0
+
+
+def test_text_of_ordinary_scripts_can_be_copied() -> None:
+    for text in ("Jäger & Söhne", "株式会社日本", "Ђорђе", "한국전력공사"):
+        assert text in texts(drawn(text))[0]
+
+
+def test_brackets_in_hebrew_open_where_it_begins() -> None:
+    assert [run.text for run in _runs("(א)", STYLE)] == ["(", "א", ")"]
+    assert [run.text for run in _runs("א(ב)", STYLE)] == ["(", "ב", ")", "א"]
+
+
+def test_a_text_is_composed_and_in_one_line() -> None:
+    assert clean("Ja\u0308ger\n &\tSo\u0308hne\x00") == "Jäger & Söhne"
+
+
+def test_lines_are_cut_at_spaces_between_ideographs_and_else_anywhere() -> None:
+    assert wrapped("one two three", STYLE, width_of("one two", STYLE)) == ["one two", "three"]
+    assert "".join(wrapped("株式会社日本電機", STYLE, 40)) == "株式会社日本電機"
+    assert all(width_of(line, STYLE) <= 40 for line in wrapped("株式会社日本電機", STYLE, 40))
+    pieces = wrapped("x" * 100 + " y", STYLE, 60)
+    assert "".join(pieces) == "x" * 100 + " y"
+    assert all(width_of(line, STYLE) <= 60 for line in pieces)
+    assert wrapped("", STYLE, 60) == []
+    assert wrapped("a", STYLE, 0.1) == ["a"]
