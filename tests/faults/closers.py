@@ -1,0 +1,175 @@
+"""Real processes that close a month, on a database of the test's choosing, one of which may stop at a step and wait to be killed.
+
+The step is built into the doomed process alone, around the application's own functions; nothing in the application
+knows of it. A closer does what the schedules do: it drafts and finalizes.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from django.db import connection
+
+from billing.models import Invoice
+from billing.selectors.due import Due
+from billing.services.invoicing import drafting, finalizing, running
+from billing.services.verification import Chosen, run_verification
+from tests.billing.world import make_plan, subscribe_tenant, use
+from tests.faults.processes import FORK_SERVER, connect_to
+
+GATE: Final = 7310468299
+BATCH: Final = 2
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A function of the application's, and on which side of it the doomed process stops."""
+
+    module: Any
+    name: str
+    is_before: bool = False
+
+
+# Each is looked up where its caller finds it. Those of drafting and finalizing are called within the batch's transaction.
+STEPS: Final = {
+    "with half of a draft stored": Step(drafting, "store_lines"),
+    "before drafting's commit": Step(drafting, "_advance"),
+    "after drafting's commit": Step(running, "draft_batch"),
+    "with the drafts of a batch locked": Step(finalizing, "compute_invoices"),
+    "after numbering": Step(finalizing, "take_numbers"),
+    "before finalizing's commit": Step(finalizing, "add_to_outbox"),
+    "after finalizing's commit": Step(running, "finalize_batch"),
+}
+
+
+@dataclass(frozen=True)
+class Close:
+    """What the closers close: the first two invoices of each of these tenants."""
+
+    database_url: str
+    tenant_ids: tuple[UUID, ...]
+    directory: Path
+    year: int = 2026  # whose series of numbers the test has to itself
+    numbering: str = ""
+
+    @property
+    def closed_at(self) -> datetime:
+        """The end of March with its grace."""
+        return datetime(self.year, 4, 1, 2, tzinfo=UTC)
+
+    @property
+    def reached(self) -> Path:
+        """Is there once the doomed process stands at its step."""
+        return self.directory / "reached"
+
+
+def prepare(database_url: str, prefix: str, count: int, year: int, report: Path) -> None:
+    """Subscribe so many tenants in March, each with usage of its own; their ids are written to `report`."""
+    connect_to(database_url)
+    plan, march = make_plan(), datetime(year, 3, 1, tzinfo=UTC)
+    ids = []
+    for number in range(count):
+        tenant = subscribe_tenant(f"{prefix}-{number}", plan=plan, as_of=march).tenant
+        use(tenant, 1000 * (number + 1), at=march + timedelta(days=3), count=2)
+        ids.append(str(tenant.pk))
+    report.write_text("\n".join(ids))
+
+
+def close(work: Close, doomed_at: str = "") -> None:
+    """The body of a closer: twice what the schedules do. With `doomed_at` it stops there until it is killed."""
+    connect_to(work.database_url)
+    make_batches_small()
+    if work.numbering:
+        finalizing.take_numbers = partial(CONTROLS[work.numbering], work)
+    if doomed_at:
+        stop_at(STEPS[doomed_at], work.reached)
+    wait_at_the_gate()
+    for _ in range(2):
+        running.run_invoicing(as_of=work.closed_at, due=Due(tenant_ids=work.tenant_ids))
+
+
+def close_again(work: Close, report: Path) -> None:
+    """As the schedule would, ten minutes later; then verify the invoices, and write down what does not agree."""
+    close(work)
+    found = run_verification(started_by="test", as_of=work.closed_at, chosen=Chosen(tenant_ids=work.tenant_ids))
+    report.write_text("\n".join(str(difference) for difference in found.differences))
+
+
+def make_batches_small() -> None:
+    """Let the closers meet: a batch of three leaves work for the others."""
+    draft, finalize = running.draft_batch, running.finalize_batch
+    running.draft_batch = lambda **named: draft(size=BATCH, **named)
+    running.finalize_batch = lambda **named: finalize(size=BATCH, **named)
+
+
+def stop_at(step: Step, reached: Path) -> None:
+    """Stop at the step's first call that has something to do, and wait for the end."""
+    original: Function = getattr(step.module, step.name)
+
+    def wait_for_the_end() -> None:
+        reached.touch()
+        time.sleep(600)
+        raise AssertionError("nobody came to kill this process")
+
+    def stopped(*arguments: object, **named: object) -> object:
+        if step.is_before:
+            wait_for_the_end()
+        result = original(*arguments, **named)
+        if not getattr(result, "is_empty", False):
+            wait_for_the_end()
+        return result
+
+    setattr(step.module, step.name, stopped)
+
+
+def given_without_lock(_: Close, *, prefix: str, issued_on: date, count: int) -> list[str]:
+    """A control: the next numbers after the last one that is seen."""
+    code = f"{prefix}-{issued_on.year}"
+    last = Invoice.objects.filter(number__startswith=code).order_by("-number").values_list("number", flat=True).first()
+    first = 1 + int((last or "0").rsplit("-", 1)[-1])
+    time.sleep(0.05)  # as long as a busy machine may take between two statements
+    return [f"{code}-{number:06}" for number in range(first, first + count)]
+
+
+def given_for_good(work: Close, *, prefix: str, issued_on: date, count: int) -> list[str]:
+    """A control: numbers from a counter that commits by itself, as a sequence does."""
+    code = f"{prefix}-{issued_on.year}"
+    with psycopg.connect(work.database_url) as other:
+        other.execute("INSERT INTO billing_numberseries VALUES (%s, 0) ON CONFLICT DO NOTHING", [code])
+        update = "UPDATE billing_numberseries SET last_number = last_number + %s WHERE code = %s RETURNING last_number"
+        row = other.execute(update, [count, code]).fetchone()
+    assert row is not None
+    return [f"{code}-{number:06}" for number in range(row[0] - count + 1, row[0] + 1)]
+
+
+CONTROLS: Final[dict[str, Function]] = {"without a lock": given_without_lock, "for good": given_for_good}
+
+
+def wait_at_the_gate() -> None:
+    """All begin when the test opens the gate, which is a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock_shared(%s), pg_advisory_unlock_shared(%s)", [GATE, GATE])
+
+
+@contextmanager
+def closers(work: Close, count: int, *, doomed_at: str = "") -> Iterator[list[BaseProcess]]:
+    """Start so many, the first of them doomed; whatever happens, none outlives the block."""
+    fates = [doomed_at] + [""] * (count - 1)
+    processes: list[BaseProcess] = [FORK_SERVER.Process(target=close, args=(work, fate)) for fate in fates]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            if process.pid is not None:
+                process.kill()
+                process.join()
