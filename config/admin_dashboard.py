@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Tenant
+from config.admin_money import money_concerns, money_of
 from config.queue import queue_state
 from config.schedules import job_states
 from metering.domain.periods import start_of_hour
@@ -62,6 +63,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if not request.user.has_perm("accounts.view_tenant"):
         return context | {"may_see_figures": False}
     as_of = timezone.now()
+    money = money_of(request, as_of=as_of, options=CHART_OPTIONS)
     hour = start_of_hour(as_of)
     counts = events_by_hour(start=hour - 2 * _DAY + _HOUR, end=hour + _HOUR)
     today = [hour - (HOURS - 1 - n) * _HOUR for n in range(HOURS)]
@@ -77,7 +79,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "refusals": refusals_since(as_of - _DAY),
         "queue": queue_state(as_of),
         "fullest": _fullest(as_of),
-        "concerns": _concerns(as_of),
+        "money": money,
+        "concerns": [*_money_concerns(money), *_concerns(as_of)],
         "jobs": job_states(as_of=as_of),
     }
 
@@ -145,6 +148,11 @@ def _fullest(as_of: datetime) -> list[TenantUse]:
 
 def _concerns(as_of: datetime) -> list[Concern]:
     return [*_job_concerns(as_of), *_queue_concerns(as_of), *_ingest_concerns(as_of)]
+
+
+def _money_concerns(money: dict[str, Any] | None) -> list[Concern]:
+    found = money_concerns(money["waiting"]) if money else []
+    return [Concern(concern.title, concern.detail, concern.url, "full") for concern in found]
 
 
 def _job_concerns(as_of: datetime) -> list[Concern]:

@@ -1,0 +1,174 @@
+"""Money on the first page of the staff admin: revenue and MRR by month in one currency, invoices by state, and what waits for a person."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from billing.admin.invoices import today_of_issuer
+from billing.admin.wording import shown_amount
+from billing.domain.money import currency_digits, to_major
+from billing.models import Invoice
+from billing.selectors.revenue import (
+    MoneyMonth,
+    Waiting,
+    currencies_sold,
+    invoices_by_status,
+    money_by_month,
+    overdue_invoices,
+    waiting,
+)
+
+MONTHS: Final = 12
+_INVOICES: Final = "admin:billing_invoice_changelist"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSum:
+    """A sum, and the list that it is of."""
+
+    title: str
+    number: int
+    total: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMonth:
+    """A month in words."""
+
+    month: str
+    invoiced: str
+    credited: str
+    paid: str
+    recurring: str
+    subscriptions: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyConcern:
+    """What somebody should look at: title, detail and the list."""
+
+    title: str
+    detail: str
+    url: str
+
+
+def money_of(request: HttpRequest, *, as_of: datetime, options: dict[str, Any]) -> dict[str, object] | None:
+    """The figures in the currency that the page's address asks for, else in the most used; None for those who may not see them."""
+    if not request.user.has_perm("billing.view_invoice"):
+        return None
+    currencies = currencies_sold()
+    found = waiting(as_of=as_of)
+    shown: dict[str, object] = {"currencies": currencies, "waiting": found}
+    if not currencies:
+        return shown
+    asked = request.GET.get("currency", "")
+    currency = asked if asked in currencies else currencies[0]
+    months = money_by_month(currency=currency, number=MONTHS, as_of=as_of)
+    return shown | {
+        "currency": currency,
+        "months": [_shown(month, currency) for month in reversed(months)],
+        "recurring": shown_amount(months[-1].recurring_minor, currency),
+        "paying": months[-1].subscriptions,
+        "this_month": shown_amount(months[-1].invoiced_minor, currency),
+        "last_month": shown_amount(months[-2].invoiced_minor, currency),
+        "revenue_chart": json.dumps(_revenue_chart(months, currency)),
+        "recurring_chart": json.dumps(_recurring_chart(months, currency)),
+        "chart_options": json.dumps(_in_currency(options, currency)),
+        "sums": _sums(currency),
+    }
+
+
+def money_concerns(found: Waiting) -> list[MoneyConcern]:
+    """What waits for a person."""
+    concerns = []
+    if found.exceptions:
+        url = f"{reverse('admin:billing_billingexception_changelist')}?resolved_at__isempty=1"
+        concerns.append(MoneyConcern("Open exceptions", f"{found.exceptions} not billed, or paid for nothing", url))
+    if found.mails:
+        url = reverse("admin:billing_outboundmail_changelist")
+        concerns.append(MoneyConcern("Mails that did not go out", f"{found.mails} failed or unknown", url))
+    if found.inbox:
+        url = f"{reverse('admin:billing_stripeinboxevent_changelist')}?status__exact=failed"
+        concerns.append(MoneyConcern("Stripe's events", f"{found.inbox} could not be processed yet", url))
+    if found.pushes:
+        url = f"{reverse('admin:billing_usagepush_changelist')}?status__exact=rejected"
+        concerns.append(MoneyConcern("Usage that Stripe rejected", f"{found.pushes} hours", url))
+    return concerns
+
+
+def _shown(month: MoneyMonth, currency: str) -> ShownMonth:
+    return ShownMonth(
+        month=month.month.isoformat(),
+        invoiced=shown_amount(month.invoiced_minor, currency),
+        credited=shown_amount(month.credited_minor, currency),
+        paid=shown_amount(month.paid_minor, currency),
+        recurring=shown_amount(month.recurring_minor, currency),
+        subscriptions=month.subscriptions,
+    )
+
+
+def _sums(currency: str) -> list[ShownSum]:
+    labels = dict(Invoice._meta.get_field("status").choices or [])  # noqa: SLF001 - Django documents it
+    url = f"{reverse(_INVOICES)}?currency={currency}"
+    sums = [
+        ShownSum(
+            labels[row.status], row.number, shown_amount(row.total_minor, currency), f"{url}&status__exact={row.status}"
+        )
+        for row in invoices_by_status(currency=currency)
+    ]
+    late = overdue_invoices(currency=currency, today=today_of_issuer())
+    sums.append(ShownSum("Overdue", late.number, shown_amount(late.total_minor, currency), f"{url}&payment=overdue"))
+    return sums
+
+
+def _revenue_chart(months: Sequence[MoneyMonth], currency: str) -> dict[str, Any]:
+    return {
+        "labels": [month.month.isoformat() for month in months],
+        "datasets": [
+            {
+                "label": f"Invoiced, {currency}",
+                "data": [_plotted(month.invoiced_minor - month.credited_minor, currency) for month in months],
+                "backgroundColor": "var(--color-primary-500)",
+                "borderRadius": 3,
+            },
+            {
+                "label": f"Paid, {currency}",
+                "data": [_plotted(month.paid_minor, currency) for month in months],
+                "backgroundColor": "#c07a1a",
+                "borderRadius": 3,
+            },
+        ],
+    }
+
+
+def _recurring_chart(months: Sequence[MoneyMonth], currency: str) -> dict[str, Any]:
+    return {
+        "labels": [month.month.isoformat() for month in months],
+        "datasets": [
+            {
+                "label": f"MRR, {currency}",
+                "data": [_plotted(month.recurring_minor, currency) for month in months],
+                "borderColor": "var(--color-primary-500)",
+                "backgroundColor": "var(--color-primary-500)",
+                "borderWidth": 2,
+                "pointRadius": 3,
+            }
+        ],
+    }
+
+
+def _plotted(amount_minor: int, currency: str) -> str:
+    """An amount in the major unit, as text: a chart reads it as a number, and we make no float."""
+    return f"{to_major(amount_minor, currency):f}"
+
+
+def _in_currency(options: dict[str, Any], currency: str) -> dict[str, Any]:
+    """The chart's options, with as many digits as the currency has."""
+    ticks = {**options["scales"]["y"]["ticks"], "precision": currency_digits(currency)}
+    return {**options, "scales": {**options["scales"], "y": {**options["scales"]["y"], "ticks": ticks}}}
