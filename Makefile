@@ -25,7 +25,7 @@ reset: venv  ## Delete the embedded database and the demo data (asks first; YES=
 	@$(BIN)/python -m config.runner reset
 
 manage: venv  ## A command of manage.py on what `make run` runs: make manage ARGS="reconcile"
-	@COUNTINGHOUSE_PROFILE=$${COUNTINGHOUSE_PROFILE:-development} $(BIN)/python manage.py $(ARGS)
+	@exec $(BIN)/python -m config.runner manage $(ARGS)
 
 # Work on it
 

@@ -43,5 +43,7 @@ def logging_settings(*, is_json: bool, level: str) -> dict[str, Any]:
         "loggers": {
             "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
             "django.request": {"level": "ERROR"},
+            # Two lines for each call otherwise; what fails comes up as an error of ours.
+            "stripe": {"level": "WARNING"},
         },
     }

@@ -1,4 +1,4 @@
-"""`python -m config.runner run|stop|reset`: the targets of the Makefile."""
+"""`python -m config.runner run|stop|reset|manage`: the targets of the Makefile."""
 
 import argparse
 import os
@@ -6,19 +6,20 @@ import shutil
 import signal
 import sys
 import time
+from typing import NoReturn
 
 import psutil
 
 from config.embedded_postgres import EmbeddedPostgresError
 from config.runner.errors import RunnerError
 from config.runner.ownership import Ownership, end_orphans
-from config.runner.plan import Plan
+from config.runner.plan import OWNER_VARIABLE, Plan
 from config.runner.screen import say, welcome
 from config.runner.session import READY_SECONDS_MAX, Session
 
 STOP_SECONDS_MAX = 40
 # All that an installation keeps in its data directory; nothing else there is ours to delete.
-KEPT_FILES = ("demo.json", "secret_key", "prepared", "runner.json", "runner.lock")
+KEPT_FILES = ("demo.json", "secret_key", "prepared", "runner.json", "runner.lock", "stripe.jsonl")
 KEPT_DIRECTORIES = ("static", "media")
 
 
@@ -32,13 +33,16 @@ def run(plan: Plan) -> None:
         if count := end_orphans(plan):
             say(f"Ended {count} processes that an earlier run had left behind.")
         plan.refuse_taken_port()
-        Session(plan, ownership).serve()
+        Session(plan.with_fake_stripe(), ownership).serve()
 
 
 def show_running(plan: Plan, ownership: Ownership) -> None:
     """Say that it runs already, once it is ready."""
-    port = ownership.read_note().get("port", plan.port)
+    note = ownership.read_note()
+    port = note.get("port", plan.port)
     running = Plan.from_environment({**plan.environment, "PORT": str(port)})
+    if stripe_port := note.get("stripe_port"):
+        running = running.with_fake_stripe(stripe_port)
     session = Session(running, ownership)
     deadline = time.monotonic() + READY_SECONDS_MAX
     while (answer := session.readiness()) is not None:
@@ -96,6 +100,16 @@ def reset(plan: Plan) -> None:
     say("Everything is deleted; `make run` begins anew.")
 
 
+def manage(plan: Plan, arguments: list[str]) -> NoReturn:
+    """Run a command of `manage.py` as what runs would: with the same database and the same fake Stripe."""
+    if stripe_port := Ownership(plan.data_dir).read_note().get("stripe_port"):
+        plan = plan.with_fake_stripe(stripe_port)
+    # Not one of the run's own processes, which `make stop` ends.
+    environment = {name: value for name, value in plan.environment.items() if name not in {OWNER_VARIABLE, "DEBUG"}}
+    command = plan.manage(*arguments)
+    os.execve(command[0], command, environment)  # noqa: S606 - no shell is wanted
+
+
 def confirmed(plan: Plan) -> bool:
     """Ask in the terminal; without one the answer is no."""
     if not sys.stdin.isatty():
@@ -110,10 +124,14 @@ COMMANDS = {"run": run, "stop": stop, "reset": reset}
 def main() -> None:
     """Do what the Makefile asks; what is wrong is one sentence."""
     parser = argparse.ArgumentParser(prog="python -m config.runner", description=__doc__)
-    parser.add_argument("command", choices=COMMANDS)
-    command = COMMANDS[parser.parse_args().command]
+    parser.add_argument("command", choices=[*COMMANDS, "manage"])
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of `manage`: the command of manage.py")
+    options = parser.parse_args()
     try:
-        command(Plan.from_environment(os.environ))
+        plan = Plan.from_environment(os.environ)
+        if options.command == "manage":
+            manage(plan, options.arguments)
+        COMMANDS[options.command](plan)
     except (RunnerError, EmbeddedPostgresError) as error:
         sys.exit(f"countinghouse: {error}")
     except PermissionError as error:

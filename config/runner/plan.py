@@ -1,5 +1,6 @@
 """What to run and where, read from the environment once."""
 
+import contextlib
 import dataclasses
 import os
 import socket
@@ -9,14 +10,20 @@ from pathlib import Path
 from typing import Self
 
 from config.embedded_postgres import EmbeddedPostgres
+from config.environment import DEVELOPMENT_WEBHOOK_UUID
 from config.runner.errors import RunnerError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 PORT_DEFAULT, PORT_MAX = 8000, 65535
 DATABASE_NAME = "countinghouse"
+FAKE_STRIPE = "tests/fakestripe"
 # Marks the processes of one data directory, so that orphans of a killed runner are found.
 OWNER_VARIABLE = "COUNTINGHOUSE_RUN"
+# The fake Stripe's port, counted from the web server's: 8000 has 12111 beside it.
+STRIPE_PORT_DISTANCE = 4111
+# Known to everybody, and good for nothing but the fake: nothing real was ever signed with them.
+FAKE_STRIPE_KEY, FAKE_STRIPE_WEBHOOK_SECRET = "sk_test_countinghouseFakeStripe000", "whsec_countinghouseFakeStripe"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +36,7 @@ class Plan:
     with_demo: bool
     database: EmbeddedPostgres | None
     environment: Mapping[str, str]
+    stripe_port: int | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -66,6 +74,37 @@ class Plan:
             *("--log-level", "warning", "--no-ws", "config.wsgi:application"),
         ]
 
+    def with_fake_stripe(self, running_port: int = 0) -> Self:
+        """The same with a fake Stripe beside it, the one that runs or a new one; without, where there is a key or a production."""
+        is_development = self.environment["COUNTINGHOUSE_PROFILE"] == "development"
+        if not is_development or self.environment.get("STRIPE_SECRET_KEY") or not (CHECKOUT / FAKE_STRIPE).is_dir():
+            return self
+        wished = self.port + STRIPE_PORT_DISTANCE
+        port = running_port or _free_port(wished if wished <= PORT_MAX else self.port - STRIPE_PORT_DISTANCE)
+        wiring = {
+            "STRIPE_SECRET_KEY": FAKE_STRIPE_KEY,
+            "STRIPE_API_HOST": f"http://{HOST}:{port}",
+            "STRIPE_WEBHOOK_SECRET": FAKE_STRIPE_WEBHOOK_SECRET,
+            "STRIPE_WEBHOOK_UUID": self.environment.get("STRIPE_WEBHOOK_UUID") or DEVELOPMENT_WEBHOOK_UUID,
+        }
+        return dataclasses.replace(self, stripe_port=port, environment={**self.environment, **wiring})
+
+    @property
+    def stripe_url(self) -> str:
+        """Where the fake Stripe answers, if there is one."""
+        return f"http://{HOST}:{self.stripe_port}" if self.stripe_port else ""
+
+    @property
+    def stripe_command(self) -> list[str]:
+        """The fake Stripe; what it knows outlives it, as our database outlives us."""
+        uuid = self.environment.get("STRIPE_WEBHOOK_UUID") or DEVELOPMENT_WEBHOOK_UUID
+        webhook = f"http://{HOST}:{self.port}/webhooks/stripe/{uuid}"
+        return [
+            *(sys.executable, "-m", FAKE_STRIPE.replace("/", "."), "--port", str(self.stripe_port)),
+            *("--webhook-url", webhook, "--webhook-secret", FAKE_STRIPE_WEBHOOK_SECRET),
+            *("--state", str(self.data_dir / "stripe.jsonl")),
+        ]
+
     def manage(self, *arguments: str) -> list[str]:
         """A command of `manage.py`."""
         return [sys.executable, str(CHECKOUT / "manage.py"), *arguments]
@@ -82,6 +121,16 @@ class Plan:
                     f" stop what listens there, or choose another, as in PORT={self.port + 1} make run."
                 )
                 raise RunnerError(message) from error
+
+
+def _free_port(wished: int) -> int:
+    """The port that is wished for, or any other if somebody has it."""
+    for port in (wished, 0):
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((HOST, port))
+            return int(listener.getsockname()[1])
+    raise RunnerError("No port is free for the fake Stripe.")
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:

@@ -25,6 +25,8 @@ def welcome(plan: Plan) -> str:
         _line("Admin", f"{plan.url}/admin/", demo.get("staff_email"), demo.get("staff_password")),
         _line("API", f"{plan.url}/api/v1/"),
     ]
+    if plan.stripe_url:
+        lines.append(_line("Stripe", f"{plan.stripe_url}/", "a fake: no real money,", "card 4242 4242 4242 4242"))
     if "api_key" in demo:
         lines += ["", f"  Live API key   {demo['api_key']}", f"  Service key    {demo.get('service_key', '')}"]
         lines += ["", "  Send an event, and watch it arrive in the portal:", "", *_curl(plan.url, demo["api_key"])]

@@ -3,6 +3,7 @@
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import time
 from types import FrameType
@@ -18,6 +19,7 @@ from config.runner.service import Service
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SECONDS_BETWEEN_LOOKS = 0.25
 READY_SECONDS_MAX = 90
+STRIPE_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 15
 DEATHS_BEFORE_READY_MAX = 3
 
@@ -36,7 +38,11 @@ class Session:
         # A database that a killed runner started is still the runner's to stop.
         self.is_database_ours = bool(ownership.read_note().get("is_database_ours"))
         self.prepared_file = plan.data_dir / "prepared"
+        self.fake_stripe = (
+            [Service("fake Stripe", plan.stripe_command, plan.environment, str(CHECKOUT))] if plan.stripe_port else []
+        )
         self.services = [
+            *self.fake_stripe,
             Service("web", plan.web_command, plan.environment, str(CHECKOUT)),
             Service("worker", plan.manage("qcluster", "--skip-checks"), plan.environment, str(CHECKOUT)),
         ]
@@ -47,6 +53,7 @@ class Session:
             signal.signal(number, _request_stop)
         try:
             self._start_database()
+            self._start_fake_stripe()
             self._prepare()
             self._wait_until_ready()
             say(welcome(self.plan))
@@ -64,10 +71,25 @@ class Session:
         if database is not None and not database.is_running():
             say("Starting PostgreSQL ...")
             self.is_database_ours = True
-        self.ownership.write_note(pid=os.getpid(), port=self.plan.port, is_database_ours=self.is_database_ours)
+        self.ownership.write_note(
+            pid=os.getpid(),
+            port=self.plan.port,
+            stripe_port=self.plan.stripe_port or 0,
+            is_database_ours=self.is_database_ours,
+        )
         if database is not None:
             database.ensure_running()
             database.ensure_database(DATABASE_NAME)
+
+    def _start_fake_stripe(self) -> None:
+        """Before anything that may ask it."""
+        deadline = time.monotonic() + STRIPE_SECONDS_MAX
+        for service in self.fake_stripe:
+            while not _answers(self.plan.stripe_port):
+                service.tend(seconds=int(time.monotonic()))
+                if time.monotonic() > deadline:
+                    raise RunnerError("The fake Stripe does not start: the reason is above.")
+                time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _prepare(self) -> None:
         """Have the schema brought up to date; after the first time the services start meanwhile, and wait for it."""
@@ -141,6 +163,14 @@ class Session:
             self.plan.database.stop()
         self.ownership.remove_note()
         say("Stopped.")
+
+
+def _answers(port: int | None) -> bool:
+    try:
+        socket.create_connection((HOST, port or 0), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _request_stop(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import stripe
 
 from config.embedded_postgres import EmbeddedPostgres
 from config.runner.__main__ import reset, stop
 from config.runner.errors import RunnerError
 from config.runner.ownership import Ownership, end_orphans
-from config.runner.plan import OWNER_VARIABLE, Plan
+from config.runner.plan import FAKE_STRIPE_KEY, OWNER_VARIABLE, STRIPE_PORT_DISTANCE, Plan
 from config.runner.screen import welcome
 from config.runner.service import BACKOFF_SECONDS_MAX, SECONDS_UNTIL_STEADY, Service
 
@@ -175,6 +176,31 @@ def test_a_database_named_by_url_is_not_ours_to_start_or_to_delete(place: Path) 
         reset(plan)
 
 
+def test_a_fake_stripe_stands_beside_a_development_without_a_key(place: Path) -> None:
+    plan = plan_for(place, PORT="8000", STRIPE_SECRET_KEY="").with_fake_stripe()
+    assert plan.environment["STRIPE_API_HOST"] == plan.stripe_url == f"http://127.0.0.1:{plan.stripe_port}"
+    webhook = plan.stripe_command[plan.stripe_command.index("--webhook-url") + 1]
+    assert webhook == f"http://127.0.0.1:8000/webhooks/stripe/{plan.environment['STRIPE_WEBHOOK_UUID']}"
+    assert "card 4242 4242 4242 4242" in welcome(plan)
+
+
+@pytest.mark.parametrize(
+    "environment", [{"STRIPE_SECRET_KEY": "sk_test_a_real_one"}, {"COUNTINGHOUSE_PROFILE": "production"}]
+)
+def test_no_fake_stripe_stands_beside_a_key_or_a_production(place: Path, environment: dict[str, str]) -> None:
+    plan = plan_for(place, **{"STRIPE_SECRET_KEY": "", **environment}).with_fake_stripe()
+    assert plan.stripe_port is None
+    assert "STRIPE_API_HOST" not in plan.environment
+
+
+def test_a_fake_stripe_whose_port_is_taken_has_another(place: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = listener.getsockname()[1]
+        # Counted down from a high port, since there is no room above.
+        port = taken - STRIPE_PORT_DISTANCE if taken > STRIPE_PORT_DISTANCE else taken + STRIPE_PORT_DISTANCE
+        assert plan_for(place, PORT=str(port), STRIPE_SECRET_KEY="").with_fake_stripe().stripe_port not in {taken, None}
+
+
 def test_the_welcome_shows_logins_keys_and_a_curl_that_sends_an_event(place: Path) -> None:
     demo = {
         "customer_email": "ada@example.com",
@@ -285,6 +311,20 @@ class Run:
         return next(child for child in children if any(word in argument for argument in child.cmdline()))
 
 
+def remember_a_customer(run: Run) -> None:
+    stripe_beside(run).v1.customers.create({"email": "ada@acme.example"})
+
+
+def customers_of(run: Run) -> list[str | None]:
+    return [customer.email for customer in stripe_beside(run).v1.customers.list().data]
+
+
+def stripe_beside(run: Run) -> stripe.StripeClient:
+    """Stripe's library, pointed at the fake beside a run."""
+    port = json.loads((run.place / "runner.json").read_text())["stripe_port"]
+    return stripe.StripeClient(FAKE_STRIPE_KEY, base_addresses={"api": f"http://127.0.0.1:{port}"})
+
+
 def processes_of(place: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
@@ -306,8 +346,9 @@ def test_everything_survives_sigkill_and_ends_with_ctrl_c(place: Path) -> None:
         assert another.process.wait(60) == 0, another.output.read_text()
         assert another.says(f"running already, on port {port}")
 
-        # Kill the web server, the worker and the database at once.
-        doomed = [first.child("granian"), first.child("qcluster")]
+        # Kill the web server, the worker, the fake Stripe and the database at once.
+        remember_a_customer(first)
+        doomed = [first.child("granian"), first.child("qcluster"), first.child("fakestripe")]
         doomed.append(psutil.Process(int((place / "postgres" / "postmaster.pid").read_text().split()[0])))
         for process in doomed:
             process.kill()
@@ -322,6 +363,7 @@ def test_everything_survives_sigkill_and_ends_with_ctrl_c(place: Path) -> None:
         second = Run(place, port, "second")
         second.wait_for_welcome()
         assert second.says("processes that an earlier run had left behind")
+        assert customers_of(second) == ["ada@acme.example"]
 
         os.killpg(second.process.pid, signal.SIGINT)
         assert second.process.wait(60) == 0, second.output.read_text()

@@ -98,7 +98,7 @@ class Api:
         answer = self._run(method, path, parameters)
         # As at Stripe, what was refused before it began is not kept: the same key may be used for a better try.
         if key and answer.status in {200, 402}:
-            item = {"id": key, "object": "_idempotency", "path": path, "content": content}
+            item = {"id": key, "object": "_idempotency", "created": self.store.now(), "path": path, "content": content}
             self.store.put("_idempotency", item | {"status": answer.status, "body": answer.body})
         return answer
 

@@ -13,8 +13,12 @@ INTERVALS = ("month", "year", "week", "day")
 
 
 def create_product(store: Store, parameters: Json) -> Json:
+    id_ = text(parameters, "id")
+    if id_ in store.objects["product"]:
+        raise invalid("Product already exists.", "id", "resource_already_exists")
     product = store.add(
         "product",
+        **({"id": id_} if id_ else {}),
         active=flag(parameters, "active", default=True),
         default_price=None,
         description=text(parameters, "description"),
@@ -31,13 +35,6 @@ def create_product(store: Store, parameters: Json) -> Json:
         updated=store.now(),
         url=text(parameters, "url"),
     )
-    if id_ := text(parameters, "id"):
-        if id_ in store.objects["product"]:
-            store.remove("product", product["id"])
-            raise invalid("Product already exists.", "id", "resource_already_exists")
-        store.remove("product", product["id"])
-        store.put("product", product | {"id": id_})
-        product = store.get("product", id_)
     emit(store, "product.created", product)
     return product
 

@@ -43,14 +43,14 @@ class Control:
     def advance(self, seconds: int) -> None:
         """Move the fake's clock, and do what falls due meanwhile."""
         with self.store.lock:
-            self.store.clock_offset_seconds += seconds
+            self.store.advance(seconds)
         self.tick()
 
     def end_period(self, subscription_id: str) -> None:
         """Renew (or end) one subscription as though its period were over."""
         with self.store.lock:
             subscription = self.store.get("subscription", subscription_id)
-            self.store.clock_offset_seconds += max(0, ends_at(self.store, subscription) - self.store.now())
+            self.store.advance(max(0, ends_at(self.store, subscription) - self.store.now()))
         self.tick()
 
     def tick(self) -> None:

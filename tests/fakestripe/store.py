@@ -18,6 +18,7 @@ from tests.fakestripe.errors import Json, no_such
 
 API_VERSION = "2026-05-27.dahlia"
 ALPHABET = string.ascii_letters + string.digits
+DAYS_KEPT = {"event": 30, "_idempotency": 1}
 # Which kind an id names; the longest prefix wins.
 PREFIXES = {
     "cus": "customer",
@@ -56,23 +57,30 @@ class Store:
         self.base_url = "http://127.0.0.1"
         self.account = {"country": "DE", "currency": "eur", "name": "Countinghouse (fake)"}
         self.request: Json = {"id": None, "idempotency_key": None}
-        self.clear()
+        self._begin()
         if file is not None:
             self._load(file)
 
     def clear(self) -> None:
         """Forget everything."""
-        self.objects: dict[str, dict[str, Json]] = defaultdict(dict)
-        self.clock_offset_seconds = 0
-        self.afterwards: list[Callable[[], None]] = []
-        self.fresh_events: list[Json] = []
-        self.changed: dict[tuple[str, str], None] = {}
+        self._begin()
         if self.file is not None:
             self.file.unlink(missing_ok=True)
 
+    def _begin(self) -> None:
+        self.objects: dict[str, dict[str, Json]] = defaultdict(dict)
+        self.afterwards: list[Callable[[], None]] = []
+        self.fresh_events: list[Json] = []
+        self.changed: dict[tuple[str, str], None] = {}
+
     def now(self) -> int:
         """Seconds since 1970 on the fake's own clock, which `advance` moves."""
-        return int(time.time()) + self.clock_offset_seconds
+        return int(time.time()) + int(self.objects["_clock"].get("clock", {}).get("seconds_ahead", 0))
+
+    def advance(self, seconds: int) -> None:
+        """Move the clock; it stays moved when the fake is started again."""
+        ahead = self.now() + seconds - int(time.time())
+        self.put("_clock", {"id": "clock", "object": "_clock", "seconds_ahead": ahead})
 
     @staticmethod
     def new_id(kind: str) -> str:
@@ -110,7 +118,8 @@ class Store:
     def find(self, id_: str) -> Json | None:
         """Whatever the id names, judged by its prefix."""
         kind = PREFIXES.get(id_.rpartition("_")[0])
-        return self.objects[kind].get(id_) if kind else None
+        # A product may have an id of the caller's own.
+        return self.objects[kind or "product"].get(id_)
 
     def all(self, kind: str, **fields: Any) -> list[Json]:
         """The objects of a kind with these values, oldest first."""
@@ -137,6 +146,7 @@ class Store:
                 self.objects[kind].pop(id_, None)
             else:
                 self.objects[kind][id_] = item
+        self._forget_what_stripe_forgets()
         self.changed = {(kind, id_): None for kind, items in self.objects.items() for id_ in items}
         file.parent.mkdir(parents=True, exist_ok=True)
         unfinished = file.with_suffix(".new")
@@ -146,6 +156,13 @@ class Store:
         if unfinished.exists():
             unfinished.replace(unfinished_target)
         self.file = file
+
+    def _forget_what_stripe_forgets(self) -> None:
+        for kind, days in DAYS_KEPT.items():
+            since = self.now() - days * 86_400
+            old = [id_ for id_, item in self.objects[kind].items() if item["created"] < since]
+            for id_ in old:
+                del self.objects[kind][id_]
 
     @staticmethod
     def _entries(file: Path) -> Iterator[tuple[str, str, Json | None]]:
