@@ -33,22 +33,22 @@ from billing.services.rendering.wording import Content
 PRODUCER: Final = "Countinghouse"
 _GREY: Final = "#55534d"
 _LINK: Final = "#1d4d3a"
-_TITLE: Final = Style(22, is_bold=True)
-_NAME: Final = Style(10.5, is_bold=True)
-_BODY: Final = Style(9)
-_STRONG: Final = Style(9, is_bold=True)
-_LABEL: Final = Style(7.5, colour=_GREY)
-_SMALL: Final = Style(7.5, colour=_GREY)
-_HEAD: Final = Style(7.5, is_bold=True, colour=_GREY)
-_DUE: Final = Style(11, is_bold=True)
-_FOOT: Final = Style(6.8, colour=_GREY)
+_TITLE: Final = Style(44, is_bold=True)
+_NAME: Final = Style(21, is_bold=True)
+_BODY: Final = Style(18)
+_STRONG: Final = Style(18, is_bold=True)
+_LABEL: Final = Style(15, colour=_GREY)
+_SMALL: Final = Style(15, colour=_GREY)
+_HEAD: Final = Style(15, is_bold=True, colour=_GREY)
+_DUE: Final = Style(22, is_bold=True)
+_FOOT: Final = Style(14, colour=_GREY)
 
-_HALF: Final = 250.0
-_FACTS_LEFT: Final = 340.0
-_FACTS_VALUES: Final = 424.0
-_TOTALS_LEFT: Final = 300.0
-_AMOUNT_WIDTH: Final = 84.0
-_COLUMNS: Final = {"description": (78.0, 196.0), "quantity": (280.0, 112.0), "price": (398.0, 66.0)}
+_HALF: Final = 250
+_FACTS_LEFT: Final = 340
+_FACTS_VALUES: Final = 424
+_TOTALS_LEFT: Final = 300
+_AMOUNT_WIDTH: Final = 84
+_COLUMNS: Final = {"description": (78, 196), "quantity": (280, 112), "price": (398, 66)}
 
 
 def render_document(content: Content) -> bytes:
@@ -259,7 +259,7 @@ def _terms(content: Content) -> list[Row]:
     url = content["payment_url"]
     if url.startswith(("https://", "http://")):
         label = Cell(LEFT, 60, [("Pay online:", _BODY)])
-        rows.append(Row([label, Cell(LEFT + 60, RIGHT - LEFT - 60, [(url, Style(9, colour=_LINK))], link=url)]))
+        rows.append(Row([label, Cell(LEFT + 60, RIGHT - LEFT - 60, [(url, Style(18, colour=_LINK))], link=url)]))
     return rows
 
 

@@ -81,11 +81,16 @@ _WRITTEN_AS_THEY_ARE: Final = frozenset({REGULAR, BOLD, SYMBOLS, CHINESE, KOREAN
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a text looks. Size in points, colour as `#rrggbb`."""
+    """How a text looks; colour as `#rrggbb`."""
 
-    size: float
+    half_points: int
     is_bold: bool = False
     colour: str = "#1d1d1b"
+
+    @property
+    def size(self) -> float:
+        """The size in points."""
+        return self.half_points / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +239,8 @@ def _has(font: str, character: str) -> bool:
 def _width(run: _Run, style: Style) -> float:
     if run.font in _WRITTEN_AS_THEY_ARE:
         _characters(run.font)
-        return float(pdfmetrics.stringWidth(run.text, run.font, style.size))
+        width: float = pdfmetrics.stringWidth(run.text, run.font, style.size)
+        return width
     return _shaped(run)[1] * style.size / _UNITS
 
 
@@ -277,7 +283,7 @@ def _shaped(run: _Run) -> tuple[list[_Glyph], float]:
     buffer.direction = "rtl" if run.is_right_to_left else "ltr"
     uharfbuzz.shape(shaper.font, buffer)
     glyphs = []
-    x = 0.0
+    x: float = 0
     for info, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
         character = shaper.characters[info.codepoint]
         glyphs.append(_Glyph(character, x + position.x_offset * shaper.scale, position.y_offset * shaper.scale))

@@ -11,13 +11,13 @@ from reportlab.pdfgen.canvas import Canvas
 from billing.services.rendering.fonts import Style, draw, width_of, wrapped
 
 PAGE_WIDTH, PAGE_HEIGHT = A4
-LEFT: Final = 56.0
-RIGHT: Final = PAGE_WIDTH - 56.0
-TOP: Final = PAGE_HEIGHT - 56.0
-BOTTOM: Final = 76.0
+LEFT: Final = 56
+RIGHT: Final = PAGE_WIDTH - 56
+TOP: Final = PAGE_HEIGHT - 56
+BOTTOM: Final = 76
 LINE_COLOUR: Final = "#c9c6bd"
-_LEADING: Final = 1.36
-_ASCENT: Final = 1.02
+_LEADING: Final = 34 / 25
+_ASCENT: Final = 51 / 50
 
 
 class Align(Enum):
@@ -47,8 +47,8 @@ class Row:
     """Cells side by side. A row is never cut."""
 
     cells: Sequence[Cell]
-    space_above: float = 0.0
-    space_below: float = 0.0
+    space_above: float = 0
+    space_below: float = 0
     has_rule: bool = False
     lines: list[list[tuple[str, Style]]] = field(init=False)
     height: float = field(init=False)
@@ -56,7 +56,7 @@ class Row:
     def __post_init__(self) -> None:
         """Cut the texts once: the height follows."""
         self.lines = [cell.lines() for cell in self.cells]
-        tallest = max((sum(style.size * _LEADING for _, style in lines) for lines in self.lines), default=0.0)
+        tallest = max((sum(style.size * _LEADING for _, style in lines) for lines in self.lines), default=0)
         self.height = self.space_above + tallest + self.space_below
 
     def draw(self, canvas: Canvas, top: float) -> None:
@@ -81,7 +81,7 @@ class Beside:
     """Columns of rows side by side, from the same upper edge; as high as the highest."""
 
     columns: Sequence[Sequence[Row]]
-    space_below: float = 0.0
+    space_below: float = 0
 
     @property
     def height(self) -> float:
@@ -100,7 +100,7 @@ Block = Row | Beside
 def draw_rule(canvas: Canvas, x: float, y: float) -> None:
     """A thin line from `x` to the right margin."""
     canvas.setStrokeColor(LINE_COLOUR)
-    canvas.setLineWidth(0.5)
+    canvas.setLineWidth(1 / 2)
     canvas.line(x, y, RIGHT, y)
 
 
@@ -138,13 +138,13 @@ def paginate(
             pages[-1][-1].append(row)
             room -= row.height
     if height_of(tail) > room and any(pages[-1]):
-        pages.append([_last_rows(pages[-1])])
+        pages.append([_last_rows(pages[-1], following - height_of(tail))])
     pages[-1].append(list(tail))
     return [[row for group in page for row in group] for page in pages]
 
 
-def _last_rows(page: list[list[Row]]) -> list[Row]:
-    """Take from a page what goes over to the next one with the tail: its last group, or of its only group the last row."""
-    if len(page) > 1:
+def _last_rows(page: list[list[Row]], room: float) -> list[Row]:
+    """Take from a page what goes over to the next one with the tail: its last group where it fits beside, else its last row."""
+    if len(page) > 1 and height_of(page[-1]) <= room:
         return page.pop()
-    return [page[0].pop()] if len(page[0]) > 1 else []
+    return [page[-1].pop()] if sum(map(len, page)) > 1 else []

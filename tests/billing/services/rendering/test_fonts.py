@@ -21,7 +21,7 @@ from billing.services.rendering.fonts import (
 )
 from tests.billing.services.rendering.reading import fonts, pictures, texts
 
-STYLE = Style(12)
+STYLE = Style(24)
 NAMES = {
     REGULAR: "Žižkov Ђорђе Ελλάς Nguyễn €",
     CHINESE: "株式会社日本電機中国",
