@@ -11,13 +11,21 @@ from django.test.utils import CaptureQueriesContext
 from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.models import AuditEntry, JobRun, Tenant
-from billing.models import MemberPreference, OutboundMail, OutboxEvent, ThresholdAlert
+from billing.models import MemberPreference, OutboundMail, OutboxEvent, Subscription, ThresholdAlert
 from billing.selectors.recipients import USAGE_ALERT
-from billing.services.alerts import ALERTS_JOB, ALERTS_OF_SOME_JOB, LOOK_BACK, monitor_thresholds, run_monitor
+from billing.services.alerts import (
+    ALERTS_JOB,
+    ALERTS_OF_SOME_JOB,
+    LOOK_BACK,
+    THRESHOLD_REACHED,
+    monitor_thresholds,
+    run_monitor,
+)
 from billing.services.profiles import billing_profile_of
 from metering.domain.periods import Period
+from metering.domain.usage_plan_terms import UsagePlanTerms
 from metering.services.event_voids import void_counted_event
-from metering.services.usage_plans import assign_usage_plan
+from metering.services.usage_plans import assign_usage_plan, update_usage_plan
 from tests.billing.alert_world import (
     NOON,
     OPERATOR,
@@ -30,6 +38,8 @@ from tests.billing.alert_world import (
     quota,
     use,
 )
+from tests.billing.world import make_plan, subscribe_tenant
+from tests.billing.world import use as use_calls
 from tests.metering.ledger_world import ledger_of, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -449,3 +459,27 @@ def test_a_run_is_recorded_with_what_it_found() -> None:
     some = JobRun.objects.get(name=ALERTS_OF_SOME_JOB)
     entry = AuditEntry.objects.get(action="alerts.checked")
     assert (some.summary, entry.actor_label, entry.after) == ({"tenants": 1, "alerts": 0}, "robin", some.summary)
+
+
+# Whose subscription
+
+
+def test_an_alert_names_the_subscription_that_is_live_and_not_one_that_ended() -> None:
+    subscription = subscribe_tenant("acme", plan=make_plan(), as_of=NOON)
+    plan = subscription.plan_version.usage_plan
+    terms = UsagePlanTerms(
+        name=plan.name, quotas=(quota(100, meter="calls"), quota(10, meter="calls", period=Period.DAY))
+    )
+    update_usage_plan(usage_plan=plan, terms=terms, actor=OPERATOR, as_of=NOON)
+    use_calls(subscription.tenant, 80, at=NOON)
+    monitor_thresholds(as_of=NOON)
+    assert {alert.subscription for alert in ThresholdAlert.objects.all()} == {subscription}
+    assert {event.payload["subscription"] for event in OutboxEvent.objects.filter(type=THRESHOLD_REACHED)} == {
+        str(subscription.pk)
+    }
+    before = ThresholdAlert.objects.count()
+
+    Subscription.objects.filter(pk=subscription.pk).update(status="cancelled", ended_at=NOON, due_at=None)
+    use_calls(subscription.tenant, 20, at=NOON)
+    monitor_thresholds(as_of=NOON)
+    assert [alert.subscription for alert in ThresholdAlert.objects.order_by("id")[before:]] == [None, None]
