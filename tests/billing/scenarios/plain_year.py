@@ -1,0 +1,215 @@
+"""What a year must cost, calculated without the application: own dates, own prices, fractions, and a list of what happened.
+
+It shares no code with `billing/` or `metering/`; it is slow, and as plain as it can be. Periods begin at midnight, which exists
+on every day of the zones that the scenarios use.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil, floor
+from zoneinfo import ZoneInfo
+
+GRACE = timedelta(hours=1)
+Cost = Callable[[Fraction], Fraction]
+
+
+@dataclass(frozen=True)
+class PlainPlan:
+    """A fee, and by meter what a quantity costs."""
+
+    code: str
+    fee: Fraction
+    costs: dict[str, Cost]
+
+
+@dataclass
+class PlainEvent:
+    """An event, what it adds to which meter, and when it came in and was voided."""
+
+    id: str
+    type: str
+    occurred_at: datetime
+    received_at: datetime
+    adds: dict[str, Fraction]
+    voided_at: datetime | None = None
+
+    def counts_at(self, moment: datetime) -> bool:
+        return self.received_at < moment and (self.voided_at is None or self.voided_at >= moment)
+
+
+@dataclass
+class PlainLine:
+    """A line of usage with everything that was invoiced of it."""
+
+    start: datetime
+    end: datetime
+    meter: str
+    cost: Cost
+    quantity: Fraction
+    events: int
+    amount: int
+
+
+@dataclass(frozen=True)
+class PlainInvoice:
+    """Amounts in the smallest unit, those of the lines in their order."""
+
+    amounts: tuple[int, ...]
+    subtotal: int
+    tax: int
+
+
+@dataclass
+class PlainYear:
+    """Everything that happened to one subscription."""
+
+    zone: str
+    digits: int
+    anchor: date
+    started_at: datetime
+    tax_percent: Fraction
+    phases: list[tuple[datetime, PlainPlan]] = field(default_factory=list)
+    events: list[PlainEvent] = field(default_factory=list)
+    ends_at_boundary: int | None = None
+
+    def boundary(self, number: int) -> datetime:
+        """Midnight of the anchor's day, so many months later; of the month's last day where it is shorter."""
+        return datetime.combine(self.boundary_day(number), time(), ZoneInfo(self.zone)).astimezone(UTC)
+
+    def boundary_day(self, number: int) -> date:
+        months = self.anchor.year * 12 + self.anchor.month - 1 + number
+        first, following = date(months // 12, months % 12 + 1, 1), date((months + 1) // 12, (months + 1) % 12 + 1, 1)
+        return min(first.replace(day=1) + timedelta(days=self.anchor.day - 1), following - timedelta(days=1))
+
+    def invoices(self, runs: Sequence[datetime]) -> list[PlainInvoice]:
+        """Each invoice, where invoicing ran at these moments."""
+        invoices: list[PlainInvoice] = []
+        known: list[PlainLine] = []
+        carried = 0
+        for number, computed_at in enumerate(self.computed_at(runs)):
+            invoice, carried = self._invoice(number, computed_at, known, carried)
+            invoices.append(invoice)
+        return invoices
+
+    def computed_at(self, runs: Sequence[datetime]) -> list[datetime]:
+        """When each boundary's invoice is finalized: at the first run after its grace, one after the other."""
+        moments: list[datetime] = []
+        for run in runs:
+            while self.ends_at_boundary is None or len(moments) <= self.ends_at_boundary:
+                if self.boundary(len(moments)) + (GRACE if moments else timedelta()) > run:
+                    break
+                moments.append(run)
+        return moments
+
+    def _invoice(
+        self, number: int, computed_at: datetime, known: list[PlainLine], carried: int
+    ) -> tuple[PlainInvoice, int]:
+        earlier = list(known)
+        amounts = self._usage(number, computed_at, known) + self._proration(number)
+        amounts += [amount for line in earlier for amount in self._correction(line, computed_at)]
+        if number != self.ends_at_boundary:
+            amounts.append(self._rounded(self._plan_at(self.boundary(number)).fee))
+        if carried:
+            amounts.append(-carried)
+        subtotal = sum(amounts)
+        left = max(0, -subtotal)
+        if left:
+            amounts.append(left)
+        subtotal += left
+        tax = self._rounded(Fraction(subtotal, 10**self.digits) * self.tax_percent / 100)
+        return PlainInvoice(tuple(amounts), subtotal, tax), left
+
+    def _segments(self, number: int) -> list[tuple[datetime, datetime, PlainPlan]]:
+        """The period before a boundary, cut where the plan changed."""
+        if number == 0:
+            return []
+        start, end = max(self.boundary(number - 1), self.started_at), self.boundary(number)
+        cuts = [start, *(at for at, _ in self.phases if start < at < end), end]
+        return [(cuts[n], cuts[n + 1], self._plan_at(cuts[n])) for n in range(len(cuts) - 1)]
+
+    def _plan_at(self, moment: datetime) -> PlainPlan:
+        return [plan for at, plan in self.phases if at <= moment][-1]
+
+    def _usage(self, number: int, computed_at: datetime, known: list[PlainLine]) -> list[int]:
+        amounts = []
+        for start, end, plan in self._segments(number):
+            for meter in sorted(plan.costs):
+                quantity, events = self._used(start, end, meter, computed_at)
+                amount = self._rounded(plan.costs[meter](quantity))
+                known.append(PlainLine(start, end, meter, plan.costs[meter], quantity, events, amount))
+                amounts.append(amount)
+        return amounts
+
+    def _used(self, start: datetime, end: datetime, meter: str, computed_at: datetime) -> tuple[Fraction, int]:
+        added = [
+            event.adds[meter]
+            for event in self.events
+            if meter in event.adds and start <= event.occurred_at < end and event.counts_at(computed_at)
+        ]
+        return sum(added, Fraction()), len(added)
+
+    def _proration(self, number: int) -> list[int]:
+        segments = self._segments(number)
+        amounts = []
+        for (_, _, before), (changed_at, _, after) in pairwise(segments):
+            last_day = self.boundary_day(number)
+            rest = (last_day - changed_at.astimezone(ZoneInfo(self.zone)).date()).days
+            share = Fraction(rest, (last_day - self.boundary_day(number - 1)).days)
+            amounts += [-self._rounded(before.fee * share), self._rounded(after.fee * share)]
+        return amounts
+
+    def _correction(self, line: PlainLine, computed_at: datetime) -> list[int]:
+        quantity, events = self._used(line.start, line.end, line.meter, computed_at)
+        if (quantity, events) == (line.quantity, line.events):
+            return []
+        amount = self._rounded(line.cost(quantity))
+        correction = amount - line.amount
+        line.quantity, line.events, line.amount = quantity, events, amount
+        return [correction]
+
+    def _rounded(self, amount: Fraction) -> int:
+        assert amount >= 0, "signs are put on later"
+        return floor(amount * 10**self.digits + Fraction(1, 2))
+
+
+def each(rate: str) -> Cost:
+    """So much a unit."""
+    return lambda quantity: quantity * Fraction(rate)
+
+
+def steps(*tiers: tuple[int | None, str, str]) -> Cost:
+    """Each unit at its own step's rate; a step's flat amount once it is entered. A tier: its end, its rate, its flat amount."""
+
+    def cost(quantity: Fraction) -> Fraction:
+        total, start = Fraction(), Fraction()
+        for end, rate, flat in tiers:
+            if quantity <= start:
+                break
+            top = quantity if end is None else min(quantity, Fraction(end))
+            total += (top - start) * Fraction(rate) + Fraction(flat)
+            start = top
+        return total
+
+    return cost
+
+
+def all_at(*tiers: tuple[int | None, str]) -> Cost:
+    """All units at the rate of the step in which the quantity ends."""
+
+    def cost(quantity: Fraction) -> Fraction:
+        return quantity * Fraction(next(rate for end, rate in tiers if end is None or quantity <= end))
+
+    return cost
+
+
+def packs(size: int, price: str) -> Cost:
+    """By the begun package."""
+    return lambda quantity: ceil(quantity / size) * Fraction(price)
+
+
+def once(price: str) -> Cost:
+    """A flat price where anything was used."""
+    return lambda quantity: Fraction(price) if quantity else Fraction()
