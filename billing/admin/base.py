@@ -85,6 +85,11 @@ class MoneyAdmin(ByState, ReadOnlyModelAdmin):
     """A table of money: read, and changed by actions alone."""
 
 
+def posted(request: HttpRequest) -> Any:
+    """What a form was answered with; a question without a field is answered by nothing."""
+    return request.POST if request.method == "POST" else None
+
+
 def document_response(number: str | None) -> HttpResponse:
     """The stored PDF of an invoice or a credit note; 404 until it has been rendered."""
     stored = DocumentFile.objects.filter(pk=number or "").select_related("file").first()

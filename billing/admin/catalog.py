@@ -20,7 +20,7 @@ from accounts.admin.base import ReadOnlyInline, ReadOnlyModelAdmin, StaffModelAd
 from accounts.admin.keys import ConfirmForm
 from accounts.domain.texts import line_problem
 from accounts.errors import ProblemError
-from billing.admin.base import ByState
+from billing.admin.base import ByState, posted
 from billing.admin.plan_forms import (
     UNITS_BY_DEFAULT,
     UNITS_MAX,
@@ -213,7 +213,7 @@ class PlanAdmin(ByState, StaffModelAdmin):
         """Ask, and sell it no longer."""
         plan = found_or_404(Plan.objects.all(), object_id)
         return self.decide(
-            request, plan, ConfirmForm(request.POST or None),
+            request, plan, ConfirmForm(posted(request)),
             lambda _: archive_plan(plan=plan, actor=staff_actor(request), as_of=timezone.now()),
             name="archive",
             said=f"{plan} is sold no longer.",
@@ -272,7 +272,7 @@ def publish_form(request: HttpRequest, newest: SoldVersion | None) -> PublishFor
         "expected_number": newest.number + 1 if newest else 1,
     }
     return PublishForm(
-        request.POST or None, currencies=currencies, meters=list(Meter.objects.order_by("name")), initial=initial
+        posted(request), currencies=currencies, meters=list(Meter.objects.order_by("name")), initial=initial
     )
 
 

@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin.base import found_or_404, holds, staff_actor
 from accounts.admin.keys import ConfirmForm
-from billing.admin.base import MoneyAdmin, WhyForm, document_response
+from billing.admin.base import MoneyAdmin, WhyForm, document_response, posted
 from billing.admin.invoicing_runs import run_page
 from billing.admin.tabs import INVOICE_LABELS, PaymentInline
 from billing.admin.wording import grouped, shown_amount, shown_steps
@@ -282,7 +282,7 @@ class InvoiceAdmin(MoneyAdmin):
         """Ask, and number it before its grace is over."""
         invoice = self._found(object_id)
         return self.decide(
-            request, invoice, ConfirmForm(request.POST or None),
+            request, invoice, ConfirmForm(posted(request)),
             lambda _: finalize_now(invoice_id=invoice.pk, actor=staff_actor(request), as_of=timezone.now()),
             name="finalize",
             said=lambda done: f"{done.number} is finalized: {shown_amount(done.total_minor, done.currency)}.",
@@ -297,7 +297,7 @@ class InvoiceAdmin(MoneyAdmin):
         """Ask for the reason, and declare it void."""
         invoice = self._found(object_id)
         return self.decide(
-            request, invoice, WhyForm(request.POST or None, help_text=SEEN_BY_CUSTOMER),
+            request, invoice, WhyForm(posted(request), help_text=SEEN_BY_CUSTOMER),
             lambda given: void_invoice(
                 invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),
@@ -314,7 +314,7 @@ class InvoiceAdmin(MoneyAdmin):
         """Ask for the reason, and give up on it."""
         invoice = self._found(object_id)
         return self.decide(
-            request, invoice, WhyForm(request.POST or None, help_text=SEEN_BY_CUSTOMER),
+            request, invoice, WhyForm(posted(request), help_text=SEEN_BY_CUSTOMER),
             lambda given: mark_uncollectible(
                 invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),
@@ -332,7 +332,7 @@ class InvoiceAdmin(MoneyAdmin):
         is_paid = invoice.status == InvoiceStatus.PAID
         outcome = "The money is given back outside of this application." if is_paid else "The invoice is void then."
         return self.decide(
-            request, invoice, WhyForm(request.POST or None, help_text="Printed on the credit note."),
+            request, invoice, WhyForm(posted(request), help_text="Printed on the credit note."),
             lambda given: issue_credit_note(
                 invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),
@@ -357,7 +357,7 @@ class InvoiceAdmin(MoneyAdmin):
             )  # fmt: skip
 
         return self.decide(
-            request, invoice, PaymentForm(request.POST or None, invoice, local_day(now, zone)), work,
+            request, invoice, PaymentForm(posted(request), invoice, local_day(now, zone)), work,
             name="record_payment",
             said=f"{invoice} is paid.",
             title=f"Record a payment of {invoice}",

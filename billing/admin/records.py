@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, holds, staff_actor
 from accounts.admin.keys import ConfirmForm
 from accounts.admin.records import as_block
-from billing.admin.base import MoneyAdmin, WhyForm, document_response
+from billing.admin.base import MoneyAdmin, WhyForm, document_response, posted
 from billing.admin.tabs import PAYMENT_LABELS
 from billing.admin.wording import shown_amount
 from billing.domain.statuses import MailStatus
@@ -170,7 +170,7 @@ class OutboundMailAdmin(MoneyAdmin):
             else f"The mail server refused it: {mail.error}"
         )
         return self.decide(
-            request, mail, ConfirmForm(request.POST or None),
+            request, mail, ConfirmForm(posted(request)),
             lambda _: send_again(mail_id=mail.pk, actor=staff_actor(request), as_of=timezone.now()),
             name="send_again",
             said="The mail is queued and goes out within a minute.",
@@ -231,7 +231,7 @@ class BillingExceptionAdmin(MoneyAdmin):
             else "It is only taken off the list: what happens to the money is decided where it lies."
         )
         return self.decide(
-            request, exception, WhyForm(request.POST or None, help_text="What was done about it."),
+            request, exception, WhyForm(posted(request), help_text="What was done about it."),
             lambda given: resolve_exception(
                 exception=exception, resolution=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),

@@ -14,7 +14,7 @@ from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, holds, staff_a
 from accounts.admin.keys import ConfirmForm
 from accounts.admin.records import as_block
 from accounts.errors import ProblemError
-from billing.admin.base import MoneyAdmin
+from billing.admin.base import MoneyAdmin, posted
 from billing.admin.wording import grouped
 from billing.models import StripeInboxEvent, UsagePush
 from billing.services.stripe_inbox import reprocess
@@ -67,7 +67,7 @@ class StripeInboxAdmin(MoneyAdmin):
         """Ask, and have it processed once more."""
         event = found_or_404(StripeInboxEvent.objects.all(), object_id)
         return self.decide(
-            request, event, ConfirmForm(request.POST or None),
+            request, event, ConfirmForm(posted(request)),
             lambda _: reprocess(event_id=event.pk, actor=staff_actor(request), as_of=timezone.now()),
             name="reprocess",
             said=lambda done: f"{done.type}: {done.get_status_display().lower()}. {done.outcome}",

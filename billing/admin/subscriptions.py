@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin.base import found_or_404, holds, staff_actor
 from accounts.admin.keys import ConfirmForm
-from billing.admin.base import MoneyAdmin
+from billing.admin.base import MoneyAdmin, posted
 from billing.admin.previews import previewed
 from billing.admin.tabs import STATUS_LABELS, ExceptionInline, InvoiceRowInline, PhaseInline
 from billing.domain.statuses import SubscriptionStatus
@@ -169,7 +169,7 @@ class SubscriptionAdmin(MoneyAdmin):
             return previewed(lambda: preview_next_invoice(subscription=subscription, version=version, at=at))
 
         return self.decide(
-            request, subscription, ChangePlanForm(request.POST or None, initial=self._seen(subscription)),
+            request, subscription, ChangePlanForm(posted(request), initial=self._seen(subscription)),
             lambda given: change_plan(
                 subscription=subscription, plan_version=given["plan_version"], when=When(given["when"]),
                 expected_version=given["expected_version"], actor=staff_actor(request), as_of=timezone.now(),
@@ -188,7 +188,7 @@ class SubscriptionAdmin(MoneyAdmin):
         """Choose when, and end it."""
         subscription = self._found(object_id)
         return self.decide(
-            request, subscription, CancelForm(request.POST or None, initial=self._seen(subscription)),
+            request, subscription, CancelForm(posted(request), initial=self._seen(subscription)),
             lambda given: cancel_subscription(
                 subscription=subscription, when=When(given["when"]), expected_version=given["expected_version"],
                 actor=staff_actor(request), as_of=timezone.now(),
@@ -206,7 +206,7 @@ class SubscriptionAdmin(MoneyAdmin):
         """Ask, and take back what waits for the end of the period."""
         subscription = self._found(object_id)
         return self.decide(
-            request, subscription, SeenVersionForm(request.POST or None, initial=self._seen(subscription)),
+            request, subscription, SeenVersionForm(posted(request), initial=self._seen(subscription)),
             lambda given: undo_pending(
                 subscription=subscription, expected_version=given["expected_version"], actor=staff_actor(request), as_of=timezone.now()
             ),

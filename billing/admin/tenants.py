@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from accounts.admin.base import ReadOnlyInline, found_or_404, holds, staff_actor
 from accounts.errors import InvalidFieldsError
 from accounts.models import Tenant
+from billing.admin.base import posted
 from billing.admin.previews import previewed
 from billing.admin.subscriptions import versions_on_sale
 from billing.admin.tabs import AlertInline, InvoiceRowInline, SubscriptionRowInline
@@ -127,7 +128,7 @@ class PayingTenantAdmin(TenantAdmin):
     def subscribe(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Choose a plan, see the first invoice, and subscribe."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
-        form = SubscribeForm(request.POST or None)
+        form = SubscribeForm(posted(request))
         is_answered = request.method == "POST" and form.is_valid()
         if is_answered and "preview" not in request.POST:
             given = form.cleaned_data
@@ -162,7 +163,7 @@ class PayingTenantAdmin(TenantAdmin):
         """Tax and terms, through the service."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         profile = BillingProfile.objects.filter(tenant=tenant).first() or BillingProfile(tenant=tenant)
-        form = BillingForm(request.POST or None, initial={name: getattr(profile, name) for name in TERMS})
+        form = BillingForm(posted(request), initial={name: getattr(profile, name) for name in TERMS})
         if request.method == "POST" and form.is_valid():
             try:
                 update_billing_profile(

@@ -1,0 +1,243 @@
+"""Invoices in the admin: what is shown, what is asked first, what is refused, and who may."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from accounts.models import AuditEntry
+from billing.models import CreditNote, DocumentFile, Invoice, Payment, StoredFile
+from billing.selectors.due import Due
+from billing.services.invoices import void_invoice
+from billing.services.invoicing.drafting import draft_batch
+from billing.services.invoicing.running import run_invoicing_job
+from tests.billing.admin.desk import act, issued, latest_entry, listed, page, said, sold
+from tests.billing.world import MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant, use
+
+pytestmark = pytest.mark.django_db
+
+ACTIONS = ("finalize", "void", "mark_uncollectible", "issue_credit_note", "record_payment", "resend")
+
+
+def drafted(slug: str = "acme") -> Invoice:
+    subscription = sold(slug)
+    draft_batch(as_of=timezone.now(), due=Due(tenant_ids=[subscription.tenant_id]))
+    return Invoice.objects.get(subscription=subscription)
+
+
+def stored_pdf(number: str | None) -> None:
+    StoredFile.objects.create(
+        sha256="a" * 64, media_type="application/pdf", content=b"%PDF-", created_at=timezone.now()
+    )
+    DocumentFile.objects.create(number=number, file_id="a" * 64, created_at=timezone.now())
+
+
+def test_the_page_shows_lines_with_their_explanation_taxes_and_total(as_pat: Client) -> None:
+    subscription = subscribe_tenant()
+    use(subscription.tenant, 12_345, at=MARCH + timedelta(days=2))
+    invoice = close_month(subscription)
+    text = as_pat.get(page(invoice)).content.decode()
+    assert "12\u202f345 \N{MULTIPLICATION SIGN} 0.001 = 12.345" in text
+    assert "61.35\N{NO-BREAK SPACE}EUR" in text
+    assert "Pro: monthly fee" in text
+
+
+def test_the_list_sums_what_its_filters_choose_by_currency_and_status(as_pat: Client) -> None:
+    plan = make_plan()
+    void_invoice(invoice_id=issued("one", plan=plan).pk, reason="Twice", actor=STAFF, as_of=timezone.now())
+    issued("two", plan=plan)
+    issued("three", plan=plan)
+    sums = as_pat.get(listed(Invoice)).context["cl"].sums
+    assert [(row["status"], row["number"], row["total"]) for row in sums] == [
+        ("Finalized", 2, "98.00\N{NO-BREAK SPACE}EUR"), ("Void", 1, "49.00\N{NO-BREAK SPACE}EUR"),
+    ]  # fmt: skip
+    sums = as_pat.get(listed(Invoice), {"status__exact": "void"}).context["cl"].sums
+    assert [row["number"] for row in sums] == [1]
+
+
+def test_overdue_invoices_and_a_month_are_found(as_pat: Client) -> None:
+    plan = make_plan()
+    late = first_invoice(subscribe_tenant("late", plan=plan, as_of=timezone.now() - timedelta(days=40)))
+    fresh = issued("fresh", plan=plan)
+    rows = as_pat.get(listed(Invoice), {"payment": "overdue"}).context["cl"].result_list
+    assert [row.pk for row in rows] == [late.pk]
+    assert "overdue" in as_pat.get(listed(Invoice)).content.decode()
+    month = f"{fresh.issued_on:%Y-%m}"
+    rows = as_pat.get(listed(Invoice), {"issued_in": month}).context["cl"].result_list
+    assert fresh.pk in {row.pk for row in rows}
+    assert as_pat.get(listed(Invoice), {"issued_in": "nonsense", "payment": "failed"}).status_code in {200, 302}
+
+
+def test_the_list_costs_the_same_whatever_the_number_of_invoices(
+    as_pat: Client, django_assert_num_queries: object
+) -> None:
+    plan = make_plan()
+    issued("one", plan=plan)
+    as_pat.get(listed(Invoice))
+    with CaptureQueriesContext(connection) as few:
+        as_pat.get(listed(Invoice))
+    for number in range(4):
+        issued(f"more-{number}", plan=plan)
+    with django_assert_num_queries(len(few)):
+        as_pat.get(listed(Invoice))
+
+
+def test_a_draft_is_finalized_before_its_grace_is_over_and_audited(as_bo: Client) -> None:
+    invoice = drafted()
+    assert "gets its number" in as_bo.get(page(invoice, "finalize")).content.decode()
+    assert "is finalized: 49.00" in act(as_bo, invoice, "finalize")
+    invoice.refresh_from_db()
+    assert invoice.status == "finalized"
+    entry = latest_entry()
+    assert (entry.action, entry.actor_kind, entry.actor_label) == ("invoice.finalized", "staff", "bo@example.org")
+    assert "Only a draft can be finalized." in act(as_bo, invoice, "finalize")
+
+
+def test_voiding_asks_for_a_reason_and_a_twin_is_told_so(as_bo: Client, as_robin: Client) -> None:
+    invoice = issued()
+    assert f"Void {invoice.number}?" in as_bo.get(page(invoice, "void")).content.decode()
+    assert "This field is required" in as_bo.post(page(invoice, "void"), {"reason": ""}).content.decode()
+    assert "is void" in act(as_bo, invoice, "void", reason="Sold twice")
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.void_reason) == ("void", "Sold twice")
+    assert "void does not become void" in act(as_robin, invoice, "void", reason="Sold twice")
+    assert "Not possible as it stands" in said(as_robin.get(page(invoice, "void")))
+
+
+def test_an_invoice_is_given_up_and_then_paid_after_all(as_bo: Client) -> None:
+    invoice = issued()
+    act(as_bo, invoice, "mark_uncollectible", reason="Bankrupt")
+    today = timezone.now().date()
+    given = {"amount": "49.00", "received_on": str(today), "reference": "SEPA 1"}
+    assert "is paid" in act(as_bo, invoice, "record_payment", **given)
+    payment = Payment.objects.get(invoice=invoice)
+    assert (payment.provider, payment.amount_minor, payment.reference) == ("manual", 4900, "SEPA 1")
+    assert "takes no payment" in act(as_bo, invoice, "record_payment", **(given | {"reference": "SEPA 2"}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("amount", "48.999", "More digits than the currency has."),
+        ("amount", "NaN", "Enter a number."),
+        ("received_on", "2099-01-01", "This day has not come yet."),
+        ("reference", "", "This field is required."),
+    ],
+)
+def test_a_payment_that_cannot_be_is_refused_at_its_field(as_bo: Client, field: str, value: str, sentence: str) -> None:
+    invoice = issued()
+    given = {"amount": "49.00", "received_on": str(timezone.now().date()), "reference": "SEPA 1"} | {field: value}
+    assert sentence in as_bo.post(page(invoice, "record_payment"), given).content.decode()
+    assert not Payment.objects.exists()
+
+
+def test_a_payment_of_another_amount_settles_nothing_and_says_so(as_bo: Client) -> None:
+    invoice = issued()
+    given = {"amount": "40", "received_on": str(timezone.now().date()), "reference": "SEPA 1"}
+    assert "40.00 EUR were paid, 49.00 EUR are due" in act(as_bo, invoice, "record_payment", **given)
+    assert not Payment.objects.exists()
+
+
+def test_a_credit_note_is_issued_once(as_bo: Client) -> None:
+    invoice = issued()
+    assert "takes back" in act(as_bo, invoice, "issue_credit_note", reason="Wrong plan")
+    note = CreditNote.objects.get(invoice=invoice)
+    assert (note.reason, note.issued_by) == ("Wrong plan", "bo@example.org")
+    assert "There is a credit note" in act(as_bo, invoice, "issue_credit_note", reason="Again")
+    assert note.number in as_bo.get(page(invoice)).content.decode()
+    assert as_bo.get(page(note)).status_code == 200
+
+
+def test_the_stored_pdf_is_shown_once_it_is_there(as_pat: Client) -> None:
+    invoice = issued()
+    assert as_pat.get(page(invoice, "pdf")).status_code == 404
+    assert "/pdf/" not in as_pat.get(page(invoice)).content.decode()
+    stored_pdf(invoice.number)
+    response = as_pat.get(page(invoice, "pdf"))
+    assert (response.content, response["Content-Type"]) == (b"%PDF-", "application/pdf")
+    assert response["Content-Disposition"] == f'inline; filename="{invoice.number}.pdf"'
+    assert "/pdf/" in as_pat.get(page(invoice)).content.decode()
+
+
+def test_buttons_show_where_the_state_allows_what_they_do(as_bo: Client) -> None:
+    plan = make_plan()
+    draft, open_one = drafted("draft"), issued("open", plan=plan)
+    text = as_bo.get(page(draft)).content.decode()
+    assert [name for name in ACTIONS if f"/{name}/" in text] == ["finalize"]
+    text = as_bo.get(page(open_one)).content.decode()
+    assert [name for name in ACTIONS if f"/{name}/" in text] == [
+        "void", "mark_uncollectible", "issue_credit_note", "record_payment",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_those_who_only_see_act_on_nothing(as_kim: Client, as_pat: Client, as_alice: Client, action: str) -> None:
+    invoice = issued()
+    for client in (as_kim, as_pat):
+        assert client.get(page(invoice, action)).status_code == 403
+        assert client.post(page(invoice, action), {"reason": "x"}).status_code == 403
+        assert f"/{action}/" not in client.get(page(invoice)).content.decode()
+    assert as_alice.post(page(invoice, action), {"reason": "x"}).status_code == 302
+    invoice.refresh_from_db()
+    assert invoice.status == "finalized"
+
+
+@pytest.mark.parametrize("action", ["change", "pdf", *ACTIONS])
+@pytest.mark.parametrize("object_id", ["nonsense", "00000000-0000-0000-0000-000000000000"])
+def test_an_id_that_names_nothing_is_no_error_of_ours(as_robin: Client, action: str, object_id: str) -> None:
+    assert as_robin.get(f"/admin/billing/invoice/{object_id}/{action}/").status_code in {302, 404}
+
+
+# Run invoicing
+
+RUN = "/admin/billing/invoice/run/"
+
+
+def test_a_run_is_previewed_first_and_writes_nothing(as_bo: Client) -> None:
+    plan = make_plan(fee={"EUR": "49", "CHF": "52"})
+    sold("euro", plan=plan)
+    sold("swiss", plan=plan, currency="CHF")
+    response = as_bo.get(RUN, {"month": "", "tenant": ""})
+    plan_shown = response.context["plan"]
+    assert (plan_shown["number"], plan_shown["totals"]) == (
+        2,
+        ["52.00\N{NO-BREAK SPACE}CHF", "49.00\N{NO-BREAK SPACE}EUR"],
+    )
+    assert not Invoice.objects.exists()
+    assert as_bo.get(RUN, {"month": "", "tenant": "swiss"}).context["plan"]["number"] == 1
+    assert "No tenant has this slug." in as_bo.get(RUN, {"month": "", "tenant": "nobody"}).content.decode()
+    assert as_bo.get(RUN, {"month": "1999-13"}).context["plan"] is None
+
+
+def test_a_run_goes_into_the_queue_with_what_was_asked(as_bo: Client) -> None:
+    subscription = sold()
+    month = f"{timezone.now():%Y-%m}"
+    response = as_bo.post(RUN, {"month": month, "tenant": "acme"})
+    assert response.status_code == 302
+    (waiting,) = OrmQ.objects.all()
+    assert waiting.task["func"] == "billing.tasks.run_invoicing"
+    assert waiting.task["args"] == ("bo@example.org", month, [str(subscription.tenant_id)])
+    assert AuditEntry.objects.filter(action="invoicing.started", actor_label="bo@example.org").count() == 1
+    text = as_bo.get(response["Location"]).content.decode()
+    assert "Queued." in text
+    assert "hx-trigger" in text
+
+
+def test_the_page_shows_how_far_runs_are(as_bo: Client) -> None:
+    sold()
+    run_invoicing_job(started_by="bo@example.org", as_of=timezone.now())
+    response = as_bo.get(RUN)
+    (row,) = response.context["runs"]
+    assert row["counts"] == {"drafted": 1, "finalized": 1, "parked": 0}
+    assert not response.context["looks_again"]
+
+
+def test_those_who_only_see_run_nothing(as_kim: Client, as_pat: Client) -> None:
+    for client in (as_kim, as_pat):
+        assert client.get(RUN).status_code == 403
+        assert client.post(RUN, {"month": ""}).status_code == 403
+    assert not OrmQ.objects.exists()
