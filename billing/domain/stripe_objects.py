@@ -103,8 +103,10 @@ class CollectedInvoice:
     error: str
 
 
-def read_event(payload: Json) -> StripeEvent:
+def read_event(payload: object) -> StripeEvent:
     """Read an event as it was delivered. Raises `StripeObjectError` where it is none."""
+    if not isinstance(payload, Mapping):
+        raise StripeObjectError("An event is an object.")
     id_, type_ = text(payload, "id"), text(payload, "type")
     if not 0 < len(id_) <= ID_CHARACTERS_MAX or not 0 < len(type_) <= TYPE_CHARACTERS_MAX:
         raise StripeObjectError("An event has an id and a type.")

@@ -1,0 +1,286 @@
+"""A subscription's life at Stripe, told calmly or in a storm, and what is left of it in our tables.
+
+In the calm each event is delivered once, in order, to one worker that nobody disturbs. In the storm each is delivered twenty times,
+shuffled among the earlier ones, while workers are started and killed with SIGKILL. What counts as the end state is everything that
+we keep except ids, numbers and times.
+"""
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import AuditEntry, Tenant
+from billing.models import (
+    BillingException,
+    BillingProfile,
+    InboxStatus,
+    Invoice,
+    OutboxEvent,
+    Payment,
+    PlanVersion,
+    StripeInboxEvent,
+    Subscription,
+    SubscriptionPhase,
+)
+from billing.selectors.due import Due
+from billing.services.invoicing.running import run_invoicing
+from billing.services.stripe_checkout import open_billing_portal
+from billing.services.stripe_collection import collect_due, payment_link
+from billing.services.stripe_inbox import CLAIMED_FOR, process_inbox
+from tests.billing.stripe_world import OK, PATH, buy, collecting, handled
+from tests.billing.world import STAFF
+from tests.fakestripe import shopper
+from tests.fakestripe.fixture import WEBHOOK_SECRET
+from tests.fakestripe.server import FakeStripe
+from tests.faults.processes import FORK_SERVER, connect_to
+
+COPIES: Final = 20
+COPIES_OF_EARLIER: Final = 3
+GIVE_UP_AFTER_SECONDS: Final = 120
+# From the moment at which a worker begins: enough to come to any step between taking an event and marking it, and to die there.
+LIFETIME_SECONDS: Final = (0.02, 1)
+KILLED_PER_STEP_MAX: Final = 6
+WAITING: Final = (InboxStatus.PENDING, InboxStatus.FAILED)
+
+STRIPE: Final = Client()  # one for all: each new one loads the middleware again
+Step = Callable[[], object]
+FORK_SERVER.set_forkserver_preload(["__main__", "tests.faults.processes", "tests.faults.stripe_storm"])
+
+
+@dataclass
+class Life:
+    """One tenant's life at Stripe, step by step; between two steps everything that happened is told."""
+
+    fake: FakeStripe
+    tenant: Tenant
+    version: PlanVersion
+
+    def steps(self) -> Iterator[tuple[str, Step]]:
+        yield "buys with a card that fails later", lambda: buy(self.tenant, self.version, card=shopper.FAILS_LATER)
+        yield "the first invoice is tried", lambda: None  # it was pushed when the step before was told
+        yield (
+            "pays by hand, with a card that is refused",
+            lambda: shopper.type_card(self.hosted_page(), shopper.NO_FUNDS),
+        )
+        yield "pays by hand", lambda: shopper.type_card(self.hosted_page(), shopper.GOOD)
+        yield "cancels in Stripe's portal", lambda: self.press("cancel", self.agreement_id())
+        yield "takes that back", lambda: self.press("renew", self.agreement_id())
+        yield "cancels again", lambda: self.press("cancel", self.agreement_id())
+        yield "takes that back, too", lambda: self.press("renew", self.agreement_id())
+        yield "is ended in Stripe's dashboard", lambda: self.end(self.agreement_id())
+
+    def hosted_page(self) -> str:
+        return payment_link(invoice_id=Invoice.objects.get(tenant=self.tenant).pk, as_of=timezone.now())
+
+    def agreement_id(self) -> str:
+        return Subscription.objects.get(tenant=self.tenant).stripe_subscription_id
+
+    def press(self, button: str, agreement_id: str) -> None:
+        url = open_billing_portal(tenant=self.tenant, return_url="http://here/", actor=STAFF, as_of=timezone.now())
+        shopper.press(url, button, agreement_id)
+
+    def end(self, agreement_id: str) -> None:
+        answer = self.fake.api.answer("DELETE", f"subscriptions/{agreement_id}", "", AUTHORIZED, b"")
+        assert answer.status == OK, answer
+
+
+AUTHORIZED: Final = {"authorization": "Bearer sk_test_countinghouseFakeStripe000"}
+
+
+def live_calmly(life: Life, *, steps: int | None = None, copies: int = 1) -> list[str]:
+    """Each event once, in order; answers what was told."""
+    told: list[str] = []
+    seen = {event["id"] for event in handled(life.fake)}
+    for _, step in list(life.steps())[:steps]:
+        step()
+        fresh = [event for event in handled(life.fake) if event["id"] not in seen]
+        seen |= {event["id"] for event in fresh}
+        told += [event["type"] for event in fresh]
+        for event in fresh * copies:
+            tell(life.fake, [event])
+        settle(life)
+    return told
+
+
+def tell(fake: FakeStripe, events: Iterable[Any]) -> None:
+    """Deliver, and process what came in."""
+    for event in events:
+        deliver_once(fake, event)
+        process_inbox(as_of=timezone.now())
+
+
+@dataclass
+class Storm:
+    """How it was: how many deliveries, how many workers died, and how many of them with an event in hand."""
+
+    database_url: str
+    order: random.Random
+    deliveries: int = 0
+    killed: int = 0
+    killed_at_work: int = 0
+    as_of: datetime = field(default_factory=timezone.now)
+
+    def live(self, life: Life) -> list[str]:
+        """The same life, with every event twenty times in any order, and workers that die; answers what was told."""
+        seen = {event["id"] for event in handled(life.fake)}
+        earlier: list[Any] = []
+        told: list[str] = []
+        for _, step in life.steps():
+            step()
+            fresh = [event for event in handled(life.fake) if event["id"] not in seen]
+            seen |= {event["id"] for event in fresh}
+            told += [event["type"] for event in fresh]
+            copies = fresh * COPIES + earlier * COPIES_OF_EARLIER
+            self.order.shuffle(copies)
+            self._tell(life, copies)
+            earlier += fresh
+            settle(life)
+        return told
+
+    def _tell(self, life: Life, copies: list[Any]) -> None:
+        """Deliver while workers come and go; the last ones are left alone until nothing waits."""
+        waiting = iter(copies)
+        deadline = time.monotonic() + GIVE_UP_AFTER_SECONDS
+        is_told = False
+        killed_before = self.killed
+        worker = self._worker(life)
+        while not is_told or left():
+            assert time.monotonic() < deadline, left()
+            event = next(waiting, None)
+            is_told = event is None
+            if event is not None:
+                deliver_once(life.fake, event)
+                self.deliveries += 1
+            else:
+                time.sleep(0.005)
+            if worker.is_over():
+                worker = self._worker(life)
+            elif time.monotonic() > worker.dies_at and self.killed - killed_before < KILLED_PER_STEP_MAX:
+                self._kill(worker)
+        worker.process.kill()
+        worker.process.join()
+
+    def _worker(self, life: Life) -> "Worker":
+        """A worker whose clock is past every claim of those before it."""
+        self.as_of += CLAIMED_FOR + timedelta(seconds=1)
+        has_begun = FORK_SERVER.Event()
+        process = FORK_SERVER.Process(target=work, args=(self.database_url, life.fake.url, self.as_of, has_begun))
+        process.start()
+        assert has_begun.wait(GIVE_UP_AFTER_SECONDS)
+        return Worker(process, time.monotonic() + self.order.uniform(*LIFETIME_SECONDS))
+
+    def _kill(self, worker: "Worker") -> None:
+        worker.process.kill()
+        worker.process.join()
+        self.killed += 1
+        claimed = StripeInboxEvent.objects.filter(status__in=WAITING, attempts__gt=0)
+        self.killed_at_work += claimed.filter(next_attempt_at=self.as_of + CLAIMED_FOR).exists()
+
+
+@dataclass
+class Worker:
+    """A process, and when it is to die."""
+
+    process: Any
+    dies_at: float
+
+    def is_over(self) -> bool:
+        return not self.process.is_alive()
+
+
+def left() -> list[tuple[str, str, str]]:
+    """What still waits to be processed."""
+    return list(StripeInboxEvent.objects.filter(status__in=WAITING).values_list("type", "status", "error"))
+
+
+def work(database_url: str, stripe_url: str, as_of: datetime, has_begun: Any) -> None:
+    """The body of a worker: process what is due, until it is killed or nothing is left."""
+    connect_to(database_url)
+    connection.ensure_connection()
+    settings.STRIPE_SECRET_KEY = settings.STRIPE_TEST_SECRET_KEY = "sk_test_countinghouseFakeStripe000"
+    settings.STRIPE_LIVE_MODE = False
+    settings.STRIPE_API_HOST = stripe_url
+    has_begun.set()
+    process_inbox(as_of=as_of)
+    os._exit(0)
+
+
+def deliver_once(fake: FakeStripe, event: Any) -> None:
+    body, header = fake.signed(event, WEBHOOK_SECRET)
+    response = STRIPE.post(PATH, body, content_type="application/json", headers={"Stripe-Signature": header})
+    assert response.status_code == OK, response.content
+
+
+def settle(life: Life) -> None:
+    """What the schedules would do by the end of the day."""
+    moment = timezone.now() + timedelta(hours=20)
+    run_invoicing(as_of=moment, due=Due(tenant_ids=[life.tenant.pk]))
+    collect_due(as_of=moment)
+
+
+def end_state(life: Life) -> str:
+    """Everything that was kept about the tenant, without ids, numbers and times, as a text to compare."""
+    tenant = life.tenant
+    invoices = list(Invoice.objects.filter(tenant=tenant).order_by("boundary"))
+    exceptions = BillingException.objects.filter(subscription__tenant=tenant)
+    state: dict[str, Any] = {
+        "subscriptions": list(
+            Subscription.objects.filter(tenant=tenant).values_list(
+                "status", "plan_version__number", "version", "is_cancelled_at_period_end", "stripe_status",
+                "is_cancelled_at_stripe",
+            )
+        ),
+        "phases": SubscriptionPhase.objects.filter(subscription__tenant=tenant).count(),
+        "card": BillingProfile.objects.get(tenant=tenant).card_label,
+        "invoices": [
+            (invoice.boundary, invoice.status, invoice.total_minor, invoice.payment_error, bool(invoice.stripe_invoice_id))
+            for invoice in invoices
+        ],
+        "at Stripe": [
+            [(item["status"], item["total"], item["attempt_count"]) for item in collecting(life.fake, invoice)]
+            for invoice in invoices
+        ],
+        "payments": sorted(
+            (payment.status, payment.amount_minor, payment.error, payment.reference.partition("#")[2])
+            for payment in Payment.objects.filter(invoice__tenant=tenant)
+        ),
+        "exceptions": sorted(exceptions.values_list("code", flat=True)),
+        "told": sorted(OutboxEvent.objects.filter(tenant=tenant).values_list("type", flat=True)),
+        "audit": sorted(
+            f"{entry.action} {entry.before} {without_names(entry.after)}"
+            for entry in AuditEntry.objects.filter(tenant_id=tenant.pk)
+        ),
+    }  # fmt: skip
+    return json.dumps(state, indent=1, default=str)
+
+
+def without_names(after: dict[str, Any]) -> dict[str, Any]:
+    """What an entry says, without the names that Stripe and our counters gave."""
+    return {name: value for name, value in after.items() if name not in {"reference", "number", "slug", "name"}}
+
+
+def short_state(life: Life) -> dict[str, Any]:
+    """Where it ended, without the way to it."""
+    subscription = Subscription.objects.get(tenant=life.tenant)
+    payments = Payment.objects.filter(invoice__tenant=life.tenant)
+    invoices = Invoice.objects.filter(tenant=life.tenant, total_minor__gt=0)
+    return {
+        "subscription": (
+            subscription.status,
+            subscription.stripe_status,
+            subscription.is_cancelled_at_period_end,
+        ),
+        "invoices": list(invoices.values_list("status", "total_minor")),
+        "payments": sorted((payment.status, payment.reference.partition("#")[2]) for payment in payments),
+        "waiting": left(),
+    }
