@@ -6,9 +6,12 @@ import json
 import pytest
 import stripe
 
+from tests.fakestripe.errors import Json
 from tests.fakestripe.parameters import decode
 from tests.fakestripe.server import FakeStripe
 
+UNNAMED: Json = {"description": "without a name"}
+UNKNOWN: Json = {"plan": "gold"}
 CALLS_OF_A_STRANGER = [
     ({}, "You did not provide an API key"),
     ({"Authorization": "Bearer sk_live_countinghouseFakeStripe000"}, "Invalid API Key provided"),
@@ -17,7 +20,7 @@ CALLS_OF_A_STRANGER = [
 ]
 
 
-def ask(fake: FakeStripe, method: str, path: str, headers: dict[str, str], body: str = "") -> tuple[int, dict, dict]:
+def ask(fake: FakeStripe, method: str, path: str, headers: dict[str, str], body: str = "") -> tuple[int, Json, Json]:
     connection = http.client.HTTPConnection(fake.url.removeprefix("http://"), timeout=5)
     connection.request(method, path, body, headers)
     response = connection.getresponse()
@@ -45,10 +48,10 @@ def test_the_library_raises_what_stripe_would_make_it_raise(fake_stripe: FakeStr
         stripe.Customer.retrieve("cus_no")
     assert (missing.value.http_status, missing.value.code, missing.value.param) == (404, "resource_missing", "id")
     with pytest.raises(stripe.InvalidRequestError, match="Missing required param: name") as unnamed:
-        stripe.Product.create(description="without a name")
+        stripe.Product.create(**UNNAMED)
     assert (unnamed.value.http_status, unnamed.value.code) == (400, "parameter_missing")
     with pytest.raises(stripe.InvalidRequestError, match="Received unknown parameter: plan") as unknown:
-        stripe.Customer.create(plan="gold")
+        stripe.Customer.create(**UNKNOWN)
     assert unknown.value.code == "parameter_unknown"
 
 
@@ -79,7 +82,7 @@ def test_the_answer_names_the_request_and_the_version(fake_stripe: FakeStripe) -
         ("name=%C3%84&x=a%26b", {"name": "Ä", "x": "a&b"}),
     ],
 )
-def test_nested_forms_are_read(encoded: str, decoded: dict) -> None:
+def test_nested_forms_are_read(encoded: str, decoded: Json) -> None:
     assert decode(encoded) == decoded
 
 
@@ -113,7 +116,7 @@ def test_a_list_is_filtered(fake_stripe: FakeStripe) -> None:
 
 
 @pytest.mark.parametrize("parameters", [{"limit": 0}, {"limit": 101}, {"starting_after": "cus_no"}, {"created": "x"}])
-def test_a_list_refuses_what_makes_no_sense(fake_stripe: FakeStripe, parameters: dict) -> None:
+def test_a_list_refuses_what_makes_no_sense(fake_stripe: FakeStripe, parameters: Json) -> None:
     stripe.Customer.create()
     with pytest.raises(stripe.InvalidRequestError) as refused:
         stripe.Customer.list(**parameters)
@@ -160,7 +163,7 @@ def test_the_same_key_for_something_else_is_refused(fake_stripe: FakeStripe) -> 
 
 def test_a_refused_request_does_not_use_its_key_up(fake_stripe: FakeStripe) -> None:
     with pytest.raises(stripe.InvalidRequestError):
-        stripe.Product.create(idempotency_key="k")
+        stripe.Product.create(**UNNAMED, idempotency_key="k")
     assert stripe.Product.create(name="x", idempotency_key="k").name == "x"
 
 

@@ -1,5 +1,7 @@
 """Customers, their cards, and what becomes of each test card."""
 
+from typing import Any
+
 import pytest
 import stripe
 
@@ -14,7 +16,11 @@ def card(number: str, **fields: object) -> stripe.PaymentMethod:
 
 def test_a_customer_has_the_shape_that_stripe_gives_it(customer: stripe.Customer) -> None:
     assert customer.id.startswith("cus_")
-    assert (customer.email, customer.metadata["tenant"], customer.balance) == ("ada@acme.example", "acme", 0)
+    assert (customer.email, customer.to_dict()["metadata"]["tenant"], customer.balance) == (
+        "ada@acme.example",
+        "acme",
+        0,
+    )
     assert customer.invoice_settings.default_payment_method is None
     assert customer.last_response.headers["Stripe-Version"] == "2026-05-27.dahlia"
 
@@ -67,7 +73,7 @@ def test_a_bad_card_is_refused_when_it_is_saved(
     with pytest.raises(stripe.CardError) as refused:
         stripe.PaymentMethod.attach(method.id, customer=customer.id)
     assert (refused.value.http_status, refused.value.code) == (402, code)
-    assert refused.value.json_body["error"].get("decline_code") == decline_code
+    assert refused.value.error.decline_code == decline_code
 
 
 def test_one_card_is_saved_and_refused_when_it_is_charged(customer: stripe.Customer) -> None:
@@ -92,7 +98,7 @@ def test_one_card_is_saved_and_refused_when_it_is_charged(customer: stripe.Custo
         ({"cvc": "1"}, "invalid_cvc"),
     ],
 )
-def test_a_mistyped_card_is_refused(fake_stripe: FakeStripe, fields: dict, code: str) -> None:
+def test_a_mistyped_card_is_refused(fake_stripe: FakeStripe, fields: dict[str, Any], code: str) -> None:
     with pytest.raises(stripe.CardError) as refused:
         card(**{"number": GOOD, **fields})
     assert refused.value.code == code

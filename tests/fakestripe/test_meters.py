@@ -1,6 +1,7 @@
 """Usage at Stripe: whole numbers, once for each identifier, not too old."""
 
 import time
+from decimal import Decimal
 
 import pytest
 import stripe
@@ -39,7 +40,7 @@ def used(meter: stripe.billing.Meter, customer: str = "cus_1") -> int:
     [summary] = stripe.billing.Meter.list_event_summaries(
         meter.id, customer=customer, start_time=start, end_time=now + 3600
     ).data
-    return summary.aggregated_value
+    return int(summary.aggregated_value)
 
 
 def test_usage_is_taken_and_summed(meter: stripe.billing.Meter) -> None:
@@ -125,7 +126,7 @@ def test_a_metered_price_bills_what_was_reported(
         recurring={"interval": "month", "usage_type": "metered", "meter": meter.id},
         billing_scheme="tiered",
         tiers_mode="graduated",
-        tiers=[{"up_to": 100, "unit_amount": 0}, {"up_to": "inf", "unit_amount_decimal": "0.5"}],
+        tiers=[{"up_to": 100, "unit_amount": 0}, {"up_to": "inf", "unit_amount_decimal": Decimal("0.5")}],
     )
     subscription = stripe.Subscription.create(customer=payer.id, items=[{"price": price.id}])
     report(301, "x", customer=payer.id)

@@ -1,9 +1,12 @@
 """dj-stripe reads the fake's objects as it reads Stripe's."""
 
+import json
+
 import pytest
 import stripe
 from djstripe import models as mirror
 
+from tests.fakestripe.deliveries import body_of
 from tests.fakestripe.server import FakeStripe
 from tests.fakestripe.shopper import type_card
 
@@ -40,7 +43,7 @@ def test_a_payment_and_its_charge_are_mirrored(payer: stripe.Customer) -> None:
     whole = stripe.Invoice.retrieve(invoice.id, expand=["payments.data.payment.payment_intent"])
     [payment] = whole.payments.data
     intent = mirror.PaymentIntent.sync_from_stripe_data(payment.payment.payment_intent)
-    assert (intent.amount, intent.status) == (4900, "succeeded")
+    assert (intent.stripe_data["amount"], intent.stripe_data["status"]) == (4900, "succeeded")
     charge = mirror.Charge.sync_from_stripe_data(stripe.Charge.retrieve(intent.stripe_data["latest_charge"]))
     assert (charge.amount, charge.customer.id) == (49, payer.id)
     assert mirror.Invoice.sync_from_stripe_data(whole).stripe_data["number"] == whole.number
@@ -69,6 +72,6 @@ def test_every_event_of_a_life_is_mirrored(
     made = stripe.Subscription.create(customer=payer.id, items=[{"price": agreement.id}])
     stripe.Subscription.modify(made.id, cancel_at_period_end=True)
     fake_stripe.control.end_period(made.id)
-    for event in stripe.Event.list(limit=100).auto_paging_iter():
-        mirror.Event.sync_from_stripe_data(event)
+    for event in fake_stripe.events():
+        mirror.Event.sync_from_stripe_data(json.loads(body_of(fake_stripe.store, event)))
     assert mirror.Event.objects.count() == len(fake_stripe.events())

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import stripe
@@ -103,8 +104,8 @@ def test_a_process_that_was_killed_has_forgotten_nothing(
 
 
 def test_the_test_routes_do_what_the_methods_do(fake_stripe: FakeStripe) -> None:
-    def ask(method: str, path: str, **given: str) -> object:
-        return fake_stripe.control.answer(method, path, given)["result"]
+    def ask(verb: str, route: str, **given: str) -> Any:
+        return fake_stripe.control.answer(verb, route, given)["result"]
 
     ask("POST", "fail", path="/v1/customers", status="500", times="1", method="POST")
     ask("POST", "latency", seconds="0.01")
