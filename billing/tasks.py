@@ -5,7 +5,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from billing.selectors.due import Due
-from billing.services import alerts, mails, schedule, stripe_collection, stripe_inbox, stripe_push
+from billing.services import alerts, deliveries, mails, schedule, stripe_collection, stripe_inbox, stripe_push
 from billing.services.invoicing.running import run_invoicing_job
 from billing.services.verification import run_verification
 from metering.domain.periods import YearMonth
@@ -32,6 +32,11 @@ def verify_invoices(started_by: str = SCHEDULE) -> str:
 def refresh_overdue(started_by: str = SCHEDULE) -> str:
     """See whose invoices are unpaid too long."""
     return str(schedule.run_overdue(started_by=started_by, as_of=timezone.now()).outcome)
+
+
+def deliver_documents(started_by: str = SCHEDULE) -> str:
+    """Make the PDFs of documents that were issued, and queue their mails."""
+    return str(deliveries.run_deliveries(started_by=started_by, as_of=timezone.now()).outcome)
 
 
 def send_mails(started_by: str = SCHEDULE) -> str:

@@ -14,6 +14,7 @@ from billing.domain.documents import credit_note_content, digest_of_content
 from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
 from billing.models import CreditNote, Invoice, Issuer
+from billing.services.deliveries import invoice_pdf, queue_invoice_mail
 from billing.services.invoice_status import checked_reason, locked_invoice, move_invoice, record_change, tell
 from billing.services.invoicing.numbering import take_numbers
 from billing.services.subscriptions import refresh_standing
@@ -111,3 +112,20 @@ def _void(invoice: Invoice, reason: str, actor: Actor, as_of: datetime) -> None:
     record_change(invoice, "invoice.voided", actor=actor, before=before, after=after, as_of=as_of)
     tell(invoice, "invoice.voided", key=invoice.pk, more={"reason": reason}, as_of=as_of)
     refresh_standing(subscription_id=invoice.subscription_id, as_of=as_of)
+
+
+def resend_invoice(*, invoice_id: UUID, actor: Actor, as_of: datetime) -> Invoice:
+    """Mail an issued invoice once more, to those who would get it now. Raises `NotFoundError`, `InvoiceStatusError`."""
+    with transaction.atomic():
+        invoice = locked_invoice(invoice_id)
+        if invoice.status in {InvoiceStatus.DRAFT, InvoiceStatus.VOID}:
+            raise InvoiceStatusError(f"The invoice is {invoice.status}: it is not sent.")
+        invoice_pdf(invoice=invoice, as_of=as_of)
+        key = f"document:{invoice.number}:again:{as_of.isoformat()}"
+        recipients = queue_invoice_mail(invoice=invoice, dedupe_key=key, as_of=as_of)
+        if not recipients:
+            raise InvoiceStatusError(
+                "Nobody is to get it: the tenant has neither an address for bills nor a member who wants invoices."
+            )
+        record_change(invoice, "invoice.resent", actor=actor, after={"recipients": recipients}, as_of=as_of)
+    return invoice

@@ -1,0 +1,213 @@
+"""Each document gets one PDF and one mail, whoever makes them, however often, wherever they are killed."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import pytest
+from django.core import mail as django_mail
+from django.db import IntegrityError, connection, transaction
+
+from accounts.models import AuditEntry, JobOutcome
+from billing.errors import InvoiceStatusError
+from billing.models import CreditNote, DocumentFile, Invoice, OutboundMail, StoredFile
+from billing.selectors.recipients import recipients_of
+from billing.services.deliveries import credit_note_pdf, deliver_documents, invoice_pdf, run_deliveries
+from billing.services.invoices import issue_credit_note, resend_invoice, void_invoice
+from billing.services.mails import send_queued_mails
+from billing.tasks import deliver_documents as scheduled
+from tests.billing.services.rendering.reading import texts
+from tests.billing.world import (
+    STAFF,
+    close_month,
+    finalized_invoices,
+    first_invoice,
+    make_plan,
+    set_issuer,
+    subscribe_tenant,
+)
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def invoice(db: None) -> Invoice:
+    set_issuer(legal_name="Meridian GmbH")
+    return first_invoice(subscribe_tenant())
+
+
+def credit(invoice: Invoice) -> CreditNote:
+    return issue_credit_note(invoice_id=invoice.pk, reason="out of order", actor=STAFF, as_of=NOW)
+
+
+def test_an_invoice_gets_its_pdf_and_its_mail_once(invoice: Invoice) -> None:
+    assert deliver_documents(as_of=NOW).documents == 1
+    assert deliver_documents(as_of=NOW).documents == 0
+    stored = DocumentFile.objects.get(pk=invoice.number).file
+    assert stored.sha256 == sha256(bytes(stored.content)).hexdigest()
+    assert "Amount due\n49.00 EUR" in texts(bytes(stored.content))[0].replace("Amount due 49", "Amount due\n49")
+    queued = OutboundMail.objects.get()
+    assert (queued.kind, queued.recipients, queued.attachment_number) == (
+        "invoice",
+        ["bills@acme.example"],
+        invoice.number,
+    )
+    assert queued.subject == "Invoice INV-2026-000001 from Meridian GmbH: 49.00 EUR"
+    for body in (queued.text, queued.html):
+        assert "due on 15 March 2026" in body
+        assert f"/t/acme/invoices/{invoice.number}/" in body
+
+
+def test_a_credit_note_gets_its_pdf_and_its_mail(invoice: Invoice) -> None:
+    deliver_documents(as_of=NOW)
+    note = credit(invoice)
+    assert deliver_documents(as_of=NOW).documents == 1
+    queued = OutboundMail.objects.get(kind="credit_note")
+    assert (queued.attachment_number, queued.subject) == (
+        note.number,
+        "Credit note CN-2026-000001 from Meridian GmbH: 49.00 EUR",
+    )
+    assert "out of order" in queued.text
+    assert "takes back invoice INV-2026-000001" in queued.html
+    stored = credit_note_pdf(credit_note=note, as_of=NOW)
+    assert "Credit note" in texts(bytes(stored.content))[0]
+
+
+def test_nobody_is_written_to_about_nothing_or_about_what_is_void(db: None) -> None:
+    first_invoice(subscribe_tenant("free", plan=make_plan("free", fee="0")))
+    [voided] = finalized_invoices(1)
+    void_invoice(invoice_id=voided.pk, reason="mistake", actor=STAFF, as_of=NOW)
+    assert deliver_documents(as_of=NOW).documents == 2
+    assert not OutboundMail.objects.exists()
+
+
+def test_a_draft_has_no_document(invoice: Invoice) -> None:
+    deliver_documents(as_of=NOW)
+    invoice.subscription.refresh_from_db()
+    close_month(invoice.subscription, as_of=invoice.subscription.period_end)
+    assert Invoice.objects.count() == 2
+    assert deliver_documents(as_of=NOW).documents == 0
+
+
+def test_the_mail_arrives_with_the_pdf(invoice: Invoice) -> None:
+    deliver_documents(as_of=NOW)
+    assert send_queued_mails(as_of=NOW) == 1
+    [sent] = django_mail.outbox
+    [(name, content, media_type)] = sent.attachments
+    assert (name, media_type) == (f"{invoice.number}.pdf", "application/pdf")
+    assert content == bytes(StoredFile.objects.get().content)
+
+
+def test_who_asks_for_a_pdf_before_the_schedule_gets_it_made_with_its_mail(invoice: Invoice) -> None:
+    first = invoice_pdf(invoice=invoice, as_of=NOW)
+    assert invoice_pdf(invoice=invoice, as_of=NOW).sha256 == first.sha256
+    assert deliver_documents(as_of=NOW).documents == 0
+    assert OutboundMail.objects.count() == 1
+
+
+def test_no_more_documents_than_asked_for_the_oldest_first(db: None) -> None:
+    invoices = finalized_invoices(3)
+    assert deliver_documents(as_of=NOW, limit=2).documents == 2
+    assert set(DocumentFile.objects.values_list("pk", flat=True)) == {invoice.number for invoice in invoices[:2]}
+
+
+@pytest.mark.as_owner
+def test_a_document_that_cannot_be_made_holds_up_no_other_and_asks_for_attention(db: None) -> None:
+    broken, whole = finalized_invoices(2)
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")  # without triggers
+        cursor.execute(
+            "UPDATE billing_invoicedocument SET content = content - 'lines' WHERE invoice_id = %s", [broken.pk]
+        )
+        cursor.execute("SET session_replication_role = DEFAULT")
+    run = run_deliveries(started_by="test", as_of=NOW)
+    assert run.outcome == JobOutcome.ATTENTION
+    assert run.summary == {"documents": 1, "failed": 1, "first": [f"{broken.number}: KeyError: 'lines'"]}
+    assert DocumentFile.objects.get().pk == whole.number
+
+
+def test_the_schedule_makes_what_is_due(invoice: Invoice) -> None:
+    assert scheduled() == JobOutcome.SUCCEEDED
+    assert DocumentFile.objects.count() == 1
+
+
+def test_an_invoice_is_sent_again_by_a_person_each_time_they_ask(invoice: Invoice) -> None:
+    for minutes in (1, 2):
+        resend_invoice(invoice_id=invoice.pk, actor=STAFF, as_of=NOW + timedelta(minutes=minutes))
+    assert OutboundMail.objects.count() == 3
+    assert AuditEntry.objects.filter(action="invoice.resent").count() == 2
+    void_invoice(invoice_id=invoice.pk, reason="mistake", actor=STAFF, as_of=NOW)
+    with pytest.raises(InvoiceStatusError, match="is void"):
+        resend_invoice(invoice_id=invoice.pk, actor=STAFF, as_of=NOW)
+
+
+def test_who_has_nobody_to_write_to_is_told_when_they_send_again(db: None) -> None:
+    lonely = first_invoice(subscribe_tenant("lonely", billing_email=""))
+    assert recipients_of(tenant=lonely.tenant, kind="invoice") == []
+    with pytest.raises(InvoiceStatusError, match="Nobody"):
+        resend_invoice(invoice_id=lonely.pk, actor=STAFF, as_of=NOW)
+    assert deliver_documents(as_of=NOW).documents == 1
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+@pytest.fixture
+def dying() -> Iterator[list[str]]:
+    """Statements at which the process dies, each once: `begin` is the table that is written to."""
+    deaths: list[str] = []
+
+    def die(execute, sql, params, many, context):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - Django's form
+        if deaths and f'INSERT INTO "{deaths[0]}"' in sql:
+            deaths.pop()
+            raise Killed
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(die):
+        yield deaths
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("table", ["billing_storedfile", "billing_documentfile", "billing_outboundmail"])
+def test_who_is_killed_at_any_step_has_done_nothing_and_the_next_one_does_all_once(
+    table: str, dying: list[str]
+) -> None:
+    first_invoice(subscribe_tenant())
+    dying.append(table)
+    with pytest.raises(Killed):
+        deliver_documents(as_of=NOW)
+    assert not dying
+    assert not StoredFile.objects.exists() | OutboundMail.objects.exists()
+    assert deliver_documents(as_of=NOW).documents == 1
+    assert (DocumentFile.objects.count(), OutboundMail.objects.count()) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_workers_make_each_document_once() -> None:
+    finalized_invoices(6)
+
+    def work(_worker: int) -> int:
+        try:
+            return deliver_documents(as_of=NOW).documents
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as workers:
+        assert sum(workers.map(work, range(8))) == 6
+    assert deliver_documents(as_of=NOW).documents == 0
+    assert (DocumentFile.objects.count(), OutboundMail.objects.count()) == (6, 6)
+
+
+@pytest.mark.as_owner
+def test_the_database_keeps_a_document_and_its_bytes(invoice: Invoice) -> None:
+    deliver_documents(as_of=NOW)
+    with connection.cursor() as cursor:
+        for change in (
+            "UPDATE billing_storedfile SET content = ''",
+            "DELETE FROM billing_documentfile",
+            "UPDATE billing_documentfile SET number = 'X'",
+        ):
+            with pytest.raises(IntegrityError, match="history"), transaction.atomic():
+                cursor.execute(change)
