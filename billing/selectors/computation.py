@@ -32,6 +32,7 @@ from billing.selectors.plans import sold_versions
 from metering.domain.periods import Span, forecast
 from metering.selectors.span_usage import SpanUsage, UsageSpan, spans_with_voids_since, usage_of_spans
 
+PROJECTED_AFTER: Final = timedelta(days=1)
 LATENESS_MARGIN: Final = timedelta(days=2)
 _LONG_AGO: Final = timedelta(days=36500)
 _ANY_METER: Final = 0
@@ -119,7 +120,8 @@ def compute_invoices(
 ) -> list[Computation]:
     """Compute each state's invoice, in their order, from usage as it is now.
 
-    With `projected_at`, usage counted up to then is projected in a straight line to the end of its span. With `following`,
+    With `projected_at`, usage counted up to then is projected in a straight line to the end of its span, once a day of it has
+    passed: the first minutes tell nothing of a month. With `following`,
     each state comes after an invoice that was computed and not stored: what that one corrects and carries over counts.
     """
     wanted = [
@@ -136,7 +138,7 @@ def compute_invoices(
     used: dict[int, list[Used]] = defaultdict(list)
     for (number, span), found in zip(wanted, usage, strict=False):
         quantity = found.quantity
-        if projected_at is not None:
+        if projected_at is not None and projected_at - span.start >= PROJECTED_AFTER:
             quantity = forecast(quantity, Span(span.start, span.end), projected_at)
         used[number].append(Used(quantity, found.events))
     invoiced = _invoiced_usage(roots, usage[len(wanted) :])

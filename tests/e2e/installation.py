@@ -14,11 +14,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from config.runner.plan import PORT_MAX, STRIPE_PORT_DISTANCE
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 STOP_SECONDS_MAX = 60
 # What the test run itself is configured with, and what would point the installation at somebody else's data.
 NOT_INHERITED = frozenset({
-    "DATABASE_URL", "DATABASE_AS_OWNER", "REDIS_URL", "PUBLIC_URL", "COUNTINGHOUSE_PROFILE", "COUNTINGHOUSE_TEST_RUN_DIR"
+    "DATABASE_URL", "DATABASE_AS_OWNER", "REDIS_URL", "PUBLIC_URL", "COUNTINGHOUSE_PROFILE", "COUNTINGHOUSE_TEST_RUN_DIR",
+    "STRIPE_SECRET_KEY", "STRIPE_API_HOST", "STRIPE_WEBHOOK_SECRET", "STRIPE_WEBHOOK_UUID",
 })  # fmt: skip
 
 
@@ -42,6 +45,12 @@ class Installation:
     def url(self) -> str:
         """Where the portal is, as the runner prints it."""
         return f"http://localhost:{self.port}"
+
+    @property
+    def stripe_url(self) -> str:
+        """Where the fake Stripe beside it answers."""
+        above = self.port + STRIPE_PORT_DISTANCE
+        return f"http://127.0.0.1:{above if above <= PORT_MAX else self.port - STRIPE_PORT_DISTANCE}"
 
     @property
     def demo(self) -> Mapping[str, Any]:
@@ -78,6 +87,13 @@ class Installation:
         """Stop what may still run, as `make stop` does, and delete the data."""
         subprocess.run([sys.executable, "-m", "config.runner", "stop"], cwd=CHECKOUT, env=self.environment, check=True)
         shutil.rmtree(self.data_dir)
+
+    def manage(self, *arguments: str) -> str:
+        """Run a command as an operator does, and return what it said."""
+        command = [sys.executable, "-m", "config.runner", "manage", *arguments]
+        done = subprocess.run(command, cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     def ask(
         self, method: str, path: str, *, key: str, body: Mapping[str, object] | None = None

@@ -34,9 +34,10 @@ SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > document.docume
 class Visitor:
     """One browser context with one page, and what went wrong in it."""
 
-    def __init__(self, browser: Browser, *, url: str, pictures: Path) -> None:
-        """Open an empty page; nobody is signed in."""
+    def __init__(self, browser: Browser, *, url: str, pictures: Path, stripe_url: str) -> None:
+        """Open an empty page; nobody is signed in. Stripe's pages are the only ones of another host."""
         self.url = url
+        self.stripe_url = stripe_url
         self.pictures = pictures
         self.troubles: list[str] = []
         self.context: BrowserContext = browser.new_context(
@@ -102,8 +103,9 @@ class Visitor:
         self.judge(name, rules=["color-contrast"] if scheme == "dark" else ())
 
     def _hear(self, message: ConsoleMessage) -> None:
-        # A form that is refused is answered with 422, and Chromium notes the status of the page itself as an error.
-        is_refused_form = "status of 422" in message.text and message.location.get("url") == self.page.url
+        # A form that is refused is answered with 422, a card with 402, and Chromium notes the status of the page itself as an error.
+        is_refused = "status of 422" in message.text or "status of 402" in message.text
+        is_refused_form = is_refused and message.location.get("url") == self.page.url
         if message.type == "error" and not is_refused_form:
             self._trouble(f"console: {message.text} ({message.location.get('url', '')})")
 
@@ -112,7 +114,7 @@ class Visitor:
 
     def _watch_request(self, request: Request) -> None:
         scheme = urlsplit(request.url).scheme
-        if scheme not in LOCAL_SCHEMES and not request.url.startswith(f"{self.url}/"):
+        if scheme not in LOCAL_SCHEMES and not request.url.startswith((f"{self.url}/", f"{self.stripe_url}/")):
             self._trouble(f"another host: {request.url}")
 
     def _watch_response(self, response: Response) -> None:
