@@ -77,7 +77,7 @@ def test_the_rig_sees_an_effect_that_came_twice(
     assert Payment.objects.filter(invoice__tenant=forgetful.tenant).count() == 3
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.randoms(use_true_random=False), gaps=st.lists(st.booleans(), min_size=6, max_size=6))
 def test_whatever_is_delivered_when_the_end_is_the_same(
     fake_stripe: FakeStripe, calm: Life, order: random.Random, gaps: list[bool]
