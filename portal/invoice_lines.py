@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from billing.domain.invoicing import ADJUSTMENT, USAGE, ComputedInvoice
+from billing.domain.invoicing import ADJUSTMENT, PRORATION, USAGE, ComputedInvoice
+from billing.domain.prices import PriceModel, write_terms
 from billing.models import InvoiceLine
 from portal.templatetags.money import money, rate
 from portal.templatetags.portal import quantity
@@ -26,7 +27,10 @@ class ShownStep:
 
 @dataclass(frozen=True, slots=True)
 class ShownLine:
-    """A line with what led to it. `quantity` is None where nothing was counted; `corrects` is an invoice's number."""
+    """A line with what led to it: what was known before, steps, notes. `quantity` is None where nothing was counted.
+
+    `corrects` is an invoice's number.
+    """
 
     position: int
     kind: str
@@ -38,12 +42,13 @@ class ShownLine:
     amount_minor: int
     events: int | None
     corrects: str
+    before: tuple[str, ...]
     steps: tuple[ShownStep, ...]
     notes: tuple[str, ...]
 
 
 def lines_of(stored: Iterable[InvoiceLine], currency: str) -> list[ShownLine]:
-    """Lines of an invoice as they are stored."""
+    """Lines of an invoice as they are stored, each with its price."""
     return [
         _shown(
             position=line.position,
@@ -55,6 +60,7 @@ def lines_of(stored: Iterable[InvoiceLine], currency: str) -> list[ShownLine]:
             amount_minor=line.amount_minor,
             events=line.events,
             explanation=line.explanation,
+            terms={} if line.price is None else line.price.terms,
             currency=currency,
         )
         for line in stored
@@ -63,6 +69,8 @@ def lines_of(stored: Iterable[InvoiceLine], currency: str) -> list[ShownLine]:
 
 def lines_ahead(computed: ComputedInvoice) -> list[ShownLine]:
     """Lines of an invoice that is not made yet."""
+    prices = [price for phase in computed.state.phases for price in phase.version.prices]
+    terms: dict[int | None, dict[str, object]] = {price.id: write_terms(price.terms) for price in prices}
     return [
         _shown(
             position=position,
@@ -74,6 +82,7 @@ def lines_ahead(computed: ComputedInvoice) -> list[ShownLine]:
             amount_minor=line.amount_minor,
             events=line.events,
             explanation=line.explanation,
+            terms=terms.get(line.price_id, {}),
             currency=computed.state.currency,
         )
         for position, line in enumerate(computed.lines, start=1)
@@ -91,9 +100,12 @@ def _shown(
     amount_minor: int,
     events: int | None,
     explanation: Mapping[str, Any],
+    terms: Mapping[str, Any],
     currency: str,
 ) -> ShownLine:
-    steps, notes = _explained(explanation, unit, currency)
+    sold = _Sold(unit, currency, terms)
+    is_correction = explanation.get("model") == ADJUSTMENT
+    steps, notes = _explained(explanation["now"] if is_correction else explanation, sold)
     return ShownLine(
         position=position,
         kind=kind,
@@ -104,44 +116,60 @@ def _shown(
         unit=unit,
         amount_minor=amount_minor,
         events=events,
-        corrects=str(explanation.get("invoice", "")) if kind == ADJUSTMENT else "",
+        corrects=str(explanation["invoice"]) if is_correction else "",
+        before=tuple(_counts(explanation, sold)) if is_correction else (),
         steps=tuple(steps),
         notes=tuple(notes),
     )
 
 
-def _explained(explanation: Mapping[str, Any], unit: str, currency: str) -> tuple[list[ShownStep], list[str]]:
+@dataclass(frozen=True, slots=True)
+class _Sold:
+    """In which unit and currency a line is, and the terms of its price."""
+
+    unit: str
+    currency: str
+    terms: Mapping[str, Any]
+
+    def amount(self, amount: str) -> str:
+        return rate(amount, self.currency)
+
+
+def _explained(explanation: Mapping[str, Any], sold: _Sold) -> tuple[list[ShownStep], list[str]]:
     model = explanation.get("model")
-    if model == "proration":
+    if model == PRORATION:
         days = f"{explanation['days']} of {explanation['days_in_period']} days"
-        return [], [f"{rate(explanation['fee'], currency)} for the whole period, for {days}"]
-    if model == "adjustment":
-        return _correction(explanation, unit, currency)
-    steps = [_step(step, str(model), currency) for step in explanation.get("steps", ())]
+        return [], [f"{sold.amount(explanation['fee'])} for the whole period, for {days}"]
+    steps = [_step(step, str(model), sold) for step in explanation.get("steps", ())]
     if len(steps) == 1 and not steps[0].reckoning:
         return [], []
-    return steps, _rounding(explanation, currency)
+    return steps, _rounding(explanation, sold)
 
 
-def _correction(explanation: Mapping[str, Any], unit: str, currency: str) -> tuple[list[ShownStep], list[str]]:
-    """What was invoiced, what the ledger says now, and how that comes to its amount."""
-    before, now = explanation["invoiced"], explanation["now"]
-    steps, notes = _explained(now, unit, currency)
-    invoiced = (
-        f"Invoiced before: {quantity(Decimal(before['quantity']))} {unit}, {money(before['amount_minor'], currency)}"
-    )
-    counted = f"Counted now: {quantity(Decimal(now['quantity']))} {unit}, {money(now['amount_minor'], currency)}"
-    return steps, [invoiced, counted, *notes]
+def _counts(explanation: Mapping[str, Any], sold: _Sold) -> list[str]:
+    """What was invoiced, and what the ledger says now."""
+    return [
+        f"{what}: {quantity(Decimal(count['quantity']))} {sold.unit}, {money(count['amount_minor'], sold.currency)}"
+        for what, count in (("Invoiced before", explanation["invoiced"]), ("Counted now", explanation["now"]))
+    ]
 
 
-def _step(step: Mapping[str, Any], model: str, currency: str) -> ShownStep:
+def _step(step: Mapping[str, Any], model: str, sold: _Sold) -> ShownStep:
+    """A step that costs nothing is included; one without a rate is only its flat amount, which stands beside it."""
+    count, each, flat = (Decimal(step[name]) for name in ("quantity", "unit_amount", "flat_amount"))
     parts = []
-    if Decimal(step["unit_amount"]) or not Decimal(step["flat_amount"]):
-        what = " packages" if model == "package" else ""
-        parts.append(f"{quantity(Decimal(step['quantity']))}{what} {_TIMES} {rate(step['unit_amount'], currency)}")
-    if parts and Decimal(step["flat_amount"]):
-        parts.append(rate(step["flat_amount"], currency))
-    return ShownStep(_reach(step.get("tier")), " + ".join(parts), rate(step["amount"], currency))
+    if count and each:
+        parts.append(f"{quantity(count)}{_packages(model, sold)} {_TIMES} {sold.amount(step['unit_amount'])}")
+    if flat and (parts or "tier" in step):
+        parts.append(sold.amount(step["flat_amount"]))
+    if count and not each and not flat:
+        parts.append(f"{quantity(count)}{_packages(model, sold)} included")
+    return ShownStep(_reach(step.get("tier")), " + ".join(parts), sold.amount(step["amount"]))
+
+
+def _packages(model: str, sold: _Sold) -> str:
+    size = sold.terms.get("package_size")
+    return "" if model != PriceModel.PACKAGE or size is None else f" packages of {quantity(Decimal(size))} {sold.unit}"
 
 
 def _reach(tier: Mapping[str, Any] | None) -> str:
@@ -154,11 +182,10 @@ def _reach(tier: Mapping[str, Any] | None) -> str:
     return f"{quantity(above)} to {end}" if above else f"Up to {end}"
 
 
-def _rounding(explanation: Mapping[str, Any], currency: str) -> list[str]:
+def _rounding(explanation: Mapping[str, Any], sold: _Sold) -> list[str]:
     """That something was rounded, where it was."""
-    exact, rounding = Decimal(explanation["exact_amount"]), explanation["rounding"]
-    whole_minor = exact.scaleb(rounding["digits"])
+    exact, digits = Decimal(explanation["exact_amount"]), explanation["rounding"]["digits"]
+    whole_minor = exact.scaleb(digits)
     if whole_minor == whole_minor.to_integral_value():
         return []
-    digits = rounding["digits"]
-    return [f"{rate(exact, currency)} exactly, rounded half-up to {digits} digit{'' if digits == 1 else 's'}"]
+    return [f"{rate(exact, sold.currency)} exactly, rounded half-up to {digits} digit{'' if digits == 1 else 's'}"]

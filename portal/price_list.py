@@ -9,6 +9,7 @@ from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
 from billing.models import Plan
 from metering.models import UsagePlan, UsagePlanQuota
+from portal.templatetags.money import fee as fee_text
 from portal.templatetags.money import rate
 from portal.templatetags.portal import quantity
 
@@ -99,7 +100,7 @@ def _offer(
         version=version,
         description=descriptions.get(version.plan_code, ""),
         currency=currency,
-        fee=rate(fee_amount(fee), currency),
+        fee=fee_text(fee_amount(fee), currency),
         costs_nothing=costs_nothing(version, currency),
         meters=tuple(price_of(price, currency) for price in version.usage_prices(currency)),
         limits=tuple(_limits(usage_plans[version.usage_plan_id])),
@@ -117,7 +118,7 @@ def _limits(usage_plan: UsagePlan) -> list[str]:
 
 def _quota(quota: UsagePlanQuota) -> str:
     what = f"{quantity(quota.limit)} {quota.meter.unit} a {quota.period}"
-    return f"{what} at most, then requests are refused" if quota.is_hard else f"{what}; what goes beyond is counted on"
+    return f"{what} at most" if quota.is_hard else f"{what}; more is allowed"
 
 
 def _can_cost(terms: PriceTerms) -> bool:

@@ -50,6 +50,7 @@ tenant_pages = [
     path("invoices/<str:number>/pdf/", invoices.invoice_pdf, name="invoice_pdf"),
     path("invoices/<str:number>/credit-note/", invoices.credit_note_pdf, name="credit_note_pdf"),
     path("invoices/<str:number>/pay/", invoices.invoice_pay, name="invoice_pay"),
+    path("invoices/<str:number>/lines/<int:position>/events/", invoices.line_events, name="line_events"),
     path("team/", team.team, name="team"),
     path("team/invite/", team.invite, name="invite"),
     path("team/invitations/<int:invitation_id>/revoke/", team.invitation_revoke, name="invitation_revoke"),

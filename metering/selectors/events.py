@@ -3,6 +3,7 @@
 Pages follow the primary key, so the thousandth is found as fast as the first, and events that arrive meanwhile shift nothing.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,9 +12,11 @@ from uuid import UUID
 
 from accounts.domain.pages import InvalidCursorError, Page, PageRequest, Position, cut_page
 from metering.domain.canonical import event_key
+from metering.domain.contribution import MeterRule
 from metering.domain.ledger import Ledger
+from metering.domain.periods import Span
 from metering.selectors.bounded_reads import fetch_in_time
-from metering.selectors.statements import fetch_all
+from metering.selectors.statements import ENCODER, fetch_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +73,63 @@ _CONDITIONS: Final = {
 }
 
 
+# What a meter counted in a span, as it was known at a moment: the same events of which `span_usage` is the sum.
+_COUNTED: Final = (
+    " AND e.occurred_at >= %(start)s AND e.occurred_at < %(end)s AND e.type = %(type)s"
+    " AND e.received_at >= %(counts_from)s AND e.received_at < %(known_at)s"
+    " AND NOT EXISTS (SELECT FROM jsonb_each(%(filters)s::jsonb) AS f(name, accepted)"
+    " WHERE NOT coalesce(f.accepted ? (e.properties ->> f.name), false))"
+    " AND NOT EXISTS (SELECT FROM event_void AS w WHERE w.tenant_id = e.tenant_id AND w.is_live = e.is_live AND w.key = e.key"
+    " AND w.voided_at < %(known_at)s)"
+)
+
+
 def events_page(*, ledger: Ledger, filters: EventFilters, page: PageRequest) -> Page[StoredEvent]:
     """A page of the events that pass the filters. Raises `InvalidCursorError` for a position that is none of ours."""
+    wanted = {name: getattr(filters, name) for name in _CONDITIONS if getattr(filters, name) is not None}
+    conditions = "".join(_CONDITIONS[name] for name in wanted)
+    # Without filters the page is read off the primary key; a filter that hardly any event passes may have to look at all.
+    fetch = fetch_in_time if wanted.keys() & {"type", "subject", "api_key_id"} else fetch_all
+    return _page(ledger, conditions, wanted, page, fetch)
+
+
+def counted_events_page(
+    *, ledger: Ledger, meter: MeterRule, span: Span, known_at: datetime, page: PageRequest
+) -> Page[StoredEvent]:
+    """A page of the events that a meter counted in a span, of those that had come in and were not voided before `known_at`.
+
+    Raises `InvalidCursorError`, and `QueryTooLargeError` where hardly any event passes the meter's filters.
+    """
+    wanted: dict[str, object] = {
+        "start": span.start,
+        "end": span.end,
+        "type": meter.event_type,
+        "counts_from": meter.counts_from,
+        "known_at": known_at,
+        "filters": ENCODER.encode(meter.filters).decode(),
+    }
+    return _page(ledger, _COUNTED, wanted, page, fetch_in_time)
+
+
+def _page(
+    ledger: Ledger, conditions: str, wanted: Mapping[str, object], page: PageRequest, fetch: Callable[..., list[Any]]
+) -> Page[StoredEvent]:
     parameters: dict[str, object] = {
         "tenant_id": ledger.tenant_id,
         "is_live": ledger.is_live,
         "limit": page.rows_to_read,
+        **wanted,
     }
-    wanted = {name: getattr(filters, name) for name in _CONDITIONS if getattr(filters, name) is not None}
-    conditions = "".join(_CONDITIONS[name] for name in wanted)
     comparison, order = (">", "ASC") if page.is_backwards else ("<", "DESC")
     if page.position is not None:
         conditions += f" AND (e.occurred_at, e.key) {comparison} (%(at)s::timestamptz, %(key)s::bytea)"
         parameters |= {"at": page.position.at, "key": _key_of(page.position)}
-    # Without filters the page is read off the primary key; a filter that hardly any event passes may have to look at all.
-    fetch = fetch_in_time if wanted.keys() & {"type", "subject", "api_key_id"} else fetch_all
     rows = fetch(
         f"{_COLUMNS} FROM (SELECT * FROM event AS e"
         f" WHERE e.tenant_id = %(tenant_id)s AND e.is_live = %(is_live)s{conditions}"
         f" ORDER BY e.occurred_at {order}, e.key {order} LIMIT %(limit)s) AS e{_VOID}"
         f" ORDER BY e.occurred_at {order}, e.key {order}",
-        parameters | wanted,
+        parameters,
     )
     return cut_page([_stored_event(row) for row in rows], page, _position_of)
 

@@ -34,6 +34,14 @@ def rate(amount: Decimal | str, currency: str) -> str:
     return _written(Decimal(amount), currency, "0" * digits + "#" * (_RATE_DIGITS_MAX - digits))
 
 
+@register.filter
+def fee(amount: Decimal, currency: str) -> str:
+    """An exact amount as a price tag has it: without digits after the point where they are all 0."""
+    if amount == amount.to_integral_value():
+        return _written(amount, currency, "")
+    return rate(amount, currency)
+
+
 def _written(amount: Decimal, currency: str, decimals: str) -> str:
     pattern = f"¤{_SPACE}#,##0" + (f".{decimals}" if decimals else "")
     return str(

@@ -10,12 +10,17 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.domain.pages import InvalidCursorError, Page, PageRequest, read_cursor, write_cursor
 from accounts.domain.roles import Capability
 from accounts.errors import ConflictError
+from accounts.selectors.directory import key_labels
 from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
 from billing.errors import PaymentProviderError
 from billing.models import CreditNote, DocumentFile, Invoice, InvoiceLine
+from billing.selectors.line_events import events_behind, line_at
 from billing.services.stripe_collection import payment_link
+from metering.errors import QueryTooLargeError
+from metering.selectors.events import StoredEvent
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.invoice_lines import lines_ahead, lines_of
 from portal.money_ahead import money_ahead
@@ -23,6 +28,8 @@ from portal.online_payment import is_online_payment_on, provider_down, send_on
 from portal.views.plan import zone_of
 
 ROWS_ON_A_PAGE: Final = 25
+EVENTS_ON_A_PAGE: Final = 50
+POSITION_MAX: Final = 10**6
 PAYABLE: Final = statuses_before(INVOICE_TRANSITIONS, InvoiceStatus.PAID)
 
 
@@ -63,7 +70,9 @@ def invoice_ahead(request: SignedInRequest, portal: Portal) -> HttpResponse:
 def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpResponse:
     """One invoice with everything that led to its total."""
     found = _invoice(portal, number)
-    stored = InvoiceLine.objects.filter(invoice=found, revision=found.revision).order_by("position")
+    stored = (
+        InvoiceLine.objects.filter(invoice=found, revision=found.revision).select_related("price").order_by("position")
+    )
     credit_note = CreditNote.objects.filter(invoice=found).first()
     numbers = [found.number] if credit_note is None else [found.number, credit_note.number]
     files = set(DocumentFile.objects.filter(pk__in=numbers).values_list("pk", flat=True))
@@ -98,6 +107,42 @@ def credit_note_pdf(_request: SignedInRequest, portal: Portal, number: str) -> H
     if credit_note is None:
         raise Http404
     return _pdf(credit_note.number)
+
+
+@tenant_page("invoices", Capability.MANAGE_BILLING)
+def line_events(request: SignedInRequest, portal: Portal, number: str, position: int) -> HttpResponse:
+    """The events that a line was computed from, page by page."""
+    found = _invoice(portal, number)
+    if position > POSITION_MAX:
+        raise Http404
+    line = line_at(invoice=found, position=position)
+    refusal = ""
+    try:
+        events = events_behind(line=line, page=_wanted_page(request.GET.get("cursor", "")))
+    except QueryTooLargeError as error:
+        events, refusal = Page[StoredEvent]((), None, None), error.detail
+    labels = key_labels(tenant_id=portal.tenant.pk)
+    context = {
+        "portal": portal,
+        "invoice": found,
+        "line": line,
+        "rows": [(row, labels.get(row.api_key_id, "") if row.api_key_id else "") for row in events.rows],
+        "refusal": refusal,
+        "is_first_page": not request.GET.get("cursor"),
+        "next_cursor": None if events.next is None else write_cursor(events.next),
+    }
+    with timezone.override(ZoneInfo(found.subscription.time_zone)):
+        return render(request, "portal/line_events.html", context)
+
+
+def _wanted_page(cursor: str) -> PageRequest:
+    """The page that a cursor names; the first one where it names none."""
+    if not cursor:
+        return PageRequest(EVENTS_ON_A_PAGE)
+    try:
+        return read_cursor(cursor, rows_max=EVENTS_ON_A_PAGE)
+    except InvalidCursorError as error:
+        raise Http404 from error
 
 
 @tenant_page("invoices", Capability.MANAGE_BILLING, methods=("GET", "HEAD", "POST"))

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from accounts.domain.roles import Capability
 from accounts.selectors.directory import KeyLabel, key_labels
 from metering.domain.ledger import CounterKey, Ledger
 from metering.domain.limit_policy import Quota
@@ -27,6 +28,7 @@ from metering.selectors.usage import (
     realtime_usage,
 )
 from portal.access import Portal, SignedInRequest, tenant_page
+from portal.money_ahead import MoneyAhead, money_ahead
 
 _WARN_PERCENT: Final = 80
 _FULL_PERCENT: Final = 100
@@ -99,6 +101,7 @@ def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
     is_current = month == YearMonth.of(today)
     context = {
         "portal": portal,
+        "ahead": _money_ahead(portal) if is_current else None,
         "limits": tenant_limits(portal.tenant.pk),
         "day_bars": _day_bars(portal, usage.meters) if is_current else [],
         "month": month.first_day(),
@@ -120,6 +123,14 @@ def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "is_empty": is_current and not any(meter.quantity for meter in usage.meters),
     }
     return render(request, "portal/overview.html", context)
+
+
+def _money_ahead(portal: Portal) -> MoneyAhead | None:
+    """What the running period costs, for those who manage the tenant's money."""
+    subscription = portal.standing.subscription
+    if subscription is None or not portal.may[Capability.MANAGE_BILLING]:
+        return None
+    return money_ahead(subscription, portal.as_of)
 
 
 def _month(text: str, current: YearMonth) -> YearMonth:

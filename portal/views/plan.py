@@ -37,17 +37,20 @@ def plan(request: SignedInRequest, portal: Portal) -> HttpResponse:
     live = subscription if subscription is not None and subscription.is_live else None
     currency = portal.tenant.currency if live is None else live.currency
     may_pay = portal.may[Capability.MANAGE_BILLING]
+    own = None if live is None else _own_offer(live)
+    is_online = is_online_payment_on()
     context = {
         "portal": portal,
         "subscription": live,
         "ended": subscription if live is None else None,
         "currency": currency,
-        "own": None if live is None else _own_offer(live),
+        "own": own,
         "offers": offers_of(plans_for_sale(), currency),
         "ahead": money_ahead(live, portal.as_of) if live is not None and may_pay else None,
         "profile": BillingProfile.objects.filter(tenant=portal.tenant).first() if may_pay else None,
         "issuer": Issuer.objects.get(pk=1),
-        "is_online": is_online_payment_on(),
+        "is_online": is_online,
+        "is_given_by_us": not is_online and (own is None or own.costs_nothing),
         "has_left_checkout": request.GET.get("checkout") == "left",
     }
     with timezone.override(zone_of(portal, live)):

@@ -183,7 +183,7 @@ def _preview(shown: ComputedInvoice | None, problem: str) -> dict[str, object]:
 
 def _needs_card(version: SoldVersion, subscription: Subscription) -> bool:
     """Whether the way from a plan that costs nothing leads through the checkout. Who has paid before, by card or transfer, goes on so."""
-    if not is_online_payment_on() or costs_nothing(version, subscription.currency):
+    if costs_nothing(version, subscription.currency):
         return False
     if not costs_nothing(sold_version(subscription.plan_version_id), subscription.currency):
         return False

@@ -25,6 +25,7 @@ from metering.services.usage_plans import assign_default_usage_plan
 from portal.access import SignedInRequest, actor_of
 from portal.forms.people import NewTenantForm
 from portal.forms.problems import show_problem
+from portal.views.pricing import PLAN_IN_SESSION, address_of_choice
 
 # Kept while somebody who was invited signs up; the account adapter opens a closed sign-up to its bearer.
 INVITATION_IN_SESSION: Final = "invitation_token"
@@ -56,6 +57,9 @@ def start(request: SignedInRequest) -> HttpResponse:
         except ProblemError as error:
             show_problem(form, error)
         else:
+            chosen = request.session.pop(PLAN_IN_SESSION, None)
+            if chosen is not None:
+                return redirect(address_of_choice(tenant, chosen))
             return redirect("portal:first_steps", tenant.slug)
     return render(request, "portal/start.html", {"form": form, "tenants": tenants}, status=422 if form.errors else 200)
 

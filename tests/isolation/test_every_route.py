@@ -36,6 +36,7 @@ BODIES: Mapping[str, Callable[[Estate], object]] = {
         "records": [{"request_id": estate.event_id, "request_time": "2026-03-10T12:00:00Z", "http_method": "GET"}]
     },
     "api/v1/demo/data": lambda _: {"anything": 1},
+    "api/v1/subscription/preview": lambda estate: {"plan": "pro", "at": "period_end", "tenant": estate.tenant.slug},
 }
 FORMS: Mapping[str, dict[str, str]] = {
     "t/<slug:slug>/team/<int:membership_id>/": {"role": "viewer"},
@@ -304,6 +305,7 @@ def address(route: Route, target: Estate, *, slug: str = "") -> str:
         "<int:membership_id>": str(target.viewer.pk),
         "<int:invitation_id>": str(target.invitation.pk),
         "<str:number>": str(target.invoice.number),
+        "<int:position>": "1",
         "<slug:code>": target.invoice.subscription.plan_version.plan.code,
         "<path:object_id>": str(target.tenant.pk),
         "<id>": str(target.owner.pk),

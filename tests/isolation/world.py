@@ -22,7 +22,7 @@ from accounts.services.members import invite_member
 from billing.models import DocumentFile, Invoice, PlanVersion, StoredFile
 from billing.services.invoices import issue_credit_note
 from billing.services.subscriptions import subscribe
-from tests.billing.world import first_invoice, make_plan
+from tests.billing.world import close_month, make_plan
 from tests.metering.ledger_world import LONG_AGO, ledger_of, make_tenant, send
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -84,9 +84,10 @@ def make_estate(slug: str) -> Estate:
 
 
 def make_invoice(tenant: Tenant, actor: Actor, as_of: datetime) -> Invoice:
-    """An invoice and the credit note that takes it back, each with a PDF."""
+    """An invoice, its first line over usage, and the credit note that takes it back, each with a PDF."""
     plan = PlanVersion.objects.first() or make_plan()
-    invoice = first_invoice(subscribe(tenant=tenant, plan_version=plan, actor=actor, as_of=as_of))
+    began_at = as_of - timedelta(days=35)
+    invoice = close_month(subscribe(tenant=tenant, plan_version=plan, actor=actor, as_of=began_at), as_of=as_of)
     credit_note = issue_credit_note(invoice_id=invoice.pk, reason="A mistake", actor=actor, as_of=as_of)
     for number in (invoice.number, credit_note.number):
         content = f"%PDF of {number}".encode()

@@ -46,6 +46,7 @@ LEAST_ROLE = {
     "invoice_pdf": Role.ADMIN,
     "credit_note_pdf": Role.ADMIN,
     "invoice_pay": Role.ADMIN,
+    "line_events": Role.ADMIN,
 }
 WRITING = {
     "alerts",
@@ -105,6 +106,7 @@ def addresses_of_acme(cast: Cast) -> Addresses:
             "invoice_pdf": of_invoice,
             "credit_note_pdf": of_invoice,
             "invoice_pay": of_invoice,
+            "line_events": of_invoice | {"position": 1},
             "member": of_member,
             "member_remove": of_member,
         },

@@ -1,0 +1,35 @@
+"""The events behind a line of an invoice: what its meter had counted in its span when the invoice was computed for the last time."""
+
+from accounts.domain.pages import Page, PageRequest
+from accounts.errors import NotFoundError
+from billing.models import Invoice, InvoiceLine
+from metering.domain.ledger import Ledger
+from metering.domain.periods import Span
+from metering.selectors.catalog import meter_rules
+from metering.selectors.events import StoredEvent, counted_events_page
+
+
+def line_at(*, invoice: Invoice, position: int) -> InvoiceLine:
+    """A line of the invoice as it was issued. Raises `NotFoundError`."""
+    line = InvoiceLine.objects.filter(invoice=invoice, revision=invoice.revision, position=position).first()
+    if line is None:
+        raise NotFoundError("The invoice has no such line.")
+    return line
+
+
+def events_behind(*, line: InvoiceLine, page: PageRequest) -> Page[StoredEvent]:
+    """A page of them, newest first. For a correction: all events of the span that it corrects, as they are counted since.
+
+    Raises `NotFoundError` for a line that counts nothing, `InvalidCursorError`, `QueryTooLargeError`.
+    """
+    if line.meter_id is None:
+        raise NotFoundError("This line counts no events.")
+    tenant = line.invoice.tenant
+    meter = next(rule for rule in meter_rules() if rule.id == line.meter_id)
+    return counted_events_page(
+        ledger=Ledger(tenant.pk, is_live=True, time_zone=tenant.time_zone, backfill_days=tenant.backfill_days),
+        meter=meter,
+        span=Span(line.period_start, line.period_end),
+        known_at=line.invoice.computed_at,
+        page=page,
+    )
