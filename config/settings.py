@@ -294,7 +294,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
-    "ENUM_NAME_OVERRIDES": {"TenantStatusEnum": ["active", "suspended", "closed"]},
+    "ENUM_NAME_OVERRIDES": {
+        "TenantStatusEnum": ["active", "suspended", "closed"],
+        "LineKindEnum": ["usage", "recurring", "proration", "adjustment", "carry"],
+        "KeyKindEnum": ["live", "test"],
+        "QuotaPeriodEnum": ["day", "month"],
+    },
 }
 
 # Stripe: wired for the billing app; without a key nothing leaves this machine.

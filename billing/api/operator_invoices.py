@@ -37,7 +37,7 @@ class InvoicingInput(StrictSerializer):
     dry_run = serializers.BooleanField(required=False, default=False, help_text="Compute and answer; write nothing.")
 
 
-class PeriodSchema(serializers.Serializer[Any]):
+class InvoicedPeriodSchema(serializers.Serializer[Any]):
     """A half-open span."""
 
     start = serializers.DateTimeField()
@@ -50,7 +50,7 @@ class RunInvoiceSchema(serializers.Serializer[Any]):
     tenant = serializers.CharField()
     number = serializers.CharField(allow_null=True, help_text="Null for a draft, and in a dry run.")
     subscription = serializers.UUIDField()
-    period = PeriodSchema()
+    period = InvoicedPeriodSchema()
     currency = serializers.CharField()
     lines = serializers.IntegerField()
     subtotal_minor = serializers.IntegerField()

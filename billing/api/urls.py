@@ -5,8 +5,13 @@ from django.urls import URLPattern, path
 from billing.api.alerts import AlertsView
 from billing.api.operator_invoices import OperatorInvoicesView
 from billing.api.operator_monitor import OperatorAggregateView, OperatorMonitorView
+from billing.api.plans import PlansView
+from billing.api.subscriptions import PreviewView, SubscriptionView
 
 urlpatterns: list[URLPattern] = [
+    path("plans", PlansView.as_view(), name="api-plans"),
+    path("subscription", SubscriptionView.as_view(), name="api-subscription"),
+    path("subscription/preview", PreviewView.as_view(), name="api-subscription-preview"),
     path("alerts", AlertsView.as_view(), name="api-alerts"),
     path("operator/monitor", OperatorMonitorView.as_view(), name="api-operator-monitor"),
     path("operator/aggregate", OperatorAggregateView.as_view(), name="api-operator-aggregate"),

@@ -57,6 +57,7 @@ def plans_for_sale() -> list[SoldVersion]:
         Plan.objects.filter(is_public=True, archived_at=None)
         .annotate(newest=Max("versions__number"))
         .exclude(newest=None)
+        .order_by("position", "name", "pk")  # the model's own order is lost where rows are grouped
     )
     numbers = {plan.pk: plan.newest for plan in newest}
     rows = PlanVersion.objects.filter(plan__in=numbers).values_list("pk", "plan_id", "number")

@@ -5,15 +5,23 @@ A preview under another plan is computed from the state that the change would le
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
 
+from accounts.domain.plain import plain_instant
+from accounts.errors import FieldError, InvalidFieldsError
 from accounts.models import Tenant
 from billing.domain.invoicing import BillingState, ComputedInvoice, Phase
 from billing.domain.plan_terms import SoldVersion
-from billing.errors import CurrencyNotOfferedError, UnbillableError
+from billing.errors import CurrencyNotOfferedError, SubscriptionChangedError, UnbillableError, UnknownPlanError
 from billing.models import Subscription
 from billing.selectors.computation import Computation, compute_invoices, states_at_due
+from billing.selectors.plans import newest_version, sold_version
+from billing.selectors.subscriptions import current_subscription
 from metering.domain.periods import local_day, start_of_day
+
+FIRST_PERIOD_WITHIN: Final = timedelta(days=366)
 
 
 def preview_next_invoice(
@@ -33,6 +41,27 @@ def project_next_invoice(*, subscription: Subscription, as_of: datetime) -> Comp
     return _only(compute_invoices([state], projected_at=as_of))
 
 
+def preview_under_plan(
+    *, tenant_id: UUID, plan_code: str, at: datetime | None, as_of: datetime
+) -> tuple[SoldVersion, ComputedInvoice]:
+    """The tenant's next invoice if it were on a plan for sale from `at` on, or from the end of its period where that is None.
+
+    Without a subscription it is the first one. Raises `UnknownPlanError`, `CurrencyNotOfferedError`, `UnbillableError`,
+    `InvalidFieldsError`, and `SubscriptionChangedError` while a boundary that has come is not invoiced.
+    """
+    subscription = current_subscription(tenant_id)
+    version = sold_version(_version_id(plan_code, subscription))
+    if subscription is None:
+        _require(at is not None, "no_period", "There is no subscription yet, and so no period that ends.")
+        _require_between(at, as_of, as_of + FIRST_PERIOD_WITHIN)
+        tenant = Tenant.objects.get(pk=tenant_id)
+        return version, preview_first_invoice(tenant=tenant, version=version, as_of=at or as_of)
+    if subscription.due_at is not None and subscription.due_at <= as_of:
+        raise SubscriptionChangedError("Its period is just being invoiced: try again in a minute.")
+    _require_between(at, as_of, subscription.period_end)
+    return version, preview_next_invoice(subscription=subscription, version=version, at=at)
+
+
 def preview_first_invoice(*, tenant: Tenant, version: SoldVersion, as_of: datetime) -> ComputedInvoice:
     """What a tenant without a subscription would be invoiced first, after a trial if there is one.
 
@@ -40,7 +69,8 @@ def preview_first_invoice(*, tenant: Tenant, version: SoldVersion, as_of: dateti
     """
     if version.fee(tenant.currency) is None:
         raise CurrencyNotOfferedError(f"{version.plan_name} has no prices in {tenant.currency}.")
-    anchor_at = start_of_day(local_day(as_of, tenant.time_zone), tenant.time_zone)
+    begins_on = local_day(as_of, tenant.time_zone) + timedelta(days=version.trial_days)
+    anchor_at = start_of_day(begins_on, tenant.time_zone)
     state = BillingState(
         subscription_id=None,
         tenant_id=tenant.pk,
@@ -67,6 +97,28 @@ def _state(subscription: Subscription, version: SoldVersion | None, at: datetime
     begins_at = state.closes_at if at is None or is_on_it else min(at, state.closes_at)
     kept = tuple(phase for phase in state.phases if phase.starts_at < begins_at)
     return replace(state, phases=(*kept, Phase(begins_at, version)), is_ending=False)
+
+
+def _version_id(plan_code: str, subscription: Subscription | None) -> int:
+    """The version that is sold now; of the tenant's own plan its own version, where that is not for sale."""
+    try:
+        return newest_version(plan_code).pk
+    except UnknownPlanError:
+        if subscription is not None and subscription.plan_version.plan.code == plan_code:
+            return subscription.plan_version_id
+        raise
+
+
+def _require_between(at: datetime | None, earliest: datetime, latest: datetime) -> None:
+    _require(at is None or at >= earliest, "in_the_past", "A change takes effect now or later.")
+    _require(
+        at is None or at <= latest, "too_late", f"At most {plain_instant(latest)}: the next invoice shows no later one."
+    )
+
+
+def _require(is_right: bool, code: str, detail: str) -> None:  # noqa: FBT001 - what is required comes first
+    if not is_right:
+        raise InvalidFieldsError(detail, field_errors=(FieldError("/at", code, detail),))
 
 
 def _only(computed: Sequence[Computation]) -> ComputedInvoice:

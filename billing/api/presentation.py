@@ -1,0 +1,147 @@
+"""Plans and invoices-to-be as the API shows them, and their schemas."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from billing.domain.invoicing import ComputedInvoice, LineDraft
+from billing.domain.plan_terms import SoldVersion
+from billing.domain.prices import PriceModel
+from billing.domain.tax import TaxTreatment
+from billing.models import LineKind, PlanVersion
+from metering.domain.periods import Span
+
+
+class BillingSpanSchema(serializers.Serializer[Any]):
+    """A half-open span: its end is not part of it."""
+
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+
+
+class PlanNameSchema(serializers.Serializer[Any]):
+    """Which plan, and which version of it."""
+
+    code = serializers.CharField()
+    name = serializers.CharField()
+    version = serializers.IntegerField()
+
+
+class AmountSchema(serializers.Serializer[Any]):
+    """An amount in the currency's minor unit."""
+
+    amount_minor = serializers.IntegerField()
+    currency = serializers.CharField()
+
+
+class TierSchema(serializers.Serializer[Any]):
+    """A tier goes up to and with `up_to`; the last has no end. `flat_amount` is due once when it is reached."""
+
+    up_to = serializers.DecimalField(max_digits=29, decimal_places=9, allow_null=True)
+    unit_amount = serializers.DecimalField(max_digits=24, decimal_places=12)
+    flat_amount = serializers.DecimalField(max_digits=24, decimal_places=12)
+
+
+class TermsSchema(serializers.Serializer[Any]):
+    """The terms of a price, in the currency's major unit: which of them are there depends on its model."""
+
+    amount = serializers.DecimalField(max_digits=24, decimal_places=12, required=False, help_text="flat")
+    unit_amount = serializers.DecimalField(max_digits=24, decimal_places=12, required=False, help_text="per_unit")
+    tiers = TierSchema(many=True, required=False, help_text="graduated, volume")
+    package_size = serializers.DecimalField(max_digits=29, decimal_places=9, required=False, help_text="package")
+    package_amount = serializers.DecimalField(max_digits=24, decimal_places=12, required=False, help_text="package")
+
+
+class PriceSchema(serializers.Serializer[Any]):
+    """What a meter's usage costs."""
+
+    meter = serializers.CharField()
+    name = serializers.CharField()
+    unit = serializers.CharField()
+    model = serializers.ChoiceField(choices=[model.value for model in PriceModel])
+    terms = TermsSchema()
+
+
+class NextLineSchema(serializers.Serializer[Any]):
+    """A line of an invoice that is not made yet."""
+
+    position = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=LineKind.values)
+    description = serializers.CharField()
+    period = BillingSpanSchema()
+    quantity = serializers.DecimalField(max_digits=38, decimal_places=9)
+    unit = serializers.CharField(allow_blank=True)
+    amount_minor = serializers.IntegerField()
+    explanation = serializers.DictField(help_text="How the amount came about: see docs/algorithms/rating.md.")
+
+
+class NextTaxSchema(serializers.Serializer[Any]):
+    """The tax that would hold now."""
+
+    name = serializers.CharField()
+    percent = serializers.DecimalField(max_digits=7, decimal_places=4)
+    treatment = serializers.ChoiceField(choices=[treatment.value for treatment in TaxTreatment])
+    note = serializers.CharField(allow_blank=True)
+    amount_minor = serializers.IntegerField()
+
+
+class NextInvoiceSchema(serializers.Serializer[Any]):
+    """An invoice as it would be."""
+
+    due_at = serializers.DateTimeField(help_text="The end of the period, when it is made.")
+    period = BillingSpanSchema()
+    currency = serializers.CharField()
+    lines = NextLineSchema(many=True)
+    subtotal_minor = serializers.IntegerField()
+    tax = NextTaxSchema()
+    total_minor = serializers.IntegerField()
+    credit_left_minor = serializers.IntegerField(help_text="What is left in your favour, for the invoice after it.")
+
+
+def plan_name(version: PlanVersion) -> dict[str, object]:
+    """A stored version by its names; it comes with its plan."""
+    return {"code": version.plan.code, "name": version.plan.name, "version": version.number}
+
+
+def sold_plan_name(version: SoldVersion) -> dict[str, object]:
+    """The same of a version as a value."""
+    return {"code": version.plan_code, "name": version.plan_name, "version": version.number}
+
+
+def next_invoice(computed: ComputedInvoice) -> dict[str, object]:
+    """An invoice that was computed and not stored."""
+    state, tax = computed.state, computed.tax
+    return {
+        "due_at": state.closes_at,
+        "period": span(state.covered),
+        "currency": state.currency,
+        "lines": [_line(position, line) for position, line in enumerate(computed.lines, start=1)],
+        "subtotal_minor": computed.subtotal_minor,
+        "tax": {
+            "name": tax.name,
+            "percent": tax.percent,
+            "treatment": tax.treatment.value,
+            "note": tax.note,
+            "amount_minor": computed.tax_minor,
+        },
+        "total_minor": computed.total_minor,
+        "credit_left_minor": computed.credit_left_minor,
+    }
+
+
+def span(period: Span) -> dict[str, object]:
+    """A period."""
+    return {"start": period.start, "end": period.end}
+
+
+def _line(position: int, line: LineDraft) -> dict[str, object]:
+    return {
+        "position": position,
+        "kind": line.kind,
+        "description": line.description,
+        "period": span(line.period),
+        "quantity": line.quantity,
+        "unit": line.unit,
+        "amount_minor": line.amount_minor,
+        "explanation": dict(line.explanation),
+    }

@@ -1,0 +1,159 @@
+"""`GET /subscription`, and `POST /subscription/preview`: the next invoice under a plan, with nothing changed."""
+
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.fields import InstantField, StrictSerializer, TextField
+from accounts.api.parsers import body_object
+from accounts.api.schema import TENANT_PARAMETER, problems
+from accounts.api.tenancy import tenant_of
+from accounts.api.views import ApiView
+from accounts.domain.scopes import Scope
+from accounts.errors import NotFoundError
+from billing.api.presentation import (
+    BillingSpanSchema,
+    NextInvoiceSchema,
+    PlanNameSchema,
+    next_invoice,
+    plan_name,
+    sold_plan_name,
+    span,
+)
+from billing.domain.statuses import LIVE_STATUSES, SubscriptionStatus
+from billing.errors import UnbillableError
+from billing.models import Subscription
+from billing.selectors.preview import preview_under_plan, project_next_invoice
+from billing.selectors.subscriptions import current_subscription
+from metering.domain.periods import Span
+
+NOW: Final = "now"
+PERIOD_END: Final = "period_end"
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class MomentField(InstantField):
+    """A time, or `now`, or `period_end`, which is read as None."""
+
+    default_error_messages: ClassVar = {
+        "invalid_type": "`now`, `period_end`, or a time.",
+        "invalid_time": "`now`, `period_end`, or a time such as 2026-11-21T09:30:00Z, with its offset.",
+    }
+
+    def to_internal_value(self, value: Any) -> Any:
+        """Leave the two words as they are."""
+        return value if value in (NOW, PERIOD_END) else super().to_internal_value(value)
+
+
+class PreviewInput(StrictSerializer):
+    """Which change is meant."""
+
+    plan = TextField(max_length=50, help_text="A plan's code.")
+    at = MomentField(required=False, help_text="`now`, `period_end`, or a time until then; `now` by default.")
+    tenant = TextField(required=False, max_length=50, help_text="Service keys name the tenant by its slug.")
+
+
+class SubscriptionSchema(serializers.Serializer[Any]):
+    """A live subscription."""
+
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=sorted(status.value for status in LIVE_STATUSES))
+    plan = PlanNameSchema()
+    currency = serializers.CharField()
+    time_zone = serializers.CharField(help_text="In which its days are counted.")
+    started_at = serializers.DateTimeField()
+    anchor_at = serializers.DateTimeField(help_text="Where its first paid period begins.")
+    trial_ends_at = serializers.DateTimeField(allow_null=True, help_text="Null where no trial runs.")
+    period = BillingSpanSchema(help_text="The running period.")
+    pending_plan = PlanNameSchema(allow_null=True, help_text="The plan that it changes to with the next period.")
+    cancel_at_period_end = serializers.BooleanField()
+    next_invoice = NextInvoiceSchema(
+        allow_null=True,
+        help_text="With usage projected to the end of the period; null where the operator has to look at it first.",
+    )
+
+
+class PreviewSchema(NextInvoiceSchema):
+    """The next invoice under a plan."""
+
+    plan = PlanNameSchema()
+    at = serializers.DateTimeField(help_text="From when on the plan would hold.")
+
+
+class SubscriptionView(ApiView):
+    """The tenant's own."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+
+    @extend_schema(
+        operation_id="read_subscription",
+        tags=["Billing"],
+        summary="Read the subscription",
+        parameters=[TENANT_PARAMETER],
+        responses={200: SubscriptionSchema, **problems(403, 404, 422)},
+    )
+    def get(self, request: Request) -> Response:
+        """Read the tenant's live subscription, with the next invoice as it is likely to be; 404 where there is none."""
+        subscription = current_subscription(tenant_of(request).id)
+        if subscription is None:
+            raise NotFoundError("There is no subscription.")
+        return Response(_described(subscription, timezone.now()))
+
+
+class PreviewView(ApiView):
+    """A question, though it is asked with a body."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.BILLING_READ}
+
+    @extend_schema(
+        operation_id="preview_subscription",
+        tags=["Billing"],
+        summary="Preview the next invoice under a plan",
+        parameters=[TENANT_PARAMETER],
+        request=PreviewInput,
+        responses={200: PreviewSchema, **problems(400, 403, 404, 409, 422)},
+    )
+    def post(self, request: Request) -> Response:
+        """Compute the next invoice as if the plan held from `at` on. The same computation as the real one; nothing is changed."""
+        given = PreviewInput(data=body_object(request))
+        given.is_valid(raise_exception=True)
+        fields = given.validated_data
+        tenant = tenant_of(request, fields.get("tenant"))
+        as_of = timezone.now()
+        named = fields.get("at", NOW)
+        at: datetime | None = {NOW: as_of, PERIOD_END: None}.get(named, named)
+        version, computed = preview_under_plan(tenant_id=tenant.id, plan_code=fields["plan"], at=at, as_of=as_of)
+        begins_at = computed.state.closes_at if at is None else at
+        return Response({"plan": sold_plan_name(version), "at": begins_at, **next_invoice(computed)})
+
+
+def _described(subscription: Subscription, as_of: datetime) -> dict[str, object]:
+    pending = subscription.pending_plan_version
+    is_trial = subscription.status == SubscriptionStatus.TRIALING
+    return {
+        "id": subscription.pk,
+        "status": subscription.status,
+        "plan": plan_name(subscription.plan_version),
+        "currency": subscription.currency,
+        "time_zone": subscription.time_zone,
+        "started_at": subscription.started_at,
+        "anchor_at": subscription.anchor_at,
+        "trial_ends_at": subscription.anchor_at if is_trial else None,
+        "period": span(Span(subscription.period_start, subscription.period_end)),
+        "pending_plan": None if pending is None else plan_name(pending),
+        "cancel_at_period_end": subscription.is_cancelled_at_period_end,
+        "next_invoice": _projected(subscription, as_of),
+    }
+
+
+def _projected(subscription: Subscription, as_of: datetime) -> dict[str, object] | None:
+    try:
+        return next_invoice(project_next_invoice(subscription=subscription, as_of=as_of))
+    except UnbillableError:
+        return None

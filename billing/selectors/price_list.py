@@ -1,0 +1,30 @@
+"""What is for sale in a currency: each plan with its description, its prices and the limits that come with it."""
+
+from dataclasses import dataclass
+
+from billing.domain.plan_terms import SoldVersion
+from billing.models import Plan
+from billing.selectors.plans import plans_for_sale
+from metering.models import UsagePlan
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPlan:
+    """A plan for sale; its usage plan comes with the quotas and their meters."""
+
+    version: SoldVersion
+    description: str
+    usage_plan: UsagePlan
+
+
+def price_list(currency: str) -> list[ListedPlan]:
+    """The public plans that have prices in the currency, in the order of the pricing page."""
+    sold = [version for version in plans_for_sale() if version.fee(currency) is not None]
+    codes = [version.plan_code for version in sold]
+    descriptions = dict(Plan.objects.filter(code__in=codes).values_list("code", "description"))
+    usage_plans = UsagePlan.objects.prefetch_related("quotas__meter").in_bulk(
+        {version.usage_plan_id for version in sold}
+    )
+    return [
+        ListedPlan(version, descriptions[version.plan_code], usage_plans[version.usage_plan_id]) for version in sold
+    ]
