@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from billing.admin.invoices import today_of_issuer
-from billing.admin.wording import shown_amount
+from billing.admin.wording import shown_amount, shown_number
 from billing.domain.money import currency_digits, to_major
 from billing.models import Invoice
 from billing.selectors.revenue import (
@@ -39,7 +39,7 @@ class ShownSum:
 
 @dataclass(frozen=True, slots=True)
 class ShownMonth:
-    """A month in words."""
+    """A month in words; the table says the currency."""
 
     month: str
     invoiced: str
@@ -81,6 +81,7 @@ def money_of(request: HttpRequest, *, as_of: datetime, options: dict[str, Any]) 
         "recurring_chart": json.dumps(_recurring_chart(months, currency)),
         "chart_options": json.dumps(_in_currency(options, currency)),
         "sums": _sums(currency),
+        "overdue": _overdue(currency),
     }
 
 
@@ -103,28 +104,28 @@ def money_concerns(found: Waiting) -> list[MoneyConcern]:
 
 
 def _shown(month: MoneyMonth, currency: str) -> ShownMonth:
-    return ShownMonth(
-        month=month.month.isoformat(),
-        invoiced=shown_amount(month.invoiced_minor, currency),
-        credited=shown_amount(month.credited_minor, currency),
-        paid=shown_amount(month.paid_minor, currency),
-        recurring=shown_amount(month.recurring_minor, currency),
-        subscriptions=month.subscriptions,
+    invoiced, credited, paid, recurring = (
+        shown_number(amount, currency)
+        for amount in (month.invoiced_minor, month.credited_minor, month.paid_minor, month.recurring_minor)
     )
+    return ShownMonth(month.month.isoformat(), invoiced, credited, paid, recurring, month.subscriptions)
 
 
 def _sums(currency: str) -> list[ShownSum]:
     labels = dict(Invoice._meta.get_field("status").choices or [])  # noqa: SLF001 - Django documents it
     url = f"{reverse(_INVOICES)}?currency={currency}"
-    sums = [
+    return [
         ShownSum(
             labels[row.status], row.number, shown_amount(row.total_minor, currency), f"{url}&status__exact={row.status}"
         )
         for row in invoices_by_status(currency=currency)
     ]
+
+
+def _overdue(currency: str) -> ShownSum:
     late = overdue_invoices(currency=currency, today=today_of_issuer())
-    sums.append(ShownSum("Overdue", late.number, shown_amount(late.total_minor, currency), f"{url}&payment=overdue"))
-    return sums
+    url = f"{reverse(_INVOICES)}?currency={currency}&payment=overdue"
+    return ShownSum("Overdue", late.number, shown_amount(late.total_minor, currency), url)
 
 
 def _revenue_chart(months: Sequence[MoneyMonth], currency: str) -> dict[str, Any]:

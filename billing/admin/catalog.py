@@ -44,6 +44,7 @@ from billing.services.plans import (
 )
 from metering.models import Meter
 
+UNITS_SHOWN = (1_000, 50_000, 1_000_000)
 LIVE = Q(subscriptions__status__in=LIVE_STATUSES)
 
 
@@ -338,8 +339,8 @@ def _version_context(version: Any, units: str) -> dict[str, object]:
     subscriptions = f"{reverse('admin:billing_subscription_changelist')}?plan_version__id__exact={version.pk}"
     return {
         "prices": prices,
-        "examples": examples_of(offers, asked, names),
-        "units": f"{asked:f}",
+        "examples": examples_of(offers, asked, names) if names else [],
+        "units": [{"given": str(units), "shown": grouped(units)} for units in UNITS_SHOWN],
         "live_total": version.live_total,
         "subscriptions_url": subscriptions,
     }

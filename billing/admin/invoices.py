@@ -10,6 +10,8 @@ from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.db.models import Count, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action, display
 from unfold.views import ChangeList
@@ -24,7 +26,7 @@ from billing.admin.wording import grouped, shown_amount, shown_steps
 from billing.domain.money import round_to_minor, to_major
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice, Issuer, OutboundMail
-from billing.services.invoices import CREDITABLE, issue_credit_note, mark_uncollectible, void_invoice
+from billing.services.invoices import CREDITABLE, issue_credit_note, mark_uncollectible, resend_invoice, void_invoice
 from billing.services.invoicing.finalizing import finalize_now
 from billing.services.payments import record_manual_payment
 from metering.domain.periods import YearMonth, local_day, start_of_day
@@ -133,7 +135,7 @@ class PaymentForm(forms.Form):
 class InvoiceAdmin(MoneyAdmin):
     """What is owed, and what became of it."""
 
-    list_display = ("shown_number", "tenant_name", "state", "total", "period", "issued_on", "due")
+    list_display = ("shown_number", "tenant_name", "state", "total", "period", "issued", "due")
     list_filter = (("status", ChoicesDropdownFilter), "currency", IssuedMonthFilter, OverdueFilter)
     list_filter_submit = True
     list_select_related = ("tenant",)
@@ -156,7 +158,7 @@ class InvoiceAdmin(MoneyAdmin):
     readonly_fields = ("stripe_invoice_id", "payment_url")
     inlines: ClassVar = [PaymentInline]
     actions_detail: ClassVar = [
-        "pdf", "finalize", "record_payment",
+        "pdf", "finalize", "record_payment", "resend",
         {"title": "More", "items": ["issue_credit_note", "mark_uncollectible", "void"]},
     ]  # fmt: skip
     actions_list: ClassVar = ["run_invoicing"]
@@ -174,9 +176,14 @@ class InvoiceAdmin(MoneyAdmin):
         return rows
 
     @display(description="Invoice", ordering="number")
-    def shown_number(self, invoice: Invoice) -> str:
+    def shown_number(self, invoice: Invoice) -> SafeString:
         """A draft has no number."""
-        return invoice.number or "Draft"
+        return in_a_line(invoice.number or "Draft")
+
+    @display(description="Issued on", ordering="issued_on", empty_value="not yet")
+    def issued(self, invoice: Invoice) -> SafeString | None:
+        """The day of the issuer."""
+        return in_a_line(invoice.issued_on) if invoice.issued_on else None
 
     @display(description="Tenant", ordering="tenant__name")
     def tenant_name(self, invoice: Invoice) -> str:
@@ -193,15 +200,15 @@ class InvoiceAdmin(MoneyAdmin):
         """With its currency."""
         return shown_amount(invoice.total_minor, invoice.currency)
 
-    @display(description="Period", ordering="period_start")
-    def period(self, invoice: Invoice) -> str:
-        """What it is about, in UTC."""
-        return f"{invoice.period_start:%Y-%m-%d} to {invoice.period_end:%Y-%m-%d}"
+    @display(description="Period (UTC)", ordering="period_start", header=True)
+    def period(self, invoice: Invoice) -> list[SafeString]:
+        """What it is about."""
+        return [in_a_line(f"{invoice.period_start:%Y-%m-%d}"), in_a_line(f"to {invoice.period_end:%Y-%m-%d}")]
 
     @display(description="Due", ordering="due_on", header=True)
     def due(self, invoice: Invoice) -> list[str]:
         """When, and whether that is over."""
-        return ["" if invoice.due_on is None else f"{invoice.due_on}", self.trouble_of(invoice)]
+        return ["" if invoice.due_on is None else in_a_line(invoice.due_on), self.trouble_of(invoice)]
 
     def trouble_of(self, invoice: Invoice) -> str:
         """Why somebody should look at it."""
@@ -212,6 +219,10 @@ class InvoiceAdmin(MoneyAdmin):
         return ", ".join(filter(None, ["overdue" if is_overdue else "", failed]))
 
     # The page of one
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:  # noqa: ARG002 - Django's signature
+        """No empty table."""
+        return self.inlines if obj is not None and obj.payments.exists() else []
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -258,7 +269,7 @@ class InvoiceAdmin(MoneyAdmin):
         if status is InvoiceStatus.DRAFT:
             return frozenset({"finalize"})
         if DocumentFile.objects.filter(pk=obj.number or "").exists():
-            names |= {"pdf"}
+            names |= {"pdf"} if status is InvoiceStatus.VOID else {"pdf", "resend"}
         if status in PAYABLE:
             names |= {"record_payment", "void"}
         if status is InvoiceStatus.FINALIZED:
@@ -365,9 +376,28 @@ class InvoiceAdmin(MoneyAdmin):
             button="Record the payment",
         )  # fmt: skip
 
+    @action(description="Send the mail again", permissions=["act"], icon="forward_to_inbox")
+    def resend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, and queue the mail with the PDF once more."""
+        invoice = self._found(object_id)
+        return self.decide(
+            request, invoice, ConfirmForm(posted(request)),
+            lambda _: resend_invoice(invoice_id=invoice.pk, actor=staff_actor(request), as_of=timezone.now()),
+            name="resend",
+            said=f"The mail of {invoice} is queued and goes out within a minute.",
+            title=f"Send {invoice} again?",
+            explanation=f"The people of {invoice.tenant} who get its invoices are sent the mail with the same PDF once more.",
+            button="Send it again",
+        )  # fmt: skip
+
     def _found(self, object_id: str) -> Invoice:
         found: Invoice = found_or_404(Invoice.objects.select_related("tenant"), object_id)
         return found
+
+
+def in_a_line(text: object) -> SafeString:
+    """A number or a day, which is not broken at its hyphens."""
+    return format_html('<span class="staff-nowrap">{}</span>', text)
 
 
 def lines_of(invoice: Invoice) -> QuerySet[Any]:

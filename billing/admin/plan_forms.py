@@ -23,7 +23,7 @@ from metering.models import Meter, UsagePlan
 
 UNITS_BY_DEFAULT: Final = 100_000
 UNITS_MAX: Final = 10**15
-CURRENCIES_MAX: Final = 6
+CURRENCIES_MAX: Final = 30
 LAST_TIER: Final = "more"
 _TIER: Final = re.compile(r"/terms/tiers/(\d+)")
 _CODE: Final = re.compile(r"[A-Za-z]{3}")

@@ -24,8 +24,13 @@ def grouped(number: Decimal | str | int) -> str:
 
 def shown_amount(amount_minor: int, currency: str) -> str:
     """An amount with its currency's digits, as in 1 234.50 EUR."""
+    return f"{shown_number(amount_minor, currency)}{NO_BREAK}{currency}"
+
+
+def shown_number(amount_minor: int, currency: str) -> str:
+    """The same where the currency is said elsewhere."""
     text = f"{to_major(abs(amount_minor), currency):,f}".replace(",", THIN_SPACE)
-    return f"{MINUS if amount_minor < 0 else ''}{text}{NO_BREAK}{currency}"
+    return f"{MINUS if amount_minor < 0 else ''}{text}"
 
 
 def shown_terms(terms: PriceTerms, unit: str = "") -> list[str]:
