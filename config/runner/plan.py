@@ -86,6 +86,8 @@ class Plan:
             "STRIPE_API_HOST": f"http://{HOST}:{port}",
             "STRIPE_WEBHOOK_SECRET": FAKE_STRIPE_WEBHOOK_SECRET,
             "STRIPE_WEBHOOK_UUID": self.environment.get("STRIPE_WEBHOOK_UUID") or DEVELOPMENT_WEBHOOK_UUID,
+            # Stripe's library asks the environment for a proxy, also for an address on this machine.
+            **{name: ",".join(filter(None, [self.environment.get(name), HOST])) for name in ("NO_PROXY", "no_proxy")},
         }
         return dataclasses.replace(self, stripe_port=port, environment={**self.environment, **wiring})
 

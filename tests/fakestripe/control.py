@@ -24,10 +24,10 @@ class Control:
 
     def reset(self) -> None:
         """Everything as at the start, receivers of webhooks included."""
+        self.deliveries.reset()
         with self.store.lock:
             self.store.clear()
             self.api.reset()
-            self.deliveries.reset()
 
     def fail(
         self, path: str, *, status: int, method: str = "*", times: int = 1, is_after: bool = False, **more: str

@@ -21,6 +21,15 @@ ATTEMPTS_MAX = 60
 SECONDS_PER_ATTEMPT_MAX = 30
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """To Stripe a redirection is a refusal like any other."""
+
+
+# Straight there: the receiver is on this machine, whatever proxy the environment names.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
+
+
 def signature(body: bytes, secret: str, *, timestamp: int) -> str:
     """The `Stripe-Signature` header of a body."""
     digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
@@ -42,6 +51,7 @@ class Deliveries:
         self.queue: list[tuple[float, int, str, int]] = []  # when, place, event, failed attempts
         self.receivers: dict[str, Json] = {}
         self.log: list[Json] = []
+        self.under_way = self.generation = 0
         self.is_stopped = False
         self.thread: threading.Thread | None = None
         self.reset()
@@ -50,12 +60,13 @@ class Deliveries:
         """Forget what waits, and how it was to be sent."""
         with self.changed:
             self.queue.clear()
+            self.generation = next(self.order)
+            # What is on its way arrives before we go on: the next test shall not receive it.
+            self.changed.wait_for(lambda: not self.under_way, timeout=SECONDS_PER_ATTEMPT_MAX)
             self.log.clear()
             self.receivers.clear()
             self.is_paused = self.is_parallel = self.is_shuffled = False
             self.copies = 1
-            self.under_way = 0
-            self.generation = next(self.order)
             self.changed.notify_all()
 
     def start(self) -> None:
@@ -123,10 +134,9 @@ class Deliveries:
     def _deliver(self, event_id: str, failures: int, generation: int) -> None:
         is_taken = self.send_now(event_id)
         with self.changed:
-            if generation != self.generation:  # a reset has forgotten it
-                return
             self.under_way -= 1
-            if not is_taken and failures + 1 < ATTEMPTS_MAX:
+            is_wanted = generation == self.generation  # a reset has forgotten it otherwise
+            if not is_taken and is_wanted and failures + 1 < ATTEMPTS_MAX:
                 delay = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
                 heapq.heappush(self.queue, (time.monotonic() + delay, next(self.order), event_id, failures + 1))
             self.changed.notify_all()
@@ -164,7 +174,7 @@ class Deliveries:
         request = urllib.request.Request(receiver["url"], data=body, headers=headers)
         answer: int | str
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS_PER_ATTEMPT_MAX) as response:
+            with OPENER.open(request, timeout=SECONDS_PER_ATTEMPT_MAX) as response:
                 answer = response.status
         except urllib.error.HTTPError as error:
             answer = error.code

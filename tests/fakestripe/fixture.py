@@ -38,6 +38,7 @@ def fake_stripe(
     settings.STRIPE_LIVE_SECRET_KEY = ""
     settings.STRIPE_API_HOST = fake_stripe_server.url
     settings.STRIPE_WEBHOOK_SECRET = WEBHOOK_SECRET
+    monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(stripe, "api_base", fake_stripe_server.url)
     monkeypatch.setattr(stripe, "api_key", SECRET_KEY)
     yield fake_stripe_server

@@ -121,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815 - the names that http.server looks for
 
     def _controlled(self, path: str, query: str, body: bytes) -> Answer:
+        if "Origin" in self.headers:
+            return Answer(HTTPStatus.FORBIDDEN, StripeError("These routes are for programs, not for pages.").body)
         parameters = decode("&".join(filter(None, [query, body.decode()])))
         try:
             return Answer(HTTPStatus.OK, self.server.fake.control.answer(self.command, path, parameters))

@@ -1,5 +1,6 @@
 """What is kept in the file, and the fake as a process of its own."""
 
+import http.client
 import os
 import signal
 import subprocess
@@ -124,6 +125,14 @@ def test_the_test_routes_do_what_the_methods_do(fake_stripe: FakeStripe) -> None
     assert ask("GET", "health") == "ready"
     with pytest.raises(StripeError, match="no such test route"):
         ask("GET", "elsewhere")
+
+
+@pytest.mark.parametrize(("origin", "status"), [("", 200), ("http://evil.example", 403)])
+def test_a_page_cannot_reach_the_test_routes(fake_stripe: FakeStripe, origin: str, status: int) -> None:
+    connection = http.client.HTTPConnection(fake_stripe.url.removeprefix("http://"), timeout=5)
+    connection.request("POST", "/_test/reset", "", {"Origin": origin} if origin else {})
+    assert connection.getresponse().status == status
+    connection.close()
 
 
 def test_time_passes_by_itself_in_a_demo(fake_stripe: FakeStripe) -> None:

@@ -85,6 +85,24 @@ def test_a_delivery_that_is_not_taken_comes_again(fake_stripe: FakeStripe, recei
     assert [entry["answer"] for entry in fake_stripe.deliveries.log] == [500, 404, 200]
 
 
+def test_a_redirection_is_no_success(fake_stripe: FakeStripe, receiver: Receiver) -> None:
+    receiver.answers = [302]
+    stripe.Customer.create(email="a@x.example")
+    assert fake_stripe.deliveries.wait_until_idle()
+    assert [entry["answer"] for entry in fake_stripe.deliveries.log] == [302, 200]
+
+
+def test_nothing_arrives_after_a_reset(fake_stripe: FakeStripe, receiver: Receiver) -> None:
+    receiver.answers = [500] * 100
+    stripe.Customer.create(email="a@x.example")
+    fake_stripe.control.reset()
+    count = len(receiver.taken)
+    assert fake_stripe.deliveries.wait_until_idle(0.5)
+    stripe.Customer.create(email="b@x.example")
+    assert fake_stripe.deliveries.wait_until_idle()
+    assert len(receiver.taken) == count
+
+
 def test_a_failing_delivery_holds_no_other_up(fake_stripe: FakeStripe, receiver: Receiver) -> None:
     receiver.answers = [500]
     stripe.Customer.create(email="a@x.example")

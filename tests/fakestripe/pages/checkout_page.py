@@ -44,7 +44,7 @@ def _success_url(session: Json) -> str:
 
 def _back(session: Json) -> str:
     url = session["cancel_url"]
-    return f'<p class="back"><a href="{escape(url)}">← Back to the shop</a></p>' if url else ""
+    return f'<p class="back"><a href="{escape(url)}">← Back</a></p>' if url else ""
 
 
 def _show(store: Store, session: Json, form: Json, problem: str | None = None) -> Page:

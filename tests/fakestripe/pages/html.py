@@ -135,4 +135,5 @@ def _meaning(number: str) -> str:
         return f"Pays ({card.brand})"
     if card.is_saved_without_complaint:
         return "Is saved, and declined when it is charged"
-    return (card.refusal.decline_code or card.refusal.code).replace("_", " ").capitalize()
+    why = (card.refusal.decline_code or card.refusal.code).replace("_", " ").replace("cvc", "CVC")
+    return "Declined: " + why

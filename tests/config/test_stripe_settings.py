@@ -1,0 +1,77 @@
+"""How the environment wires Stripe: to itself, to a fake, or to nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOWN = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_UUID", "STRIPE_API_HOST", "CONTENT_SECURITY_POLICY")
+PROGRAM = f"""
+import json, stripe
+from config import settings
+shown = {{name: getattr(settings, name, None) for name in {SHOWN!r}}}
+print(json.dumps(shown | {{"api_base": stripe.api_base}}))
+"""
+
+
+def start(**environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("STRIPE_")}
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def settings_with(**environment: str) -> dict[str, Any]:
+    program = start(**environment)
+    assert program.returncode == 0, program.stderr
+    return json.loads(program.stdout)
+
+
+def test_without_a_key_nothing_leads_away_from_here() -> None:
+    settings = settings_with()
+    assert (settings["STRIPE_SECRET_KEY"], settings["STRIPE_API_HOST"]) == ("", None)
+    assert settings["CONTENT_SECURITY_POLICY"]["DIRECTIVES"]["form-action"] == ["'self'"]
+
+
+def test_a_key_lets_forms_lead_to_stripes_pages() -> None:
+    settings = settings_with(STRIPE_SECRET_KEY="sk_live_abc")
+    assert "https://checkout.stripe.com" in settings["CONTENT_SECURITY_POLICY"]["DIRECTIVES"]["form-action"]
+    assert settings["api_base"] == "https://api.stripe.com"
+
+
+def test_a_fake_is_reached_by_its_address() -> None:
+    fake = "http://127.0.0.1:12111"
+    settings = settings_with(STRIPE_SECRET_KEY="sk_test_abc", STRIPE_API_HOST=f"{fake}/")
+    assert settings["STRIPE_API_HOST"] == settings["api_base"] == fake
+    assert settings["CONTENT_SECURITY_POLICY"]["DIRECTIVES"]["form-action"] == ["'self'", fake]
+
+
+def test_the_webhooks_address_is_known_beforehand_outside_of_production() -> None:
+    given = "0190B1F2-7C3D-7000-8000-000000000001"
+    assert settings_with(STRIPE_WEBHOOK_UUID=given)["STRIPE_WEBHOOK_UUID"] == given.lower()
+    production = {"COUNTINGHOUSE_PROFILE": "production", "SECRET_KEY": "x" * 50, "PUBLIC_URL": "https://x.example"}
+    assert settings_with()["STRIPE_WEBHOOK_UUID"]
+    assert settings_with(**production)["STRIPE_WEBHOOK_UUID"] == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"STRIPE_WEBHOOK_UUID": "webhook"}, "STRIPE_WEBHOOK_UUID is 'webhook'; it must be a UUID"),
+        ({"STRIPE_SECRET_KEY": "sk_live_x", "STRIPE_API_HOST": "http://x"}, "a live key goes to Stripe alone"),
+    ],
+)
+def test_what_makes_no_sense_is_one_sentence(environment: dict[str, str], sentence: str) -> None:
+    program = start(**environment)
+    assert program.returncode != 0
+    assert sentence in program.stderr
