@@ -18,7 +18,7 @@ from django.template.loader import render_to_string
 
 from accounts.domain.actor import Actor
 from accounts.domain.job_report import JobReport
-from accounts.models import Tenant
+from accounts.models import JobOutcome, JobRun, Tenant
 from accounts.services.audit import record_audit
 from accounts.services.jobs import run_job
 from billing.domain.alerts import USED_UP, AlertFacts, grouped, period_in_words
@@ -33,8 +33,10 @@ from metering.selectors.statements import fetch_all
 ALERTS_JOB: Final = "alerts"
 ALERTS_OF_SOME_JOB: Final = "alerts of some"
 THRESHOLD_REACHED: Final = "usage.threshold_reached"
-# A period that ended is looked at for as long: what arrived in its last minutes, or within the usual grace of an invoice.
+# A period that ended is looked at for as long: what arrived in its last minutes, or within the usual grace of an invoice. Where no
+# pass was made for a while, because no worker ran, the next one looks back from the last that was.
 LOOK_BACK: Final = timedelta(hours=2)
+LOOK_BACK_MAX: Final = timedelta(days=35)
 ALERTS_PATH: Final = "/t/{slug}/alerts/"
 
 # A quota's period is a day or a month of the tenant's zone, as in usage_day. One that has ended is compared with the quota only
@@ -52,8 +54,10 @@ WITH quota AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT first_day, (first_day + ('1 ' || q.period)::interval)::date AS end_day
         FROM (
-            SELECT DISTINCT date_trunc(q.period, moment AT TIME ZONE t.time_zone)::date AS first_day
-            FROM unnest(ARRAY[%(as_of)s::timestamptz, %(looked_back_to)s::timestamptz]) AS moment
+            SELECT DISTINCT date_trunc(q.period, day)::date AS first_day
+            FROM generate_series(
+                date_trunc('day', %(looked_back_to)s::timestamptz AT TIME ZONE t.time_zone),
+                %(as_of)s::timestamptz AT TIME ZONE t.time_zone, '1 day') AS day
         ) AS begun
     ) AS p
     WHERE t.status = 'active' AND (%(tenant_ids)s::uuid[] IS NULL OR t.id = ANY(%(tenant_ids)s::uuid[]))
@@ -114,9 +118,15 @@ class MonitorResult:
 
 
 @transaction.atomic
-def monitor_thresholds(*, as_of: datetime, tenant_ids: Sequence[UUID] | None = None) -> MonitorResult:
-    """Find what was crossed, of these tenants or of all, and tell of it. Any number of workers may do so at once."""
-    tenants, alerts = _raise_alerts(as_of, tenant_ids)
+def monitor_thresholds(
+    *, as_of: datetime, tenant_ids: Sequence[UUID] | None = None, last_pass_at: datetime | None = None
+) -> MonitorResult:
+    """Find what was crossed, of these tenants or of all, and tell of it. Any number of workers may do so at once.
+
+    Periods that ended shortly before `as_of`, or before the last pass where that is given, are looked at as well.
+    """
+    looked_back_to = max((last_pass_at or as_of) - LOOK_BACK, as_of - LOOK_BACK_MAX)
+    tenants, alerts = _raise_alerts(as_of, looked_back_to, tenant_ids)
     add_to_outbox((_happening(alert) for alert in alerts), as_of=as_of)
     queue_mails(_mails(alerts, as_of), as_of=as_of)
     return MonitorResult(as_of, tenants, alerts)
@@ -127,9 +137,11 @@ def run_monitor(
 ) -> MonitorResult:
     """The same as a recorded job; where a person or a program asked for it, `actor` is put into the audit log."""
     found: list[MonitorResult] = []
+    passes = JobRun.objects.filter(name=ALERTS_JOB, outcome=JobOutcome.SUCCEEDED, started_at__lte=as_of)
+    last_pass_at = passes.order_by("-started_at").values_list("started_at", flat=True).first()
 
     def work() -> JobReport:
-        found.append(monitor_thresholds(as_of=as_of, tenant_ids=tenant_ids))
+        found.append(monitor_thresholds(as_of=as_of, tenant_ids=tenant_ids, last_pass_at=last_pass_at))
         return JobReport({"tenants": found[0].tenants, "alerts": len(found[0].alerts)})
 
     # Looking at some tenants must not pass for the look at all that is due.
@@ -149,12 +161,14 @@ def run_monitor(
     return found[0]
 
 
-def _raise_alerts(as_of: datetime, tenant_ids: Sequence[UUID] | None) -> tuple[int, tuple[RaisedAlert, ...]]:
+def _raise_alerts(
+    as_of: datetime, looked_back_to: datetime, tenant_ids: Sequence[UUID] | None
+) -> tuple[int, tuple[RaisedAlert, ...]]:
     rows = fetch_all(
         RAISE_ALERTS,
         {
             "as_of": as_of,
-            "looked_back_to": as_of - LOOK_BACK,
+            "looked_back_to": looked_back_to,
             "live_statuses": sorted(LIVE_STATUSES),
             "thresholds": list(THRESHOLDS),
             "tenant_ids": None if tenant_ids is None else list(tenant_ids),

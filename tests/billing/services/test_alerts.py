@@ -17,6 +17,7 @@ from billing.services.alerts import (
     ALERTS_JOB,
     ALERTS_OF_SOME_JOB,
     LOOK_BACK,
+    LOOK_BACK_MAX,
     THRESHOLD_REACHED,
     monitor_thresholds,
     run_monitor,
@@ -275,6 +276,34 @@ def test_a_period_that_ended_longer_ago_is_left_alone() -> None:
     midnight = datetime(2026, 4, 1, tzinfo=UTC)
     use(acme, 100, at=midnight - MINUTE)
     assert new_at(midnight + LOOK_BACK + MINUTE) == []
+
+
+def test_what_was_crossed_while_no_worker_ran_is_found_by_the_next_pass() -> None:
+    acme = customer("acme", quota(100), quota(50, period=Period.DAY))
+    evening = datetime(2026, 3, 31, 23, 50, tzinfo=UTC)
+    run_monitor(started_by="schedule", as_of=evening)
+    use(acme, 60, at=evening + MINUTE)
+    use(acme, 40, at=evening + DAY)
+
+    run_monitor(started_by="schedule", as_of=evening + 3 * DAY, tenant_ids=[])
+    run_monitor(started_by="schedule", as_of=evening + 3 * DAY)
+
+    found = ThresholdAlert.objects.order_by("period_start_on", "threshold")
+    assert [(alert.quota_period, str(alert.period_start_on), alert.threshold) for alert in found] == [
+        ("day", "2026-03-31", 80),
+        ("day", "2026-03-31", 95),
+        ("day", "2026-03-31", 100),
+        ("day", "2026-04-01", 80),
+    ]
+    assert OutboundMail.objects.count() == 2
+
+
+def test_a_pass_after_a_very_long_time_looks_back_for_some_weeks_alone() -> None:
+    acme = customer("acme", quota(50, period=Period.DAY))
+    for days in (LOOK_BACK_MAX + DAY, LOOK_BACK_MAX):
+        use(acme, 50, at=NOON - days)
+    result = monitor_thresholds(as_of=NOON, last_pass_at=NOON - 300 * DAY)
+    assert {alert.facts.period_start_on for alert in result.alerts} == {(NOON - LOOK_BACK_MAX).date()}
 
 
 def test_a_plan_that_begins_at_midnight_does_not_measure_the_month_before() -> None:
