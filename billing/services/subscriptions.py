@@ -229,12 +229,15 @@ def refresh_overdue(*, as_of: datetime) -> int:
 
 
 def _locked(subscription: Subscription, actor: Actor, expected_version: int | None) -> Subscription:
-    """The row, locked, if its author may change it and saw it as it is."""
-    current: Subscription = (
-        Subscription.objects.select_for_update(of=("self",))
-        .select_related("tenant", "plan_version__plan", "pending_plan_version__plan")
-        .get(pk=subscription.pk)
-    )
+    """The row, locked, if its author may change it and saw it as it is.
+
+    It is locked alone and read with its plans afterwards: a join that was made before the wait does not fit a row whose plan
+    was changed meanwhile, and PostgreSQL would leave it out.
+    """
+    Subscription.objects.select_for_update().get(pk=subscription.pk)
+    current: Subscription = Subscription.objects.select_related(
+        "tenant", "plan_version__plan", "pending_plan_version__plan"
+    ).get(pk=subscription.pk)
     require_capability(actor, current.tenant_id, Capability.MANAGE_BILLING)
     if expected_version is not None and current.version != expected_version:
         raise SubscriptionChangedError("The subscription was changed meanwhile: look again, then decide.")
