@@ -46,7 +46,7 @@ class RunForm(forms.Form):
     month = forms.ChoiceField(
         required=False,
         widget=UnfoldAdminSelectWidget,
-        help_text="What became due up to its end, in each tenant's time zone.",
+        help_text="What became due up to its end.",
     )
     tenant = forms.CharField(
         required=False,

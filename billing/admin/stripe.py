@@ -27,7 +27,7 @@ PUSH_LABELS = {"Pending": "info", "Delivered": "success", "Delivered before": "s
 class StripeInboxAdmin(MoneyAdmin):
     """Events as Stripe sent them, each with what processing it did."""
 
-    list_display = ("received_at", "type", "state", "outcome", "attempts", "deliveries", "id")
+    list_display = ("received_at", "shown_type", "state", "outcome", "attempts", "deliveries")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("type", AllValuesCheckboxFilter),
@@ -49,6 +49,11 @@ class StripeInboxAdmin(MoneyAdmin):
         rows: QuerySet[Any] = super().get_queryset(request)
         is_list = request.resolver_match is not None and str(request.resolver_match.url_name).endswith("_changelist")
         return rows.defer("payload", "error") if is_list else rows
+
+    @display(description="Event", header=True, ordering="type")
+    def shown_type(self, event: StripeInboxEvent) -> list[str]:
+        """What it is about, above Stripe's id."""
+        return [event.type, event.pk]
 
     @display(description="Status", label=INBOX_LABELS, ordering="status")
     def state(self, event: StripeInboxEvent) -> str:

@@ -12,6 +12,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin.base import ReadOnlyInline, found_or_404, holds, staff_actor
+from accounts.domain.plain import plain_decimal
 from accounts.errors import InvalidFieldsError
 from accounts.models import Tenant
 from billing.admin.base import posted
@@ -163,7 +164,10 @@ class PayingTenantAdmin(TenantAdmin):
         """Tax and terms, through the service."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         profile = BillingProfile.objects.filter(tenant=tenant).first() or BillingProfile(tenant=tenant)
-        form = BillingForm(posted(request), initial={name: getattr(profile, name) for name in TERMS})
+        initial = {name: getattr(profile, name) for name in TERMS}
+        if profile.tax_percent is not None:
+            initial["tax_percent"] = plain_decimal(profile.tax_percent)
+        form = BillingForm(posted(request), initial=initial)
         if request.method == "POST" and form.is_valid():
             try:
                 update_billing_profile(

@@ -1,0 +1,215 @@
+"""Exceptions, mails and Stripe's events in the admin: read by all of staff, decided about by those who bill."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import Tenant
+from billing.domain.statuses import MailStatus
+from billing.models import (
+    BillingException,
+    CreditNote,
+    NumberSeries,
+    OutboundMail,
+    OutboxEvent,
+    Payment,
+    StripeInboxEvent,
+    UsagePush,
+)
+from billing.services.payments import record_payment
+from metering.models import Meter
+from tests.billing.admin.desk import act, inbox_event, issued, latest_entry, listed, page, said, sold
+
+pytestmark = pytest.mark.django_db
+
+REGISTERED = sorted(
+    (model for model in admin.site._registry if model._meta.app_label == "billing"),
+    key=lambda model: str(model._meta.model_name),
+)
+WRITTEN_BY_MACHINES = [
+    BillingException,
+    CreditNote,
+    NumberSeries,
+    OutboundMail,
+    OutboxEvent,
+    Payment,
+    StripeInboxEvent,
+    UsagePush,
+]
+
+
+@pytest.fixture
+def exception(db: None) -> BillingException:
+    return BillingException.objects.create(
+        subscription=sold(), code="negative_usage", detail="calls comes to -3.", occurred_at=timezone.now()
+    )
+
+
+def mail_to(tenant: Tenant, status: MailStatus) -> OutboundMail:
+    now = timezone.now()
+    return OutboundMail.objects.create(
+        tenant=tenant, kind="invoice", dedupe_key=f"{status}", recipients=["bills@acme.example"], subject="Invoice 1",
+        text="Dear all", html="<p>Dear all</p>", status=status, created_at=now, next_attempt_at=now,
+        sent_at=now if status is MailStatus.SENT else None, error="550 no such user", attempts=8,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model._meta.model_name)
+def test_every_list_opens_for_each_group_and_for_no_customer(
+    model: type[Any], as_robin: Client, as_bo: Client, as_kim: Client, as_pat: Client, as_alice: Client
+) -> None:
+    for client in (as_robin, as_bo, as_kim, as_pat):
+        assert client.get(listed(model)).status_code == 200
+    assert as_alice.get(listed(model)).status_code == 302
+
+
+def test_money_has_its_page_for_every_table_that_staff_should_see() -> None:
+    hidden = {
+        "price",
+        "billingprofile",
+        "memberpreference",
+        "subscriptionphase",
+        "invoiceline",
+        "invoicedocument",
+        "storedfile",
+        "documentfile",
+    }
+    known = {model._meta.model_name for model in REGISTERED}
+    assert {model._meta.model_name for model in apps.get_app_config("billing").get_models()} - hidden <= known
+    assert not known & hidden
+
+
+@pytest.mark.parametrize("model", WRITTEN_BY_MACHINES, ids=lambda model: model._meta.model_name)
+def test_nobody_changes_by_hand_what_machines_write(model: type[Any], as_robin: Client) -> None:
+    url = listed(model)
+    assert as_robin.get(f"{url}add/").status_code == 403
+    assert "/add/" not in as_robin.get(url).content.decode()
+
+
+# Exceptions
+
+
+def test_open_exceptions_come_first_and_are_resolved_with_words(
+    as_bo: Client, as_robin: Client, exception: BillingException
+) -> None:
+    BillingException.objects.create(
+        subscription=exception.subscription, code="absurd_amount", detail="Too much.", occurred_at=timezone.now() + timedelta(1),
+        resolved_at=timezone.now(), resolved_by="robin", resolution="A test.",
+    )  # fmt: skip
+    rows = as_bo.get(listed(BillingException)).context["cl"].result_list
+    assert [row.code for row in rows] == ["negative_usage", "absurd_amount"]
+    assert "calls comes to -3." in as_bo.get(page(exception, "resolve")).content.decode()
+    assert "required" in as_bo.post(page(exception, "resolve"), {"reason": ""}).content.decode()
+    assert "Resolved." in act(as_bo, exception, "resolve", reason="Voided the wrong event.")
+    exception.refresh_from_db()
+    assert (exception.resolution, exception.resolved_by) == ("Voided the wrong event.", "bo@example.org")
+    assert latest_entry().action == "billing_exception.resolved"
+    assert "Somebody has resolved it before." in act(as_robin, exception, "resolve", reason="Me too.")
+    assert "Not possible as it stands" in said(as_robin.get(page(exception, "resolve")))
+
+
+def test_money_that_settles_nothing_is_shown_with_its_payment(as_bo: Client) -> None:
+    invoice = issued()
+    record_payment(
+        invoice_id=invoice.pk, provider="stripe", reference="pi_1", amount_minor=1, currency="EUR", occurred_at=timezone.now(),
+        as_of=timezone.now(),
+    )  # fmt: skip
+    exception = BillingException.objects.get()
+    text = as_bo.get(page(exception)).content.decode()
+    assert "0.01 EUR were paid, 49.00 EUR are due" in text
+    assert "taken off the list" in as_bo.get(page(exception, "resolve")).content.decode()
+    assert "Unmatched" in as_bo.get(listed(Payment)).content.decode()
+
+
+# Mails
+
+
+def test_a_mail_that_failed_is_sent_again_by_a_person(as_bo: Client) -> None:
+    mail = mail_to(sold().tenant, MailStatus.FAILED)
+    assert "550 no such user" in as_bo.get(page(mail, "send_again")).content.decode()
+    assert "is queued" in act(as_bo, mail, "send_again")
+    mail.refresh_from_db()
+    assert (mail.status, mail.attempts) == ("queued", 0)
+    assert latest_entry().action == "mail.requeued"
+    assert "Only a mail that failed" in act(as_bo, mail, "send_again")
+
+
+def test_a_mail_of_which_nobody_knows_says_what_sending_it_means(as_bo: Client) -> None:
+    mail = mail_to(sold().tenant, MailStatus.UNKNOWN)
+    assert "arrives twice" in as_bo.get(page(mail, "send_again")).content.decode()
+    sent = mail_to(mail.tenant, MailStatus.SENT)
+    assert "/send_again/" not in as_bo.get(page(sent)).content.decode()
+    assert "Dear all" in as_bo.get(page(sent)).content.decode()
+
+
+# Stripe
+
+
+def test_an_event_is_shown_whole_and_found_by_type_and_status(as_pat: Client) -> None:
+    event = inbox_event()
+    inbox_event(id="evt_2", type="invoice.payment_failed", status="failed", error="timeout", attempts=3)
+    assert "in_1" in as_pat.get(page(event)).content.decode()
+    rows = as_pat.get(listed(StripeInboxEvent), {"status__exact": "failed"}).context["cl"].result_list
+    assert [row.pk for row in rows] == ["evt_2"]
+    with CaptureQueriesContext(connection) as queries:
+        as_pat.get(listed(StripeInboxEvent))
+    assert not [query for query in queries if '"payload"' in query["sql"]], "a list reads no payloads"
+
+
+def test_an_event_is_processed_again_and_says_what_came_of_it(as_bo: Client) -> None:
+    event = inbox_event(type="customer.created", status="ignored", processed_at=timezone.now())
+    assert "Process customer.created again?" in as_bo.get(page(event, "reprocess")).content.decode()
+    assert "customer.created" in act(as_bo, event, "reprocess")
+    assert any(entry.actor_label == "bo@example.org" for entry in [latest_entry()])
+    chosen = {"action": "reprocess_selected", "_selected_action": [event.pk]}
+    assert event.pk in said(as_bo.post(listed(StripeInboxEvent), chosen))
+
+
+def test_an_event_that_a_worker_has_is_left_to_it(as_bo: Client) -> None:
+    event = inbox_event(attempts=1, next_attempt_at=timezone.now() + timedelta(minutes=5))
+    assert "A worker is just processing it." in act(as_bo, event, "reprocess")
+    chosen = {"action": "reprocess_selected", "_selected_action": [event.pk]}
+    assert "A worker is just processing it." in said(as_bo.post(listed(StripeInboxEvent), chosen))
+
+
+# Who may
+
+
+def test_those_who_only_see_decide_nothing(as_kim: Client, as_pat: Client, exception: BillingException) -> None:
+    mail, event = mail_to(exception.subscription.tenant, MailStatus.FAILED), inbox_event()
+    for client in (as_kim, as_pat):
+        for obj, action in ((exception, "resolve"), (mail, "send_again"), (event, "reprocess")):
+            assert client.get(page(obj)).status_code == 200
+            assert f"/{action}/" not in client.get(page(obj)).content.decode()
+            assert client.post(page(obj, action), {"reason": "x"}).status_code == 403
+        chosen = {"action": "reprocess_selected", "_selected_action": [event.pk]}
+        client.post(listed(StripeInboxEvent), chosen)
+    event.refresh_from_db()
+    assert event.status == "pending"
+
+
+def test_pushed_usage_and_what_happened_are_listed(as_pat: Client) -> None:
+    invoice = issued()
+    UsagePush.objects.create(
+        tenant=invoice.tenant, meter=Meter.objects.get(code="calls"), hour=timezone.now(), quantity=12, identifier="acme:calls:1",
+        status="rejected", error="no such meter", created_at=timezone.now(),
+    )  # fmt: skip
+    assert "no such meter" in as_pat.get(listed(UsagePush)).content.decode()
+    event = OutboxEvent.objects.get(type="invoice.finalized")
+    assert str(invoice.number) in as_pat.get(page(event)).content.decode()
+    assert as_pat.get(page(NumberSeries.objects.get())).status_code == 200
+
+
+@pytest.mark.parametrize("model", [Payment, OutboundMail, OutboxEvent, StripeInboxEvent, BillingException, UsagePush])
+def test_long_tables_are_never_counted(as_pat: Client, model: type[Any]) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        as_pat.get(listed(model))
+    assert not [query for query in queries if re.search(r"COUNT\(\*\)", query["sql"])]
