@@ -3,13 +3,11 @@
 import dataclasses
 import re
 from collections.abc import Callable
-from functools import cache
-
-import stripe.params
 
 from tests.fakestripe import account, catalog, checkout, customers, invoice_calls, meters, payment_methods, payments
 from tests.fakestripe import subscription_calls as subscriptions
 from tests.fakestripe.errors import Json, StripeError
+from tests.fakestripe.known_parameters import refuse_unknown
 from tests.fakestripe.store import Store
 
 Call = Callable[..., Json]
@@ -28,29 +26,17 @@ class Route:
     def pattern(self) -> str:
         return re.sub(r"\*", r"([^/]+)", re.escape(self.path).replace(r"\*", "*"))
 
-    @property
-    def known_names(self) -> frozenset[str] | None:
-        return parameter_names(self.parameters) if self.parameters else None
-
-
-@cache
-def parameter_names(dotted: str) -> frozenset[str]:
-    found = stripe.params
-    for part in dotted.split("."):
-        found = getattr(found, part)
-    return frozenset(found.__annotations__)
-
 
 def _resource(path: str, prefix: str, **calls: Call) -> list[Route]:
-    """The usual five calls of a resource."""
+    """The usual five calls of a resource; their parameters are in classes of the same name."""
     package, _, name = prefix.rpartition(".")
     dot = f"{package}." if package else ""
     usual = {
         "create": ("POST", path, f"{dot}{name}CreateParams"),
         "list": ("GET", path, f"{dot}{name}ListParams"),
-        "retrieve": ("GET", f"{path}/*", ""),
-        "update": ("POST", f"{path}/*", ""),
-        "delete": ("DELETE", f"{path}/*", ""),
+        "retrieve": ("GET", f"{path}/*", f"{dot}{name}RetrieveParams"),
+        "update": ("POST", f"{path}/*", f"{dot}{name}UpdateParams"),
+        "delete": ("DELETE", f"{path}/*", f"{dot}{name}{'Cancel' if name == 'Subscription' else 'Delete'}Params"),
     }
     return [Route(usual[verb][0], usual[verb][1], call, usual[verb][2]) for verb, call in calls.items()]
 
@@ -59,8 +45,10 @@ ROUTES = [
     Route("GET", "account", account.retrieve_account),
     Route("GET", "accounts/*", account.retrieve_account),
     Route("POST", "billing/meter_events", meters.create_meter_event, "billing.MeterEventCreateParams"),
-    Route("POST", "billing/meter_event_adjustments", meters.cancel_meter_event),
-    Route("GET", "billing/meters/*/event_summaries", meters.list_summaries),
+    Route(
+        "POST", "billing/meter_event_adjustments", meters.cancel_meter_event, "billing.MeterEventAdjustmentCreateParams"
+    ),
+    Route("GET", "billing/meters/*/event_summaries", meters.list_summaries, "billing.MeterListEventSummariesParams"),
     Route("POST", "billing/meters/*/deactivate", meters.deactivate_meter),
     Route("POST", "billing/meters/*/reactivate", meters.reactivate_meter),
     *_resource(
@@ -72,7 +60,7 @@ ROUTES = [
         update=meters.update_meter,
     ),
     Route("POST", "billing_portal/sessions", account.create_portal_session, "billing_portal.SessionCreateParams"),
-    Route("POST", "checkout/sessions/*/expire", checkout.expire_session),
+    Route("POST", "checkout/sessions/*/expire", checkout.expire_session, "checkout.SessionExpireParams"),
     Route("GET", "checkout/sessions/*/line_items", checkout.list_session_lines),
     *_resource(
         "checkout/sessions",
@@ -113,7 +101,12 @@ ROUTES = [
     Route("POST", "invoices/*/pay", invoice_calls.pay_invoice, "InvoicePayParams"),
     Route("POST", "invoices/*/send", invoice_calls.send_invoice, "InvoiceSendInvoiceParams"),
     Route("POST", "invoices/*/void", invoice_calls.void_invoice, "InvoiceVoidInvoiceParams"),
-    Route("POST", "invoices/*/mark_uncollectible", invoice_calls.mark_invoice_uncollectible),
+    Route(
+        "POST",
+        "invoices/*/mark_uncollectible",
+        invoice_calls.mark_invoice_uncollectible,
+        "InvoiceMarkUncollectibleParams",
+    ),
     Route("POST", "invoices/*/add_lines", invoice_calls.add_invoice_lines, "InvoiceAddLinesParams"),
     Route("GET", "invoices/*/lines", invoice_calls.list_invoice_lines),
     *_resource(
@@ -125,8 +118,8 @@ ROUTES = [
         update=invoice_calls.update_invoice,
         delete=invoice_calls.delete_invoice,
     ),
-    Route("POST", "payment_intents/*/confirm", payments.confirm_payment_intent),
-    Route("POST", "payment_intents/*/cancel", payments.cancel_payment_intent),
+    Route("POST", "payment_intents/*/confirm", payments.confirm_payment_intent, "PaymentIntentConfirmParams"),
+    Route("POST", "payment_intents/*/cancel", payments.cancel_payment_intent, "PaymentIntentCancelParams"),
     *_resource(
         "payment_intents",
         "PaymentIntent",
@@ -136,8 +129,8 @@ ROUTES = [
     ),
     *_resource("charges", "Charge", list=payments.list_charges, retrieve=payments.retrieve_charge),
     Route("GET", "balance_transactions/*", payments.retrieve_balance_transaction),
-    Route("POST", "payment_methods/*/attach", payment_methods.attach_payment_method),
-    Route("POST", "payment_methods/*/detach", payment_methods.detach_payment_method),
+    Route("POST", "payment_methods/*/attach", payment_methods.attach_payment_method, "PaymentMethodAttachParams"),
+    Route("POST", "payment_methods/*/detach", payment_methods.detach_payment_method, "PaymentMethodDetachParams"),
     *_resource(
         "payment_methods",
         "PaymentMethod",
@@ -163,8 +156,8 @@ ROUTES = [
         retrieve=catalog.retrieve_price,
         update=catalog.update_price,
     ),
-    Route("POST", "setup_intents/*/confirm", payment_methods.confirm_setup_intent),
-    Route("POST", "setup_intents/*/cancel", payment_methods.cancel_setup_intent),
+    Route("POST", "setup_intents/*/confirm", payment_methods.confirm_setup_intent, "SetupIntentConfirmParams"),
+    Route("POST", "setup_intents/*/cancel", payment_methods.cancel_setup_intent, "SetupIntentCancelParams"),
     *_resource(
         "setup_intents",
         "SetupIntent",
@@ -211,15 +204,8 @@ def dispatch(store: Store, method: str, path: str, parameters: Json) -> Json:
     """Answer one call; `path` is what follows /v1/."""
     for route, pattern in COMPILED:
         if route.method == method and (found := pattern.fullmatch(path)):
-            _refuse_unknown(route, parameters)
+            if route.parameters:
+                refuse_unknown(route.parameters, parameters)
             return route.call(store, parameters, *found.groups())
     message = f"Unrecognized request URL ({method}: /v1/{path})."
     raise StripeError(message, status=404)
-
-
-def _refuse_unknown(route: Route, parameters: Json) -> None:
-    known = route.known_names
-    unknown = sorted(parameters.keys() - known) if known is not None else []
-    if unknown:
-        message = f"Received unknown parameter{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}"
-        raise StripeError(message, code="parameter_unknown", param=unknown[0])

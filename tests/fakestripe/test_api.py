@@ -7,7 +7,9 @@ import pytest
 import stripe
 
 from tests.fakestripe.errors import Json
+from tests.fakestripe.known_parameters import refuse_unknown
 from tests.fakestripe.parameters import decode
+from tests.fakestripe.routes import ROUTES
 from tests.fakestripe.server import FakeStripe
 
 UNNAMED: Json = {"description": "without a name"}
@@ -53,6 +55,30 @@ def test_the_library_raises_what_stripe_would_make_it_raise(fake_stripe: FakeStr
     with pytest.raises(stripe.InvalidRequestError, match="Received unknown parameter: plan") as unknown:
         stripe.Customer.create(**UNKNOWN)
     assert unknown.value.code == "parameter_unknown"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "unknown"),
+    [
+        ("customers", "invoice_settings[card]=x", "invoice_settings[card]"),
+        ("customers", "idempotency_key=x", "idempotency_key"),
+        ("checkout/sessions", "line_items[0][price]=p&line_items[0][plan]=x", "line_items[0][plan]"),
+        ("subscriptions/sub_1", "cancel_now=true", "cancel_now"),
+        ("checkout/sessions", "subscription_data[metadata][any_name]=x", ""),
+    ],
+)
+def test_a_name_that_stripe_does_not_know_is_refused(
+    fake_stripe: FakeStripe, path: str, body: str, unknown: str
+) -> None:
+    _, _, answer = ask(fake_stripe, "POST", f"/v1/{path}", {"Authorization": f"Bearer {stripe.api_key}"}, body)
+    assert (answer["error"].get("code") == "parameter_unknown") == bool(unknown)
+    assert not unknown or answer["error"]["message"] == f"Received unknown parameter: {unknown}"
+
+
+def test_each_call_has_the_parameters_of_stripes_library() -> None:
+    for route in ROUTES:
+        if route.parameters:
+            refuse_unknown(route.parameters, {})
 
 
 def test_an_unknown_address_is_told(fake_stripe: FakeStripe) -> None:
