@@ -296,6 +296,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "ENUM_NAME_OVERRIDES": {
         "TenantStatusEnum": ["active", "suspended", "closed"],
+        "InvoiceStatusEnum": ["finalized", "paid", "void", "uncollectible"],
+        "PaymentStatusEnum": ["succeeded", "failed", "unmatched"],
         "LineKindEnum": ["usage", "recurring", "proration", "adjustment", "carry"],
         "KeyKindEnum": ["live", "test"],
         "QuotaPeriodEnum": ["day", "month"],

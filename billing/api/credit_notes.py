@@ -1,0 +1,73 @@
+"""`GET /credit-notes`: what was taken back."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.pagination import PAGE_PARAMETERS, read_page
+from accounts.api.schema import TENANT_PARAMETER, problems
+from accounts.api.tenancy import tenant_of
+from accounts.api.views import ApiView
+from accounts.domain.scopes import Scope
+from billing.models import CreditNote
+from billing.selectors.invoices import credit_notes_page
+
+
+class CreditNoteSchema(serializers.Serializer[Any]):
+    """A document that takes back a whole invoice. Amounts are in the currency's minor unit."""
+
+    number = serializers.CharField()
+    invoice = serializers.CharField(help_text="The number of the invoice that it takes back.")
+    currency = serializers.CharField()
+    subtotal_minor = serializers.IntegerField()
+    tax_minor = serializers.IntegerField()
+    total_minor = serializers.IntegerField()
+    reason = serializers.CharField()
+    issued_on = serializers.DateField()
+    issued_at = serializers.DateTimeField()
+
+
+class CreditNotePageSchema(serializers.Serializer[Any]):
+    """A page of credit notes."""
+
+    data = CreditNoteSchema(many=True)  # type: ignore[assignment] # the contract's name; DRF takes declared fields off the class
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class CreditNotesView(ApiView):
+    """The list."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+
+    @extend_schema(
+        operation_id="list_credit_notes",
+        tags=["Billing"],
+        summary="List credit notes",
+        parameters=[*PAGE_PARAMETERS, TENANT_PARAMETER],
+        responses={200: CreditNotePageSchema, **problems(403, 404, 422)},
+    )
+    def get(self, request: Request) -> Response:
+        """List the credit notes, the newest first."""
+        tenant = tenant_of(request)
+        return Response(
+            read_page(request, lambda page: credit_notes_page(tenant_id=tenant.id, request=page), credit_note_body)
+        )
+
+
+def credit_note_body(note: CreditNote) -> dict[str, object]:
+    """The contract's form."""
+    return {
+        "number": note.number,
+        "invoice": note.invoice.number,
+        "currency": note.currency,
+        "subtotal_minor": note.subtotal_minor,
+        "tax_minor": note.tax_minor,
+        "total_minor": note.total_minor,
+        "reason": note.reason,
+        "issued_on": note.issued_on,
+        "issued_at": note.issued_at,
+    }

@@ -1,0 +1,296 @@
+"""`/invoices`: what was invoiced, how it came about down to the single event, and the PDF."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.pagination import PAGE_PARAMETERS, read_page
+from accounts.api.renderers import ExactJSONRenderer
+from accounts.api.schema import TENANT_PARAMETER, problems
+from accounts.api.tenancy import tenant_of
+from accounts.api.views import ApiView
+from accounts.domain.scopes import Scope
+from accounts.errors import FieldError, InvalidFieldsError
+from billing.api.presentation import BillingSpanSchema
+from billing.domain.statuses import InvoiceStatus
+from billing.domain.tax import TaxTreatment
+from billing.models import Invoice, InvoiceLine, LineKind, Payment, PaymentProvider, PaymentStatus
+from billing.selectors.invoices import (
+    ISSUED_STATUSES,
+    content_of,
+    invoices_page,
+    issued_invoice,
+    lines_of_invoice,
+    payments_of,
+)
+from billing.selectors.line_events import events_behind, line_at
+from billing.services.deliveries import PDF, invoice_pdf
+from metering.api.events import event_body
+from metering.api.events_schema import EVENT_PAGE
+
+NUMBER_PARAMETER = OpenApiParameter("number", str, OpenApiParameter.PATH, description="As in INV-2026-000042.")
+POSITION_PARAMETER = OpenApiParameter("position", int, OpenApiParameter.PATH, description="Of the line, from 1 on.")
+STATUS_PARAMETER = OpenApiParameter(
+    "status", str, enum=[status.value for status in ISSUED_STATUSES], description="Only invoices of this status."
+)
+TAGS = ["Billing"]
+
+
+class InvoiceSchema(serializers.Serializer[Any]):
+    """An issued invoice without its lines. Amounts are in the currency's minor unit."""
+
+    number = serializers.CharField()
+    status = serializers.ChoiceField(choices=[status.value for status in ISSUED_STATUSES])
+    subscription = serializers.UUIDField()
+    currency = serializers.CharField()
+    period = BillingSpanSchema()
+    subtotal_minor = serializers.IntegerField()
+    tax_minor = serializers.IntegerField()
+    total_minor = serializers.IntegerField()
+    issued_on = serializers.DateField()
+    due_on = serializers.DateField()
+    finalized_at = serializers.DateTimeField()
+    paid_at = serializers.DateTimeField(allow_null=True)
+    voided_at = serializers.DateTimeField(allow_null=True)
+    void_reason = serializers.CharField(allow_blank=True)
+    payment_failed_at = serializers.DateTimeField(allow_null=True)
+    payment_error = serializers.CharField(allow_blank=True)
+    credit_note = serializers.CharField(allow_null=True, help_text="The number of the credit note that takes it back.")
+
+
+class InvoicePageSchema(serializers.Serializer[Any]):
+    """A page of invoices."""
+
+    data = InvoiceSchema(many=True)  # type: ignore[assignment] # the contract's name; DRF takes declared fields off the class
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class InvoiceLineSchema(serializers.Serializer[Any]):
+    """A line of an invoice."""
+
+    position = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=LineKind.values)
+    description = serializers.CharField()
+    period = BillingSpanSchema()
+    meter = serializers.CharField(allow_null=True)
+    quantity = serializers.DecimalField(max_digits=38, decimal_places=9)
+    unit = serializers.CharField(allow_blank=True)
+    events = serializers.IntegerField(allow_null=True, help_text="How many events the quantity is the sum of.")
+    amount_minor = serializers.IntegerField()
+    corrects = serializers.CharField(allow_null=True, help_text="The number of the invoice that the line corrects.")
+    explanation = serializers.DictField(help_text="How the amount came about: see docs/algorithms/rating.md.")
+
+
+class InvoiceTaxSchema(serializers.Serializer[Any]):
+    """The tax that the invoice bears."""
+
+    name = serializers.CharField()
+    percent = serializers.DecimalField(max_digits=7, decimal_places=4)
+    treatment = serializers.ChoiceField(choices=[treatment.value for treatment in TaxTreatment])
+    note = serializers.CharField(allow_blank=True)
+    base_minor = serializers.IntegerField()
+    amount_minor = serializers.IntegerField()
+
+
+class PaymentSchema(serializers.Serializer[Any]):
+    """An attempt to pay. `unmatched` is money that came and did not settle the invoice: somebody is looking at it."""
+
+    status = serializers.ChoiceField(choices=PaymentStatus.values)
+    provider = serializers.ChoiceField(choices=PaymentProvider.values)
+    amount_minor = serializers.IntegerField()
+    currency = serializers.CharField()
+    error = serializers.CharField(allow_blank=True)
+    occurred_at = serializers.DateTimeField()
+
+
+class WholeInvoiceSchema(InvoiceSchema):
+    """An invoice with all that led to its total."""
+
+    lines = InvoiceLineSchema(many=True)
+    taxes = InvoiceTaxSchema(many=True)
+    payments = PaymentSchema(many=True)
+
+
+class InvoicesView(ApiView):
+    """`GET /invoices`."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+
+    @extend_schema(
+        operation_id="list_invoices",
+        tags=TAGS,
+        summary="List invoices",
+        parameters=[STATUS_PARAMETER, *PAGE_PARAMETERS, TENANT_PARAMETER],
+        responses={200: InvoicePageSchema, **problems(403, 404, 422)},
+    )
+    def get(self, request: Request) -> Response:
+        """List the issued invoices, the newest first."""
+        tenant, status = tenant_of(request), _status_of(request)
+        return Response(
+            read_page(request, lambda page: invoices_page(tenant_id=tenant.id, request=page, status=status), _invoice)
+        )
+
+
+class InvoiceView(ApiView):
+    """`GET /invoices/{number}`."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+
+    @extend_schema(
+        operation_id="read_invoice",
+        tags=TAGS,
+        summary="Read an invoice",
+        parameters=[NUMBER_PARAMETER, TENANT_PARAMETER],
+        responses={200: WholeInvoiceSchema, **problems(403, 404)},
+    )
+    def get(self, request: Request, number: str) -> Response:
+        """Read an invoice with its lines, how each came about, its taxes and its payments."""
+        invoice = issued_invoice(tenant_id=tenant_of(request).id, number=number)
+        return Response(
+            {
+                **_invoice(invoice),
+                "lines": [_line(line) for line in lines_of_invoice(invoice)],
+                "taxes": content_of(invoice)["taxes"],
+                "payments": [_payment(payment) for payment in payments_of(invoice)],
+            }
+        )
+
+
+class PdfRenderer(BaseRenderer):
+    """Lets a client ask for PDF; the view answers with the stored bytes itself."""
+
+    media_type = PDF
+    format = "pdf"
+    charset = None
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,  # noqa: ARG002 - DRF's signature
+        renderer_context: Mapping[str, Any] | None = None,  # noqa: ARG002 - DRF's signature
+    ) -> bytes:
+        """Give out bytes as they are."""
+        return bytes(data)
+
+
+class InvoicePdfView(ApiView):
+    """`GET /invoices/{number}/pdf`."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+    renderer_classes = [PdfRenderer, ExactJSONRenderer]
+
+    @extend_schema(
+        operation_id="read_invoice_pdf",
+        tags=TAGS,
+        summary="Read an invoice as PDF",
+        parameters=[NUMBER_PARAMETER, TENANT_PARAMETER],
+        responses={
+            (200, PDF): OpenApiResponse(
+                OpenApiTypes.BINARY, description="The PDF. It never changes: its ETag is its SHA-256."
+            ),
+            304: OpenApiResponse(description="You have it: the ETag is the one in If-None-Match."),
+            **problems(403, 404),
+        },
+    )
+    def get(self, request: Request, number: str) -> HttpResponse:
+        """Read the invoice as the PDF that was mailed."""
+        invoice = issued_invoice(tenant_id=tenant_of(request).id, number=number)
+        stored = invoice_pdf(invoice=invoice, as_of=timezone.now())
+        etag = f'"{stored.sha256}"'
+        wanted = {tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")}
+        answer = (
+            HttpResponse(status=304) if wanted & {etag, "*"} else HttpResponse(bytes(stored.content), content_type=PDF)
+        )
+        answer["ETag"] = etag
+        answer["Cache-Control"] = "private, max-age=31536000, immutable"
+        if answer.status_code != 304:  # noqa: PLR2004 - what HTTP calls it
+            answer["Content-Disposition"] = f'attachment; filename="{invoice.number}.pdf"'
+        return answer
+
+
+class LineEventsView(ApiView):
+    """`GET /invoices/{number}/lines/{position}/events`."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+
+    @extend_schema(
+        operation_id="list_events_of_invoice_line",
+        tags=TAGS,
+        summary="List the events behind a line",
+        parameters=[NUMBER_PARAMETER, POSITION_PARAMETER, *PAGE_PARAMETERS, TENANT_PARAMETER],
+        responses={200: EVENT_PAGE, **problems(403, 404, 422)},
+    )
+    def get(self, request: Request, number: str, position: int) -> Response:
+        """List the events that a line over usage was computed from, the newest first; one over a fee has none: 404."""
+        invoice = issued_invoice(tenant_id=tenant_of(request).id, number=number)
+        line = line_at(invoice=invoice, position=position)
+        return Response(read_page(request, lambda page: events_behind(line=line, page=page), event_body))
+
+
+def _status_of(request: Request) -> InvoiceStatus | None:
+    named = request.query_params.get("status")
+    if not named:
+        return None
+    if named not in ISSUED_STATUSES:
+        refusal = FieldError("/status", "invalid_status", f"One of: {', '.join(ISSUED_STATUSES)}.")
+        raise InvalidFieldsError(refusal.detail, field_errors=(refusal,))
+    return InvoiceStatus(named)
+
+
+def _invoice(invoice: Invoice) -> dict[str, object]:
+    note = getattr(invoice, "credit_note", None)
+    return {
+        "number": invoice.number,
+        "status": invoice.status,
+        "subscription": invoice.subscription_id,
+        "currency": invoice.currency,
+        "period": {"start": invoice.period_start, "end": invoice.period_end},
+        "subtotal_minor": invoice.subtotal_minor,
+        "tax_minor": invoice.tax_minor,
+        "total_minor": invoice.total_minor,
+        "issued_on": invoice.issued_on,
+        "due_on": invoice.due_on,
+        "finalized_at": invoice.finalized_at,
+        "paid_at": invoice.paid_at,
+        "voided_at": invoice.voided_at,
+        "void_reason": invoice.void_reason,
+        "payment_failed_at": invoice.payment_failed_at,
+        "payment_error": invoice.payment_error,
+        "credit_note": None if note is None else note.number,
+    }
+
+
+def _line(line: InvoiceLine) -> dict[str, object]:
+    return {
+        "position": line.position,
+        "kind": line.kind,
+        "description": line.description,
+        "period": {"start": line.period_start, "end": line.period_end},
+        "meter": None if line.meter is None else line.meter.code,
+        "quantity": line.quantity,
+        "unit": line.unit,
+        "events": line.events,
+        "amount_minor": line.amount_minor,
+        "corrects": None if line.adjusts is None else line.adjusts.invoice.number,
+        "explanation": line.explanation,
+    }
+
+
+def _payment(payment: Payment) -> dict[str, object]:
+    return {
+        "status": payment.status,
+        "provider": payment.provider,
+        "amount_minor": payment.amount_minor,
+        "currency": payment.currency,
+        "error": payment.error,
+        "occurred_at": payment.occurred_at,
+    }

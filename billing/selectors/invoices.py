@@ -1,0 +1,64 @@
+"""Issued invoices and credit notes as their tenants look at them. Drafts are nobody's business but ours."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from accounts.domain.pages import Page, PageRequest
+from accounts.errors import NotFoundError
+from accounts.selectors.pages import page_of
+from billing.domain.statuses import InvoiceStatus
+from billing.models import CreditNote, Invoice, InvoiceDocument, InvoiceLine, Payment
+
+ISSUED_STATUSES: Final = tuple(status for status in InvoiceStatus if status is not InvoiceStatus.DRAFT)
+_NUMBER: Final = re.compile(r"[\x21-\x7e]{1,40}")
+
+
+def issued_invoices(*, tenant_id: UUID) -> QuerySet[Invoice]:
+    """The tenant's issued invoices with their credit notes, the newest first."""
+    issued: QuerySet[Invoice] = Invoice.objects.of_tenant(tenant_id).issued()
+    return issued.select_related("credit_note").order_by("-finalized_at", "-pk")
+
+
+def invoices_page(*, tenant_id: UUID, request: PageRequest, status: InvoiceStatus | None = None) -> Page[Invoice]:
+    """The same by pages, of one status where it is named."""
+    invoices = issued_invoices(tenant_id=tenant_id)
+    if status is not None:
+        invoices = invoices.filter(status=status)
+    return page_of(invoices, request, instant_field="finalized_at", parse_id=UUID)
+
+
+def issued_invoice(*, tenant_id: UUID, number: str) -> Invoice:
+    """One of them. Raises `NotFoundError`, also for another tenant's and for what can be no number."""
+    invoice = None
+    if _NUMBER.fullmatch(number):
+        invoice = issued_invoices(tenant_id=tenant_id).filter(number=number).first()
+    if invoice is None:
+        raise NotFoundError("No such invoice.")
+    return invoice
+
+
+def content_of(invoice: Invoice) -> Mapping[str, Any]:
+    """What the invoice said when it was issued."""
+    content: Mapping[str, Any] = InvoiceDocument.objects.values_list("content", flat=True).get(pk=invoice.pk)
+    return content
+
+
+def lines_of_invoice(invoice: Invoice) -> QuerySet[InvoiceLine]:
+    """Its lines as they were issued, in their order, with their meters and what they correct."""
+    lines = InvoiceLine.objects.filter(invoice=invoice, revision=invoice.revision)
+    return lines.select_related("meter", "adjusts__invoice").order_by("position")
+
+
+def payments_of(invoice: Invoice) -> QuerySet[Payment]:
+    """Every attempt to pay it, the newest first."""
+    return Payment.objects.filter(invoice=invoice).order_by("-occurred_at", "-pk")
+
+
+def credit_notes_page(*, tenant_id: UUID, request: PageRequest) -> Page[CreditNote]:
+    """The tenant's credit notes by pages, the newest first."""
+    notes = CreditNote.objects.filter(tenant_id=tenant_id).select_related("invoice")
+    return page_of(notes, request, instant_field="issued_at", parse_id=UUID)
