@@ -1,0 +1,106 @@
+"""Money on the first page of the admin: the numbers that the selectors count, one currency at a time, to those who may see them."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from billing.models import BillingException
+from tests.billing.world import finalized_invoices, first_invoice, make_plan, subscribe_tenant
+
+pytestmark = pytest.mark.django_db
+
+EUR = "\N{NO-BREAK SPACE}EUR"
+
+
+def test_charts_and_table_show_the_same_numbers(as_pat: Client) -> None:
+    plan = make_plan()
+    first_invoice(subscribe_tenant("one", plan=plan, as_of=timezone.now()))
+    first_invoice(subscribe_tenant("two", plan=plan, as_of=timezone.now()))
+    money = as_pat.get(reverse("admin:index")).context["money"]
+    assert (money["recurring"], money["this_month"], money["paying"]) == (f"98.00{EUR}", f"98.00{EUR}", 2)
+    invoiced, paid = json.loads(money["revenue_chart"])["datasets"]
+    assert (invoiced["data"][-1], paid["data"][-1]) == ("98.00", "0.00")
+    assert json.loads(money["recurring_chart"])["datasets"][0]["data"][-1] == "98.00"
+    newest = money["months"][0]
+    assert (newest.invoiced, newest.credited, newest.paid, newest.recurring, newest.subscriptions) == (
+        "98.00", "0.00", "0.00", "98.00", 2,
+    )  # fmt: skip
+    assert len(money["months"]) == 12
+    finalized = next(row for row in money["sums"] if row.title == "Finalized")
+    assert (finalized.number, finalized.total) == (2, f"98.00{EUR}")
+
+
+def test_one_currency_is_shown_at_a_time(as_pat: Client) -> None:
+    plan = make_plan(fee={"EUR": "49", "JPY": "7000"})
+    for slug, currency in (("a", "JPY"), ("b", "JPY"), ("c", "EUR")):
+        first_invoice(subscribe_tenant(slug, plan=plan, currency=currency, as_of=timezone.now()))
+    page = reverse("admin:index")
+    assert as_pat.get(page).context["money"]["recurring"] == "14\u202f000\N{NO-BREAK SPACE}JPY"
+    assert as_pat.get(page, {"currency": "EUR"}).context["money"]["recurring"] == f"49.00{EUR}"
+    assert as_pat.get(page, {"currency": "XXX"}).context["money"]["currency"] == "JPY"
+
+
+def test_what_waits_for_a_person_is_named(as_pat: Client) -> None:
+    subscription = subscribe_tenant(as_of=timezone.now() - timedelta(days=40))
+    first_invoice(subscription)
+    BillingException.objects.create(
+        subscription=subscription, code="negative_usage", detail="Below nothing.", occurred_at=timezone.now()
+    )
+    response = as_pat.get(reverse("admin:index"))
+    assert "Open exceptions" in {concern.title for concern in response.context["concerns"]}
+    overdue = response.context["money"]["overdue"]
+    assert (overdue.number, overdue.total) == (1, f"49.00{EUR}")
+    rows = as_pat.get(overdue.url).context["cl"].result_list
+    assert len(rows) == 1
+
+
+def test_without_a_customer_there_is_no_money_to_show(as_pat: Client) -> None:
+    response = as_pat.get(reverse("admin:index"))
+    assert response.status_code == 200
+    assert "currency" not in response.context["money"]
+
+
+def test_the_page_costs_the_same_whatever_the_number_of_customers(as_robin: Client) -> None:
+    finalized_invoices(1)
+    as_robin.get(reverse("admin:index"))
+    with CaptureQueriesContext(connection) as few:
+        as_robin.get(reverse("admin:index"))
+    plan = make_plan("more")
+    for number in range(5):
+        first_invoice(subscribe_tenant(f"more-{number}", plan=plan))
+    with CaptureQueriesContext(connection) as many:
+        as_robin.get(reverse("admin:index"))
+    assert len(many) == len(few)
+
+
+def test_staff_who_may_not_see_invoices_see_no_figures(db: None) -> None:
+    group = Group.objects.create(name="Metering only")
+    group.permissions.set(Group.objects.get(name="Read-only").permissions.exclude(content_type__app_label="billing"))
+    user = User.objects.create_user("meg@example.org", None, is_staff=True)
+    user.groups.add(group)
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    response = client.get(reverse("admin:index"))
+    assert response.context["money"] is None
+    assert client.get(reverse("admin:billing_invoice_changelist")).status_code == 403
+
+
+def test_each_group_may_do_with_money_what_it_is_for() -> None:
+    def verbs(name: str) -> set[str]:
+        found = Group.objects.get(name=name).permissions.filter(content_type__app_label="billing")
+        return {codename.split("_")[0] for codename in found.values_list("codename", flat=True)}
+
+    assert verbs("Read-only") == verbs("Support") == {"view"}
+    assert verbs("Billing") == {"view", "add", "change", "delete"}
+    deleted = Group.objects.get(name="Billing").permissions.filter(
+        codename__startswith="delete", content_type__app_label="billing"
+    )
+    assert list(deleted.values_list("codename", flat=True)) == ["delete_taxrate"]
