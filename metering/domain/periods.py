@@ -208,6 +208,7 @@ def start_of_day(day: date, zone: str) -> datetime:
     return after
 
 
+@lru_cache(maxsize=4096)
 def _boundary(anchor: datetime, index: int, zone: str) -> datetime:
     """Return the start of the anchored period number `index`, in UTC."""
     if index == 0:

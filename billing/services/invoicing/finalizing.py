@@ -17,7 +17,7 @@ from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS, Heading, di
 from billing.domain.invoicing import ComputedInvoice
 from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
-from billing.models import BillingProfile, Invoice, InvoiceDocument, Issuer
+from billing.models import BillingProfile, Invoice, Issuer
 from billing.selectors.computation import Unbillable, compute_invoices, states_of_invoices
 from billing.selectors.due import Due, ripe_invoices
 from billing.services.exceptions import park
@@ -42,6 +42,12 @@ FROM jsonb_to_recordset(%(finalized)s::jsonb) AS f(
     tax_treatment text, tax_name text, tax_percent numeric, tax_note text, due_on date, paid_at timestamptz)
 WHERE i.id = f.id AND i.status = 'draft'
 RETURNING i.id
+"""
+
+ADD_DOCUMENTS = """
+INSERT INTO billing_invoicedocument (invoice_id, content, content_digest, created_at)
+SELECT d.invoice_id, d.content, d.content_digest, %(as_of)s
+FROM jsonb_to_recordset(%(documents)s::jsonb) AS d(invoice_id uuid, content jsonb, content_digest text)
 """
 
 
@@ -125,7 +131,8 @@ def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) ->
     parameters = {"finalized": ENCODER.encode(rows).decode(), "as_of": as_of, "issued_on": issued_on}
     done = fetch_all(FINALIZE, parameters)
     assert len(done) == len(finals), "the drafts are locked"
-    InvoiceDocument.objects.bulk_create(_document(final, issuer, issued_on, as_of) for final in finals)
+    documents = [_document(final, issuer, issued_on) for final in finals]
+    fetch_all(ADD_DOCUMENTS, {"documents": ENCODER.encode(documents).decode(), "as_of": as_of})
     add_to_outbox((happening for final in finals for happening in _happenings(final)), as_of=as_of)
 
 
@@ -149,7 +156,7 @@ def _row(final: _Final, as_of: datetime) -> dict[str, object]:
     }
 
 
-def _document(final: _Final, issuer: Issuer, issued_on: date, as_of: datetime) -> InvoiceDocument:
+def _document(final: _Final, issuer: Issuer, issued_on: date) -> dict[str, object]:
     tenant = final.invoice.tenant
     heading = Heading(
         number=final.number,
@@ -161,9 +168,7 @@ def _document(final: _Final, issuer: Issuer, issued_on: date, as_of: datetime) -
         customer={name: getattr(tenant, name) for name in CUSTOMER_FIELDS},
     )
     content = invoice_content(heading, final.computed)
-    return InvoiceDocument(
-        invoice=final.invoice, content=content, content_digest=digest_of_content(content), created_at=as_of
-    )
+    return {"invoice_id": final.invoice.pk, "content": content, "content_digest": digest_of_content(content)}
 
 
 def _happenings(final: _Final) -> list[Happening]:

@@ -21,6 +21,7 @@ from billing.selectors.verification import verify_invoices, verify_numbers
 from billing.services.invoicing.running import run_invoicing
 from billing.services.subscriptions import When, change_plan
 from billing.services.verification import Chosen, Verification, run_verification
+from metering.selectors.catalog import forget_catalog
 from metering.services.voids import void_event
 from tests.billing.world import GRACE, MARCH, STAFF, first_invoice, make_plan, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of
@@ -312,6 +313,7 @@ def test_the_queries_do_not_grow_with_the_invoices() -> None:
     closed_spring()
 
     def queries(invoices: list[Invoice]) -> int:
+        forget_catalog()  # else it depends on the second whether meters are read
         with CaptureQueriesContext(connection) as context:
             assert verify_invoices(invoices) == []
         return len(context)

@@ -1,0 +1,227 @@
+"""`python -m tests.bench.invoicing`: what closing a month costs for many subscriptions, beside the raw SQL sum of the same usage.
+
+Makes subscriptions with a month of usage on a PostgreSQL of its own with `fsync` on, then drafts and finalizes their invoices by the
+services that the schedule calls, each step in a process of its own so that its memory is its own. Prints a table and writes nothing.
+"""
+
+import argparse
+import cProfile
+import json
+import os
+import pstats
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any, Final
+from uuid import uuid4
+
+import django
+import psycopg
+
+from tests.bench.rig import CHECKOUT, production, throw_away_postgres
+
+SUBSCRIPTIONS: Final = 10_000
+METERS: Final = 5
+EVENTS_EACH: Final = 30
+MARCH: Final = datetime(2026, 3, 1, tzinfo=UTC)
+APRIL: Final = datetime(2026, 4, 1, tzinfo=UTC)
+GRACE: Final = timedelta(hours=1)
+KIBIBYTES_PER_MEBIBYTE: Final = 1024
+PROPERTIES: Final = ", ".join(f"'m{meter}', (s.n * {meter + 7} + e.n * {meter + 3}) %% 1000" for meter in range(METERS))
+EVENTS: Final = f"""
+INSERT INTO event (tenant_id, is_live, occurred_at, key, id, source, type, quantity, properties, received_at)
+SELECT s.tenant_id, true, at, decode(md5(e.n::text), 'hex'), e.n::text, '', 'bench', 1, jsonb_build_object({PROPERTIES}), at
+FROM (SELECT tenant_id, row_number() OVER () AS n FROM billing_subscription) AS s
+CROSS JOIN generate_series(1, %(events)s) AS e(n)
+CROSS JOIN LATERAL (SELECT %(march)s::timestamptz + (e.n * 86400 * 30 / %(events)s + s.n %% 3000) * interval '1 second' AS at) AS t
+"""
+HOURS: Final = """
+INSERT INTO usage_hour (tenant_id, is_live, meter_id, hour, slot, quantity, events)
+SELECT e.tenant_id, true, m.id, date_trunc('hour', e.occurred_at, 'UTC'), 0, sum((e.properties ->> m.value_property)::numeric), count(*)
+FROM event AS e CROSS JOIN metering_meter AS m WHERE m.code LIKE 'bench%%' AND e.type = 'bench' GROUP BY 1, 3, 4
+"""
+SUM_OF_HOURS: Final = """
+SELECT tenant_id, meter_id, sum(quantity), sum(events) FROM usage_hour
+WHERE is_live AND hour >= %(march)s AND hour < %(april)s GROUP BY 1, 2
+"""
+SUM_OF_EVENTS: Final = f"""
+SELECT tenant_id, {", ".join(f"sum((properties ->> 'm{meter}')::numeric)" for meter in range(METERS))}, count(*) FROM event
+WHERE is_live AND type = 'bench' AND occurred_at >= %(march)s AND occurred_at < %(april)s GROUP BY 1
+"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table."""
+
+    name: str
+    seconds: float
+    done: int
+    mebibytes: float = 0
+    batches: int = 0
+    statements: int = 0
+
+
+def prepare(subscriptions: int) -> None:
+    """Migrate; make tenants, a plan with a fee and five meters, subscriptions since March, and their usage."""
+    from django.core.management import call_command  # noqa: PLC0415 - its models need the settings that main makes
+    from django.db import connection  # noqa: PLC0415
+
+    from accounts.models import Tenant  # noqa: PLC0415
+    from billing.domain.prices import Graduated, PerUnit, Tier  # noqa: PLC0415
+    from billing.models import Subscription, SubscriptionPhase  # noqa: PLC0415
+    from metering.services.partitions import ensure_partitions_around  # noqa: PLC0415
+    from tests.billing.world import make_plan  # noqa: PLC0415
+    from tests.metering.ledger_world import LONG_AGO, make_meter  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0, interactive=False)
+    ensure_partitions_around(as_of=APRIL, backfill_days=62)
+    graduated = Graduated((Tier(Decimal(10_000), Decimal("0.002")), Tier(None, Decimal("0.0011"))))
+    usage = {f"bench{meter}": graduated if meter % 2 else PerUnit(Decimal("0.0007")) for meter in range(METERS)}
+    for meter, code in enumerate(usage):
+        make_meter(code, "bench", aggregation="sum", value_property=f"m{meter}")
+    version = make_plan("bench", usage=usage)
+    tenants = [Tenant(id=uuid4(), slug=f"t-{n}", name=f"Tenant {n}", created_at=LONG_AGO) for n in range(subscriptions)]
+    Tenant.objects.bulk_create(tenants, batch_size=1000)
+    rows = [
+        Subscription(
+            id=uuid4(),
+            tenant=tenant,
+            plan_version=version,
+            status="active",
+            currency="EUR",
+            time_zone="UTC",
+            started_at=MARCH,
+            anchor_at=MARCH,
+            next_boundary=1,
+            due_at=APRIL,
+            period_start=MARCH,
+            period_end=APRIL,
+            created_at=MARCH,
+        )
+        for tenant in tenants
+    ]
+    Subscription.objects.bulk_create(rows, batch_size=1000)
+    SubscriptionPhase.objects.bulk_create(
+        [SubscriptionPhase(subscription=row, plan_version=version, starts_at=MARCH, created_at=MARCH) for row in rows],
+        batch_size=1000,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(EVENTS, {"events": EVENTS_EACH, "march": MARCH})
+        cursor.execute(HOURS)
+        cursor.execute("VACUUM ANALYZE")
+
+
+def sum_raw(statement: str, *, columns: int) -> Line:
+    """The yardstick: PostgreSQL adds up the same usage by itself, and sends the sums."""
+    from django.db import connection  # noqa: PLC0415 - as above
+
+    started = time.perf_counter()
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"march": MARCH, "april": APRIL})
+        rows = cursor.fetchall()
+    name = "raw sum of hours" if columns == 1 else "raw sum of events"
+    return Line(name, time.perf_counter() - started, len(rows) * columns)
+
+
+def measure_step(step: str) -> None:
+    """Run one step in this process, and print what it took."""
+    from billing.selectors.due import Due  # noqa: PLC0415 - as above
+    from billing.services.invoicing.drafting import draft_batch  # noqa: PLC0415
+    from billing.services.invoicing.finalizing import finalize_batch  # noqa: PLC0415
+    from billing.services.verification import run_verification  # noqa: PLC0415
+
+    statements = count()
+    execute: Callable[..., Any] = psycopg.Cursor.execute
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        next(statements)
+        return execute(*arguments, **named)
+
+    psycopg.Cursor.execute = counted  # type: ignore[method-assign]
+    started, done, batches = time.perf_counter(), 0, 0
+    if step == "verify":
+        found = run_verification(started_by="bench", as_of=APRIL + GRACE)
+        assert not found.differences, found.differences[:3]
+        done, batches = found.verified, -(-found.verified // 200)
+    else:
+        batch = draft_batch if step == "draft" else finalize_batch
+        while made := batch(as_of=APRIL + GRACE, due=Due()).invoice_ids:
+            done, batches = done + len(made), batches + 1
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIBIBYTES_PER_MEBIBYTE
+    line = {"seconds": seconds, "done": done, "mebibytes": peak, "batches": batches, "statements": next(statements)}
+    sys.stdout.write(json.dumps(line))
+
+
+def measured_apart(step: str, environment: dict[str, str], *, profile: bool) -> Line:
+    """Run a step in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench.invoicing", "--step", step, *(["--profile"] if profile else [])]
+    ran = subprocess.run(command, cwd=CHECKOUT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    names = {"draft": "draft", "finalize": "finalize", "verify": "verify from events"}
+    return Line(names[step], **json.loads(ran.stdout))
+
+
+def run(subscriptions: int, *, profile: bool) -> list[Line]:
+    """Measure everything, one after the other."""
+    with throw_away_postgres() as cluster:
+        environment = production(cluster)
+        os.environ.update(environment)
+        django.setup()
+        sys.stderr.write(f"preparing {subscriptions:,} subscriptions\n")
+        prepare(subscriptions)
+        lines = [sum_raw(SUM_OF_EVENTS, columns=METERS), sum_raw(SUM_OF_HOURS, columns=1)]
+        for step in ("draft", "finalize", "verify"):
+            sys.stderr.write(f"measuring: {step}\n")
+            lines.append(measured_apart(step, environment, profile=profile))
+    return lines
+
+
+def table(lines: list[Line], subscriptions: int) -> str:
+    """The figures, each beside the yardstick's."""
+    yardstick = next(line for line in lines if line.name == "raw sum of hours")
+    rows = [f"{'':20}{'seconds':>9}{'a second':>10}{'peak MiB':>10}{'statements a batch':>20}   of raw sum of hours"]
+    for line in lines:
+        rate = f"{line.done / line.seconds:,.0f}"
+        memory = f"{line.mebibytes:,.0f}" if line.mebibytes else ""
+        statements = f"{line.statements / line.batches:.1f}" if line.batches else ""
+        rows.append(
+            f"{line.name:20}{line.seconds:>9.2f}{rate:>10}{memory:>10}{statements:>20}   {line.seconds / yardstick.seconds:.1f}"
+        )
+    usage = f"{subscriptions:,} subscriptions x {METERS} meters, {subscriptions * EVENTS_EACH:,} events"
+    return usage + f", {subscriptions * EVENTS_EACH * METERS:,} contributions\n\n" + "\n".join(rows)
+
+
+def main() -> None:
+    """Print where it ran, and the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--subscriptions", type=int, default=SUBSCRIPTIONS)
+    parser.add_argument("--profile", action="store_true", help="Show where each step's time goes.")
+    parser.add_argument("--step", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.step:
+        django.setup()
+        profiler = cProfile.Profile()
+        if options.profile:
+            profiler.enable()
+        measure_step(options.step)
+        if options.profile:
+            profiler.disable()
+            pstats.Stats(profiler, stream=sys.stderr).sort_stats("cumulative").print_stats(45)
+        return
+    lines = run(options.subscriptions, profile=options.profile)
+    load = os.getloadavg()[0]
+    sys.stdout.write(
+        f"{os.cpu_count()} cores for Python and PostgreSQL (fsync on) together; load average at the end {load:.1f}\n"
+    )
+    sys.stdout.write(table(lines, options.subscriptions) + "\n")
+
+
+if __name__ == "__main__":
+    main()
