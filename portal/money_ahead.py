@@ -23,6 +23,14 @@ class MoneyAhead:
         return sum(line.amount_minor for line in self.now.lines if line.kind != RECURRING)
 
 
+def projected_invoice(subscription: Subscription, as_of: datetime) -> ComputedInvoice | None:
+    """The next invoice at the pace of the period so far; None where it cannot be computed before somebody has looked at it."""
+    try:
+        return project_next_invoice(subscription=subscription, as_of=as_of)
+    except UnbillableError:
+        return None
+
+
 def money_ahead(subscription: Subscription, as_of: datetime) -> MoneyAhead | None:
     """Look ahead; None where the invoice cannot be computed before somebody has looked at it."""
     try:

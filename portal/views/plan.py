@@ -23,7 +23,7 @@ from billing.services.stripe_checkout import open_billing_portal
 from billing.services.subscriptions import When, cancel_subscription, undo_pending
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.plan import CancelForm, UndoForm
-from portal.money_ahead import money_ahead
+from portal.money_ahead import money_ahead, projected_invoice
 from portal.online_payment import is_online_payment_on, provider_down, send_on
 from portal.price_list import PlanOffer, offers_of
 
@@ -46,7 +46,7 @@ def plan(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "currency": currency,
         "own": own,
         "offers": offers_of(plans_for_sale(), currency),
-        "ahead": money_ahead(live, portal.as_of) if live is not None and may_pay else None,
+        "projected": projected_invoice(live, portal.as_of) if live is not None and may_pay else None,
         "profile": BillingProfile.objects.filter(tenant=portal.tenant).first() if may_pay else None,
         "issuer": Issuer.objects.get(pk=1),
         "is_online": is_online,

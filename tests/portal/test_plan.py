@@ -1,0 +1,372 @@
+"""A tenant's plan: looked at by every member, chosen, changed and left by those who manage its money."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from accounts.domain.roles import Role
+from accounts.models import AuditEntry, Tenant
+from billing.domain.prices import PerUnit
+from billing.models import Invoice, PlanVersion, Subscription
+from billing.services.plans import update_plan
+from billing.services.subscriptions import When, cancel_subscription, subscribe
+from tests.billing.world import GRACE, STAFF, close_month, make_plan, set_issuer, use
+from tests.fakestripe.server import FakeStripe
+from tests.portal.conftest import NOW, Cast, signed_in
+from tests.portal.test_pricing import shown
+
+BEGAN = datetime(2026, 2, 28, 23, tzinfo=UTC)  # midnight in Paris, where Acme is
+
+
+@pytest.fixture
+def pro(db: None) -> PlanVersion:
+    return make_plan("pro")
+
+
+@pytest.fixture
+def big(pro: PlanVersion) -> PlanVersion:
+    return make_plan("big", fee="199", usage={"calls": PerUnit(Decimal("0.0005"))})
+
+
+@pytest.fixture
+def free(pro: PlanVersion) -> PlanVersion:
+    return make_plan("free", fee="0", usage={})
+
+
+@pytest.fixture
+def on_pro(cast: Cast, pro: PlanVersion) -> Subscription:
+    """Acme on Pro since the first of March; the first fee is invoiced."""
+    subscription = subscribe(tenant=cast.acme, plan_version=pro, actor=STAFF, as_of=BEGAN)
+    close_month(subscription, as_of=BEGAN)
+    return Subscription.objects.get(pk=subscription.pk)
+
+
+def current() -> Subscription:
+    return Subscription.objects.select_related("plan_version__plan", "pending_plan_version__plan").get()
+
+
+def change(client: Client, to: PlanVersion, when: str, version: int) -> str:
+    """Confirm a change, and read the page that it ends on."""
+    form = {"plan": to.plan.code, "plan_version": to.pk, "when": when, "version": version}
+    return shown(client.post("/t/acme/plan/choose/", form, follow=True))
+
+
+def test_the_page_says_what_the_tenant_has_and_when_it_is_invoiced(
+    cast: Cast, alice: Client, on_pro: Subscription
+) -> None:
+    use(cast.acme, at=NOW - timedelta(hours=1), count=10)
+
+    page = shown(alice.get("/t/acme/plan/"))
+
+    assert "Pro Active" in page
+    assert "€ 49 a month" in page
+    assert "1\N{EN DASH}31 March 2026" in page
+    assert "1 April 2026, about € 49.03 at this pace" in page
+    assert "Invoice, within 14 days" in page
+
+
+@pytest.mark.parametrize("role", [Role.DEVELOPER, Role.VIEWER])
+def test_other_members_see_the_plan_and_no_money_that_is_the_tenants(
+    role: Role, cast: Cast, on_pro: Subscription
+) -> None:
+    page = shown(signed_in(cast.of_role(role)).get("/t/acme/plan/"))
+
+    assert "Pro Active" in page
+    assert "Next invoice" not in page
+    assert "Cancel the plan" not in page
+    assert "Change to" not in page
+
+
+def test_a_plan_that_staff_gave_is_shown_where_nothing_is_for_sale(
+    cast: Cast, alice: Client, on_pro: Subscription
+) -> None:
+    update_plan(plan=on_pro.plan_version.plan, changes={"is_public": False}, actor=STAFF, as_of=NOW)
+
+    page = shown(alice.get("/t/acme/plan/"))
+
+    assert "Pro Active" in page
+    assert "No plan is for sale in EUR" in page
+
+
+def test_without_a_key_the_page_says_whom_to_write_to_and_orders_nothing(
+    cast: Cast, alice: Client, pro: PlanVersion
+) -> None:
+    set_issuer(email="billing@seller.example")
+
+    assert "Online payment is not set up here. For a plan with a fee, write to billing@seller.example" in shown(
+        alice.get("/t/acme/plan/")
+    )
+    assert "Continue to payment" not in shown(alice.get("/t/acme/plan/choose/?plan=pro"))
+    answer = alice.post("/t/acme/plan/choose/", {"plan": "pro", "plan_version": pro.pk}, follow=True)
+    assert "Online payment is not set up here" in shown(answer)
+    assert not Subscription.objects.exists()
+
+
+def test_a_change_is_previewed_by_the_real_computation(
+    cast: Cast, alice: Client, on_pro: Subscription, big: PlanVersion
+) -> None:
+    use(cast.acme, at=NOW - timedelta(hours=1), count=100)
+
+    now = shown(alice.get("/t/acme/plan/choose/?plan=big&when=now"))
+    later = shown(alice.get("/t/acme/plan/choose/?plan=big&when=period_end"))
+
+    # 22 of 31 days: 49 gives back 34.77, 199 costs 141.23; then the fee of April. 100 calls cost 0.10 and count until now.
+    assert "Unused time on Pro (22 of 31 days)" in now
+    assert "\N{MINUS SIGN}€ 34.77" in now
+    assert "€ 141.23" in now
+    assert "With Big € 305.56" in now
+    assert "Without the change € 49.10" in now
+    assert "Unused time" not in later
+    assert "With Big € 199.10" in later
+    assert current().plan_version.plan.code == "pro"
+
+
+def test_a_change_now_is_the_one_that_was_previewed(
+    cast: Cast, alice: Client, on_pro: Subscription, big: PlanVersion
+) -> None:
+    use(cast.acme, at=NOW - timedelta(hours=1), count=100)
+
+    page = change(alice, big, "now", on_pro.version)
+
+    assert "You are on Big now." in page
+    assert current().plan_version == big
+    invoice = close_month(current(), as_of=datetime(2026, 4, 1, tzinfo=UTC) + GRACE)
+    assert invoice.total_minor == 30556
+
+
+def test_a_change_at_the_end_of_the_period_waits_and_can_be_taken_back(
+    alice: Client, on_pro: Subscription, big: PlanVersion
+) -> None:
+    page = change(alice, big, "period_end", on_pro.version)
+    assert "You move to Big at the end of the period." in page
+    assert "Big begins on 1 April 2026." in page
+    assert (current().plan_version.plan.code, current().pending_plan_version) == ("pro", big)
+
+    assert "The change to Big is taken back" in shown(alice.get("/t/acme/plan/undo/"))
+    page = shown(alice.post("/t/acme/plan/undo/", {"version": current().version}, follow=True))
+    assert "Pro goes on as before." in page
+    assert current().pending_plan_version is None
+
+
+def test_a_change_that_was_decided_on_another_state_is_refused_politely(
+    alice: Client, on_pro: Subscription, big: PlanVersion
+) -> None:
+    seen = on_pro.version
+    cancel_subscription(subscription=on_pro, when=When.PERIOD_END, actor=STAFF, as_of=NOW)
+
+    page = change(alice, big, "now", seen)
+
+    assert "The subscription was changed meanwhile" in page
+    assert (current().plan_version.plan.code, current().is_cancelled_at_period_end) == ("pro", True)
+
+
+def test_pressing_twice_changes_once_and_says_the_same(alice: Client, on_pro: Subscription, big: PlanVersion) -> None:
+    seen = on_pro.version
+
+    pages = [change(alice, big, "now", seen) for _ in range(2)]
+
+    assert all("You are on Big now." in page for page in pages)
+    assert current().phases.count() == 2
+    assert AuditEntry.objects.filter(action="subscription.updated").count() == 1
+
+
+def test_terms_that_changed_since_they_were_shown_are_shown_again(
+    alice: Client, on_pro: Subscription, big: PlanVersion
+) -> None:
+    make_plan("big", fee="299", usage={})
+
+    page = change(alice, big, "now", on_pro.version)
+
+    assert "The plan's terms were changed meanwhile" in page
+    assert "€ 299 a month" in page
+    assert current().plan_version.plan.code == "pro"
+
+
+def test_who_has_older_terms_may_take_todays(alice: Client, on_pro: Subscription) -> None:
+    newer = make_plan("pro", fee="59", usage={})
+
+    page = shown(alice.get("/t/acme/plan/"))
+    assert "Take today's terms" in page
+    assert "€ 49 a month" in page
+    change(alice, newer, "now", on_pro.version)
+    assert current().plan_version == newer
+
+
+@pytest.mark.parametrize("plan", ["pro", "nothing-like-it", ""])
+def test_a_plan_that_cannot_be_changed_to_is_said(plan: str, alice: Client, on_pro: Subscription) -> None:
+    answer = alice.get("/t/acme/plan/choose/", {"plan": plan}, follow=True)
+
+    assert {"pro": 200, "nothing-like-it": 404, "": 200}[plan] == answer.status_code
+    if plan == "pro":
+        assert "You are on this plan already" in shown(answer)
+
+
+def test_a_plan_that_is_not_sold_in_the_tenants_currency_says_why(alice: Client, on_pro: Subscription) -> None:
+    make_plan("local", fee={"CHF": "10"}, usage={})
+
+    assert "Local has no prices in EUR" in shown(alice.get("/t/acme/plan/choose/?plan=local"))
+
+
+def test_a_cancelled_plan_goes_on_until_its_end_and_can_be_kept(alice: Client, on_pro: Subscription) -> None:
+    assert "The fee for this period stays paid" in shown(alice.get("/t/acme/plan/cancel/"))
+
+    form = {"when": "period_end", "version": on_pro.version}
+    page = shown(alice.post("/t/acme/plan/cancel/", form, follow=True))
+
+    assert "Pro ends on 1 April 2026. Until then everything works as before." in page
+    assert current().is_cancelled_at_period_end
+    assert "Pro ends on 1 April 2026." in shown(alice.get("/t/acme/usage/"))
+    assert "The cancellation is taken back" in shown(alice.get("/t/acme/plan/undo/"))
+    alice.post("/t/acme/plan/undo/", {"version": current().version})
+    assert not current().is_cancelled_at_period_end
+
+
+def test_a_plan_that_is_cancelled_now_has_ended_and_another_can_be_chosen(
+    alice: Client, on_pro: Subscription, free: PlanVersion
+) -> None:
+    form = {"when": "now", "version": on_pro.version}
+
+    pages = [shown(alice.post("/t/acme/plan/cancel/", form, follow=True)) for _ in range(2)]
+
+    assert "Pro has ended. Usage until now is on its last invoice." in pages[0]
+    assert "Pro ended on 10 March 2026. Choose a plan to go on" in pages[1]
+    assert "Choose Free" in pages[0]
+
+
+@pytest.mark.parametrize("form", [{}, {"when": "never", "version": 1}, {"when": "now", "version": "x"}])
+def test_a_mangled_cancellation_cancels_nothing(form: dict[str, object], alice: Client, on_pro: Subscription) -> None:
+    assert alice.post("/t/acme/plan/cancel/", form).status_code == 422
+    assert current().is_live
+
+
+@pytest.mark.parametrize("page", ["cancel", "undo"])
+def test_without_a_plan_there_is_nothing_to_leave(page: str, cast: Cast, alice: Client) -> None:
+    assert alice.get(f"/t/acme/plan/{page}/")["Location"] == "/t/acme/plan/"
+
+
+def test_what_costs_nothing_begins_at_once_and_once(cast: Cast, alice: Client, free: PlanVersion) -> None:
+    assert "No card is needed" in shown(alice.get("/t/acme/plan/choose/?plan=free"))
+    form = {"plan": "free", "plan_version": free.pk}
+
+    answers = [alice.post("/t/acme/plan/choose/", form, follow=True) for _ in range(2)]
+
+    assert "You are on Free now." in shown(answers[0])
+    assert Subscription.objects.get().plan_version == free
+    assert {answer.status_code for answer in answers} == {200}
+
+
+def test_an_order_without_its_terms_orders_nothing(cast: Cast, alice: Client, free: PlanVersion) -> None:
+    answer = alice.post("/t/acme/plan/choose/", {"plan": "free"}, follow=True)
+
+    assert "The plan's terms were changed meanwhile" in shown(answer)
+    assert not Subscription.objects.exists()
+
+
+def test_a_plan_with_a_fee_leads_to_the_checkout_by_a_page_of_ours(
+    fake_stripe: FakeStripe, cast: Cast, alice: Client, pro: PlanVersion
+) -> None:
+    assert "€ 49.00 today" in shown(alice.get("/t/acme/plan/choose/?plan=pro"))
+
+    answer = alice.post("/t/acme/plan/choose/", {"plan": "pro", "plan_version": pro.pk})
+
+    assert answer.status_code == 200, "a redirect of a form to another host is stopped by the policy"
+    assert f'<meta http-equiv="refresh" content="0; url={fake_stripe.url}/' in answer.content.decode()
+    assert "form-action 'self'" in answer["Content-Security-Policy"]
+    assert not Subscription.objects.exists(), "nothing is bought before Stripe has said so"
+
+
+def test_a_tenant_on_a_plan_without_a_card_gives_one_before_it_moves_to_one_with_a_fee(
+    fake_stripe: FakeStripe, cast: Cast, alice: Client, free: PlanVersion, pro: PlanVersion
+) -> None:
+    subscribe(tenant=cast.acme, plan_version=free, actor=STAFF, as_of=BEGAN)
+    assert "Pro needs a card" in shown(alice.get("/t/acme/plan/choose/?plan=pro"))
+
+    form = {"plan": "pro", "plan_version": pro.pk, "when": "now", "version": current().version}
+    answer = alice.post("/t/acme/plan/choose/", form)
+
+    assert f"url={fake_stripe.url}/" in answer.content.decode()
+    assert current().plan_version == free
+
+
+def test_the_way_back_from_the_checkout_waits_for_stripes_message(cast: Cast, alice: Client, pro: PlanVersion) -> None:
+    address = "/t/acme/plan/checkout-done/?plan=pro"
+    assert "this page goes on by itself" in shown(alice.get(address))
+    assert alice.get(address, headers={"HX-Request": "true"}).status_code == 204
+
+    subscribe(tenant=cast.acme, plan_version=pro, actor=STAFF, as_of=NOW)
+
+    assert alice.get(address, headers={"HX-Request": "true"})["HX-Redirect"] == "/t/acme/plan/"
+    assert "Welcome to Pro" in shown(alice.get(address, follow=True))
+
+
+def test_who_left_the_checkout_is_told_that_nothing_was_charged(cast: Cast, alice: Client, pro: PlanVersion) -> None:
+    assert "nothing was ordered and nothing was charged" in shown(alice.get("/t/acme/plan/?checkout=left"))
+
+
+def test_cards_are_changed_at_stripe(fake_stripe: FakeStripe, cast: Cast, alice: Client, on_pro: Subscription) -> None:
+    assert "Cards and payment details" in shown(alice.get("/t/acme/plan/"))
+
+    answer = alice.post("/t/acme/plan/card/")
+
+    assert f"url={fake_stripe.url}/" in answer.content.decode()
+
+
+@pytest.mark.parametrize("page", ["plan/card/", "plan/choose/"])
+def test_a_stripe_that_is_away_is_said_and_nothing_is_lost(
+    page: str, settings: Settings, cast: Cast, alice: Client, pro: PlanVersion
+) -> None:
+    settings.STRIPE_SECRET_KEY = "sk_test_countinghouseFakeStripe000"
+    settings.STRIPE_API_HOST = "http://127.0.0.1:1"
+
+    answer = alice.post(f"/t/acme/{page}", {"plan": "pro", "plan_version": pro.pk})
+
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "60"
+    assert "Stripe does not answer" in shown(answer)
+    assert "Nothing was changed and nothing was charged" in shown(answer)
+    assert not Subscription.objects.exists()
+
+
+def test_a_trial_is_said_on_every_page_and_before_it_is_begun(cast: Cast, alice: Client, settings: Settings) -> None:
+    settings.STRIPE_SECRET_KEY = "sk_test_countinghouseFakeStripe000"
+    trial = make_plan("pro", trial_days=14)
+    assert "Nothing to pay today" in shown(alice.get("/t/acme/plan/choose/?plan=pro"))
+
+    subscribe(tenant=cast.acme, plan_version=trial, actor=STAFF, as_of=NOW)
+
+    assert "The trial of Pro goes on until 24 March 2026." in shown(alice.get("/t/acme/keys/"))
+    assert "Until 24 March 2026: nothing is charged before" in shown(alice.get("/t/acme/plan/"))
+    assert "Nothing is ever charged" in shown(alice.get("/t/acme/plan/cancel/"))
+
+
+def test_days_are_those_of_the_subscription_when_the_tenant_has_moved(
+    cast: Cast, alice: Client, on_pro: Subscription
+) -> None:
+    Tenant.objects.filter(pk=cast.acme.pk).update(time_zone="America/New_York")
+
+    assert "1\N{EN DASH}31 March 2026" in shown(alice.get("/t/acme/plan/"))
+
+
+def test_the_page_takes_the_same_queries_for_two_plans_and_for_six(
+    cast: Cast, alice: Client, on_pro: Subscription, big: PlanVersion, query_count: Callable[[Client, str], int]
+) -> None:
+    for_two = query_count(alice, "/t/acme/plan/")
+    for number in range(4):
+        make_plan(f"more-{number}", usage={})
+
+    assert query_count(alice, "/t/acme/plan/") == for_two
+
+
+def test_what_cannot_be_invoiced_before_somebody_looked_is_left_out_and_no_error(
+    cast: Cast, alice: Client, on_pro: Subscription
+) -> None:
+    Subscription.objects.update(currency="CHF")
+
+    page = shown(alice.get("/t/acme/plan/"))
+
+    assert "at this pace" not in page
+    assert Invoice.objects.count() == 1
