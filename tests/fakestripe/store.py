@@ -18,7 +18,7 @@ from tests.fakestripe.errors import Json, no_such
 
 API_VERSION = "2026-05-27.dahlia"
 ALPHABET = string.ascii_letters + string.digits
-DAYS_KEPT = {"event": 30, "_idempotency": 1}
+DAYS_KEPT = {"event": 30, "_idempotency": 1, "billing.meter_event": 60}
 # Which kind an id names; the longest prefix wins.
 PREFIXES = {
     "cus": "customer",
