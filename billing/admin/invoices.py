@@ -32,7 +32,7 @@ from billing.services.payments import record_manual_payment
 from metering.domain.periods import YearMonth, local_day, start_of_day
 
 MONTHS_SHOWN = 24
-SEEN_BY_CUSTOMER = "Printed nowhere; kept with the invoice and in the audit log."
+KEPT = "Kept with the invoice, and in the tenant's audit log."
 PAYABLE = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE})
 
 
@@ -308,7 +308,7 @@ class InvoiceAdmin(MoneyAdmin):
         """Ask for the reason, and declare it void."""
         invoice = self._found(object_id)
         return self.decide(
-            request, invoice, WhyForm(posted(request), help_text=SEEN_BY_CUSTOMER),
+            request, invoice, WhyForm(posted(request), help_text=KEPT),
             lambda given: void_invoice(
                 invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),
@@ -325,7 +325,7 @@ class InvoiceAdmin(MoneyAdmin):
         """Ask for the reason, and give up on it."""
         invoice = self._found(object_id)
         return self.decide(
-            request, invoice, WhyForm(posted(request), help_text=SEEN_BY_CUSTOMER),
+            request, invoice, WhyForm(posted(request), help_text=KEPT),
             lambda given: mark_uncollectible(
                 invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),

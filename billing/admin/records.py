@@ -127,7 +127,7 @@ class OutboxEventAdmin(ReadOnlyModelAdmin):
 class OutboundMailAdmin(MoneyAdmin):
     """Mails that must go out once. One that failed, or of which nobody knows, is sent again by a person."""
 
-    list_display = ("created_at", "tenant", "kind", "state", "to", "subject", "attempts", "error")
+    list_display = ("created_at", "tenant", "mail", "state", "attempts", "error")
     list_filter = (("status", ChoicesDropdownFilter), "kind", ("created_at", RangeDateTimeFilter))
     list_filter_submit = True
     list_select_related = ("tenant",)
@@ -143,6 +143,11 @@ class OutboundMailAdmin(MoneyAdmin):
     def state(self, mail: OutboundMail) -> str:
         """Whether it went out."""
         return str(mail.get_status_display())
+
+    @display(description="Mail", header=True, ordering="subject")
+    def mail(self, mail: OutboundMail) -> list[str]:
+        """Its subject above the addresses."""
+        return [mail.subject, self.to(mail)]
 
     @display(description="To")
     def to(self, mail: OutboundMail) -> str:

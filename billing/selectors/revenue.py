@@ -32,7 +32,7 @@ from metering.selectors.statements import fetch_all
 
 # At each instant: whoever pays by then, on the plan of the phase that held just before it.
 RECURRING_FEES: Final = """
-SELECT m.at, sum((p.terms ->> 'amount')::numeric), count(*)
+SELECT m.at, sum((p.terms ->> 'amount')::numeric), count(*) FILTER (WHERE (p.terms ->> 'amount')::numeric > 0)
 FROM unnest(%(instants)s::timestamptz[]) AS m(at)
 JOIN billing_subscription AS s
     ON s.currency = %(currency)s AND greatest(s.anchor_at, s.started_at) < m.at AND (s.ended_at IS NULL OR s.ended_at >= m.at)
@@ -116,7 +116,7 @@ def money_by_month(*, currency: str, number: int, as_of: datetime) -> list[Money
 
 
 def recurring_fees(*, currency: str, instants: Sequence[datetime]) -> dict[datetime, tuple[int, int]]:
-    """What live subscriptions pay a month just before each instant, and how many they are; trials pay nothing yet."""
+    """What live subscriptions pay a month just before each instant, and how many pay something; trials do not yet."""
     rows = fetch_all(RECURRING_FEES, {"instants": list(instants), "currency": currency})
     return {at: (round_to_minor(Decimal(fees), currency), int(number)) for at, fees, number in rows}
 

@@ -1,6 +1,7 @@
 """Invoices in the admin: what is shown, what is asked first, what is refused, and who may."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -10,8 +11,9 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from accounts.models import AuditEntry
-from billing.models import CreditNote, DocumentFile, Invoice, Payment, StoredFile
+from billing.models import CreditNote, DocumentFile, Invoice, OutboundMail, Payment, StoredFile
 from billing.selectors.due import Due
+from billing.services.deliveries import deliver_documents
 from billing.services.invoices import void_invoice
 from billing.services.invoicing.drafting import draft_batch
 from billing.services.invoicing.running import run_invoicing_job
@@ -29,7 +31,7 @@ def drafted(slug: str = "acme") -> Invoice:
     return Invoice.objects.get(subscription=subscription)
 
 
-def stored_pdf(number: str | None) -> None:
+def stored_pdf(number: Any) -> None:
     StoredFile.objects.create(
         sha256="a" * 64, media_type="application/pdf", content=b"%PDF-", created_at=timezone.now()
     )
@@ -73,7 +75,7 @@ def test_overdue_invoices_and_a_month_are_found(as_pat: Client) -> None:
 
 
 def test_the_list_costs_the_same_whatever_the_number_of_invoices(
-    as_pat: Client, django_assert_num_queries: object
+    as_pat: Client, django_assert_num_queries: Any
 ) -> None:
     plan = make_plan()
     issued("one", plan=plan)
@@ -190,6 +192,19 @@ def test_those_who_only_see_act_on_nothing(as_kim: Client, as_pat: Client, as_al
 @pytest.mark.parametrize("object_id", ["nonsense", "00000000-0000-0000-0000-000000000000"])
 def test_an_id_that_names_nothing_is_no_error_of_ours(as_robin: Client, action: str, object_id: str) -> None:
     assert as_robin.get(f"/admin/billing/invoice/{object_id}/{action}/").status_code in {302, 404}
+
+
+def test_an_invoice_is_mailed_once_more_with_its_pdf(as_bo: Client) -> None:
+    invoice = issued()
+    deliver_documents(as_of=timezone.now())
+    assert as_bo.get(page(invoice, "pdf")).content.startswith(b"%PDF-")
+    assert "sent the mail with the same PDF" in as_bo.get(page(invoice, "resend")).content.decode()
+    assert "is queued" in act(as_bo, invoice, "resend")
+    assert OutboundMail.objects.filter(attachment_number=invoice.number).count() == 2
+    assert "bills@acme.example" in as_bo.get(page(invoice)).content.decode()
+    assert (latest_entry().action, latest_entry().actor_label) == ("invoice.resent", "bo@example.org")
+    act(as_bo, invoice, "void", reason="Sold twice")
+    assert "it is not sent" in act(as_bo, invoice, "resend")
 
 
 # Run invoicing

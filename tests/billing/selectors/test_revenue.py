@@ -78,6 +78,7 @@ def test_void_invoices_are_no_revenue_and_notes_on_paid_ones_are_taken_off_in_th
 def test_recurring_fees_count_who_pays_at_the_end_of_each_month() -> None:
     pro, team = make_plan(), make_plan("team", fee="199")
     stays, leaves, grows = (subscribe_tenant(slug, plan=pro) for slug in ("stays", "leaves", "grows"))
+    subscribe_tenant("looks", plan=make_plan("free", fee="0"))
     subscribe_tenant("tries", plan=make_plan("trial", trial_days=30), as_of=MARCH + timedelta(days=20))
     for subscription in (stays, leaves, grows):
         first_invoice(subscription)
@@ -86,7 +87,7 @@ def test_recurring_fees_count_who_pays_at_the_end_of_each_month() -> None:
     change_plan(subscription=grows, plan_version=team, when=When.NOW, actor=STAFF, as_of=MARCH + timedelta(days=10))
     close_month(leaves)
     instants = [datetime(2026, month, 1, tzinfo=UTC) for month in (3, 4, 5)]
-    # Nobody pays before March begins; at its end 49 (stays) + 49 (leaves with the month) + 199 (grown);
+    # Who is on a free plan pays nothing. Nobody pays before March begins; at its end 49 (stays) + 49 (leaves with the month) + 199 (grown);
     # in April the one is gone, and the trial, of 49 too, has become a customer.
     assert recurring_fees(currency="EUR", instants=instants) == {
         instants[1]: (29700, 3),
