@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from accounts.domain.plain import plain_decimal, plain_instant
-from billing.domain.money import AMOUNT_MINOR_MAX
+from billing.domain.money import AMOUNT_MINOR_MAX, EXACT
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
 from billing.domain.prices import PriceKind
 from billing.domain.proration import Share, remaining_share
@@ -30,6 +30,9 @@ PRORATION: Final = "proration"
 ADJUSTMENT: Final = "adjustment"
 CARRY: Final = "carry"
 _ONE: Final = Decimal(1)
+_QUANTITY_STEP: Final = Decimal("1E-9")
+# As much as a line holds, and far more than anybody uses.
+QUANTITY_BELOW: Final = Decimal(10) ** 29
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,15 @@ class Used:
 
     quantity: Decimal
     events: int
+
+    @classmethod
+    def of(cls, quantity: Decimal, events: int) -> "Used":
+        """What is invoiced of a sum: meters add up to 30 places exactly, an invoice has 9 of them, rounded half-up once."""
+        return cls(quantity.quantize(_QUANTITY_STEP, context=EXACT), events)
+
+    def plus(self, quantity: Decimal, events: int) -> "Used":
+        """Both together, exactly."""
+        return Used(EXACT.add(self.quantity, quantity), self.events + events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +241,8 @@ def _usage_lines(state: BillingState, usage: Sequence[Used]) -> list[LineDraft]:
     for (version, price, span), used in zip(state.usage_wanted(), usage, strict=True):
         if used.quantity < 0:
             raise UnbillableError("negative_usage", f"{price.meter_code} comes to {used.quantity} in this period.")
+        if used.quantity >= QUANTITY_BELOW:
+            raise UnbillableError("absurd_quantity", f"{price.meter_code} comes to {used.quantity} in this period.")
         charge = rate(price.terms, used.quantity, state.currency)
         lines.append(
             LineDraft(
@@ -293,13 +307,17 @@ def _adjustment_lines(state: BillingState, invoiced: Sequence[InvoicedUsage]) ->
             raise UnbillableError(
                 "negative_usage", f"{known.price.meter_code} comes to {known.now.quantity} in {known.number}."
             )
+        if known.now.quantity >= QUANTITY_BELOW:
+            raise UnbillableError(
+                "absurd_quantity", f"{known.price.meter_code} comes to {known.now.quantity} in {known.number}."
+            )
         charge = rate(known.price.terms, known.now.quantity, state.currency)
         lines.append(
             LineDraft(
                 kind=ADJUSTMENT,
                 description=f"Correction of {known.number}: {known.price.meter_name}",
                 period=known.span,
-                quantity=known.now.quantity - known.invoiced.quantity,
+                quantity=EXACT.subtract(known.now.quantity, known.invoiced.quantity),
                 amount_minor=charge.amount_minor - known.amount_minor,
                 explanation={
                     "model": "adjustment",

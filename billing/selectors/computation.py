@@ -59,7 +59,7 @@ class _Root:
     amount_minor: int
 
     def plus(self, line: InvoiceLine) -> "_Root":
-        invoiced = Used(self.invoiced.quantity + line.quantity, self.invoiced.events + (line.events or 0))
+        invoiced = self.invoiced.plus(line.quantity, line.events or 0)
         return replace(self, invoiced=invoiced, amount_minor=self.amount_minor + line.amount_minor)
 
 
@@ -140,7 +140,7 @@ def compute_invoices(
         quantity = found.quantity
         if projected_at is not None and projected_at - span.start >= PROJECTED_AFTER:
             quantity = forecast(quantity, Span(span.start, span.end), projected_at)
-        used[number].append(Used(quantity, found.events))
+        used[number].append(Used.of(quantity, found.events))
     invoiced = _invoiced_usage(roots, usage[len(wanted) :])
     taxes = tax_decisions({state.tenant_id for state in states})
     credits_left = (
@@ -284,7 +284,7 @@ def _invoiced_usage(roots: Sequence[tuple[int, _Root]], usage: Sequence[SpanUsag
                 span=Span(line.period_start, line.period_end),
                 invoiced=root.invoiced,
                 amount_minor=root.amount_minor,
-                now=Used(found.quantity, found.events),
+                now=Used.of(found.quantity, found.events),
             )
         )
     return invoiced

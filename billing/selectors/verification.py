@@ -248,7 +248,7 @@ def _corrections_of(root_ids: set[int | None]) -> dict[int, list[InvoiceLine]]:
 def _sum(lines: Sequence[InvoiceLine]) -> Used:
     used = Used(lines[0].quantity, lines[0].events or 0)
     for line in lines[1:]:
-        used = Used(used.quantity + line.quantity, used.events + (line.events or 0))
+        used = used.plus(line.quantity, line.events or 0)
     return used
 
 
@@ -289,7 +289,7 @@ def _usage_differences(
     questions: list[tuple[UsageSpan, _Checkpoint]] = []
     for (invoice, line), span, now in zip(roots, spans, raw_usage_of_spans(spans), strict=True):
         corrected = corrections[line.pk]
-        if not corrected and _sum([line]) == Used(now.quantity, now.events):
+        if not corrected and _sum([line]) == _used(now):
             continue
         checkpoints = _checkpoints(invoice, line, corrected, latest[invoice.subscription_id])
         questions += [(span, checkpoint) for checkpoint in checkpoints]
@@ -342,7 +342,7 @@ def _bounds(questions: Sequence[tuple[UsageSpan, _Checkpoint]]) -> list[Bounds]:
 
 
 def _used(usage: SpanUsage) -> Used:
-    return Used(usage.quantity, usage.events)
+    return Used.of(usage.quantity, usage.events)
 
 
 def _credit_note_differences(invoices: Sequence[Invoice]) -> Iterator[Difference]:

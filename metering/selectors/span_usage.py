@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from metering.domain.limit_policy import EXACT
 from metering.domain.periods import start_of_hour
 from metering.domain.windows import is_start_of_hour
 from metering.selectors.catalog import meter_rules
@@ -87,7 +88,7 @@ class SpanUsage:
 
     def plus(self, quantity: Decimal, events: int) -> "SpanUsage":
         """Both together."""
-        return SpanUsage(self.quantity + quantity, self.events + events)
+        return SpanUsage(EXACT.add(self.quantity, quantity), self.events + events)
 
 
 def usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 
 from accounts.models import JobRun
 from billing.domain.invoicing import ComputedInvoice
@@ -22,8 +23,10 @@ from billing.services.invoicing.running import (
     run_invoicing_job,
 )
 from billing.services.subscriptions import When, cancel_subscription, change_plan
+from billing.services.verification import run_verification
 from metering.domain.periods import YearMonth
 from tests.billing.world import GRACE, MARCH, STAFF, first_invoice, make_plan, subscribe_tenant, use
+from tests.metering.ledger_world import make_meter
 
 pytestmark = pytest.mark.django_db
 
@@ -279,3 +282,28 @@ def test_plans_are_computed_values() -> None:
     [planned] = plan_invoices(as_of=MARCH)
     assert isinstance(planned, ComputedInvoice)
     assert planned.total_minor == 4900
+
+
+def test_usage_finer_than_a_line_is_rounded_once_and_corrected_never() -> None:
+    """Meters add up to 30 places; an invoice has nine, rounded half-up, and they stay what they are."""
+    make_meter("seconds", "job", aggregation="sum", value_property="seconds")
+    plan = make_plan("fine", usage={"seconds": PerUnit(Decimal("1E-12"))})
+    tenant = subscribe_tenant(plan=plan).tenant
+    for seconds in ("0.1234567890123456789", "0.0000000005", "9999999999999999999.5"):
+        use(tenant, at=MARCH + timedelta(days=2), type="job", properties={"seconds": Decimal(seconds)})
+    for month in (4, 5, 6):
+        run_invoicing(as_of=MARCH.replace(month=month) + GRACE)
+    line = InvoiceLine.objects.get(kind="usage", events=3)
+    assert line.quantity == Decimal("9999999999999999999.623456790")
+    assert not InvoiceLine.objects.filter(kind="adjustment").exists()
+    assert run_verification(started_by="test", as_of=JUNE).differences == []
+
+
+def test_more_than_a_line_can_hold_is_parked() -> None:
+    make_meter("seconds", "job", aggregation="sum", value_property="seconds")
+    tenant = subscribe_tenant(plan=make_plan("free", fee="0", usage={"seconds": PerUnit(Decimal(0))})).tenant
+    use(tenant, at=MARCH + timedelta(days=2), type="job", properties={"seconds": 1})
+    with connection.cursor() as cursor:  # a billion events of the largest number, as the rollup would have them
+        cursor.execute("UPDATE usage_hour SET quantity = 1e29 WHERE tenant_id = %s", [tenant.pk])
+    run = run_invoicing(as_of=APRIL + GRACE)
+    assert [found.code for found in run.parked] == ["absurd_quantity"]
