@@ -1,0 +1,381 @@
+"""Invoices as a tenant sees them: the list, each with every step that led to its total, the events behind a line, and paying."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+import time_machine
+from django.test import Client
+from pytest_django import Settings
+
+from accounts.domain.roles import Role
+from billing.domain.prices import Flat, Graduated, Package, Tier
+from billing.models import DocumentFile, Invoice, StoredFile, Subscription
+from billing.services.invoices import issue_credit_note, mark_uncollectible, void_invoice
+from billing.services.payments import record_failed_payment, record_payment
+from billing.services.subscriptions import When, change_plan, subscribe
+from tests.billing.world import GRACE, STAFF, close_month, make_plan, set_issuer, use
+from tests.fakestripe.server import FakeStripe
+from tests.metering.ledger_world import make_meter
+from tests.portal.conftest import NOW, Cast, signed_in
+from tests.portal.test_pricing import shown
+
+JANUARY = datetime(2025, 12, 31, 23, tzinfo=UTC)  # midnight in Paris, where Acme is
+FEBRUARY = datetime(2026, 1, 31, 23, tzinfo=UTC)
+MARCH = datetime(2026, 2, 28, 23, tzinfo=UTC)
+
+
+@pytest.fixture
+def payment_days(db: None) -> None:
+    """Payment within 8 days, so that what was issued on 1 March is overdue on the 10th."""
+    set_issuer(payment_days=8)
+
+
+@pytest.fixture
+def subscription(cast: Cast) -> Subscription:
+    """Acme on Pro since January: 49 a month, and 0.001 a call."""
+    return subscribe(tenant=cast.acme, plan_version=make_plan(), actor=STAFF, as_of=JANUARY)
+
+
+@pytest.fixture
+def invoice(subscription: Subscription) -> Invoice:
+    """February's usage of 1,234 calls, invoiced on 1 March with the fee of March."""
+    use(subscription.tenant, at=JANUARY + timedelta(days=40), count=1234)
+    for moment in (JANUARY, FEBRUARY + GRACE, MARCH + GRACE):
+        invoice = close_month(subscription, as_of=moment)
+    return invoice
+
+
+def page_of(client: Client, invoice: Invoice) -> str:
+    return shown(client.get(f"/t/acme/invoices/{invoice.number}/"))
+
+
+def test_the_list_has_what_was_issued_and_what_comes_next(cast: Cast, alice: Client, invoice: Invoice) -> None:
+    page = shown(alice.get("/t/acme/invoices/"))
+
+    assert "Next invoice Projected 1\N{EN DASH}31 March 2026 1 Apr 2026 € 49.00" in page
+    assert f"{invoice.number} 1 Mar 2026 1\N{EN DASH}28 February 2026 Open 15 Mar 2026 € 50.23" in page
+    assert page.index("INV-2026-000002") < page.index("INV-2026-000001") < page.index("INV-2025-000001")
+
+
+def test_a_draft_is_said_to_be_under_way(cast: Cast, alice: Client, subscription: Subscription) -> None:
+    close_month(subscription, as_of=FEBRUARY)
+
+    page = shown(alice.get("/t/acme/invoices/"))
+
+    assert "Being prepared Draft 1\N{EN DASH}31 January 2026 From 1 Feb 2026, 01:00 on € 49.00" in page
+    assert Invoice.objects.filter(number=None).count() == 1
+
+
+def test_without_an_invoice_the_list_says_when_the_first_one_comes(cast: Cast, alice: Client) -> None:
+    assert "Invoices begin with a plan." in shown(alice.get("/t/acme/invoices/"))
+    subscribe(tenant=cast.acme, plan_version=make_plan(trial_days=14), actor=STAFF, as_of=NOW)
+    assert "The first one is issued on 24 March 2026." in shown(alice.get("/t/acme/invoices/"))
+
+
+def test_the_list_is_paged_in_a_fixed_number_of_queries(
+    cast: Cast, alice: Client, invoice: Invoice, query_count: Callable[[Client, str], int]
+) -> None:
+    for_three = query_count(alice, "/t/acme/invoices/")
+    copies = [
+        Invoice(
+            id=f"00000000-0000-7000-8000-{number:012}",
+            tenant=cast.acme,
+            subscription=invoice.subscription,
+            boundary=100 + number,
+            status="paid",
+            number=f"OLD-{number:03}",
+            currency="EUR",
+            period_start=JANUARY,
+            period_end=FEBRUARY,
+            drafted_at=JANUARY,
+            computed_at=JANUARY,
+            finalize_after=JANUARY,
+            finalized_at=JANUARY - timedelta(days=number),
+            issued_on=date(2025, 1, 1),
+            due_on=date(2025, 1, 15),
+            paid_at=JANUARY,
+        )
+        for number in range(30)
+    ]
+    Invoice.objects.bulk_create(copies)
+
+    assert query_count(alice, "/t/acme/invoices/") == for_three
+    assert "1\N{EN DASH}25 of 33 invoices" in shown(alice.get("/t/acme/invoices/"))
+    second = shown(alice.get("/t/acme/invoices/?page=2"))
+    assert "26\N{EN DASH}33 of 33 invoices" in second
+    assert "Upcoming" not in second
+
+
+def test_an_invoice_shows_how_its_total_came_about(cast: Cast, alice: Client, invoice: Invoice) -> None:
+    page = page_of(alice, invoice)
+
+    assert "€ 50.23 Open To be paid by 15 March 2026" in page
+    assert "Pro: calls 1\N{EN DASH}28 February 2026 1,234 calls € 1.23 1,234 \N{MULTIPLICATION SIGN} € 0.001" in page
+    assert "€ 1.234 exactly, rounded half-up to 2 digits 1,234 events" in page
+    assert "Pro: monthly fee 1\N{EN DASH}31 March 2026 \N{EN DASH} € 49.00" in page
+    assert "Subtotal € 50.23 Tax 0 % € 0.00 Total € 50.23" in page
+
+
+def test_steps_packages_and_flat_prices_are_unfolded(cast: Cast, alice: Client) -> None:
+    make_meter("steps", "http_request", unit="calls")
+    make_meter("packs", "http_request", unit="calls")
+    make_meter("flat", "http_request", unit="calls")
+    tiers = (
+        Tier(Decimal(10), Decimal(0)),
+        Tier(Decimal(20), Decimal("0.1"), Decimal(2)),
+        Tier(None, Decimal(0), Decimal(3)),
+    )
+    usage = {"steps": Graduated(tiers), "packs": Package(Decimal(10), Decimal(4)), "flat": Flat(Decimal(7))}
+    subscription = subscribe(tenant=cast.acme, plan_version=make_plan(usage=usage), actor=STAFF, as_of=FEBRUARY)
+    use(cast.acme, at=FEBRUARY + timedelta(days=1), count=25)
+
+    page = page_of(alice, close_month(subscription, as_of=MARCH + GRACE))
+
+    assert (
+        "Up to 10 10 included € 0.00 10 to 20 10 \N{MULTIPLICATION SIGN} € 0.10 + € 2.00 € 3.00 Above 20 € 3.00 € 3.00"
+        in page
+    )
+    assert (
+        "Pro: packs 1\N{EN DASH}28 February 2026 25 calls € 12.00 3 packages of 10 calls \N{MULTIPLICATION SIGN} € 4.00"
+        in page
+    )
+    assert "Pro: flat 1\N{EN DASH}28 February 2026 25 calls € 7.00 25 events" in page
+
+
+def test_a_correction_says_what_it_corrects_and_leads_there(
+    cast: Cast, alice: Client, subscription: Subscription
+) -> None:
+    use(cast.acme, at=JANUARY + timedelta(days=3), count=1000)
+    first = close_month(subscription, as_of=FEBRUARY + GRACE)
+    use(cast.acme, at=JANUARY + timedelta(days=4), count=500, as_of=FEBRUARY + timedelta(days=2))
+    second = close_month(subscription, as_of=MARCH + GRACE)
+
+    answer = alice.get(f"/t/acme/invoices/{second.number}/")
+
+    assert f"Correction of {first.number}: calls 1\N{EN DASH}31 January 2026 500 calls € 0.50" in shown(answer)
+    assert (
+        "Invoiced before: 1,000 calls, € 1.00 Counted now: 1,500 calls, € 1.50 1,500 \N{MULTIPLICATION SIGN} € 0.001"
+        in shown(answer)
+    )
+    assert f'href="/t/acme/invoices/{first.number}/">Corrects {first.number}</a>' in answer.content.decode()
+
+
+def test_shares_of_days_are_said(cast: Cast, alice: Client, subscription: Subscription) -> None:
+    close_month(subscription, as_of=FEBRUARY + GRACE)
+    subscription.refresh_from_db()
+    change_plan(
+        subscription=subscription,
+        plan_version=make_plan("big", fee="199", usage={}),
+        when=When.NOW,
+        actor=STAFF,
+        as_of=FEBRUARY + timedelta(days=14),
+    )
+
+    page = page_of(alice, close_month(subscription, as_of=MARCH + GRACE))
+
+    assert "Unused time on Pro (14 of 28 days)" in page
+    assert "\N{MINUS SIGN}€ 24.50 € 49.00 for the whole period, for 14 of 28 days" in page
+
+
+def test_what_became_of_it_is_told(cast: Cast, alice: Client, invoice: Invoice) -> None:
+    told = {"invoice_id": invoice.pk, "provider": "stripe", "amount_minor": 5023, "currency": "EUR", "as_of": NOW}
+    record_failed_payment(**told, reference="pi_1", error="Your card was declined.", occurred_at=NOW)  # type: ignore[arg-type]
+
+    page = page_of(alice, invoice)
+    assert "Payment failed" in page
+    assert "The payment failed on 10 March 2026, 13:30: Your card was declined." in page
+    assert "Failed Your card was declined. Stripe pi_1 € 50.23" in page
+
+    record_payment(**told, reference="pi_2", occurred_at=NOW)  # type: ignore[arg-type]
+    page = page_of(alice, invoice)
+    assert "Paid on 10 March 2026" in page
+    assert "Succeeded Stripe pi_2 € 50.23" in page
+
+    note = issue_credit_note(invoice_id=invoice.pk, reason="An outage", actor=STAFF, as_of=NOW)
+    assert f"Credit note {note.number} of 10 March 2026 takes this invoice back, € 50.23. Reason: An outage" in page_of(
+        alice, invoice
+    )
+
+
+def test_a_void_invoice_says_that_nobody_owes_it(cast: Cast, alice: Client, invoice: Invoice) -> None:
+    void_invoice(invoice_id=invoice.pk, reason="To the wrong address", actor=STAFF, as_of=NOW)
+
+    page = page_of(alice, invoice)
+
+    assert "Void since 10 March 2026: nobody owes it any more. Reason: To the wrong address" in page
+    assert "There is nothing to pay." in shown(alice.get(f"/t/acme/invoices/{invoice.number}/pay/"))
+
+
+@pytest.mark.usefixtures("payment_days")
+def test_an_overdue_invoice_stands_on_every_page_with_the_way_to_pay(
+    cast: Cast, alice: Client, invoice: Invoice
+) -> None:
+    for other in Invoice.objects.exclude(pk=invoice.pk):
+        void_invoice(invoice_id=other.pk, reason="A mistake", actor=STAFF, as_of=MARCH + timedelta(days=2))
+    with time_machine.travel(NOW - timedelta(days=1), tick=False):
+        assert "overdue" not in shown(alice.get("/t/acme/keys/"))
+
+    assert f"{invoice.number} is overdue. € 50.23, was due on 9 March 2026. See and pay" in shown(
+        alice.get("/t/acme/keys/")
+    )
+    assert "Overdue" in page_of(alice, invoice)
+    assert f"{invoice.number} 1 Mar 2026 1\N{EN DASH}28 February 2026 Overdue" in shown(alice.get("/t/acme/invoices/"))
+    viewer = shown(signed_in(cast.vera).get("/t/acme/keys/"))
+    assert "A payment of Acme is overdue. An owner or an admin can settle it." in viewer
+    assert "50.23" not in viewer
+
+
+@pytest.mark.usefixtures("payment_days")
+def test_several_that_are_owed_are_counted_and_what_was_given_up_is_not(
+    cast: Cast, alice: Client, invoice: Invoice
+) -> None:
+    assert "3 invoices wait for their payment, the first since 8 January 2026." in shown(alice.get("/t/acme/"))
+
+    for each in Invoice.objects.all():
+        mark_uncollectible(invoice_id=each.pk, reason="Bankrupt", actor=STAFF, as_of=NOW)
+
+    assert "wait for their payment" not in shown(alice.get("/t/acme/"))
+    assert "Uncollectible" in page_of(alice, invoice)
+
+
+def test_the_notice_costs_two_queries_on_any_page(
+    cast: Cast, alice: Client, query_count: Callable[[Client, str], int]
+) -> None:
+    set_issuer(payment_days=1)
+    without = query_count(alice, "/t/acme/team/")
+    subscription = subscribe(tenant=cast.acme, plan_version=make_plan(), actor=STAFF, as_of=JANUARY)
+    close_month(subscription, as_of=MARCH + GRACE)
+
+    assert b"wait for their payment" in alice.get("/t/acme/team/").content
+    assert query_count(alice, "/t/acme/team/") == without
+
+
+def test_the_pdf_is_the_one_that_was_kept(cast: Cast, alice: Client, invoice: Invoice) -> None:
+    address = f"/t/acme/invoices/{invoice.number}"
+    assert alice.get(f"{address}/pdf/").status_code == 404, "it is not rendered yet"
+    assert "PDF" not in page_of(alice, invoice)
+    keep_pdf(invoice.number, b"%PDF of the invoice")
+
+    answer = alice.get(f"{address}/pdf/")
+
+    assert (answer.content, answer["Content-Type"]) == (b"%PDF of the invoice", "application/pdf")
+    assert answer["Content-Disposition"] == f'attachment; filename="{invoice.number}.pdf"'
+    assert f"{address}/pdf/" in alice.get(f"{address}/").content.decode()
+    assert alice.get(f"{address}/credit-note/").status_code == 404
+    note = issue_credit_note(invoice_id=invoice.pk, reason="A mistake", actor=STAFF, as_of=NOW)
+    keep_pdf(note.number, b"%PDF of the note")
+    assert alice.get(f"{address}/credit-note/").content == b"%PDF of the note"
+
+
+def test_paying_leads_to_stripe_by_a_page_of_ours(
+    fake_stripe: FakeStripe, cast: Cast, alice: Client, invoice: Invoice
+) -> None:
+    assert "Pay now" in page_of(alice, invoice)
+
+    answer = alice.post(f"/t/acme/invoices/{invoice.number}/pay/")
+
+    assert f"url={fake_stripe.url}/" in answer.content.decode()
+    assert answer.status_code == 200
+    again = alice.post(f"/t/acme/invoices/{invoice.number}/pay/")
+    assert again.context["url"] == answer.context["url"], "one invoice there for one of ours"
+
+
+def test_what_is_settled_meanwhile_is_not_paid_again(
+    fake_stripe: FakeStripe, cast: Cast, alice: Client, invoice: Invoice
+) -> None:
+    void_invoice(invoice_id=invoice.pk, reason="A mistake", actor=STAFF, as_of=NOW)
+
+    answer = alice.post(f"/t/acme/invoices/{invoice.number}/pay/", follow=True)
+
+    assert "The invoice is void: there is nothing to pay." in shown(answer)
+
+
+def test_a_stripe_that_is_away_is_said(settings: Settings, cast: Cast, alice: Client, invoice: Invoice) -> None:
+    settings.STRIPE_SECRET_KEY = "sk_test_countinghouseFakeStripe000"
+    settings.STRIPE_API_HOST = "http://127.0.0.1:1"
+
+    answer = alice.post(f"/t/acme/invoices/{invoice.number}/pay/")
+
+    assert answer.status_code == 503
+    assert "The page for paying could not be opened. Nothing was changed and nothing was charged" in shown(answer)
+
+
+def test_without_online_payment_the_invoice_says_how_to_pay(cast: Cast, alice: Client, invoice: Invoice) -> None:
+    assert "Pay now" not in page_of(alice, invoice)
+    assert "by transfer as it says on the invoice" in page_of(alice, invoice)
+    assert "Pay by transfer" in shown(alice.post(f"/t/acme/invoices/{invoice.number}/pay/"))
+
+
+def test_the_events_behind_a_line_are_those_it_was_computed_from(
+    cast: Cast, alice: Client, subscription: Subscription
+) -> None:
+    use(cast.acme, at=JANUARY + timedelta(days=3), count=60)
+    invoice = close_month(subscription, as_of=FEBRUARY + GRACE)
+    late = use(cast.acme, at=JANUARY + timedelta(days=4), count=1, as_of=NOW)
+    other = use(cast.acme, at=FEBRUARY + timedelta(days=3), count=1)
+    address = f"/t/acme/invoices/{invoice.number}/lines/1/events/"
+
+    first = alice.get(address)
+    second = alice.get(f"{address}?cursor={first.context['next_cursor']}")
+
+    assert "The 60 events of 1\N{EN DASH}31 January 2026, which come to 60 calls" in shown(first)
+    assert [len(page.context["rows"]) for page in (first, second)] == [50, 10]
+    seen = {row.id for page in (first, second) for row, _ in page.context["rows"]}
+    assert len(seen) == 60
+    assert not seen & {*late, *other}
+    assert second.context["next_cursor"] is None
+    assert alice.get(f"{address}?cursor=nonsense").status_code == 404
+
+
+@pytest.mark.parametrize("position", [2, 3, 10**9])
+def test_a_line_that_counts_nothing_has_no_events(position: int, cast: Cast, alice: Client, invoice: Invoice) -> None:
+    assert alice.get(f"/t/acme/invoices/{invoice.number}/lines/{position}/events/").status_code == 404
+
+
+def test_a_draft_and_an_unknown_number_are_not_found(cast: Cast, alice: Client, subscription: Subscription) -> None:
+    close_month(subscription, as_of=FEBRUARY)
+
+    for number in ("None", "INV-2026-999999", "-"):
+        assert alice.get(f"/t/acme/invoices/{number}/").status_code == 404
+
+
+def test_the_first_page_says_what_the_period_costs_and_comes_to(cast: Cast, alice: Client, invoice: Invoice) -> None:
+    use(cast.acme, at=NOW - timedelta(hours=1), count=1000)
+
+    page = shown(alice.get("/t/acme/"))
+
+    assert "This period so far € 1.00 Without tax and the next fee" in page
+    assert "Projected invoice € 52.24 On 1 April 2026, with tax and the next fee" in page
+    assert "What it costs" not in shown(signed_in(cast.vera).get("/t/acme/"))
+    assert "What it costs" not in shown(alice.get("/t/acme/?month=2026-02"))
+
+
+def test_the_next_invoice_is_shown_line_by_line(cast: Cast, alice: Client, invoice: Invoice) -> None:
+    page = shown(alice.get("/t/acme/invoices/next/"))
+
+    assert "Pro: calls 1\N{EN DASH}31 March 2026 0 calls € 0.00" in page
+    assert "Total € 49.00" in page
+
+
+def test_what_cannot_be_computed_is_said_in_words(cast: Cast, alice: Client, invoice: Invoice) -> None:
+    Subscription.objects.update(currency="CHF")
+
+    assert "We have to look at something before this invoice can be made." in shown(alice.get("/t/acme/invoices/next/"))
+    assert alice.get("/t/acme/").status_code == alice.get("/t/acme/invoices/").status_code == 200
+
+
+@pytest.mark.parametrize("role", [Role.DEVELOPER, Role.VIEWER])
+def test_members_who_do_not_manage_money_see_no_invoices(role: Role, cast: Cast, invoice: Invoice) -> None:
+    member = signed_in(cast.of_role(role))
+
+    assert member.get(f"/t/acme/invoices/{invoice.number}/").status_code == 403
+    assert b"/t/acme/invoices/" not in member.get("/t/acme/").content
+
+
+def keep_pdf(number: str, content: bytes) -> None:
+    digest = hashlib.sha256(content).hexdigest()
+    file = StoredFile.objects.create(sha256=digest, media_type="application/pdf", content=content, created_at=NOW)
+    DocumentFile.objects.create(number=number, file=file, created_at=NOW)
