@@ -140,7 +140,9 @@ def _explained(explanation: Mapping[str, Any], sold: _Sold) -> tuple[list[ShownS
     if model == PRORATION:
         days = f"{explanation['days']} of {explanation['days_in_period']} days"
         return [], [f"{sold.amount(explanation['fee'])} for the whole period, for {days}"]
-    steps = [_step(step, str(model), sold) for step in explanation.get("steps", ())]
+    if "steps" not in explanation:
+        return [], []
+    steps = [_step(step, str(model), sold) for step in explanation["steps"]]
     if len(steps) == 1 and not steps[0].reckoning:
         return [], []
     return steps, _rounding(explanation, sold)

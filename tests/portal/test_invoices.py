@@ -180,6 +180,19 @@ def test_shares_of_days_are_said(cast: Cast, alice: Client, subscription: Subscr
     assert "\N{MINUS SIGN}€ 24.50 € 49.00 for the whole period, for 14 of 28 days" in page
 
 
+def test_a_credit_that_is_carried_on_needs_no_reckoning(cast: Cast, alice: Client) -> None:
+    subscription = subscribe(
+        tenant=cast.acme, plan_version=make_plan("big", fee="199", usage={}), actor=STAFF, as_of=MARCH
+    )
+    close_month(subscription, as_of=MARCH + GRACE)
+    make_plan("free", fee="0", usage={})
+
+    page = shown(alice.get("/t/acme/plan/choose/?plan=free&when=now"))
+
+    assert "Credit that goes to the next invoice 1\N{EN DASH}31 March 2026 \N{EN DASH} € 141.23" in page
+    assert "Total € 0.00" in page
+
+
 def test_what_became_of_it_is_told(cast: Cast, alice: Client, invoice: Invoice) -> None:
     told = {"invoice_id": invoice.pk, "provider": "stripe", "amount_minor": 5023, "currency": "EUR", "as_of": NOW}
     record_failed_payment(**told, reference="pi_1", error="Your card was declined.", occurred_at=NOW)  # type: ignore[arg-type]
