@@ -8,6 +8,7 @@ from our own ids. Key, host and version are read at each call, so that a test, o
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
@@ -355,8 +356,12 @@ def _ask(request: Request) -> Json:
         answer = request(client)
     except (stripe.CardError, stripe.InvalidRequestError) as error:
         raise PaymentRefusedError(_said(error), reason=error.code or "") from error
+    except stripe.IdempotencyError as error:
+        if error.http_status == HTTPStatus.CONFLICT:
+            raise PaymentProviderError("Stripe is still busy with the same request.") from error
+        raise PaymentRefusedError(_said(error), reason="idempotency") from error
     except stripe.StripeError as error:
-        # No answer, a 5xx, too many requests, a key that is not valid, a repetition while the first is still running.
+        # No answer, a 5xx, too many requests, a key that is not valid.
         raise PaymentProviderError(
             f"Stripe: {_said(error)}", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
         ) from error

@@ -10,6 +10,7 @@ import stripe
 from django.conf import settings
 from django.db import IntegrityError
 from djstripe import models as mirror
+from djstripe.exceptions import InvalidStripeAPIKey
 
 from billing.domain.stripe_objects import Json, text
 from billing.errors import PaymentProviderError
@@ -43,6 +44,8 @@ def mirror_object(described: Json) -> str:
     data = model.stripe_class.construct_from(dict(described), settings.STRIPE_SECRET_KEY, settings.STRIPE_API_VERSION)
     try:
         model.sync_from_stripe_data(data, api_key=settings.STRIPE_SECRET_KEY)
+    except InvalidStripeAPIKey:  # its words have the key
+        return "dj-stripe's copy failed: it does not know a key of this form"
     except ODDITIES as error:
         return f"dj-stripe's copy failed: {type(error).__name__}: {error}"[:200]
     except stripe.StripeError as error:

@@ -4,13 +4,15 @@
 here; what differs from it here was changed here, and is told to Stripe. So neither side undoes the other's change.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from accounts.domain.actor import Actor
 from accounts.models import Tenant
-from billing.domain.stripe_objects import ENDED_AT_STRIPE, Agreement, AgreementState, Json, read_agreement, text
+from billing.domain.stripe_objects import ENDED_AT_STRIPE, Agreement, AgreementState, Json, read_agreement
 from billing.errors import PaymentRefusedError, StripeObjectError, SubscriptionChangedError
 from billing.gateways import stripe_api
 from billing.models import PlanVersion, Subscription
@@ -119,23 +121,23 @@ def tell_agreements() -> AgreementsTold:
     """Tell Stripe what ended, was cancelled or taken back here. State is the queue. Raises `PaymentProviderError`."""
     done = AgreementsTold()
     for subscription in list(agreements_to_end()):
-        _told(done, subscription, stripe_api.end_agreement(subscription.stripe_subscription_id))
+        _tell(done, subscription, partial(stripe_api.end_agreement, subscription.stripe_subscription_id))
     for subscription in list(agreements_to_tell()):
-        try:
-            described = stripe_api.end_agreement_with_period(
-                subscription.stripe_subscription_id, is_ending=subscription.is_cancelled_at_period_end
-            )
-        except PaymentRefusedError as error:
-            # Ended there in the meantime, most likely: then its event says so.
-            done.refused.append(f"{subscription.stripe_subscription_id}: {error.detail}")
-        else:
-            _told(done, subscription, described)
+        is_ending = subscription.is_cancelled_at_period_end
+        tell = partial(stripe_api.end_agreement_with_period, subscription.stripe_subscription_id, is_ending=is_ending)
+        _tell(done, subscription, tell)
     return done
 
 
-def _told(done: AgreementsTold, subscription: Subscription, described: Json) -> None:
+def _tell(done: AgreementsTold, subscription: Subscription, tell: Callable[[], Json]) -> None:
+    try:
+        described = tell()
+    except PaymentRefusedError as error:
+        # Ended there in the meantime, most likely: then its event says so.
+        done.refused.append(f"{subscription.stripe_subscription_id}: {error.detail}")
+        return
     agreement = read_agreement(described)
-    Subscription.objects.filter(pk=subscription.pk, stripe_subscription_id=text(described, "id")).update(
+    Subscription.objects.filter(pk=subscription.pk, stripe_subscription_id=agreement.id).update(
         stripe_status=agreement.status, is_cancelled_at_stripe=agreement.is_cancelled_at_period_end
     )
     done.told += 1

@@ -28,6 +28,7 @@ from billing.services.stripe_checkout import ensure_customer
 
 COLLECTION_JOB: Final = "stripe_collection"
 BATCH: Final = 200
+WITHOUT_ANSWER_MAX: Final = 3
 # Stripe's clock and ours may differ.
 CREATED_SLACK: Final = timedelta(days=1)
 _CLOSED: Final = frozenset({"void", "uncollectible"})
@@ -36,13 +37,19 @@ Work = Callable[[Invoice, datetime], None]
 
 @dataclass(slots=True)
 class Collected:
-    """What a run did. `refused` has what Stripe said no to, `away` why the run ended early."""
+    """What a run did. `refused` has what Stripe said no to, `away` why it did not answer."""
 
     pushed: int = 0
     taken_back: int = 0
     refused: list[str] = field(default_factory=list)
     away: str = ""
+    without_answer: int = 0
     agreements: AgreementsTold = field(default_factory=AgreementsTold)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether Stripe did not answer several times in a row: it will not answer for the next one either."""
+        return self.without_answer >= WITHOUT_ANSWER_MAX
 
     def report(self) -> JobReport:
         """For the admin."""
@@ -56,15 +63,17 @@ def collect_due(*, as_of: datetime, tenant_ids: Collection[UUID] | None = None) 
     done = Collected()
     if not stripe_api.is_configured():
         return done
-    try:
-        for invoice in _each(invoices_to_collect(tenant_ids)[:BATCH]):
-            done.pushed += _done_unless_refused(_push, invoice, as_of, done.refused)
-        if tenant_ids is None:
-            for invoice in _each(invoices_to_take_back()[:BATCH]):
-                done.taken_back += _done_unless_refused(_take_back, invoice, as_of, done.refused)
+    for invoice in _each(invoices_to_collect(tenant_ids)[:BATCH]):
+        done.pushed += _try(_push, invoice, as_of, done)
+    if tenant_ids is not None:
+        return done
+    for invoice in _each(invoices_to_take_back()[:BATCH]):
+        done.taken_back += _try(_take_back, invoice, as_of, done)
+    if not done.is_over:
+        try:
             done.agreements = tell_agreements()
-    except PaymentProviderError as error:
-        done.away = error.detail
+        except PaymentProviderError as error:
+            done.away = error.detail
     return done
 
 
@@ -101,13 +110,20 @@ def _each(invoices: QuerySet[Invoice]) -> Iterator[Invoice]:
             yield fresh
 
 
-def _done_unless_refused(work: Work, invoice: Invoice, as_of: datetime, refused: list[str]) -> int:
-    """Do it for one invoice; one that Stripe refuses does not stop the others."""
+def _try(work: Work, invoice: Invoice, as_of: datetime, done: Collected) -> int:
+    """Do it for one invoice; one that fails does not stop the others, a Stripe that is away does."""
+    if done.is_over:
+        return 0
     try:
         work(invoice, as_of)
     except (PaymentRefusedError, StripeObjectError) as error:
-        refused.append(f"{invoice.number}: {error.detail}")
+        done.refused.append(f"{invoice.number}: {error.detail}")
         return 0
+    except PaymentProviderError as error:
+        done.away = error.detail
+        done.without_answer += 1
+        return 0
+    done.without_answer = 0
     return 1
 
 

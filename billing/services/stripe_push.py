@@ -26,7 +26,8 @@ from metering.domain.periods import start_of_hour
 from metering.models import Meter
 
 USAGE_PUSH_JOB: Final = "usage_push"
-BATCH: Final = 2000
+BATCH: Final = 5000
+WITHOUT_ANSWER_MAX: Final = 3
 ERROR_CHARACTERS_MAX: Final = 300
 SECONDS_OF_HOUR_LAST: Final = 3599
 
@@ -51,16 +52,22 @@ def push_usage(*, as_of: datetime) -> Pushed:
     done = Pushed()
     if not stripe_api.is_configured():
         return done
+    plan_pushes(as_of=as_of)
     try:
         known = stripe_api.meters()
-        while True:
-            planned = plan_pushes(as_of=as_of)
-            for push, customer_id in pending_pushes(limit=BATCH):
-                _send(push, customer_id, known, done, as_of)
-            if planned < BATCH:
-                return done
     except PaymentProviderError as error:
         done.away = error.detail
+        return done
+    without_answer = 0
+    for push, customer_id in pending_pushes(limit=BATCH):
+        try:
+            _send(push, customer_id, known, done, as_of)
+            without_answer = 0
+        except PaymentProviderError as error:
+            # One that is never answered does not stop the others; a Stripe that is away does.
+            done.away, without_answer = error.detail, without_answer + 1
+            if without_answer >= WITHOUT_ANSWER_MAX:
+                break
     return done
 
 

@@ -1,6 +1,7 @@
 """Each webhook of a subscription's life delivered twenty times, shuffled, with the worker killed: the same end as once in order."""
 
 import random
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -92,7 +93,7 @@ def test_whatever_is_delivered_when_the_end_is_the_same(
     steps[0]()
     tell(fake_stripe, so_far())  # from here on there is a subscription, and an invoice that Stripe collects
     url, agreement = life.hosted_page(), life.agreement_id()
-    at_stripe = (
+    at_stripe: tuple[Callable[[], object], ...] = (
         lambda: shopper.type_card(url, shopper.NO_FUNDS),
         lambda: shopper.type_card(url, shopper.GOOD),
         lambda: life.press("cancel", agreement),

@@ -5,6 +5,7 @@ import hmac
 import json
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -61,7 +62,7 @@ def endpoint(db: None) -> None:
 
 BODY = json.dumps(EVENT)
 DIGEST = "a" * 64
-REFUSED = {
+REFUSED: dict[str, Callable[[], str | None]] = {
     "missing": lambda: None,
     "empty": lambda: "",
     "no pairs": lambda: "nonsense",

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from accounts.errors import NotFoundError
 from billing.domain.stripe_objects import text
-from billing.errors import InvoiceStatusError, PaymentProviderError, SubscriptionExistsError
+from billing.errors import InvoiceStatusError, PaymentProviderError, PaymentRefusedError, SubscriptionExistsError
 from billing.gateways import stripe_api
 from billing.models import BillingException, BillingProfile, Invoice, Payment, PaymentProvider, Subscription
 from billing.services.invoices import issue_credit_note, mark_uncollectible, void_invoice
@@ -396,3 +396,71 @@ def test_on_a_public_address_the_endpoint_is_made_at_stripe_once(fake_stripe: Fa
     assert endpoint["url"].startswith("https://billing.example.com/webhooks/stripe/")
     settings.PUBLIC_URL = "http://localhost:8000"
     assert "no webhook endpoint" in set_up_stripe().said[0]
+
+
+def test_an_invoice_that_stripe_never_answers_for_does_not_stop_the_others(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe)
+    other = subscribe_tenant("other", plan=invoice.subscription.plan_version, as_of=now())
+    attach(fake_stripe, ensure_customer(tenant_id=other.tenant_id), shopper.GOOD)
+    second = due_invoice(other.tenant, with_card=CARD)
+    fake_stripe.control.fail("/v1/invoiceitems", status=500, times=3)
+
+    done = collect_due(as_of=now())
+
+    assert (done.pushed, bool(done.away), done.report().needs_attention) == (1, True, True)
+    assert [*there(fake_stripe, invoice), *there(fake_stripe, second)] == [("draft", 0), ("paid", 4900)]
+
+
+def test_a_stripe_that_is_away_is_not_asked_for_each_invoice(fake_stripe: FakeStripe, settings: Settings) -> None:
+    plan = make_plan()
+    for number in range(5):
+        subscription = subscribe_tenant(f"tenant-{number}", plan=plan, as_of=now())
+        ensure_customer(tenant_id=subscription.tenant_id)
+        due_invoice(subscription.tenant, with_card=CARD)
+    fake_stripe.control.fail(".*", status=503, times=1000)
+    fake_stripe.api.requests.clear()
+
+    assert collect_due(as_of=now()).away
+
+    assert len(fake_stripe.api.requests) == 9  # three invoices, each asked for three times
+
+
+def test_a_request_that_changed_under_its_key_is_refused_and_not_taken_for_an_absence(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe)
+    customer_id = BillingProfile.objects.get().stripe_customer_id
+    made = {"invoice_id": invoice.pk, "generation": 0, "customer_id": customer_id, "currency": "EUR"}
+    stripe_api.create_invoice(**made, description="one", days_until_due=None)
+
+    with pytest.raises(PaymentRefusedError) as refused:
+        stripe_api.create_invoice(**made, description="another", days_until_due=None)
+
+    assert refused.value.reason == "idempotency"
+
+
+def test_what_stripe_refuses_for_one_invoice_is_reported(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe)
+    fake_stripe.control.fail("/v1/invoiceitems", status=400, times=1, message="No.")
+
+    done = collect_due(as_of=now())
+
+    assert done.refused == [f"{invoice.number}: No."]
+    assert collect_due(as_of=now()).pushed == 1
+
+
+def test_a_draft_at_stripe_over_another_amount_is_something_for_a_person(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe)
+    customer_id = BillingProfile.objects.get().stripe_customer_id
+    draft = stripe_api.create_invoice(
+        invoice_id=invoice.pk,
+        generation=0,
+        customer_id=customer_id,
+        currency="EUR",
+        description="",
+        days_until_due=None,
+    )
+    stripe_api.add_invoice_item(
+        stripe_invoice_id=text(draft, "id"), customer_id=customer_id, amount=1, currency="EUR", description=""
+    )
+
+    assert "over 1, ours over 4900" in collect_due(as_of=now()).refused[0]
+    assert there(fake_stripe, invoice) == [("draft", 1)]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
 from accounts.errors import ConflictError, NotFoundError
 from accounts.models import Tenant
@@ -42,8 +43,10 @@ def at_stripe(fake: FakeStripe, code: str, start: datetime, hours: int = 1) -> i
     [meter] = fake.store.all("billing.meter", event_name=code)
     [customer] = fake.store.all("customer")
     client = stripe_api._client("sk_test_countinghouseFakeStripe000", fake.url, "2026-05-27.dahlia")
-    window = {"start_time": int(start.timestamp()), "end_time": int((start + HOUR * hours).timestamp())}
-    summaries = client.v1.billing.meters.event_summaries.list(meter["id"], {"customer": customer["id"], **window})
+    start_time, end_time = int(start.timestamp()), int((start + HOUR * hours).timestamp())
+    summaries = client.v1.billing.meters.event_summaries.list(
+        meter["id"], {"customer": customer["id"], "start_time": start_time, "end_time": end_time}
+    )
     return int(sum(summary.aggregated_value for summary in summaries.data))
 
 
@@ -91,13 +94,16 @@ def test_a_late_event_and_a_void_are_pushed_as_new_totals(fake_stripe: FakeStrip
 
 def test_a_push_whose_answer_was_lost_is_found_to_have_arrived(fake_stripe: FakeStripe, tenant: Tenant) -> None:
     use(tenant, 7, at=hour_before(3))
-    fake_stripe.control.fail("/v1/billing/meter_events", status=500, times=3, is_after=True)
+    fake_stripe.control.fail(
+        "/v1/billing/meter_events", status=500, times=3, is_after=True
+    )  # the library asks three times
 
     assert push_usage(as_of=now()).away
-    assert {row[3] for row in rows()} == {"pending"}
+    assert sorted(row[3] for row in rows()) == ["delivered", "pending"]
     done = push_usage(as_of=now())
 
-    assert (done.duplicates, done.delivered) == (1, 1)
+    assert (done.duplicates, done.delivered) == (1, 0)
+    assert {row[3] for row in rows()} == {"delivered", "duplicate"}
     assert at_stripe(fake_stripe, "calls", hour_before(3)) == 7
 
 
@@ -154,3 +160,24 @@ def test_pushes_at_once_count_once(fake_stripe: FakeStripe, tenant: Tenant) -> N
 
     assert at_stripe(fake_stripe, "calls", hour_before(3)) == 7
     assert datetime.now(UTC) > hour_before(3)
+
+
+def test_a_stripe_that_is_away_is_not_asked_for_each_push(fake_stripe: FakeStripe, tenant: Tenant) -> None:
+    for hours in range(1, 6):
+        use(tenant, 7, at=hour_before(hours))
+    fake_stripe.control.fail("/v1/billing/meters", status=500, times=3)
+    assert push_usage(as_of=now()).away
+
+    fake_stripe.control.fail("/v1/billing/meter_events", status=500, times=1000)
+    fake_stripe.api.requests.clear()
+    assert push_usage(as_of=now()).report().needs_attention
+    asked = [request for request in fake_stripe.api.requests if request["path"] == "/v1/billing/meter_events"]
+    assert len(asked) == 9
+    assert {row[3] for row in rows()} == {"pending"}
+
+
+def test_without_a_key_nothing_is_pushed(settings: Settings, tenant: Tenant) -> None:
+    use(tenant, 7, at=hour_before(1))
+    settings.STRIPE_SECRET_KEY = ""
+    assert push_usage(as_of=now()).away == ""
+    assert rows() == []
