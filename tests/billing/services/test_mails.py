@@ -1,6 +1,10 @@
 """Mails go out once: whatever the mail server says, however many workers send, wherever one is killed."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -39,12 +43,13 @@ MINUTE = timedelta(minutes=1)
 
 
 class PostOffice:
-    """A real mail server that refuses, or hangs up on, the subjects it is told to."""
+    """A real mail server that refuses, or hangs up on, the subjects it is told to, or kills who hands it a mail."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.refused: set[str] = set()
         self.cut_off: set[str] = set()
+        self.victim: subprocess.Popen[bytes] | None = None
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.controller = Controller(self, hostname="127.0.0.1", port=self.port)
@@ -52,6 +57,9 @@ class PostOffice:
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         assert isinstance(envelope.content, bytes)
         mail = message_from_bytes(envelope.content, policy=policy.default)
+        if self.victim is not None:
+            os.kill(self.victim.pid, signal.SIGKILL)
+            self.victim = None
         if mail["Subject"] in self.refused:
             return "451 try later"
         self.mails.append(mail)
@@ -244,6 +252,25 @@ def test_eight_workers_at_once_send_each_mail_once(post_office: PostOffice) -> N
     with ThreadPoolExecutor(8) as workers:
         assert sum(workers.map(work, range(8))) == 20
     assert sorted(post_office.subjects) == sorted(f"mail {number}" for number in range(20))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sender_that_is_killed_while_the_server_takes_the_mail_leaves_it_unknown_and_the_others_to_the_next(
+    post_office: PostOffice, process_environment: dict[str, str]
+) -> None:
+    tenant, now = make_tenant("acme"), datetime.now(UTC)
+    for subject in ("first", "second"):
+        queue(tenant, subject)
+    OutboundMail.objects.filter(subject="second").update(next_attempt_at=NOW + MINUTE)
+    environment = process_environment | {"EMAIL_URL": f"smtp://127.0.0.1:{post_office.port}"}
+    command = [sys.executable, "manage.py", "send_mails"]
+    sender = post_office.victim = subprocess.Popen(command, env=environment)
+    assert sender.wait(timeout=120) == -signal.SIGKILL
+
+    assert send_queued_mails(as_of=now) == 1
+    assert send_queued_mails(as_of=now + timedelta(hours=1)) == 0
+    assert post_office.subjects == ["first", "second"]
+    assert OutboundMail.objects.get(subject="first").status == MailStatus.UNKNOWN
 
 
 def test_a_mail_has_a_known_status_and_a_sent_one_its_time(tenant: Tenant) -> None:
