@@ -324,6 +324,8 @@ def test_without_a_subscription_it_is_the_first_invoice(team: PlanVersion) -> No
     assert shown["period"] == {"start": "2026-03-15T18:30:00Z", "end": "2026-04-15T18:30:00Z"}
     later = preview(client, {"plan": "trial", "at": "2026-03-20T00:00:00Z"}).json()
     assert (later["due_at"], later["at"]) == ("2026-04-02T18:30:00Z", "2026-03-20T00:00:00Z")
+    make_plan("dollars", fee={"USD": "49"})
+    assert refusal(preview(client, {"plan": "dollars"})) == (422, "currency_not_offered", [])
     period_end = preview(client, {"plan": "team", "at": "period_end"})
     assert refusal(period_end) == (422, "invalid_fields", [("/at", "no_period")])
     too_late = preview(client, {"plan": "team", "at": "2027-04-01T00:00:00Z"})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from accounts.errors import InvalidFieldsError, NotFoundError
+from accounts.errors import ConflictError, InvalidFieldsError, NotFoundError
 from accounts.models import AuditEntry
 from billing.domain.plan_terms import PriceOffer, VersionOffer, digest_of
 from billing.domain.prices import Flat, Graduated, PerUnit, Tier
@@ -140,6 +140,15 @@ def test_a_version_needs_meters_and_limits_that_exist() -> None:
     with pytest.raises(InvalidFieldsError):
         publish_version(plan=plan, offer=VersionOffer("pro", ()), actor=STAFF, as_of=MARCH)
     assert (PlanVersion.objects.count(), Price.objects.count()) == (1, 2)
+
+
+def test_whoever_saw_an_older_version_publishes_none() -> None:
+    plan = make_plan().plan
+    offer = VersionOffer("pro", (FEE,))
+    publish_version(plan=plan, offer=offer, actor=STAFF, as_of=MARCH, expected_number=2)
+    with pytest.raises(ConflictError):
+        publish_version(plan=plan, offer=offer, actor=STAFF, as_of=MARCH, expected_number=2)
+    assert PlanVersion.objects.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)
