@@ -11,12 +11,13 @@ from billing.models import Invoice
 
 def invoices_with_line_counts(invoice_ids: Iterable[UUID]) -> QuerySet[Invoice]:
     """The invoices with these ids, oldest first, each with `line_count` and its tenant."""
-    return (
+    found: QuerySet[Invoice] = (
         Invoice.objects.filter(pk__in=list(invoice_ids))
         .select_related("tenant")
         .annotate(line_count=Count("lines", filter=Q(lines__revision=F("revision"))))
         .order_by("drafted_at", "pk")
     )
+    return found
 
 
 def slugs_of(tenant_ids: Iterable[UUID]) -> dict[UUID, str]:

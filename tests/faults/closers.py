@@ -1,7 +1,7 @@
 """Real processes that close a month, on a database of the test's choosing, one of which may stop at a step and wait to be killed.
 
 The step is built into the doomed process alone, around the application's own functions; nothing in the application
-knows of it. A closer does what the schedules do: it drafts and finalizes.
+knows of it. A closer does what the schedules do: it drafts, finalizes, makes PDFs and sends mails.
 """
 
 import time
@@ -16,17 +16,20 @@ from typing import Any, Final
 from uuid import UUID
 
 import psycopg
+from django.conf import settings
 from django.db import connection
 
-from billing.models import Invoice
+from billing.domain.statuses import MailStatus
+from billing.models import Invoice, OutboundMail
 from billing.selectors.due import Due
+from billing.services import deliveries, mails
 from billing.services.invoicing import drafting, finalizing, running
 from billing.services.verification import Chosen, run_verification
 from tests.billing.world import make_plan, subscribe_tenant, use
 from tests.faults.processes import FORK_SERVER, connect_to
 
 GATE: Final = 7310468299
-BATCH: Final = 2
+BATCH: Final = 1
 
 Function = Callable[..., Any]
 
@@ -49,6 +52,11 @@ STEPS: Final = {
     "after numbering": Step(finalizing, "take_numbers"),
     "before finalizing's commit": Step(finalizing, "add_to_outbox"),
     "after finalizing's commit": Step(running, "finalize_batch"),
+    "while rendering": Step(deliveries, "render_document", is_before=True),
+    "with a PDF stored and no mail queued": Step(deliveries, "_store"),
+    "before the commit of a PDF and its mail": Step(deliveries, "_queue_mail"),
+    "between claiming a mail and sending it": Step(mails, "_send", is_before=True),
+    "after sending a mail": Step(mails, "_send"),
 }
 
 
@@ -60,7 +68,9 @@ class Close:
     tenant_ids: tuple[UUID, ...]
     directory: Path
     year: int = 2026  # whose series of numbers the test has to itself
+    smtp_port: int = 0
     numbering: str = ""
+    claims_mails: bool = True
 
     @property
     def closed_at(self) -> datetime:
@@ -91,22 +101,34 @@ def close(work: Close, doomed_at: str = "") -> None:
     make_batches_small()
     if work.numbering:
         finalizing.take_numbers = partial(CONTROLS[work.numbering], work)
+    if not work.claims_mails:
+        mails._claim = seen_and_not_claimed
+    speak_to(work.smtp_port)
     if doomed_at:
         stop_at(STEPS[doomed_at], work.reached)
     wait_at_the_gate()
     for _ in range(2):
-        running.run_invoicing(as_of=work.closed_at, due=Due(tenant_ids=work.tenant_ids))
+        do_what_the_schedules_do(work, work.closed_at)
+
+
+def do_what_the_schedules_do(work: Close, as_of: datetime) -> None:
+    running.run_invoicing(as_of=as_of, due=Due(tenant_ids=work.tenant_ids))
+    delivered = deliveries.deliver_documents(as_of=as_of)
+    assert not delivered.failures, delivered.failures
+    mails.send_queued_mails(as_of=as_of)
 
 
 def close_again(work: Close, report: Path) -> None:
-    """As the schedule would, ten minutes later; then verify the invoices, and write down what does not agree."""
-    close(work)
+    """As the schedules would, half an hour later; then verify the invoices, and write down what does not agree."""
+    connect_to(work.database_url)
+    speak_to(work.smtp_port)
+    do_what_the_schedules_do(work, work.closed_at + timedelta(minutes=30))
     found = run_verification(started_by="test", as_of=work.closed_at, chosen=Chosen(tenant_ids=work.tenant_ids))
     report.write_text("\n".join(str(difference) for difference in found.differences))
 
 
 def make_batches_small() -> None:
-    """Let the closers meet: a batch of three leaves work for the others."""
+    """Let the closers meet: a batch of one leaves work for the others."""
     draft, finalize = running.draft_batch, running.finalize_batch
     running.draft_batch = lambda **named: draft(size=BATCH, **named)
     running.finalize_batch = lambda **named: finalize(size=BATCH, **named)
@@ -150,6 +172,21 @@ def given_for_good(work: Close, *, prefix: str, issued_on: date, count: int) -> 
         row = other.execute(update, [count, code]).fetchone()
     assert row is not None
     return [f"{code}-{number:06}" for number in range(row[0] - count + 1, row[0] + 1)]
+
+
+def seen_and_not_claimed(mail_id: int, now: datetime) -> OutboundMail | None:
+    """A control: takes a mail for its own because it is still queued."""
+    mail: OutboundMail = OutboundMail.objects.get(pk=mail_id)
+    time.sleep(0.01)  # as long as a busy machine may take between two statements
+    mail.claimed_at = now
+    return mail if mail.status == MailStatus.QUEUED else None
+
+
+def speak_to(smtp_port: int) -> None:
+    """Send mails to the test's own server."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", smtp_port
+    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
 
 
 CONTROLS: Final[dict[str, Function]] = {"without a lock": given_without_lock, "for good": given_for_good}

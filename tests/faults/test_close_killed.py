@@ -1,19 +1,28 @@
 """A month closed twice, at once, by four processes, one of them killed with SIGKILL at each step in turn.
 
-Afterwards there is one invoice for each subscription and period, and numbers have no gap. The doomed process goes first
+Afterwards there is one invoice for each subscription and period, each with its PDF, numbers have no gap, and no mail
+arrived twice. The doomed process goes first
 and stops at its step with all that it holds; the others work beside it until they are done or wait for its locks; then it is killed.
 """
 
+import random
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from tests.bench.rig import free_port
 from tests.faults.closers import GATE, STEPS, Close, close_again, closers, prepare
 from tests.faults.durable import DurableServer, await_that
 from tests.faults.processes import GIVE_UP_AFTER_SECONDS, run_apart
@@ -21,15 +30,25 @@ from tests.faults.processes import GIVE_UP_AFTER_SECONDS, run_apart
 pytestmark = pytest.mark.xdist_group("faults")
 
 CLOSERS = 4
-TENANTS = 8
+TENANTS = 5
+MAIL_STEPS = ("between claiming a mail and sending it", "after sending a mail")
+IN_EVERY_RUN = {
+    "before drafting's commit",
+    "after numbering",
+    "after finalizing's commit",
+    "while rendering",
+    *MAIL_STEPS,
+}
 WAITING = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND wait_event_type = 'Lock' AND state = 'active'
 """
 INVOICES = """
-SELECT s.tenant_id, i.boundary, i.status, i.number, i.subtotal_minor FROM billing_subscription AS s
-LEFT JOIN billing_invoice AS i ON i.subscription_id = s.id WHERE s.tenant_id = ANY(%s)
+SELECT s.tenant_id, i.boundary, i.status, i.number, i.subtotal_minor, f.number IS NOT NULL FROM billing_subscription AS s
+LEFT JOIN billing_invoice AS i ON i.subscription_id = s.id LEFT JOIN billing_documentfile AS f ON f.number = i.number
+WHERE s.tenant_id = ANY(%s)
 """
+MAILS = "SELECT status, count(*) FROM billing_outboundmail WHERE tenant_id = ANY(%s) GROUP BY 1"
 MISSING_NUMBERS = """
 SELECT n FROM billing_numberseries AS s, generate_series(1, s.last_number) AS n
 WHERE s.code = %(code)s AND NOT EXISTS (SELECT FROM billing_invoice WHERE number = %(code)s || '-' || lpad(n::text, 6, '0'))
@@ -37,50 +56,121 @@ WHERE s.code = %(code)s AND NOT EXISTS (SELECT FROM billing_invoice WHERE number
 TOLD = "SELECT count(*) FROM billing_outboxevent WHERE tenant_id = ANY(%s) AND type = 'invoice.finalized'"
 
 
+class PostOffice:
+    """A real mail server, which keeps what it was given: to whom, and under which name."""
+
+    def __init__(self) -> None:
+        self.received: list[tuple[str, str]] = []
+        self.controller = Controller(self, hostname="127.0.0.1", port=free_port())
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        assert isinstance(envelope.content, bytes)
+        message = message_from_bytes(envelope.content)
+        self.received.append((envelope.rcpt_tos[0], str(message["Message-ID"])))
+        return "250 kept"
+
+    def received_for(self, prefix: str) -> list[str]:
+        return [name for recipient, name in self.received if recipient.startswith(f"bills@{prefix}-")]
+
+
 @pytest.fixture
-def work(server: DurableServer, tmp_path: Path) -> Close:
-    return prepared(server, tmp_path)
+def post_office() -> Iterator[PostOffice]:
+    office = PostOffice()
+    office.controller.start()
+    yield office
+    office.controller.stop()
 
 
-def prepared(
-    server: DurableServer, directory: Path, *, count: int = TENANTS, year: int = 2026, numbering: str = ""
-) -> Close:
-    report = directory / "tenants"
-    run_apart(prepare, server.url, f"t{uuid4().hex[:12]}", count, year, report)
-    ids = tuple(UUID(line) for line in report.read_text().split("\n"))
-    return Close(server.url, ids, directory, year, numbering)
+@dataclass(frozen=True)
+class Rig:
+    """A PostgreSQL that survives, a mail server, and what is to be closed."""
+
+    server: DurableServer
+    office: PostOffice
+    directory: Path
+    prefix: str = field(default_factory=lambda: f"t{uuid4().hex[:12]}")
+
+    def prepare(
+        self, *, count: int = TENANTS, year: int = 2026, numbering: str = "", claims_mails: bool = True
+    ) -> Close:
+        report = self.directory / "tenants"
+        run_apart(prepare, self.server.url, self.prefix, count, year, report)
+        ids = tuple(UUID(line) for line in report.read_text().split("\n"))
+        port = self.office.controller.port
+        return Close(self.server.url, ids, self.directory, year, port, numbering, claims_mails)
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_closer_killed_at_a_step_leaves_each_invoice_once_and_numbers_without_a_gap(
-    server: DurableServer, work: Close, step: str
+@pytest.fixture
+def rig(server: DurableServer, post_office: PostOffice, tmp_path: Path) -> Rig:
+    return Rig(server, post_office, tmp_path)
+
+
+def in_turn(step: str) -> Any:
+    return pytest.param(step, marks=[] if step in IN_EVERY_RUN else [pytest.mark.soak])
+
+
+@pytest.mark.parametrize("step", [in_turn(step) for step in STEPS])
+def test_a_closer_killed_at_a_step_leaves_each_invoice_once_numbers_without_a_gap_and_no_mail_twice(
+    rig: Rig, step: str
 ) -> None:
-    exit_codes = close_and_kill(server, work, step)
+    work = rig.prepare()
+    exit_codes = close_and_kill(rig.server, work, step)
     assert exit_codes == [-signal.SIGKILL, 0, 0, 0]
     assert differences_after_another_close(work) == ""
-    assert wrongs(server, work) == []
+    # Of a mail that was in the dead one's hands nobody can say whether it went out, so only a person sends it again.
+    unknown = 1 if step in MAIL_STEPS else 0
+    assert wrongs(rig, work, mails_unknown=unknown) == []
+    not_received = 1 if step == MAIL_STEPS[0] else 0
+    assert len(rig.office.received_for(rig.prefix)) == 2 * TENANTS - not_received
 
 
-def test_four_closers_at_once_leave_nothing_undone(server: DurableServer, work: Close) -> None:
-    assert close_at_once(server, work) == [0] * CLOSERS
-    assert wrongs(server, work) == []
+def test_four_closers_at_once_leave_nothing_undone(rig: Rig) -> None:
+    work = rig.prepare()
+    assert close_at_once(rig.server, work) == [0] * CLOSERS
+    assert wrongs(rig, work) == []
 
 
-def test_the_rig_sees_numbers_that_are_given_without_a_lock(server: DurableServer, tmp_path: Path) -> None:
+def test_the_rig_sees_numbers_that_are_given_without_a_lock(rig: Rig) -> None:
     """The control: two read the same last number, and only the database's own constraint stands in their way."""
-    work = prepared(server, tmp_path, year=2027, numbering="without a lock")
-    exit_codes = close_at_once(server, work)
+    work = rig.prepare(year=2027, numbering="without a lock")
+    exit_codes = close_at_once(rig.server, work)
     assert 1 in exit_codes, exit_codes
 
 
-def test_the_rig_sees_the_gap_that_a_kill_leaves_in_numbers_given_for_good(
-    server: DurableServer, tmp_path: Path
-) -> None:
+def test_the_rig_sees_the_gap_that_a_kill_leaves_in_numbers_given_for_good(rig: Rig) -> None:
     """The control: were a number not taken back with its transaction, the kill would lose it."""
-    work = prepared(server, tmp_path, year=2028, numbering="for good")
-    close_and_kill(server, work, "after numbering")
+    work = rig.prepare(year=2028, numbering="for good")
+    close_and_kill(rig.server, work, "after numbering")
     said = differences_after_another_close(work)
-    assert [wrong for wrong in wrongs(server, work) if "is missing" in wrong] != [], said
+    assert [wrong for wrong in wrongs(rig, work) if "is missing" in wrong] != [], said
+
+
+def test_the_rig_sees_mails_that_are_sent_before_they_are_claimed(rig: Rig) -> None:
+    """The control: several see a mail queued, and each sends it."""
+    work = rig.prepare(claims_mails=False)
+    close_at_once(rig.server, work)
+    received = rig.office.received_for(rig.prefix)
+    assert len(received) > len(set(received))
+    differences_after_another_close(work)  # leaves no mail for the tests after this one
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("round_", range(5))
+def test_closers_killed_again_and_again_leave_each_invoice_once(rig: Rig, round_: int) -> None:
+    """Nobody stops anywhere: whoever works is killed at some moment, and the schedule starts another."""
+    chance, work = random.Random(round_), rig.prepare(count=60)
+    for _ in range(12):
+        with closers(work, CLOSERS) as processes:
+            for process in processes:
+                process.start()
+            for process in processes:
+                process.join(chance.uniform(0.2, 1.5))
+                process.kill()
+    differences_after_another_close(work)
+    assert differences_after_another_close(work) == ""
+    assert wrongs(rig, work, mails_unknown=None) == []
+    received = rig.office.received_for(rig.prefix)
+    assert len(received) == len(set(received))
 
 
 def differences_after_another_close(work: Close) -> str:
@@ -139,24 +229,37 @@ def ends_of(processes: list[BaseProcess]) -> list[int | None]:
     return [process.exitcode for process in processes]
 
 
-def wrongs(server: DurableServer, work: Close) -> list[str]:
+def wrongs(rig: Rig, work: Close, *, mails_unknown: int | None = 0) -> list[str]:
     """What is not as it should be, by SQL of the test's own and sums made by hand."""
-    found = []
-    with server.connect() as connection:
-        rows = connection.execute(INVOICES, [list(work.tenant_ids)]).fetchall()
-        expected = {
-            (tenant_id, boundary, 4900 + boundary * 2 * 100 * (number + 1))
-            for number, tenant_id in enumerate(work.tenant_ids)
-            for boundary in (0, 1)
-        }
-        stored = [(tenant_id, boundary, subtotal) for tenant_id, boundary, _, _, subtotal in rows]
-        if len(stored) != len(set(stored)) or set(stored) != expected:
-            found.append(f"invoices are {sorted(map(str, stored))}")
-        found += [f"{number} is {status}" for _, _, status, number, _ in rows if status != "finalized"]
+    tenants, expected = list(work.tenant_ids), amounts(work)
+    with rig.server.connect() as connection:
+        rows = connection.execute(INVOICES, [tenants]).fetchall()
+        stored = [(tenant_id, boundary, subtotal) for tenant_id, boundary, _, _, subtotal, _ in rows]
+        found = [f"invoices are {sorted(map(str, stored))}"] if sorted(stored) != sorted(expected) else []
+        found += [f"{number} is {status}" for _, _, status, number, _, _ in rows if status != "finalized"]
+        found += [f"{number} has no PDF" for _, _, _, number, _, has_file in rows if not has_file]
         found += [
             f"number {n} is missing" for (n,) in connection.execute(MISSING_NUMBERS, {"code": f"INV-{work.year}"})
         ]
-        told = connection.execute(TOLD, [list(work.tenant_ids)]).fetchone()
+        told = connection.execute(TOLD, [tenants]).fetchone()
         if told != (len(expected),):
             found.append(f"{told} invoices were told of, not {len(expected)}")
-    return found
+        mails: dict[str, int] = dict(connection.execute(MAILS, [tenants]).fetchall())
+    unknown = mails.get("unknown", 0) if mails_unknown is None else mails_unknown
+    if {status: count for status, count in mails.items() if count} != expected_mails(len(expected), unknown):
+        found.append(f"mails are {mails}")
+    received = rig.office.received_for(rig.prefix)
+    return found + [f"{name} was received {n} times" for name, n in Counter(received).items() if n > 1]
+
+
+def expected_mails(count: int, unknown: int) -> dict[str, int]:
+    return {"sent": count - unknown} | ({"unknown": unknown} if unknown else {})
+
+
+def amounts(work: Close) -> list[tuple[UUID, int, int]]:
+    """Each tenant's two invoices: the fee, and the fee with what it used in March."""
+    return [
+        (tenant_id, boundary, 4900 + boundary * 2 * 100 * (number + 1))
+        for number, tenant_id in enumerate(work.tenant_ids)
+        for boundary in (0, 1)
+    ]
