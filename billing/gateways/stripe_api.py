@@ -103,17 +103,12 @@ def agreement_price(currency: str) -> str:
 
 
 def _ensure_product() -> None:
+    params: Any = {"id": AGREEMENT_PRODUCT, "name": "Billing agreement"}
     try:
-        _ask(lambda client: client.v1.products.retrieve(AGREEMENT_PRODUCT))
+        _ask(lambda client: client.v1.products.create(params, _once(f"product:{AGREEMENT_PRODUCT}")))
     except PaymentRefusedError as error:
-        if error.reason != "resource_missing":
+        if error.reason != "resource_already_exists":
             raise
-        params: Any = {"id": AGREEMENT_PRODUCT, "name": "Billing agreement"}
-        try:
-            _ask(lambda client: client.v1.products.create(params, _once(f"product:{AGREEMENT_PRODUCT}")))
-        except PaymentRefusedError as taken:
-            if taken.reason != "resource_already_exists":
-                raise
 
 
 def start_checkout(

@@ -83,6 +83,8 @@ def _begin(agreement: Agreement, tenant: Tenant, as_of: datetime) -> tuple[Subsc
         raise SubscriptionChangedError("The tenant agreed twice at this very moment.")
     if live.plan_version_id != version.pk:
         live = change_plan(subscription=live, plan_version=version, when=When.NOW, actor=STRIPE, as_of=as_of)
+    else:
+        undo_pending(subscription=live, actor=STRIPE, as_of=as_of)  # who agrees anew goes on
     bound = {"stripe_subscription_id": agreement.id, "stripe_status": "", "is_cancelled_at_stripe": False}
     Subscription.objects.filter(pk=live.pk).update(**bound)
     live.refresh_from_db()
