@@ -1,6 +1,5 @@
 """`/invoices`: what was invoiced, how it came about down to the single event, and the PDF."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
@@ -171,15 +170,6 @@ class PdfRenderer(BaseRenderer):
     media_type = PDF
     format = "pdf"
     charset = None
-
-    def render(
-        self,
-        data: Any,
-        accepted_media_type: str | None = None,  # noqa: ARG002 - DRF's signature
-        renderer_context: Mapping[str, Any] | None = None,  # noqa: ARG002 - DRF's signature
-    ) -> bytes:
-        """Give out bytes as they are."""
-        return bytes(data)
 
 
 class InvoicePdfView(ApiView):

@@ -136,6 +136,13 @@ def test_a_known_key_is_left_alone_and_nobody_to_write_to_means_no_mail(tenant: 
     assert list(OutboundMail.objects.values_list("subject", flat=True)) == ["first"]
 
 
+def test_a_mail_without_html_is_text_alone(tenant: Tenant, post_office: PostOffice) -> None:
+    facts = {"recipients": ["books@acme.example"], "subject": "plain", "text": "In words.", "html": ""}
+    queue_mail(tenant=tenant, kind="invoice", dedupe_key="k", as_of=NOW, **facts)
+    assert send_queued_mails(as_of=NOW) == 1
+    assert post_office.mails[0].get_content_type() == "text/plain"
+
+
 def test_a_subject_with_line_breaks_is_one_line(tenant: Tenant) -> None:
     assert queue(tenant, "a\r\nBcc: x@y.example " + "z" * 400, key="k").subject.startswith("a Bcc: x@y.example zz")
     assert len(OutboundMail.objects.get().subject) == 300

@@ -1,0 +1,68 @@
+"""What stands on documents in words."""
+
+import pytest
+
+from billing.services.rendering import wording
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        ("2026-03-01", "2026-03-01", "1 March 2026"),
+        ("2026-03-01", "2026-03-31", "1 \u2013 31 March 2026"),
+        ("2026-03-17", "2026-04-16", "17 March \u2013 16 April 2026"),
+        ("2026-12-17", "2027-01-16", "17 December 2026 \u2013 16 January 2027"),
+        ("2026-03-05", "2027-03-04", "5 March 2026 \u2013 4 March 2027"),
+    ],
+)
+def test_a_period_says_month_and_year_once_where_they_are_the_same(first: str, last: str, expected: str) -> None:
+    assert wording.days({"first_day": first, "last_day": last}) == expected
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "expected"),
+    [(123456789, "EUR", "1,234,567.89"), (-5, "EUR", "-0.05"), (1200, "JPY", "1,200"), (1200, "KWD", "1.200")],
+)
+def test_an_amount_has_the_digits_of_its_currency(minor: int, currency: str, expected: str) -> None:
+    assert wording.amount(minor, currency) == expected
+
+
+@pytest.mark.parametrize(
+    ("plain", "currency", "expected"),
+    [
+        ("20", "EUR", "20.00"),
+        ("1400.7005024265", "EUR", "1,400.7005024265"),
+        ("20", "JPY", "20"),
+        ("1E+3", "KWD", "1,000.000"),
+    ],
+)
+def test_an_exact_amount_keeps_every_digit(plain: str, currency: str, expected: str) -> None:
+    assert wording.exact(plain, currency) == expected
+
+
+def test_an_address_leaves_out_what_is_empty_and_names_the_country() -> None:
+    party = dict.fromkeys(
+        ("legal_name", "address_line1", "address_line2", "postal_code", "city", "country", "tax_id"), ""
+    )
+    assert wording.address(party) == []
+    assert wording.address(party | {"name": "Acme", "city": "Oslo", "country": "NO"}) == ["Acme", "Oslo", "Norway"]
+    assert wording.address(party | {"country": "XQ"}) == ["XQ"]
+
+
+def test_a_tier_is_named_by_its_borders() -> None:
+    step = {"quantity": "5", "unit_amount": "2", "flat_amount": "0", "amount": "10"}
+    for tier, label in (
+        ({"above": "0", "up_to": None}, "All units"),
+        ({"above": "0", "up_to": "1000"}, "Up to 1,000"),
+        ({"above": "1000", "up_to": "2000.5"}, "Above 1,000 up to 2,000.5"),
+        ({"above": "2000.5", "up_to": None}, "Above 2,000.5"),
+    ):
+        explanation = {"model": "volume", "steps": [{**step, "tier": tier}], "exact_amount": "10"}
+        line = {"kind": "usage", "amount_minor": 1000, "explanation": explanation}
+        assert wording.steps_of(line, "EUR") == [wording.Step(label, "5", "2", "10.00")]
+
+
+def test_a_carried_amount_needs_no_steps() -> None:
+    line = {"kind": "carry", "amount_minor": -100, "explanation": {"model": "carry"}}
+    assert wording.steps_of(line, "EUR") == []
+    assert (wording.quantity(line), wording.unit_price(line)) == ("", "")
