@@ -22,7 +22,7 @@ from accounts.admin.keys import ConfirmForm
 from billing.admin.base import MoneyAdmin, WhyForm, document_response, posted
 from billing.admin.invoicing_runs import run_page
 from billing.admin.tabs import INVOICE_LABELS, PaymentInline
-from billing.admin.wording import grouped, shown_amount, shown_steps
+from billing.admin.wording import grouped, shown_amount, shown_rounding, shown_steps
 from billing.domain.money import round_to_minor, to_major
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice, Issuer, OutboundMail
@@ -422,6 +422,6 @@ def _shown_line(line: Any, currency: str) -> dict[str, object]:
         "unit": line.unit,
         "events": line.events,
         "steps": shown_steps(line.explanation),
-        "exact": line.explanation.get("exact_amount", ""),
+        "rounding": shown_rounding(line.explanation, line.amount_minor, currency),
         "amount": shown_amount(line.amount_minor, currency),
     }

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from accounts.errors import ProblemError
-from billing.admin.wording import grouped, shown_amount, shown_steps
+from billing.admin.wording import grouped, shown_amount, shown_rounding, shown_steps
 from billing.domain.invoicing import ComputedInvoice
 
 
@@ -20,6 +20,7 @@ def preview_context(computed: ComputedInvoice) -> dict[str, object]:
                 "unit": line.unit,
                 "amount": shown_amount(line.amount_minor, currency),
                 "steps": shown_steps(line.explanation),
+                "rounding": shown_rounding(line.explanation, line.amount_minor, currency),
             }
             for line in computed.lines
         ],

@@ -82,6 +82,14 @@ def shown_steps(explanation: Mapping[str, Any]) -> list[ShownStep]:
     return [_shown_step(step) for step in cast("list[dict[str, Any]]", explanation.get("steps", []))]
 
 
+def shown_rounding(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> str:
+    """What a line comes to exactly, where rounding has changed it."""
+    exact = explanation.get("exact_amount")
+    if exact is None or Decimal(exact) == to_major(amount_minor, currency):
+        return ""
+    return f"exactly {grouped(exact)}, rounded half up"
+
+
 def shown_charge(charge: Charge) -> list[ShownStep]:
     """How a charge came about."""
     return shown_steps(charge.explanation())

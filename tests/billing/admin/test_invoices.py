@@ -44,6 +44,7 @@ def test_the_page_shows_lines_with_their_explanation_taxes_and_total(as_pat: Cli
     invoice = close_month(subscription)
     text = as_pat.get(page(invoice)).content.decode()
     assert "12\u202f345 \N{MULTIPLICATION SIGN} 0.001 = 12.345" in text
+    assert "exactly 12.345, rounded half up" in text
     assert "61.35\N{NO-BREAK SPACE}EUR" in text
     assert "Pro: monthly fee" in text
 

@@ -71,6 +71,20 @@ def test_every_list_opens_for_each_group_and_for_no_customer(
     assert as_alice.get(listed(model)).status_code == 302
 
 
+@pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model._meta.model_name)
+def test_every_list_is_searched_and_filtered(model: type[Any], as_pat: Client) -> None:
+    mail_to(issued().tenant, MailStatus.FAILED)
+    for asked in (
+        {"q": "acme"},
+        {"q": "100%_'\""},
+        {"status__exact": "failed"},
+        {"resolved_at__isempty": "1"},
+        {"o": "1.-2"},
+    ):
+        # A filter that a list does not have leads back to the list.
+        assert as_pat.get(listed(model), asked, follow=True).status_code == 200
+
+
 def test_money_has_its_page_for_every_table_that_staff_should_see() -> None:
     hidden = {
         "price",

@@ -1,5 +1,6 @@
 """Subscriptions in the admin: on the tenant's page they begin, on their own they change; each asks first, with the next invoice."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ from accounts.models import Tenant
 from billing.models import BillingException, BillingProfile, PlanVersion, Subscription
 from billing.services.subscriptions import When, cancel_subscription
 from tests.billing.admin.desk import act, latest_entry, listed, page, said, sold
-from tests.billing.world import STAFF, first_invoice, make_plan
+from tests.billing.world import STAFF, close_month, first_invoice, make_plan
 from tests.metering.ledger_world import make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -187,3 +188,18 @@ def test_a_tenants_page_shows_what_it_buys(as_pat: Client, subscription: Subscri
     text = as_pat.get(page(tenant)).content.decode()
     assert page(subscription) in text
     assert str(subscription.invoices.get().number) in text
+
+
+def test_a_tenants_page_reads_money_as_often_however_much_it_bought(as_pat: Client, pro: PlanVersion) -> None:
+    made = sold(plan=pro, as_of=timezone.now() - timedelta(days=100))
+    first_invoice(made)
+
+    def reads_of_money() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            as_pat.get(page(made.tenant))
+        return sum("billing_" in query["sql"] for query in queries)
+
+    few = reads_of_money()
+    for _ in range(3):
+        close_month(made)
+    assert reads_of_money() == few
