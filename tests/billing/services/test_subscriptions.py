@@ -41,6 +41,7 @@ pytestmark = pytest.mark.django_db
 
 MID_MARCH = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
 APRIL = datetime(2026, 4, 1, tzinfo=UTC)
+LAST_LOOK_AFTER = timedelta(days=400 + 1)  # the tenants' window, and a day
 
 
 @pytest.fixture
@@ -270,7 +271,7 @@ def test_a_subscription_that_is_cancelled_now_owes_what_was_used(subscription: S
     use(subscription.tenant, 500000, at=MID_MARCH + timedelta(hours=1))
     invoice = close_month(ended, as_of=MID_MARCH + timedelta(hours=1))
     assert lines_of(invoice) == [("usage", 50000)]
-    assert (fresh(ended).due_at, invoice.period_end) == (None, MID_MARCH)
+    assert (fresh(ended).due_at, invoice.period_end) == (MID_MARCH + LAST_LOOK_AFTER, MID_MARCH)
     assert told(ended)[-1] == "subscription.cancelled"
 
 
@@ -282,7 +283,11 @@ def test_a_subscription_that_is_cancelled_at_the_end_of_its_period_goes_on_until
     invoice = close_month(waiting, as_of=APRIL + timedelta(days=3))  # the worker is three days late
     assert lines_of(invoice) == [("usage", 0)]
     ended = fresh(waiting)
-    assert (ended.status, ended.ended_at, ended.due_at) == (SubscriptionStatus.CANCELLED, APRIL, None)
+    assert (ended.status, ended.ended_at, ended.due_at) == (
+        SubscriptionStatus.CANCELLED,
+        APRIL,
+        APRIL + LAST_LOOK_AFTER,
+    )
     assert told(ended)[-1] == "subscription.cancelled"
 
 
