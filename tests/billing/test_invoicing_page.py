@@ -78,7 +78,7 @@ def test_the_invoices_are_as_documented(subscription: Subscription) -> None:
     assert totals == rows_below("invoicing", "boundary", "number", "status", "subtotal", "tax", "total")
 
 
-def test_nothing_more_is_ever_invoiced(subscription: Subscription) -> None:
-    use(subscription.tenant, 5000, at=local(5, 3, 19), as_of=local(5, 20))
+def test_what_is_used_after_the_end_is_not_invoiced(subscription: Subscription) -> None:
+    use(subscription.tenant, 5000, at=local(5, 12, 13))
     run_invoicing(as_of=local(12, 31))
     assert Invoice.objects.filter(subscription=subscription).count() == 5
