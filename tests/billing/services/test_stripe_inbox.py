@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from pytest_django import Settings
 
 from accounts.errors import ConflictError, NotFoundError
@@ -26,6 +28,7 @@ from tests.billing.stripe_world import (
     subscribed,
 )
 from tests.billing.world import STAFF, make_plan
+from tests.fakestripe import shopper
 from tests.fakestripe.server import FakeStripe
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -234,3 +237,109 @@ def test_the_command_sets_up_waits_for_a_fake_that_begins_and_says_when_stripe_i
     settings.STRIPE_API_HOST = "http://127.0.0.1:9"
     with pytest.raises(CommandError):
         call_command("stripe_setup")
+
+
+def put(kind: str, described: dict[str, Any], id_: str = "evt_put", **more: Any) -> StripeInboxEvent:
+    """An event in the inbox, as though it had been delivered."""
+    payload = {"id": id_, "type": kind, "data": {"object": described}, **more}
+    return StripeInboxEvent.objects.create(
+        id=id_, type=kind, payload=payload, received_at=now(), next_attempt_at=now() - timedelta(days=1)
+    )
+
+
+def processed(event: StripeInboxEvent) -> StripeInboxEvent:
+    process_inbox(as_of=now(), limit=1)
+    event.refresh_from_db()
+    return event
+
+
+def test_a_checkout_that_is_not_over_makes_nothing(fake_stripe: FakeStripe) -> None:
+    buy(make_buyer(), make_plan(), card=shopper.DECLINED)
+    [session] = fake_stripe.store.all("checkout.session")
+
+    event = processed(put("checkout.session.completed", session))
+
+    assert (event.status, event.outcome) == ("ignored", "a checkout that made no agreement")
+
+
+def test_a_subscription_that_others_made_for_our_customer_is_none_of_ours(fake_stripe: FakeStripe) -> None:
+    subscription = subscribed(fake_stripe)
+    agreement = fake_stripe.store.objects["subscription"][subscription.stripe_subscription_id]
+    fake_stripe.store.update(agreement, metadata={})
+    ignored = processed(put("customer.subscription.updated", agreement, "evt_others"))
+    assert (ignored.status, ignored.outcome) == ("ignored", "a subscription that was not made by our checkout")
+
+    fake_stripe.store.update(agreement, metadata={"countinghouse_tenant": str(uuid4())})
+    failed = processed(put("customer.subscription.updated", agreement, "evt_strange"))
+    assert (failed.status, "names another tenant" in failed.error) == ("failed", True)
+
+
+def test_an_invoice_at_stripe_that_collects_none_of_ours_is_ignored(fake_stripe: FakeStripe) -> None:
+    subscribed(fake_stripe)
+    deliver_and_process(fake_stripe)
+    zero = [event for event in StripeInboxEvent.objects.filter(type="invoice.paid") if event.status == "ignored"]
+    assert [event.outcome for event in zero] == ["an invoice at Stripe that collects none of ours"]
+
+
+def test_an_invoice_of_ours_that_stripe_still_waits_for_is_left_as_it_is(fake_stripe: FakeStripe) -> None:
+    buy(make_buyer(), make_plan(), card=shopper.FAILS_LATER)
+    deliver_and_process(fake_stripe)
+    [collected] = collecting(fake_stripe, Invoice.objects.get())
+
+    event = processed(put("invoice.paid", collected))
+
+    assert (event.status, event.outcome) == ("processed", "nothing: at Stripe it is open")
+    # Where an attempt has no number, its event has.
+    nameless = {name: value for name, value in collected.items() if name != "attempt_count"}
+    processed(put("invoice.payment_failed", nameless, "evt_nameless"))
+    assert "evt_nameless" in set(Payment.objects.values_list("reference", flat=True))
+
+
+def test_a_customer_that_was_deleted_at_stripe_is_something_for_a_person(fake_stripe: FakeStripe) -> None:
+    subscribed(fake_stripe)
+    customer_id = BillingProfile.objects.get().stripe_customer_id
+    fake_stripe.store.put("customer", {"id": customer_id, "object": "customer", "deleted": True, "created": 1})
+
+    event = processed(put("customer.updated", {"id": customer_id, "object": "customer"}))
+
+    assert (event.status, "deleted at Stripe" in event.error) == ("failed", True)
+
+
+def test_a_thin_event_that_is_reprocessed_stays_ignored(fake_stripe: FakeStripe) -> None:
+    event = put("v1.billing.meter.error_report_triggered", {}, object="v2.core.event")
+    assert reprocess(event_id=event.pk, actor=STAFF, as_of=now()).status == "ignored"
+
+
+def test_a_state_that_never_stands_still_is_put_off(fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribed(fake_stripe)
+    ask = stripe_inbox.ask_about
+
+    def ask_while_others_apply(event: Any) -> Any:
+        answer = ask(event)
+        BillingProfile.objects.update(stripe_revision=F("stripe_revision") + 1)
+        return answer
+
+    monkeypatch.setattr(stripe_inbox, "ask_about", ask_while_others_apply)
+    again = reprocess(event_id=of_type("customer.subscription.created").pk, actor=STAFF, as_of=now())
+
+    assert (again.status, "faster than" in again.error) == ("failed", True)
+
+
+def test_what_another_worker_has_finished_meanwhile_is_not_done_again(
+    fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buy(make_buyer(), make_plan())
+    deliver(fake_stripe, [event for event in handled(fake_stripe) if event["type"].endswith("subscription.created")])
+    ask = stripe_inbox.ask_about
+
+    def ask_for_so_long_that_another_did_it(event: Any) -> Any:
+        monkeypatch.setattr(stripe_inbox, "ask_about", ask)
+        process_inbox(as_of=now() + CLAIMED_FOR)
+        return ask(event)
+
+    monkeypatch.setattr(stripe_inbox, "ask_about", ask_for_so_long_that_another_did_it)
+    run = process_inbox(as_of=now())
+
+    assert (run.processed, run.failed) == (0, [])
+    assert Subscription.objects.count() == 1
+    assert BillingProfile.objects.get().stripe_revision == 1
