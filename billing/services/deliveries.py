@@ -25,6 +25,7 @@ from billing.services.rendering import wording
 from billing.services.rendering.documents import render_document
 
 DOCUMENTS_JOB: Final = "documents"
+DOCUMENTS_PER_RUN: Final = 500
 PDF: Final = "application/pdf"
 FAILURES_KEPT_MAX: Final = 20
 # What a content that cannot be set raises. One such document does not hold up the others.
@@ -65,7 +66,7 @@ def run_deliveries(*, started_by: str, as_of: datetime) -> JobRun:
     """The same as a recorded job, which asks for attention where a document could not be made."""
 
     def work() -> JobReport:
-        done = deliver_documents(as_of=as_of)
+        done = deliver_documents(as_of=as_of, limit=DOCUMENTS_PER_RUN)
         summary = {
             "documents": done.documents,
             "failed": len(done.failures),

@@ -32,6 +32,7 @@ from billing.domain.statuses import MailStatus
 from billing.models import DocumentFile, OutboundMail
 
 MAILS_JOB: Final = "mails"
+MAILS_PER_RUN: Final = 500
 ATTEMPTS_MAX: Final = 8
 # Seven waits between eight attempts: a mail server may be away for a night.
 BACK_OFF: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720))
@@ -135,7 +136,7 @@ def send_queued_mails(*, as_of: datetime, limit: int = 100) -> int:
     return sent
 
 
-def run_mails(*, started_by: str, as_of: datetime, limit: int = 100) -> JobRun:
+def run_mails(*, started_by: str, as_of: datetime, limit: int = MAILS_PER_RUN) -> JobRun:
     """The same as a recorded job, which asks for attention where a mail of the last day failed or is unknown."""
 
     def work() -> JobReport:
