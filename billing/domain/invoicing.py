@@ -2,13 +2,14 @@
 
 At boundary *k* of a subscription its invoice has the usage of period *k* - 1 (one line for each phase and meter), the shares of
 fees where the plan changed meanwhile, corrections of usage that was invoiced before, and the fee of period *k* in advance.
+After its end comes a last look, once nothing can come late any more: it has corrections alone.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Final
@@ -29,6 +30,7 @@ RECURRING: Final = "recurring"
 PRORATION: Final = "proration"
 ADJUSTMENT: Final = "adjustment"
 CARRY: Final = "carry"
+LAST_LOOK_MARGIN: Final = timedelta(days=1)
 _ONE: Final = Decimal(1)
 _QUANTITY_STEP: Final = Decimal("1E-9")
 # As much as a line holds, and far more than anybody uses.
@@ -45,7 +47,10 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class BillingState:
-    """A subscription as its invoice at `boundary` needs it; `closes_at` is the boundary's instant, or when the subscription ended."""
+    """A subscription as its invoice at `boundary` needs it; `closes_at` is the boundary's instant, or when the subscription ended.
+
+    `ended_at` is when it ended, if it has; a boundary after that is a last look.
+    """
 
     subscription_id: UUID | None
     tenant_id: UUID
@@ -56,11 +61,13 @@ class BillingState:
     closes_at: datetime
     is_ending: bool
     phases: tuple[Phase, ...]
+    backfill_days: int
+    ended_at: datetime | None = None
 
     @property
     def closed(self) -> Span | None:
-        """The period of which usage is invoiced; none before the first."""
-        if not self.boundary:
+        """The period of which usage is invoiced; none before the first, and none after the end."""
+        if not self.boundary or self._since_end is not None:
             return None
         return Span(anchored_span(self.anchor_at, self.boundary - 1, self.time_zone).start, self.closes_at)
 
@@ -71,14 +78,37 @@ class BillingState:
 
     @property
     def covered(self) -> Span:
-        """What the invoice is about, for its reader: the period that was closed, or the first one."""
-        return self.closed or self.opened or Span(self.closes_at, self.closes_at)
+        """What the invoice is about, for its reader: the period that was closed, or the first one, or the time since the end."""
+        return self.closed or self._since_end or self.opened or Span(self.closes_at, self.closes_at)
+
+    @property
+    def looks_again_at(self) -> datetime | None:
+        """When nothing can come late any more, so that corrections are looked for a last time; only after the final period.
+
+        Where the tenant's window was widened meanwhile, that look is followed by another.
+        """
+        if self.opened is not None or not self.boundary:
+            return None
+        looks_at = (self.ended_at or self.closes_at) + timedelta(days=self.backfill_days) + LAST_LOOK_MARGIN
+        return looks_at if looks_at > self.closes_at else None
 
     @property
     def following(self) -> "BillingState | None":
         """The state at the boundary after this one, if nothing happens in between; none after the last."""
-        opened = self.opened
-        return None if opened is None else replace(self, boundary=self.boundary + 1, closes_at=opened.end)
+        opened, looks_at = self.opened, self.looks_again_at
+        if opened is not None:
+            return replace(self, boundary=self.boundary + 1, closes_at=opened.end)
+        if looks_at is not None:
+            end = self.ended_at or self.closes_at
+            return replace(self, boundary=self.boundary + 1, closes_at=looks_at, ended_at=end)
+        return None
+
+    @property
+    def _since_end(self) -> Span | None:
+        """The time since the subscription ended; none while it has a period to be invoiced."""
+        if self.ended_at is None or self.closes_at <= self.ended_at:
+            return None
+        return Span(self.ended_at, self.closes_at)
 
     def version_at(self, instant: datetime) -> SoldVersion:
         """The version that holds then; before the first phase, which may begin within the anchor's day, the first."""
@@ -189,7 +219,7 @@ class ComputedInvoice:
 
     @property
     def credit_left_minor(self) -> int:
-        """What is left in the customer's favour, for the next invoice."""
+        """What is left in the customer's favour, for the next invoice or, where none follows, to be paid back."""
         return sum(line.amount_minor for line in self.lines if line.kind == CARRY and line.amount_minor > 0)
 
 
@@ -216,7 +246,9 @@ def compute_invoice(
         lines.append(_carry(state, "Credit from the invoice before", -credit_minor))
     subtotal = sum(line.amount_minor for line in lines)
     if subtotal < 0:
-        lines.append(_carry(state, "Credit that goes to the next invoice", -subtotal))
+        goes_on = state.following is not None
+        what = "Credit that goes to the next invoice" if goes_on else "Credit that is left, with no invoice to follow"
+        lines.append(_carry(state, what, -subtotal))
         subtotal = 0
     if any(abs(line.amount_minor) > AMOUNT_MINOR_MAX for line in lines) or subtotal > AMOUNT_MINOR_MAX:
         raise UnbillableError("absurd_amount", f"The invoice would come to {subtotal} minor units of {state.currency}.")
@@ -240,9 +272,13 @@ def _usage_lines(state: BillingState, usage: Sequence[Used]) -> list[LineDraft]:
     lines = []
     for (version, price, span), used in zip(state.usage_wanted(), usage, strict=True):
         if used.quantity < 0:
-            raise UnbillableError("negative_usage", f"{price.meter_code} comes to {used.quantity} in this period.")
+            raise UnbillableError(
+                "negative_usage", f"{price.meter_code} comes to {plain_decimal(used.quantity)} in this period."
+            )
         if used.quantity >= QUANTITY_BELOW:
-            raise UnbillableError("absurd_quantity", f"{price.meter_code} comes to {used.quantity} in this period.")
+            raise UnbillableError(
+                "absurd_quantity", f"{price.meter_code} comes to {plain_decimal(used.quantity)} in this period."
+            )
         charge = rate(price.terms, used.quantity, state.currency)
         lines.append(
             LineDraft(
@@ -305,11 +341,13 @@ def _adjustment_lines(state: BillingState, invoiced: Sequence[InvoicedUsage]) ->
             continue
         if known.now.quantity < 0:
             raise UnbillableError(
-                "negative_usage", f"{known.price.meter_code} comes to {known.now.quantity} in {known.number}."
+                "negative_usage",
+                f"{known.price.meter_code} comes to {plain_decimal(known.now.quantity)} in {known.number}.",
             )
         if known.now.quantity >= QUANTITY_BELOW:
             raise UnbillableError(
-                "absurd_quantity", f"{known.price.meter_code} comes to {known.now.quantity} in {known.number}."
+                "absurd_quantity",
+                f"{known.price.meter_code} comes to {plain_decimal(known.now.quantity)} in {known.number}.",
             )
         charge = rate(known.price.terms, known.now.quantity, state.currency)
         lines.append(
