@@ -42,12 +42,13 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """An invoice or a credit note: what it says, and whether its customer is told."""
+    """An invoice or a credit note: what it says, whether its customer is told, and whether it is settled already."""
 
     number: str
     tenant: Tenant
     content: Mapping[str, Any]
-    is_mailed: bool
+    is_mailed: bool = True
+    is_paid: bool = False
 
 
 def deliver_documents(*, as_of: datetime, limit: int = 200) -> Delivered:
@@ -90,8 +91,7 @@ def credit_note_pdf(*, credit_note: CreditNote, as_of: datetime) -> StoredFile:
 
 def queue_invoice_mail(*, invoice: Invoice, dedupe_key: str, as_of: datetime) -> list[str]:
     """Queue the mail of an issued invoice whose PDF is stored, in the caller's transaction; answers to whom it goes."""
-    content = invoice.document.content
-    return _queue_mail(_Document(content["number"], invoice.tenant, content, is_mailed=True), dedupe_key, as_of)
+    return _queue_mail(_document(invoice), dedupe_key, as_of)
 
 
 def _stored(number: str, find: "_Find", as_of: datetime) -> StoredFile:
@@ -135,17 +135,21 @@ def _locked_invoice(number: str, skips: bool) -> _Document | None:  # noqa: FBT0
     """Lock the invoice, so that one worker makes its document."""
     rows = Invoice.objects.select_for_update(no_key=True, of=("self",), skip_locked=skips).filter(number=number)
     invoice = rows.select_related("tenant", "document").first()
-    if invoice is None:
-        return None
-    is_mailed = invoice.total_minor > 0 and invoice.status != InvoiceStatus.VOID
-    return _Document(number, invoice.tenant, invoice.document.content, is_mailed)
+    return None if invoice is None else _document(invoice)
 
 
 def _locked_credit_note(number: str, skips: bool) -> _Document | None:  # noqa: FBT001 - as above
     """Lock the invoice of the credit note, whose own row may not even be locked: it never changes."""
     note = CreditNote.objects.select_related("tenant").get(number=number)
     rows = Invoice.objects.select_for_update(no_key=True, skip_locked=skips).filter(pk=note.invoice_id)
-    return _Document(number, note.tenant, note.content, is_mailed=True) if rows.exists() else None
+    return _Document(number, note.tenant, note.content) if rows.exists() else None
+
+
+def _document(invoice: Invoice) -> _Document:
+    assert invoice.number is not None, "an issued invoice has a number"
+    is_mailed = invoice.total_minor > 0 and invoice.status != InvoiceStatus.VOID
+    is_paid = invoice.status == InvoiceStatus.PAID
+    return _Document(invoice.number, invoice.tenant, invoice.document.content, is_mailed, is_paid)
 
 
 def _store(document: _Document, pdf: bytes, as_of: datetime) -> None:
@@ -167,6 +171,7 @@ def _queue_mail(document: _Document, dedupe_key: str, as_of: datetime) -> list[s
         "reason": content.get("reason", ""),
         "amount": f"{wording.amount(content['total_minor'], content['currency'])} {content['currency']}",
         "period": wording.days(content["period"]),
+        "is_paid": document.is_paid,
         "due": wording.day(content["due_on"]) if content["due_on"] else "",
         "url": content["payment_url"],
     }

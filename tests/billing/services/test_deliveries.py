@@ -18,6 +18,7 @@ from billing.services.invoices import issue_credit_note, resend_invoice, void_in
 from billing.services.mails import send_queued_mails
 from billing.tasks import deliver_documents as scheduled
 from tests.billing.services.rendering.reading import texts
+from tests.billing.services.test_payments import pay
 from tests.billing.world import (
     STAFF,
     close_month,
@@ -57,6 +58,16 @@ def test_an_invoice_gets_its_pdf_and_its_mail_once(invoice: Invoice) -> None:
     for body in (queued.text, queued.html):
         assert "due on 15 March 2026" in body
         assert f"/t/acme/invoices/{invoice.number}/" in body
+
+
+def test_the_mail_of_an_invoice_that_is_paid_asks_for_nothing(invoice: Invoice) -> None:
+    pay(invoice)
+    deliver_documents(as_of=NOW)
+    queued = OutboundMail.objects.get()
+    for body in (queued.text, queued.html):
+        assert ", paid" in body
+        assert "due on" not in body
+        assert "pay online" not in body
 
 
 def test_a_credit_note_gets_its_pdf_and_its_mail(invoice: Invoice) -> None:
