@@ -50,6 +50,7 @@ def state(boundary: int = 1, **changes: Any) -> BillingState:
         "closes_at": (MARCH, APRIL, MAY)[boundary],
         "is_ending": False,
         "phases": (Phase(MARCH, BASIC),),
+        "backfill_days": 35,
     }
     return BillingState(**(facts | changes))
 

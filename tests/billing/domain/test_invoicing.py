@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 
 import pytest
@@ -19,6 +20,7 @@ from billing.domain.documents import (
     invoice_content,
 )
 from billing.domain.invoicing import (
+    QUANTITY_BELOW,
     BillingState,
     ComputedInvoice,
     InvoicedUsage,
@@ -76,7 +78,12 @@ def test_the_last_one_has_no_fee() -> None:
     computed = compute(ending, [used(1000)])
     assert lines(computed) == [("usage", "Basic: Calls", 100)]
     assert computed.lines[0].period == Span(MARCH, MID_MARCH)
-    assert ending.following is None
+    look = ending.following
+    assert look is not None
+    assert look.closes_at == MID_MARCH + timedelta(days=35 + 1)
+    assert look.covered == Span(MID_MARCH, look.closes_at)
+    assert (look.closed, look.opened, look.usage_wanted(), look.following) == (None, None, [], None)
+    assert compute(look).lines == ()
 
 
 def test_a_trial_that_ends_with_its_subscription_costs_nothing() -> None:
@@ -174,6 +181,14 @@ def test_a_correction_of_thirty_digits_is_exact() -> None:
     assert computed.lines[1].quantity == Decimal("0.000000002")
 
 
+@given(st.decimals(-(10**20), 10**20, places=30), st.decimals(-(10**20), 10**20, places=30))
+def test_sums_are_exact_and_rounded_once_to_the_places_of_a_line(one: Decimal, other: Decimal) -> None:
+    both = Used(one, 1).plus(other, 2)
+    assert (Fraction(both.quantity), both.events) == (Fraction(one) + Fraction(other), 3)
+    rounded = Used.of(both.quantity, both.events)
+    assert abs(Fraction(rounded.quantity) - Fraction(both.quantity)) <= Fraction(1, 2 * 10**9)
+
+
 def test_more_credit_than_there_is_to_pay_goes_to_the_next_invoice() -> None:
     gone = invoiced(used(100000, 9), NOTHING, 10000)
     computed = compute(state(2), known=(gone,), tax=VAT)
@@ -222,6 +237,8 @@ def test_the_lines_sum_to_the_subtotal_which_is_never_negative(
         (state(1), [used(-1)], (), "negative_usage"),
         (state(2), None, (invoiced(used(1), used(-1), 0),), "negative_usage"),
         (state(1), [used(AMOUNT_MINOR_MAX * 11)], (), "absurd_amount"),
+        (state(1), [used(QUANTITY_BELOW)], (), "absurd_quantity"),
+        (state(2), None, (invoiced(used(1), used(QUANTITY_BELOW), 0),), "absurd_quantity"),
         (state(0, currency="USD"), None, (), "currency_not_offered"),
         (state(1, currency="USD", phases=CHANGED), None, (), "currency_not_offered"),
     ],
