@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.options import InlineModelAdmin
+from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import BaseModelForm
@@ -56,9 +57,9 @@ def holds(permission: str) -> Callable[[Any, HttpRequest, str | None], bool]:
 
 
 def found_or_404(rows: "QuerySet[Row]", object_id: str) -> Row:
-    """The row of this id; an id of another form names nothing."""
+    """The row of this id, as addresses of the admin quote it; an id of another form names nothing."""
     try:
-        return get_object_or_404(rows, pk=object_id)
+        return get_object_or_404(rows, pk=unquote(object_id))
     except (ValidationError, ValueError) as error:
         raise Http404 from error
 
@@ -148,7 +149,7 @@ class StaffModelAdmin(ModelAdmin):
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         if obj._state.adding:  # noqa: SLF001 - Django documents it
             return reverse(f"admin:{name}_changelist")
-        return reverse(f"admin:{name}_change", args=[obj.pk])
+        return reverse(f"admin:{name}_change", args=[quote(obj.pk)])
 
     def attempt(
         self, request: HttpRequest, work: Callable[[], Any], *, said: str | Callable[[Any], str], back: str

@@ -37,6 +37,7 @@ TASK: Final = "billing.tasks.run_invoicing"
 ROWS_SHOWN: Final = 200
 RUNS_SHOWN: Final = 10
 MONTHS_SHOWN: Final = 12
+COUNTS: Final = ("drafted", "finalized", "parked")
 WAITED_FOR: Final = timedelta(minutes=2)
 
 
@@ -159,7 +160,7 @@ def _runs(started: str, as_of: datetime) -> dict[str, object]:
             "run": run,
             "outcome": run.get_outcome_display(),
             "kind": OUTCOME_LABELS[run.get_outcome_display()],
-            "counts": {name: value for name, value in run.summary.items() if isinstance(value, int)},
+            "counts": {name: run.summary[name] for name in COUNTS if name in run.summary},
             "words": run.summary.get("first") or run.summary.get("error") or "",
         }
         for run in runs

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from accounts.errors import ProblemError
 from billing.admin.wording import grouped, shown_amount, shown_rounding, shown_steps
 from billing.domain.invoicing import ComputedInvoice
+from metering.domain.periods import local_day
 
 
 def preview_context(computed: ComputedInvoice) -> dict[str, object]:
@@ -29,7 +30,7 @@ def preview_context(computed: ComputedInvoice) -> dict[str, object]:
         "tax_name": f"{computed.tax.name} {grouped(computed.tax.percent)} %",
         "tax_note": computed.tax.note,
         "total": shown_amount(computed.total_minor, currency),
-        "closes_at": computed.state.closes_at,
+        "closes_on": local_day(computed.state.closes_at, computed.state.time_zone),
     }
 
 

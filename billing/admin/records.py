@@ -20,7 +20,7 @@ from billing.admin.tabs import PAYMENT_LABELS
 from billing.admin.wording import shown_amount
 from billing.domain.statuses import MailStatus
 from billing.models import BillingException, CreditNote, DocumentFile, OutboundMail, OutboxEvent, Payment
-from billing.services.exceptions import resolve_exception
+from billing.services.exceptions import CREDIT_LEFT, resolve_exception
 from billing.services.mails import send_again
 
 MAIL_LABELS = {"Queued": "info", "Sending": "info", "Sent": "success", "Failed": "danger", "Unknown": "warning"}
@@ -187,7 +187,7 @@ class OutboundMailAdmin(MoneyAdmin):
 
 @admin.register(BillingException)
 class BillingExceptionAdmin(MoneyAdmin):
-    """What a person has to look at: usage that could not be billed, payments that settle nothing."""
+    """What a person has to look at: usage that could not be billed, payments that settle nothing, credit that is left at an end."""
 
     list_display = ("occurred_at", "tenant", "code", "detail", "state", "resolved_by")
     list_filter = (("resolved_at", admin.EmptyFieldListFilter), "code")
@@ -232,7 +232,7 @@ class BillingExceptionAdmin(MoneyAdmin):
         exception = found_or_404(BillingException.objects.select_related("subscription__tenant"), object_id)
         follows = (
             "The subscription is looked at again by the next run of invoicing."
-            if exception.payment_id is None
+            if exception.payment_id is None and exception.code != CREDIT_LEFT
             else "It is only taken off the list: what happens to the money is decided where it lies."
         )
         return self.decide(

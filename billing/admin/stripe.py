@@ -78,7 +78,7 @@ class StripeInboxAdmin(MoneyAdmin):
             said=lambda done: f"{done.type}: {done.get_status_display().lower()}. {done.outcome}",
             title=f"Process {event.type} again?",
             explanation="What it is about is read from Stripe as it is now, and applied. What has been applied before changes nothing.",
-            button="Process it again",
+            button="Reprocess",
         )  # fmt: skip
 
     @admin.action(description="Reprocess", permissions=["reprocess"])

@@ -93,7 +93,7 @@ def test_staff_preview_run_void_credit_and_reprocess(
     expect(page.get_by_text("is on Scale").first).to_be_visible()
     staff.look("admin-tenant-with-subscription")
 
-    page.goto("/admin/billing/invoice/run")
+    page.goto("/admin/billing/invoice/run/")
     page.get_by_label("Tenant").fill(slug)
     page.get_by_role("button", name="Preview").click()
     expect(page.get_by_text("What a run would do now: 1 invoice,")).to_be_visible()
@@ -104,12 +104,14 @@ def test_staff_preview_run_void_credit_and_reprocess(
 
     open_invoice(page, slug)
     staff.look("admin-invoice")
+    choose_action(page, "More")
     choose_action(page, "Void")
     page.get_by_label("Reason").fill("Ordered by mistake")
     page.get_by_role("button", name="Void the invoice").click()
     expect(page.get_by_text("nobody owes it any more").first).to_be_visible()
 
     open_invoice(page, "northwind-maps", status="paid")
+    choose_action(page, "More")
     choose_action(page, "Issue a credit note")
     page.get_by_label("Reason").fill("An outage of two days")
     staff.look("admin-credit")

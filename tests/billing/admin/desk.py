@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.contrib.admin.utils import quote
 from django.contrib.messages import get_messages
 from django.http import HttpResponse
 from django.test import Client
@@ -16,7 +17,7 @@ from tests.billing.world import first_invoice, make_plan, subscribe_tenant
 
 def page(obj: Any, action: str = "change") -> str:
     meta = obj._meta
-    url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[obj.pk])
+    url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[quote(obj.pk)])
     return url.removesuffix("change/") + f"{action}/"
 
 
