@@ -18,7 +18,7 @@ from tests.fakestripe import shopper
 from tests.fakestripe.server import FakeStripe
 from tests.faults.stripe_storm import Life, Storm, end_state, live_calmly, short_state, tell
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 LISTED = {
     "checkout.session.completed",
@@ -37,6 +37,7 @@ def calm(fake_stripe: FakeStripe) -> Life:
     return Life(fake_stripe, make_buyer("calm"), make_plan())
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_storm_of_deliveries_and_dying_workers_ends_as_a_calm_life(
     fake_stripe: FakeStripe, calm: Life, process_environment: dict[str, str]
 ) -> None:

@@ -35,7 +35,7 @@ from tests.billing.world import STAFF, make_plan, subscribe_tenant
 from tests.fakestripe import shopper
 from tests.fakestripe.server import FakeStripe
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 CARD = "Visa ending in 4242"
 
 
@@ -102,6 +102,7 @@ def test_a_push_that_died_anywhere_is_taken_up_and_charged_once(
     assert [payment.amount_minor for payment in Payment.objects.all()] == [4900]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_collectors_at_once_make_one_invoice(fake_stripe: FakeStripe) -> None:
     invoice = owing(fake_stripe)
 
@@ -118,6 +119,7 @@ def test_collectors_at_once_make_one_invoice(fake_stripe: FakeStripe) -> None:
     assert there(fake_stripe, invoice) == [("paid", 4900)]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_customers_asked_for_at_once_are_one(fake_stripe: FakeStripe) -> None:
     tenant = make_buyer()
 

@@ -31,7 +31,7 @@ from tests.billing.world import STAFF, make_plan
 from tests.fakestripe import shopper
 from tests.fakestripe.server import FakeStripe
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)

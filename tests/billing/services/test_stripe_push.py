@@ -21,7 +21,7 @@ from tests.billing.world import STAFF, make_plan, use
 from tests.fakestripe.server import FakeStripe
 from tests.metering.ledger_world import ledger_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 
 
@@ -145,6 +145,7 @@ def test_what_is_older_than_stripe_takes_and_whose_tenant_has_no_customer_stays_
     assert rows() == []
 
 
+@pytest.mark.django_db(transaction=True)
 def test_pushes_at_once_count_once(fake_stripe: FakeStripe, tenant: Tenant) -> None:
     use(tenant, 7, at=hour_before(3))
 
