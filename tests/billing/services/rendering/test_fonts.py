@@ -1,6 +1,8 @@
 """Any script in a name: each character in a font that has it, in the order in which it is read."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from reportlab.pdfgen.canvas import Canvas
 
 from billing.services.rendering.fonts import (
@@ -107,3 +109,29 @@ def test_lines_are_cut_at_spaces_between_ideographs_and_else_anywhere() -> None:
     assert all(width_of(line, STYLE) <= 60 for line in pieces)
     assert wrapped("", STYLE, 60) == []
     assert wrapped("a", STYLE, 0.1) == ["a"]
+
+
+@given(st.text(st.characters(), max_size=20))
+def test_no_text_whatever_stops_a_document(text: str) -> None:
+    fonts_of_pdf = fonts(drawn(text))
+    assert all(fonts_of_pdf.values())
+    lines = wrapped(text, STYLE, 80)
+    assert "".join("".join(lines).split()) == "".join(clean(text).split())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0301",
+        "\u200f\u200e",
+        "\u0e31",
+        "\u094d",
+        "\ue000",
+        "\u202eabc",
+        "a\u0600",
+        "\u0627\u200d",
+        "\U0001f468\u200d\U0001f469",
+    ],
+)
+def test_lone_marks_joiners_and_private_characters_are_drawn(text: str) -> None:
+    assert all(fonts(drawn(f"{text}x{text}")).values())
