@@ -67,6 +67,7 @@ class Subscription(models.Model):
 
     Its boundaries tile time from `anchor_at` in `time_zone` (docs/algorithms/periods.md, section A). `next_boundary` is the number
     of the boundary that is invoiced next, and `due_at` its instant; between `period_start` and `period_end` lies the running period.
+    After the end `due_at` is when corrections are looked for a last time, and then empty.
     `version` counts changes: whoever changes it says which version they saw.
     """
 
@@ -160,7 +161,7 @@ class SubscriptionPhase(models.Model):
 
 
 class BillingException(models.Model):
-    """What a person has to look at: usage that could not be billed, or a `payment` that settles no invoice.
+    """What a person has to look at: usage that could not be billed, a `payment` that settles no invoice, credit that is left at the end.
 
     Without a payment, the subscription is passed over by invoicing until somebody has resolved it.
     """

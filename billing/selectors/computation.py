@@ -71,6 +71,7 @@ def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
         for subscription in subscriptions
         if subscription.pending_plan_version_id is not None
     )
+    backfill = _backfill_days({subscription.tenant_id for subscription in subscriptions})
     states = []
     for subscription in subscriptions:
         assert subscription.due_at is not None, "a subscription that is due"
@@ -88,6 +89,8 @@ def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
                 closes_at=subscription.due_at,
                 is_ending=subscription.ended_at is not None or subscription.is_cancelled_at_period_end,
                 phases=known,
+                backfill_days=backfill[subscription.tenant_id],
+                ended_at=subscription.ended_at,
             )
         )
     return states
@@ -96,6 +99,8 @@ def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
 def states_of_invoices(invoices: Sequence[Invoice]) -> list[BillingState]:
     """The states that invoices were computed from; `invoices` come with their subscriptions."""
     phases = _phases_of([invoice.subscription_id for invoice in invoices])
+    backfill = _backfill_days({invoice.tenant_id for invoice in invoices})
+    ends = [_ended_by(invoice) for invoice in invoices]
     return [
         BillingState(
             subscription_id=invoice.subscription_id,
@@ -105,10 +110,12 @@ def states_of_invoices(invoices: Sequence[Invoice]) -> list[BillingState]:
             anchor_at=invoice.subscription.anchor_at,
             boundary=invoice.boundary,
             closes_at=invoice.period_end if invoice.boundary else invoice.subscription.anchor_at,
-            is_ending=_ended_by(invoice),
+            is_ending=ended_at is not None,
             phases=phases[invoice.subscription_id],
+            backfill_days=backfill[invoice.tenant_id],
+            ended_at=ended_at,
         )
-        for invoice in invoices
+        for invoice, ended_at in zip(invoices, ends, strict=True)
     ]
 
 
@@ -211,11 +218,16 @@ def _phases_of(subscription_ids: Sequence[UUID]) -> dict[UUID, tuple[Phase, ...]
     return phases
 
 
-def _ended_by(invoice: Invoice) -> bool:
-    """Whether the subscription ended at the invoice's boundary, so that it has no fee for a next period."""
+def _ended_by(invoice: Invoice) -> datetime | None:
+    """When the subscription ended, if it had at the invoice's boundary, so that it has no fee for a next period."""
     ended_at = invoice.subscription.ended_at
     closes_at = invoice.period_end if invoice.boundary else invoice.subscription.anchor_at
-    return ended_at is not None and ended_at <= closes_at
+    return ended_at if ended_at is not None and ended_at <= closes_at else None
+
+
+def _backfill_days(tenant_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """How many days late events of each tenant may be."""
+    return dict(Tenant.objects.filter(pk__in=tenant_ids).values_list("pk", "backfill_days"))
 
 
 def _roots_of(states: Sequence[BillingState]) -> list[tuple[int, _Root]]:
@@ -223,19 +235,15 @@ def _roots_of(states: Sequence[BillingState]) -> list[tuple[int, _Root]]:
     closing = {state.subscription_id: (number, state) for number, state in enumerate(states) if state.boundary > 1}
     if not closing:
         return []
-    backfill = dict(
-        Tenant.objects.filter(pk__in={state.tenant_id for _, state in closing.values()}).values_list(
-            "pk", "backfill_days"
-        )
-    )
+    # The invoice before was computed when what this one is about began, or later.
     cutoffs = {
-        key: _closed_start(state) - timedelta(days=backfill[state.tenant_id]) - LATENESS_MARGIN
+        key: state.covered.start - timedelta(days=state.backfill_days) - LATENESS_MARGIN
         for key, (_, state) in closing.items()
     }
     asked = [
         (
             UsageSpan(state.tenant_id, _ANY_METER, cutoffs[key] - _LONG_AGO, cutoffs[key]),
-            _closed_start(state) - LATENESS_MARGIN,
+            state.covered.start - LATENESS_MARGIN,
         )
         for key, (_, state) in closing.items()
     ]
@@ -259,12 +267,6 @@ def _roots_of(states: Sequence[BillingState]) -> list[tuple[int, _Root]]:
         elif line.period_end > cutoffs[state.subscription_id] or state.subscription_id in with_old_voids:
             roots[line.pk] = (number, _Root(line, Used(line.quantity, line.events or 0), line.amount_minor))
     return list(roots.values())
-
-
-def _closed_start(state: BillingState) -> datetime:
-    closed = state.closed
-    assert closed is not None, "a period was closed"
-    return closed.start
 
 
 def _invoiced_usage(roots: Sequence[tuple[int, _Root]], usage: Sequence[SpanUsage]) -> dict[int, list[InvoicedUsage]]:

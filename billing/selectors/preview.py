@@ -81,6 +81,7 @@ def preview_first_invoice(*, tenant: Tenant, version: SoldVersion, as_of: dateti
         closes_at=anchor_at,
         is_ending=False,
         phases=(Phase(as_of, version),),
+        backfill_days=tenant.backfill_days,
     )
     return _only(compute_invoices([state]))
 

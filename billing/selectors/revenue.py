@@ -142,9 +142,9 @@ def overdue_invoices(*, currency: str, today: date) -> StatusSum:
 
 
 def waiting(*, as_of: datetime) -> Waiting:
-    """What waits for a person, and what is due next."""
+    """What waits for a person, and what is due next. A last look after an end is no invoice before it has found something."""
     due = Subscription.objects.filter(due_at__isnull=False).aggregate(
-        next=Min("due_at", filter=Q(due_at__gt=as_of)), now=Count("pk", filter=Q(due_at__lte=as_of))
+        next=Min("due_at", filter=Q(due_at__gt=as_of, ended_at=None)), now=Count("pk", filter=Q(due_at__lte=as_of))
     )
     return Waiting(
         exceptions=BillingException.objects.filter(resolved_at=None).count(),

@@ -1,35 +1,51 @@
-"""What could not be billed: put on record, so that nothing is passed over in silence, and resolved by a person."""
+"""What could not be billed, or paid back: put on record, so that nothing is passed over in silence, and resolved by a person."""
 
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 
 from django.db import transaction
 
 from accounts.domain.actor import Actor
 from accounts.errors import ConflictError
 from accounts.services.audit import record_audit
+from billing.domain.invoicing import ComputedInvoice
+from billing.domain.money import to_major
 from billing.models import BillingException
 from billing.selectors.computation import Unbillable
+
+CREDIT_LEFT: Final = "credit_left"
 
 
 def park(unbillable: Unbillable, *, as_of: datetime) -> None:
     """Put on record why a subscription is not billed; until it is resolved the subscription is passed over."""
-    assert unbillable.state.subscription_id is not None, "a preview parks nobody"
-    BillingException.objects.bulk_create(
-        [
-            BillingException(
-                subscription_id=unbillable.state.subscription_id,
-                code=unbillable.code,
-                detail=unbillable.detail,
-                occurred_at=as_of,
-            )
-        ],
-        ignore_conflicts=True,
+    _put_on_record(unbillable.state.subscription_id, unbillable.code, unbillable.detail, as_of)
+
+
+def report_credit_left(computed: ComputedInvoice, *, number: str, as_of: datetime) -> None:
+    """Put on record what the last invoice of a subscription leaves in the customer's favour; where it leaves nothing, nothing."""
+    state, net_minor = computed.state, computed.credit_left_minor
+    if not net_minor:
+        return
+    net = to_major(net_minor, state.currency)
+    gross = to_major(net_minor + computed.tax.amount_minor(net_minor, state.currency), state.currency)
+    detail = (
+        f"{number} leaves {net} {state.currency} in the customer's favour, {gross} {state.currency} with tax,"
+        " and no invoice follows: pay it back, or issue a credit note where it is all of an invoice."
     )
+    _put_on_record(state.subscription_id, CREDIT_LEFT, detail, as_of)
+
+
+def _put_on_record(subscription_id: UUID | None, code: str, detail: str, as_of: datetime) -> None:
+    """Add the row, where none with this code is open."""
+    assert subscription_id is not None, "a preview is not stored"
+    exception = BillingException(subscription_id=subscription_id, code=code, detail=detail, occurred_at=as_of)
+    BillingException.objects.bulk_create([exception], ignore_conflicts=True)
 
 
 @transaction.atomic
 def resolve_exception(*, exception: BillingException, resolution: str, actor: Actor, as_of: datetime) -> None:
-    """Let the subscription be billed again. Raises `ConflictError` where somebody resolved it before."""
+    """Take it off the list, and let the subscription be billed again. Raises `ConflictError` where somebody resolved it before."""
     open_ones = BillingException.objects.filter(pk=exception.pk, resolved_at=None)
     if open_ones.update(resolved_at=as_of, resolved_by=actor.label, resolution=resolution[:200]) != 1:
         raise ConflictError("Somebody has resolved it before.")

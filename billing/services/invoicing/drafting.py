@@ -137,7 +137,7 @@ def _draft_of(computed: ComputedInvoice, grace: timedelta, as_of: datetime) -> I
 
 
 def _advance(billed: Sequence[tuple[Subscription, ComputedInvoice]], as_of: datetime) -> None:
-    """Move each subscription on to the period that its boundary opens, with the change that waited for it, or end it."""
+    """Move each subscription on to the period that its boundary opens, with the change that waited for it, or to its end."""
     if not billed:
         return
     advances = [_advanced(subscription, invoice.state) for subscription, invoice in billed]
@@ -166,9 +166,9 @@ def _advanced(subscription: Subscription, state: BillingState) -> dict[str, obje
         return {
             "id": subscription.pk,
             "next_boundary": state.boundary + 1,
-            "due_at": None,
+            "due_at": state.looks_again_at,
             "period_start": subscription.period_start,
-            "period_end": state.closes_at,
+            "period_end": subscription.period_end if subscription.ended_at else state.closes_at,
             "status": SubscriptionStatus.CANCELLED.value,
             "plan_version_id": subscription.plan_version_id,
             "ended_at": subscription.ended_at or state.closes_at,

@@ -20,7 +20,7 @@ from billing.errors import InvoiceStatusError
 from billing.models import BillingProfile, Invoice, Issuer
 from billing.selectors.computation import Unbillable, compute_invoices, states_of_invoices
 from billing.selectors.due import Due, ripe_invoices
-from billing.services.exceptions import park
+from billing.services.exceptions import park, report_credit_left
 from billing.services.invoice_status import record_change
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
 from billing.services.invoicing.lines import store_lines
@@ -134,6 +134,9 @@ def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) ->
     documents = [_document(final, issuer, issued_on) for final in finals]
     fetch_all(ADD_DOCUMENTS, {"documents": ENCODER.encode(documents).decode(), "as_of": as_of})
     add_to_outbox((happening for final in finals for happening in _happenings(final)), as_of=as_of)
+    for final in finals:
+        if final.invoice.subscription.due_at is None:
+            report_credit_left(final.computed, number=final.number, as_of=as_of)
 
 
 def _row(final: _Final, as_of: datetime) -> dict[str, object]:
