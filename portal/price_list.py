@@ -1,13 +1,13 @@
 """Plans as a price list shows them: what is paid in advance, what usage costs, and which limits hold, in words."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
-from billing.models import Plan
+from billing.selectors.price_list import ListedPlan, listed_plans
 from metering.models import UsagePlan, UsagePlanQuota
 from portal.templatetags.money import fee as fee_text
 from portal.templatetags.money import rate
@@ -52,14 +52,8 @@ class PlanOffer:
 
 
 def offers_of(versions: Sequence[SoldVersion], currency: str) -> list[PlanOffer]:
-    """Those that are sold in the currency, in their order. Three queries, however many there are."""
-    sold = [version for version in versions if version.fee(currency) is not None]
-    codes = [version.plan_code for version in sold]
-    descriptions = dict(Plan.objects.filter(code__in=codes).values_list("code", "description"))
-    usage_plans = UsagePlan.objects.prefetch_related("quotas__meter").in_bulk(
-        {version.usage_plan_id for version in sold}
-    )
-    return [_offer(version, currency, descriptions, usage_plans) for version in sold]
+    """Those that are sold in the currency, in their order."""
+    return [_offer(listed, currency) for listed in listed_plans(versions, currency)]
 
 
 def currencies_of(versions: Iterable[SoldVersion]) -> list[str]:
@@ -91,19 +85,18 @@ def price_of(price: SoldPrice, currency: str) -> MeterPrice:
             return MeterPrice(name, note=ALL_AT_REACHED_STEP, steps=_steps(tiers, currency, unit))
 
 
-def _offer(
-    version: SoldVersion, currency: str, descriptions: Mapping[str, str], usage_plans: Mapping[int, UsagePlan]
-) -> PlanOffer:
+def _offer(listed: ListedPlan, currency: str) -> PlanOffer:
+    version = listed.version
     fee = version.fee(currency)
     assert fee is not None, "it is sold in the currency"
     return PlanOffer(
         version=version,
-        description=descriptions.get(version.plan_code, ""),
+        description=listed.description,
         currency=currency,
         fee=fee_text(fee_amount(fee), currency),
         costs_nothing=costs_nothing(version, currency),
         meters=tuple(price_of(price, currency) for price in version.usage_prices(currency)),
-        limits=tuple(_limits(usage_plans[version.usage_plan_id])),
+        limits=tuple(_limits(listed.usage_plan)),
     )
 
 

@@ -1,5 +1,6 @@
 """What is for sale in a currency: each plan with its description, its prices and the limits that come with it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from billing.domain.plan_terms import SoldVersion
@@ -19,7 +20,12 @@ class ListedPlan:
 
 def price_list(currency: str) -> list[ListedPlan]:
     """The public plans that have prices in the currency, in the order of the pricing page."""
-    sold = [version for version in plans_for_sale() if version.fee(currency) is not None]
+    return listed_plans(plans_for_sale(), currency)
+
+
+def listed_plans(versions: Iterable[SoldVersion], currency: str) -> list[ListedPlan]:
+    """Those of the versions that have prices in the currency, in their order. Three queries, however many there are."""
+    sold = [version for version in versions if version.fee(currency) is not None]
     codes = [version.plan_code for version in sold]
     descriptions = dict(Plan.objects.filter(code__in=codes).values_list("code", "description"))
     usage_plans = UsagePlan.objects.prefetch_related("quotas__meter").in_bulk(

@@ -16,7 +16,8 @@ from accounts.errors import ConflictError
 from accounts.selectors.directory import key_labels
 from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
 from billing.errors import PaymentProviderError
-from billing.models import CreditNote, DocumentFile, Invoice, InvoiceLine
+from billing.models import CreditNote, DocumentFile, Invoice
+from billing.selectors.invoices import content_of, issued_invoice, issued_invoices, lines_of_invoice, payments_of
 from billing.selectors.line_events import events_behind, line_at
 from billing.services.stripe_collection import payment_link
 from metering.errors import QueryTooLargeError
@@ -36,8 +37,7 @@ PAYABLE: Final = statuses_before(INVOICE_TRANSITIONS, InvoiceStatus.PAID)
 @tenant_page("invoices", Capability.MANAGE_BILLING)
 def invoices(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """What was issued, the newest first, and above it what is being prepared or comes next."""
-    issued = Invoice.objects.of_tenant(portal.tenant.pk).issued().order_by("-finalized_at", "-number")
-    page = Paginator(issued, ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(issued_invoices(tenant_id=portal.tenant.pk), ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
     subscription = portal.standing.subscription
     drafts = Invoice.objects.of_tenant(portal.tenant.pk).filter(status=InvoiceStatus.DRAFT)
     context = {
@@ -70,23 +70,20 @@ def invoice_ahead(request: SignedInRequest, portal: Portal) -> HttpResponse:
 def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpResponse:
     """One invoice with everything that led to its total."""
     found = _invoice(portal, number)
-    stored = (
-        InvoiceLine.objects.filter(invoice=found, revision=found.revision).select_related("price").order_by("position")
-    )
-    credit_note = CreditNote.objects.filter(invoice=found).first()
-    numbers = [found.number] if credit_note is None else [found.number, credit_note.number]
+    credit_note = _credit_note(found)
+    numbers = [number] if credit_note is None else [number, credit_note.number]
     files = set(DocumentFile.objects.filter(pk__in=numbers).values_list("pk", flat=True))
     context = {
         "portal": portal,
         "invoice": found,
-        "lines": lines_of(stored, found.currency),
-        "payments": list(found.payments.all()),
+        "lines": lines_of(lines_of_invoice(found).select_related("price"), found.currency),
+        "payments": list(payments_of(found)),
         "credit_note": credit_note,
-        "has_pdf": found.number in files,
+        "has_pdf": number in files,
         "has_credit_note_pdf": credit_note is not None and credit_note.number in files,
         "is_overdue": found.pk in {owing.pk for owing in portal.standing.owing},
         "is_payable": _is_payable(found),
-        "customer": found.document.content["customer"],
+        "customer": content_of(found)["customer"],
         "is_online": is_online_payment_on(),
     }
     with timezone.override(ZoneInfo(found.subscription.time_zone)):
@@ -103,7 +100,7 @@ def invoice_pdf(_request: SignedInRequest, portal: Portal, number: str) -> HttpR
 @tenant_page("invoices", Capability.MANAGE_BILLING)
 def credit_note_pdf(_request: SignedInRequest, portal: Portal, number: str) -> HttpResponse:
     """The PDF of the credit note that takes an invoice back."""
-    credit_note = CreditNote.objects.filter(invoice=_invoice(portal, number)).first()
+    credit_note = _credit_note(_invoice(portal, number))
     if credit_note is None:
         raise Http404
     return _pdf(credit_note.number)
@@ -170,16 +167,12 @@ def invoice_pay(request: SignedInRequest, portal: Portal, number: str) -> HttpRe
 
 
 def _invoice(portal: Portal, number: str) -> Invoice:
-    found: Invoice | None = (
-        Invoice.objects.of_tenant(portal.tenant.pk)
-        .issued()
-        .select_related("subscription", "document")
-        .filter(number=number)
-        .first()
-    )
-    if found is None:
-        raise Http404
-    return found
+    return issued_invoice(tenant_id=portal.tenant.pk, number=number)
+
+
+def _credit_note(found: Invoice) -> CreditNote | None:
+    """What takes the invoice back, if anything does."""
+    return found.credit_note if hasattr(found, "credit_note") else None
 
 
 def _is_payable(found: Invoice) -> bool:

@@ -366,6 +366,22 @@ def test_the_first_page_says_what_the_period_costs_and_comes_to(cast: Cast, alic
     assert "What it costs" not in shown(alice.get("/t/acme/?month=2026-02"))
 
 
+def test_the_pages_of_a_long_life_take_no_more_queries_than_those_of_a_short_one(
+    cast: Cast, alice: Client, subscription: Subscription, query_count: Callable[[Client, str], int]
+) -> None:
+    def counts(invoice: Invoice) -> dict[str, int]:
+        pages = ("", "plan/", "invoices/", "invoices/next/", f"invoices/{invoice.number}/")
+        return {page[:14]: query_count(alice, f"/t/acme/{page}") for page in pages}
+
+    close_month(subscription, as_of=JANUARY)
+    use(cast.acme, at=JANUARY + timedelta(days=3), count=3)
+    short = counts(close_month(subscription, as_of=FEBRUARY + GRACE))
+    use(cast.acme, at=FEBRUARY + timedelta(days=3), count=30)
+
+    assert counts(close_month(subscription, as_of=MARCH + GRACE)) == short
+    assert max(short.values()) <= 40
+
+
 def test_the_next_invoice_is_shown_line_by_line(cast: Cast, alice: Client, invoice: Invoice) -> None:
     page = shown(alice.get("/t/acme/invoices/next/"))
 
