@@ -128,10 +128,9 @@ def _concerned(rate: TaxRate | None) -> str:
         return f"Countries without a row are not taxed. {follows}"
     live = Subscription.objects.live().filter(tenant__in=Tenant.objects.filter(country=rate.country)).count()
     tax = TaxDecision(TaxTreatment.STANDARD, rate.name, Decimal(rate.percent)).amount_minor(EXAMPLE_MINOR, "EUR")
-    return (
-        f"{live} live subscriptions in {rate.country}. 100.00 EUR become {shown_amount(EXAMPLE_MINOR + tax, 'EUR')} "
-        f"with {rate.name}. {follows}"
-    )
+    concerned = f"{live} live subscription{'' if live == 1 else 's'} in {rate.country}."
+    example = f"100.00 EUR become {shown_amount(EXAMPLE_MINOR + tax, 'EUR')} with {rate.name}."
+    return f"{concerned} {example} {follows}"
 
 
 @admin.register(NumberSeries)

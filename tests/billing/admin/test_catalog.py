@@ -181,7 +181,7 @@ def test_tax_rates_are_changed_with_an_entry_and_a_hint(as_bo: Client) -> None:
     rate = TaxRate.objects.get()
     assert latest_entry().action == "taxrate.created"
     text = as_bo.get(page(rate)).content.decode()
-    assert "1 live subscriptions in DE. 100.00 EUR become 119.00" in text
+    assert "1 live subscription in DE. 100.00 EUR become 119.00" in text
     as_bo.post(page(rate), {"country": "DE", "name": "MwSt", "percent": "16"})
     assert latest_entry().after == {"percent": "16"}
     assert as_bo.get("/admin/billing/taxrate/nonsense/change/").status_code in {302, 404}
