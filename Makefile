@@ -48,8 +48,9 @@ e2e: venv-dev  ## The tour in a real Chromium
 soak: venv-dev  ## Crashes and load, for minutes
 	@$(PYTEST) -m soak $(ARGS)
 
-bench-quick: venv-dev  ## Measure ingest and authorize beside a bare view and a raw COPY, in a minute or two
+bench-quick: venv-dev  ## Measure ingest and authorize beside a bare view and a raw COPY, and a small month's close, in a minute or two
 	@$(BIN)/python -m tests.bench.quick $(ARGS)
+	@$(BIN)/python -m tests.bench.invoicing --subscriptions 1000
 
 bench: venv-dev  ## The same, long enough to quote
 	@$(BIN)/python -m tests.bench.quick --seconds 20 $(ARGS)

@@ -25,6 +25,16 @@ meters AS MATERIALIZED (
         meter_id bigint, event_type text, aggregation text, value_property text, dimensions jsonb, filters jsonb, counts_from timestamptz)
 )"""
 
+
+def property_quantity(name: str) -> str:
+    """SQL for what an event `e` adds by a property, of which `name` is the expression of the name: a number, or the text of one."""
+    value, text = f"e.properties -> {name}", f"e.properties ->> {name}"
+    return (
+        f"CASE WHEN jsonb_typeof({value}) = 'number' THEN greatest(({text})::numeric, 0)"
+        f" WHEN jsonb_typeof({value}) = 'string' AND {text} ~ '^[0-9]{{1,20}}(\\.[0-9]{{1,9}})?$' THEN ({text})::numeric ELSE 0 END"
+    )
+
+
 # {events} is a relation with key, occurred_at, received_at, type, quantity, api_key_id and properties.
 CONTRIBUTIONS = """
 dimensioned AS MATERIALIZED (
@@ -39,12 +49,7 @@ contribution AS MATERIALIZED (
         CASE
             WHEN m.aggregation = 'count' THEN 1
             WHEN m.value_property = '' THEN e.quantity
-            WHEN jsonb_typeof(e.properties -> m.value_property) = 'number'
-                THEN greatest((e.properties ->> m.value_property)::numeric, 0)
-            WHEN jsonb_typeof(e.properties -> m.value_property) = 'string'
-                AND e.properties ->> m.value_property ~ '^[0-9]{{1,20}}(\\.[0-9]{{1,9}})?$'
-                THEN (e.properties ->> m.value_property)::numeric
-            ELSE 0
+            ELSE <property>
         END AS quantity,
         d.dimensions
     FROM {events} AS e
@@ -52,7 +57,7 @@ contribution AS MATERIALIZED (
     JOIN dimensioned AS d ON d.key = e.key AND d.names = m.dimensions
     WHERE m.filters = '{{}}'::jsonb OR NOT EXISTS (
         SELECT FROM jsonb_each(m.filters) AS f(name, accepted) WHERE NOT coalesce(f.accepted ? (e.properties ->> f.name), false))
-)"""
+)""".replace("<property>", property_quantity("m.value_property").replace("{", "{{").replace("}", "}}"))
 
 HOUR_BUCKETS = """
 SELECT meter_id, date_trunc('hour', occurred_at, 'UTC') AS hour, sum(quantity) AS quantity, count(*) AS events

@@ -17,7 +17,7 @@ from metering.domain.periods import Span, local_day, start_of_day
 from metering.domain.windows import Window, is_start_of_day, is_start_of_hour, window_starts
 from metering.errors import QueryTooLargeError
 from metering.selectors.bounded_reads import fetch_in_time
-from metering.selectors.statements import fetch_all
+from metering.selectors.statements import fetch_all, property_quantity
 
 API_KEY: Final = "api_key"
 SUBJECT: Final = "subject"
@@ -141,12 +141,7 @@ def _contributed_quantity(meter: MeterRule) -> str:
         return "1::numeric"
     if not meter.value_property:
         return "e.quantity"
-    return (
-        "CASE WHEN jsonb_typeof(e.properties -> %(value_property)s) = 'number'"
-        " OR jsonb_typeof(e.properties -> %(value_property)s) = 'string'"
-        " AND e.properties ->> %(value_property)s ~ '^[0-9]{1,20}(\\.[0-9]{1,9})?$'"
-        " THEN greatest((e.properties ->> %(value_property)s)::numeric, 0) ELSE 0 END"
-    )
+    return property_quantity("%(value_property)s")
 
 
 def _name_terms(

@@ -63,6 +63,7 @@ class Line:
     name: str
     seconds: float
     done: int
+    python_seconds: float = 0
     mebibytes: float = 0
     batches: int = 0
     statements: int = 0
@@ -145,7 +146,7 @@ def measure_step(step: str) -> None:
         return execute(*arguments, **named)
 
     psycopg.Cursor.execute = counted  # type: ignore[method-assign]
-    started, done, batches = time.perf_counter(), 0, 0
+    started, started_cpu, done, batches = time.perf_counter(), time.process_time(), 0, 0
     if step == "verify":
         found = run_verification(started_by="bench", as_of=APRIL + GRACE)
         assert not found.differences, found.differences[:3]
@@ -155,8 +156,15 @@ def measure_step(step: str) -> None:
         while made := batch(as_of=APRIL + GRACE, due=Due()).invoice_ids:
             done, batches = done + len(made), batches + 1
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIBIBYTES_PER_MEBIBYTE
-    line = {"seconds": seconds, "done": done, "mebibytes": peak, "batches": batches, "statements": next(statements)}
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    line = {
+        "seconds": seconds,
+        "done": done,
+        "python_seconds": time.process_time() - started_cpu,
+        "mebibytes": used.ru_maxrss / KIBIBYTES_PER_MEBIBYTE,
+        "batches": batches,
+        "statements": next(statements),
+    }
     sys.stdout.write(json.dumps(line))
 
 
@@ -186,13 +194,16 @@ def run(subscriptions: int, *, profile: bool) -> list[Line]:
 def table(lines: list[Line], subscriptions: int) -> str:
     """The figures, each beside the yardstick's."""
     yardstick = next(line for line in lines if line.name == "raw sum of hours")
-    rows = [f"{'':20}{'seconds':>9}{'a second':>10}{'peak MiB':>10}{'statements a batch':>20}   of raw sum of hours"]
+    rows = [
+        f"{'':20}{'seconds':>9}{'a second':>10}{'of it Python':>14}{'peak MiB':>10}{'statements a batch':>20}   of raw sum of hours"
+    ]
     for line in lines:
         rate = f"{line.done / line.seconds:,.0f}"
+        python = f"{line.python_seconds:.2f}" if line.python_seconds else ""
         memory = f"{line.mebibytes:,.0f}" if line.mebibytes else ""
         statements = f"{line.statements / line.batches:.1f}" if line.batches else ""
         rows.append(
-            f"{line.name:20}{line.seconds:>9.2f}{rate:>10}{memory:>10}{statements:>20}   {line.seconds / yardstick.seconds:.1f}"
+            f"{line.name:20}{line.seconds:>9.2f}{rate:>10}{python:>14}{memory:>10}{statements:>20}   {line.seconds / yardstick.seconds:.1f}"
         )
     usage = f"{subscriptions:,} subscriptions x {METERS} meters, {subscriptions * EVENTS_EACH:,} events"
     return usage + f", {subscriptions * EVENTS_EACH * METERS:,} contributions\n\n" + "\n".join(rows)
