@@ -105,9 +105,7 @@ def payment_link(*, invoice_id: UUID, as_of: datetime) -> str:
 def _each(invoices: QuerySet[Invoice]) -> Iterator[Invoice]:
     """Each as it is when its turn comes: the calls before it may have taken minutes."""
     for invoice in list(invoices):
-        fresh = Invoice.objects.filter(pk=invoice.pk).first()
-        if fresh is not None:
-            yield fresh
+        yield Invoice.objects.get(pk=invoice.pk)
 
 
 def _try(work: Work, invoice: Invoice, as_of: datetime, done: Collected) -> int:

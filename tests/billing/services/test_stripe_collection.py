@@ -11,9 +11,17 @@ from pytest_django import Settings
 
 from accounts.errors import NotFoundError
 from billing.domain.stripe_objects import text
-from billing.errors import InvoiceStatusError, PaymentProviderError, PaymentRefusedError, SubscriptionExistsError
+from billing.errors import (
+    CurrencyNotOfferedError,
+    InvoiceStatusError,
+    PaymentProviderError,
+    PaymentRefusedError,
+    SubscriptionExistsError,
+)
 from billing.gateways import stripe_api
 from billing.models import BillingException, BillingProfile, Invoice, Payment, PaymentProvider, Subscription
+from billing.selectors.stripe import profile_of_customer
+from billing.services import stripe_collection
 from billing.services.invoices import issue_credit_note, mark_uncollectible, void_invoice
 from billing.services.payments import record_manual_payment
 from billing.services.stripe_checkout import ensure_customer, open_billing_portal, start_checkout
@@ -466,3 +474,82 @@ def test_a_draft_at_stripe_over_another_amount_is_something_for_a_person(fake_st
 
     assert "over 1, ours over 4900" in collect_due(as_of=now()).refused[0]
     assert there(fake_stripe, invoice) == [("draft", 1)]
+
+
+def test_a_plan_without_prices_in_the_tenant_s_currency_cannot_be_bought(fake_stripe: FakeStripe) -> None:
+    with pytest.raises(CurrencyNotOfferedError):
+        checkout_url(make_buyer(currency="USD"), make_plan())
+
+
+def test_what_is_settled_while_others_are_collected_is_left_alone(
+    fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice = owing(fake_stripe)
+    url_asked = stripe_api.invoices_for
+
+    def void_then_ask(*asked: Any, **how: Any) -> Any:
+        answer = url_asked(*asked, **how)
+        void(invoice)
+        return answer
+
+    # Pushed before, by a worker that died; void when this one comes to name it.
+    described = stripe_api.create_invoice(
+        invoice_id=invoice.pk, generation=0, customer_id=BillingProfile.objects.get().stripe_customer_id, currency="EUR",
+        description="", days_until_due=7,
+    )  # fmt: skip
+    stripe_api.finalize_invoice(text(described, "id"), is_charged=False)
+    monkeypatch.setattr(stripe_api, "invoices_for", void_then_ask)
+
+    with pytest.raises(InvoiceStatusError, match="at this very moment"):
+        payment_link(invoice_id=invoice.pk, as_of=now())
+
+
+def test_an_invoice_that_turned_void_before_its_turn_is_not_pushed(
+    fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice = owing(fake_stripe)
+    due = stripe_collection.invoices_to_collect
+
+    def due_then_void(*asked: Any) -> Any:
+        found = due(*asked)
+        kept = list(found)
+        void(invoice)
+        return kept
+
+    monkeypatch.setattr(stripe_collection, "invoices_to_collect", due_then_void)
+    collect_due(as_of=now())
+
+    assert there(fake_stripe, invoice) == []
+
+
+@pytest.mark.parametrize("state", ["draft", "void"])
+def test_what_never_got_far_or_was_ended_by_hand_at_stripe_is_taken_back_too(
+    fake_stripe: FakeStripe, state: str
+) -> None:
+    invoice = owing(fake_stripe)
+    fake_stripe.control.fail("/v1/invoices/.*/finalize", status=400, times=1)
+    collect_due(as_of=now())
+    [draft] = collecting(fake_stripe, invoice)
+    if state == "void":
+        stripe_api.finalize_invoice(draft["id"], is_charged=False)
+        stripe_api.void_invoice(draft["id"])
+    void(invoice)
+
+    assert collect_due(as_of=now()).taken_back == 1
+    assert [status for status, _ in there(fake_stripe, invoice)] == ([] if state == "draft" else ["void"])
+
+
+def test_an_endpoint_whose_secret_nobody_kept_is_made_anew(fake_stripe: FakeStripe, settings: Settings) -> None:
+    settings.STRIPE_WEBHOOK_SECRET = ""
+    settings.PUBLIC_URL = "https://billing.example.com"
+    lost = "https://billing.example.com/webhooks/stripe/0190a0b0-0000-7000-8000-000000000009"
+    stripe_api.create_webhook_endpoint(url=lost, events=["invoice.paid"], uuid=uuid4())
+
+    assert "made at Stripe" in set_up_stripe().said[0]
+
+    [endpoint] = fake_stripe.store.all("webhook_endpoint")
+    assert endpoint["url"] != lost
+
+
+def test_an_event_without_a_customer_is_nobody_s() -> None:
+    assert profile_of_customer("") is None
