@@ -1,6 +1,6 @@
 """The worked example of docs/algorithms/invoicing.md, through the real services."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from metering.domain.periods import Span
 from metering.models import Meter
 from metering.services.voids import void_event
 from tests.algorithm_pages import rows_below
-from tests.billing.world import STAFF, make_plan, subscribe_tenant, use
+from tests.billing.world import STAFF, latest_invoice, make_plan, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of, make_meter
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def subscription() -> Subscription:
     tiers = (Tier(Decimal(1000), Decimal(0)), Tier(None, Decimal("0.005")))
     team = make_plan("team", fee="99", usage={"calls": Graduated(tiers)})
 
-    made = subscribe_tenant(plan=basic, as_of=local(1, 31, 15), time_zone=ZONE, country="BE")
+    made = subscribe_tenant(plan=basic, as_of=local(1, 31, 15), time_zone=ZONE, country="BE", backfill_days=35)
     tenant = made.tenant
     run_invoicing(as_of=local(1, 31, 16))
     use(tenant, 1000, at=local(2, 10, 12))
@@ -53,6 +53,10 @@ def subscription() -> Subscription:
     use(tenant, 2000, at=local(5, 3, 18))
     cancel_subscription(subscription=made, when=When.NOW, actor=STAFF, as_of=local(5, 12, 12))
     run_invoicing(as_of=local(5, 12, 14))
+    use(tenant, 300, at=local(5, 3, 19), as_of=local(5, 20, 12))
+    run_invoicing(as_of=local(6, 17, 12) - timedelta(seconds=1))
+    assert latest_invoice(made).boundary == 4
+    run_invoicing(as_of=local(6, 17, 13))
     return made
 
 
@@ -81,4 +85,4 @@ def test_the_invoices_are_as_documented(subscription: Subscription) -> None:
 def test_what_is_used_after_the_end_is_not_invoiced(subscription: Subscription) -> None:
     use(subscription.tenant, 5000, at=local(5, 12, 13))
     run_invoicing(as_of=local(12, 31))
-    assert Invoice.objects.filter(subscription=subscription).count() == 5
+    assert Invoice.objects.filter(subscription=subscription).count() == 6

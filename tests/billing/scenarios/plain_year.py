@@ -74,9 +74,15 @@ class PlainYear:
     phases: list[tuple[datetime, PlainPlan]] = field(default_factory=list)
     events: list[PlainEvent] = field(default_factory=list)
     ends_at_boundary: int | None = None
+    days_late: int = 0  # how late usage may come
 
     def boundary(self, number: int) -> datetime:
-        """Midnight of the anchor's day, so many months later; of the month's last day where it is shorter."""
+        """Midnight of the anchor's day, so many months later; of the month's last day where it is shorter.
+
+        After the end comes one more, a day after nothing can come late any more.
+        """
+        if self.ends_at_boundary is not None and number > self.ends_at_boundary:
+            return self.boundary(self.ends_at_boundary) + timedelta(days=self.days_late + 1)
         return datetime.combine(self.boundary_day(number), time(), ZoneInfo(self.zone)).astimezone(UTC)
 
     def boundary_day(self, number: int) -> date:
@@ -98,7 +104,7 @@ class PlainYear:
         """When each boundary's invoice is finalized: at the first run after its grace, one after the other."""
         moments: list[datetime] = []
         for run in runs:
-            while self.ends_at_boundary is None or len(moments) <= self.ends_at_boundary:
+            while self.ends_at_boundary is None or len(moments) <= self.ends_at_boundary + 1:
                 if self.boundary(len(moments)) + (GRACE if moments else timedelta()) > run:
                     break
                 moments.append(run)
@@ -110,7 +116,7 @@ class PlainYear:
         earlier = list(known)
         amounts = self._usage(number, computed_at, known) + self._proration(number)
         amounts += [amount for line in earlier for amount in self._correction(line, computed_at)]
-        if number != self.ends_at_boundary:
+        if not self._is_over(number):
             amounts.append(self._rounded(self._plan_at(self.boundary(number)).fee))
         if carried:
             amounts.append(-carried)
@@ -122,9 +128,12 @@ class PlainYear:
         tax = self._rounded(Fraction(subtotal, 10**self.digits) * self.tax_percent / 100)
         return PlainInvoice(tuple(amounts), subtotal, tax), left
 
+    def _is_over(self, number: int) -> bool:
+        return self.ends_at_boundary is not None and number >= self.ends_at_boundary
+
     def _segments(self, number: int) -> list[tuple[datetime, datetime, PlainPlan]]:
         """The period before a boundary, cut where the plan changed."""
-        if number == 0:
+        if number == 0 or self._is_over(number - 1):
             return []
         start, end = max(self.boundary(number - 1), self.started_at), self.boundary(number)
         cuts = [start, *(at for at, _ in self.phases if start < at < end), end]

@@ -32,7 +32,8 @@ from tests.metering.ledger_world import LONG_AGO, ledger_of, make_meter, make_te
 pytestmark = [pytest.mark.django_db, pytest.mark.as_owner]
 
 TAX = "19"
-BOUNDARIES = 13
+BOUNDARIES = 13  # with a period; then comes the last look
+DAYS_LATE = 35
 PLANS: dict[str, tuple[PlainPlan, dict[str, PriceTerms]]] = {
     "starter": (
         PlainPlan(
@@ -80,13 +81,13 @@ class Year:
         self.versions = {code: self.publish(code, currency) for code in PLANS}
         Issuer.objects.filter(pk=1).update(country="DE", time_zone=zone)
         TaxRate.objects.update_or_create(country="DE", defaults={"name": "VAT", "percent": Decimal(TAX)})
-        self.tenant = make_tenant("acme", time_zone=zone, currency=currency, country="DE", backfill_days=35)
+        self.tenant = make_tenant("acme", time_zone=zone, currency=currency, country="DE", backfill_days=DAYS_LATE)
         self.ledger = ledger_of(self.tenant)
         started_at = self.local(2028, 1, 21, 10, 17)
         self.subscription: Subscription = subscribe(
             tenant=self.tenant, plan_version=self.versions["starter"], actor=STAFF, as_of=started_at, trial_days=10
         )
-        self.plain = PlainYear(zone, digits, date(2028, 1, 31), started_at, Fraction(TAX))
+        self.plain = PlainYear(zone, digits, date(2028, 1, 31), started_at, Fraction(TAX), days_late=DAYS_LATE)
         self.plain.phases.append((started_at, PLANS["starter"][0]))
         self.runs: list[datetime] = []
 
@@ -129,6 +130,8 @@ class Year:
             moments = moments or [boundary + timedelta(minutes=3), boundary + timedelta(minutes=66)]
             for moment in moments if number != 9 else []:
                 yield moment, lambda moment=moment: self.run(moment)  # type: ignore[misc]
+        for moment in (self.local(2029, 3, 6, 12), self.local(2029, 3, 8, 12), self.local(2029, 4, 8)):
+            yield moment, lambda moment=moment: self.run(moment)  # type: ignore[misc]
 
     def run(self, moment: datetime) -> None:
         self.runs.append(moment)
@@ -228,10 +231,13 @@ def test_a_year_costs_what_the_plain_calculation_says(meters: None, zone: str, c
     invoices = list(Invoice.objects.order_by("boundary"))
     lived = [(tuple(lines_of(invoice)), invoice.subtotal_minor, invoice.tax_minor) for invoice in invoices]
     expected = [(one.amounts, one.subtotal, one.tax) for one in year.plain.invoices(year.runs)]
-    assert len(expected) == BOUNDARIES
+    assert len(expected) == BOUNDARIES + 1
+    assert len(lived[-1][0]) > 1, "what came late after the end is corrected"
     for number, (one, other) in enumerate(zip(lived, expected, strict=True)):
         assert one == other, f"boundary {number}"
-    assert [invoice.period_end for invoice in invoices[1:]] == [year.plain.boundary(n) for n in range(1, BOUNDARIES)]
+    assert [invoice.period_end for invoice in invoices[1:]] == [
+        year.plain.boundary(n) for n in range(1, BOUNDARIES + 1)
+    ]
     seen = set(Invoice.objects.values_list("lines__kind", flat=True))
     assert seen == {"usage", "recurring", "proration", "adjustment", "carry"}
 
