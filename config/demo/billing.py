@@ -11,6 +11,7 @@ from itertools import count
 from typing import Final
 
 from django.db.models import Max
+from django.test.utils import override_settings
 
 from accounts.domain.actor import Actor
 from accounts.models import AuditEntry, Tenant
@@ -19,8 +20,10 @@ from billing.models import Invoice, Issuer, Payment, Plan, PlanVersion, Subscrip
 from billing.selectors.due import Due
 from billing.selectors.subscriptions import current_subscription
 from billing.services.alerts import monitor_thresholds
+from billing.services.deliveries import deliver_documents
 from billing.services.invoices import issue_credit_note, void_invoice
 from billing.services.invoicing.running import run_invoicing
+from billing.services.mails import send_queued_mails
 from billing.services.payments import record_failed_payment, record_payment
 from billing.services.plans import create_plan, publish_version
 from billing.services.profiles import billing_profile_of, update_billing_profile
@@ -120,6 +123,7 @@ def add_invoices(*, tenants: Sequence[Tenant], actor: Actor, as_of: datetime) ->
     due = Due(tenant_ids=[tenant.pk for tenant in tenants])
     for moment, act in [*_moments(tenants, actor, as_of), (as_of, None)]:
         run_invoicing(as_of=moment, due=due)
+        _deliver(moment)
         if act is not None:
             act(moment)
         for tenant in tenants:
@@ -139,6 +143,16 @@ def add_alerts(*, tenants: Sequence[Tenant], as_of: datetime) -> None:
         monitor_thresholds(as_of=moment, tenant_ids=ids)
         moment += timedelta(days=1)
     monitor_thresholds(as_of=as_of, tenant_ids=ids)
+    _deliver(as_of)
+
+
+def _deliver(moment: datetime) -> None:
+    """Make the PDFs, and send the mails to nobody: these addresses are made up."""
+    while deliver_documents(as_of=moment).documents:
+        pass
+    with override_settings(EMAIL_BACKEND="django.core.mail.backends.dummy.EmailBackend"):
+        while send_queued_mails(as_of=moment):
+            pass
 
 
 def _moments(tenants: Sequence[Tenant], actor: Actor, as_of: datetime) -> list[tuple[datetime, Act | None]]:

@@ -20,6 +20,7 @@ from config.demo.credentials import DemoCredentials, digest_of_stored
 from config.demo.mishaps import make_mishaps
 from config.demo.people import ensure_customers, ensure_members, ensure_staff
 from config.demo.usage import add_usage
+from config.demo.webhooks import send_webhooks
 from metering.models import Meter, UsagePlan, UsagePlanAssignment, UsagePlanQuota
 from metering.services.usage_plans import assign_usage_plan
 
@@ -56,6 +57,7 @@ def seed_demo(
     rows = list(Tenant.objects.filter(slug__in=[planned.slug for planned in tenants]))
     add_invoices(tenants=rows, actor=_staff_actor(staff), as_of=as_of)
     add_alerts(tenants=rows, as_of=as_of)
+    send_webhooks(as_of=as_of)
     return added
 
 

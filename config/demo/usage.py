@@ -1,6 +1,7 @@
 """The demonstration's usage, through the real ingest: each key continues from the last event that it sent."""
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,10 +9,12 @@ from django.db.models import Max
 
 from accounts.domain.api_key import KeyKind
 from accounts.models import ApiKey, Tenant
+from billing.models import Subscription
 from config.demo.cast import DemoTenant
 from config.demo.traffic import ID_PREFIX, DemoRequest, requests_within
 from metering.domain.event_input import EVENTS_PER_BATCH_MAX, IngestRules, ParsedEvent, parse_event
 from metering.domain.ledger import Ledger
+from metering.domain.periods import anchored_span
 from metering.models import Event
 from metering.selectors.catalog import known_event_types
 from metering.services.ingest import ingest_events
@@ -37,7 +40,8 @@ def add_usage(*, planned: DemoTenant, tenant: Tenant, seed: str, as_of: datetime
         if request.key_name in sending and request.occurred_at > last.get(request.key_name, tenant.created_at)
     )
     rules = IngestRules(window_start=tenant.created_at, latest=as_of, known_types=known_event_types())
-    added = sum(_store(tenant, keys, batch, rules) for batch in _batches(requests, as_of))
+    batches = _batches(requests, as_of, _boundaries(tenant, as_of))
+    added = sum(_store(tenant, keys, batch, rules) for batch in batches)
     for is_live in (True, False):
         forget_counters(ledger=_ledger(tenant, is_live=is_live), as_of=as_of)
     return added
@@ -67,15 +71,30 @@ def _last_by_key(tenant: Tenant, keys: dict[str, ApiKey]) -> dict[str, datetime]
     return last
 
 
-def _batches(requests: Iterator[DemoRequest], as_of: datetime) -> Iterator[list[DemoRequest]]:
-    """Batches in order of time: as large as may be for what is old, and by the hour for what is recent."""
+def _boundaries(tenant: Tenant, as_of: datetime) -> list[datetime]:
+    """When the tenant's periods ended: what was used before was reported before, or else it would be late usage."""
+    subscription = Subscription.objects.of_tenant(tenant.pk).order_by("created_at").first()
+    boundaries: list[datetime] = []
+    while subscription is not None and (not boundaries or boundaries[-1] < as_of):
+        span = anchored_span(subscription.anchor_at, len(boundaries), subscription.time_zone)
+        boundaries.append(span.end)
+    return boundaries
+
+
+def _batches(
+    requests: Iterator[DemoRequest], as_of: datetime, boundaries: Sequence[datetime]
+) -> Iterator[list[DemoRequest]]:
+    """Batches in order of time: by period and as large as may be for what is old, and by the hour for what is recent."""
     recent_from = as_of - RECENT
     pending: list[DemoRequest] = []
+    period = 0
     for request in requests:
         is_other_hour = bool(pending) and request.occurred_at >= recent_from and _hour(request) != _hour(pending[-1])
-        if is_other_hour or len(pending) == EVENTS_PER_BATCH_MAX:
+        is_other_period = bisect_right(boundaries, request.occurred_at) != period
+        if pending and (is_other_hour or is_other_period or len(pending) == EVENTS_PER_BATCH_MAX):
             yield pending
             pending = []
+        period = bisect_right(boundaries, request.occurred_at)
         pending.append(request)
     if pending:
         yield pending

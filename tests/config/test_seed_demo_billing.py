@@ -12,6 +12,7 @@ from billing.domain.money import is_whole_minor
 from billing.domain.plan_terms import check_offer, fee_amount
 from billing.models import CreditNote, Invoice, InvoiceLine, NumberSeries, Payment, Subscription, ThresholdAlert
 from billing.selectors.plans import plans_for_sale
+from billing.services.verification import run_verification
 from config.demo.billing import LATE_EVENTS, STORIES
 from config.demo.cast import TENANTS
 from config.demo.catalogue import ADDRESSES, PRODUCTS, RATES, offer_of
@@ -87,5 +88,6 @@ def test_half_a_year_of_money_is_made_once(tmp_path: Path) -> None:
             assert fee is not None
             assert is_whole_minor(fee_amount(fee), currency)
             assert fee_amount(fee) >= Decimal(0)
+    assert run_verification(started_by="test", as_of=AS_OF).differences == []
     seed(tmp_path, AS_OF + timedelta(hours=3))
     assert told() == first

@@ -28,10 +28,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0, interactive=False)
         call_command("ensure_schedules", verbosity=0)
-        if options["demo"]:
-            call_command("seed_demo", verbosity=0)
         if settings.STRIPE_SECRET_KEY:
             self._set_up_stripe()
+        if options["demo"]:
+            call_command("seed_demo", verbosity=0)
 
     def _set_up_stripe(self) -> None:
         """A Stripe that does not answer is no reason not to serve: it is asked again at the next start."""
