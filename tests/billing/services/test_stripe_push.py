@@ -11,8 +11,10 @@ from accounts.errors import ConflictError, NotFoundError
 from accounts.models import Tenant
 from billing.gateways import stripe_api
 from billing.models import UsagePush
+from billing.selectors.stripe import pending_pushes
+from billing.services import stripe_push
 from billing.services.stripe_checkout import ensure_customer
-from billing.services.stripe_push import plan_pushes, push_usage, retry_push
+from billing.services.stripe_push import Pushed, plan_pushes, push_usage, retry_push
 from metering.models import Meter
 from metering.services.event_voids import void_counted_event
 from metering.services.partitions import ensure_partitions_around
@@ -182,3 +184,16 @@ def test_without_a_key_nothing_is_pushed(settings: Settings, tenant: Tenant) -> 
     settings.STRIPE_SECRET_KEY = ""
     assert push_usage(as_of=now()).away == ""
     assert rows() == []
+
+
+def test_of_two_that_pushed_the_same_the_first_outcome_is_kept(fake_stripe: FakeStripe, tenant: Tenant) -> None:
+    use(tenant, 7, at=hour_before(1))
+    plan_pushes(as_of=now())
+    [(push, customer_id), *_] = pending_pushes(limit=1)
+    fake_stripe.control.fail("/v1/billing/meter_events", status=400, times=2, message="No.")
+    done, known = Pushed(), stripe_api.meters()
+    for _ in range(2):
+        stripe_push._send(push, customer_id, known, done, now())
+
+    assert len(done.rejected) == 1
+    assert UsagePush.objects.get(pk=push.pk).attempts == 2
