@@ -10,16 +10,18 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from psycopg import sql
 
 from accounts.domain.job_report import JobReport
-from accounts.models import IdempotencyRecord, Invitation, JobRun
+from accounts.models import IdempotencyRecord, Invitation, JobOutcome, JobRun
 
 BATCH_ROWS: Final = 1000
 DATABASE_CACHE: Final = "django.core.cache.backends.db.DatabaseCache"
 DEAD_INVITATIONS_KEPT: Final = timedelta(days=90)
 JOB_RUNS_KEPT: Final = timedelta(days=90)
+# Some jobs run each minute: of what went well, the last of each name is enough after some days.
+SUCCESSES_KEPT: Final = timedelta(days=3)
 
 
 def clean_up(*, as_of: datetime) -> JobReport:
@@ -35,9 +37,19 @@ def clean_up(*, as_of: datetime) -> JobReport:
             ),
             "invitations": _remove(Invitation.objects.filter(dead)),
             "cache_rows": _remove_cache_rows(as_of),
-            "job_runs": _remove(JobRun.objects.filter(started_at__lte=as_of - JOB_RUNS_KEPT)),
+            "job_runs": _remove(JobRun.objects.filter(started_at__lte=as_of - JOB_RUNS_KEPT))
+            + _remove(_successes_followed(as_of)),
         }
     )
+
+
+def _successes_followed(as_of: datetime) -> QuerySet[JobRun]:
+    """Successful runs that are some days old, where the same job has succeeded since."""
+    later = JobRun.objects.filter(
+        name=OuterRef("name"), outcome=JobOutcome.SUCCEEDED, started_at__gt=OuterRef("started_at")
+    )
+    old = JobRun.objects.filter(outcome=JobOutcome.SUCCEEDED, started_at__lte=as_of - SUCCESSES_KEPT)
+    return old.filter(Exists(later))
 
 
 def _remove_cache_rows(as_of: datetime) -> int:

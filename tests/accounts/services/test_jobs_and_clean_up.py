@@ -105,3 +105,24 @@ def test_the_command_and_the_task_do_the_same_and_leave_their_rows(acme: Tenant,
         "schedule",
         "manage.py",
     ]
+
+
+def test_of_what_runs_each_minute_only_the_last_success_is_kept_for_long(
+    acme: Tenant, now: datetime, clean_cache: None
+) -> None:
+    def make(name: str, outcome: str, days: int) -> int:
+        at = now - timedelta(days=days)
+        return JobRun.objects.create(name=name, outcome=outcome, started_at=at, finished_at=at).pk
+
+    gone = make("mails", "succeeded", 5)
+    kept = {
+        make("mails", "succeeded", 4),  # the last one
+        make("mails", "failed", 6),
+        make("alerts", "attention", 6),
+        make("alerts", "succeeded", 6),
+        make("invoicing", "succeeded", 2),
+        make("invoicing", "succeeded", 1),
+    }
+    cleaning.clean_up(as_of=now)
+    assert gone not in set(JobRun.objects.values_list("pk", flat=True))
+    assert kept <= set(JobRun.objects.values_list("pk", flat=True))
