@@ -1,5 +1,6 @@
 """Subscriptions: facts to read, and what staff do for a customer, each with its next invoice before it is done."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -94,7 +95,7 @@ class PendingFilter(admin.SimpleListFilter):
 class SubscriptionAdmin(MoneyAdmin):
     """Who bought what. One is made on the tenant's page."""
 
-    list_display = ("shown_name", "plan", "state", "currency", "period_end", "due_at", "pending")
+    list_display = ("shown_name", "plan", "state", "currency", "period_end", "next_invoice", "pending")
     list_filter = (("status", ChoicesDropdownFilter), "plan_version__plan", PendingFilter, "currency")
     list_filter_submit = True
     list_select_related = ("tenant", "plan_version__plan", "pending_plan_version__plan")
@@ -124,6 +125,11 @@ class SubscriptionAdmin(MoneyAdmin):
         """Whether it goes on, and whether it is paid."""
         return str(subscription.get_status_display())
 
+    @display(description="Next invoice", ordering="due_at", empty_value="none")
+    def next_invoice(self, subscription: Subscription) -> datetime | None:
+        """When it is due. What is looked at once more after its end may have none."""
+        return None if _is_over(subscription) else subscription.due_at
+
     @display(description="Pending", empty_value="nothing")
     def pending(self, subscription: Subscription) -> str | None:
         """What waits for the end of the period."""
@@ -148,8 +154,8 @@ class SubscriptionAdmin(MoneyAdmin):
     def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The next invoice with usage as it is now; nothing is written."""
         subscription = self._found(object_id)
-        extra: dict[str, object] = {"preview_error": "It has ended: nothing more is invoiced."}
-        if subscription.due_at is not None:
+        extra: dict[str, object] = {"preview_error": _said_of_last_look(subscription)}
+        if not _is_over(subscription):
             extra = previewed(lambda: preview_next_invoice(subscription=subscription))
         return self.ask_first(
             request, subscription, ConfirmForm(),
@@ -235,6 +241,18 @@ def _said_of_change(done: Subscription) -> str:
     if pending is not None:
         return f"{done.tenant} moves to {pending} on {done.period_end:%Y-%m-%d}."
     return f"{done.tenant} is on {done.plan_version}."
+
+
+def _is_over(subscription: Subscription) -> bool:
+    """Whether its last period is invoiced."""
+    ended_at, due_at = subscription.ended_at, subscription.due_at
+    return due_at is None or (ended_at is not None and due_at > ended_at)
+
+
+def _said_of_last_look(subscription: Subscription) -> str:
+    if subscription.due_at is None:
+        return "It has ended: nothing more is invoiced."
+    return f"It has ended. What comes late is corrected on {subscription.due_at:%Y-%m-%d %H:%M} UTC, if anything does."
 
 
 def _said_of_end(done: Subscription) -> str:

@@ -130,6 +130,15 @@ def test_open_exceptions_come_first_and_are_resolved_with_words(
     assert "Not possible as it stands" in said(as_robin.get(page(exception, "resolve")))
 
 
+def test_credit_that_is_left_is_taken_off_the_list_and_holds_up_nothing(
+    as_bo: Client, exception: BillingException
+) -> None:
+    assert "looked at again by the next run" in as_bo.get(page(exception, "resolve")).content.decode()
+    BillingException.objects.update(code="credit_left", detail="INV-2026-000002 leaves 40.00 EUR.")
+    assert "taken off the list" in as_bo.get(page(exception, "resolve")).content.decode()
+    assert "taken off the list" in act(as_bo, exception, "resolve", reason="Paid back.")
+
+
 def test_money_that_settles_nothing_is_shown_with_its_payment(as_bo: Client) -> None:
     invoice = issued()
     record_payment(

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Tenant
 from billing.models import BillingException, BillingProfile, PlanVersion, Subscription
+from billing.services.invoicing.running import run_invoicing
 from billing.services.subscriptions import When, cancel_subscription
 from tests.billing.admin.desk import act, latest_entry, listed, page, said, sold
 from tests.billing.world import STAFF, close_month, first_invoice, make_plan
@@ -117,8 +118,20 @@ def test_a_subscription_is_cancelled_at_the_end_of_its_period_or_now(as_bo: Clie
 def test_the_next_invoice_is_shown_to_whoever_may_look(as_pat: Client, subscription: Subscription) -> None:
     assert as_pat.get(page(subscription, "preview")).context["preview"]["total"] == "49.00\N{NO-BREAK SPACE}EUR"
     cancel_subscription(subscription=subscription, when=When.NOW, actor=STAFF, as_of=timezone.now())
-    first_invoice_of_end = as_pat.get(page(subscription, "preview"))
-    assert first_invoice_of_end.status_code == 200
+    assert "total" in as_pat.get(page(subscription, "preview")).context["preview"]
+
+
+def test_after_the_end_no_next_invoice_is_promised(as_pat: Client, subscription: Subscription) -> None:
+    ended = cancel_subscription(subscription=subscription, when=When.NOW, actor=STAFF, as_of=timezone.now())
+    run_invoicing(as_of=timezone.now())
+    ended.refresh_from_db()
+    assert ended.due_at is not None
+    text = as_pat.get(page(ended, "preview")).content.decode()
+    assert f"What comes late is corrected on {ended.due_at:%Y-%m-%d %H:%M} UTC, if anything does." in text
+    shown = as_pat.get(listed(Subscription)).context["cl"]
+    assert [shown.model_admin.next_invoice(row) for row in shown.result_list] == [None]
+    run_invoicing(as_of=ended.due_at + timedelta(hours=2))
+    assert "nothing more is invoiced" in as_pat.get(page(ended, "preview")).content.decode()
 
 
 def test_the_page_shows_phases_invoices_and_exceptions(as_pat: Client, subscription: Subscription) -> None:
