@@ -50,6 +50,9 @@ GIVE_UP_AFTER_SECONDS: Final = 120
 # From the moment at which a worker begins: enough to come to any step between taking an event and marking it, and to die there.
 LIFETIME_SECONDS: Final = (0.02, 1)
 KILLED_PER_STEP_MAX: Final = 6
+# The first few of each step die while they have an event in hand, anywhere between asking Stripe and the commit.
+KILLED_AT_WORK_PER_STEP: Final = 3
+SECONDS_OF_AN_EVENT: Final = 0.08
 WAITING: Final = (InboxStatus.PENDING, InboxStatus.FAILED)
 
 STRIPE: Final = Client()  # one for all: each new one loads the middleware again
@@ -165,6 +168,9 @@ class Storm:
                 time.sleep(0.005)
             if worker.is_over():
                 worker = self._worker(life)
+            elif self.killed - killed_before < KILLED_AT_WORK_PER_STEP and self._has_in_hand():
+                time.sleep(self.order.uniform(0, SECONDS_OF_AN_EVENT))
+                self._kill(worker)
             elif time.monotonic() > worker.dies_at and self.killed - killed_before < KILLED_PER_STEP_MAX:
                 self._kill(worker)
         worker.process.kill()
@@ -183,8 +189,12 @@ class Storm:
         worker.process.kill()
         worker.process.join()
         self.killed += 1
+        self.killed_at_work += self._has_in_hand()
+
+    def _has_in_hand(self) -> bool:
+        """Whether the latest worker has claimed an event that it has not finished."""
         claimed = StripeInboxEvent.objects.filter(status__in=WAITING, attempts__gt=0)
-        self.killed_at_work += claimed.filter(next_attempt_at=self.as_of + CLAIMED_FOR).exists()
+        return claimed.filter(next_attempt_at=self.as_of + CLAIMED_FOR).exists()
 
 
 @dataclass
