@@ -218,6 +218,11 @@ class ComputedInvoice:
         return self.subtotal_minor + self.tax_minor
 
     @property
+    def carried_minor(self) -> int:
+        """By how much the invoice changes what stands in the customer's favour: what it leaves over, less what it uses."""
+        return sum(line.amount_minor for line in self.lines if line.kind == CARRY)
+
+    @property
     def credit_left_minor(self) -> int:
         """What is left in the customer's favour, for the next invoice or, where none follows, to be paid back."""
         return sum(line.amount_minor for line in self.lines if line.kind == CARRY and line.amount_minor > 0)

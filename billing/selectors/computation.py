@@ -150,17 +150,13 @@ def compute_invoices(
         used[number].append(Used.of(quantity, found.events))
     invoiced = _invoiced_usage(roots, usage[len(wanted) :])
     taxes = tax_decisions({state.tenant_id for state in states})
-    credits_left = (
-        _credits_left(states)
-        if following is None
-        else {(before.state.subscription_id, before.state.boundary): before.credit_left_minor for before in following}
-    )
+    credits_left = _credits_left(states, following)
     return [
         _compute(
             state,
             usage=used[number],
             invoiced=invoiced[number],
-            credit_minor=credits_left.get((state.subscription_id, state.boundary - 1), 0),
+            credit_minor=credits_left.get(state.subscription_id, 0),
             tax=taxes[state.tenant_id],
         )
         for number, state in enumerate(states)
@@ -292,11 +288,25 @@ def _invoiced_usage(roots: Sequence[tuple[int, _Root]], usage: Sequence[SpanUsag
     return invoiced
 
 
-def _credits_left(states: Sequence[BillingState]) -> dict[tuple[UUID | None, int], int]:
-    """What the invoice before left in the customer's favour, by subscription and that invoice's boundary."""
-    before = [state.subscription_id for state in states if state.boundary]
+def _credits_left(
+    states: Sequence[BillingState], following: Sequence[ComputedInvoice] | None
+) -> dict[UUID | None, int]:
+    """What each subscription has in its favour: carry lines add what an invoice left over, and take what the next one used.
+
+    An invoice that is void, or was credited, has used nothing: its credit is there again.
+    """
+    boundaries = {state.subscription_id: state.boundary for state in states if state.boundary}
     lines = InvoiceLine.objects.filter(
-        invoice__subscription__in=before, revision=F("invoice__revision"), kind=LineKind.CARRY, amount_minor__gt=0
-    )
-    sums = lines.values_list("invoice__subscription_id", "invoice__boundary").annotate(left=Sum("amount_minor"))
-    return {(subscription_id, boundary): int(left) for subscription_id, boundary, left in sums}
+        invoice__subscription__in=boundaries,
+        invoice__credit_note=None,
+        revision=F("invoice__revision"),
+        kind=LineKind.CARRY,
+    ).exclude(invoice__status__in=(InvoiceStatus.DRAFT, InvoiceStatus.VOID))
+    left: dict[UUID | None, int] = defaultdict(int)
+    sums = lines.values_list("invoice__subscription_id", "invoice__boundary").annotate(sum=Sum("amount_minor"))
+    for subscription_id, boundary, amount_minor in sums:
+        if boundary < boundaries[subscription_id]:
+            left[subscription_id] += int(amount_minor)
+    for before in following or ():
+        left[before.state.subscription_id] += before.carried_minor
+    return left

@@ -14,6 +14,7 @@ from billing.models import BillingException, Invoice, InvoiceLine, Issuer, Subsc
 from billing.selectors.computation import Computation, Unbillable
 from billing.selectors.due import Due
 from billing.services.exceptions import resolve_exception
+from billing.services.invoices import void_invoice
 from billing.services.invoicing.running import (
     InvoicingRun,
     computed_only,
@@ -144,6 +145,24 @@ def test_what_comes_to_less_than_nothing_is_carried_to_the_next_invoice() -> Non
     use(subscription.tenant, 300_000, at=MARCH.replace(month=5, day=2))
     run_invoicing(as_of=JUNE + GRACE)
     assert Invoice.objects.get(boundary=3).subtotal_minor == 30_000 - (51613 - 30_000)
+
+
+def test_credit_that_a_void_invoice_had_used_is_there_again() -> None:
+    subscription = subscribe_tenant(plan=make_plan("big", fee="1000"))
+    run_invoicing(as_of=MARCH)
+    small = make_plan("small", fee="0")
+    change_plan(
+        subscription=subscription, plan_version=small, when=When.NOW, actor=STAFF, as_of=MARCH + timedelta(days=15)
+    )
+    run_invoicing(as_of=APRIL + GRACE)
+    use(subscription.tenant, 600_000, at=APRIL + timedelta(days=1))
+    run_invoicing(as_of=APRIL.replace(month=5) + GRACE)
+    may = Invoice.objects.get(boundary=2)
+    assert may.subtotal_minor == 60_000 - 51_613
+    void_invoice(invoice_id=may.pk, reason="wrong address", actor=STAFF, as_of=APRIL.replace(month=5, day=3))
+    use(subscription.tenant, 700_000, at=MARCH.replace(month=5, day=9))
+    run_invoicing(as_of=JUNE + GRACE)
+    assert Invoice.objects.get(boundary=3).subtotal_minor == 70_000 - 51_613
 
 
 def test_what_cannot_be_billed_is_passed_over_until_somebody_resolves_it() -> None:
