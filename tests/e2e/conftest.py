@@ -64,9 +64,7 @@ def visit(installation: Installation, browser: Browser, pictures: Path) -> Itera
     visitors: list[Visitor] = []
 
     def visit() -> Visitor:
-        visitors.append(
-            Visitor(browser, url=installation.url, pictures=pictures, stripe_url=installation.stripe_url)
-        )
+        visitors.append(Visitor(browser, url=installation.url, pictures=pictures, stripe_url=installation.stripe_url))
         return visitors[-1]
 
     yield visit

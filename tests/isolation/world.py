@@ -89,7 +89,7 @@ def make_invoice(tenant: Tenant, actor: Actor, as_of: datetime) -> Invoice:
     began_at = as_of - timedelta(days=35)
     invoice = close_month(subscribe(tenant=tenant, plan_version=plan, actor=actor, as_of=began_at), as_of=as_of)
     credit_note = issue_credit_note(invoice_id=invoice.pk, reason="A mistake", actor=actor, as_of=as_of)
-    for number in (invoice.number, credit_note.number):
+    for number in (str(invoice.number), credit_note.number):
         content = f"%PDF of {number}".encode()
         sha256 = hashlib.sha256(content).hexdigest()
         file = StoredFile.objects.create(sha256=sha256, media_type="application/pdf", content=content, created_at=as_of)

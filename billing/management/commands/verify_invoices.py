@@ -1,4 +1,7 @@
-"""`manage.py verify_invoices`: compute finalized invoices again from the raw ledger and name each difference; exits with 1 where there is one."""
+"""`manage.py verify_invoices`: compute finalized invoices again from the raw ledger and name each difference.
+
+Exits with 1 where there is one.
+"""
 
 import sys
 from collections.abc import Callable, Iterator

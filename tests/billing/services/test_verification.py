@@ -18,6 +18,7 @@ from billing.domain.prices import PerUnit
 from billing.management.commands.verify_invoices import progress
 from billing.models import CreditNote, Invoice
 from billing.selectors.verification import verify_invoices, verify_numbers
+from billing.services.invoices import void_invoice
 from billing.services.invoicing.running import run_invoicing
 from billing.services.subscriptions import When, change_plan
 from billing.services.verification import Chosen, Verification, run_verification
@@ -235,6 +236,7 @@ def test_a_number_given_twice_is_found() -> None:
 def test_a_file_and_a_credit_note_are_compared_too() -> None:
     first_invoice(subscribe_tenant())
     invoice = Invoice.objects.get()
+    assert invoice.issued_on is not None
     sha = "0" * 64
     execute(
         "INSERT INTO billing_storedfile (sha256, media_type, content, created_at) VALUES (%s, 'application/pdf', 'x', now())",
@@ -298,6 +300,23 @@ def test_an_event_long_known_that_no_invoice_has_is_found_where_a_correction_was
         f"{THREE}: usage: Line 3: {LEDGER} 2077 in 2 events, the ledger had 2086 in 3 events.",
         f"{TWO}: usage: Line 2: {LEDGER} 2077 in 2 events, the ledger had 2086 in 3 events.",
     ]
+
+
+def test_credit_is_followed_through_an_invoice_that_used_it_and_was_voided() -> None:
+    subscription = subscribe_tenant(plan=make_plan("big", fee="1000"))
+    run_invoicing(as_of=MARCH)
+    small, halfway = make_plan("small", fee="0"), MARCH + timedelta(days=15)
+    change_plan(subscription=subscription, plan_version=small, when=When.NOW, actor=STAFF, as_of=halfway)
+    run_invoicing(as_of=APRIL + GRACE)
+    use(subscription.tenant, 600_000, at=APRIL + timedelta(days=1))
+    run_invoicing(as_of=MAY + GRACE)
+    used_it = Invoice.objects.get(boundary=2)
+    void_invoice(invoice_id=used_it.pk, reason="wrong address", actor=STAFF, as_of=MAY + timedelta(days=2))
+    use(subscription.tenant, 700_000, at=MAY + timedelta(days=3))
+    run_invoicing(as_of=JUNE + GRACE)
+    assert found() == []
+    execute("UPDATE billing_invoice SET voided_at = '2026-06-20' WHERE status = 'void'")
+    assert [one.split(":")[0] for one in found()] == ["INV-2026-000004"] * 4, found()
 
 
 def test_one_tenant_or_one_invoice_alone() -> None:
