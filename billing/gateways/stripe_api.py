@@ -117,10 +117,11 @@ def start_checkout(
     price_id: str,
     tenant_id: UUID,
     plan_version_id: int,
+    agreement: str,
     success_url: str,
     cancel_url: str,
 ) -> Json:
-    """Open a page on which the customer agrees and gives a card, although nothing is due on it."""
+    """Open a page on which the customer agrees, to what stands above its button, and gives a card, although nothing is due on it."""
     metadata = {TENANT_KEY: str(tenant_id), PLAN_VERSION_KEY: str(plan_version_id)}
     params: Any = {
         "mode": "subscription",
@@ -128,6 +129,7 @@ def start_checkout(
         "client_reference_id": str(tenant_id),
         "line_items": [{"price": price_id, "quantity": 1}],
         "payment_method_collection": "always",
+        "custom_text": {"submit": {"message": agreement}},
         "metadata": metadata,
         "subscription_data": {"metadata": metadata},
         "success_url": success_url,

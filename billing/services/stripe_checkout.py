@@ -10,13 +10,16 @@ from accounts.domain.roles import Capability
 from accounts.models import Tenant
 from accounts.services.audit import record_audit
 from accounts.services.rights import require_capability
-from billing.domain.prices import PriceKind
+from billing.domain.money import round_to_minor
+from billing.domain.plan_terms import SoldVersion, fee_amount
 from billing.domain.stripe_objects import required
 from billing.errors import CurrencyNotOfferedError, SubscriptionExistsError
 from billing.gateways import stripe_api, stripe_mirror
-from billing.models import BillingProfile, PlanVersion, Price
+from billing.models import BillingProfile, Issuer, PlanVersion
+from billing.selectors.plans import as_sold
 from billing.selectors.stripe import has_live_agreement, live_subscription_of
 from billing.services.profiles import billing_profile_of
+from billing.services.rendering.wording import amount
 
 ADDRESS = {
     "line1": "address_line1",
@@ -40,7 +43,8 @@ def start_checkout(
     live = live_subscription_of(tenant)
     if live is not None and has_live_agreement(live):
         raise SubscriptionExistsError("The tenant has a subscription with a card: change its plan instead.")
-    if not Price.objects.filter(plan_version=version, kind=PriceKind.RECURRING, currency=tenant.currency).exists():
+    sold = as_sold(version)
+    if sold.fee(tenant.currency) is None:
         raise CurrencyNotOfferedError(f"{version.plan.name} has no prices in {tenant.currency}.")
     customer_id = ensure_customer(tenant_id=tenant.pk)
     session = stripe_api.start_checkout(
@@ -48,6 +52,7 @@ def start_checkout(
         price_id=stripe_api.agreement_price(tenant.currency),
         tenant_id=tenant.pk,
         plan_version_id=version.pk,
+        agreement=_agreement(sold, tenant.currency, has_trial=live is None),
         success_url=success_url,
         cancel_url=cancel_url,
     )
@@ -84,6 +89,27 @@ def ensure_customer(*, tenant_id: UUID) -> str:
     )
     stripe_mirror.mirror_object(described)
     return customer_id
+
+
+def _agreement(version: SoldVersion, currency: str, *, has_trial: bool) -> str:
+    """What the customer agrees to, in words: Stripe's page itself shows but a monthly price of nothing."""
+    fee = version.fee(currency)
+    assert fee is not None, "it is sold in the currency"
+    parts = []
+    if fee_amount(fee):
+        parts.append(f"{amount(round_to_minor(fee_amount(fee), currency), currency)} {currency} a month in advance")
+    if version.usage_prices(currency):
+        parts.append("what you use, by the price list, at each month's end")
+    trial = f" The first {_days(version.trial_days)} free." if has_trial and version.trial_days else ""
+    return (
+        f"You subscribe to {version.plan_name}: {', and '.join(parts)}, plus tax where it is due.{trial} "
+        f"{Issuer.objects.get(pk=1).legal_name} invoices you, and charges this card; nothing is charged by this page itself. "
+        "You can cancel at any time."
+    )
+
+
+def _days(number: int) -> str:
+    return "day is" if number == 1 else f"{number} days are"
 
 
 def _note(tenant: Tenant, action: str, after: dict[str, object], actor: Actor, as_of: datetime) -> None:

@@ -363,6 +363,32 @@ def checkout_url(tenant: Any, plan: Any) -> str:
     )
 
 
+def test_checkout_says_in_words_what_is_agreed(fake_stripe: FakeStripe) -> None:
+    tenant = make_buyer()
+    checkout_url(tenant, make_plan("plain", fee="49"))
+    checkout_url(tenant, make_plan("tried", fee="1250", trial_days=14))
+    checkout_url(tenant, make_plan("metered", fee="0"))
+
+    plain, tried, metered = (
+        item["custom_text"]["submit"]["message"] for item in fake_stripe.store.all("checkout.session")
+    )
+    assert "49.00 EUR a month in advance, and what you use, by the price list, at each month's end" in plain
+    assert "Your company invoices you, and charges this card" in plain
+    assert "free" not in plain
+    assert "1,250.00 EUR a month" in tried
+    assert "The first 14 days are free." in tried
+    assert metered.startswith(
+        "You subscribe to Metered: what you use, by the price list, at each month's end, plus tax"
+    )
+
+
+def test_checkout_promises_no_second_trial_to_who_is_subscribed(fake_stripe: FakeStripe) -> None:
+    subscription = subscribe_tenant(as_of=now() - timedelta(seconds=5))
+    checkout_url(subscription.tenant, make_plan("tried", trial_days=1))
+    (session,) = fake_stripe.store.all("checkout.session")
+    assert "free" not in session["custom_text"]["submit"]["message"]
+
+
 def test_a_new_card_in_stripes_portal_is_the_one_that_is_shown(fake_stripe: FakeStripe) -> None:
     subscription = subscribed(fake_stripe)
     url = open_billing_portal(tenant=subscription.tenant, return_url="http://here/", actor=STAFF, as_of=now())
