@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import F, Max, Sum
+from django.db.models import F, Max
 
 from accounts.errors import InvalidFieldsError
 from billing.domain.documents import digest_of_content
@@ -72,6 +72,15 @@ class _Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class _Carry:
+    """A carry line; `gone_at` is when its invoice was voided or credited, and the line stopped to count."""
+
+    boundary: int
+    amount_minor: int
+    gone_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Versions:
     """The plan versions that a batch needs: what is wrong with them, and whose prices cannot even be read."""
 
@@ -102,7 +111,7 @@ def verify_invoices(invoices: Sequence[Invoice]) -> list[Difference]:
             total_minor=invoice.total_minor,
             issued_on=str(invoice.issued_on),
             due_on=str(invoice.due_on),
-            credit_minor=carried.get((invoice.subscription_id, invoice.boundary - 1), 0),
+            credit_minor=_credit_before(invoice, carried[invoice.subscription_id], lines[invoice.pk]),
             corrected=tuple(corrected[invoice.pk]),
         )
         found += differences_of(stored)
@@ -252,19 +261,44 @@ def _sum(lines: Sequence[InvoiceLine]) -> Used:
     return used
 
 
-def _carried(invoices: Sequence[Invoice]) -> dict[tuple[UUID, int], int]:
-    """What invoices left in the customers' favour, by subscription and boundary."""
+def _carried(invoices: Sequence[Invoice]) -> dict[UUID, list[_Carry]]:
+    """What invoices left in the customers' favour and used of it, by subscription."""
     rows = (
         InvoiceLine.objects.filter(
             invoice__subscription__in={invoice.subscription_id for invoice in invoices},
             revision=F("invoice__revision"),
             kind=LineKind.CARRY,
-            amount_minor__gt=0,
         )
-        .values_list("invoice__subscription_id", "invoice__boundary")
-        .annotate(left=Sum("amount_minor"))
+        .exclude(invoice__status=InvoiceStatus.DRAFT)
+        .values_list(
+            "invoice__subscription_id",
+            "invoice__boundary",
+            "amount_minor",
+            "invoice__voided_at",
+            "invoice__credit_note__issued_at",
+        )
     )
-    return {(subscription_id, boundary): int(left) for subscription_id, boundary, left in rows}
+    carried: dict[UUID, list[_Carry]] = defaultdict(list)
+    for subscription_id, boundary, amount_minor, voided_at, credited_at in rows:
+        ends = [moment for moment in (voided_at, credited_at) if moment is not None]
+        carried[subscription_id].append(_Carry(boundary, amount_minor, min(ends, default=None)))
+    return carried
+
+
+def _credit_before(invoice: Invoice, carried: Sequence[_Carry], lines: Sequence[InvoiceLine]) -> int:
+    """What the invoice had to take off. Of an invoice that was voided just then, both are right."""
+
+    def stood_at(moment: datetime) -> int:
+        return sum(
+            carry.amount_minor
+            for carry in carried
+            if carry.boundary < invoice.boundary and (carry.gone_at is None or carry.gone_at > moment)
+        )
+
+    at = invoice.computed_at
+    possible = [stood_at(moment) for moment in (at, at - ARRIVAL_MARGIN, at + RUN_MARGIN)]
+    used = -sum(line.amount_minor for line in lines if line.kind == LineKind.CARRY and line.amount_minor < 0)
+    return used if used in possible else possible[0]
 
 
 def _document_differences(stored: StoredInvoice, document: InvoiceDocument | None) -> Iterator[Difference]:

@@ -316,7 +316,7 @@ def test_credit_is_followed_through_an_invoice_that_used_it_and_was_voided() -> 
     run_invoicing(as_of=JUNE + GRACE)
     assert found() == []
     execute("UPDATE billing_invoice SET voided_at = '2026-06-20' WHERE status = 'void'")
-    assert [one.split(":")[0] for one in found()] == ["INV-2026-000004"] * 4, found()
+    assert [one.split(":")[1] for one in found()] == [" lines", " subtotal_minor", " total_minor"]
 
 
 def test_one_tenant_or_one_invoice_alone() -> None:
