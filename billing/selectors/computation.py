@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db.models import F, Q, Sum
 
-from accounts.models import Tenant
+from accounts.models import Tenant, TenantStatus
 from billing.domain.invoicing import BillingState, ComputedInvoice, InvoicedUsage, Phase, Used, compute_invoice
 from billing.domain.plan_terms import SoldVersion
 from billing.domain.statuses import InvoiceStatus
@@ -71,9 +71,13 @@ def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
         for subscription in subscriptions
         if subscription.pending_plan_version_id is not None
     )
-    backfill = _backfill_days({subscription.tenant_id for subscription in subscriptions})
+    tenants = Tenant.objects.filter(pk__in={subscription.tenant_id for subscription in subscriptions})
+    facts = {pk: (days, status) for pk, days, status in tenants.values_list("pk", "backfill_days", "status")}
     states = []
     for subscription in subscriptions:
+        backfill_days, tenant_status = facts[subscription.tenant_id]
+        # Who was closed owes what was used, and no fee for a period to come.
+        is_last = subscription.is_cancelled_at_period_end or tenant_status == TenantStatus.CLOSED
         assert subscription.due_at is not None, "a subscription that is due"
         known = phases[subscription.pk]
         if subscription.pending_plan_version_id is not None:
@@ -87,9 +91,9 @@ def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
                 anchor_at=subscription.anchor_at,
                 boundary=subscription.next_boundary,
                 closes_at=subscription.due_at,
-                is_ending=subscription.ended_at is not None or subscription.is_cancelled_at_period_end,
+                is_ending=subscription.ended_at is not None or is_last,
                 phases=known,
-                backfill_days=backfill[subscription.tenant_id],
+                backfill_days=backfill_days,
                 ended_at=subscription.ended_at,
             )
         )

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import JobRun
+from accounts.services.tenants import close_tenant
 from billing.domain.invoicing import ComputedInvoice
 from billing.domain.prices import PerUnit
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
@@ -163,6 +164,21 @@ def test_credit_that_a_void_invoice_had_used_is_there_again() -> None:
     use(subscription.tenant, 700_000, at=MARCH.replace(month=5, day=9))
     run_invoicing(as_of=JUNE + GRACE)
     assert Invoice.objects.get(boundary=3).subtotal_minor == 70_000 - 51_613
+
+
+def test_a_tenant_that_was_closed_pays_for_its_last_usage_and_no_further_fee() -> None:
+    subscription = subscribe_tenant(backfill_days=7)
+    first_invoice(subscription)
+    use(subscription.tenant, 3000, at=MARCH + timedelta(days=2))
+    close_tenant(tenant=subscription.tenant, reason="gone", actor=STAFF, as_of=MARCH + timedelta(days=4))
+    [planned] = computed_only(plan_invoices(as_of=APRIL + GRACE))
+    run_invoicing(as_of=JUNE)
+    last = Invoice.objects.get(boundary=1)
+    assert Invoice.objects.count() == 2
+    assert (last.subtotal_minor, planned.subtotal_minor) == (300, 300)
+    subscription.refresh_from_db()
+    assert (subscription.status, subscription.ended_at) == (SubscriptionStatus.CANCELLED, APRIL)
+    assert run_verification(started_by="test", as_of=JUNE).differences == []
 
 
 def test_what_cannot_be_billed_is_passed_over_until_somebody_resolves_it() -> None:
