@@ -153,7 +153,10 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class InvoicedUsage:
-    """A usage line of a finalized invoice with all its corrections so far, and what the ledger says of its span now."""
+    """A usage line of a finalized invoice with all its corrections so far, and what the ledger says of its span now.
+
+    `forgiven_minor` is the part of the amount that stands on invoices which are void or were credited: nobody has paid that.
+    """
 
     line_id: int
     number: str
@@ -163,6 +166,7 @@ class InvoicedUsage:
     invoiced: Used
     amount_minor: int
     now: Used
+    forgiven_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,19 +359,23 @@ def _adjustment_lines(state: BillingState, invoiced: Sequence[InvoicedUsage]) ->
                 f"{known.price.meter_code} comes to {plain_decimal(known.now.quantity)} in {known.number}.",
             )
         charge = rate(known.price.terms, known.now.quantity, state.currency)
+        # No more is given back than was charged.
+        charged_minor = max(known.amount_minor - known.forgiven_minor, 0)
+        forgiven: dict[str, object] = {"forgiven_minor": known.forgiven_minor} if known.forgiven_minor else {}
         lines.append(
             LineDraft(
                 kind=ADJUSTMENT,
                 description=f"Correction of {known.number}: {known.price.meter_name}",
                 period=known.span,
                 quantity=EXACT.subtract(known.now.quantity, known.invoiced.quantity),
-                amount_minor=charge.amount_minor - known.amount_minor,
+                amount_minor=max(charge.amount_minor - known.amount_minor, -charged_minor),
                 explanation={
                     "model": "adjustment",
                     "invoice": known.number,
                     "invoiced": {
                         "quantity": plain_decimal(known.invoiced.quantity),
                         "amount_minor": known.amount_minor,
+                        **forgiven,
                     },
                     "now": charge.explanation() | {"amount_minor": charge.amount_minor},
                 },

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import F, Q, Sum
+from django.db.models import Exists, F, OuterRef, Q, Sum
 
 from accounts.models import Tenant, TenantStatus
 from billing.domain.invoicing import BillingState, ComputedInvoice, InvoicedUsage, Phase, Used, compute_invoice
@@ -20,6 +20,7 @@ from billing.domain.tax import TaxDecision, TaxFacts, TaxTreatment, decide_tax
 from billing.errors import UnbillableError
 from billing.models import (
     BillingProfile,
+    CreditNote,
     Invoice,
     InvoiceLine,
     Issuer,
@@ -52,15 +53,20 @@ Computation = ComputedInvoice | Unbillable
 
 @dataclass(frozen=True, slots=True)
 class _Root:
-    """A usage line of a finalized invoice, with its corrections."""
+    """A usage line of a finalized invoice, with its corrections, and what of their amounts nobody owes any more."""
 
     line: InvoiceLine
     invoiced: Used
     amount_minor: int
+    forgiven_minor: int
 
-    def plus(self, line: InvoiceLine) -> "_Root":
-        invoiced = self.invoiced.plus(line.quantity, line.events or 0)
-        return replace(self, invoiced=invoiced, amount_minor=self.amount_minor + line.amount_minor)
+    def plus(self, line: InvoiceLine, forgiven_minor: int) -> "_Root":
+        return replace(
+            self,
+            invoiced=self.invoiced.plus(line.quantity, line.events or 0),
+            amount_minor=self.amount_minor + line.amount_minor,
+            forgiven_minor=self.forgiven_minor + forgiven_minor,
+        )
 
 
 def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
@@ -256,16 +262,20 @@ def _roots_of(states: Sequence[BillingState]) -> list[tuple[int, _Root]]:
         revision=F("invoice__revision"),
         kind__in=(LineKind.USAGE, LineKind.ADJUSTMENT),
     )
+    credited = Exists(CreditNote.objects.filter(invoice=OuterRef("invoice")))
+    lines = lines.annotate(is_forgiven=Q(invoice__status=InvoiceStatus.VOID) | Q(credited))
     roots: dict[int, tuple[int, _Root]] = {}
     for line in lines.select_related("invoice").defer("explanation").order_by("pk"):
         number, state = closing[line.invoice.subscription_id]
         if line.invoice.boundary >= state.boundary:
             continue
+        forgiven_minor = line.amount_minor if line.is_forgiven else 0
         if line.adjusts_id is not None:
             if line.adjusts_id in roots:
-                roots[line.adjusts_id] = (number, roots[line.adjusts_id][1].plus(line))
+                roots[line.adjusts_id] = (number, roots[line.adjusts_id][1].plus(line, forgiven_minor))
         elif line.period_end > cutoffs[state.subscription_id] or state.subscription_id in with_old_voids:
-            roots[line.pk] = (number, _Root(line, Used(line.quantity, line.events or 0), line.amount_minor))
+            used = Used(line.quantity, line.events or 0)
+            roots[line.pk] = (number, _Root(line, used, line.amount_minor, forgiven_minor))
     return list(roots.values())
 
 
@@ -286,6 +296,7 @@ def _invoiced_usage(roots: Sequence[tuple[int, _Root]], usage: Sequence[SpanUsag
                 span=Span(line.period_start, line.period_end),
                 invoiced=root.invoiced,
                 amount_minor=root.amount_minor,
+                forgiven_minor=root.forgiven_minor,
                 now=Used.of(found.quantity, found.events),
             )
         )

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Final
 from uuid import UUID
 
@@ -217,6 +218,7 @@ def _corrected(
     root_ids = {line.adjusts_id for _, line in adjusting}
     roots = InvoiceLine.objects.select_related("invoice").in_bulk([pk for pk in root_ids if pk is not None])
     earlier = _corrections_of(root_ids)
+    gone = _gone_at({one.invoice_id for one in (*roots.values(), *chain(*earlier.values()))})
     version_ids = {line.plan_version_id for line in roots.values() if line.plan_version_id is not None}
     prices = {price.id: price for version in sold_versions(version_ids).values() for price in version.prices}
     corrected: dict[UUID, list[InvoicedUsage]] = defaultdict(list)
@@ -236,10 +238,33 @@ def _corrected(
                 span=Span(root.period_start, root.period_end),
                 invoiced=invoiced,
                 amount_minor=sum(one.amount_minor for one in before),
+                forgiven_minor=_forgiven(invoice, line, before, gone),
                 now=_sum([*before, line]),
             )
         )
     return corrected
+
+
+def _gone_at(invoice_ids: set[UUID]) -> dict[UUID, datetime]:
+    """Of these invoices those that were voided or credited, and since when."""
+    rows = Invoice.objects.filter(pk__in=invoice_ids).values_list("pk", "voided_at", "credit_note__issued_at")
+    found = {pk: [moment for moment in moments if moment is not None] for pk, *moments in rows}
+    return {pk: min(moments) for pk, moments in found.items() if moments}
+
+
+def _forgiven(
+    invoice: Invoice, correction: InvoiceLine, before: Sequence[InvoiceLine], gone: Mapping[UUID, datetime]
+) -> int:
+    """What of the amounts before nobody owed any more. Of an invoice that was voided just then, both are right."""
+
+    def stood_at(moment: datetime) -> int:
+        return sum(one.amount_minor for one in before if one.invoice_id in gone and gone[one.invoice_id] <= moment)
+
+    at = invoice.computed_at
+    possible = [stood_at(moment) for moment in (at, at - ARRIVAL_MARGIN, at + RUN_MARGIN)]
+    invoiced = correction.explanation.get("invoiced", {})
+    said = invoiced.get("forgiven_minor", 0) if isinstance(invoiced, Mapping) else 0
+    return said if said in possible else possible[0]
 
 
 def _corrections_of(root_ids: set[int | None]) -> dict[int, list[InvoiceLine]]:

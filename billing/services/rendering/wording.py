@@ -106,6 +106,8 @@ def _corrected(explanation: Content, currency: str) -> Iterator[Step]:
     before, now = explanation["invoiced"], explanation["now"]
     invoiced = amount(before["amount_minor"], currency)
     yield Step(f"Charged by {explanation['invoice']}", decimal(before["quantity"]), amount=invoiced)
+    if before.get("forgiven_minor"):
+        yield Step("Of that, on invoices that are void or credited", amount=amount(before["forgiven_minor"], currency))
     yield Step("Charge by what is known now", decimal(now["quantity"]), amount=amount(now["amount_minor"], currency))
     yield from _charged(now, now["amount_minor"], currency)
 

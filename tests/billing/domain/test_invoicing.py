@@ -164,6 +164,26 @@ def test_late_usage_is_an_adjustment_at_the_price_it_was_invoiced_at() -> None:
     assert line.explanation["now"]["amount_minor"] == 1255  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "amount_minor", "forgiven_minor", "given_back"),
+    [
+        (1000, 0, 100, 100, 0),  # all of it was forgiven: nothing was paid that could be given back
+        (1300, 0, 130, 100, -30),
+        (1300, 1200, 130, 100, -10),
+        (1000, 1500, 100, 100, 50),
+        (0, 0, 100, 100, 0),
+        (1000, 0, 0, -100, 0),
+    ],
+)
+def test_no_more_is_given_back_than_was_charged(
+    before: int, now: int, amount_minor: int, forgiven_minor: int, given_back: int
+) -> None:
+    known = invoiced(used(before, 2), used(now, 1), amount_minor, forgiven_minor=forgiven_minor)
+    line = compute(state(2), known=(known,)).lines[1]
+    assert (line.kind, line.quantity, line.amount_minor) == ("adjustment", now - before, given_back)
+    assert line.explanation["invoiced"]["forgiven_minor"] == forgiven_minor  # type: ignore[index]
+
+
 def test_a_void_after_the_invoice_gives_back_what_it_cost() -> None:
     computed = compute(state(2), known=(invoiced(used(1000, 2), used(500, 1), 100),))
     assert computed.lines[1].amount_minor == -50

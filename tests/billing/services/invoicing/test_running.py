@@ -1,5 +1,6 @@
 """A run of invoicing: safe to repeat, catches up, passes over what a person has to look at, and is foretold by its dry run."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ from billing.models import BillingException, Invoice, InvoiceLine, Issuer, Subsc
 from billing.selectors.computation import Computation, Unbillable
 from billing.selectors.due import Due
 from billing.services.exceptions import resolve_exception
-from billing.services.invoices import void_invoice
+from billing.services.invoices import issue_credit_note, void_invoice
 from billing.services.invoicing.running import (
     InvoicingRun,
     computed_only,
@@ -27,12 +28,14 @@ from billing.services.invoicing.running import (
 from billing.services.subscriptions import When, cancel_subscription, change_plan
 from billing.services.verification import run_verification
 from metering.domain.periods import YearMonth
+from metering.services.voids import void_event
 from tests.billing.world import GRACE, MARCH, STAFF, first_invoice, make_plan, subscribe_tenant, use
-from tests.metering.ledger_world import make_meter
+from tests.metering.ledger_world import ledger_of, make_meter
 
 pytestmark = pytest.mark.django_db
 
 APRIL = MARCH.replace(month=4)
+MAY = MARCH.replace(month=5)
 JUNE = MARCH.replace(month=6)
 
 
@@ -178,6 +181,33 @@ def test_a_tenant_that_was_closed_pays_for_its_last_usage_and_no_further_fee() -
     assert (last.subtotal_minor, planned.subtotal_minor) == (300, 300)
     subscription.refresh_from_db()
     assert (subscription.status, subscription.ended_at) == (SubscriptionStatus.CANCELLED, APRIL)
+    assert run_verification(started_by="test", as_of=JUNE).differences == []
+
+
+@pytest.mark.parametrize("takes_back", [void_invoice, issue_credit_note])
+def test_what_was_forgiven_is_not_given_back_where_its_events_are_void_as_well(
+    takes_back: Callable[..., object],
+) -> None:
+    subscription = subscribe_tenant()
+    first_invoice(subscription)
+    [event_id] = use(subscription.tenant, 100_000, at=MARCH + timedelta(days=3))
+    run_invoicing(as_of=APRIL + GRACE)
+    april = Invoice.objects.get(boundary=1)
+    takes_back(invoice_id=april.pk, reason="a test that went wrong", actor=STAFF, as_of=APRIL + timedelta(days=2))
+    void_event(
+        ledger=ledger_of(subscription.tenant),
+        event_id=event_id,
+        reason="test",
+        voided_by="staff",
+        as_of=APRIL + timedelta(days=2),
+    )
+    run_invoicing(as_of=MAY + GRACE)
+    use(subscription.tenant, 250_000, at=MARCH + timedelta(days=4), as_of=MAY + timedelta(days=20))
+    run_invoicing(as_of=JUNE + GRACE)
+    corrections = InvoiceLine.objects.filter(kind="adjustment").order_by("pk")
+    # Nothing was paid that could be given back; of what came late, as much as was forgiven is not charged again.
+    assert [(int(line.quantity), line.amount_minor) for line in corrections] == [(-100_000, 0), (250_000, 15_000)]
+    assert not InvoiceLine.objects.filter(kind="carry").exists()
     assert run_verification(started_by="test", as_of=JUNE).differences == []
 
 
