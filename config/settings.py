@@ -305,7 +305,6 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Stripe: wired for the billing app; without a key nothing leaves this machine.
-STRIPE_PAGES = ["https://checkout.stripe.com", "https://billing.stripe.com", "https://invoice.stripe.com"]
 STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")
 STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
 STRIPE_TEST_SECRET_KEY = STRIPE_SECRET_KEY if not STRIPE_LIVE_MODE else ""
@@ -322,9 +321,6 @@ if _api_host := env.text("STRIPE_API_HOST").rstrip("/"):
     STRIPE_API_HOST = stripe.api_base = _api_host
     if not IS_PRODUCTION:
         SILENCED_SYSTEM_CHECKS += ["djstripe.W002"]  # that presence again: here it is meant
-if STRIPE_SECRET_KEY:
-    # A form of ours that leads to Stripe's pages ends there, and browsers count that as where it goes.
-    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] += [_api_host] if _api_host else STRIPE_PAGES
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_MODEL = "accounts.Tenant"
 DJSTRIPE_SUBSCRIBER_MODEL_MIGRATION_DEPENDENCY = "0001_initial"
