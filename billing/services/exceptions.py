@@ -5,13 +5,16 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F, Sum, Value
+from django.db.models.functions import Concat
 
 from accounts.domain.actor import Actor
 from accounts.errors import ConflictError
 from accounts.services.audit import record_audit
 from billing.domain.invoicing import ComputedInvoice
 from billing.domain.money import to_major
-from billing.models import BillingException
+from billing.domain.statuses import InvoiceStatus
+from billing.models import BillingException, Invoice, InvoiceLine, LineKind, Subscription
 from billing.selectors.computation import Unbillable
 
 CREDIT_LEFT: Final = "credit_left"
@@ -34,6 +37,31 @@ def report_credit_left(computed: ComputedInvoice, *, number: str, as_of: datetim
         " and no invoice follows: pay it back, or issue a credit note where it is all of an invoice."
     )
     _put_on_record(state.subscription_id, CREDIT_LEFT, detail, as_of)
+
+
+def report_credit_back(invoice: Invoice, *, as_of: datetime) -> None:
+    """Put on record the credit that an invoice had used and that is there again, where no invoice follows that could take it.
+
+    For a void or credited invoice, whose subscription is locked.
+    """
+    is_followed = (
+        Subscription.objects.filter(pk=invoice.subscription_id, due_at__isnull=False).exists()
+        or Invoice.objects.filter(subscription=invoice.subscription_id, status=InvoiceStatus.DRAFT).exists()
+    )
+    carried = InvoiceLine.objects.filter(invoice=invoice, revision=invoice.revision, kind=LineKind.CARRY)
+    used_minor = -(carried.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
+    if is_followed or used_minor <= 0:
+        return
+    used = to_major(used_minor, invoice.currency)
+    detail = (
+        f"{invoice.number} had used {used} {invoice.currency} of credit without tax, which is the customer's again,"
+        " and no invoice follows: pay it back."
+    )
+    known = BillingException.objects.filter(
+        subscription=invoice.subscription_id, code=CREDIT_LEFT, payment=None, resolved_at=None
+    )
+    if not known.update(detail=Concat(F("detail"), Value(f" {detail}"))):
+        _put_on_record(invoice.subscription_id, CREDIT_LEFT, detail, as_of)
 
 
 def _put_on_record(subscription_id: UUID | None, code: str, detail: str, as_of: datetime) -> None:

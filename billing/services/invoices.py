@@ -15,6 +15,7 @@ from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
 from billing.models import CreditNote, Invoice, Issuer
 from billing.services.deliveries import invoice_pdf, queue_invoice_mail
+from billing.services.exceptions import report_credit_back
 from billing.services.invoice_status import checked_reason, locked_invoice, move_invoice, record_change, tell
 from billing.services.invoicing.numbering import take_numbers
 from billing.services.subscriptions import refresh_standing
@@ -32,6 +33,7 @@ def void_invoice(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime
     with transaction.atomic():
         invoice = locked_invoice(invoice_id)
         _void(invoice, reason, actor, as_of)
+        report_credit_back(invoice, as_of=as_of)
     return invoice
 
 
@@ -67,6 +69,7 @@ def issue_credit_note(*, invoice_id: UUID, reason: str, actor: Actor, as_of: dat
         note = _add_note(invoice, number, reason, issued_on=issued_on, actor=actor, as_of=as_of)
         if invoice.status != InvoiceStatus.PAID:
             _void(invoice, f"Credited by {number}", actor, as_of)
+        report_credit_back(invoice, as_of=as_of)
     return note
 
 

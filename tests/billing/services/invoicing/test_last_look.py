@@ -1,6 +1,7 @@
 """After a subscription's end: what comes late is corrected once more, and what is left in the customer's favour is not lost."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -12,7 +13,8 @@ from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import BillingException, Invoice, InvoiceLine, Subscription, TaxRate
 from billing.selectors.due import Due
 from billing.selectors.revenue import waiting
-from billing.services.exceptions import CREDIT_LEFT, resolve_exception
+from billing.services.exceptions import CREDIT_LEFT, report_credit_back, resolve_exception
+from billing.services.invoices import issue_credit_note, void_invoice
 from billing.services.invoicing.drafting import draft_batch
 from billing.services.invoicing.running import computed_only, plan_invoices, run_invoicing
 from billing.services.rendering.documents import render_document
@@ -287,3 +289,37 @@ def test_eight_workers_look_once() -> None:
     assert lines_of(Invoice.objects.get(boundary=2)) == [("adjustment", 2000, 200)]
     assert Invoice.objects.count() == 3
     assert_all_is_well(ended_at + WINDOW + 2 * DAY)
+
+
+@pytest.mark.parametrize("takes_back", [void_invoice, issue_credit_note])
+def test_credit_that_comes_back_after_everything_else_is_reported(takes_back: Callable[..., object]) -> None:
+    """The invoice that had used it is void, and none follows: who was owed the credit is owed it again."""
+    subscription = subscribe_tenant(plan=make_plan("big", fee="1000"), backfill_days=WINDOW.days)
+    first_invoice(subscription)
+    small = make_plan("small", fee="0")
+    change_plan(subscription=subscription, plan_version=small, when=When.NOW, actor=STAFF, as_of=MID_MARCH)
+    run_invoicing(as_of=APRIL + GRACE)
+    use(subscription.tenant, 600_000, at=APRIL + DAY)
+    cancel_subscription(subscription=subscription, when=When.NOW, actor=STAFF, as_of=APRIL + 2 * DAY)
+    run_invoicing(as_of=APRIL + 3 * DAY)
+    run_invoicing(as_of=APRIL + 50 * DAY)
+    last = Invoice.objects.get(boundary=2)
+    assert (last.subtotal_minor, BillingException.objects.count()) == (60_000 - 51_613, 0)
+
+    takes_back(invoice_id=last.pk, reason="not delivered", actor=STAFF, as_of=APRIL + 60 * DAY)
+
+    [found] = BillingException.objects.all()
+    assert (found.code, found.subscription_id) == (CREDIT_LEFT, subscription.pk)
+    assert f"{last.number} had used 516.13 EUR of credit" in found.detail
+    # Of another one it is told beside, since one of a kind is open at most.
+    report_credit_back(last, as_of=APRIL + 61 * DAY)
+    assert BillingException.objects.get().detail == f"{found.detail} {found.detail}"
+
+
+def test_a_void_invoice_that_had_used_no_credit_leaves_none() -> None:
+    subscription = subscribe_tenant(plan=make_plan("big", fee="1000"), backfill_days=WINDOW.days)
+    first = first_invoice(subscription)
+    cancel_subscription(subscription=subscription, when=When.NOW, actor=STAFF, as_of=MID_MARCH)
+    void_invoice(invoice_id=first.pk, reason="not delivered", actor=STAFF, as_of=MID_MARCH + DAY)
+    run_invoicing(as_of=APRIL + 50 * DAY)
+    assert not BillingException.objects.exists()

@@ -66,3 +66,18 @@ def test_a_carried_amount_needs_no_steps() -> None:
     line = {"kind": "carry", "amount_minor": -100, "explanation": {"model": "carry"}}
     assert wording.steps_of(line, "EUR") == []
     assert (wording.quantity(line), wording.unit_price(line)) == ("", "")
+
+
+def test_a_correction_says_what_of_it_stood_on_void_invoices() -> None:
+    explanation = {
+        "model": "adjustment",
+        "invoice": "INV-2026-000002",
+        "invoiced": {"quantity": "1000", "amount_minor": 100, "forgiven_minor": 100},
+        "now": {"model": "per_unit", "quantity": "0", "steps": [], "exact_amount": "0", "amount_minor": 0},
+    }
+    steps = wording.steps_of({"kind": "adjustment", "explanation": explanation, "amount_minor": 0}, "EUR")
+    assert [(step.label, step.amount) for step in steps] == [
+        ("Charged by INV-2026-000002", "1.00"),
+        ("Of that, on invoices that are void or credited", "1.00"),
+        ("Charge by what is known now", "0.00"),
+    ]
