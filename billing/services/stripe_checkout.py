@@ -6,8 +6,8 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.domain.actor import Actor
-from accounts.domain.roles import Capability
-from accounts.models import Tenant
+from accounts.domain.roles import Capability, Role
+from accounts.models import Membership, Tenant
 from accounts.services.audit import record_audit
 from accounts.services.rights import require_capability
 from billing.domain.money import round_to_minor
@@ -84,11 +84,17 @@ def ensure_customer(*, tenant_id: UUID) -> str:
     described = stripe_api.describe_customer(
         customer_id,
         name=tenant.legal_name or tenant.name,
-        email=tenant.billing_email,
+        email=tenant.billing_email or _address_of_owner(tenant),
         address={ours: getattr(tenant, theirs) for ours, theirs in ADDRESS.items()},
     )
     stripe_mirror.mirror_object(described)
     return customer_id
+
+
+def _address_of_owner(tenant: Tenant) -> str:
+    """Where a bill reaches a tenant that has named no address for bills: Stripe sends no invoice to a customer without one."""
+    owners = Membership.objects.filter(tenant=tenant, role=Role.OWNER, user__is_active=True)
+    return owners.order_by("created_at", "pk").values_list("user__email", flat=True).first() or ""
 
 
 def _agreement(version: SoldVersion, currency: str, *, has_trial: bool) -> str:

@@ -9,7 +9,9 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
+from accounts.domain.roles import Role
 from accounts.errors import NotFoundError
+from accounts.models import Tenant
 from billing.domain.stripe_objects import text
 from billing.errors import (
     CurrencyNotOfferedError,
@@ -28,6 +30,7 @@ from billing.services.stripe_checkout import ensure_customer, open_billing_porta
 from billing.services.stripe_collection import collect_due, payment_link
 from billing.services.stripe_setup import set_up_stripe
 from billing.services.subscriptions import When, cancel_subscription, undo_pending
+from tests.billing.alert_world import join
 from tests.billing.stripe_world import (
     agreement_of,
     buy,
@@ -42,6 +45,7 @@ from tests.billing.stripe_world import (
 from tests.billing.world import STAFF, make_plan, subscribe_tenant
 from tests.fakestripe import shopper
 from tests.fakestripe.server import FakeStripe
+from tests.metering.ledger_world import make_tenant
 
 pytestmark = pytest.mark.django_db
 CARD = "Visa ending in 4242"
@@ -361,6 +365,22 @@ def checkout_url(tenant: Any, plan: Any) -> str:
     return start_checkout(
         tenant=tenant, version=plan, actor=STAFF, success_url="http://here/", cancel_url="http://here/", as_of=now()
     )
+
+
+def test_a_customer_without_an_address_for_bills_is_told_its_oldest_owner_s(fake_stripe: FakeStripe) -> None:
+    tenant = make_tenant("acme")
+    customer_id = ensure_customer(tenant_id=tenant.pk)
+    customer = fake_stripe.store.objects["customer"][customer_id]
+    assert not customer["email"]
+    join(tenant, "dev@acme.example", Role.DEVELOPER)
+    join(tenant, "first@acme.example", Role.OWNER)
+    join(tenant, "second@acme.example", Role.OWNER)
+
+    ensure_customer(tenant_id=tenant.pk)
+    assert fake_stripe.store.objects["customer"][customer_id]["email"] == "first@acme.example"
+    Tenant.objects.filter(pk=tenant.pk).update(billing_email="bills@acme.example")
+    ensure_customer(tenant_id=tenant.pk)
+    assert fake_stripe.store.objects["customer"][customer_id]["email"] == "bills@acme.example"
 
 
 def test_checkout_says_in_words_what_is_agreed(fake_stripe: FakeStripe) -> None:
