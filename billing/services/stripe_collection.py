@@ -31,7 +31,8 @@ BATCH: Final = 200
 WITHOUT_ANSWER_MAX: Final = 3
 # Stripe's clock and ours may differ.
 CREATED_SLACK: Final = timedelta(days=1)
-_CLOSED: Final = frozenset({"void", "uncollectible"})
+# What Stripe calls uncollectible can still be paid there.
+_VOID: Final = "void"
 Work = Callable[[Invoice, datetime], None]
 
 
@@ -130,32 +131,33 @@ def _push(invoice: Invoice, as_of: datetime) -> None:
     if invoice.status != InvoiceStatus.FINALIZED:
         return
     profile = BillingProfile.objects.get(tenant_id=invoice.tenant_id)
-    described = _described_or_made(invoice, profile, as_of)
+    described, void_ids = _described_or_made(invoice, profile, as_of)
     stripe_invoice_id = required(described, "id")
     if text(described, "status") == "draft":
         _fill(invoice, described, profile.stripe_customer_id)
-        if not _is_named(invoice, stripe_invoice_id):
+        if not _is_named(invoice, stripe_invoice_id, void_ids):
             stripe_api.delete_draft_invoice(stripe_invoice_id)  # settled in the meantime
             return
         is_charged = text(described, "collection_method") == "charge_automatically"
         described = stripe_api.finalize_invoice(stripe_invoice_id, is_charged=is_charged)
-    elif not _is_named(invoice, stripe_invoice_id):
+    elif not _is_named(invoice, stripe_invoice_id, void_ids):
         return
     url = read_invoice(described).hosted_url
     Invoice.objects.filter(pk=invoice.pk, stripe_invoice_id=stripe_invoice_id).update(payment_url=url)
 
 
-def _described_or_made(invoice: Invoice, profile: BillingProfile, as_of: datetime) -> Json:
-    """Stripe's invoice for ours: the one that collects it, or a new one where there is none, or it was taken back."""
+def _described_or_made(invoice: Invoice, profile: BillingProfile, as_of: datetime) -> tuple[Json, list[str]]:
+    """Stripe's invoice for ours: the one that collects it, or a new one where there is none, or it was voided there; which are void."""
     assert invoice.finalized_at is not None, "only a finalized invoice is owed"
     since = invoice.finalized_at - CREATED_SLACK
     there = stripe_api.invoices_for(invoice.pk, customer_id=profile.stripe_customer_id, since=since)
-    going_on = [item for item in there if text(item, "status") not in _CLOSED]
+    going_on = [item for item in there if text(item, "status") != _VOID]
+    void_ids = [required(item, "id") for item in there if text(item, "status") == _VOID]
     if going_on:
-        return going_on[-1]
+        return going_on[-1], void_ids
     assert invoice.due_on is not None, "a finalized invoice has a due date"
     days = max((invoice.due_on - as_of.date()).days, 1)
-    return stripe_api.create_invoice(
+    made = stripe_api.create_invoice(
         invoice_id=invoice.pk,
         generation=len(there),
         customer_id=profile.stripe_customer_id,
@@ -163,6 +165,7 @@ def _described_or_made(invoice: Invoice, profile: BillingProfile, as_of: datetim
         description=f"Invoice {invoice.number}",
         days_until_due=None if profile.card_label else days,
     )
+    return made, void_ids
 
 
 def _fill(invoice: Invoice, draft: Json, customer_id: str) -> None:
@@ -182,10 +185,10 @@ def _fill(invoice: Invoice, draft: Json, customer_id: str) -> None:
     )
 
 
-def _is_named(invoice: Invoice, stripe_invoice_id: str) -> bool:
-    """Write on ours which of Stripe's collects it, if it is still owed."""
+def _is_named(invoice: Invoice, stripe_invoice_id: str, void_ids: Collection[str]) -> bool:
+    """Write on ours which of Stripe's collects it, if it is still owed, and no other does."""
     owed = Invoice.objects.filter(
-        pk=invoice.pk, status=InvoiceStatus.FINALIZED, stripe_invoice_id__in=["", stripe_invoice_id]
+        pk=invoice.pk, status=InvoiceStatus.FINALIZED, stripe_invoice_id__in=["", stripe_invoice_id, *void_ids]
     )
     return owed.update(stripe_invoice_id=stripe_invoice_id) == 1
 
@@ -198,7 +201,7 @@ def _take_back(invoice: Invoice, _as_of: datetime) -> None:
         raise StripeObjectError(f"Stripe was paid {invoice.stripe_invoice_id}, which is {invoice.status} here.")
     if status == "draft":
         stripe_api.delete_draft_invoice(invoice.stripe_invoice_id)
-    elif status not in _CLOSED:
+    elif status != _VOID:
         stripe_api.void_invoice(invoice.stripe_invoice_id)
     Invoice.objects.filter(pk=invoice.pk, stripe_invoice_id=invoice.stripe_invoice_id).update(
         stripe_invoice_id="", payment_url=""

@@ -114,6 +114,22 @@ def test_a_push_that_died_anywhere_is_taken_up_and_charged_once(
     assert [payment.amount_minor for payment in Payment.objects.all()] == [4900]
 
 
+def test_what_somebody_voided_at_stripe_can_still_be_paid_here(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe, card=shopper.FAILS_LATER)
+    collect_due(as_of=now())
+    invoice.refresh_from_db()
+    before = invoice.stripe_invoice_id
+    stripe_api.void_invoice(before)
+
+    assert collect_due(as_of=now()).pushed == 0  # nobody is charged for what a person took back there
+    links = {payment_link(invoice_id=invoice.pk, as_of=now()) for _ in range(3)}
+
+    invoice.refresh_from_db()
+    assert links == {invoice.payment_url}
+    assert invoice.stripe_invoice_id != before
+    assert there(fake_stripe, invoice) == [("void", 4900), ("open", 4900)]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_collectors_at_once_make_one_invoice(fake_stripe: FakeStripe) -> None:
     invoice = owing(fake_stripe)
