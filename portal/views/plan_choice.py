@@ -23,6 +23,7 @@ from billing.selectors.stripe import has_live_agreement
 from billing.selectors.subscriptions import current_subscription
 from billing.services.stripe_checkout import start_checkout
 from billing.services.subscriptions import When, change_plan, subscribe
+from metering.selectors.plan_fit import used_up_quotas
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.plan import ChangeForm, OrderForm, WhenForm
 from portal.invoice_lines import lines_ahead
@@ -75,6 +76,11 @@ def _change(request: SignedInRequest, portal: Portal, row: PlanVersion, subscrip
         "is_same_plan": row.plan_id == subscription.plan_version.plan_id,
         "now": now,
         "needs_card": _needs_card(version, subscription),
+        "used_up": used_up_quotas(
+            usage_plan_id=version.usage_plan_id,
+            ledger=portal.ledger(is_live=True),
+            at=portal.as_of if when is When.NOW else subscription.period_end,
+        ),
     }
     return _page(request, portal, version, subscription, context | _preview(shown, problem))
 

@@ -14,6 +14,7 @@ from billing.domain.prices import PerUnit
 from billing.models import Invoice, PlanVersion, Subscription
 from billing.services.plans import update_plan
 from billing.services.subscriptions import When, cancel_subscription, subscribe
+from metering.models import Meter, UsagePlanQuota
 from tests.billing.world import GRACE, STAFF, close_month, make_plan, set_issuer, use
 from tests.fakestripe.server import FakeStripe
 from tests.portal.conftest import NOW, Cast, signed_in
@@ -123,6 +124,24 @@ def test_a_change_is_previewed_by_the_real_computation(
     assert "Unused time" not in later
     assert "With Big € 199.10" in later
     assert current().plan_version.plan.code == "pro"
+
+
+def test_a_change_under_which_more_would_be_refused_says_so_first(
+    cast: Cast, alice: Client, on_pro: Subscription, big: PlanVersion
+) -> None:
+    meter = Meter.objects.get(code="calls")
+    quota = UsagePlanQuota.objects.create(usage_plan=big.usage_plan, meter=meter, limit=Decimal(101))
+    use(cast.acme, at=NOW - timedelta(hours=1), count=100)
+    assert "More will be refused" not in shown(alice.get("/t/acme/plan/choose/?plan=big&when=now"))
+
+    UsagePlanQuota.objects.filter(pk=quota.pk).update(limit=100)
+    warning = "Big allows 100 calls a month at most, and 100 are used already."
+    assert warning in shown(alice.get("/t/acme/plan/choose/?plan=big&when=now"))
+    # By then another month has begun.
+    assert warning not in shown(alice.get("/t/acme/plan/choose/?plan=big&when=period_end"))
+
+    UsagePlanQuota.objects.filter(pk=quota.pk).update(is_hard=False)
+    assert warning not in shown(alice.get("/t/acme/plan/choose/?plan=big&when=now"))
 
 
 def test_a_change_now_is_the_one_that_was_previewed(
