@@ -32,8 +32,8 @@ def test_it_says_what_it_did_and_what_it_would_do() -> None:
     use(subscribe_tenant().tenant, 1000, at=MARCH + timedelta(days=1))
     late = ["--as-of", (APRIL + GRACE).isoformat()]
     planned = command("--dry-run", *late)
-    assert "acme  2026-03-01 to 2026-04-01  1 lines  49.00 EUR" in planned
-    assert "acme  2026-03-01 to 2026-04-01  2 lines  50.00 EUR" in planned
+    assert "acme  2026-03-01 to 2026-03-31  1 line  49.00 EUR" in planned
+    assert "acme  2026-03-01 to 2026-03-31  2 lines  50.00 EUR" in planned
     assert "2 invoices, 0 cannot be billed; nothing was written" in planned
     assert not Invoice.objects.exists()
     assert command("--month", "2026-03", "--tenant", "acme", *late) == "2 drafted, 2 finalized, 0 parked\n"

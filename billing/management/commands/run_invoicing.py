@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from accounts.models import Tenant
+from billing.domain.documents import days_of
 from billing.domain.money import to_major
 from billing.selectors.computation import Computation, Unbillable
 from billing.selectors.due import Due
@@ -73,13 +74,12 @@ class Command(BaseCommand):
         for invoice in billable:
             state = invoice.state
             total = to_major(invoice.total_minor, state.currency)
-            self.stdout.write(
-                f"{slugs[state.tenant_id]}  {state.covered.start:%Y-%m-%d} to {state.covered.end:%Y-%m-%d}"
-                f"  {len(invoice.lines)} lines  {total} {state.currency}"
-            )
+            first, last = days_of(state.covered, state.time_zone)
+            lines = counted(len(invoice.lines), "line")
+            self.stdout.write(f"{slugs[state.tenant_id]}  {first} to {last}  {lines}  {total} {state.currency}")
         parked = [found for found in planned if isinstance(found, Unbillable)]
         self._report_parked(parked)
-        self.stdout.write(f"{len(billable):,} invoices, {len(parked):,} cannot be billed; nothing was written")
+        self.stdout.write(f"{counted(len(billable), 'invoice')}, {len(parked):,} cannot be billed; nothing was written")
         if parked:
             sys.exit(1)
 
@@ -88,6 +88,11 @@ class Command(BaseCommand):
             self.stderr.write(f"{found.code}: {found.detail} (subscription {found.state.subscription_id})")
         if len(parked) > PARKED_SHOWN_MAX:
             self.stderr.write(f"… and {len(parked) - PARKED_SHOWN_MAX:,} more")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 line`, `2 lines`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def due_of(options: dict[str, Any]) -> Due:
