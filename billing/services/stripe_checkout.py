@@ -43,16 +43,18 @@ def start_checkout(
     live = live_subscription_of(tenant)
     if live is not None and has_live_agreement(live):
         raise SubscriptionExistsError("The tenant has a subscription with a card: change its plan instead.")
+    # A subscription keeps its currency, whatever the tenant says since; and Stripe takes one currency of a customer.
+    currency = tenant.currency if live is None else live.currency
     sold = as_sold(version)
-    if sold.fee(tenant.currency) is None:
-        raise CurrencyNotOfferedError(f"{version.plan.name} has no prices in {tenant.currency}.")
+    if sold.fee(currency) is None:
+        raise CurrencyNotOfferedError(f"{version.plan.name} has no prices in {currency}.")
     customer_id = ensure_customer(tenant_id=tenant.pk)
     session = stripe_api.start_checkout(
         customer_id=customer_id,
-        price_id=stripe_api.agreement_price(tenant.currency),
+        price_id=stripe_api.agreement_price(currency),
         tenant_id=tenant.pk,
         plan_version_id=version.pk,
-        agreement=_agreement(sold, tenant.currency, has_trial=live is None),
+        agreement=_agreement(sold, currency, has_trial=live is None),
         success_url=success_url,
         cancel_url=cancel_url,
     )

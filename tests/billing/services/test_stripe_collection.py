@@ -21,7 +21,15 @@ from billing.errors import (
     SubscriptionExistsError,
 )
 from billing.gateways import stripe_api
-from billing.models import BillingException, BillingProfile, Invoice, Payment, PaymentProvider, Subscription
+from billing.models import (
+    BillingException,
+    BillingProfile,
+    Invoice,
+    Payment,
+    PaymentProvider,
+    PlanVersion,
+    Subscription,
+)
 from billing.selectors.stripe import profile_of_customer
 from billing.services import stripe_collection
 from billing.services.invoices import issue_credit_note, mark_uncollectible, void_invoice
@@ -541,6 +549,21 @@ def test_a_draft_at_stripe_over_another_amount_is_something_for_a_person(fake_st
 def test_a_plan_without_prices_in_the_tenant_s_currency_cannot_be_bought(fake_stripe: FakeStripe) -> None:
     with pytest.raises(CurrencyNotOfferedError):
         checkout_url(make_buyer(currency="USD"), make_plan())
+
+
+def test_the_agreement_of_a_subscription_is_in_its_own_currency(fake_stripe: FakeStripe) -> None:
+    """Stripe refuses invoices in another currency than that of the customer's subscription."""
+    tenant = subscribe_tenant(as_of=now()).tenant
+    Tenant.objects.filter(pk=tenant.pk).update(currency="USD")
+    tenant.refresh_from_db()
+
+    shopper.type_card(checkout_url(tenant, PlanVersion.objects.get()), shopper.GOOD)
+    deliver_and_process(fake_stripe)
+
+    agreement = agreement_of(fake_stripe, Subscription.objects.get())
+    assert agreement["currency"] == "eur"
+    with pytest.raises(CurrencyNotOfferedError):
+        checkout_url(make_buyer("other"), make_plan("dollars", fee={"USD": "10"}))
 
 
 def test_what_is_settled_while_others_are_collected_is_left_alone(
