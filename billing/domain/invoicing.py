@@ -49,7 +49,8 @@ class Phase:
 class BillingState:
     """A subscription as its invoice at `boundary` needs it; `closes_at` is the boundary's instant, or when the subscription ended.
 
-    `ended_at` is when it ended, if it has; a boundary after that is a last look.
+    `ended_at` is when it ended, if it has; a boundary after that is a last look. `is_fee_forgiven` says that the invoice with the
+    fee of the closed period is void or was credited.
     """
 
     subscription_id: UUID | None
@@ -63,6 +64,7 @@ class BillingState:
     phases: tuple[Phase, ...]
     backfill_days: int
     ended_at: datetime | None = None
+    is_fee_forgiven: bool = False
 
     @property
     def closed(self) -> Span | None:
@@ -97,10 +99,10 @@ class BillingState:
         """The state at the boundary after this one, if nothing happens in between; none after the last."""
         opened, looks_at = self.opened, self.looks_again_at
         if opened is not None:
-            return replace(self, boundary=self.boundary + 1, closes_at=opened.end)
+            return replace(self, boundary=self.boundary + 1, closes_at=opened.end, is_fee_forgiven=False)
         if looks_at is not None:
             end = self.ended_at or self.closes_at
-            return replace(self, boundary=self.boundary + 1, closes_at=looks_at, ended_at=end)
+            return replace(self, boundary=self.boundary + 1, closes_at=looks_at, ended_at=end, is_fee_forgiven=False)
         return None
 
     @property
@@ -323,6 +325,9 @@ def _proration_lines(state: BillingState) -> list[LineDraft]:
         rest = Span(span.start, whole.end)
         lines.append(_prorated(state, before, share, rest, sign=-1))
         lines.append(_prorated(state, after, share, rest, sign=1))
+    if lines and state.is_fee_forgiven:
+        # Nobody owes the fee that the period began with: there is nothing of it to give back.
+        lines[0] = replace(lines[0], amount_minor=0, explanation={**lines[0].explanation, "is_forgiven": True})
     return lines
 
 

@@ -141,6 +141,7 @@ def compute_invoices(
     passed: the first minutes tell nothing of a month. With `following`,
     each state comes after an invoice that was computed and not stored: what that one corrects and carries over counts.
     """
+    states = _with_forgiven_fees(states)
     wanted = [
         (number, UsageSpan(state.tenant_id, price.meter_id or 0, *span))
         for number, state in enumerate(states)
@@ -171,6 +172,18 @@ def compute_invoices(
         )
         for number, state in enumerate(states)
     ]
+
+
+def _with_forgiven_fees(states: Sequence[BillingState]) -> Sequence[BillingState]:
+    """Of those whose plan changed: whether the fee that their period began with is owed by nobody any more."""
+    changed = {state.subscription_id for state in states if len(state.segments()) > 1}
+    if not changed:
+        return states
+    taken_back = Invoice.objects.filter(
+        Q(status=InvoiceStatus.VOID) | Q(credit_note__isnull=False), subscription__in=changed
+    )
+    found = set(taken_back.values_list("subscription_id", "boundary"))
+    return [replace(state, is_fee_forgiven=(state.subscription_id, state.boundary - 1) in found) for state in states]
 
 
 def tax_decisions(tenant_ids: Iterable[UUID]) -> dict[UUID, TaxDecision]:

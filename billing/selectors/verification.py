@@ -5,7 +5,7 @@ It changes nothing, and reads no rollup. `docs/algorithms/invoicing.md`, section
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from typing import Final
@@ -97,11 +97,12 @@ def verify_invoices(invoices: Sequence[Invoice]) -> list[Difference]:
     readable = [row for row in invoices if row.subscription_id not in versions.unreadable_subscriptions]
     corrected = _corrected(readable, lines)
     carried = _carried(readable)
+    fees_gone = _fees_gone_at(readable)
     documents = InvoiceDocument.objects.in_bulk([invoice.pk for invoice in readable])
     for invoice, state in zip(readable, states_of_invoices(readable), strict=True):
         stored = StoredInvoice(
             number=invoice.number or "",
-            state=state,
+            state=replace(state, is_fee_forgiven=_is_fee_forgiven(invoice, fees_gone, lines[invoice.pk])),
             lines=tuple(_draft_of(line) for line in lines[invoice.pk]),
             lines_digest=invoice.lines_digest,
             tax=TaxDecision(
@@ -243,6 +244,27 @@ def _corrected(
             )
         )
     return corrected
+
+
+def _fees_gone_at(invoices: Sequence[Invoice]) -> dict[tuple[UUID, int], datetime]:
+    """Of the same subscriptions the invoices, by boundary, that were voided or credited, and since when."""
+    same = Invoice.objects.filter(subscription__in={invoice.subscription_id for invoice in invoices})
+    ids = {
+        pk: (subscription_id, boundary)
+        for pk, subscription_id, boundary in same.values_list("pk", "subscription_id", "boundary")
+    }
+    return {ids[pk]: moment for pk, moment in _gone_at(set(ids)).items()}
+
+
+def _is_fee_forgiven(invoice: Invoice, gone: Mapping[tuple[UUID, int], datetime], lines: Sequence[InvoiceLine]) -> bool:
+    """Whether nobody owed the fee of its period. Where that invoice was voided just then, both are right."""
+    gone_at = gone.get((invoice.subscription_id, invoice.boundary - 1))
+    if gone_at is None:
+        return False
+    at = invoice.computed_at
+    possible = [gone_at <= moment for moment in (at, at - ARRIVAL_MARGIN, at + RUN_MARGIN)]
+    said = any(line.kind == LineKind.PRORATION and "is_forgiven" in line.explanation for line in lines)
+    return said if said in possible else possible[0]
 
 
 def _gone_at(invoice_ids: set[UUID]) -> dict[UUID, datetime]:

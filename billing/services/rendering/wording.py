@@ -96,7 +96,8 @@ def steps_of(line: Content, currency: str) -> list[Step]:
     model = explanation["model"]
     if model == "proration":
         fee, part, whole = exact(explanation["fee"], currency), explanation["days"], explanation["days_in_period"]
-        return [Step(f"{part} of {whole} days of a fee of {fee}")]
+        taken_back = ", which was taken back" if explanation.get("is_forgiven") else ""
+        return [Step(f"{part} of {whole} days of a fee of {fee}{taken_back}")]
     if model == "adjustment":
         return list(_corrected(explanation, currency))
     return list(_charged(explanation, line["amount_minor"], currency))

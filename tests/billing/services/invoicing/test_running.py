@@ -25,6 +25,7 @@ from billing.services.invoicing.running import (
     run_invoicing,
     run_invoicing_job,
 )
+from billing.services.rendering.wording import Step, steps_of
 from billing.services.subscriptions import When, cancel_subscription, change_plan
 from billing.services.verification import run_verification
 from metering.domain.periods import YearMonth
@@ -208,6 +209,27 @@ def test_what_was_forgiven_is_not_given_back_where_its_events_are_void_as_well(
     # Nothing was paid that could be given back; of what came late, as much as was forgiven is not charged again.
     assert [(int(line.quantity), line.amount_minor) for line in corrections] == [(-100_000, 0), (250_000, 15_000)]
     assert not InvoiceLine.objects.filter(kind="carry").exists()
+    assert run_verification(started_by="test", as_of=JUNE).differences == []
+
+
+@pytest.mark.parametrize("takes_back", [void_invoice, issue_credit_note])
+def test_a_fee_that_nobody_paid_is_not_given_back_with_a_change_of_plan(takes_back: Callable[..., object]) -> None:
+    subscription = subscribe_tenant(plan=make_plan("big", fee="1000"))
+    first = first_invoice(subscription)
+    takes_back(invoice_id=first.pk, reason="bought the wrong plan", actor=STAFF, as_of=MARCH + timedelta(days=2))
+    small, free = make_plan("small", fee="10"), make_plan("free", fee="0")
+    for plan, day in ((small, 16), (free, 24)):
+        change_plan(
+            subscription=subscription, plan_version=plan, when=When.NOW, actor=STAFF, as_of=MARCH.replace(day=day)
+        )
+    run_invoicing(as_of=APRIL + GRACE)
+    run_invoicing(as_of=MAY + GRACE)
+    lines = InvoiceLine.objects.filter(kind="proration").order_by("pk")
+    assert [line.amount_minor for line in lines] == [0, 516, -258, 0]
+    assert steps_of({"kind": "proration", "explanation": lines[0].explanation, "amount_minor": 0}, "EUR") == [
+        Step("16 of 31 days of a fee of 1,000.00, which was taken back")
+    ]
+    takes_back(invoice_id=Invoice.objects.get(boundary=1).pk, reason="again", actor=STAFF, as_of=JUNE)
     assert run_verification(started_by="test", as_of=JUNE).differences == []
 
 
