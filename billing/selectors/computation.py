@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 from uuid import UUID
 
@@ -157,7 +158,7 @@ def compute_invoices(
     for (number, span), found in zip(wanted, usage, strict=False):
         quantity = found.quantity
         if projected_at is not None and projected_at - span.start >= PROJECTED_AFTER:
-            quantity = forecast(quantity, Span(span.start, span.end), projected_at)
+            quantity = _projected(quantity, Span(span.start, span.end), projected_at)
         used[number].append(Used.of(quantity, found.events))
     invoiced = _invoiced_usage(roots, usage[len(wanted) :])
     taxes = tax_decisions({state.tenant_id for state in states})
@@ -172,6 +173,13 @@ def compute_invoices(
         )
         for number, state in enumerate(states)
     ]
+
+
+def _projected(quantity: Decimal, span: Span, at: datetime) -> Decimal:
+    """In a straight line, and of whole units a whole number: nobody is going to send 2,681.417 requests."""
+    projected = forecast(quantity, span, at)
+    is_whole = quantity == quantity.to_integral_value()
+    return projected.to_integral_value(ROUND_HALF_UP) if is_whole else projected
 
 
 def _with_forgiven_fees(states: Sequence[BillingState]) -> Sequence[BillingState]:

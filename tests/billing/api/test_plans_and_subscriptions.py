@@ -214,11 +214,17 @@ def test_a_subscription_says_what_holds_and_what_comes(subscription: Subscriptio
         ("usage", 3020),
         ("recurring", 19900),
     ]
-    assert invoice["lines"][0]["quantity"] == "30202.97699594"
+    assert invoice["lines"][0]["quantity"] == "30203"
     assert invoice["tax"] == {"name": "VAT", "percent": "21", "treatment": "standard", "note": "", "amount_minor": 4813}
     assert invoice["total_minor"] == invoice["subtotal_minor"] + 4813
     assert (invoice["due_at"], invoice["currency"]) == ("2026-04-01T00:00:00Z", "EUR")
     assert changed.is_live
+
+
+def test_a_projection_is_whole_only_where_what_was_used_is(subscription: Subscription) -> None:
+    use(subscription.tenant, "1.5", at=MARCH + timedelta(days=2))
+    invoice = client_of(subscription.tenant).get("/api/v1/subscription").json()["next_invoice"]
+    assert invoice["lines"][0]["quantity"] == "3.0202977"
 
 
 def test_a_trial_and_a_cancellation_show(pro: PlanVersion) -> None:
