@@ -165,7 +165,8 @@ def _moments(tenants: Sequence[Tenant], actor: Actor, as_of: datetime) -> list[t
             instant = _boundary(subscription, boundary)
             if instant + GRACE > as_of:
                 break
-            closings.add(min(_rounded_up(instant + GRACE), as_of))
+            # Nothing is invoiced before it began, although the first period counts from that day's midnight.
+            closings.add(min(_rounded_up(max(instant, subscription.started_at) + GRACE), as_of))
         if story.upgrade_after_days is not None and subscription.phases.count() == 1:
             at = subscription.started_at + timedelta(days=story.upgrade_after_days, hours=7)
             acts.append((at, partial(_upgrade, subscription, actor)))

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.db.models import F
 from pytest_django import Settings
 
 from billing.domain.money import is_whole_minor
@@ -69,6 +70,7 @@ def test_half_a_year_of_money_is_made_once(tmp_path: Path) -> None:
     assert statuses == {"paid", "finalized", "void"}
     assert CreditNote.objects.count() == 1
     assert NumberSeries.objects.get(code="INV-2026").last_number == Invoice.objects.count()
+    assert not Invoice.objects.filter(finalized_at__lt=F("subscription__started_at")).exists()
     assert {s.tenant.slug: s.status for s in Subscription.objects.select_related("tenant")} == {
         "northwind-maps": "active",
         "harbor-analytics": "active",
