@@ -29,7 +29,16 @@ from billing.domain.verification import (
     described,
     differences_of,
 )
-from billing.models import CreditNote, Invoice, InvoiceDocument, InvoiceLine, LineKind, SubscriptionPhase
+from billing.models import (
+    CreditNote,
+    Invoice,
+    InvoiceDocument,
+    InvoiceLine,
+    LineKind,
+    Payment,
+    PaymentStatus,
+    SubscriptionPhase,
+)
 from billing.selectors.computation import states_of_invoices
 from billing.selectors.plans import sold_versions
 from metering.domain.periods import Span
@@ -120,6 +129,7 @@ def verify_invoices(invoices: Sequence[Invoice]) -> list[Difference]:
         found += _document_differences(stored, documents.get(invoice.pk))
     found += _usage_differences(invoices, lines)
     found += _credit_note_differences(invoices)
+    found += _payment_differences(invoices)
     return found
 
 
@@ -424,6 +434,21 @@ def _bounds(questions: Sequence[tuple[UsageSpan, _Checkpoint]]) -> list[Bounds]:
 
 def _used(usage: SpanUsage) -> Used:
     return Used.of(usage.quantity, usage.events)
+
+
+def _payment_differences(invoices: Sequence[Invoice]) -> Iterator[Difference]:
+    """An invoice that is paid has its payment; one over nothing needs none."""
+    paid = {invoice.pk: invoice for invoice in invoices if invoice.status == InvoiceStatus.PAID and invoice.total_minor}
+    payments = Payment.objects.filter(
+        invoice__in=list(paid),
+        status=PaymentStatus.SUCCEEDED,
+        amount_minor=F("invoice__total_minor"),
+        currency=F("invoice__currency"),
+    )
+    settled = set(payments.values_list("invoice_id", flat=True))
+    for pk, invoice in paid.items():
+        if pk not in settled:
+            yield Difference(invoice.number or "", "payment", "It is paid, and there is no payment over its total.")
 
 
 def _credit_note_differences(invoices: Sequence[Invoice]) -> Iterator[Difference]:

@@ -375,3 +375,10 @@ def test_on_a_terminal_there_is_a_bar() -> None:
 
     with progress(Terminal()) as show:  # type: ignore[arg-type] # as much of an output as it needs
         show(Verification(total=2, verified=1))
+
+
+def test_an_invoice_that_says_it_is_paid_without_a_payment_is_found() -> None:
+    invoice = first_invoice(subscribe_tenant())
+    Invoice.objects.filter(pk=invoice.pk).update(status="paid", paid_at=MARCH)
+    [found] = run_verification(started_by="test", as_of=APRIL).differences
+    assert (found.subject, found.code) == (invoice.number, "payment")
