@@ -54,7 +54,7 @@ def start_checkout(
         price_id=stripe_api.agreement_price(currency),
         tenant_id=tenant.pk,
         plan_version_id=version.pk,
-        agreement=_agreement(sold, currency, has_trial=live is None),
+        agreement=_agreement(sold, currency, is_new=live is None),
         success_url=success_url,
         cancel_url=cancel_url,
     )
@@ -99,7 +99,7 @@ def _address_of_owner(tenant: Tenant) -> str:
     return owners.order_by("created_at", "pk").values_list("user__email", flat=True).first() or ""
 
 
-def _agreement(version: SoldVersion, currency: str, *, has_trial: bool) -> str:
+def _agreement(version: SoldVersion, currency: str, *, is_new: bool) -> str:
     """What the customer agrees to, in words: Stripe's page itself shows but a monthly price of nothing."""
     fee = version.fee(currency)
     assert fee is not None, "it is sold in the currency"
@@ -108,10 +108,17 @@ def _agreement(version: SoldVersion, currency: str, *, has_trial: bool) -> str:
         parts.append(f"{amount(round_to_minor(fee_amount(fee), currency), currency)} {currency} a month in advance")
     if version.usage_prices(currency):
         parts.append("what you use, by the price list, at each month's end")
-    trial = f" The first {_days(version.trial_days)} free." if has_trial and version.trial_days else ""
+    issuer = Issuer.objects.get(pk=1).legal_name
+    if is_new and version.trial_days:
+        charged = (
+            f"The first {_days(version.trial_days)} free; {issuer} invoices you after them, and charges this card."
+        )
+    elif is_new and fee_amount(fee):
+        charged = f"{issuer} invoices you, and charges this card: for the first month right after this page, which itself charges nothing."
+    else:
+        charged = f"{issuer} invoices you, and charges this card; nothing is charged by this page itself."
     return (
-        f"You subscribe to {version.plan_name}: {', and '.join(parts)}, plus tax where it is due.{trial} "
-        f"{Issuer.objects.get(pk=1).legal_name} invoices you, and charges this card; nothing is charged by this page itself. "
+        f"You subscribe to {version.plan_name}: {', and '.join(parts)}, plus tax where it is due. {charged} "
         "You can cancel at any time."
     )
 
