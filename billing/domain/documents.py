@@ -25,13 +25,17 @@ CUSTOMER_FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What stands above the lines. `issuer` and `customer` map the names of ISSUER_FIELDS and CUSTOMER_FIELDS to texts."""
+    """What stands above the lines. `issuer` and `customer` map the names of ISSUER_FIELDS and CUSTOMER_FIELDS to texts.
+
+    `charged_to` names the card that will be charged by itself; empty where the customer has to pay.
+    """
 
     number: str
     issued_on: date
     due_on: date
     payment_days: int
     payment_url: str
+    charged_to: str
     issuer: Mapping[str, str]
     customer: Mapping[str, str]
 
@@ -49,6 +53,7 @@ def invoice_content(heading: Heading, computed: ComputedInvoice) -> dict[str, ob
         "due_on": heading.due_on.isoformat(),
         "payment_days": heading.payment_days,
         "payment_url": heading.payment_url,
+        "charged_to": heading.charged_to,
         "time_zone": state.time_zone,
         "period": {"first_day": first, "last_day": last, **_instants(state.covered)},
         "issuer": dict(heading.issuer),

@@ -18,7 +18,7 @@ from billing.errors import CurrencyNotOfferedError, SubscriptionChangedError, Un
 from billing.models import Subscription
 from billing.selectors.computation import Computation, compute_invoices, states_at_due
 from billing.selectors.plans import newest_version, sold_version
-from billing.selectors.subscriptions import current_subscription
+from billing.selectors.subscriptions import as_offered, current_subscription
 from metering.domain.periods import local_day, start_of_day
 
 FIRST_PERIOD_WITHIN: Final = timedelta(days=366)
@@ -69,7 +69,8 @@ def preview_first_invoice(*, tenant: Tenant, version: SoldVersion, as_of: dateti
     """
     if version.fee(tenant.currency) is None:
         raise CurrencyNotOfferedError(f"{version.plan_name} has no prices in {tenant.currency}.")
-    begins_on = local_day(as_of, tenant.time_zone) + timedelta(days=version.trial_days)
+    [offered] = as_offered([version], tenant.pk)
+    begins_on = local_day(as_of, tenant.time_zone) + timedelta(days=offered.trial_days)
     anchor_at = start_of_day(begins_on, tenant.time_zone)
     state = BillingState(
         subscription_id=None,

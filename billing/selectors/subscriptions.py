@@ -1,7 +1,10 @@
 """Subscriptions as they are now."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from uuid import UUID
 
+from billing.domain.plan_terms import SoldVersion
 from billing.models import Subscription
 
 
@@ -23,3 +26,10 @@ def latest_subscription(tenant_id: UUID) -> Subscription | None:
         .order_by("-created_at", "-pk")
         .first()
     )
+
+
+def as_offered(versions: Iterable[SoldVersion], tenant_id: UUID) -> list[SoldVersion]:
+    """The versions as this tenant would get them: a trial is for those who never had a subscription."""
+    if not Subscription.objects.of_tenant(tenant_id).exists():
+        return list(versions)
+    return [replace(version, trial_days=0) for version in versions]

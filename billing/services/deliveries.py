@@ -172,6 +172,7 @@ def _queue_mail(document: _Document, dedupe_key: str, as_of: datetime) -> list[s
         "amount": f"{wording.amount(content['total_minor'], content['currency'])} {content['currency']}",
         "period": wording.days(content["period"]),
         "is_paid": document.is_paid,
+        "charged_to": content.get("charged_to", ""),
         "due": wording.day(content["due_on"]) if content["due_on"] else "",
         "url": content["payment_url"],
     }

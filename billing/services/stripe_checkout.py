@@ -18,6 +18,7 @@ from billing.gateways import stripe_api, stripe_mirror
 from billing.models import BillingProfile, Issuer, PlanVersion
 from billing.selectors.plans import as_sold
 from billing.selectors.stripe import has_live_agreement, live_subscription_of
+from billing.selectors.subscriptions import as_offered
 from billing.services.profiles import billing_profile_of
 from billing.services.rendering.wording import amount
 
@@ -45,7 +46,7 @@ def start_checkout(
         raise SubscriptionExistsError("The tenant has a subscription with a card: change its plan instead.")
     # A subscription keeps its currency, whatever the tenant says since; and Stripe takes one currency of a customer.
     currency = tenant.currency if live is None else live.currency
-    sold = as_sold(version)
+    [sold] = as_offered([as_sold(version)], tenant.pk)
     if sold.fee(currency) is None:
         raise CurrencyNotOfferedError(f"{version.plan.name} has no prices in {currency}.")
     customer_id = ensure_customer(tenant_id=tenant.pk)

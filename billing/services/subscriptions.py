@@ -51,15 +51,17 @@ def subscribe(
 ) -> Subscription:
     """Put the tenant on a plan from now on; the first period begins with this day of its time zone, or after the trial.
 
-    Its currency and time zone are fixed with it. Raises `SubscriptionExistsError`, `CurrencyNotOfferedError`,
-    `PermissionMissingError`, `SubscriptionStatusError` where the tenant is closed.
+    Without `trial_days`, who never had a subscription gets the plan's trial. Currency and time zone are fixed with it.
+    Raises `SubscriptionExistsError`, `CurrencyNotOfferedError`, `PermissionMissingError`, `SubscriptionStatusError` where the
+    tenant is closed.
     """
-    days = plan_version.trial_days if trial_days is None else trial_days
-    assert 0 <= days <= TRIAL_DAYS_MAX, "a trial of a number of days that a version may have"
-    anchor_at = start_of_day(local_day(as_of, tenant.time_zone) + timedelta(days=days), tenant.time_zone)
     try:
         with transaction.atomic():
-            current = Tenant.objects.select_for_update().get(pk=tenant.pk)
+            # Not against foreign keys: drafting holds a subscription and points to its tenant.
+            current = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+            days = _trial_days(current, plan_version) if trial_days is None else trial_days
+            assert 0 <= days <= TRIAL_DAYS_MAX, "a trial of a number of days that a version may have"
+            anchor_at = start_of_day(local_day(as_of, current.time_zone) + timedelta(days=days), current.time_zone)
             require_capability(actor, tenant.pk, Capability.MANAGE_BILLING)
             if current.status == TenantStatus.CLOSED:
                 raise SubscriptionStatusError("The tenant is closed.")
@@ -89,6 +91,11 @@ def subscribe(
             raise SubscriptionExistsError("The tenant has a subscription: change its plan instead.") from error
         raise
     return subscription
+
+
+def _trial_days(tenant: Tenant, plan_version: PlanVersion) -> int:
+    """The plan's trial, once: who cancels within it and comes back has had it."""
+    return 0 if Subscription.objects.of_tenant(tenant.pk).exists() else plan_version.trial_days
 
 
 def change_plan(

@@ -18,7 +18,7 @@ from accounts.errors import ConflictError
 from billing.errors import CurrencyNotOfferedError, PaymentProviderError
 from billing.models import BillingProfile, Issuer, Subscription
 from billing.selectors.plans import plans_for_sale, sold_version
-from billing.selectors.subscriptions import current_subscription, latest_subscription
+from billing.selectors.subscriptions import as_offered, current_subscription, latest_subscription
 from billing.services.stripe_checkout import open_billing_portal
 from billing.services.subscriptions import When, cancel_subscription, undo_pending
 from portal.access import Portal, SignedInRequest, tenant_page
@@ -45,7 +45,7 @@ def plan(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "ended": subscription if live is None else None,
         "currency": currency,
         "own": own,
-        "offers": offers_of(plans_for_sale(), currency),
+        "offers": offers_of(as_offered(plans_for_sale(), portal.tenant.pk), currency),
         "projected": projected_invoice(live, portal.as_of) if live is not None and may_pay else None,
         "profile": BillingProfile.objects.filter(tenant=portal.tenant).first() if may_pay else None,
         "issuer": Issuer.objects.get(pk=1),

@@ -20,7 +20,7 @@ from billing.models import Issuer, PlanVersion, Subscription
 from billing.selectors.plans import newest_version, sold_version
 from billing.selectors.preview import preview_first_invoice, preview_next_invoice
 from billing.selectors.stripe import has_live_agreement
-from billing.selectors.subscriptions import current_subscription
+from billing.selectors.subscriptions import as_offered, current_subscription
 from billing.services.stripe_checkout import start_checkout
 from billing.services.subscriptions import When, change_plan, subscribe
 from metering.selectors.plan_fit import used_up_quotas
@@ -109,7 +109,7 @@ def _changed(
 
 def _order(request: SignedInRequest, portal: Portal, row: PlanVersion) -> HttpResponse:
     """A tenant's first plan. What can never cost anything needs no card, so it begins at once."""
-    version = sold_version(row.pk)
+    [version] = as_offered([sold_version(row.pk)], portal.tenant.pk)
     is_free = costs_nothing(version, portal.tenant.currency)
     if request.method == "POST":
         form = OrderForm(request.POST)

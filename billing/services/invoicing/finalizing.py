@@ -60,6 +60,7 @@ class _Final:
     number: str
     payment_days: int
     due_on: date
+    charged_to: str
 
     @property
     def revision(self) -> int:
@@ -118,14 +119,15 @@ def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) ->
     issuer = Issuer.objects.get(pk=1)
     issued_on = local_day(as_of, issuer.time_zone)
     profiles = BillingProfile.objects.filter(tenant__in=[invoice.tenant_id for invoice, _ in ready])
-    own_days = dict(profiles.values_list("tenant_id", "payment_days"))
+    profile_of = {profile.tenant_id: profile for profile in profiles}
     # Taken last, since it is locked until the end of the transaction.
     numbers = take_numbers(prefix=issuer.invoice_prefix, issued_on=issued_on, count=len(ready))
     finals = []
     for (invoice, computed), number in zip(ready, numbers, strict=True):
-        own = own_days.get(invoice.tenant_id)
-        days = issuer.payment_days if own is None else own
-        finals.append(_Final(invoice, computed, number, days, issued_on + timedelta(days=days)))
+        profile = profile_of.get(invoice.tenant_id) or BillingProfile()
+        days = issuer.payment_days if profile.payment_days is None else profile.payment_days
+        card = profile.card_label if profile.stripe_customer_id else ""
+        finals.append(_Final(invoice, computed, number, days, issued_on + timedelta(days=days), card))
     store_lines((f.invoice.pk, f.revision, f.computed) for f in finals if f.revision != f.invoice.revision)
     rows = [_row(final, as_of) for final in finals]
     parameters = {"finalized": ENCODER.encode(rows).decode(), "as_of": as_of, "issued_on": issued_on}
@@ -167,6 +169,7 @@ def _document(final: _Final, issuer: Issuer, issued_on: date) -> dict[str, objec
         due_on=final.due_on,
         payment_days=final.payment_days,
         payment_url=settings.PUBLIC_URL + INVOICE_PATH.format(slug=tenant.slug, number=final.number),
+        charged_to=final.charged_to,
         issuer={name: getattr(issuer, name) for name in ISSUER_FIELDS},
         customer={name: getattr(tenant, name) for name in CUSTOMER_FIELDS},
     )

@@ -239,7 +239,8 @@ def _closing(content: Content) -> list[list[Row]]:
         parts.append(_terms(content))
     else:
         parts.append([_paragraph("Nothing is to be paid.", _BODY, space_above=22)])
-    if not _is_credit(content) and content["total_minor"] and content["issuer"]["bank_account"]:
+    is_transferred = not _is_credit(content) and content["total_minor"] and not content.get("charged_to")
+    if is_transferred and content["issuer"]["bank_account"]:
         account = [(line, _BODY) for line in content["issuer"]["bank_account"].splitlines() if line.strip()]
         parts.append([Row([Cell(LEFT, width, [("By transfer to", _STRONG), *account])], space_above=8)])
     footer = [(line, _SMALL) for line in content["issuer"]["footer"].splitlines() if line.strip()]
@@ -252,10 +253,15 @@ def _terms(content: Content) -> list[Row]:
     count = content["payment_days"]
     due = wording.day(content["due_on"])
     within = "on receipt" if not count else f"within {count} {'day' if count == 1 else 'days'}, by {due}"
-    rows = [
-        _paragraph("Payment", _STRONG, space_above=22),
-        _paragraph(f"Payable {within}. Please name {content['number']}.", _BODY),
-    ]
+    card = content.get("charged_to")
+    words = (
+        f"Charged to your {card}: there is nothing for you to do."
+        if card
+        else f"Payable {within}. Please name {content['number']}."
+    )
+    rows = [_paragraph("Payment", _STRONG, space_above=22), _paragraph(words, _BODY)]
+    if card:
+        return rows
     url = content["payment_url"]
     if url.startswith(("https://", "http://")):
         label = Cell(LEFT, 60, [("Pay online:", _BODY)])

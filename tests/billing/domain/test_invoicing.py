@@ -321,6 +321,7 @@ def heading() -> Heading:
         issued_on=date(2026, 4, 1),
         due_on=date(2026, 4, 15),
         payment_days=14,
+        charged_to="",
         payment_url="https://example.com/pay",
         issuer=dict.fromkeys(ISSUER_FIELDS, "x"),
         customer=dict.fromkeys(CUSTOMER_FIELDS, "y"),

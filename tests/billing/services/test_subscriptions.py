@@ -19,7 +19,9 @@ from billing.errors import (
     SubscriptionStatusError,
 )
 from billing.models import Invoice, OutboxEvent, PlanVersion, Subscription
-from billing.selectors.subscriptions import current_subscription, latest_subscription
+from billing.selectors.plans import sold_version
+from billing.selectors.preview import preview_first_invoice
+from billing.selectors.subscriptions import as_offered, current_subscription, latest_subscription
 from billing.services.invoicing.running import run_invoicing
 from billing.services.subscriptions import (
     When,
@@ -111,6 +113,18 @@ def test_a_trial_costs_nothing_until_it_ends(pro: PlanVersion) -> None:
     assert fresh(made).status == SubscriptionStatus.ACTIVE
     use(made.tenant, 10000, at=MARCH + timedelta(days=20))
     assert lines_of(close_month(made)) == [("usage", 1000), ("recurring", 4900)]
+
+
+def test_a_trial_is_had_once(pro: PlanVersion) -> None:
+    tenant = make_tenant("again", currency="EUR")
+    tried = make_plan("tried", trial_days=14)
+    first = subscribe(tenant=tenant, plan_version=tried, actor=STAFF, as_of=MARCH)
+    cancel_subscription(subscription=first, when=When.NOW, actor=STAFF, as_of=MARCH + timedelta(days=3))
+    back_at = MARCH + timedelta(days=4)
+    assert [version.trial_days for version in as_offered([sold_version(tried.pk)], tenant.pk)] == [0]
+    preview = preview_first_invoice(tenant=tenant, version=sold_version(tried.pk), as_of=back_at)
+    second = subscribe(tenant=tenant, plan_version=tried, actor=STAFF, as_of=back_at)
+    assert (second.status, second.anchor_at) == (SubscriptionStatus.ACTIVE, preview.state.anchor_at)
 
 
 def test_staff_may_give_another_trial_than_the_plans(pro: PlanVersion) -> None:

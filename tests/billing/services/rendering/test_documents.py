@@ -129,6 +129,13 @@ def test_terms_are_on_receipt_where_no_day_is_given() -> None:
     assert "within 1 day," in words(render_document(samples.short_invoice() | {"payment_days": 1}))
 
 
+def test_who_has_a_card_on_file_is_not_asked_for_a_transfer() -> None:
+    said = words(render_document(samples.short_invoice() | {"charged_to": "Visa ending in 4242"}))
+    assert "Charged to your Visa ending in 4242" in said
+    assert "Payable" not in said
+    assert "By transfer" not in said
+
+
 def test_only_links_to_the_web_can_be_clicked() -> None:
     pdf = render_document(samples.short_invoice() | {"payment_url": "javascript:alert(1)"})
     assert not links(pdf)
