@@ -4,8 +4,10 @@ Each test that says "well" has a twin with the claim of identities switched off,
 that cannot see the fault proves nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import psutil
@@ -153,9 +155,22 @@ def send_while_killing(
             server.await_running_ingest(at_least=1 if work.port else 2)
             server.kill()
             also_kill()
-            server.restart()
+            # While it recovers nobody gets ahead: on a busy machine they would be done before we look again.
+            with at_rest(processes):
+                server.restart()
         finish(processes)
     return read_journals(work.journals)
+
+
+@contextmanager
+def at_rest(processes: Iterable[BaseProcess]) -> Iterator[None]:
+    """Stop the processes for the time of the block; those that have ended stay ended."""
+    resting = [psutil.Process(process.pid) for process in processes if process.is_alive()]
+    for process in resting:
+        process.suspend()
+    yield
+    for process in resting:
+        process.resume()
 
 
 def answers(journals: Path) -> int:
