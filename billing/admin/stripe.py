@@ -18,6 +18,7 @@ from billing.admin.base import MoneyAdmin, posted
 from billing.admin.wording import grouped
 from billing.models import StripeInboxEvent, UsagePush
 from billing.services.stripe_inbox import reprocess
+from billing.services.stripe_push import retry_push
 
 INBOX_LABELS = {"Pending": "info", "Processed": "success", "Ignored": "primary", "Failed": "danger"}
 PUSH_LABELS = {"Pending": "info", "Delivered": "success", "Delivered before": "success", "Rejected": "danger"}
@@ -106,6 +107,21 @@ class UsagePushAdmin(ReadOnlyModelAdmin):
         "tenant", "meter", "hour", "revision", "shown_quantity", "identifier", "state", "error", "attempts", "created_at", "finished_at",
     )  # fmt: skip
     readonly_fields = ("shown_quantity", "state")
+    actions: ClassVar = ["retry_selected"]
+
+    # Whoever may have Stripe's events processed again may have usage pushed again.
+    has_retry_permission = holds("billing.change_stripeinboxevent")
+
+    @admin.action(description="Try again", permissions=["retry"])
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[UsagePush]) -> None:
+        """Those that Stripe rejected, each for itself, with the next push."""
+        for push in queryset:
+            try:
+                retry_push(push_id=push.pk, actor=staff_actor(request), as_of=timezone.now())
+            except ProblemError as error:
+                messages.error(request, f"{push.identifier}: {error.detail}")
+            else:
+                messages.success(request, f"{push.identifier} is tried again with the next push.")
 
     @display(description="Quantity", ordering="quantity")
     def shown_quantity(self, push: UsagePush) -> str:

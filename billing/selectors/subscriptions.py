@@ -29,7 +29,12 @@ def latest_subscription(tenant_id: UUID) -> Subscription | None:
 
 
 def as_offered(versions: Iterable[SoldVersion], tenant_id: UUID) -> list[SoldVersion]:
-    """The versions as this tenant would get them: a trial is for those who never had a subscription."""
-    if not Subscription.objects.of_tenant(tenant_id).exists():
+    """The versions as this tenant would get them, without a trial that it cannot have again."""
+    if may_try(tenant_id):
         return list(versions)
     return [replace(version, trial_days=0) for version in versions]
+
+
+def may_try(tenant_id: UUID) -> bool:
+    """Whether a plan's trial is for this tenant: it is had once, so who ever subscribed has had it."""
+    return not Subscription.objects.of_tenant(tenant_id).exists()

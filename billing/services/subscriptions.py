@@ -28,6 +28,7 @@ from billing.errors import (
     SubscriptionStatusError,
 )
 from billing.models import Invoice, Issuer, PlanVersion, Price, Subscription, SubscriptionPhase
+from billing.selectors.subscriptions import may_try
 from billing.services.outbox import Happening, add_to_outbox
 from metering.domain.periods import anchored_span, local_day, start_of_day
 from metering.services.usage_plans import assign_default_usage_plan, assign_usage_plan
@@ -59,7 +60,8 @@ def subscribe(
         with transaction.atomic():
             # Not against foreign keys: drafting holds a subscription and points to its tenant.
             current = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
-            days = _trial_days(current, plan_version) if trial_days is None else trial_days
+            own_days = plan_version.trial_days if may_try(current.pk) else 0
+            days = own_days if trial_days is None else trial_days
             assert 0 <= days <= TRIAL_DAYS_MAX, "a trial of a number of days that a version may have"
             anchor_at = start_of_day(local_day(as_of, current.time_zone) + timedelta(days=days), current.time_zone)
             require_capability(actor, tenant.pk, Capability.MANAGE_BILLING)
@@ -91,11 +93,6 @@ def subscribe(
             raise SubscriptionExistsError("The tenant has a subscription: change its plan instead.") from error
         raise
     return subscription
-
-
-def _trial_days(tenant: Tenant, plan_version: PlanVersion) -> int:
-    """The plan's trial, once: who cancels within it and comes back has had it."""
-    return 0 if Subscription.objects.of_tenant(tenant.pk).exists() else plan_version.trial_days
 
 
 def change_plan(

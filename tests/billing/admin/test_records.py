@@ -221,6 +221,19 @@ def test_those_who_only_see_decide_nothing(as_kim: Client, as_pat: Client, excep
     assert event.status == "pending"
 
 
+def test_a_push_that_stripe_rejected_is_tried_again_on_a_person_s_word(admin_client: Client) -> None:
+    tenant = issued().tenant
+    push = UsagePush.objects.create(
+        tenant=tenant, meter=Meter.objects.get(code="calls"), hour=timezone.now(), quantity=12, identifier="acme:calls:1",
+        status="rejected", error="no such meter", created_at=timezone.now(), finished_at=timezone.now(),
+    )  # fmt: skip
+    chosen = {"action": "retry_selected", "_selected_action": [push.pk]}
+    assert "tried again with the next push" in said(admin_client.post(listed(UsagePush), chosen))
+    push.refresh_from_db()
+    assert (push.status, push.finished_at) == ("pending", None)
+    assert "Only a rejected push" in said(admin_client.post(listed(UsagePush), chosen))
+
+
 def test_pushed_usage_and_what_happened_are_listed(as_pat: Client) -> None:
     invoice = issued()
     UsagePush.objects.create(
