@@ -5,9 +5,11 @@ from uuid import UUID
 from django.utils import timezone
 
 from billing.selectors.due import Due
-from billing.services import alerts, deliveries, mails, schedule, stripe_collection, stripe_inbox, stripe_push
+from billing.services import alerts, mails, stripe_collection, stripe_inbox, stripe_push
+from billing.services.documents import deliveries
 from billing.services.invoicing.running import run_invoicing_job
-from billing.services.verification import run_verification
+from billing.services.subscriptions import overdue as schedule
+from billing.services.verification.running import run_verification
 from metering.domain.periods import YearMonth
 
 SCHEDULE = "schedule"

@@ -26,9 +26,15 @@ from billing.admin.wording import grouped, shown_amount, shown_rounding, shown_s
 from billing.domain.money import round_to_minor, to_major
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice, Issuer, OutboundMail
-from billing.services.invoices import CREDITABLE, issue_credit_note, mark_uncollectible, resend_invoice, void_invoice
 from billing.services.invoicing.finalizing import finalize_now
-from billing.services.payments import record_manual_payment
+from billing.services.invoicing.payments import record_manual_payment
+from billing.services.invoicing.staff_actions import (
+    CREDITABLE,
+    issue_credit_note,
+    mark_uncollectible,
+    resend_invoice,
+    void_invoice,
+)
 from metering.domain.periods import YearMonth, local_day, start_of_day
 
 MONTHS_SHOWN = 24

@@ -20,7 +20,7 @@ from billing.admin.tabs import PAYMENT_LABELS
 from billing.admin.wording import shown_amount
 from billing.domain.statuses import MailStatus
 from billing.models import BillingException, CreditNote, DocumentFile, OutboundMail, OutboxEvent, Payment
-from billing.services.exceptions import CREDIT_LEFT, resolve_exception
+from billing.services.invoicing.exceptions import CREDIT_LEFT, resolve_exception
 from billing.services.mails import send_again
 
 MAIL_LABELS = {"Queued": "info", "Sending": "info", "Sent": "success", "Failed": "danger", "Unknown": "warning"}

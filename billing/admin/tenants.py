@@ -25,8 +25,8 @@ from billing.models import BillingProfile, PlanVersion
 from billing.selectors.plans import sold_version
 from billing.selectors.preview import preview_first_invoice
 from billing.selectors.subscriptions import current_subscription
-from billing.services.profiles import PAYMENT_DAYS_MAX, TERMS, update_billing_profile
-from billing.services.subscriptions import subscribe
+from billing.services.subscriptions.lifecycle import subscribe
+from billing.services.subscriptions.profiles import PAYMENT_DAYS_MAX, TERMS, update_billing_profile
 from metering.admin.tenants import TenantAdmin
 
 

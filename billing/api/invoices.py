@@ -31,7 +31,7 @@ from billing.selectors.invoices import (
     payments_of,
 )
 from billing.selectors.line_events import events_behind, line_at
-from billing.services.deliveries import PDF, invoice_pdf
+from billing.services.documents.deliveries import PDF, invoice_pdf
 from metering.api.events import event_body
 from metering.api.events_schema import EVENT_PAGE
 

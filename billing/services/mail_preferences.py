@@ -14,7 +14,7 @@ from accounts.services.audit import record_audit
 from accounts.services.rights import lock_tenant, require_capability
 from billing.models import BillingProfile, MemberPreference
 from billing.selectors.recipients import INVOICE, USAGE_ALERT, may_want, wants
-from billing.services.profiles import billing_profile_of
+from billing.services.subscriptions.profiles import billing_profile_of
 
 KINDS: Final = {"wants_usage_alerts": USAGE_ALERT, "wants_invoices": INVOICE}
 

@@ -19,8 +19,8 @@ from billing.models import BillingProfile, Issuer, PlanVersion
 from billing.selectors.plans import as_sold
 from billing.selectors.stripe import has_live_agreement, live_subscription_of
 from billing.selectors.subscriptions import as_offered
-from billing.services.profiles import billing_profile_of
-from billing.services.rendering.wording import amount
+from billing.services.documents.rendering.wording import amount
+from billing.services.subscriptions.profiles import billing_profile_of
 
 ADDRESS = {
     "line1": "address_line1",

@@ -33,7 +33,7 @@ from billing.errors import StripeObjectError
 from billing.gateways import stripe_api, stripe_mirror
 from billing.models import BillingProfile, Invoice, PaymentProvider
 from billing.selectors.stripe import profile_of_customer
-from billing.services.payments import record_failed_payment, record_payment
+from billing.services.invoicing.payments import record_failed_payment, record_payment
 from billing.services.stripe_agreements import apply_agreement, is_superfluous
 
 FAILED: Final = "invoice.payment_failed"

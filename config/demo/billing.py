@@ -20,20 +20,20 @@ from billing.models import Invoice, Issuer, Payment, Plan, PlanVersion, Subscrip
 from billing.selectors.due import Due
 from billing.selectors.subscriptions import current_subscription
 from billing.services.alerts import monitor_thresholds
-from billing.services.deliveries import deliver_documents
-from billing.services.invoices import issue_credit_note, void_invoice
+from billing.services.catalog.plans import create_plan, publish_version
+from billing.services.documents.deliveries import deliver_documents
+from billing.services.invoicing.payments import record_failed_payment, record_payment
 from billing.services.invoicing.running import run_invoicing
+from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
 from billing.services.mails import send_queued_mails
-from billing.services.payments import record_failed_payment, record_payment
-from billing.services.plans import create_plan, publish_version
-from billing.services.profiles import billing_profile_of, update_billing_profile
-from billing.services.subscriptions import (
+from billing.services.subscriptions.lifecycle import (
     When,
     cancel_subscription,
     change_plan,
     refresh_standing,
     subscribe,
 )
+from billing.services.subscriptions.profiles import billing_profile_of, update_billing_profile
 from config.demo.cast import DemoTenant
 from config.demo.catalogue import ISSUER, PRODUCTS, TAXES, offer_of
 from metering.domain.event_input import IngestRules, ParsedEvent, parse_event

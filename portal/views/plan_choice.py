@@ -22,7 +22,7 @@ from billing.selectors.preview import preview_first_invoice, preview_next_invoic
 from billing.selectors.stripe import has_live_agreement
 from billing.selectors.subscriptions import as_offered, current_subscription
 from billing.services.stripe_checkout import start_checkout
-from billing.services.subscriptions import When, change_plan, subscribe
+from billing.services.subscriptions.lifecycle import When, change_plan, subscribe
 from metering.selectors.plan_fit import used_up_quotas
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.plan import ChangeForm, OrderForm, WhenForm

@@ -12,9 +12,9 @@ from billing.domain.plan_terms import PriceOffer, VersionOffer
 from billing.domain.prices import Flat, PerUnit, PriceTerms
 from billing.models import Invoice, Issuer, Plan, PlanVersion, Subscription
 from billing.selectors.due import Due
+from billing.services.catalog.plans import create_plan, publish_version
 from billing.services.invoicing.running import run_invoicing
-from billing.services.plans import create_plan, publish_version
-from billing.services.subscriptions import subscribe
+from billing.services.subscriptions.lifecycle import subscribe
 from metering.domain.usage_plan_terms import UsagePlanTerms
 from metering.models import Meter, UsagePlan
 from metering.services.usage_plans import create_usage_plan

@@ -13,7 +13,7 @@ from billing.domain.money import is_whole_minor
 from billing.domain.plan_terms import check_offer, fee_amount
 from billing.models import CreditNote, Invoice, InvoiceLine, NumberSeries, Payment, Subscription, ThresholdAlert
 from billing.selectors.plans import plans_for_sale
-from billing.services.verification import run_verification
+from billing.services.verification.running import run_verification
 from config.demo.billing import LATE_EVENTS, STORIES
 from config.demo.cast import TENANTS
 from config.demo.catalogue import ADDRESSES, PRODUCTS, RATES, offer_of

@@ -22,9 +22,10 @@ from django.db import connection
 from billing.domain.statuses import MailStatus
 from billing.models import Invoice, OutboundMail
 from billing.selectors.due import Due
-from billing.services import deliveries, mails
+from billing.services import mails
+from billing.services.documents import deliveries
 from billing.services.invoicing import drafting, finalizing, running
-from billing.services.verification import Chosen, run_verification
+from billing.services.verification.running import Chosen, run_verification
 from tests.billing.world import make_plan, subscribe_tenant, use
 from tests.faults.processes import FORK_SERVER, connect_to
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from billing.models import Payment
 from billing.services import stripe_events, stripe_inbox
-from billing.services.payments import record_failed_payment
+from billing.services.invoicing.payments import record_failed_payment
 from tests.billing.stripe_world import handled, make_buyer, make_endpoint
 from tests.billing.world import make_plan
 from tests.fakestripe import shopper

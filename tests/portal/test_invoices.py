@@ -13,9 +13,9 @@ from pytest_django import Settings
 from accounts.domain.roles import Role
 from billing.domain.prices import Flat, Graduated, Package, Tier
 from billing.models import DocumentFile, Invoice, StoredFile, Subscription
-from billing.services.invoices import issue_credit_note, mark_uncollectible, void_invoice
-from billing.services.payments import record_failed_payment, record_payment
-from billing.services.subscriptions import When, change_plan, subscribe
+from billing.services.invoicing.payments import record_failed_payment, record_payment
+from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
+from billing.services.subscriptions.lifecycle import When, change_plan, subscribe
 from tests.billing.world import GRACE, STAFF, close_month, make_plan, set_issuer, use
 from tests.fakestripe.server import FakeStripe
 from tests.metering.ledger_world import make_meter

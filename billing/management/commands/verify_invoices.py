@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from accounts.models import Tenant
 from billing.models import Invoice
-from billing.services.verification import Chosen, Verification, run_verification
+from billing.services.verification.running import Chosen, Verification, run_verification
 
 DIFFERENCES_SHOWN_MAX: Final = 200
 SECONDS_BETWEEN_LINES: Final = 5

@@ -1,1 +1,1 @@
-"""The month's close: drafting what is due, finalizing what has waited for its grace, and running both."""
+"""Invoices: drafted, finalized, moved along their status, paid, and what could not be billed."""

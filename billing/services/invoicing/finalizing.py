@@ -20,11 +20,11 @@ from billing.errors import InvoiceStatusError
 from billing.models import BillingProfile, Invoice, Issuer
 from billing.selectors.computation import Unbillable, compute_invoices, states_of_invoices
 from billing.selectors.due import Due, ripe_invoices
-from billing.services.exceptions import park, report_credit_left
-from billing.services.invoice_status import record_change
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
+from billing.services.invoicing.exceptions import park, report_credit_left
 from billing.services.invoicing.lines import store_lines
 from billing.services.invoicing.numbering import take_numbers
+from billing.services.invoicing.status import record_change
 from billing.services.outbox import Happening, add_to_outbox
 from metering.domain.periods import local_day
 from metering.selectors.statements import ENCODER, fetch_all

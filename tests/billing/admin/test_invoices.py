@@ -13,10 +13,10 @@ from django_q.models import OrmQ
 from accounts.models import AuditEntry
 from billing.models import CreditNote, DocumentFile, Invoice, OutboundMail, Payment, StoredFile
 from billing.selectors.due import Due
-from billing.services.deliveries import deliver_documents
-from billing.services.invoices import void_invoice
+from billing.services.documents.deliveries import deliver_documents
 from billing.services.invoicing.drafting import draft_batch
 from billing.services.invoicing.running import run_invoicing_job
+from billing.services.invoicing.staff_actions import void_invoice
 from tests.billing.admin.desk import act, issued, latest_entry, listed, page, said, sold
 from tests.billing.world import MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant, use
 

@@ -24,7 +24,7 @@ from billing.models import (
     StripeInboxEvent,
     UsagePush,
 )
-from billing.services.payments import record_payment
+from billing.services.invoicing.payments import record_payment
 from metering.models import Meter
 from tests.billing.admin.desk import act, inbox_event, issued, latest_entry, listed, page, said, sold
 

@@ -14,8 +14,8 @@ from accounts.models import Tenant
 from billing.domain.prices import Graduated, Tier
 from billing.domain.statuses import InvoiceStatus
 from billing.models import DocumentFile, Invoice, OutboundMail, Subscription
-from billing.services.invoices import issue_credit_note, void_invoice
-from billing.services.payments import record_payment
+from billing.services.invoicing.payments import record_payment
+from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
 from metering.services.event_voids import void_counted_event
 from tests.billing.services.rendering.reading import texts
 from tests.billing.world import CALLS, MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant, use

@@ -17,10 +17,10 @@ from django.db import connection
 from billing.domain.plan_terms import PriceOffer, VersionOffer
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
 from billing.models import Invoice, Issuer, PlanVersion, Subscription, TaxRate
+from billing.services.catalog.plans import create_plan, publish_version
 from billing.services.invoicing.running import run_invoicing
-from billing.services.plans import create_plan, publish_version
-from billing.services.subscriptions import When, cancel_subscription, change_plan, subscribe
-from billing.services.verification import run_verification
+from billing.services.subscriptions.lifecycle import When, cancel_subscription, change_plan, subscribe
+from billing.services.verification.running import run_verification
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
 from metering.services.usage_plans import create_usage_plan

@@ -6,9 +6,9 @@ import pytest
 
 from billing.models import Invoice
 from billing.selectors.standing import Standing, standing_of
-from billing.services.invoices import void_invoice
-from billing.services.payments import record_failed_payment
-from billing.services.subscriptions import When, cancel_subscription
+from billing.services.invoicing.payments import record_failed_payment
+from billing.services.invoicing.staff_actions import void_invoice
+from billing.services.subscriptions.lifecycle import When, cancel_subscription
 from tests.billing.world import MARCH, STAFF, first_invoice, make_plan, set_issuer, subscribe_tenant
 from tests.metering.ledger_world import make_tenant
 

@@ -22,7 +22,7 @@ from billing.services.alerts import (
     monitor_thresholds,
     run_monitor,
 )
-from billing.services.profiles import billing_profile_of
+from billing.services.subscriptions.profiles import billing_profile_of
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import UsagePlanTerms
 from metering.services.event_voids import void_counted_event

@@ -13,8 +13,8 @@ from accounts.models import AuditEntry, JobOutcome
 from billing.errors import InvoiceStatusError
 from billing.models import CreditNote, DocumentFile, Invoice, OutboundMail, StoredFile
 from billing.selectors.recipients import recipients_of
-from billing.services.deliveries import credit_note_pdf, deliver_documents, invoice_pdf, run_deliveries
-from billing.services.invoices import issue_credit_note, resend_invoice, void_invoice
+from billing.services.documents.deliveries import credit_note_pdf, deliver_documents, invoice_pdf, run_deliveries
+from billing.services.invoicing.staff_actions import issue_credit_note, resend_invoice, void_invoice
 from billing.services.mails import send_queued_mails
 from billing.tasks import deliver_documents as scheduled
 from tests.billing.services.rendering.reading import texts

@@ -12,7 +12,7 @@ from billing.domain.documents import digest_of_content
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.errors import InvoiceStatusError
 from billing.models import CreditNote, Invoice, NumberSeries, OutboxEvent
-from billing.services.invoices import issue_credit_note, mark_uncollectible, void_invoice
+from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
 from tests.billing.services.test_payments import both_at_once, fail, pay, standing
 from tests.billing.world import (
     STAFF,

@@ -14,9 +14,9 @@ from accounts.models import AuditEntry
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.errors import InvoiceStatusError
 from billing.models import BillingException, Invoice, OutboxEvent, Payment, PaymentStatus
-from billing.services.exceptions import resolve_exception
-from billing.services.invoices import mark_uncollectible, void_invoice
-from billing.services.payments import record_failed_payment, record_manual_payment, record_payment
+from billing.services.invoicing.exceptions import resolve_exception
+from billing.services.invoicing.payments import record_failed_payment, record_manual_payment, record_payment
+from billing.services.invoicing.staff_actions import mark_uncollectible, void_invoice
 from tests.billing.world import (
     STAFF,
     close_month,

@@ -32,12 +32,12 @@ from billing.models import (
 )
 from billing.selectors.stripe import profile_of_customer
 from billing.services import stripe_collection
-from billing.services.invoices import issue_credit_note, mark_uncollectible, void_invoice
-from billing.services.payments import record_manual_payment
+from billing.services.invoicing.payments import record_manual_payment
+from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
 from billing.services.stripe_checkout import ensure_customer, open_billing_portal, start_checkout
 from billing.services.stripe_collection import collect_due, payment_link
 from billing.services.stripe_setup import set_up_stripe
-from billing.services.subscriptions import When, cancel_subscription, undo_pending
+from billing.services.subscriptions.lifecycle import When, cancel_subscription, undo_pending
 from tests.billing.alert_world import join
 from tests.billing.stripe_world import (
     agreement_of,

@@ -23,7 +23,7 @@ from billing.selectors.plans import sold_version
 from billing.selectors.preview import preview_first_invoice
 from billing.selectors.subscriptions import as_offered, current_subscription, latest_subscription
 from billing.services.invoicing.running import run_invoicing
-from billing.services.subscriptions import (
+from billing.services.subscriptions.lifecycle import (
     When,
     cancel_subscription,
     change_plan,

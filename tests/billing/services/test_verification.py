@@ -18,10 +18,10 @@ from billing.domain.prices import PerUnit
 from billing.management.commands.verify_invoices import progress
 from billing.models import CreditNote, Invoice
 from billing.selectors.verification import verify_invoices, verify_numbers
-from billing.services.invoices import void_invoice
 from billing.services.invoicing.running import run_invoicing
-from billing.services.subscriptions import When, change_plan
-from billing.services.verification import Chosen, Verification, run_verification
+from billing.services.invoicing.staff_actions import void_invoice
+from billing.services.subscriptions.lifecycle import When, change_plan
+from billing.services.verification.running import Chosen, Verification, run_verification
 from metering.selectors.catalog import forget_catalog
 from metering.services.voids import void_event
 from tests.billing.world import GRACE, MARCH, STAFF, first_invoice, make_plan, subscribe_tenant, use

@@ -13,13 +13,13 @@ from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import BillingException, Invoice, InvoiceLine, Subscription, TaxRate
 from billing.selectors.due import Due
 from billing.selectors.revenue import waiting
-from billing.services.exceptions import CREDIT_LEFT, report_credit_back, resolve_exception
-from billing.services.invoices import issue_credit_note, void_invoice
+from billing.services.documents.rendering.documents import render_document
 from billing.services.invoicing.drafting import draft_batch
+from billing.services.invoicing.exceptions import CREDIT_LEFT, report_credit_back, resolve_exception
 from billing.services.invoicing.running import computed_only, plan_invoices, run_invoicing
-from billing.services.rendering.documents import render_document
-from billing.services.subscriptions import When, cancel_subscription, change_plan
-from billing.services.verification import run_verification
+from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
+from billing.services.subscriptions.lifecycle import When, cancel_subscription, change_plan
+from billing.services.verification.running import run_verification
 from metering.services.voids import void_event
 from tests.billing.world import GRACE, MARCH, STAFF, first_invoice, make_plan, set_issuer, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of

@@ -15,8 +15,8 @@ from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import BillingException, Invoice, InvoiceLine, Issuer, Subscription
 from billing.selectors.computation import Computation, Unbillable
 from billing.selectors.due import Due
-from billing.services.exceptions import resolve_exception
-from billing.services.invoices import issue_credit_note, void_invoice
+from billing.services.documents.rendering.wording import Step, steps_of
+from billing.services.invoicing.exceptions import resolve_exception
 from billing.services.invoicing.running import (
     InvoicingRun,
     computed_only,
@@ -25,9 +25,9 @@ from billing.services.invoicing.running import (
     run_invoicing,
     run_invoicing_job,
 )
-from billing.services.rendering.wording import Step, steps_of
-from billing.services.subscriptions import When, cancel_subscription, change_plan
-from billing.services.verification import run_verification
+from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
+from billing.services.subscriptions.lifecycle import When, cancel_subscription, change_plan
+from billing.services.verification.running import run_verification
 from metering.domain.periods import YearMonth
 from metering.services.voids import void_event
 from tests.billing.world import GRACE, MARCH, STAFF, first_invoice, make_plan, subscribe_tenant, use

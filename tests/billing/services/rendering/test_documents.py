@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from billing.services.rendering.documents import render_document
+from billing.services.documents.rendering.documents import render_document
 from tests.billing.services.rendering import samples
 from tests.billing.services.rendering.reading import difference, fonts, links, pictures, texts
 
@@ -195,7 +195,7 @@ def test_the_same_content_gives_the_same_bytes_in_any_process_whatever_was_made_
     render_document(samples.arabic_invoice())
     here = {name: sha256(render_document(MAKERS[name]())).hexdigest() for name in reversed(MAKERS)}
     program = (
-        "import sys; from hashlib import sha256; from billing.services.rendering.documents import render_document\n"
+        "import sys; from hashlib import sha256; from billing.services.documents.rendering.documents import render_document\n"
         "from tests.billing.services.rendering.test_documents import MAKERS\n"
         "print(sha256(render_document(MAKERS[sys.argv[1]]())).hexdigest())"
     )

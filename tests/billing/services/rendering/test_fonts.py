@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reportlab.pdfgen.canvas import Canvas
 
-from billing.services.rendering.fonts import (
+from billing.services.documents.rendering.fonts import (
     CHINESE,
     FONTS_DIRECTORY,
     KOREAN,

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.services.rendering.layout import Row, height_of, paginate
+from billing.services.documents.rendering.layout import Row, height_of, paginate
 
 FIRST, FOLLOWING = 100.0, 160.0
 

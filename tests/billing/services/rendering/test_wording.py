@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.services.rendering import wording
+from billing.services.documents.rendering import wording
 
 
 @pytest.mark.parametrize(

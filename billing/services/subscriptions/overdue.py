@@ -6,7 +6,7 @@ from typing import Final
 from accounts.domain.job_report import JobReport
 from accounts.models import JobRun
 from accounts.services.jobs import run_job
-from billing.services.subscriptions import refresh_overdue
+from billing.services.subscriptions.lifecycle import refresh_overdue
 
 OVERDUE_JOB: Final = "overdue"
 

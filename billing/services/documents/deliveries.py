@@ -20,9 +20,9 @@ from accounts.services.jobs import run_job
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice, StoredFile
 from billing.selectors.recipients import INVOICE, recipients_of
+from billing.services.documents.rendering import wording
+from billing.services.documents.rendering.documents import render_document
 from billing.services.mails import queue_mail
-from billing.services.rendering import wording
-from billing.services.rendering.documents import render_document
 
 DOCUMENTS_JOB: Final = "documents"
 DOCUMENTS_PER_RUN: Final = 500

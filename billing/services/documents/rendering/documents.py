@@ -9,9 +9,9 @@ from typing import Final
 
 from reportlab.pdfgen.canvas import Canvas
 
-from billing.services.rendering import wording
-from billing.services.rendering.fonts import Style, base_font, draw, width_of, wrapped
-from billing.services.rendering.layout import (
+from billing.services.documents.rendering import wording
+from billing.services.documents.rendering.fonts import Style, base_font, draw, width_of, wrapped
+from billing.services.documents.rendering.layout import (
     BOTTOM,
     LEFT,
     PAGE_HEIGHT,
@@ -28,7 +28,7 @@ from billing.services.rendering.layout import (
     height_of,
     paginate,
 )
-from billing.services.rendering.wording import Content
+from billing.services.documents.rendering.wording import Content
 
 PRODUCER: Final = "Countinghouse"
 _GREY: Final = "#55534d"

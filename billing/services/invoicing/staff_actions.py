@@ -14,11 +14,11 @@ from billing.domain.documents import credit_note_content, digest_of_content
 from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
 from billing.models import CreditNote, Invoice, Issuer
-from billing.services.deliveries import invoice_pdf, queue_invoice_mail
-from billing.services.exceptions import report_credit_back
-from billing.services.invoice_status import checked_reason, locked_invoice, move_invoice, record_change, tell
+from billing.services.documents.deliveries import invoice_pdf, queue_invoice_mail
+from billing.services.invoicing.exceptions import report_credit_back
 from billing.services.invoicing.numbering import take_numbers
-from billing.services.subscriptions import refresh_standing
+from billing.services.invoicing.status import checked_reason, locked_invoice, move_invoice, record_change, tell
+from billing.services.subscriptions.lifecycle import refresh_standing
 from metering.domain.periods import local_day
 
 CREDITABLE = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.PAID})

@@ -1,0 +1,1 @@
+"""Documents of invoices and credit notes: rendered, stored by their hash, and mailed."""

@@ -1,0 +1,1 @@
+"""Verification of finalized invoices from the raw ledger."""
