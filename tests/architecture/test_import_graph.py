@@ -1,0 +1,64 @@
+"""The packages of the product and what they import: no circle at any level, nothing upwards.
+
+Import-linter's contracts say which room may import which. This test looks at the whole graph, so that a package that did
+not exist when the contracts were written is in it too.
+"""
+
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+APPS = ("accounts", "metering", "billing", "portal", "config")  # lowest first
+
+
+@cache
+def product() -> grimp.ImportGraph:
+    return grimp.build_graph(*APPS, exclude_type_checking_imports=True)
+
+
+def packages() -> list[str]:
+    return sorted(
+        {package for path in ROOT.glob("*/**/__init__.py") if (package := dotted(path)).split(".")[0] in APPS}
+    )
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).parent.parts)
+
+
+def circle_among(members: set[str], graph: grimp.ImportGraph) -> list[str]:
+    """Return one circle of imports among these packages with all that they hold, or nothing."""
+    owner = {module: member for member in members for module in {member, *graph.find_descendants(member)}}
+    imports: dict[str, set[str]] = {member: set() for member in members}
+    for module, member in owner.items():
+        found = {owner.get(imported) for imported in graph.find_modules_directly_imported_by(module)}
+        imports[member] |= {other for other in found if other and other != member}
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize("package", packages())
+def test_the_parts_of_a_package_import_one_another_in_no_circle(package: str) -> None:
+    assert not circle_among(product().find_children(package), product())
+
+
+def test_the_apps_import_downwards_only() -> None:
+    assert not circle_among(set(APPS), product())
+    for position, app in enumerate(APPS):
+        modules = {app, *product().find_descendants(app)}
+        imported = {target for module in modules for target in product().find_modules_directly_imported_by(module)}
+        assert not {target for target in imported if target.split(".")[0] in APPS[position + 1 :]}
+
+
+def test_a_circle_is_seen() -> None:
+    planted = grimp.ImportGraph()
+    planted.add_import(importer="house.one", imported="house.two.cellar")
+    planted.add_import(importer="house.two", imported="house.one")
+    assert circle_among({"house.one", "house.two"}, planted)
