@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.errors import IdempotencyInProgressError, IdempotencyKeyReusedError
 from accounts.models import IdempotencyRecord
+from accounts.sql import fetch_all
 
 ANSWERS_KEPT: Final = timedelta(hours=24)
+CLAIM: Final = "SELECT pg_try_advisory_xact_lock(%(lock_number)s)"
 
 
 def claim_idempotency_key(
@@ -26,10 +28,9 @@ def claim_idempotency_key(
     where the first request was another.
     """
     assert transaction.get_connection().in_atomic_block, "the claim lasts as long as the work's transaction"
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_lock_number(scope_id, key)])
-        if not cursor.fetchone()[0]:
-            raise IdempotencyInProgressError("A request with this Idempotency-Key is still running. Try again.")
+    [(is_free,)] = fetch_all(CLAIM, {"lock_number": _lock_number(scope_id, key)})
+    if not is_free:
+        raise IdempotencyInProgressError("A request with this Idempotency-Key is still running. Try again.")
     record = IdempotencyRecord.objects.filter(scope_id=scope_id, key=key).first()
     if record is None:
         return None

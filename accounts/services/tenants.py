@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
@@ -20,6 +20,7 @@ from accounts.selectors.api_keys import forget_keys
 from accounts.selectors.tenants import forget_tenant
 from accounts.services.audit import record_audit
 from accounts.services.rights import lock_tenant, require_capability
+from accounts.sql import fetch_all
 
 SLUG_ATTEMPTS_MAX: Final = 50
 TENANTS_OWNED_MAX: Final = 20
@@ -114,10 +115,8 @@ def _check_zone_known(cleaned: Mapping[str, str | int]) -> None:
     zone = cleaned.get("time_zone", "UTC")
     if zone == "UTC":
         return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = %s)", [zone])
-        if cursor.fetchone()[0]:
-            return
+    if fetch_all("SELECT 1 FROM pg_timezone_names WHERE name = %(zone)s", {"zone": zone}):
+        return
     refusal = FieldError("/time_zone", "invalid_time_zone", "The database does not know this time zone.")
     raise InvalidFieldsError(refusal.detail, field_errors=(refusal,))
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
+from accounts.sql import fetch_all
 from billing.domain.money import round_to_minor
 from billing.domain.statuses import InvoiceStatus, MailStatus
 from billing.models import (
@@ -28,7 +29,6 @@ from billing.models import (
     UsagePush,
 )
 from metering.domain.periods import YearMonth, local_day, month_span
-from metering.selectors.statements import fetch_all
 
 # At each instant: whoever pays by then, on the plan of the phase that held just before it.
 RECURRING_FEES: Final = """

@@ -9,6 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from djstripe.models import WebhookEndpoint
 
 from accounts.models import Tenant
+from accounts.sql import fetch_all
 from billing.domain.statuses import LIVE_STATUSES, InvoiceStatus, SubscriptionStatus
 from billing.domain.stripe_objects import ENDED_AT_STRIPE
 from billing.models import (
@@ -21,7 +22,6 @@ from billing.models import (
     Subscription,
     UsagePush,
 )
-from metering.selectors.statements import fetch_all
 
 # Stripe takes usage that is up to 35 days old; an hour is left for the way.
 PUSHED_AT_MOST_AFTER: Final = timedelta(days=35) - timedelta(hours=1)

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db.models import F, Max
 
 from accounts.errors import InvalidFieldsError
+from accounts.sql import fetch_all
 from billing.domain.documents import digest_of_content
 from billing.domain.invoicing import InvoicedUsage, LineDraft, Used
 from billing.domain.plan_terms import PriceOffer, SoldVersion, digest_of
@@ -43,7 +44,6 @@ from billing.selectors.computation import states_of_invoices
 from billing.selectors.plans import sold_versions
 from metering.domain.periods import Span
 from metering.selectors.span_usage import SpanUsage, UsageSpan, raw_usage_of_spans
-from metering.selectors.statements import fetch_all
 
 GAPS_NAMED_MAX: Final = 20
 

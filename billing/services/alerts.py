@@ -21,6 +21,7 @@ from accounts.domain.job_report import JobReport
 from accounts.models import JobOutcome, JobRun, Tenant
 from accounts.services.audit import record_audit
 from accounts.services.jobs import run_job
+from accounts.sql import fetch_all
 from billing.domain.alerts import USED_UP, AlertFacts, grouped, period_in_words
 from billing.domain.statuses import LIVE_STATUSES
 from billing.models import THRESHOLDS
@@ -28,7 +29,6 @@ from billing.selectors.recipients import USAGE_ALERT, recipients_by_tenant
 from billing.services.mails import NewMail, queue_mails
 from billing.services.outbox import Happening, add_to_outbox
 from metering.domain.periods import Period
-from metering.selectors.statements import fetch_all
 
 ALERTS_JOB: Final = "alerts"
 ALERTS_OF_SOME_JOB: Final = "alerts of some"

@@ -20,6 +20,7 @@ from accounts.errors import ConflictError, MalformedBodyError, NotFoundError, Pr
 from accounts.models import JobRun
 from accounts.services.audit import record_audit
 from accounts.services.jobs import run_job
+from accounts.sql import fetch_all
 from billing.domain.stripe_objects import read_event, storable
 from billing.domain.stripe_signature import verify_signature
 from billing.errors import StripeObjectError
@@ -29,7 +30,6 @@ from billing.selectors.stripe import endpoint_secret
 from billing.services.invoicing.running import run_invoicing
 from billing.services.stripe_collection import collect_due
 from billing.services.stripe_events import Answer, Ignored, StateMovedError, apply_answer, ask_about
-from metering.selectors.statements import fetch_all
 
 INBOX_JOB: Final = "stripe_inbox"
 BATCH: Final = 200

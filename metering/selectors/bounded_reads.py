@@ -6,8 +6,8 @@ from typing import Any, Final
 from django.db import OperationalError, transaction
 from psycopg.errors import QueryCanceled
 
+from accounts.sql import fetch_all
 from metering.errors import QueryTooLargeError
-from metering.selectors.statements import fetch_all
 
 MILLISECONDS_MAX: Final = 15_000
 LIMIT = "SELECT set_config('statement_timeout', %(milliseconds)s, true)"

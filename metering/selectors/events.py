@@ -11,12 +11,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from accounts.domain.pages import InvalidCursorError, Page, PageRequest, Position, cut_page
+from accounts.sql import as_json, fetch_all
 from metering.domain.canonical import event_key
 from metering.domain.contribution import MeterRule
 from metering.domain.ledger import Ledger
 from metering.domain.periods import Span
 from metering.selectors.bounded_reads import fetch_in_time
-from metering.selectors.statements import ENCODER, fetch_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def counted_events_page(
         "type": meter.event_type,
         "counts_from": meter.counts_from,
         "known_at": known_at,
-        "filters": ENCODER.encode(meter.filters).decode(),
+        "filters": as_json(meter.filters),
     }
     return _page(ledger, _COUNTED, wanted, page, fetch_in_time)
 

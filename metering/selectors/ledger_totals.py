@@ -7,9 +7,10 @@ drift and never a race.
 import json
 from decimal import Decimal
 
+from accounts.sql import fetch_all
 from metering.domain.ledger import Drift, Ledger
 from metering.selectors.catalog import meter_rules
-from metering.selectors.statements import CONTRIBUTIONS, DAY_BUCKETS, HOUR_BUCKETS, METERS, fetch_all, meters_parameter
+from metering.selectors.statements import CONTRIBUTIONS, DAY_BUCKETS, HOUR_BUCKETS, METERS, meters_parameter
 
 BUCKETS_FROM_LEDGER = f"""
 WITH counted AS (

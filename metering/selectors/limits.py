@@ -13,12 +13,12 @@ from uuid import UUID
 
 from accounts.domain.principal import Principal, TenantFacts
 from accounts.selectors.api_keys import key_ids_of_families
+from accounts.sql import as_json, fetch_all
 from metering.domain.ledger import TENANT_SCOPE, CounterKey, Ledger
 from metering.domain.limit_policy import LimitPolicy, Quota, Throttle
 from metering.domain.periods import Period, local_day
 from metering.models import EventIdentity, UsagePlanAssignment
 from metering.selectors.catalog import meter_rules
-from metering.selectors.statements import ENCODER, fetch_all
 
 AGE_NANOSECONDS_MAX: Final = 1_000_000_000
 PLANS_KEPT_MAX: Final = 10_000
@@ -116,7 +116,7 @@ def used_of(ledger: Ledger, counters: Iterable[CounterKey]) -> dict[CounterKey, 
         {
             "tenant_id": ledger.tenant_id,
             "is_live": ledger.is_live,
-            "counters": ENCODER.encode(asked).decode(),
+            "counters": as_json(asked),
         },
     )
     return {keys[position]: quantity for position, quantity in rows}

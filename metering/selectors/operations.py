@@ -12,8 +12,8 @@ from uuid import UUID
 
 from django.db.models import Count
 
+from accounts.sql import fetch_all
 from metering.models import IngestVerdict
-from metering.selectors.statements import fetch_all
 
 _PERCENT_STEP: Final = Decimal("0.1")
 

@@ -11,11 +11,12 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from accounts.sql import as_json, fetch_all
 from metering.domain.limit_policy import EXACT
 from metering.domain.periods import start_of_hour
 from metering.domain.windows import is_start_of_hour
 from metering.selectors.catalog import meter_rules
-from metering.selectors.statements import CONTRIBUTIONS, ENCODER, METERS, fetch_all, meters_parameter
+from metering.selectors.statements import CONTRIBUTIONS, METERS, meters_parameter
 
 _NOTHING: Final = Decimal(0)
 _HOUR: Final = timedelta(hours=1)
@@ -98,7 +99,7 @@ def usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
         return usage
     whole, pieces = _cut(spans)
     if whole:
-        for position, quantity, events in fetch_all(WHOLE_HOURS, {"spans": ENCODER.encode(whole).decode()}):
+        for position, quantity, events in fetch_all(WHOLE_HOURS, {"spans": as_json(whole)}):
             usage[position] = usage[position].plus(quantity, int(events))
     _add_pieces(usage, spans, pieces)
     return usage
@@ -119,7 +120,7 @@ def spans_with_voids_since(spans: Sequence[tuple[UsageSpan, datetime]]) -> set[i
         {"position": n, "tenant_id": span.tenant_id, "start_at": span.start, "end_at": span.end, "since": since}
         for n, (span, since) in enumerate(spans)
     ]
-    return {position for (position,) in fetch_all(OLD_VOIDS, {"spans": ENCODER.encode(asked).decode()})}
+    return {position for (position,) in fetch_all(OLD_VOIDS, {"spans": as_json(asked)})}
 
 
 def _cut(spans: Sequence[UsageSpan]) -> tuple[list[dict[str, object]], list[tuple[int, datetime, datetime]]]:
@@ -158,7 +159,7 @@ def _add_pieces(
     asked = [dict(zip(PIECE, (n, *piece), strict=True)) for piece, n in numbers.items()]
     meter_ids = {span.meter_id for span in spans}
     rules = [rule for rule in meter_rules() if rule.id in meter_ids]
-    parameters = {"pieces": ENCODER.encode(asked).decode(), "meters": meters_parameter(rules)}
+    parameters = {"pieces": as_json(asked), "meters": meters_parameter(rules)}
     for n, meter_id, quantity, events in fetch_all(PIECES, parameters):
         for position in wanted.get((n, meter_id), ()):
             usage[position] = usage[position].plus(quantity, int(events))

@@ -1,22 +1,13 @@
-"""The SQL of the ledger: how it is sent, and the fragments that every statement shares, whether it reads or writes.
+"""The SQL that the ledger's statements share, whether they read or write.
 
 Ingest, void, rebuild and reconciliation must agree to the last digit on what an event contributes to which meter, so
 `METERS` and `CONTRIBUTIONS` stand here once. `metering.domain.contribution` says the same in Python; a property test compares the two.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Sequence
 
-import msgspec
-import psycopg
-from django.db import connection
-
+from accounts.sql import as_json
 from metering.domain.contribution import MeterRule
-
-_PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
-ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 # %(meters)s is `meters_parameter()`. The dimensions of meters that share them are built once.
 METERS = """
@@ -75,7 +66,7 @@ FROM (
 
 def meters_parameter(rules: Sequence[MeterRule]) -> str:
     """The meters as the JSON that `METERS` reads."""
-    return ENCODER.encode(
+    return as_json(
         [
             {
                 "meter_id": rule.id,
@@ -88,27 +79,4 @@ def meters_parameter(rules: Sequence[MeterRule]) -> str:
             }
             for rule in rules
         ]
-    ).decode()
-
-
-def fetch_all(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
-    """Run one statement with its parameters sent apart from it, prepared at its first use on a connection.
-
-    Django's own cursors bind on the client, which parses a batch of events twice and plans it anew each time; psycopg's
-    own read a statement of more than 4,096 characters anew each time.
-    Errors are Django's; outside of a transaction the statement commits by itself.
-    """
-    connection.ensure_connection()
-    text, names = _numbered(statement)
-    with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
-        cursor.execute(text, [parameters[name] for name in names], prepare=True)
-        return cursor.fetchall() if cursor.description else []
-
-
-@lru_cache(maxsize=256)
-def _numbered(statement: str) -> tuple[str, tuple[str, ...]]:
-    """A statement with PostgreSQL's own placeholders, and the names of its parameters in their order."""
-    names = tuple(dict.fromkeys(_PLACEHOLDER.findall(statement)))
-    numbers = {name: f"${number}" for number, name in enumerate(names, start=1)}
-    text = _PLACEHOLDER.sub(lambda placeholder: numbers[placeholder[1]], statement).replace("%%", "%")
-    return text, names
+    )

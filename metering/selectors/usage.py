@@ -15,6 +15,7 @@ from django.db.models import OuterRef, Subquery
 from accounts.errors import NotFoundError
 from accounts.models import ApiKey
 from accounts.selectors.api_keys import key_ids_named
+from accounts.sql import fetch_all
 from metering.domain.contribution import MeterRule
 from metering.domain.ledger import NO_KEY, Ledger
 from metering.domain.periods import Span, YearMonth, calendar_days, forecast, last_24_hours, month_span
@@ -22,7 +23,6 @@ from metering.domain.windows import Window
 from metering.errors import AmbiguousApiKeyError, UnknownMeterError
 from metering.models import Meter, QuotaPeriod, UsagePlanQuota
 from metering.selectors.catalog import meter_rules
-from metering.selectors.statements import fetch_all
 from metering.selectors.usage_query import API_KEY, UsageQuestion, query_usage
 
 DEFAULT_METER: Final = "api_requests"

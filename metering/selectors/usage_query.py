@@ -11,13 +11,14 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from accounts.sql import fetch_all
 from metering.domain.contribution import Aggregation, MeterRule
 from metering.domain.ledger import NO_KEY, Ledger
 from metering.domain.periods import Span, local_day, start_of_day
 from metering.domain.windows import Window, is_start_of_day, is_start_of_hour, window_starts
 from metering.errors import QueryTooLargeError
 from metering.selectors.bounded_reads import fetch_in_time
-from metering.selectors.statements import fetch_all, property_quantity
+from metering.selectors.statements import property_quantity
 
 API_KEY: Final = "api_key"
 SUBJECT: Final = "subject"

@@ -15,10 +15,11 @@ from msgspec import Raw
 from psycopg.errors import CheckViolation, DeadlockDetected
 
 from accounts.errors import StoreUnavailableError
+from accounts.sql import as_json, fetch_all
 from metering.domain.event_input import ParsedEvent
 from metering.domain.ledger import CounterKey, IngestResult, Ledger
 from metering.selectors.catalog import meter_rules
-from metering.selectors.statements import CONTRIBUTIONS, ENCODER, METERS, fetch_all, meters_parameter
+from metering.selectors.statements import CONTRIBUTIONS, METERS, meters_parameter
 from metering.services.partitions import ensure_partitions_of, forget_seen_partitions
 from metering.services.rollups import ADD_TO_ROLLUPS, counters_parameter
 
@@ -152,7 +153,7 @@ def _months_of(events: Iterable[ParsedEvent]) -> set[date]:
 
 def _events_parameter(events: Iterable[ParsedEvent]) -> str:
     """The events as the JSON that `input` reads; properties go through as the bytes they were hashed from."""
-    return ENCODER.encode(
+    return as_json(
         [
             {
                 "n": event.index,
@@ -168,7 +169,7 @@ def _events_parameter(events: Iterable[ParsedEvent]) -> str:
             }
             for event in events
         ]
-    ).decode()
+    )
 
 
 def _compare_with_known(ledger: Ledger, events: Sequence[ParsedEvent]) -> dict[int, bool]:

@@ -6,8 +6,8 @@ ledger up sees every event that ingest has counted, and none that ingest will ye
 
 from django.db import connection
 
+from accounts.sql import fetch_all
 from metering.domain.ledger import Ledger
-from metering.selectors.statements import fetch_all
 
 
 def lock_ledger(ledger: Ledger) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from django.db import connection
 
-from metering.selectors.statements import fetch_all
+from accounts.sql import fetch_all
 
 MONTHS_AHEAD: Final = 3
 # Months that this process has seen a partition for. One may go again, by a rollback or by an operator; ingest finds out and asks anew.

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from accounts.sql import fetch_all
 from metering.domain.ledger import Ledger
 from metering.selectors.catalog import meter_rules
 from metering.selectors.ledger_totals import BUCKETS_FROM_LEDGER
-from metering.selectors.statements import fetch_all, meters_parameter
+from metering.selectors.statements import meters_parameter
 from metering.services.ledger_lock import lock_ledger
 
 CLEAR = (

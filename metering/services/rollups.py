@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from accounts.sql import as_json
 from metering.domain.ledger import CounterKey
-from metering.selectors.statements import DAY_BUCKETS, ENCODER, HOUR_BUCKETS
+from metering.selectors.statements import DAY_BUCKETS, HOUR_BUCKETS
 
 # Rows are written in the order of their keys, so that no two statements wait for each other in a circle. PostgreSQL runs what
 # nothing refers to last part first; so the counters, which every request of a tenant wants, are locked last and the shortest, and
@@ -38,4 +39,4 @@ days AS (
 
 def counters_parameter(counters: Sequence[CounterKey]) -> str:
     """The counters as the JSON that `ADD_TO_ROLLUPS` reads."""
-    return ENCODER.encode(counters).decode()
+    return as_json(counters)

@@ -6,11 +6,12 @@ from datetime import datetime
 from django.conf import settings
 
 from accounts.errors import NotFoundError
+from accounts.sql import fetch_all
 from metering.domain.canonical import event_key
 from metering.domain.ledger import CounterKey, Ledger
 from metering.errors import AlreadyVoidedError
 from metering.selectors.catalog import meter_rules
-from metering.selectors.statements import CONTRIBUTIONS, METERS, fetch_all, meters_parameter
+from metering.selectors.statements import CONTRIBUTIONS, METERS, meters_parameter
 from metering.services.rollups import ADD_TO_ROLLUPS, counters_parameter
 
 VOID = f"""

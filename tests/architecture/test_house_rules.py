@@ -5,6 +5,7 @@ fails here too. An exception is a change of this file, which a reviewer sees.
 """
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
@@ -12,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("accounts", "metering", "billing", "portal", "config")
+APPS_WITH_TABLES = {"accounts", "metering", "billing"}
 GENERATED = {"migrations", "djstripe_migrations"}
 
 FUNCTION_LINES_MAX = 70
@@ -21,6 +23,10 @@ OUTERMOST_ROOMS = {"api", "admin", "tasks", "management", "checks", "portal", "c
 ROOMS_THAT_WRITE = {"services", "models", "querysets", "gateways", "config"}
 WRITES = {"save", "bulk_create", "bulk_update", "get_or_create", "update_or_create", "delete"}
 QUERIES = {"filter", "exclude", "all", "select_for_update"}
+WRITES_IN_SQL = re.compile(
+    r"\b(?:(?:INSERT|MERGE)\s+INTO|DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?|UPDATE(?=\s+(?:ONLY\s+)?\S+\s+(?:AS\s+\w+\s+)?SET\b))"
+    r"\s+(?:ONLY\s+)?(?!ON\b)(?P<table>[\w{}]+)"
+)
 NOT_TABLES = {"cache", "session", "form", "super"}  # have methods of the same names
 RETIRED_CLASSES = {"Client", "Payer", "Account", "Customer", "BillItem", "UsageLog", "Refund"}  # see the glossary
 RETIRED_MODULES = {"utils", "util", "helpers", "common", "managers", "misc"}  # say nothing of what is inside
@@ -89,6 +95,36 @@ def only_services_write(path: PurePath, tree: ast.Module, _source: str) -> Itera
                     yield f"{node.lineno}: .{query}(…).update() outside services"
 
 
+def only_services_write_in_sql(path: PurePath, tree: ast.Module, _source: str) -> Iterator[str]:
+    if room_of(path) in {"services", "gateways"}:
+        return
+    for line, found in writes_in_sql(tree):
+        yield f"{line}: {' '.join(found[0].split())} outside services"
+
+
+def an_app_writes_its_own_tables(path: PurePath, tree: ast.Module, _source: str) -> Iterator[str]:
+    if path.parts[0] not in APPS_WITH_TABLES:
+        return
+    for line, found in writes_in_sql(tree):
+        prefix = found["table"].partition("_")[0]
+        owner = prefix if prefix in APPS_WITH_TABLES else "metering"  # the ledger's tables have no prefix
+        if owner != path.parts[0] and "{" not in found["table"]:
+            yield f"{line}: {' '.join(found[0].split())} in {path.parts[0]}; call a service of {owner}"
+
+
+def writes_in_sql(tree: ast.Module) -> Iterator[tuple[int, re.Match[str]]]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.JoinedStr(values=parts):
+                text = "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts)
+            case ast.Constant(value=str(text)):
+                pass
+            case _:
+                continue
+        for found in WRITES_IN_SQL.finditer(text):
+            yield node.lineno, found
+
+
 def first_name(node: ast.expr) -> str:
     """The name that a chain of attributes and calls ends in: `form` of `self.form.save()`."""
     match node:
@@ -115,6 +151,8 @@ RULES: dict[Rule, tuple[str, str]] = {
     only_the_outermost_rooms_ask_the_clock: ("metering/services/ingest.py", "expires_at = timezone.now()"),
     quantities_are_exact: ("metering/domain/quantity.py", "half = total * 0.5"),
     only_services_write: ("portal/views/keys.py", "ApiKey.objects.filter(id=1).update(name='x')"),
+    only_services_write_in_sql: ("metering/selectors/usage.py", "FORGET = 'DELETE FROM usage_hour'"),
+    an_app_writes_its_own_tables: ("billing/services/alerts.py", "FORGET = 'DELETE FROM usage_hour'"),
     retired_words_stay_retired: ("accounts/services/keys.py", "class Client: ..."),
 }
 
@@ -150,6 +188,32 @@ def test_the_rule_sees_a_violation(rule: Rule) -> None:
 )
 def test_every_way_to_write_is_seen(source: str) -> None:
     assert list(only_services_write(PurePath("portal/views/keys.py"), ast.parse(source), source))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "WITH a AS (SELECT 1) INSERT INTO usage_hour (hour) SELECT 1",
+        "UPDATE usage_hour SET quantity = 0",
+        "UPDATE ONLY usage_hour AS u SET quantity = 0",
+        "DELETE  FROM usage_hour",
+        "TRUNCATE usage_hour",
+        "TRUNCATE TABLE usage_hour",
+        "MERGE INTO usage_hour",
+    ],
+)
+@pytest.mark.parametrize("quoted", ["'{}'", "f'{{x}} {}'", "sql.SQL('''{}''')"])
+def test_every_way_to_write_in_sql_is_seen(statement: str, quoted: str) -> None:
+    path, source = PurePath("metering/selectors/usage.py"), quoted.format(statement)
+    assert list(only_services_write_in_sql(path, ast.parse(source), source))
+
+
+@pytest.mark.parametrize(
+    "text", ["SELECT 1 FROM t FOR UPDATE SKIP LOCKED", "REVOKE DELETE, TRUNCATE ON t FROM r", "No UPDATE, no DELETE."]
+)
+def test_sql_that_only_reads_is_let_through(text: str) -> None:
+    source = repr(text)
+    assert not list(only_services_write_in_sql(PurePath("metering/selectors/usage.py"), ast.parse(source), source))
 
 
 @pytest.mark.parametrize(

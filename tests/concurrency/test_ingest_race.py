@@ -17,10 +17,11 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
+from accounts.sql import fetch_all
 from metering.domain.ledger import IngestResult, Ledger
 from metering.errors import AlreadyVoidedError
 from metering.selectors.catalog import meter_rules
-from metering.selectors.statements import fetch_all, meters_parameter
+from metering.selectors.statements import meters_parameter
 from metering.services import voids
 from metering.services.ingest import ingest_events
 from metering.services.ledger_lock import lock_ledger

@@ -15,6 +15,7 @@ from django.db import transaction
 from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
 from accounts.services.audit import record_audit
+from accounts.sql import as_json, fetch_all
 from billing.domain.invoicing import BillingState, ComputedInvoice
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import Invoice, Issuer, Subscription, SubscriptionPhase
@@ -24,7 +25,6 @@ from billing.services.invoicing.exceptions import park
 from billing.services.invoicing.lines import store_lines
 from billing.services.outbox import Happening, add_to_outbox
 from metering.models import UsagePlan
-from metering.selectors.statements import ENCODER, fetch_all
 from metering.services.usage_plans import assign_default_usage_plan, assign_usage_plan
 
 BATCH_SIZE: Final = 500
@@ -141,7 +141,7 @@ def _advance(billed: Sequence[tuple[Subscription, ComputedInvoice]], as_of: date
     if not billed:
         return
     advances = [_advanced(subscription, invoice.state) for subscription, invoice in billed]
-    moved = fetch_all(ADVANCE, {"advances": ENCODER.encode(advances).decode()})
+    moved = fetch_all(ADVANCE, {"advances": as_json(advances)})
     assert len(moved) == len(billed), "the subscriptions are locked"
     changed = [(s, c.state) for s, c in billed if s.pending_plan_version_id is not None and c.state.opened is not None]
     SubscriptionPhase.objects.bulk_create(

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.domain.actor import Actor
+from accounts.sql import as_json, fetch_all
 from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS, Heading, digest_of_content, invoice_content
 from billing.domain.invoicing import ComputedInvoice
 from billing.domain.statuses import InvoiceStatus
@@ -27,7 +28,6 @@ from billing.services.invoicing.numbering import take_numbers
 from billing.services.invoicing.status import record_change
 from billing.services.outbox import Happening, add_to_outbox
 from metering.domain.periods import local_day
-from metering.selectors.statements import ENCODER, fetch_all
 
 INVOICE_PATH = "/t/{slug}/invoices/{number}/"
 
@@ -130,11 +130,11 @@ def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) ->
         finals.append(_Final(invoice, computed, number, days, issued_on + timedelta(days=days), card))
     store_lines((f.invoice.pk, f.revision, f.computed) for f in finals if f.revision != f.invoice.revision)
     rows = [_row(final, as_of) for final in finals]
-    parameters = {"finalized": ENCODER.encode(rows).decode(), "as_of": as_of, "issued_on": issued_on}
+    parameters = {"finalized": as_json(rows), "as_of": as_of, "issued_on": issued_on}
     done = fetch_all(FINALIZE, parameters)
     assert len(done) == len(finals), "the drafts are locked"
     documents = [_document(final, issuer, issued_on) for final in finals]
-    fetch_all(ADD_DOCUMENTS, {"documents": ENCODER.encode(documents).decode(), "as_of": as_of})
+    fetch_all(ADD_DOCUMENTS, {"documents": as_json(documents), "as_of": as_of})
     add_to_outbox((happening for final in finals for happening in _happenings(final)), as_of=as_of)
     for final in finals:
         if final.invoice.subscription.due_at is None:

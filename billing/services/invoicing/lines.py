@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
+from accounts.sql import as_json, fetch_all
 from billing.domain.invoicing import ComputedInvoice, LineDraft
-from metering.selectors.statements import ENCODER, fetch_all
 
 LINES_PER_STATEMENT: Final = 2000
 
@@ -30,7 +30,7 @@ def store_lines(computed: Iterable[tuple[UUID, int, ComputedInvoice]]) -> None:
         for position, line in enumerate(invoice.lines, start=1)
     ]
     for start in range(0, len(rows), LINES_PER_STATEMENT):
-        fetch_all(ADD_LINES, {"lines": ENCODER.encode(rows[start : start + LINES_PER_STATEMENT]).decode()})
+        fetch_all(ADD_LINES, {"lines": as_json(rows[start : start + LINES_PER_STATEMENT])})
 
 
 def _row(line: LineDraft, invoice_id: UUID, revision: int, position: int) -> dict[str, object]:

@@ -9,10 +9,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from accounts.sql import as_json, fetch_all
 from metering.domain.ledger import CounterKey, Ledger
 from metering.domain.limit_policy import Claim, Standing, Throttle, microseconds_of, running_spans
 from metering.domain.limits import MICRO, Bucket
-from metering.selectors.statements import ENCODER, fetch_all
 
 # A claim holds its rows in the order of their keys, counters before buckets, so that no two claims wait in a circle. A row that
 # was changed while the statement waited for it is read as it is now, not as it was when the statement began.
@@ -124,12 +124,12 @@ class PostgresLimits:
             }
             for key, quantity in used.items()
         ]
-        fetch_all(STORE_COUNTERS, {**_half(ledger), "counters": ENCODER.encode(rows).decode()})
+        fetch_all(STORE_COUNTERS, {**_half(ledger), "counters": as_json(rows)})
 
     def fill_buckets(self, ledger: Ledger, throttles: Sequence[Throttle], as_of: datetime) -> None:
         """Make the buckets that there are not yet, full."""
         rows = [{"scope_id": throttle.scope_id, "capacity": throttle.burst * MICRO} for throttle in throttles]
-        fetch_all(FILL_BUCKETS, {**_half(ledger), "buckets": ENCODER.encode(rows).decode(), "as_of": as_of})
+        fetch_all(FILL_BUCKETS, {**_half(ledger), "buckets": as_json(rows), "as_of": as_of})
 
     def forget(self, ledger: Ledger, as_of: datetime) -> None:
         """Make the running counters unknown, so that they are summed up anew."""
@@ -176,8 +176,8 @@ def _ask(statement: str, claim: Claim) -> Standing | None:
     ]
     parameters: dict[str, Any] = {
         **_half(claim.ledger),
-        "counters": ENCODER.encode(counters).decode(),
-        "buckets": ENCODER.encode(buckets).decode(),
+        "counters": as_json(counters),
+        "buckets": as_json(buckets),
         "cost": claim.cost * MICRO,
         "as_of": claim.as_of,
     }

@@ -1,9 +1,9 @@
 import pytest
 from django.db import DatabaseError
 
+from accounts.sql import fetch_all
 from metering.errors import QueryTooLargeError
 from metering.selectors.bounded_reads import fetch_in_time
-from metering.selectors.statements import fetch_all
 
 pytestmark = pytest.mark.django_db
 
