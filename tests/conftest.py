@@ -1,6 +1,6 @@
-"""The database that tests see: migrated once per run, reached with the application's rights.
+"""The database that tests see: migrated at most once per run, reached with the application's rights.
 
-xdist's workers clone one migrated template instead of migrating each. A test runs as the
+Each process clones one migrated template, which an earlier run may have left. A test runs as the
 role that the application runs as, so that a right it lacks shows here; `as_owner` marks
 the few that are about the owner.
 """
@@ -12,19 +12,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
+import psycopg
 import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.test.utils import setup_databases
+from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
+from config.embedded_postgres import EmbeddedPostgres
+from config.embedded_postgres.binaries import find_binaries
 from metering.selectors.catalog import forget_catalog
 from metering.selectors.limits import forget_limits
 from metering.services.partitions import forget_seen_partitions
 from tests.fakestripe.fixture import fake_stripe, fake_stripe_server
-from tests.postgres_plugin import RUN_DIR_VARIABLE, database_name, database_url
+from tests.kept_cluster import KeptCluster
+from tests.postgres_plugin import DATABASE_NAME, RUN_DIR_VARIABLE, cluster_in, database_name, database_url
 
 __all__ = ["fake_stripe", "fake_stripe_server"]  # fixtures for every folder
 LEDGER_TABLES = ("event", "event_identity", "event_void", "usage_hour", "usage_day", "limit_counter", "limit_bucket")
@@ -50,15 +53,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Replace pytest-django's: clone the run's template where several workers need a database each."""
+    """Replace pytest-django's: clone the run's migrated template, which the first to come here provides."""
     run_dir = Path(os.environ[RUN_DIR_VARIABLE])
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    name = database_name(run_dir, os.environ.get("PYTEST_XDIST_WORKER", "alone"))
     with django_db_blocker.unblock():
         with one_worker_at_a_time(run_dir):
-            if worker:
-                connection.settings_dict["TEST"]["TEMPLATE"] = template_built_once(run_dir)
-            connection.settings_dict["TEST"]["NAME"] = database_name(run_dir, worker or "alone")
-            setup_databases(verbosity=0, interactive=False)
+            clone_database(provide_template(run_dir), name)
+        use_database(name)
+        # What Django's own set-up would keep: the rows that migrations made, for tests that truncate them.
+        connection._test_serialized_contents = connection.creation.serialize_db_to_string()  # type: ignore[attr-defined]
         yield
         connection.close()  # the run's databases are dropped together at its end
 
@@ -70,21 +73,48 @@ def one_worker_at_a_time(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def template_built_once(run_dir: Path) -> str:
-    name = database_name(run_dir, "template")
+def provide_template(run_dir: Path) -> str:
+    """Return the name of the run's template, having started the run's cluster and migrated if nobody did before."""
+    cluster = cluster_in(run_dir)
+    is_our_own = os.environ["DATABASE_URL"] == cluster.database_url(DATABASE_NAME)
+    name = "countinghouse_template" if is_our_own else database_name(run_dir, "template")
     marker = run_dir / "template.built"
     if not marker.exists():
-        build_template(connection, name)
+        if is_our_own:
+            start_with_template(cluster, name)
+        else:
+            build_template(name)
         marker.touch()
     return name
 
 
-def build_template(connection: BaseDatabaseWrapper, name: str) -> None:
+def start_with_template(cluster: EmbeddedPostgres, name: str) -> None:
+    """Start the cluster that an earlier run kept, or a new one, which is kept for the next run."""
+    kept = KeptCluster(postgres_major=find_binaries(data_dir=cluster.data_dir).major)
+    if not kept.unpack(cluster.data_dir, cluster.account):
+        cluster.ensure_running()
+        build_template(name)
+        cluster.stop()
+        kept.keep(cluster.data_dir)
+    cluster.ensure_running()
+
+
+def build_template(name: str) -> None:
+    """Migrate a new database of this name, which nothing is connected to afterwards."""
     original = connection.settings_dict["NAME"]
     connection.settings_dict["TEST"]["NAME"] = name
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     connection.close()  # a template may not be in use
-    settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = original
+    use_database(original)
+
+
+def use_database(name: str) -> None:
+    settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
+
+
+def clone_database(template: str, name: str) -> None:
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,9 @@
 """Gives a test run a PostgreSQL of its own, thrown away at the end.
 
 Loaded by `-p` in pyproject.toml, since the settings are read before any conftest.py. The
-process that starts the run starts the cluster; xdist's workers find its URL in their
-environment. With DATABASE_URL set, the tests use that server instead and remove from it
+process that starts the run names the cluster and removes it; xdist's workers find its URL in
+their environment, and the first test that wants a database starts it. With DATABASE_URL set,
+the tests use that server instead and remove from it
 what they made. With REDIS_URL set, each worker has a database of that Redis to itself.
 """
 
@@ -25,7 +26,7 @@ from config.embedded_postgres import EmbeddedPostgres
 
 RUN_PREFIX = "countinghouse-test-"
 RUN_DIR_VARIABLE = "COUNTINGHOUSE_TEST_RUN_DIR"
-DATABASE_NAME = "countinghouse"
+DATABASE_NAME = "postgres"  # the one to connect to for making others
 # A Redis has sixteen databases unless told otherwise; the lower ones are left to people.
 REDIS_DATABASE_ALONE, REDIS_DATABASE_OF_FIRST_WORKER = 15, 8
 
@@ -48,12 +49,7 @@ class TestRun:
         self.environment.setenv("COUNTINGHOUSE_DATA_DIR", str(self.directory))
         self.environment.setenv("COUNTINGHOUSE_PROFILE", "test")
         self.environment.setenv("DATABASE_AS_OWNER", "1")
-
-    def start(self) -> None:
-        """Start the cluster, unless the caller named a server."""
         if self.cluster:
-            self.cluster.ensure_running()
-            self.cluster.ensure_database(DATABASE_NAME)
             self.environment.setenv("DATABASE_URL", self.cluster.database_url(DATABASE_NAME))
 
     def finish(self) -> None:
@@ -126,10 +122,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     """Have a server before pytest-django, which runs inside this wrapper, reads the settings."""
     if RUN_DIR_VARIABLE not in os.environ:
         remove_dead_runs()
-        run = TestRun()
-        early_config.add_cleanup(run.finish)
+        early_config.add_cleanup(TestRun().finish)
         signal.signal(signal.SIGTERM, interrupt)
-        run.start()
     if url := os.environ.get("REDIS_URL"):
         os.environ["REDIS_URL"] = redis_url_of_worker(url, os.environ.get("PYTEST_XDIST_WORKER", ""))
     return (yield)
