@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from billing.selectors.due import Due
+from billing.selectors.invoicing.due import Due
 from billing.services import alerts, mails, stripe_collection, stripe_inbox, stripe_push
 from billing.services.documents import deliveries
 from billing.services.invoicing.running import run_invoicing_job

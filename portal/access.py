@@ -25,7 +25,7 @@ from accounts.domain.roles import Capability, Role, has_capability
 from accounts.errors import NotFoundError, PermissionMissingError
 from accounts.models import Tenant, User
 from accounts.selectors.tenants import tenants_of_user
-from billing.selectors.standing import Standing, standing_of
+from billing.selectors.subscriptions.standing import Standing, standing_of
 from metering.domain.ledger import Ledger
 
 Parameters = ParamSpec("Parameters")

@@ -6,7 +6,7 @@ from datetime import datetime
 from billing.domain.invoicing import RECURRING, ComputedInvoice
 from billing.errors import UnbillableError
 from billing.models import Subscription
-from billing.selectors.preview import preview_next_invoice, project_next_invoice
+from billing.selectors.invoicing.preview import preview_next_invoice, project_next_invoice
 
 
 @dataclass(frozen=True, slots=True)

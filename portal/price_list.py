@@ -7,7 +7,7 @@ from typing import Final
 
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
-from billing.selectors.price_list import ListedPlan, listed_plans
+from billing.selectors.catalog.price_list import ListedPlan, listed_plans
 from metering.models import UsagePlan, UsagePlanQuota
 from portal.templatetags.money import fee as fee_text
 from portal.templatetags.money import rate

@@ -33,7 +33,7 @@ from billing.admin.wording import grouped, shown_terms
 from billing.domain.plan_terms import PriceOffer, SoldVersion, fee_amount
 from billing.domain.statuses import LIVE_STATUSES
 from billing.models import Plan, PlanVersion
-from billing.selectors.plans import as_sold, sold_versions
+from billing.selectors.catalog.plans import as_sold, sold_versions
 from billing.services.catalog.plans import (
     NAME_CHARACTERS_MAX,
     SETTINGS,

@@ -23,8 +23,8 @@ from accounts.admin.records import OUTCOME_LABELS
 from accounts.models import JobOutcome, JobRun, Tenant
 from accounts.services.audit import record_audit
 from billing.admin.wording import shown_amount
-from billing.selectors.computation import Computation, Unbillable
-from billing.selectors.due import Due
+from billing.selectors.invoicing.computation import Computation, Unbillable
+from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.running import (
     INVOICING_JOB,
     INVOICING_OF_SOME_JOB,

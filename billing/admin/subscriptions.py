@@ -19,8 +19,8 @@ from billing.admin.previews import previewed
 from billing.admin.tabs import STATUS_LABELS, ExceptionInline, InvoiceRowInline, PhaseInline
 from billing.domain.statuses import SubscriptionStatus
 from billing.models import BillingException, PlanVersion, Subscription
-from billing.selectors.plans import sold_version
-from billing.selectors.preview import preview_next_invoice
+from billing.selectors.catalog.plans import sold_version
+from billing.selectors.invoicing.preview import preview_next_invoice
 from billing.services.subscriptions.lifecycle import When, cancel_subscription, change_plan, undo_pending
 
 PERIOD_FIELDS = (

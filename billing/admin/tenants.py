@@ -22,9 +22,9 @@ from billing.admin.tabs import AlertInline, InvoiceRowInline, SubscriptionRowInl
 from billing.domain.plan_terms import TRIAL_DAYS_MAX
 from billing.domain.tax import TaxTreatment
 from billing.models import BillingProfile, PlanVersion
-from billing.selectors.plans import sold_version
-from billing.selectors.preview import preview_first_invoice
-from billing.selectors.subscriptions import current_subscription
+from billing.selectors.catalog.plans import sold_version
+from billing.selectors.invoicing.preview import preview_first_invoice
+from billing.selectors.subscriptions.current import current_subscription
 from billing.services.subscriptions.lifecycle import subscribe
 from billing.services.subscriptions.profiles import PAYMENT_DAYS_MAX, TERMS, update_billing_profile
 from metering.admin.tenants import TenantAdmin

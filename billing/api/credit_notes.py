@@ -13,7 +13,7 @@ from accounts.api.tenancy import tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from billing.models import CreditNote
-from billing.selectors.invoices import credit_notes_page
+from billing.selectors.invoicing.invoices import credit_notes_page
 
 
 class CreditNoteSchema(serializers.Serializer[Any]):

@@ -22,7 +22,7 @@ from billing.api.presentation import BillingSpanSchema
 from billing.domain.statuses import InvoiceStatus
 from billing.domain.tax import TaxTreatment
 from billing.models import Invoice, InvoiceLine, LineKind, Payment, PaymentProvider, PaymentStatus
-from billing.selectors.invoices import (
+from billing.selectors.invoicing.invoices import (
     ISSUED_STATUSES,
     content_of,
     invoices_page,
@@ -30,7 +30,7 @@ from billing.selectors.invoices import (
     lines_of_invoice,
     payments_of,
 )
-from billing.selectors.line_events import events_behind, line_at
+from billing.selectors.invoicing.line_events import events_behind, line_at
 from billing.services.documents.deliveries import PDF, invoice_pdf
 from metering.api.events import event_body
 from metering.api.events_schema import EVENT_PAGE

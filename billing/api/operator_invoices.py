@@ -20,9 +20,9 @@ from accounts.errors import FieldError, InvalidFieldsError
 from accounts.selectors.tenants import tenant_by_slug
 from billing.domain.invoicing import ComputedInvoice
 from billing.domain.statuses import InvoiceStatus
-from billing.selectors.computation import Computation, Unbillable
-from billing.selectors.due import Due
-from billing.selectors.run_invoices import invoices_with_line_counts, slugs_of
+from billing.selectors.invoicing.computation import Computation, Unbillable
+from billing.selectors.invoicing.due import Due
+from billing.selectors.invoicing.run_invoices import invoices_with_line_counts, slugs_of
 from billing.services.invoicing.running import InvoicingRun, computed_only, plan_invoices, run_invoicing_job
 from metering.domain.periods import YearMonth
 

@@ -15,7 +15,7 @@ from billing.api.presentation import AmountSchema, PriceSchema
 from billing.domain.money import round_to_minor
 from billing.domain.plan_terms import SoldPrice, fee_amount
 from billing.domain.prices import MODEL_OF, write_terms
-from billing.selectors.price_list import ListedPlan, price_list
+from billing.selectors.catalog.price_list import ListedPlan, price_list
 from metering.domain.periods import Period
 from metering.models import UsagePlan
 

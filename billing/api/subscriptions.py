@@ -29,8 +29,8 @@ from billing.api.presentation import (
 from billing.domain.statuses import LIVE_STATUSES, SubscriptionStatus
 from billing.errors import UnbillableError
 from billing.models import Subscription
-from billing.selectors.preview import preview_under_plan, project_next_invoice
-from billing.selectors.subscriptions import current_subscription
+from billing.selectors.invoicing.preview import preview_under_plan, project_next_invoice
+from billing.selectors.subscriptions.current import current_subscription
 from metering.domain.periods import Span
 
 NOW: Final = "now"

@@ -40,8 +40,8 @@ from billing.models import (
     PaymentStatus,
     SubscriptionPhase,
 )
-from billing.selectors.computation import states_of_invoices
-from billing.selectors.plans import sold_versions
+from billing.selectors.catalog.plans import sold_versions
+from billing.selectors.invoicing.computation import states_of_invoices
 from metering.domain.periods import Span
 from metering.selectors.span_usage import SpanUsage, UsageSpan, raw_usage_of_spans
 

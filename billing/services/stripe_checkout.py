@@ -16,9 +16,9 @@ from billing.domain.stripe_objects import required
 from billing.errors import CurrencyNotOfferedError, SubscriptionExistsError
 from billing.gateways import stripe_api, stripe_mirror
 from billing.models import BillingProfile, Issuer, PlanVersion
-from billing.selectors.plans import as_sold
+from billing.selectors.catalog.plans import as_sold
 from billing.selectors.stripe import has_live_agreement, live_subscription_of
-from billing.selectors.subscriptions import as_offered
+from billing.selectors.subscriptions.current import as_offered
 from billing.services.documents.rendering.wording import amount
 from billing.services.subscriptions.profiles import billing_profile_of
 

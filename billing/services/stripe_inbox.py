@@ -25,7 +25,7 @@ from billing.domain.stripe_objects import read_event, storable
 from billing.domain.stripe_signature import verify_signature
 from billing.errors import StripeObjectError
 from billing.models import InboxStatus, StripeInboxEvent
-from billing.selectors.due import Due
+from billing.selectors.invoicing.due import Due
 from billing.selectors.stripe import endpoint_secret
 from billing.services.invoicing.running import run_invoicing
 from billing.services.stripe_collection import collect_due

@@ -17,8 +17,8 @@ from accounts.domain.actor import Actor
 from accounts.models import AuditEntry, Tenant
 from billing.domain.statuses import InvoiceStatus
 from billing.models import Invoice, Issuer, Payment, Plan, PlanVersion, Subscription, TaxRate, ThresholdAlert
-from billing.selectors.due import Due
-from billing.selectors.subscriptions import current_subscription
+from billing.selectors.invoicing.due import Due
+from billing.selectors.subscriptions.current import current_subscription
 from billing.services.alerts import monitor_thresholds
 from billing.services.catalog.plans import create_plan, publish_version
 from billing.services.documents.deliveries import deliver_documents

@@ -17,8 +17,14 @@ from accounts.selectors.directory import key_labels
 from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
 from billing.errors import PaymentProviderError
 from billing.models import CreditNote, DocumentFile, Invoice
-from billing.selectors.invoices import content_of, issued_invoice, issued_invoices, lines_of_invoice, payments_of
-from billing.selectors.line_events import events_behind, line_at
+from billing.selectors.invoicing.invoices import (
+    content_of,
+    issued_invoice,
+    issued_invoices,
+    lines_of_invoice,
+    payments_of,
+)
+from billing.selectors.invoicing.line_events import events_behind, line_at
 from billing.services.stripe_collection import payment_link
 from metering.errors import QueryTooLargeError
 from metering.selectors.events import StoredEvent

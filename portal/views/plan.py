@@ -17,8 +17,8 @@ from accounts.domain.roles import Capability
 from accounts.errors import ConflictError
 from billing.errors import CurrencyNotOfferedError, PaymentProviderError
 from billing.models import BillingProfile, Issuer, Subscription
-from billing.selectors.plans import plans_for_sale, sold_version
-from billing.selectors.subscriptions import as_offered, current_subscription, latest_subscription
+from billing.selectors.catalog.plans import plans_for_sale, sold_version
+from billing.selectors.subscriptions.current import as_offered, current_subscription, latest_subscription
 from billing.services.stripe_checkout import open_billing_portal
 from billing.services.subscriptions.lifecycle import When, cancel_subscription, undo_pending
 from portal.access import Portal, SignedInRequest, tenant_page

@@ -17,10 +17,10 @@ from billing.domain.invoicing import ComputedInvoice
 from billing.domain.plan_terms import SoldVersion
 from billing.errors import CurrencyNotOfferedError, PaymentProviderError, UnbillableError, UnknownPlanError
 from billing.models import Issuer, PlanVersion, Subscription
-from billing.selectors.plans import newest_version, sold_version
-from billing.selectors.preview import preview_first_invoice, preview_next_invoice
+from billing.selectors.catalog.plans import newest_version, sold_version
+from billing.selectors.invoicing.preview import preview_first_invoice, preview_next_invoice
 from billing.selectors.stripe import has_live_agreement
-from billing.selectors.subscriptions import as_offered, current_subscription
+from billing.selectors.subscriptions.current import as_offered, current_subscription
 from billing.services.stripe_checkout import start_checkout
 from billing.services.subscriptions.lifecycle import When, change_plan, subscribe
 from metering.selectors.plan_fit import used_up_quotas

@@ -13,7 +13,7 @@ from accounts.domain.roles import Capability, Role, has_capability
 from accounts.models import Tenant
 from accounts.selectors.tenants import tenants_of_user
 from billing.errors import UnknownPlanError
-from billing.selectors.plans import newest_version, plans_for_sale
+from billing.selectors.catalog.plans import newest_version, plans_for_sale
 from portal.price_list import currencies_of, offers_of
 
 USUAL_CURRENCY: Final = "EUR"

@@ -133,7 +133,7 @@ def sum_raw(statement: str, *, columns: int) -> Line:
 
 def measure_step(step: str) -> None:
     """Run one step in this process, and print what it took."""
-    from billing.selectors.due import Due  # noqa: PLC0415 - as above
+    from billing.selectors.invoicing.due import Due  # noqa: PLC0415 - as above
     from billing.services.invoicing.drafting import draft_batch  # noqa: PLC0415
     from billing.services.invoicing.finalizing import finalize_batch  # noqa: PLC0415
     from billing.services.verification.running import run_verification  # noqa: PLC0415

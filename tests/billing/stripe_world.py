@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import Tenant
 from billing.gateways.stripe_mirror import keep_webhook_endpoint
 from billing.models import BillingProfile, Invoice, PlanVersion, StripeInboxEvent, Subscription
-from billing.selectors.due import Due
+from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.running import run_invoicing
 from billing.services.stripe_checkout import start_checkout
 from billing.services.stripe_events import EVENT_TYPES

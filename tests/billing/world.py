@@ -11,7 +11,7 @@ from accounts.models import Tenant
 from billing.domain.plan_terms import PriceOffer, VersionOffer
 from billing.domain.prices import Flat, PerUnit, PriceTerms
 from billing.models import Invoice, Issuer, Plan, PlanVersion, Subscription
-from billing.selectors.due import Due
+from billing.selectors.invoicing.due import Due
 from billing.services.catalog.plans import create_plan, publish_version
 from billing.services.invoicing.running import run_invoicing
 from billing.services.subscriptions.lifecycle import subscribe

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from billing.domain.money import is_whole_minor
 from billing.domain.plan_terms import check_offer, fee_amount
 from billing.models import CreditNote, Invoice, InvoiceLine, NumberSeries, Payment, Subscription, ThresholdAlert
-from billing.selectors.plans import plans_for_sale
+from billing.selectors.catalog.plans import plans_for_sale
 from billing.services.verification.running import run_verification
 from config.demo.billing import LATE_EVENTS, STORIES
 from config.demo.cast import TENANTS

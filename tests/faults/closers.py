@@ -21,7 +21,7 @@ from django.db import connection
 
 from billing.domain.statuses import MailStatus
 from billing.models import Invoice, OutboundMail
-from billing.selectors.due import Due
+from billing.selectors.invoicing.due import Due
 from billing.services import mails
 from billing.services.documents import deliveries
 from billing.services.invoicing import drafting, finalizing, running

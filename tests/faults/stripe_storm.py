@@ -32,7 +32,7 @@ from billing.models import (
     Subscription,
     SubscriptionPhase,
 )
-from billing.selectors.due import Due
+from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.running import run_invoicing
 from billing.services.stripe_checkout import open_billing_portal
 from billing.services.stripe_collection import collect_due, payment_link

@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.domain.roles import Role
 from accounts.models import Tenant
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, Tier, Volume
-from billing.selectors.plans import plans_for_sale
+from billing.selectors.catalog.plans import plans_for_sale
 from billing.services.catalog.plans import archive_plan, update_plan
 from metering.models import Meter, UsagePlan, UsagePlanQuota
 from portal.price_list import ALL_AT_REACHED_STEP, EACH_ITS_STEP, MeterPrice, Step, costs_nothing, offers_of

@@ -20,9 +20,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from accounts.models import Tenant
 from billing.domain.documents import days_of
 from billing.domain.money import to_major
-from billing.selectors.computation import Computation, Unbillable
-from billing.selectors.due import Due
-from billing.selectors.run_invoices import slugs_of
+from billing.selectors.invoicing.computation import Computation, Unbillable
+from billing.selectors.invoicing.due import Due
+from billing.selectors.invoicing.run_invoices import slugs_of
 from billing.services.invoicing.running import (
     InvoicingRun,
     computed_only,

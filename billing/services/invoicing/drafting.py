@@ -19,8 +19,8 @@ from accounts.sql import as_json, fetch_all
 from billing.domain.invoicing import BillingState, ComputedInvoice
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import Invoice, Issuer, Subscription, SubscriptionPhase
-from billing.selectors.computation import Unbillable, compute_invoices, states_at_due
-from billing.selectors.due import Due, due_subscriptions
+from billing.selectors.invoicing.computation import Unbillable, compute_invoices, states_at_due
+from billing.selectors.invoicing.due import Due, due_subscriptions
 from billing.services.invoicing.exceptions import park
 from billing.services.invoicing.lines import store_lines
 from billing.services.outbox import Happening, add_to_outbox

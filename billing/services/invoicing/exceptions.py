@@ -15,7 +15,7 @@ from billing.domain.invoicing import ComputedInvoice
 from billing.domain.money import to_major
 from billing.domain.statuses import InvoiceStatus
 from billing.models import BillingException, Invoice, InvoiceLine, LineKind, Subscription
-from billing.selectors.computation import Unbillable
+from billing.selectors.invoicing.computation import Unbillable
 
 CREDIT_LEFT: Final = "credit_left"
 

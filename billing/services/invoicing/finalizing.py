@@ -19,8 +19,8 @@ from billing.domain.invoicing import ComputedInvoice
 from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
 from billing.models import BillingProfile, Invoice, Issuer
-from billing.selectors.computation import Unbillable, compute_invoices, states_of_invoices
-from billing.selectors.due import Due, ripe_invoices
+from billing.selectors.invoicing.computation import Unbillable, compute_invoices, states_of_invoices
+from billing.selectors.invoicing.due import Due, ripe_invoices
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
 from billing.services.invoicing.exceptions import park, report_credit_left
 from billing.services.invoicing.lines import store_lines

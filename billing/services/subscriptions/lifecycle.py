@@ -28,7 +28,7 @@ from billing.errors import (
     SubscriptionStatusError,
 )
 from billing.models import Invoice, Issuer, PlanVersion, Price, Subscription, SubscriptionPhase
-from billing.selectors.subscriptions import may_try
+from billing.selectors.subscriptions.current import may_try
 from billing.services.outbox import Happening, add_to_outbox
 from metering.domain.periods import anchored_span, local_day, start_of_day
 from metering.services.usage_plans import assign_default_usage_plan, assign_usage_plan

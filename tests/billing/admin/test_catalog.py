@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.domain.prices import Graduated, Package, Tier, Volume
 from billing.models import Issuer, Plan, PlanVersion, TaxRate
-from billing.selectors.plans import sold_versions
+from billing.selectors.catalog.plans import sold_versions
 from metering.models import Meter, UsagePlan
 from tests.billing.admin.desk import act, latest_entry, listed, page, said, sold
 from tests.billing.world import make_plan

@@ -12,7 +12,7 @@ from django_q.models import OrmQ
 
 from accounts.models import AuditEntry
 from billing.models import CreditNote, DocumentFile, Invoice, OutboundMail, Payment, StoredFile
-from billing.selectors.due import Due
+from billing.selectors.invoicing.due import Due
 from billing.services.documents.deliveries import deliver_documents
 from billing.services.invoicing.drafting import draft_batch
 from billing.services.invoicing.running import run_invoicing_job

@@ -14,7 +14,7 @@ from billing.domain.plan_terms import PriceOffer, VersionOffer, digest_of
 from billing.domain.prices import Flat, Graduated, PerUnit, Tier
 from billing.errors import PlanExistsError, UnknownPlanError
 from billing.models import Plan, PlanVersion, Price
-from billing.selectors.plans import newest_version, plans_for_sale, sold_version
+from billing.selectors.catalog.plans import newest_version, plans_for_sale, sold_version
 from billing.services.catalog.plans import archive_plan, create_plan, publish_version, update_plan
 from metering.errors import UnknownMeterError
 from tests.billing.world import MARCH, STAFF, make_plan

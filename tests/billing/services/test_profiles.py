@@ -7,7 +7,7 @@ import pytest
 from accounts.errors import InvalidFieldsError
 from accounts.models import AuditEntry, Tenant
 from billing.models import BillingProfile
-from billing.selectors.computation import tax_decisions
+from billing.selectors.invoicing.computation import tax_decisions
 from billing.services.subscriptions.profiles import billing_profile_of, update_billing_profile
 from tests.billing.world import MARCH, STAFF, first_invoice, subscribe_tenant
 from tests.metering.ledger_world import make_tenant

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.errors import ProblemError
 from billing.models import Invoice, PlanVersion, Subscription, SubscriptionPhase
-from billing.selectors.due import Due
+from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.drafting import draft_batch
 from billing.services.subscriptions.lifecycle import When, cancel_subscription, change_plan, subscribe, undo_pending
 from tests.billing.world import MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant

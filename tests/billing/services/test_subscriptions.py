@@ -19,9 +19,9 @@ from billing.errors import (
     SubscriptionStatusError,
 )
 from billing.models import Invoice, OutboxEvent, PlanVersion, Subscription
-from billing.selectors.plans import sold_version
-from billing.selectors.preview import preview_first_invoice
-from billing.selectors.subscriptions import as_offered, current_subscription, latest_subscription
+from billing.selectors.catalog.plans import sold_version
+from billing.selectors.invoicing.preview import preview_first_invoice
+from billing.selectors.subscriptions.current import as_offered, current_subscription, latest_subscription
 from billing.services.invoicing.running import run_invoicing
 from billing.services.subscriptions.lifecycle import (
     When,

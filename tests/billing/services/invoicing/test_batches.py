@@ -14,7 +14,7 @@ from django.db import connection
 from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
 from billing.models import BillingException, Invoice, InvoiceLine, Subscription
-from billing.selectors.due import Due
+from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.drafting import _still_due, draft_batch
 from billing.services.invoicing.finalizing import finalize_batch, finalize_now
 from billing.services.invoicing.running import run_invoicing

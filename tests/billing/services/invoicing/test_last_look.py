@@ -11,7 +11,7 @@ from django.db import connection
 from accounts.models import Tenant
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import BillingException, Invoice, InvoiceLine, Subscription, TaxRate
-from billing.selectors.due import Due
+from billing.selectors.invoicing.due import Due
 from billing.selectors.revenue import waiting
 from billing.services.documents.rendering.documents import render_document
 from billing.services.invoicing.drafting import draft_batch

@@ -13,8 +13,8 @@ from billing.domain.invoicing import ComputedInvoice
 from billing.domain.prices import PerUnit
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import BillingException, Invoice, InvoiceLine, Issuer, Subscription
-from billing.selectors.computation import Computation, Unbillable
-from billing.selectors.due import Due
+from billing.selectors.invoicing.computation import Computation, Unbillable
+from billing.selectors.invoicing.due import Due
 from billing.services.documents.rendering.wording import Step, steps_of
 from billing.services.invoicing.exceptions import resolve_exception
 from billing.services.invoicing.running import (

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.models import Invoice
-from billing.selectors.standing import Standing, standing_of
+from billing.selectors.subscriptions.standing import Standing, standing_of
 from billing.services.invoicing.payments import record_failed_payment
 from billing.services.invoicing.staff_actions import void_invoice
 from billing.services.subscriptions.lifecycle import When, cancel_subscription

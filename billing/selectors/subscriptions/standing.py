@@ -9,7 +9,7 @@ from django.db.models import Q, Subquery
 
 from billing.domain.statuses import SubscriptionStatus
 from billing.models import Invoice, Issuer, Subscription
-from billing.selectors.subscriptions import current_subscription
+from billing.selectors.subscriptions.current import current_subscription
 from metering.domain.periods import local_day
 
 INVOICES_MAX: Final = 100

@@ -10,7 +10,7 @@ from accounts.errors import NotFoundError
 from accounts.models import Tenant
 from billing.domain.prices import PerUnit
 from billing.models import Invoice
-from billing.selectors.line_events import events_behind, line_at
+from billing.selectors.invoicing.line_events import events_behind, line_at
 from metering.services.voids import void_event
 from tests.billing.world import MARCH, close_month, first_invoice, make_plan, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of, make_meter, send

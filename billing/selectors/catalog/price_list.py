@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from billing.domain.plan_terms import SoldVersion
 from billing.models import Plan
-from billing.selectors.plans import plans_for_sale
+from billing.selectors.catalog.plans import plans_for_sale
 from metering.models import UsagePlan
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from billing.models import BillingException, Invoice
-from billing.selectors.due import Due, due_subscriptions, ripe_invoices
+from billing.selectors.invoicing.due import Due, due_subscriptions, ripe_invoices
 from billing.services.invoicing.drafting import draft_batch
 from metering.domain.periods import YearMonth, month_span
 from tests.billing.world import GRACE, MARCH, first_invoice, make_plan, subscribe_tenant

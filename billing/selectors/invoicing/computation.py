@@ -30,7 +30,7 @@ from billing.models import (
     SubscriptionPhase,
     TaxRate,
 )
-from billing.selectors.plans import sold_versions
+from billing.selectors.catalog.plans import sold_versions
 from metering.domain.periods import Span, forecast
 from metering.selectors.span_usage import SpanUsage, UsageSpan, spans_with_voids_since, usage_of_spans
 

@@ -1,0 +1,1 @@
+"""What is sold, as it is read."""

@@ -1,0 +1,1 @@
+"""Invoices: what is due, what would be made, what was issued."""
