@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from billing.domain.invoicing import ADJUSTMENT, PRORATION, USAGE, ComputedInvoice
+from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.invoicing.lines import ADJUSTMENT, PRORATION, USAGE
 from billing.domain.prices import PriceModel, write_terms
 from billing.models import InvoiceLine
 from portal.templatetags.money import money, rate

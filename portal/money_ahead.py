@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.domain.invoicing import RECURRING, ComputedInvoice
+from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.invoicing.lines import RECURRING
 from billing.errors import UnbillableError
 from billing.models import Subscription
 from billing.selectors.invoicing.preview import preview_next_invoice, project_next_invoice

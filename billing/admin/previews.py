@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from accounts.errors import ProblemError
 from billing.admin.wording import grouped, shown_amount, shown_rounding, shown_steps
-from billing.domain.invoicing import ComputedInvoice
+from billing.domain.invoicing.computing import ComputedInvoice
 from metering.domain.periods import local_day
 
 

@@ -18,7 +18,7 @@ from accounts.api.parsers import body_object
 from accounts.api.schema import IDEMPOTENCY_PARAMETER, problems
 from accounts.errors import FieldError, InvalidFieldsError
 from accounts.selectors.tenants import tenant_by_slug
-from billing.domain.invoicing import ComputedInvoice
+from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.statuses import InvoiceStatus
 from billing.selectors.invoicing.computation import Computation, Unbillable
 from billing.selectors.invoicing.due import Due

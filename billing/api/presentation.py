@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from billing.domain.invoicing import ComputedInvoice, LineDraft
+from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.invoicing.lines import LineDraft
 from billing.domain.plan_terms import SoldVersion
 from billing.domain.prices import PriceModel
 from billing.domain.tax import TaxTreatment

@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from typing import Final
 
 from accounts.domain.plain import plain_decimal, plain_instant
-from billing.domain.invoicing import ComputedInvoice, LineDraft
+from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.invoicing.lines import LineDraft
 from billing.domain.money import currency_digits
 from metering.domain.periods import Span, local_day
 

@@ -10,16 +10,9 @@ from typing import Final
 
 from accounts.domain.plain import plain_decimal
 from billing.domain.documents import lines_content
-from billing.domain.invoicing import (
-    ADJUSTMENT,
-    USAGE,
-    BillingState,
-    InvoicedUsage,
-    LineDraft,
-    Used,
-    compute_invoice,
-    digest_of_lines,
-)
+from billing.domain.invoicing.computing import compute_invoice
+from billing.domain.invoicing.lines import ADJUSTMENT, USAGE, InvoicedUsage, LineDraft, Used, digest_of_lines
+from billing.domain.invoicing.state import BillingState
 from billing.domain.tax import TaxDecision
 from billing.errors import UnbillableError
 

@@ -16,7 +16,7 @@ from django.db.models import F, Max
 from accounts.errors import InvalidFieldsError
 from accounts.sql import fetch_all
 from billing.domain.documents import digest_of_content
-from billing.domain.invoicing import InvoicedUsage, LineDraft, Used
+from billing.domain.invoicing.lines import InvoicedUsage, LineDraft, Used
 from billing.domain.plan_terms import PriceOffer, SoldVersion, digest_of
 from billing.domain.statuses import InvoiceStatus
 from billing.domain.tax import TaxDecision, TaxTreatment

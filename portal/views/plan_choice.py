@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.domain.roles import Capability
 from accounts.errors import ConflictError
-from billing.domain.invoicing import ComputedInvoice
+from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.plan_terms import SoldVersion
 from billing.errors import CurrencyNotOfferedError, PaymentProviderError, UnbillableError, UnknownPlanError
 from billing.models import Issuer, PlanVersion, Subscription

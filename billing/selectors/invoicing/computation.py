@@ -14,7 +14,9 @@ from uuid import UUID
 from django.db.models import Exists, F, OuterRef, Q, Sum
 
 from accounts.models import Tenant, TenantStatus
-from billing.domain.invoicing import BillingState, ComputedInvoice, InvoicedUsage, Phase, Used, compute_invoice
+from billing.domain.invoicing.computing import ComputedInvoice, compute_invoice
+from billing.domain.invoicing.lines import InvoicedUsage, Used
+from billing.domain.invoicing.state import BillingState, Phase
 from billing.domain.plan_terms import SoldVersion
 from billing.domain.statuses import InvoiceStatus
 from billing.domain.tax import TaxDecision, TaxFacts, TaxTreatment, decide_tax

@@ -12,7 +12,8 @@ from uuid import UUID
 from accounts.domain.plain import plain_instant
 from accounts.errors import FieldError, InvalidFieldsError
 from accounts.models import Tenant
-from billing.domain.invoicing import BillingState, ComputedInvoice, Phase
+from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.invoicing.state import BillingState, Phase
 from billing.domain.plan_terms import SoldVersion
 from billing.errors import CurrencyNotOfferedError, SubscriptionChangedError, UnbillableError, UnknownPlanError
 from billing.models import Subscription

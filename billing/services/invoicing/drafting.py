@@ -16,7 +16,8 @@ from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
 from accounts.services.audit import record_audit
 from accounts.sql import as_json, fetch_all
-from billing.domain.invoicing import BillingState, ComputedInvoice
+from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.invoicing.state import BillingState
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import Invoice, Issuer, Subscription, SubscriptionPhase
 from billing.selectors.invoicing.computation import Unbillable, compute_invoices, states_at_due

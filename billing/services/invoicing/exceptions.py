@@ -11,7 +11,7 @@ from django.db.models.functions import Concat
 from accounts.domain.actor import Actor
 from accounts.errors import ConflictError
 from accounts.services.audit import record_audit
-from billing.domain.invoicing import ComputedInvoice
+from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.money import to_major
 from billing.domain.statuses import InvoiceStatus
 from billing.models import BillingException, Invoice, InvoiceLine, LineKind, Subscription

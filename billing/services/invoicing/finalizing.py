@@ -15,7 +15,7 @@ from django.db import transaction
 from accounts.domain.actor import Actor
 from accounts.sql import as_json, fetch_all
 from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS, Heading, digest_of_content, invoice_content
-from billing.domain.invoicing import ComputedInvoice
+from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
 from billing.models import BillingProfile, Invoice, Issuer

@@ -8,7 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from accounts.sql import as_json, fetch_all
-from billing.domain.invoicing import ComputedInvoice, LineDraft
+from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.invoicing.lines import LineDraft
 
 LINES_PER_STATEMENT: Final = 2000
 

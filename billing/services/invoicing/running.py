@@ -9,7 +9,8 @@ from uuid import UUID
 from accounts.domain.job_report import JobReport
 from accounts.models import JobRun
 from accounts.services.jobs import Tell, run_long_job
-from billing.domain.invoicing import BillingState, ComputedInvoice
+from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.invoicing.state import BillingState
 from billing.models import Issuer
 from billing.selectors.invoicing.computation import (
     Computation,

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from billing.domain.invoicing import BillingState, InvoicedUsage, Phase, Used
+from billing.domain.invoicing.lines import InvoicedUsage, Used
+from billing.domain.invoicing.state import BillingState, Phase
 from billing.domain.plan_terms import SoldPrice, SoldVersion
 from billing.domain.prices import Flat, Graduated, PerUnit, PriceKind, PriceTerms, Tier
 from billing.domain.tax import TaxDecision, TaxTreatment

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from billing.domain.invoicing import Used, compute_invoice
+from billing.domain.invoicing.computing import compute_invoice
+from billing.domain.invoicing.lines import Used
 from billing.domain.verification import Bounds, StoredInvoice, differences_of
 from tests.billing.domain.states import VAT, state
 

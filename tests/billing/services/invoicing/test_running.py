@@ -9,7 +9,7 @@ from django.db import connection
 
 from accounts.models import JobRun
 from accounts.services.tenants import close_tenant
-from billing.domain.invoicing import ComputedInvoice
+from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.prices import PerUnit
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import BillingException, Invoice, InvoiceLine, Issuer, Subscription

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS, credit_note_content, lines_content
-from billing.domain.invoicing import LineDraft
+from billing.domain.invoicing.lines import LineDraft
 from billing.domain.money import currency_digits
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
 from billing.domain.rating import rate

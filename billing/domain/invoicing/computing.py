@@ -5,17 +5,25 @@ fees where the plan changed meanwhile, corrections of usage that was invoiced be
 After its end comes a last look, once nothing can come late any more: it has corrections alone.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Final
-from uuid import UUID
 
-from accounts.domain.plain import plain_decimal, plain_instant
+from accounts.domain.plain import plain_decimal
+from billing.domain.invoicing.lines import (
+    ADJUSTMENT,
+    CARRY,
+    PRORATION,
+    RECURRING,
+    USAGE,
+    InvoicedUsage,
+    LineDraft,
+    Used,
+    digest_of_lines,
+)
+from billing.domain.invoicing.state import BillingState
 from billing.domain.money import AMOUNT_MINOR_MAX, EXACT
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
 from billing.domain.prices import PriceKind
@@ -25,186 +33,9 @@ from billing.domain.tax import TaxDecision
 from billing.errors import UnbillableError
 from metering.domain.periods import Span, anchored_span, local_day
 
-USAGE: Final = "usage"
-RECURRING: Final = "recurring"
-PRORATION: Final = "proration"
-ADJUSTMENT: Final = "adjustment"
-CARRY: Final = "carry"
-LAST_LOOK_MARGIN: Final = timedelta(days=1)
 _ONE: Final = Decimal(1)
-_QUANTITY_STEP: Final = Decimal("1E-9")
 # As much as a line holds, and far more than anybody uses.
 QUANTITY_BELOW: Final = Decimal(10) ** 29
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """From `starts_at` on the subscription is on `version`."""
-
-    starts_at: datetime
-    version: SoldVersion
-
-
-@dataclass(frozen=True, slots=True)
-class BillingState:
-    """A subscription as its invoice at `boundary` needs it; `closes_at` is the boundary's instant, or when the subscription ended.
-
-    `ended_at` is when it ended, if it has; a boundary after that is a last look. `is_fee_forgiven` says that the invoice with the
-    fee of the closed period is void or was credited.
-    """
-
-    subscription_id: UUID | None
-    tenant_id: UUID
-    currency: str
-    time_zone: str
-    anchor_at: datetime
-    boundary: int
-    closes_at: datetime
-    is_ending: bool
-    phases: tuple[Phase, ...]
-    backfill_days: int
-    ended_at: datetime | None = None
-    is_fee_forgiven: bool = False
-
-    @property
-    def closed(self) -> Span | None:
-        """The period of which usage is invoiced; none before the first, and none after the end."""
-        if not self.boundary or self._since_end is not None:
-            return None
-        return Span(anchored_span(self.anchor_at, self.boundary - 1, self.time_zone).start, self.closes_at)
-
-    @property
-    def opened(self) -> Span | None:
-        """The period whose fee is invoiced in advance; none after the last."""
-        return None if self.is_ending else anchored_span(self.anchor_at, self.boundary, self.time_zone)
-
-    @property
-    def covered(self) -> Span:
-        """What the invoice is about, for its reader: the period that was closed, or the first one, or the time since the end."""
-        return self.closed or self._since_end or self.opened or Span(self.closes_at, self.closes_at)
-
-    @property
-    def looks_again_at(self) -> datetime | None:
-        """When nothing can come late any more, so that corrections are looked for a last time; only after the final period.
-
-        Where the tenant's window was widened meanwhile, that look is followed by another.
-        """
-        if self.opened is not None or not self.boundary:
-            return None
-        looks_at = (self.ended_at or self.closes_at) + timedelta(days=self.backfill_days) + LAST_LOOK_MARGIN
-        return looks_at if looks_at > self.closes_at else None
-
-    @property
-    def following(self) -> "BillingState | None":
-        """The state at the boundary after this one, if nothing happens in between; none after the last."""
-        opened, looks_at = self.opened, self.looks_again_at
-        if opened is not None:
-            return replace(self, boundary=self.boundary + 1, closes_at=opened.end, is_fee_forgiven=False)
-        if looks_at is not None:
-            end = self.ended_at or self.closes_at
-            return replace(self, boundary=self.boundary + 1, closes_at=looks_at, ended_at=end, is_fee_forgiven=False)
-        return None
-
-    @property
-    def _since_end(self) -> Span | None:
-        """The time since the subscription ended; none while it has a period to be invoiced."""
-        if self.ended_at is None or self.closes_at <= self.ended_at:
-            return None
-        return Span(self.ended_at, self.closes_at)
-
-    def version_at(self, instant: datetime) -> SoldVersion:
-        """The version that holds then; before the first phase, which may begin within the anchor's day, the first."""
-        begun = [phase for phase in self.phases if phase.starts_at <= instant]
-        return (begun[-1] if begun else self.phases[0]).version
-
-    def segments(self) -> list[tuple[SoldVersion, Span]]:
-        """The closed period, cut where the plan changed. Nothing before the first phase is billed."""
-        closed = self.closed
-        if closed is None:
-            return []
-        start = max(closed.start, self.phases[0].starts_at)
-        if start >= closed.end:
-            return []
-        changes = [phase.starts_at for phase in self.phases if start < phase.starts_at < closed.end]
-        borders = [start, *changes, closed.end]
-        return [(self.version_at(start), Span(start, end)) for start, end in pairwise(borders)]
-
-    def usage_wanted(self) -> list[tuple[SoldVersion, SoldPrice, Span]]:
-        """What has to be known of usage: one entry for each line to come."""
-        return [
-            (version, price, span) for version, span in self.segments() for price in version.usage_prices(self.currency)
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """A quantity in its meter's unit, and of how many events it is the sum."""
-
-    quantity: Decimal
-    events: int
-
-    @classmethod
-    def of(cls, quantity: Decimal, events: int) -> "Used":
-        """What is invoiced of a sum: meters add up to 30 places exactly, an invoice has 9 of them, rounded half-up once."""
-        return cls(quantity.quantize(_QUANTITY_STEP, context=EXACT), events)
-
-    def plus(self, quantity: Decimal, events: int) -> "Used":
-        """Both together, exactly."""
-        return Used(EXACT.add(self.quantity, quantity), self.events + events)
-
-
-@dataclass(frozen=True, slots=True)
-class InvoicedUsage:
-    """A usage line of a finalized invoice with all its corrections so far, and what the ledger says of its span now.
-
-    `forgiven_minor` is the part of the amount that stands on invoices which are void or were credited: nobody has paid that.
-    """
-
-    line_id: int
-    number: str
-    plan_version_id: int
-    price: SoldPrice
-    span: Span
-    invoiced: Used
-    amount_minor: int
-    now: Used
-    forgiven_minor: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LineDraft:
-    """A line before it is stored."""
-
-    kind: str
-    description: str
-    period: Span
-    quantity: Decimal
-    amount_minor: int
-    explanation: Mapping[str, object]
-    plan_version_id: int | None = None
-    price_id: int | None = None
-    meter_id: int | None = None
-    adjusts_id: int | None = None
-    unit: str = ""
-    events: int | None = None
-
-    def canonical(self) -> list[object]:
-        """The line as its digest is taken of it."""
-        return [
-            self.kind,
-            self.description,
-            plain_instant(self.period.start),
-            plain_instant(self.period.end),
-            plain_decimal(self.quantity),
-            self.unit,
-            self.amount_minor,
-            self.events,
-            self.plan_version_id,
-            self.price_id,
-            self.meter_id,
-            self.adjusts_id,
-            self.explanation,
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,12 +102,6 @@ def compute_invoice(
         tax_minor=tax.amount_minor(subtotal, state.currency),
         lines_digest=digest_of_lines(lines),
     )
-
-
-def digest_of_lines(lines: Sequence[LineDraft]) -> str:
-    """The SHA-256 of lines in their order, as 64 hexadecimal digits."""
-    text = json.dumps([line.canonical() for line in lines], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _usage_lines(state: BillingState, usage: Sequence[Used]) -> list[LineDraft]:

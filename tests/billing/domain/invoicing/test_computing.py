@@ -19,16 +19,9 @@ from billing.domain.documents import (
     digest_of_content,
     invoice_content,
 )
-from billing.domain.invoicing import (
-    QUANTITY_BELOW,
-    BillingState,
-    ComputedInvoice,
-    InvoicedUsage,
-    Phase,
-    Used,
-    compute_invoice,
-    digest_of_lines,
-)
+from billing.domain.invoicing.computing import QUANTITY_BELOW, ComputedInvoice, compute_invoice
+from billing.domain.invoicing.lines import InvoicedUsage, Used, digest_of_lines
+from billing.domain.invoicing.state import BillingState, Phase
 from billing.domain.money import AMOUNT_MINOR_MAX
 from billing.domain.prices import Flat
 from billing.errors import UnbillableError

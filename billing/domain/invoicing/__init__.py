@@ -1,0 +1,1 @@
+"""What an invoice says, computed from a subscription's state, its usage and what was invoiced before."""

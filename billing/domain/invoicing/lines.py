@@ -1,0 +1,97 @@
+"""Lines of an invoice before they are stored, the usage that they are made of, and the digest of them. Pure."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from accounts.domain.plain import plain_decimal, plain_instant
+from billing.domain.money import EXACT
+from billing.domain.plan_terms import SoldPrice
+from metering.domain.periods import Span
+
+USAGE: Final = "usage"
+RECURRING: Final = "recurring"
+PRORATION: Final = "proration"
+ADJUSTMENT: Final = "adjustment"
+CARRY: Final = "carry"
+_QUANTITY_STEP: Final = Decimal("1E-9")
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A quantity in its meter's unit, and of how many events it is the sum."""
+
+    quantity: Decimal
+    events: int
+
+    @classmethod
+    def of(cls, quantity: Decimal, events: int) -> "Used":
+        """What is invoiced of a sum: meters add up to 30 places exactly, an invoice has 9 of them, rounded half-up once."""
+        return cls(quantity.quantize(_QUANTITY_STEP, context=EXACT), events)
+
+    def plus(self, quantity: Decimal, events: int) -> "Used":
+        """Both together, exactly."""
+        return Used(EXACT.add(self.quantity, quantity), self.events + events)
+
+
+@dataclass(frozen=True, slots=True)
+class InvoicedUsage:
+    """A usage line of a finalized invoice with all its corrections so far, and what the ledger says of its span now.
+
+    `forgiven_minor` is the part of the amount that stands on invoices which are void or were credited: nobody has paid that.
+    """
+
+    line_id: int
+    number: str
+    plan_version_id: int
+    price: SoldPrice
+    span: Span
+    invoiced: Used
+    amount_minor: int
+    now: Used
+    forgiven_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LineDraft:
+    """A line before it is stored."""
+
+    kind: str
+    description: str
+    period: Span
+    quantity: Decimal
+    amount_minor: int
+    explanation: Mapping[str, object]
+    plan_version_id: int | None = None
+    price_id: int | None = None
+    meter_id: int | None = None
+    adjusts_id: int | None = None
+    unit: str = ""
+    events: int | None = None
+
+    def canonical(self) -> list[object]:
+        """The line as its digest is taken of it."""
+        return [
+            self.kind,
+            self.description,
+            plain_instant(self.period.start),
+            plain_instant(self.period.end),
+            plain_decimal(self.quantity),
+            self.unit,
+            self.amount_minor,
+            self.events,
+            self.plan_version_id,
+            self.price_id,
+            self.meter_id,
+            self.adjusts_id,
+            self.explanation,
+        ]
+
+
+def digest_of_lines(lines: Sequence[LineDraft]) -> str:
+    """The SHA-256 of lines in their order, as 64 hexadecimal digits."""
+    text = json.dumps([line.canonical() for line in lines], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

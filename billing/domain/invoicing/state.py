@@ -1,0 +1,111 @@
+"""A subscription as its invoice at a boundary needs it: which period is closed, which is opened, and on which plans. Pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final
+from uuid import UUID
+
+from billing.domain.plan_terms import SoldPrice, SoldVersion
+from metering.domain.periods import Span, anchored_span
+
+LAST_LOOK_MARGIN: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """From `starts_at` on the subscription is on `version`."""
+
+    starts_at: datetime
+    version: SoldVersion
+
+
+@dataclass(frozen=True, slots=True)
+class BillingState:
+    """A subscription as its invoice at `boundary` needs it; `closes_at` is the boundary's instant, or when the subscription ended.
+
+    `ended_at` is when it ended, if it has; a boundary after that is a last look. `is_fee_forgiven` says that the invoice with the
+    fee of the closed period is void or was credited.
+    """
+
+    subscription_id: UUID | None
+    tenant_id: UUID
+    currency: str
+    time_zone: str
+    anchor_at: datetime
+    boundary: int
+    closes_at: datetime
+    is_ending: bool
+    phases: tuple[Phase, ...]
+    backfill_days: int
+    ended_at: datetime | None = None
+    is_fee_forgiven: bool = False
+
+    @property
+    def closed(self) -> Span | None:
+        """The period of which usage is invoiced; none before the first, and none after the end."""
+        if not self.boundary or self._since_end is not None:
+            return None
+        return Span(anchored_span(self.anchor_at, self.boundary - 1, self.time_zone).start, self.closes_at)
+
+    @property
+    def opened(self) -> Span | None:
+        """The period whose fee is invoiced in advance; none after the last."""
+        return None if self.is_ending else anchored_span(self.anchor_at, self.boundary, self.time_zone)
+
+    @property
+    def covered(self) -> Span:
+        """What the invoice is about, for its reader: the period that was closed, or the first one, or the time since the end."""
+        return self.closed or self._since_end or self.opened or Span(self.closes_at, self.closes_at)
+
+    @property
+    def looks_again_at(self) -> datetime | None:
+        """When nothing can come late any more, so that corrections are looked for a last time; only after the final period.
+
+        Where the tenant's window was widened meanwhile, that look is followed by another.
+        """
+        if self.opened is not None or not self.boundary:
+            return None
+        looks_at = (self.ended_at or self.closes_at) + timedelta(days=self.backfill_days) + LAST_LOOK_MARGIN
+        return looks_at if looks_at > self.closes_at else None
+
+    @property
+    def following(self) -> "BillingState | None":
+        """The state at the boundary after this one, if nothing happens in between; none after the last."""
+        opened, looks_at = self.opened, self.looks_again_at
+        if opened is not None:
+            return replace(self, boundary=self.boundary + 1, closes_at=opened.end, is_fee_forgiven=False)
+        if looks_at is not None:
+            end = self.ended_at or self.closes_at
+            return replace(self, boundary=self.boundary + 1, closes_at=looks_at, ended_at=end, is_fee_forgiven=False)
+        return None
+
+    @property
+    def _since_end(self) -> Span | None:
+        """The time since the subscription ended; none while it has a period to be invoiced."""
+        if self.ended_at is None or self.closes_at <= self.ended_at:
+            return None
+        return Span(self.ended_at, self.closes_at)
+
+    def version_at(self, instant: datetime) -> SoldVersion:
+        """The version that holds then; before the first phase, which may begin within the anchor's day, the first."""
+        begun = [phase for phase in self.phases if phase.starts_at <= instant]
+        return (begun[-1] if begun else self.phases[0]).version
+
+    def segments(self) -> list[tuple[SoldVersion, Span]]:
+        """The closed period, cut where the plan changed. Nothing before the first phase is billed."""
+        closed = self.closed
+        if closed is None:
+            return []
+        start = max(closed.start, self.phases[0].starts_at)
+        if start >= closed.end:
+            return []
+        changes = [phase.starts_at for phase in self.phases if start < phase.starts_at < closed.end]
+        borders = [start, *changes, closed.end]
+        return [(self.version_at(start), Span(start, end)) for start, end in pairwise(borders)]
+
+    def usage_wanted(self) -> list[tuple[SoldVersion, SoldPrice, Span]]:
+        """What has to be known of usage: one entry for each line to come."""
+        return [
+            (version, price, span) for version, span in self.segments() for price in version.usage_prices(self.currency)
+        ]
