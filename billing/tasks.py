@@ -8,7 +8,7 @@ from billing.selectors.invoicing.due import Due
 from billing.services import alerts, mails, stripe_collection, stripe_inbox, stripe_push
 from billing.services.documents import deliveries
 from billing.services.invoicing.running import run_invoicing_job
-from billing.services.subscriptions import overdue as schedule
+from billing.services.subscriptions.standing import run_overdue
 from billing.services.verification.running import run_verification
 from metering.domain.periods import YearMonth
 
@@ -33,7 +33,7 @@ def verify_invoices(started_by: str = SCHEDULE) -> str:
 
 def refresh_overdue(started_by: str = SCHEDULE) -> str:
     """See whose invoices are unpaid too long."""
-    return str(schedule.run_overdue(started_by=started_by, as_of=timezone.now()).outcome)
+    return str(run_overdue(started_by=started_by, as_of=timezone.now()).outcome)
 
 
 def deliver_documents(started_by: str = SCHEDULE) -> str:

@@ -21,7 +21,7 @@ from billing.domain.statuses import SubscriptionStatus
 from billing.models import BillingException, PlanVersion, Subscription
 from billing.selectors.catalog.plans import sold_version
 from billing.selectors.invoicing.preview import preview_next_invoice
-from billing.services.subscriptions.lifecycle import When, cancel_subscription, change_plan, undo_pending
+from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
 
 PERIOD_FIELDS = (
     "period_start", "period_end", "due_at", "next_boundary", "anchor_at", "started_at", "cancelled_at", "ended_at",

@@ -25,8 +25,8 @@ from billing.models import BillingProfile, PlanVersion
 from billing.selectors.catalog.plans import sold_version
 from billing.selectors.invoicing.preview import preview_first_invoice
 from billing.selectors.subscriptions.current import current_subscription
-from billing.services.subscriptions.lifecycle import subscribe
 from billing.services.subscriptions.profiles import PAYMENT_DAYS_MAX, TERMS, update_billing_profile
+from billing.services.subscriptions.subscribing import subscribe
 from metering.admin.tenants import TenantAdmin
 
 

@@ -17,7 +17,8 @@ from billing.errors import PaymentRefusedError, StripeObjectError, SubscriptionC
 from billing.gateways import stripe_api
 from billing.models import PlanVersion, Subscription
 from billing.selectors.stripe import agreements_to_end, agreements_to_tell, has_live_agreement, live_subscription_of
-from billing.services.subscriptions.lifecycle import When, cancel_subscription, change_plan, subscribe, undo_pending
+from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
+from billing.services.subscriptions.subscribing import subscribe
 
 STRIPE: Final = Actor.system("stripe")
 # Our periods are cut by days of the tenant's zone, Stripe's by the second: an end of both within this time is the same end.
@@ -45,7 +46,7 @@ def is_superfluous(agreement: Agreement, tenant: Tenant) -> bool:
 def apply_agreement(*, agreement: Agreement, tenant: Tenant, as_of: datetime) -> str:
     """Bring our subscription to what Stripe says now; answers in a sentence what was done. Safe to repeat.
 
-    Raises the refusals of `billing.services.subscriptions.lifecycle`, and `StripeObjectError`.
+    Raises the refusals of `billing.services.subscriptions.changes`, and `StripeObjectError`.
     """
     current = (
         Subscription.objects.select_related("tenant", "plan_version__plan")

@@ -26,14 +26,10 @@ from billing.services.invoicing.payments import record_failed_payment, record_pa
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
 from billing.services.mails import send_queued_mails
-from billing.services.subscriptions.lifecycle import (
-    When,
-    cancel_subscription,
-    change_plan,
-    refresh_standing,
-    subscribe,
-)
+from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
 from billing.services.subscriptions.profiles import billing_profile_of, update_billing_profile
+from billing.services.subscriptions.standing import refresh_standing
+from billing.services.subscriptions.subscribing import subscribe
 from config.demo.cast import DemoTenant
 from config.demo.catalogue import ISSUER, PRODUCTS, TAXES, offer_of
 from metering.domain.event_input import IngestRules, ParsedEvent, parse_event

@@ -4,7 +4,7 @@ from typing import Final
 
 from django import forms
 
-from billing.services.subscriptions.lifecycle import When
+from billing.services.subscriptions.changes import When
 
 _WHEN_CHANGED: Final = (
     (When.NOW.value, "Now: fees are prorated by the day"),

@@ -22,7 +22,8 @@ from billing.selectors.invoicing.preview import preview_first_invoice, preview_n
 from billing.selectors.stripe import has_live_agreement
 from billing.selectors.subscriptions.current import as_offered, current_subscription
 from billing.services.stripe_checkout import start_checkout
-from billing.services.subscriptions.lifecycle import When, change_plan, subscribe
+from billing.services.subscriptions.changes import When, change_plan
+from billing.services.subscriptions.subscribing import subscribe
 from metering.selectors.plan_fit import used_up_quotas
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.plan import ChangeForm, OrderForm, WhenForm

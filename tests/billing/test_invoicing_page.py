@@ -10,7 +10,7 @@ from billing.domain.documents import days_of
 from billing.domain.prices import Graduated, PerUnit, Tier
 from billing.models import Invoice, Issuer, Subscription, TaxRate
 from billing.services.invoicing.running import run_invoicing
-from billing.services.subscriptions.lifecycle import When, cancel_subscription, change_plan
+from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
 from metering.domain.periods import Span
 from metering.models import Meter
 from metering.services.voids import void_event

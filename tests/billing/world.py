@@ -14,7 +14,7 @@ from billing.models import Invoice, Issuer, Plan, PlanVersion, Subscription
 from billing.selectors.invoicing.due import Due
 from billing.services.catalog.plans import create_plan, publish_version
 from billing.services.invoicing.running import run_invoicing
-from billing.services.subscriptions.lifecycle import subscribe
+from billing.services.subscriptions.subscribing import subscribe
 from metering.domain.usage_plan_terms import UsagePlanTerms
 from metering.models import Meter, UsagePlan
 from metering.services.usage_plans import create_usage_plan

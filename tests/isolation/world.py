@@ -21,7 +21,7 @@ from accounts.services.api_keys import CreatedKey, create_api_key
 from accounts.services.members import invite_member
 from billing.models import DocumentFile, Invoice, PlanVersion, StoredFile
 from billing.services.invoicing.staff_actions import issue_credit_note
-from billing.services.subscriptions.lifecycle import subscribe
+from billing.services.subscriptions.subscribing import subscribe
 from tests.billing.world import close_month, make_plan
 from tests.metering.ledger_world import LONG_AGO, ledger_of, make_tenant, send
 

@@ -15,7 +15,8 @@ from billing.domain.prices import Flat, Graduated, Package, Tier
 from billing.models import DocumentFile, Invoice, StoredFile, Subscription
 from billing.services.invoicing.payments import record_failed_payment, record_payment
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
-from billing.services.subscriptions.lifecycle import When, change_plan, subscribe
+from billing.services.subscriptions.changes import When, change_plan
+from billing.services.subscriptions.subscribing import subscribe
 from tests.billing.world import GRACE, STAFF, close_month, make_plan, set_issuer, use
 from tests.fakestripe.server import FakeStripe
 from tests.metering.ledger_world import make_meter

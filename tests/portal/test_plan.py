@@ -13,7 +13,8 @@ from accounts.models import AuditEntry, Tenant
 from billing.domain.prices import PerUnit
 from billing.models import Invoice, PlanVersion, Subscription
 from billing.services.catalog.plans import update_plan
-from billing.services.subscriptions.lifecycle import When, cancel_subscription, subscribe
+from billing.services.subscriptions.changes import When, cancel_subscription
+from billing.services.subscriptions.subscribing import subscribe
 from metering.models import Meter, UsagePlanQuota
 from tests.billing.world import GRACE, STAFF, close_month, make_plan, set_issuer, use
 from tests.fakestripe.server import FakeStripe

@@ -19,7 +19,7 @@ from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses
 from billing.errors import InvoiceStatusError
 from billing.models import BillingException, Invoice, Payment, PaymentProvider, PaymentStatus
 from billing.services.invoicing.status import locked_invoice, move_invoice, record_change, tell
-from billing.services.subscriptions.lifecycle import refresh_standing
+from billing.services.subscriptions.standing import refresh_standing
 
 UNMATCHED_PAYMENT: Final = "unmatched_payment"
 _ERROR_CHARACTERS_MAX: Final = 200

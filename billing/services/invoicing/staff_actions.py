@@ -18,7 +18,7 @@ from billing.services.documents.deliveries import invoice_pdf, queue_invoice_mai
 from billing.services.invoicing.exceptions import report_credit_back
 from billing.services.invoicing.numbering import take_numbers
 from billing.services.invoicing.status import checked_reason, locked_invoice, move_invoice, record_change, tell
-from billing.services.subscriptions.lifecycle import refresh_standing
+from billing.services.subscriptions.standing import refresh_standing
 from metering.domain.periods import local_day
 
 CREDITABLE = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.PAID})

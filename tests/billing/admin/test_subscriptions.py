@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import Tenant
 from billing.models import BillingException, BillingProfile, PlanVersion, Subscription
 from billing.services.invoicing.running import run_invoicing
-from billing.services.subscriptions.lifecycle import When, cancel_subscription
+from billing.services.subscriptions.changes import When, cancel_subscription
 from tests.billing.admin.desk import act, latest_entry, listed, page, said, sold
 from tests.billing.world import STAFF, close_month, first_invoice, make_plan
 from tests.metering.ledger_world import make_tenant

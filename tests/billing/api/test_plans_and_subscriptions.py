@@ -18,7 +18,7 @@ from accounts.selectors.tenants import forget_tenant
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, Tier, Volume
 from billing.models import BillingException, Plan, PlanVersion, Subscription, TaxRate
 from billing.services.catalog.plans import archive_plan, update_plan
-from billing.services.subscriptions.lifecycle import When, cancel_subscription, change_plan
+from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
 from metering.models import UsagePlan

@@ -19,7 +19,8 @@ from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms,
 from billing.models import Invoice, Issuer, PlanVersion, Subscription, TaxRate
 from billing.services.catalog.plans import create_plan, publish_version
 from billing.services.invoicing.running import run_invoicing
-from billing.services.subscriptions.lifecycle import When, cancel_subscription, change_plan, subscribe
+from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
+from billing.services.subscriptions.subscribing import subscribe
 from billing.services.verification.running import run_verification
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms

@@ -18,7 +18,7 @@ from billing.selectors.revenue import (
 )
 from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
-from billing.services.subscriptions.lifecycle import When, cancel_subscription, change_plan
+from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
 from metering.domain.periods import YearMonth
 from tests.billing.world import (
     MARCH,

@@ -37,7 +37,7 @@ from billing.services.invoicing.staff_actions import issue_credit_note, mark_unc
 from billing.services.stripe_checkout import ensure_customer, open_billing_portal, start_checkout
 from billing.services.stripe_collection import collect_due, payment_link
 from billing.services.stripe_setup import set_up_stripe
-from billing.services.subscriptions.lifecycle import When, cancel_subscription, undo_pending
+from billing.services.subscriptions.changes import When, cancel_subscription, undo_pending
 from tests.billing.alert_world import join
 from tests.billing.stripe_world import (
     agreement_of,

@@ -11,7 +11,8 @@ from accounts.errors import ProblemError
 from billing.models import Invoice, PlanVersion, Subscription, SubscriptionPhase
 from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.drafting import draft_batch
-from billing.services.subscriptions.lifecycle import When, cancel_subscription, change_plan, subscribe, undo_pending
+from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
+from billing.services.subscriptions.subscribing import subscribe
 from tests.billing.world import MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant
 from tests.metering.ledger_world import make_tenant
 

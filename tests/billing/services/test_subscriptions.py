@@ -23,15 +23,9 @@ from billing.selectors.catalog.plans import sold_version
 from billing.selectors.invoicing.preview import preview_first_invoice
 from billing.selectors.subscriptions.current import as_offered, current_subscription, latest_subscription
 from billing.services.invoicing.running import run_invoicing
-from billing.services.subscriptions.lifecycle import (
-    When,
-    cancel_subscription,
-    change_plan,
-    refresh_overdue,
-    refresh_standing,
-    subscribe,
-    undo_pending,
-)
+from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
+from billing.services.subscriptions.standing import refresh_overdue, refresh_standing
+from billing.services.subscriptions.subscribing import subscribe
 from metering.domain.periods import local_day
 from metering.domain.usage_plan_terms import UsagePlanTerms
 from metering.models import UsagePlanAssignment

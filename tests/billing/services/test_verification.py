@@ -20,7 +20,7 @@ from billing.models import CreditNote, Invoice
 from billing.selectors.verification import verify_invoices, verify_numbers
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import void_invoice
-from billing.services.subscriptions.lifecycle import When, change_plan
+from billing.services.subscriptions.changes import When, change_plan
 from billing.services.verification.running import Chosen, Verification, run_verification
 from metering.selectors.catalog import forget_catalog
 from metering.services.voids import void_event

@@ -8,7 +8,7 @@ from billing.models import Invoice
 from billing.selectors.subscriptions.standing import Standing, standing_of
 from billing.services.invoicing.payments import record_failed_payment
 from billing.services.invoicing.staff_actions import void_invoice
-from billing.services.subscriptions.lifecycle import When, cancel_subscription
+from billing.services.subscriptions.changes import When, cancel_subscription
 from tests.billing.world import MARCH, STAFF, first_invoice, make_plan, set_issuer, subscribe_tenant
 from tests.metering.ledger_world import make_tenant
 

@@ -26,7 +26,7 @@ from billing.services.invoicing.running import (
     run_invoicing_job,
 )
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
-from billing.services.subscriptions.lifecycle import When, cancel_subscription, change_plan
+from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
 from billing.services.verification.running import run_verification
 from metering.domain.periods import YearMonth
 from metering.services.voids import void_event

@@ -1,0 +1,175 @@
+"""A subscription in its life: moved to another plan, cancelled, taken back.
+
+Each change locks the row, may be bound to the version that its author saw, and moves the tenant to the plan's limits in the
+same transaction. What becomes due is found by invoicing, not done here.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from django.db import transaction
+
+from accounts.domain.actor import Actor
+from accounts.domain.roles import Capability
+from accounts.services.rights import require_capability
+from billing.domain.statuses import SubscriptionStatus
+from billing.errors import (
+    SubscriptionChangedError,
+    SubscriptionStatusError,
+)
+from billing.models import PlanVersion, Subscription, SubscriptionPhase
+from billing.services.subscriptions.recording import described, update_subscription
+from billing.services.subscriptions.subscribing import require_currency
+from metering.services.usage_plans import assign_default_usage_plan, assign_usage_plan
+
+
+class When(StrEnum):
+    """When a change takes effect."""
+
+    NOW = "now"
+    PERIOD_END = "period_end"
+
+
+def change_plan(
+    *,
+    subscription: Subscription,
+    plan_version: PlanVersion,
+    when: When,
+    actor: Actor,
+    as_of: datetime,
+    expected_version: int | None = None,
+) -> Subscription:
+    """Move to another plan now, with fees prorated by the day on the next invoice, or at the end of the period.
+
+    A change or cancellation that waited is replaced; to ask for its own plan at the end of the period is to stay on it.
+    Raises `SubscriptionStatusError`, `SubscriptionChangedError`, `CurrencyNotOfferedError`, `PermissionMissingError`.
+    """
+    with transaction.atomic():
+        current = _locked(subscription, actor, expected_version)
+        require_currency(plan_version, current.currency)
+        _require_settled(current, as_of)
+        before = described(current)
+        is_on_it = plan_version.pk == current.plan_version_id
+        if when is When.PERIOD_END:
+            pending = None if is_on_it else plan_version
+            if _awaits(current, pending, is_cancelled=False):
+                return current
+            return update_subscription(
+                current,
+                {"pending_plan_version": pending, "is_cancelled_at_period_end": False, "cancelled_at": None},
+                "subscription.updated",
+                before,
+                actor=actor,
+                as_of=as_of,
+            )
+        if is_on_it:
+            raise SubscriptionStatusError("The subscription is on this plan already.")
+        _begin_phase(current, plan_version, as_of)
+        assign_usage_plan(tenant=current.tenant, usage_plan=plan_version.usage_plan, actor=actor, as_of=as_of)
+        changes = {"plan_version": plan_version, "pending_plan_version": None}
+        return update_subscription(
+            current,
+            {**changes, "is_cancelled_at_period_end": False, "cancelled_at": None},
+            "subscription.updated",
+            before,
+            actor=actor,
+            as_of=as_of,
+        )
+
+
+def cancel_subscription(
+    *,
+    subscription: Subscription,
+    when: When,
+    actor: Actor,
+    as_of: datetime,
+    expected_version: int | None = None,
+) -> Subscription:
+    """End a subscription at the end of its period, or now: then usage up to now is invoiced, and the fee that was paid stays paid.
+
+    To ask for the end of the period a second time changes nothing.
+
+    Raises `SubscriptionStatusError`, `SubscriptionChangedError`, `PermissionMissingError`.
+    """
+    with transaction.atomic():
+        current = _locked(subscription, actor, expected_version)
+        _require_settled(current, as_of)
+        before = described(current)
+        if when is When.PERIOD_END:
+            if _awaits(current, None, is_cancelled=True):
+                return current
+            changes = {"is_cancelled_at_period_end": True, "pending_plan_version": None, "cancelled_at": as_of}
+            return update_subscription(current, changes, "subscription.updated", before, actor=actor, as_of=as_of)
+        is_trial = current.status == SubscriptionStatus.TRIALING
+        ended: dict[str, object] = {
+            "status": SubscriptionStatus.CANCELLED,
+            "ended_at": as_of,
+            "cancelled_at": as_of,
+            "due_at": None if is_trial else as_of,
+            "period_end": max(as_of, current.period_start),
+            "pending_plan_version": None,
+            "is_cancelled_at_period_end": False,
+        }
+        assign_default_usage_plan(tenant=current.tenant, actor=actor, as_of=as_of)
+        return update_subscription(current, ended, "subscription.cancelled", before, actor=actor, as_of=as_of)
+
+
+def undo_pending(
+    *, subscription: Subscription, actor: Actor, as_of: datetime, expected_version: int | None = None
+) -> Subscription:
+    """Take back the change or the cancellation that waits for the end of the period; without one nothing happens.
+
+    Raises `SubscriptionStatusError`, `SubscriptionChangedError`, `PermissionMissingError`.
+    """
+    with transaction.atomic():
+        current = _locked(subscription, actor, expected_version)
+        if _awaits(current, None, is_cancelled=False):
+            return current
+        _require_settled(current, as_of)
+        changes = {"pending_plan_version": None, "is_cancelled_at_period_end": False, "cancelled_at": None}
+        return update_subscription(
+            current, changes, "subscription.updated", described(current), actor=actor, as_of=as_of
+        )
+
+
+def _locked(subscription: Subscription, actor: Actor, expected_version: int | None) -> Subscription:
+    """The row, locked, if its author may change it and saw it as it is.
+
+    It is locked alone and read with its plans afterwards: a join that was made before the wait does not fit a row whose plan
+    was changed meanwhile, and PostgreSQL would leave it out.
+    """
+    Subscription.objects.select_for_update().get(pk=subscription.pk)
+    current: Subscription = Subscription.objects.select_related(
+        "tenant", "plan_version__plan", "pending_plan_version__plan"
+    ).get(pk=subscription.pk)
+    require_capability(actor, current.tenant_id, Capability.MANAGE_BILLING)
+    if expected_version is not None and current.version != expected_version:
+        raise SubscriptionChangedError("The subscription was changed meanwhile: look again, then decide.")
+    if current.status == SubscriptionStatus.CANCELLED:
+        raise SubscriptionStatusError("The subscription has ended.")
+    return current
+
+
+def _require_settled(subscription: Subscription, as_of: datetime) -> None:
+    """A boundary that has come is invoiced first, so that what waited for it takes effect there, and what comes now does not.
+
+    Whoever decided before a boundary that was invoiced meanwhile decides anew, too: they saw the period before.
+    """
+    is_due = subscription.due_at is not None and subscription.due_at <= as_of
+    if is_due or as_of < subscription.period_start:
+        raise SubscriptionChangedError("Its period is just being invoiced: try again in a minute.")
+
+
+def _awaits(subscription: Subscription, plan_version: PlanVersion | None, *, is_cancelled: bool) -> bool:
+    """Whether exactly this waits for the end of the period."""
+    pending_id = None if plan_version is None else plan_version.pk
+    return (subscription.pending_plan_version_id, subscription.is_cancelled_at_period_end) == (pending_id, is_cancelled)
+
+
+def _begin_phase(subscription: Subscription, plan_version: PlanVersion, as_of: datetime) -> None:
+    latest = subscription.phases.order_by("-starts_at").values_list("starts_at", flat=True).first()
+    if latest is not None and latest >= as_of:
+        raise SubscriptionChangedError("The plan was changed at this very moment: try again.")
+    SubscriptionPhase.objects.create(
+        subscription=subscription, plan_version=plan_version, starts_at=as_of, created_at=as_of
+    )

@@ -1,0 +1,60 @@
+"""What every change of a subscription shares: one write that counts its version up, and what the log and the outbox are told."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from accounts.domain.actor import Actor
+from accounts.services.audit import record_audit
+from billing.models import Subscription
+from billing.services.outbox import Happening, add_to_outbox
+
+
+def update_subscription(
+    subscription: Subscription,
+    changes: Mapping[str, object],
+    event: str,
+    before: Mapping[str, object],
+    *,
+    actor: Actor,
+    as_of: datetime,
+) -> Subscription:
+    """Update a locked row with `changes`, count its version up, and tell of it as `event`."""
+    seen = subscription.version
+    changed = Subscription.objects.filter(pk=subscription.pk, version=seen).update(version=seen + 1, **changes)
+    assert changed == 1, "the row is locked"
+    subscription.refresh_from_db()
+    tell(subscription, event, before=before, actor=actor, as_of=as_of)
+    return subscription
+
+
+def described(subscription: Subscription) -> dict[str, object]:
+    """Return the row as the log and the outbox say it."""
+    pending = subscription.pending_plan_version
+    return {
+        "status": subscription.status,
+        "plan": str(subscription.plan_version),
+        "pending_plan": None if pending is None else str(pending),
+        "is_cancelled_at_period_end": subscription.is_cancelled_at_period_end,
+    }
+
+
+def tell(
+    subscription: Subscription, event: str, *, before: Mapping[str, object], actor: Actor, as_of: datetime
+) -> None:
+    """Record `event` in the audit log and in the outbox."""
+    after = described(subscription)
+    record_audit(
+        actor=actor,
+        action=event,
+        tenant_id=subscription.tenant_id,
+        target_kind="subscription",
+        target_id=subscription.pk,
+        target_label=subscription.tenant.slug,
+        before=before,
+        after=after,
+        as_of=as_of,
+    )
+    key = f"{event}:{subscription.pk}:{subscription.version}"
+    add_to_outbox(
+        [Happening(subscription.tenant_id, event, key, {"subscription": subscription.pk, **after})], as_of=as_of
+    )
