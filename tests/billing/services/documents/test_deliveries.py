@@ -17,8 +17,8 @@ from billing.services.documents.deliveries import credit_note_pdf, deliver_docum
 from billing.services.invoicing.staff_actions import issue_credit_note, resend_invoice, void_invoice
 from billing.services.mails import send_queued_mails
 from billing.tasks import deliver_documents as scheduled
-from tests.billing.services.rendering.reading import texts
-from tests.billing.services.test_payments import pay
+from tests.billing.services.documents.rendering.reading import texts
+from tests.billing.services.invoicing.test_payments import pay
 from tests.billing.world import (
     STAFF,
     close_month,

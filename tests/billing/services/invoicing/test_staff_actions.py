@@ -13,7 +13,7 @@ from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.errors import InvoiceStatusError
 from billing.models import CreditNote, Invoice, NumberSeries, OutboxEvent
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
-from tests.billing.services.test_payments import both_at_once, fail, pay, standing
+from tests.billing.services.invoicing.test_payments import both_at_once, fail, pay, standing
 from tests.billing.world import (
     STAFF,
     close_month,

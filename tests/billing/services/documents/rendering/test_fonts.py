@@ -21,7 +21,7 @@ from billing.services.documents.rendering.fonts import (
     width_of,
     wrapped,
 )
-from tests.billing.services.rendering.reading import fonts, pictures, texts
+from tests.billing.services.documents.rendering.reading import fonts, pictures, texts
 
 STYLE = Style(24)
 NAMES = {
