@@ -20,7 +20,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from billing.domain.writing_direction import visual_runs
 
-FONTS_DIRECTORY: Final = Path(__file__).resolve().parents[2] / "fonts"
+FONTS_DIRECTORY: Final = Path(__file__).resolve().parents[3] / "fonts"
 REGULAR: Final = "NotoSans-Regular"
 BOLD: Final = "NotoSans-Bold"
 SYMBOLS: Final = "DejaVuSans"
