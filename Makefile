@@ -16,16 +16,16 @@ help:  ## List these commands
 # Use
 
 run: venv  ## Start everything and print where it is (PORT=8001 make run for another port)
-	@exec $(BIN)/python -m config.runner run
+	@exec $(BIN)/python -m config.workbench.runner run
 
 stop: venv  ## Stop everything that `make run` started, and the embedded database
-	@$(BIN)/python -m config.runner stop
+	@$(BIN)/python -m config.workbench.runner stop
 
 reset: venv  ## Delete the embedded database and the demo data (asks first; YES=1 does not)
-	@$(BIN)/python -m config.runner reset
+	@$(BIN)/python -m config.workbench.runner reset
 
 manage: venv  ## A command of manage.py on what `make run` runs: make manage ARGS="reconcile"
-	@exec $(BIN)/python -m config.runner manage $(ARGS)
+	@exec $(BIN)/python -m config.workbench.runner manage $(ARGS)
 
 # Work on it
 

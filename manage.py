@@ -7,8 +7,8 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
-from config.embedded_postgres import EmbeddedPostgresError
 from config.startup import prepare
+from config.workbench.embedded_postgres import EmbeddedPostgresError
 
 COMMANDS_WITHOUT_DATABASE = frozenset(
     {"collectstatic", "spectacular", "help", "version", "compilemessages", "makemessages"}

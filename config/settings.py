@@ -7,10 +7,10 @@ import stripe
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config.embedded_postgres import EmbeddedPostgres
 from config.environment import DEVELOPMENT_WEBHOOK_UUID, Environment
-from config.logs import logging_settings
-from config.theme import UNFOLD as UNFOLD
+from config.operations.logs import logging_settings
+from config.staff.theme import UNFOLD as UNFOLD
+from config.workbench.embedded_postgres import EmbeddedPostgres
 
 env = Environment()
 
@@ -41,9 +41,11 @@ ALLOWED_HOSTS = env.names(
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", 0, lowest=0, highest=5)
 
-# Applications, the lowest last: `config` stands first since its `migrate` command replaces Django's.
+# Applications, the lowest last: `operations` stands first since its `migrate` command replaces Django's.
 INSTALLED_APPS = [
-    "config.apps.ConfigConfig",
+    "config.operations.apps.OperationsConfig",
+    "config.workbench.apps.WorkbenchConfig",
+    "config.staff.apps.StaffConfig",
     "portal.apps.PortalConfig",
     "billing.apps.BillingConfig",
     "metering.apps.MeteringConfig",
@@ -51,7 +53,7 @@ INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    "config.apps.StaffAdminConfig",
+    "config.staff.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -194,7 +196,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_REDIRECT_URL = "/start/"
 LOGIN_URL = "/accounts/login/"
-ACCOUNT_ADAPTER = "config.sign_in.AccountAdapter"
+ACCOUNT_ADAPTER = "accounts.api.sign_in.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -208,13 +210,13 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-MFA_ADAPTER = "config.sign_in.MFAAdapter"
+MFA_ADAPTER = "accounts.api.sign_in.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Countinghouse"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
 USERSESSIONS_TRACK_ACTIVITY = True
-HIJACK_PERMISSION_CHECK = "config.sign_in.may_view_as_customer"
+HIJACK_PERMISSION_CHECK = "config.staff.view_as_customer.may_view_as_customer"
 HIJACK_INSERT_BEFORE = None
 SIGN_UP_OPEN = env.flag("SIGN_UP_OPEN", default=True)
 

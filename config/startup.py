@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from config.embedded_postgres import EmbeddedPostgres
+from config.workbench.embedded_postgres import EmbeddedPostgres
 
 
 def prepare(*, needs_database: bool) -> None:

@@ -7,8 +7,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from accounts.api.views import unknown_path
 from billing.api.stripe_webhook import stripe_webhook
-from config.health import healthz, metrics, readyz
-from config.view_as_customer import ViewAsCustomerView
+from config.operations.health import healthz, metrics, readyz
+from config.staff.view_as_customer import ViewAsCustomerView
 
 # Staff sign in where everybody does, so that second factors and limits hold for them too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

@@ -20,8 +20,8 @@ from django.db import connection
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
-from config.embedded_postgres import EmbeddedPostgres
-from config.embedded_postgres.binaries import find_binaries
+from config.workbench.embedded_postgres import EmbeddedPostgres
+from config.workbench.embedded_postgres.binaries import find_binaries
 from metering.selectors.catalog import forget_catalog
 from metering.selectors.limits import forget_limits
 from metering.services.partitions import forget_seen_partitions

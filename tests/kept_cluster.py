@@ -16,9 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from config import database_roles, settings
-from config.embedded_postgres.account import ServerAccount
-from config.management.commands import migrate
+from config import settings
+from config.operations import database_roles
+from config.operations.management.commands import migrate
+from config.workbench.embedded_postgres.account import ServerAccount
 
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("accounts", "billing", "config", "metering", "portal")

@@ -22,7 +22,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from config.embedded_postgres import EmbeddedPostgres
+from config.workbench.embedded_postgres import EmbeddedPostgres
 
 RUN_PREFIX = "countinghouse-test-"
 RUN_DIR_VARIABLE = "COUNTINGHOUSE_TEST_RUN_DIR"

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from config.embedded_postgres.account import ServerAccount
+from config.workbench.embedded_postgres.account import ServerAccount
 from tests import kept_cluster
 from tests.kept_cluster import KeptCluster, digest_of_sources
 

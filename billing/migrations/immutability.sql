@@ -1,5 +1,5 @@
 -- What was sold and what was invoiced stays as it was, also for the owner of the tables. The application's role has no right to
--- change these tables in the first place (config/database_roles.py); a trigger stands behind that.
+-- change these tables in the first place (config/operations/database_roles.py); a trigger stands behind that.
 
 CREATE FUNCTION billing_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

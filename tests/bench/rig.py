@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
-from config.embedded_postgres import EmbeddedPostgres
+from config.workbench.embedded_postgres import EmbeddedPostgres
 
 DATABASE = "countinghouse"
 PATIENCE_SECONDS = 120

@@ -17,10 +17,10 @@ from billing.services.invoicing.running import run_invoicing
 from billing.services.stripe_checkout import start_checkout
 from billing.services.stripe_events import EVENT_TYPES
 from billing.services.stripe_inbox import InboxRun, process_inbox
+from config.workbench.fakestripe.server import FakeStripe
 from tests.billing.world import STAFF, make_plan
 from tests.fakestripe import shopper
 from tests.fakestripe.fixture import WEBHOOK_SECRET
-from tests.fakestripe.server import FakeStripe
 from tests.metering.ledger_world import make_tenant
 
 ENDPOINT: Final = UUID("0190a0b0-0000-7000-8000-00000000f00d")

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from config.runner.plan import PORT_MAX, STRIPE_PORT_DISTANCE
+from config.workbench.runner.plan import PORT_MAX, STRIPE_PORT_DISTANCE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STOP_SECONDS_MAX = 60
@@ -61,7 +61,7 @@ class Installation:
     def start(self) -> None:
         """Start everything, and return when the runner says that it runs."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "config.runner", "run"],
+            [sys.executable, "-m", "config.workbench.runner", "run"],
             cwd=CHECKOUT,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -85,12 +85,14 @@ class Installation:
 
     def remove(self) -> None:
         """Stop what may still run, as `make stop` does, and delete the data."""
-        subprocess.run([sys.executable, "-m", "config.runner", "stop"], cwd=CHECKOUT, env=self.environment, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "config.workbench.runner", "stop"], cwd=CHECKOUT, env=self.environment, check=True
+        )
         shutil.rmtree(self.data_dir)
 
     def manage(self, *arguments: str) -> str:
         """Run a command as an operator does, and return what it said."""
-        command = [sys.executable, "-m", "config.runner", "manage", *arguments]
+        command = [sys.executable, "-m", "config.workbench.runner", "manage", *arguments]
         done = subprocess.run(command, cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout

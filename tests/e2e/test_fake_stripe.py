@@ -7,8 +7,8 @@ import pytest
 import stripe
 from playwright.sync_api import Browser, Page, expect
 
+from config.workbench.fakestripe.server import FakeStripe
 from tests.e2e.accessibility import violations
-from tests.fakestripe.server import FakeStripe
 
 pytestmark = pytest.mark.e2e
 

@@ -12,7 +12,7 @@ import pytest
 import stripe
 from pytest_django import Settings
 
-from tests.fakestripe.server import FakeStripe
+from config.workbench.fakestripe.server import FakeStripe
 
 SECRET_KEY = "sk_test_countinghouseFakeStripe000"
 WEBHOOK_SECRET = "whsec_countinghouseFakeStripe"

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from config.embedded_postgres import EmbeddedPostgres
+from config.workbench.embedded_postgres import EmbeddedPostgres
 from metering.domain.ledger import Ledger
 
 DATABASE = "countinghouse"

@@ -37,11 +37,11 @@ from billing.services.invoicing.running import run_invoicing
 from billing.services.stripe_checkout import open_billing_portal
 from billing.services.stripe_collection import collect_due, payment_link
 from billing.services.stripe_inbox import CLAIMED_FOR, process_inbox
+from config.workbench.fakestripe.server import FakeStripe
 from tests.billing.stripe_world import OK, PATH, buy, collecting, handled
 from tests.billing.world import STAFF
 from tests.fakestripe import shopper
 from tests.fakestripe.fixture import WEBHOOK_SECRET
-from tests.fakestripe.server import FakeStripe
 from tests.faults.processes import FORK_SERVER, connect_to
 
 COPIES: Final = 20

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from billing.models import Payment
 from billing.services import stripe_events, stripe_inbox
 from billing.services.invoicing.payments import record_failed_payment
+from config.workbench.fakestripe.server import FakeStripe
 from tests.billing.stripe_world import handled, make_buyer, make_endpoint
 from tests.billing.world import make_plan
 from tests.fakestripe import shopper
-from tests.fakestripe.server import FakeStripe
 from tests.faults.stripe_storm import Life, Storm, end_state, live_calmly, short_state, tell
 
 pytestmark = pytest.mark.django_db

@@ -17,8 +17,8 @@ from billing.services.invoicing.payments import record_failed_payment, record_pa
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
 from billing.services.subscriptions.changes import When, change_plan
 from billing.services.subscriptions.subscribing import subscribe
+from config.workbench.fakestripe.server import FakeStripe
 from tests.billing.world import GRACE, STAFF, close_month, make_plan, set_issuer, use
-from tests.fakestripe.server import FakeStripe
 from tests.metering.ledger_world import make_meter
 from tests.portal.conftest import NOW, Cast, signed_in
 from tests.portal.test_pricing import shown

@@ -15,9 +15,9 @@ from billing.models import Invoice, PlanVersion, Subscription
 from billing.services.catalog.plans import update_plan
 from billing.services.subscriptions.changes import When, cancel_subscription
 from billing.services.subscriptions.subscribing import subscribe
+from config.workbench.fakestripe.server import FakeStripe
 from metering.models import Meter, UsagePlanQuota
 from tests.billing.world import GRACE, STAFF, close_month, make_plan, set_issuer, use
-from tests.fakestripe.server import FakeStripe
 from tests.portal.conftest import NOW, Cast, signed_in
 from tests.portal.test_pricing import shown
 

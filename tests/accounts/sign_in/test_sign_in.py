@@ -20,10 +20,11 @@ from django.db import connection
 from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 
+from accounts.api.sign_in import UNKNOWN_ADDRESS, AccountAdapter, MFAAdapter
 from accounts.domain.roles import Role
 from accounts.models import AuditEntry, Tenant, User
 from accounts.services.members import invite_member
-from config.sign_in import UNKNOWN_ADDRESS, AccountAdapter, MFAAdapter, may_view_as_customer
+from config.staff.view_as_customer import may_view_as_customer
 from tests.accounts.conftest import PASSWORD, SYSTEM, make_user
 
 pytestmark = pytest.mark.usefixtures("quick_hashing", "clean_cache")

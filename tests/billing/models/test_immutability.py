@@ -9,7 +9,7 @@ from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.db.models import Model
 
 from billing.models import Invoice, InvoiceLine, NumberSeries, Subscription
-from config.database_roles import APPEND_ONLY_TABLES, KEPT_TABLES
+from config.operations.database_roles import APPEND_ONLY_TABLES, KEPT_TABLES
 from tests.billing.models import rows
 from tests.billing.models.rows import NOW, issued
 from tests.billing.world import subscribe_tenant

@@ -12,8 +12,8 @@ from billing.gateways import stripe_api
 from billing.models import Subscription
 from billing.services.stripe_agreements import apply_agreement, is_superfluous, tell_agreements
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
+from config.workbench.fakestripe.server import FakeStripe
 from tests.billing.world import STAFF, close_month, first_invoice, make_plan, subscribe_tenant
-from tests.fakestripe.server import FakeStripe
 from tests.metering.ledger_world import make_tenant
 
 pytestmark = pytest.mark.django_db

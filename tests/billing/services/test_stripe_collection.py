@@ -38,6 +38,7 @@ from billing.services.stripe_checkout import ensure_customer, open_billing_porta
 from billing.services.stripe_collection import collect_due, payment_link
 from billing.services.stripe_setup import set_up_stripe
 from billing.services.subscriptions.changes import When, cancel_subscription, undo_pending
+from config.workbench.fakestripe.server import FakeStripe
 from tests.billing.alert_world import join
 from tests.billing.stripe_world import (
     agreement_of,
@@ -52,7 +53,6 @@ from tests.billing.stripe_world import (
 )
 from tests.billing.world import STAFF, make_plan, subscribe_tenant
 from tests.fakestripe import shopper
-from tests.fakestripe.server import FakeStripe
 from tests.metering.ledger_world import make_tenant
 
 pytestmark = pytest.mark.django_db

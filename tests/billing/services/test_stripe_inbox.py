@@ -16,6 +16,7 @@ from billing.models import BillingProfile, InboxStatus, Invoice, Payment, Stripe
 from billing.services import stripe_inbox
 from billing.services.stripe_events import Answer
 from billing.services.stripe_inbox import ATTEMPTS_MAX, CLAIMED_FOR, process_inbox, reprocess
+from config.workbench.fakestripe.server import FakeStripe
 from tests.billing.stripe_world import (
     buy,
     collecting,
@@ -29,7 +30,6 @@ from tests.billing.stripe_world import (
 )
 from tests.billing.world import STAFF, make_plan
 from tests.fakestripe import shopper
-from tests.fakestripe.server import FakeStripe
 
 pytestmark = pytest.mark.django_db
 

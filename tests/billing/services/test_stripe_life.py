@@ -4,6 +4,7 @@ import pytest
 
 from billing.models import BillingProfile, Invoice, Payment, StripeInboxEvent, Subscription
 from billing.services.stripe_checkout import open_billing_portal
+from config.workbench.fakestripe.server import FakeStripe
 from tests.billing.stripe_world import (
     agreement_of,
     buy,
@@ -16,7 +17,6 @@ from tests.billing.stripe_world import (
 )
 from tests.billing.world import STAFF, make_plan
 from tests.fakestripe import shopper
-from tests.fakestripe.server import FakeStripe
 
 pytestmark = pytest.mark.django_db
 

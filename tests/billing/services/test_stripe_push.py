@@ -15,12 +15,12 @@ from billing.selectors.stripe import pending_pushes
 from billing.services import stripe_push
 from billing.services.stripe_checkout import ensure_customer
 from billing.services.stripe_push import Pushed, plan_pushes, push_usage, retry_push
+from config.workbench.fakestripe.server import FakeStripe
 from metering.models import Meter
 from metering.services.event_voids import void_counted_event
 from metering.services.partitions import ensure_partitions_around
 from tests.billing.stripe_world import make_buyer, now
 from tests.billing.world import STAFF, make_plan, use
-from tests.fakestripe.server import FakeStripe
 from tests.metering.ledger_world import ledger_of
 
 pytestmark = pytest.mark.django_db

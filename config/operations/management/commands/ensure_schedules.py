@@ -1,0 +1,24 @@
+"""`manage.py ensure_schedules`: make the rows by which planned jobs run, and the partitions that events need now."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from config.operations.schedules import PLANNED_JOBS, ensure_schedules
+from metering.services.nightly import run_partitions
+
+
+class Command(BaseCommand):
+    """Safe to run at each start, also on several machines at once."""
+
+    help = "Make or correct the schedules of all planned jobs, and make partitions ahead."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Say what changed."""
+        as_of = timezone.now()
+        changed = ensure_schedules(as_of=as_of)
+        made = run_partitions(started_by="start", as_of=as_of).summary["made"]
+        if options["verbosity"]:
+            self.stdout.write(f"{len(PLANNED_JOBS)} schedules, changed: {', '.join(changed) or 'none'}")
+            self.stdout.write(f"partitions made: {', '.join(made) or 'none'}")

@@ -1,0 +1,21 @@
+"""Django's `migrate`, acting as the owner of the schema and giving the application's role its rights afterwards."""
+
+from typing import Any
+
+from django.core.management.commands.migrate import Command as DjangoMigrateCommand
+from django.db import connections
+
+from config.operations.database_roles import acting_as_owner, ensure_role, grant_rights, one_migration_at_a_time
+
+
+class Command(DjangoMigrateCommand):
+    """Bring the schema and the rights on it up to date."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Migrate, then grant; machines that start together take turns."""
+        connection = connections[options["database"]]
+        with acting_as_owner(connection), one_migration_at_a_time(connection):
+            ensure_role(connection)
+            super().handle(*args, **options)
+            if not options["plan"] and not options["check_unapplied"] and not options["app_label"]:
+                grant_rights(connection)

@@ -1,0 +1,128 @@
+"""The figures that `/metrics` shows, in Prometheus's text format, version 0.0.4.
+
+They are read from the database when asked for, so that any process of any machine shows the same; each costs one indexed query.
+Nothing in them names a tenant.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Count
+
+from accounts.models import JobRun, Tenant
+from config.operations.queue import queue_state
+from config.operations.schedules import latest_runs
+from metering.domain.periods import start_of_hour
+from metering.selectors.operations import events_by_hour, partition_days_ahead, refusals_since
+
+PREFIX: Final = "countinghouse_"
+_HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value under its labels."""
+
+    value: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A gauge with its samples."""
+
+    name: str
+    help: str
+    samples: tuple[Sample, ...]
+
+
+def figures_at(as_of: datetime) -> list[Figure]:
+    """Every figure, as it stands now."""
+    return [*_events(as_of), *_queue(as_of), *_jobs(), _tenants()]
+
+
+def _events(as_of: datetime) -> list[Figure]:
+    hour = start_of_hour(as_of)
+    counts = events_by_hour(start=hour - _HOUR, end=hour + _HOUR)
+    refusals = refusals_since(as_of - _DAY)
+    return [
+        Figure(
+            "events_metered",
+            "Live events that occurred in the running and in the last whole hour of UTC.",
+            (Sample(counts.get(hour, 0), {"hour": "running"}), Sample(counts.get(hour - _HOUR, 0), {"hour": "last"})),
+        ),
+        Figure(
+            "events_refused_day",
+            "Live events that were sent and not stored in the last 24 hours, the first fifty of each request.",
+            tuple(
+                Sample(refusals.get(verdict, 0), {"verdict": verdict})
+                for verdict in ("duplicate", "conflict", "rejected")
+            ),
+        ),
+        Figure(
+            "partition_days_ahead", "Days for which there are partitions.", (Sample(partition_days_ahead(as_of=as_of)),)
+        ),
+    ]
+
+
+def _queue(as_of: datetime) -> list[Figure]:
+    state = queue_state(as_of)
+    return [
+        Figure("queue_clusters", "Task clusters that are alive.", (Sample(state.clusters),)),
+        Figure(
+            "queue_tasks",
+            "Tasks in the queue.",
+            (Sample(state.waiting, {"state": "waiting"}), Sample(state.running, {"state": "running"})),
+        ),
+        Figure("queue_tasks_failed", "Failed tasks that nobody has retried or deleted.", (Sample(state.failed),)),
+    ]
+
+
+def _jobs() -> list[Figure]:
+    runs = latest_runs()
+    return [
+        Figure(
+            "job_started_timestamp_seconds",
+            "When the latest run of a job began.",
+            tuple(Sample(int(run.started_at.timestamp()), {"job": name}) for name, run in runs.items()),
+        ),
+        Figure(
+            "job_outcome", "1 for the outcome of a job's latest run.", tuple(_outcome(run) for run in runs.values())
+        ),
+    ]
+
+
+def _outcome(run: JobRun) -> Sample:
+    return Sample(1, {"job": run.name, "outcome": run.outcome})
+
+
+def _tenants() -> Figure:
+    counts = Tenant.objects.order_by("status").values_list("status").annotate(number=Count("pk"))
+    return Figure(
+        "tenants", "Tenants by status.", tuple(Sample(number, {"status": status}) for status, number in counts)
+    )
+
+
+def exposition(figures: Iterable[Figure]) -> str:
+    """The figures as text."""
+    return "".join(_lines(figure) for figure in figures)
+
+
+def _lines(figure: Figure) -> str:
+    name = PREFIX + figure.name
+    samples = "".join(f"{name}{_labels(sample.labels)} {sample.value}\n" for sample in figure.samples)
+    return f"# HELP {name} {figure.help}\n# TYPE {name} gauge\n{samples}"
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    if not labels:
+        return ""
+    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
+    return f"{{{pairs}}}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

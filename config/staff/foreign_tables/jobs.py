@@ -1,0 +1,178 @@
+"""Schedules, tasks and the queue of django-q2: schedules are run, paused and resumed here, and never written by hand."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django_q.models import Failure, OrmQ, Schedule, Success, Task
+from django_q.tasks import async_task
+from unfold.decorators import display
+
+from accounts.admin.base import ReadOnlyModelAdmin, staff_actor
+from accounts.admin.records import OUTCOME_LABELS
+from accounts.services.audit import record_audit
+from config.operations.schedules import job_states, planned_job, run_soon
+
+RESULT_CHARACTERS_MAX = 160
+
+for _model in (Schedule, Success, Failure, OrmQ):
+    admin.site.unregister(_model)
+
+
+class TaskTableAdmin(ReadOnlyModelAdmin):
+    """What the table pages of django-q2 share."""
+
+    def note(self, request: HttpRequest, action: str, row: Any, after: dict[str, object]) -> None:
+        """Write the audit entry of an action."""
+        record_audit(
+            actor=staff_actor(request), action=action, tenant_id=None, target_kind="job", target_id=row.pk,
+            target_label=str(row.name), after=after, as_of=timezone.now(),
+        )  # fmt: skip
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(TaskTableAdmin):
+    """What runs by itself. A malformed row would stop every schedule, so nobody edits one."""
+
+    list_display = ("title", "cron", "next_run", "last_run", "outcome", "is_running_by_itself")
+    search_fields = ("name", "func")
+    ordering = ("next_run",)
+    actions: ClassVar = ["run_now", "pause", "resume"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
+        """Read the latest runs once, for all rows."""
+        self._states = {state.job.name: state for state in job_states(as_of=timezone.now())}
+        rows: QuerySet[Schedule] = super().get_queryset(request)
+        return rows
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        """Who may start and pause jobs."""
+        return bool(request.user.has_perm("django_q.change_schedule"))
+
+    @display(description="Job", header=True, ordering="name")
+    def title(self, schedule: Schedule) -> list[str]:
+        """What it does above what it is called."""
+        job = planned_job(schedule.name or "")
+        return [job.title if job else str(schedule.name), schedule.func]
+
+    @display(description="Last run")
+    def last_run(self, schedule: Schedule) -> SafeString | str:
+        """When it ran last, and the way to what it found."""
+        state = self._states.get(schedule.name or "")
+        if state is None or state.run is None:
+            return "never"
+        url = reverse("admin:accounts_jobrun_change", args=[state.run.pk])
+        return format_html('<a href="{}">{}</a>', url, f"{state.run.started_at:%Y-%m-%d %H:%M} UTC")
+
+    @display(description="Outcome", label=OUTCOME_LABELS)
+    def outcome(self, schedule: Schedule) -> str | None:
+        """How the last run ended."""
+        state = self._states.get(schedule.name or "")
+        return None if state is None or state.run is None else state.run.get_outcome_display()
+
+    @display(description="Active", boolean=True)
+    def is_running_by_itself(self, schedule: Schedule) -> bool:
+        """Whether it is not paused."""
+        return bool(schedule.repeats != 0)
+
+    @admin.action(description="Run now", permissions=["run"])
+    def run_now(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        """Have the task cluster run the chosen jobs."""
+        for schedule in queryset:
+            job = planned_job(schedule.name or "")
+            if job is not None:
+                run_soon(job=job, started_by=staff_actor(request).label)
+                self.note(request, "job.started", schedule, {"task": job.task})
+                messages.success(request, f"{job.title}: started; its run will show here in a moment.")
+
+    @admin.action(description="Pause", permissions=["run"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        """Let the chosen jobs rest until they are resumed."""
+        self._set_repeats(request, queryset, 0, "job.paused")
+
+    @admin.action(description="Resume", permissions=["run"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        """Let the chosen jobs run by themselves again."""
+        self._set_repeats(request, queryset, -1, "job.resumed")
+
+    def _set_repeats(self, request: HttpRequest, queryset: QuerySet[Schedule], repeats: int, action: str) -> None:
+        for schedule in queryset.exclude(repeats=repeats):
+            Schedule.objects.filter(pk=schedule.pk).update(repeats=repeats)
+            self.note(request, action, schedule, {"repeats": repeats})
+            messages.success(request, f"{schedule.name}: {action.removeprefix('job.')}.")
+
+
+@admin.register(Success)
+class FinishedTaskAdmin(TaskTableAdmin):
+    """What the task cluster has done."""
+
+    list_display = ("name", "func", "started", "seconds", "attempt_count")
+    list_filter = ("group",)
+    search_fields = ("name", "func", "group")
+
+    @display(description="Took")
+    def seconds(self, task: Task) -> str:
+        """How long it ran."""
+        return f"{task.time_taken():.2f} s"
+
+
+@admin.register(Failure)
+class FailedTaskAdmin(TaskTableAdmin):
+    """What the task cluster could not do."""
+
+    list_display = ("name", "func", "started", "attempt_count", "reason")
+    search_fields = ("name", "func", "group")
+    actions: ClassVar = ["retry", "dismiss"]
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Who may decide about failures."""
+        return bool(request.user.has_perm("django_q.change_failure"))
+
+    @display(description="Why")
+    def reason(self, task: Task) -> str:
+        """The last line of the error."""
+        lines = str(task.result or "").strip().splitlines()
+        return lines[-1][:RESULT_CHARACTERS_MAX] if lines else ""
+
+    @admin.action(description="Try again", permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        """Put the chosen tasks back into the queue, once each."""
+        for task in queryset:
+            async_task(
+                task.func,
+                *(task.args or ()),
+                hook=task.hook,
+                group=task.group,
+                task_name=task.name,
+                **(task.kwargs or {}),
+            )
+            self.note(request, "task.retried", task, {"func": task.func})
+            task.delete()
+            messages.success(request, f"{task.name} is back in the queue.")
+
+    @admin.action(description="Dismiss", permissions=["retry"])
+    def dismiss(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        """Forget the chosen failures."""
+        for task in queryset:
+            self.note(request, "task.dismissed", task, {"func": task.func})
+            task.delete()
+            messages.success(request, f"{task.name} is dismissed.")
+
+
+@admin.register(OrmQ)
+class QueueAdmin(TaskTableAdmin):
+    """What waits, and what is being done."""
+
+    list_display = ("id", "name", "func", "group", "lock", "is_taken")
+    fields = ("key", "task_id", "name", "group", "func", "lock")
+    readonly_fields = fields
+
+    @display(description="Being done", boolean=True)
+    def is_taken(self, row: OrmQ) -> bool:
+        """Whether a worker has it."""
+        return row.lock is not None and row.lock > timezone.now()

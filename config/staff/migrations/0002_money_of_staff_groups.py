@@ -1,0 +1,34 @@
+"""What each group of staff may do with money: everybody sees it, the Billing group acts on it."""
+
+from importlib import import_module
+
+from django.db import migrations
+
+permission_of = import_module("config.staff.migrations.0001_staff_groups").permission_of
+
+SEEN = (
+    "plan", "planversion", "price", "taxrate", "issuer", "numberseries", "billingprofile", "subscription", "subscriptionphase",
+    "billingexception", "invoice", "invoiceline", "invoicedocument", "creditnote", "payment", "stripeinboxevent", "usagepush",
+    "thresholdalert", "outboxevent", "outboundmail",
+)
+ACTED_ON = {
+    "add": ("plan", "planversion", "taxrate", "subscription", "invoice", "creditnote", "payment"),
+    "change": (
+        "plan", "taxrate", "issuer", "billingprofile", "subscription", "invoice", "billingexception", "stripeinboxevent", "outboundmail",
+    ),
+    "delete": ("taxrate",),
+}
+
+
+def let_staff_see_money(apps, schema_editor):
+    """Add to the groups; what a superuser has given or taken meanwhile stays."""
+    seen = [permission_of(apps, "view", ("billing", name)) for name in SEEN]
+    acted_on = [permission_of(apps, verb, ("billing", name)) for verb, names in ACTED_ON.items() for name in names]
+    for name, permissions in {"Read-only": seen, "Support": seen, "Billing": [*seen, *acted_on]}.items():
+        group, _ = apps.get_model("auth", "Group").objects.get_or_create(name=name)
+        group.permissions.add(*permissions)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("staff", "0001_staff_groups"), ("billing", "0002_immutability")]
+    operations = [migrations.RunPython(let_staff_see_money, migrations.RunPython.noop)]

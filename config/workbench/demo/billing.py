@@ -1,0 +1,281 @@
+"""The demonstration's money: half a year of subscriptions, invoices and payments, by the real services on a clock that is moved.
+
+Each step looks at what is there, so a run that was killed is completed, and a later one adds what came since.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import count
+from typing import Final
+
+from django.db.models import Max
+from django.test.utils import override_settings
+
+from accounts.domain.actor import Actor
+from accounts.models import AuditEntry, Tenant
+from billing.domain.statuses import InvoiceStatus
+from billing.models import Invoice, Issuer, Payment, Plan, PlanVersion, Subscription, TaxRate, ThresholdAlert
+from billing.selectors.invoicing.due import Due
+from billing.selectors.subscriptions.current import current_subscription
+from billing.services.alerts import monitor_thresholds
+from billing.services.catalog.plans import create_plan, publish_version
+from billing.services.documents.deliveries import deliver_documents
+from billing.services.invoicing.payments import record_failed_payment, record_payment
+from billing.services.invoicing.running import run_invoicing
+from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
+from billing.services.mails import send_queued_mails
+from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
+from billing.services.subscriptions.profiles import billing_profile_of, update_billing_profile
+from billing.services.subscriptions.standing import refresh_standing
+from billing.services.subscriptions.subscribing import subscribe
+from config.workbench.demo.cast import DemoTenant
+from config.workbench.demo.catalogue import ISSUER, PRODUCTS, TAXES, offer_of
+from metering.domain.event_input import IngestRules, ParsedEvent, parse_event
+from metering.domain.ledger import Ledger
+from metering.domain.periods import anchored_span
+from metering.selectors.catalog import known_event_types
+from metering.services.ingest import ingest_events
+
+# After this, usage that was late has come in and drafts are ripe.
+GRACE: Final = timedelta(minutes=90)
+ROUND: Final = timedelta(hours=6)
+LATE_EVENTS: Final = 60
+CARD, TRANSFER = "stripe", "manual"
+Act = Callable[[datetime], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """How a tenant pays, and what became of its subscription. Boundaries count from 0; days from an invoice's issue."""
+
+    pays_by: str = TRANSFER
+    pays_after_days: int = 9
+    unpaid_last: int = 0
+    is_declined: bool = False
+    began_on: str | None = None
+    upgrade_after_days: int | None = None
+    late_boundary: int | None = None
+    pending_plan: str | None = None
+    is_leaving: bool = False
+    void_boundary: int | None = None
+    credit_boundary: int | None = None
+    profile: Mapping[str, object] = field(default_factory=dict)
+
+
+STORIES: Final[dict[str, Story]] = {
+    "northwind-maps": Story(CARD, 0, began_on="growth", upgrade_after_days=77, late_boundary=4),
+    "harbor-analytics": Story(CARD, 0, pending_plan="growth"),
+    "lumen-weather": Story(pays_after_days=12),
+    "kestrel-logistics": Story(pays_after_days=21, is_leaving=True, void_boundary=2),
+    "sakura-payments": Story(
+        profile={"tax_treatment": "exempt", "tax_exemption_reason": "Services outside of the EU."}
+    ),
+    "fjord-robotics": Story(CARD, 1, credit_boundary=3),
+    "bluebird-travel": Story(pays_after_days=18, profile={"payment_days": 30}),
+    "atlas-freight": Story(CARD, 0, unpaid_last=1, is_declined=True),
+    "oldgate-devices": Story(unpaid_last=3),
+}
+
+
+def ensure_catalogue(*, actor: Actor, as_of: datetime) -> None:
+    """Make the issuer, the taxes and the plans, where staff have not made their own."""
+    if not Issuer.objects.exclude(tax_id="").exists():
+        Issuer.objects.filter(pk=1).update(**ISSUER)
+    for country, name, percent in TAXES:
+        TaxRate.objects.get_or_create(country=country, defaults={"name": name, "percent": percent})
+    for position, product in enumerate(PRODUCTS):
+        plan = Plan.objects.filter(code=product.code).first()
+        if plan is None:
+            plan = create_plan(
+                code=product.code,
+                name=product.name,
+                description=product.description,
+                position=position,
+                actor=actor,
+                as_of=as_of,
+            )
+        if not plan.versions.exists():
+            publish_version(plan=plan, offer=offer_of(product), actor=actor, as_of=as_of)
+
+
+def ensure_subscription(*, planned: DemoTenant, tenant: Tenant, actor: Actor) -> None:
+    """Subscribe the tenant on the day on which it joined, once."""
+    story = STORIES.get(planned.slug, Story())
+    billing_profile_of(tenant.pk)
+    if story.profile:
+        update_billing_profile(tenant=tenant, changes=story.profile, actor=actor, as_of=tenant.created_at)
+    if Subscription.objects.of_tenant(tenant.pk).exists():
+        return
+    version = _version(story.began_on or planned.plan)
+    subscribe(
+        tenant=tenant, plan_version=version, actor=actor, as_of=tenant.created_at + timedelta(hours=2), trial_days=0
+    )
+
+
+def add_invoices(*, tenants: Sequence[Tenant], actor: Actor, as_of: datetime) -> int:
+    """Close every period up to now, moment by moment, with what happened in between; answers how many invoices there are."""
+    due = Due(tenant_ids=[tenant.pk for tenant in tenants])
+    for moment, act in [*_moments(tenants, actor, as_of), (as_of, None)]:
+        run_invoicing(as_of=moment, due=due)
+        _deliver(moment)
+        if act is not None:
+            act(moment)
+        for tenant in tenants:
+            _settle(tenant, moment)
+    for tenant in tenants:
+        _finish(tenant, actor, as_of)
+    issued: int = Invoice.objects.filter(tenant__in=tenants).issued().count()
+    return issued
+
+
+def add_alerts(*, tenants: Sequence[Tenant], as_of: datetime) -> None:
+    """Look at quotas once a day since the last alert, as the schedule would have, and put away the mails of old ones."""
+    ids = [tenant.pk for tenant in tenants]
+    last = ThresholdAlert.objects.filter(tenant__in=ids).aggregate(last=Max("occurred_at"))["last"]
+    moment = last or min(tenant.created_at for tenant in tenants)
+    while moment < as_of:
+        monitor_thresholds(as_of=moment, tenant_ids=ids)
+        moment += timedelta(days=1)
+    monitor_thresholds(as_of=as_of, tenant_ids=ids)
+    _deliver(as_of)
+
+
+def _deliver(moment: datetime) -> None:
+    """Make the PDFs, and send the mails to nobody: these addresses are made up."""
+    while deliver_documents(as_of=moment).documents:
+        pass
+    with override_settings(EMAIL_BACKEND="django.core.mail.backends.dummy.EmailBackend"):
+        while send_queued_mails(as_of=moment):
+            pass
+
+
+def _moments(tenants: Sequence[Tenant], actor: Actor, as_of: datetime) -> list[tuple[datetime, Act | None]]:
+    """When a boundary has passed its grace, in steps of some hours, and when something happened in between."""
+    closings: set[datetime] = set()
+    acts: list[tuple[datetime, Act]] = []
+    for subscription in Subscription.objects.filter(tenant__in=tenants).select_related("tenant"):
+        story = STORIES.get(subscription.tenant.slug, Story())
+        for boundary in count(subscription.next_boundary):
+            instant = _boundary(subscription, boundary)
+            if instant + GRACE > as_of:
+                break
+            # Nothing is invoiced before it began, although the first period counts from that day's midnight.
+            closings.add(min(_rounded_up(max(instant, subscription.started_at) + GRACE), as_of))
+        if story.upgrade_after_days is not None and subscription.phases.count() == 1:
+            at = subscription.started_at + timedelta(days=story.upgrade_after_days, hours=7)
+            acts.append((at, partial(_upgrade, subscription, actor)))
+        if story.late_boundary is not None and subscription.next_boundary <= story.late_boundary:
+            instant = _boundary(subscription, story.late_boundary)
+            acts.append((instant + timedelta(days=4), partial(_report_late, subscription.tenant, instant)))
+    moments: list[tuple[datetime, Act | None]] = [(moment, None) for moment in closings]
+    moments += [(at, act) for at, act in acts if at <= as_of]
+    return sorted(moments, key=lambda moment: moment[0])
+
+
+def _boundary(subscription: Subscription, boundary: int) -> datetime:
+    return anchored_span(subscription.anchor_at, boundary, subscription.time_zone).start
+
+
+def _rounded_up(instant: datetime) -> datetime:
+    start = instant.replace(hour=instant.hour // 6 * 6, minute=0, second=0, microsecond=0)
+    return start + ROUND
+
+
+def _upgrade(subscription: Subscription, actor: Actor, moment: datetime) -> None:
+    change_plan(subscription=subscription, plan_version=_version("scale"), when=When.NOW, actor=actor, as_of=moment)
+
+
+def _report_late(tenant: Tenant, boundary: datetime, moment: datetime) -> None:
+    """A gateway was cut off before the boundary, and reports after the invoice: the next one has a correction."""
+    rules = IngestRules(moment - timedelta(days=tenant.backfill_days), moment, known_event_types())
+    events = []
+    for n in range(LATE_EVENTS):
+        occurred_at = boundary - timedelta(hours=9) + timedelta(minutes=2 * n)
+        properties = {"http_method": "GET", "resource_path": "/v1/routes", "status": 200, "response_length": 9_500}
+        item = {
+            "id": f"late-{boundary:%Y%m%d}-{n}",
+            "type": "http_request",
+            "timestamp": occurred_at.isoformat(),
+            "properties": properties,
+        }
+        events.append(parse_event(item, n, moment, rules))
+    parsed = [event for event in events if isinstance(event, ParsedEvent)]
+    ledger = Ledger(tenant.pk, is_live=True, time_zone=tenant.time_zone, backfill_days=tenant.backfill_days)
+    ingest_events(ledger=ledger, events=parsed, api_key_id=None, as_of=moment)
+
+
+def _settle(tenant: Tenant, moment: datetime) -> None:
+    """Pay what was to be paid by then, as the tenant's story has it."""
+    story = STORIES.get(tenant.slug, Story())
+    unpaid = Invoice.objects.of_tenant(tenant.pk).unpaid().order_by("boundary")
+    last = Invoice.objects.of_tenant(tenant.pk).issued().count() - story.unpaid_last
+    for invoice in unpaid:
+        assert invoice.finalized_at is not None, "it is issued"
+        pays_at = invoice.finalized_at + timedelta(days=story.pays_after_days, minutes=7)
+        is_kept_open = story.unpaid_last and invoice.boundary >= last
+        if pays_at > moment or is_kept_open or invoice.boundary == story.void_boundary:
+            continue
+        record_payment(
+            invoice_id=invoice.pk,
+            provider=story.pays_by,
+            reference=f"demo-{invoice.number}",
+            amount_minor=invoice.total_minor,
+            currency=invoice.currency,
+            occurred_at=pays_at,
+            as_of=pays_at,
+        )
+
+
+def _finish(tenant: Tenant, actor: Actor, as_of: datetime) -> None:
+    """What is under way now: a declined card, a change that waits, a void, a credit note."""
+    story = STORIES.get(tenant.slug, Story())
+    _decline(tenant, story)
+    for invoice in Invoice.objects.of_tenant(tenant.pk).issued():
+        if invoice.boundary == story.credit_boundary and not hasattr(invoice, "credit_note"):
+            reason = "Credited for the outage of two days; agreed with the customer."
+            issue_credit_note(invoice_id=invoice.pk, reason=reason, actor=actor, as_of=as_of - timedelta(days=11))
+        if invoice.boundary == story.void_boundary and invoice.status == InvoiceStatus.FINALIZED:
+            reason = "Issued to the old address by mistake."
+            void_invoice(invoice_id=invoice.pk, reason=reason, actor=actor, as_of=as_of - timedelta(days=3))
+    subscription = current_subscription(tenant.pk)
+    if subscription is None:
+        return
+    refresh_standing(subscription_id=subscription.pk, as_of=as_of)
+    # Once only: whoever takes it back meant to.
+    if AuditEntry.objects.filter(tenant_id=tenant.pk, action="subscription.updated", actor_label=actor.label).exists():
+        return
+    if story.pending_plan is not None:
+        version = _version(story.pending_plan)
+        change_plan(subscription=subscription, plan_version=version, when=When.PERIOD_END, actor=actor, as_of=as_of)
+    if story.is_leaving:
+        cancel_subscription(subscription=subscription, when=When.PERIOD_END, actor=actor, as_of=as_of)
+
+
+def _decline(tenant: Tenant, story: Story) -> None:
+    """The card was declined on the day of the invoice, and once more three days later."""
+    invoice = Invoice.objects.of_tenant(tenant.pk).unpaid().order_by("-boundary").first()
+    if not story.is_declined or invoice is None or Payment.objects.filter(invoice=invoice).exists():
+        return
+    assert invoice.finalized_at is not None, "it is issued"
+    for attempt, days in enumerate((0, 3), start=1):
+        at = invoice.finalized_at + timedelta(days=days, minutes=4)
+        record_failed_payment(
+            invoice_id=invoice.pk,
+            provider=CARD,
+            reference=f"demo-{invoice.number}-{attempt}",
+            amount_minor=invoice.total_minor,
+            currency=invoice.currency,
+            error="Your card has insufficient funds.",
+            occurred_at=at,
+            as_of=at,
+        )
+
+
+def _version(code: str) -> PlanVersion:
+    version = (
+        PlanVersion.objects.filter(plan__code=code).select_related("plan", "usage_plan").order_by("-number").first()
+    )
+    assert version is not None, f"the demo's plan {code} is for sale"
+    return version

@@ -1,0 +1,194 @@
+"""Making the demonstration: what is missing of it, and the usage since the last time.
+
+Each step looks first at what is there, so that a run which was killed is completed by the next one.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from accounts.domain.actor import Actor
+from accounts.domain.api_key import KeyKind
+from accounts.domain.scopes import Scope
+from accounts.models import ApiKey, Tenant, User
+from accounts.services.api_keys import create_api_key, revoke_api_key
+from accounts.services.tenants import create_tenant, suspend_tenant
+from config.workbench.demo.billing import add_alerts, add_invoices, ensure_catalogue, ensure_subscription
+from config.workbench.demo.cast import (
+    HISTORY_DAYS,
+    MAIN_TENANT,
+    PLANS,
+    TENANTS,
+    DemoKey,
+    DemoPlan,
+    DemoTenant,
+    email_of,
+)
+from config.workbench.demo.catalogue import ADDRESSES
+from config.workbench.demo.credentials import DemoCredentials, digest_of_stored
+from config.workbench.demo.mishaps import make_mishaps
+from config.workbench.demo.people import ensure_customers, ensure_members, ensure_staff
+from config.workbench.demo.usage import add_usage
+from config.workbench.demo.webhooks import send_webhooks
+from metering.models import Meter, UsagePlan, UsagePlanAssignment, UsagePlanQuota
+from metering.services.usage_plans import assign_usage_plan
+
+SERVICE_KEY_NAME = "Demo gateway"
+BACKFILL_DAYS = 35
+
+
+def seed_demo(
+    *, seed: str, as_of: datetime, credentials_file: Path, tenants: Sequence[DemoTenant] = TENANTS
+) -> dict[str, int]:
+    """Make what is missing, and answer how many events were added to each tenant, by slug."""
+    credentials = DemoCredentials.read(credentials_file)
+    staff = ensure_staff(credentials)
+    users = ensure_customers(credentials)
+    plans = {plan.code: _ensure_plan(plan, as_of) for plan in PLANS}
+    ensure_catalogue(actor=_staff_actor(staff), as_of=as_of - timedelta(days=HISTORY_DAYS))
+    credentials.service_key = _ensure_service_key(credentials.service_key, staff, as_of)
+    added = {}
+    for planned in tenants:
+        tenant = _ensure_tenant(planned, users, as_of)
+        if planned.slug == MAIN_TENANT:
+            credentials.api_key = _ensure_main_key(credentials.api_key, planned, tenant, users, as_of)
+        _ensure_keys(planned, tenant, users, as_of)
+        if not UsagePlanAssignment.objects.filter(tenant=tenant).exists():
+            assign_usage_plan(
+                tenant=tenant, usage_plan=plans[planned.plan], actor=_staff_actor(staff), as_of=tenant.created_at
+            )
+        ensure_subscription(planned=planned, tenant=tenant, actor=_owner_actor(planned, users))
+        # Before the usage, which takes longest: whoever looks at a run that was killed finds logins that work.
+        credentials.write(credentials_file)
+        added[planned.slug] = add_usage(planned=planned, tenant=tenant, seed=seed, as_of=as_of)
+        _ensure_suspended(planned, tenant, staff, as_of)
+    make_mishaps(api_key=credentials.api_key, as_of=as_of)
+    rows = list(Tenant.objects.filter(slug__in=[planned.slug for planned in tenants]))
+    add_invoices(tenants=rows, actor=_staff_actor(staff), as_of=as_of)
+    add_alerts(tenants=rows, as_of=as_of)
+    send_webhooks(as_of=as_of)
+    return added
+
+
+def _ensure_plan(plan: DemoPlan, as_of: datetime) -> UsagePlan:
+    is_default = plan.is_default and not UsagePlan.objects.filter(is_default=True).exists()
+    row, is_new = UsagePlan.objects.get_or_create(
+        code=plan.code,
+        defaults={
+            "name": plan.name,
+            "throttle_rate": plan.rate,
+            "throttle_burst": plan.burst,
+            "is_default": is_default,
+            "created_at": as_of,
+        },
+    )
+    if is_new:
+        meters = {meter.code: meter for meter in Meter.objects.all()}
+        UsagePlanQuota.objects.bulk_create(
+            UsagePlanQuota(
+                usage_plan=row, meter=meters[quota.meter], period=quota.period, limit=quota.limit, is_hard=quota.is_hard
+            )
+            for quota in plan.quotas
+        )
+    return row
+
+
+def _ensure_tenant(planned: DemoTenant, users: dict[str, User], as_of: datetime) -> Tenant:
+    tenant = Tenant.objects.filter(slug=planned.slug).first()
+    owner = users[email_of(planned.people[0][0], planned)]
+    if tenant is None:
+        street, postal_code, tax_id = ADDRESSES[planned.slug]
+        joined_at = (as_of - timedelta(days=planned.joined_days_ago)).replace(minute=0, second=0, microsecond=0)
+        tenant = create_tenant(
+            name=planned.name,
+            owner=owner,
+            actor=Actor.member(user_id=owner.pk, label=owner.email),
+            as_of=joined_at,
+            slug=planned.slug,
+            settings={
+                "time_zone": planned.time_zone,
+                "currency": planned.currency,
+                "country": planned.country,
+                "city": planned.city,
+                "address_line1": street,
+                "postal_code": postal_code,
+                "tax_id": tax_id,
+                "legal_name": planned.name,
+                "billing_email": f"billing@{planned.slug}.example",
+                "backfill_days": BACKFILL_DAYS,
+            },
+        )
+    ensure_members(planned, tenant, users, tenant.created_at + timedelta(days=1))
+    return tenant
+
+
+def _ensure_keys(planned: DemoTenant, tenant: Tenant, users: dict[str, User], as_of: datetime) -> None:
+    names = set(ApiKey.objects.of_tenant(tenant.pk).values_list("name", flat=True))
+    actor = _owner_actor(planned, users)
+    for key in planned.keys:
+        if key.name not in names:
+            _make_key(key, tenant, actor, as_of)
+
+
+def _make_key(planned: DemoKey, tenant: Tenant, actor: Actor, as_of: datetime) -> str:
+    expires_at = None if planned.expires_in_days is None else as_of + timedelta(days=planned.expires_in_days)
+    created = create_api_key(
+        tenant=tenant,
+        kind=planned.kind,
+        name=planned.name,
+        scopes=planned.scopes,
+        actor=actor,
+        as_of=tenant.created_at + timedelta(hours=1),
+        expires_at=expires_at,
+        throttle_rate=planned.throttle_rate,
+        throttle_burst=None if planned.throttle_rate is None else planned.throttle_rate * 2,
+    )
+    if planned.revoked_days_ago is not None:
+        revoke_api_key(key=created.key, actor=actor, as_of=as_of - timedelta(days=planned.revoked_days_ago))
+    return created.secret
+
+
+def _ensure_main_key(known: str, planned: DemoTenant, tenant: Tenant, users: dict[str, User], as_of: datetime) -> str:
+    """The secret of the main tenant's first key: the one in the file while it works, else a new one in its place."""
+    usable = ApiKey.objects.of_tenant(tenant.pk).usable_at(as_of)
+    if usable.filter(digest=digest_of_stored(known) or b"").exists():
+        return known
+    actor = _owner_actor(planned, users)
+    for key in usable.filter(name=planned.keys[0].name):
+        revoke_api_key(key=key, actor=actor, as_of=as_of)
+    return _make_key(planned.keys[0], tenant, actor, as_of)
+
+
+def _ensure_service_key(known: str, staff: User, as_of: datetime) -> str:
+    usable = ApiKey.objects.filter(kind=KeyKind.SERVICE).usable_at(as_of)
+    if usable.filter(digest=digest_of_stored(known) or b"").exists():
+        return known
+    for key in usable.filter(name=SERVICE_KEY_NAME):
+        revoke_api_key(key=key, actor=_staff_actor(staff), as_of=as_of)
+    created = create_api_key(
+        tenant=None,
+        kind=KeyKind.SERVICE,
+        name=SERVICE_KEY_NAME,
+        scopes=tuple(Scope),
+        actor=_staff_actor(staff),
+        as_of=as_of,
+    )
+    return created.secret
+
+
+def _ensure_suspended(planned: DemoTenant, tenant: Tenant, staff: User, as_of: datetime) -> None:
+    """Suspend it the first time only: whoever reactivates it in the admin meant to."""
+    days = planned.suspended_days_ago
+    if days is None or not tenant.is_active or tenant.audit_entries.filter(action="tenant.suspended").exists():
+        return
+    reason = "Three invoices unpaid; the customer was told twice."
+    suspend_tenant(tenant=tenant, reason=reason, actor=_staff_actor(staff), as_of=as_of - timedelta(days=days))
+
+
+def _owner_actor(planned: DemoTenant, users: dict[str, User]) -> Actor:
+    owner = users[email_of(planned.people[0][0], planned)]
+    return Actor.member(user_id=owner.pk, label=owner.email)
+
+
+def _staff_actor(staff: User) -> Actor:
+    return Actor.staff(user_id=staff.pk, label=staff.email)

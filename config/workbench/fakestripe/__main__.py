@@ -1,0 +1,37 @@
+"""`python -m config.workbench.fakestripe`: the fake as a process of its own."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from config.workbench.fakestripe.server import FakeStripe
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(
+        prog="python -m config.workbench.fakestripe", description="A fake Stripe. No real money."
+    )
+    parser.add_argument("--port", type=int, default=12111)
+    parser.add_argument("--webhook-url", help="where events are sent")
+    parser.add_argument("--webhook-secret", default="", help="signs them")
+    parser.add_argument("--state", type=Path, help="the file that the state is kept in")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        fake = FakeStripe(port=options.port, file=options.state, is_ticking=True)
+    except OSError as error:
+        sys.exit(f"fake stripe: port {options.port} cannot be used: {error.strerror}")
+    if options.webhook_url:
+        fake.deliveries.send_to(options.webhook_url, options.webhook_secret)
+    sys.stdout.write(f"The fake Stripe answers at {fake.url}\n")
+    sys.stdout.flush()
+    try:
+        fake.serve()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

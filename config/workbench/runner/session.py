@@ -1,0 +1,177 @@
+"""One run, from the first line in the terminal to the last process stopped."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import time
+from types import FrameType
+from typing import NoReturn
+
+from config.workbench.embedded_postgres import EmbeddedPostgresError
+from config.workbench.runner.errors import RunnerError
+from config.workbench.runner.ownership import Ownership
+from config.workbench.runner.plan import CHECKOUT, DATABASE_NAME, HOST, Plan
+from config.workbench.runner.screen import say, welcome
+from config.workbench.runner.service import Service
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SECONDS_BETWEEN_LOOKS = 0.25
+READY_SECONDS_MAX = 90
+STRIPE_SECONDS_MAX = 30
+STOP_SECONDS_MAX = 15
+DEATHS_BEFORE_READY_MAX = 3
+
+
+class StopRequested(BaseException):
+    """Raised out of whatever is going on when a signal asks us to stop."""
+
+
+class Session:
+    """The database, the web server and the worker, in the order in which they need one another."""
+
+    def __init__(self, plan: Plan, ownership: Ownership) -> None:
+        """Describe the run; `serve` does it."""
+        self.plan = plan
+        self.ownership = ownership
+        # A database that a killed runner started is still the runner's to stop.
+        self.is_database_ours = bool(ownership.read_note().get("is_database_ours"))
+        self.prepared_file = plan.data_dir / "prepared"
+        self.fake_stripe = (
+            [Service("fake Stripe", plan.stripe_command, plan.environment, str(CHECKOUT))] if plan.stripe_port else []
+        )
+        self.services = [
+            *self.fake_stripe,
+            Service("web", plan.web_command, plan.environment, str(CHECKOUT)),
+            Service("worker", plan.manage("qcluster", "--skip-checks"), plan.environment, str(CHECKOUT)),
+        ]
+
+    def serve(self) -> None:
+        """Start everything, say so, and keep it running until a signal comes."""
+        for number in STOP_SIGNALS:
+            signal.signal(number, _request_stop)
+        try:
+            self._start_database()
+            self._start_fake_stripe()
+            self._prepare()
+            self._wait_until_ready()
+            say(welcome(self.plan))
+            while True:
+                self._look_after_everything()
+        except StopRequested:
+            say("\nStopping ...")
+        finally:
+            for number in STOP_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+            self._stop()
+
+    def _start_database(self) -> None:
+        database = self.plan.database
+        if database is not None and not database.is_running():
+            say("Starting PostgreSQL ...")
+            self.is_database_ours = True
+        self.ownership.write_note(
+            pid=os.getpid(),
+            port=self.plan.port,
+            stripe_port=self.plan.stripe_port or 0,
+            is_database_ours=self.is_database_ours,
+        )
+        if database is not None:
+            database.ensure_running()
+            database.ensure_database(DATABASE_NAME)
+
+    def _start_fake_stripe(self) -> None:
+        """Before anything that may ask it."""
+        deadline = time.monotonic() + STRIPE_SECONDS_MAX
+        for service in self.fake_stripe:
+            while not _answers(self.plan.stripe_port):
+                service.tend(seconds=int(time.monotonic()))
+                if time.monotonic() > deadline:
+                    raise RunnerError("The fake Stripe does not start: the reason is above.")
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _prepare(self) -> None:
+        """Have the schema brought up to date; after the first time the services start meanwhile, and wait for it."""
+        say("Bringing the schema and the demo data up to date ...")
+        arguments = self.plan.manage("prepare", *(["--demo"] if self.plan.with_demo else []))
+        was_prepared_before = self.prepared_file.exists()
+        with subprocess.Popen(
+            arguments, cwd=CHECKOUT, env=self.plan.environment, stdin=subprocess.DEVNULL, start_new_session=True
+        ) as preparation:
+            try:
+                while preparation.poll() is None:
+                    if was_prepared_before:
+                        self._look_after_everything()
+                    else:
+                        time.sleep(SECONDS_BETWEEN_LOOKS)
+            finally:
+                preparation.kill()
+        if preparation.returncode:
+            raise RunnerError("The database could not be prepared: the reason is above.")
+        self.prepared_file.touch()
+        for service in self.services:
+            service.deaths = 0
+
+    def _wait_until_ready(self) -> None:
+        say("Starting the web server and the worker ...")
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while (answer := self.readiness()) is not None:
+            if time.monotonic() > deadline:
+                raise RunnerError(f"Not ready after {READY_SECONDS_MAX} seconds: {answer}")
+            self._look_after_everything()
+            for service in self.services:
+                if service.deaths >= DEATHS_BEFORE_READY_MAX:
+                    raise RunnerError(f"The {service.name} process does not start: the reason is above.")
+
+    def readiness(self) -> str | None:
+        """None when /readyz answers 200, else what it said."""
+        connection = http.client.HTTPConnection(HOST, self.plan.port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            response = connection.getresponse()
+            body = response.read().decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            return f"the web server does not answer ({error})"
+        finally:
+            connection.close()
+        return None if response.status == http.HTTPStatus.OK else f"/readyz answers {response.status}: {body}"
+
+    def _look_after_everything(self) -> None:
+        self._look_after_database()
+        for service in self.services:
+            service.tend(seconds=int(time.monotonic()))
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _look_after_database(self) -> None:
+        database = self.plan.database
+        if database is None or database.is_running():
+            return
+        say("PostgreSQL has ended; it starts again now.")
+        try:
+            database.ensure_running()
+        except EmbeddedPostgresError as error:
+            say(f"{error}")
+
+    def _stop(self) -> None:
+        for service in self.services:
+            service.ask_to_stop()
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        for service in self.services:
+            service.wait_until_stopped(seconds_max=max(0, int(deadline - time.monotonic())))
+        if self.plan.database is not None and self.is_database_ours:
+            self.plan.database.stop()
+        self.ownership.remove_note()
+        say("Stopped.")
+
+
+def _answers(port: int | None) -> bool:
+    try:
+        socket.create_connection((HOST, port or 0), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _request_stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise StopRequested

@@ -1,0 +1,198 @@
+"""The demonstration's data: the same from the same seed, completed rather than repeated, and openable with what its file says."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import authenticate
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from accounts.domain.actor import Actor
+from accounts.domain.roles import Role
+from accounts.models import ApiKey, AuditEntry, Membership, Tenant, User
+from accounts.selectors.api_keys import find_principal
+from accounts.services.api_keys import revoke_api_key
+from config.workbench.demo.cast import MAIN_TENANT, PLANS, TENANTS, DemoTenant
+from config.workbench.demo.credentials import DemoCredentials
+from config.workbench.demo.steps import seed_demo
+from config.workbench.demo.traffic import requests_within
+from metering.models import Event, EventVoid, IngestVerdict, UsagePlan
+from metering.selectors.ledgers import ledgers
+from metering.selectors.operations import quota_uses
+from metering.services.partitions import ensure_partitions_around
+from metering.services.reconciliation import reconcile
+
+AS_OF = datetime(2026, 11, 21, 12, 17, 33, tzinfo=UTC)
+LATER = AS_OF + timedelta(hours=5)
+BY_SLUG = {tenant.slug: tenant for tenant in TENANTS}
+# Short histories of the three that matter here: the main one, one over its quota, one suspended.
+SMALL = [
+    replace(BY_SLUG[MAIN_TENANT], joined_days_ago=12),
+    replace(BY_SLUG["pixel-bakery"], joined_days_ago=24),
+    replace(BY_SLUG["oldgate-devices"], joined_days_ago=21),
+]
+MAIN = SMALL[:1]
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def seed(tmp_path: Path, *, as_of: datetime = AS_OF, tenants: Sequence[DemoTenant] = SMALL) -> dict[str, int]:
+    ensure_partitions_around(as_of=as_of, backfill_days=60)
+    return seed_demo(seed="test", as_of=as_of, credentials_file=tmp_path / "demo.json", tenants=tenants)
+
+
+def credentials(tmp_path: Path) -> DemoCredentials:
+    return DemoCredentials.read(tmp_path / "demo.json")
+
+
+def test_the_cast_has_a_dozen_tenants_on_three_plans_in_many_zones() -> None:
+    assert len(TENANTS) == 12
+    assert {tenant.plan for tenant in TENANTS} == {plan.code for plan in PLANS} == {"free", "growth", "scale"}
+    assert len({tenant.time_zone for tenant in TENANTS}) > 8
+    assert len({tenant.currency for tenant in TENANTS}) > 6
+    assert {role for tenant in TENANTS for _, role in tenant.people} == set(Role)
+
+
+def test_traffic_follows_from_the_seed_and_has_no_seams() -> None:
+    tenant = BY_SLUG[MAIN_TENANT]
+    begin, middle = AS_OF - timedelta(days=5), AS_OF - timedelta(days=2, minutes=13)
+    whole = list(requests_within(tenant, seed="s", begin=begin, start=begin, end=AS_OF))
+    first = list(requests_within(tenant, seed="s", begin=begin, start=begin, end=middle))
+    second = list(requests_within(tenant, seed="s", begin=begin, start=middle, end=AS_OF))
+    assert first + second == whole
+    assert [request.occurred_at for request in whole] == sorted(request.occurred_at for request in whole)
+    assert whole != list(requests_within(tenant, seed="other", begin=begin, start=begin, end=AS_OF))
+
+
+def test_the_free_tenant_is_over_its_quota_from_the_first_hour_of_a_month_on() -> None:
+    tenant = BY_SLUG["pixel-bakery"]
+    begin = AS_OF - timedelta(days=95)
+    first_hour = datetime(2026, 11, 1, 7, tzinfo=UTC)  # midnight in Los Angeles, before clocks went back
+    number = sum(
+        1 for _ in requests_within(tenant, seed="s", begin=begin, start=first_hour, end=first_hour + timedelta(hours=1))
+    )
+    assert number > PLANS[0].quotas[0].limit
+
+
+@pytest.mark.django_db
+def test_seeding_makes_tenants_with_usage_that_ends_now(tmp_path: Path) -> None:
+    added = seed(tmp_path)
+    assert min(added.values()) > 10
+    main = Tenant.objects.get(slug=MAIN_TENANT)
+    latest = (
+        Event.objects.of_ledger(main.pk, is_live=True).order_by("-occurred_at").values_list("occurred_at", flat=True)[0]
+    )
+    assert AS_OF - timedelta(hours=1) < latest <= AS_OF
+    assert {membership.role for membership in Membership.objects.filter(tenant=main)} == set(Role)
+    keys = ApiKey.objects.of_tenant(main.pk)
+    assert keys.filter(kind="test").exists()
+    assert keys.filter(revoked_at__lt=AS_OF).exists()
+    assert keys.filter(expires_at__gt=AS_OF, expires_at__lt=AS_OF + timedelta(days=10)).exists()
+    assert Event.objects.of_ledger(main.pk, is_live=False).exists()
+    assert set(UsagePlan.objects.values_list("code", flat=True)) == {"free", "growth", "scale"}
+    assert set(IngestVerdict.objects.values_list("verdict", flat=True)) == {"duplicate", "conflict", "rejected"}
+    assert EventVoid.objects.of_ledger(main.pk, is_live=True).count() == 4
+    assert AuditEntry.objects.filter(tenant=main).count() > 8
+    assert reconcile(ledgers=ledgers()).is_clean
+    pixel = Tenant.objects.get(slug="pixel-bakery")
+    assert quota_uses(as_of=AS_OF)[pixel.pk][0].percent > 100
+    oldgate = Tenant.objects.get(slug="oldgate-devices")
+    assert not oldgate.is_active
+    assert (
+        not Event.objects.of_ledger(oldgate.pk, is_live=True)
+        .filter(occurred_at__gt=AS_OF - timedelta(days=18))
+        .exists()
+    )
+
+
+@pytest.mark.django_db
+def test_seeding_again_adds_only_the_time_since(tmp_path: Path) -> None:
+    first = seed(tmp_path)
+    facts = credentials(tmp_path)
+    assert seed(tmp_path) == dict.fromkeys(first, 0)
+    entries = AuditEntry.objects.count()
+    added = seed(tmp_path, as_of=LATER)
+    assert added["oldgate-devices"] == 0
+    assert 0 < added[MAIN_TENANT] < first[MAIN_TENANT] // 10
+    assert (
+        not Event.objects.filter(received_at__gt=AS_OF, occurred_at__lte=AS_OF, is_live=True)
+        .exclude(occurred_at__gt=AS_OF - timedelta(hours=1))
+        .exists()
+    )
+    assert credentials(tmp_path) == facts
+    assert AuditEntry.objects.count() == entries
+    assert (tmp_path / "demo.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.django_db
+def test_the_file_opens_portal_admin_and_api(tmp_path: Path) -> None:
+    seed(tmp_path, tenants=MAIN)
+    facts = credentials(tmp_path)
+    customer = authenticate(None, username=facts.customer_email, password=facts.customer_password)
+    assert isinstance(customer, User)
+    assert not customer.is_staff
+    assert customer.emailaddress_set.filter(verified=True, primary=True).exists()
+    staff = authenticate(None, username=facts.staff_email, password=facts.staff_password)
+    assert isinstance(staff, User)
+    assert staff.is_superuser
+    live = find_principal(facts.api_key, AS_OF)
+    assert live is not None
+    assert live.is_live
+    assert live.tenant is not None
+    assert live.tenant.slug == MAIN_TENANT
+    service = find_principal(facts.service_key, AS_OF)
+    assert service is not None
+    assert service.tenant is None
+
+
+@pytest.mark.django_db
+def test_a_lost_file_is_replaced_and_the_old_keys_die(tmp_path: Path) -> None:
+    seed(tmp_path, tenants=MAIN)
+    old = credentials(tmp_path)
+    (tmp_path / "demo.json").unlink()
+    seed(tmp_path, as_of=LATER, tenants=MAIN)
+    new = credentials(tmp_path)
+    assert {find_principal(secret, LATER) for secret in (old.api_key, old.service_key)} == {None}
+    assert None not in {find_principal(secret, LATER) for secret in (new.api_key, new.service_key)}
+    assert authenticate(None, username=new.customer_email, password=new.customer_password) is not None
+    assert authenticate(None, username=new.customer_email, password=old.customer_password) is None
+
+
+@pytest.mark.django_db
+def test_a_key_that_somebody_revoked_is_replaced(tmp_path: Path) -> None:
+    seed(tmp_path, tenants=MAIN)
+    old = credentials(tmp_path).api_key
+    principal = find_principal(old, AS_OF)
+    assert principal is not None
+    revoke_api_key(key=ApiKey.objects.get(pk=principal.key_id), actor=Actor.system(), as_of=AS_OF)
+    seed(tmp_path, as_of=LATER, tenants=MAIN)
+    assert find_principal(credentials(tmp_path).api_key, LATER) is not None
+
+
+@pytest.mark.django_db
+def test_a_reactivated_tenant_is_not_suspended_again(tmp_path: Path) -> None:
+    seed(tmp_path)
+    Tenant.objects.filter(slug="oldgate-devices").update(status="active")
+    assert seed(tmp_path, as_of=LATER)["oldgate-devices"] > 0
+    assert Tenant.objects.get(slug="oldgate-devices").is_active
+
+
+def test_a_damaged_file_counts_as_lost(tmp_path: Path) -> None:
+    path = tmp_path / "demo.json"
+    for text in ("", "[]", "{", json.dumps({"api_key": 5, "other": "x"})):
+        path.write_text(text)
+        assert DemoCredentials.read(path) == DemoCredentials()
+
+
+@pytest.mark.django_db
+def test_demo_data_stay_out_of_production_unless_forced(settings: Settings) -> None:
+    settings.PROFILE = "production"
+    with pytest.raises(CommandError, match="--force"):
+        call_command("seed_demo")

@@ -1,0 +1,95 @@
+"""The demonstration's money: invoices in every state by the real services, the same however often the seed is run."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.db.models import F
+from pytest_django import Settings
+
+from billing.domain.money import is_whole_minor
+from billing.domain.plan_terms import check_offer, fee_amount
+from billing.models import CreditNote, Invoice, InvoiceLine, NumberSeries, Payment, Subscription, ThresholdAlert
+from billing.selectors.catalog.plans import plans_for_sale
+from billing.services.verification.running import run_verification
+from config.workbench.demo.billing import LATE_EVENTS, STORIES
+from config.workbench.demo.cast import TENANTS
+from config.workbench.demo.catalogue import ADDRESSES, PRODUCTS, RATES, offer_of
+from config.workbench.demo.steps import seed_demo
+from metering.services.partitions import ensure_partitions_around
+
+pytestmark = pytest.mark.django_db
+AS_OF = datetime(2026, 11, 21, 12, 17, 33, tzinfo=UTC)
+QUIET = 1
+# Long enough for what happens to each, with as little traffic as there may be.
+SLUGS = (
+    "northwind-maps",
+    "harbor-analytics",
+    "kestrel-logistics",
+    "fjord-robotics",
+    "atlas-freight",
+    "oldgate-devices",
+)
+SMALL = [replace(tenant, hourly_tenths=QUIET, spike_days=()) for tenant in TENANTS if tenant.slug in SLUGS]
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def seed(tmp_path: Path, as_of: datetime) -> None:
+    ensure_partitions_around(as_of=as_of, backfill_days=190)
+    seed_demo(seed="money", as_of=as_of, credentials_file=tmp_path / "demo.json", tenants=SMALL)
+
+
+def told() -> list[tuple[object, ...]]:
+    rows = Invoice.objects.order_by("number").values_list("number", "status", "total_minor", "tenant__slug", "boundary")
+    return [*rows, *Payment.objects.order_by("reference").values_list("reference", "status")]
+
+
+def test_every_tenant_has_an_address_and_a_currency_that_is_sold() -> None:
+    assert set(ADDRESSES) == {tenant.slug for tenant in TENANTS}
+    assert {tenant.currency for tenant in TENANTS} <= set(RATES)
+    assert set(STORIES) <= set(ADDRESSES)
+
+
+def test_every_plan_can_be_sold_in_every_currency() -> None:
+    for product in PRODUCTS:
+        offer = offer_of(product)
+        check_offer(offer)
+        assert {price.currency for price in offer.prices} == set(RATES)
+
+
+def test_half_a_year_of_money_is_made_once(tmp_path: Path) -> None:
+    seed(tmp_path, AS_OF)
+    first = told()
+    statuses = set(Invoice.objects.values_list("status", flat=True))
+    assert statuses == {"paid", "finalized", "void"}
+    assert CreditNote.objects.count() == 1
+    assert NumberSeries.objects.get(code="INV-2026").last_number == Invoice.objects.count()
+    assert not Invoice.objects.filter(finalized_at__lt=F("subscription__started_at")).exists()
+    assert {s.tenant.slug: s.status for s in Subscription.objects.select_related("tenant")} == {
+        "northwind-maps": "active",
+        "harbor-analytics": "active",
+        "kestrel-logistics": "active",
+        "fjord-robotics": "active",
+        "atlas-freight": "past_due",
+        "oldgate-devices": "past_due",
+    }
+    corrections = InvoiceLine.objects.filter(kind="adjustment", meter__code="api_requests")
+    assert [line.quantity for line in corrections] == [LATE_EVENTS]
+    assert InvoiceLine.objects.filter(kind="proration", invoice__tenant__slug="northwind-maps").count() == 2
+    assert Payment.objects.filter(status="failed", invoice__tenant__slug="atlas-freight").count() == 2
+    assert not ThresholdAlert.objects.filter(occurred_at__gt=AS_OF).exists()
+    for version in plans_for_sale():
+        for currency in version.currencies:
+            fee = version.fee(currency)
+            assert fee is not None
+            assert is_whole_minor(fee_amount(fee), currency)
+            assert fee_amount(fee) >= Decimal(0)
+    assert run_verification(started_by="test", as_of=AS_OF).differences == []
+    seed(tmp_path, AS_OF + timedelta(hours=3))
+    assert told() == first

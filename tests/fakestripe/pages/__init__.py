@@ -1,3 +1,0 @@
-"""The pages that a customer of Stripe's customer sees: checkout, billing portal, hosted invoice."""
-
-from tests.fakestripe.pages.site import Pages as Pages
