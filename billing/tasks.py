@@ -5,7 +5,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from billing.selectors.invoicing.due import Due
-from billing.services import alerts, mails, stripe_collection, stripe_inbox, stripe_push
+from billing.services import alerts, mails
 from billing.services.documents import deliveries
 from billing.services.invoicing.running import run_invoicing_job
 from billing.services.subscriptions.standing import run_overdue
@@ -49,24 +49,3 @@ def send_mails(started_by: str = SCHEDULE) -> str:
 def monitor_thresholds(started_by: str = SCHEDULE) -> str:
     """Raise the threshold alerts that are due."""
     return f"{len(alerts.run_monitor(started_by=started_by, as_of=timezone.now()).alerts)} alerts"
-
-
-def process_stripe_inbox(started_by: str = SCHEDULE) -> str:
-    """Process Stripe's events that wait, also those that failed and are due again."""
-    return str(stripe_inbox.run_inbox(started_by=started_by, as_of=timezone.now()).outcome)
-
-
-def process_stripe_events() -> str:
-    """The same as soon as one came in, without a row in the list of runs: there may be hundreds an hour."""
-    run = stripe_inbox.process_inbox(as_of=timezone.now())
-    return f"{run.processed} processed, {run.ignored} ignored, {len(run.failed)} failed"
-
-
-def collect_through_stripe(started_by: str = SCHEDULE) -> str:
-    """Hand unpaid invoices to Stripe, take back what is settled, and tell Stripe of cancellations."""
-    return str(stripe_collection.run_collection(started_by=started_by, as_of=timezone.now()).outcome)
-
-
-def push_usage(started_by: str = SCHEDULE) -> str:
-    """Push the totals of the hours that changed to Stripe's meters."""
-    return str(stripe_push.run_usage_push(started_by=started_by, as_of=timezone.now()).outcome)

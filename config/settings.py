@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "config.workbench.apps.WorkbenchConfig",
     "config.staff.apps.StaffConfig",
     "portal.apps.PortalConfig",
+    "billing.collection.apps.CollectionConfig",
     "billing.apps.BillingConfig",
     "metering.apps.MeteringConfig",
     "accounts.apps.AccountsConfig",
@@ -148,7 +149,7 @@ DATABASES = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-MIGRATION_MODULES = {"djstripe": "billing.djstripe_migrations"}
+MIGRATION_MODULES = {"djstripe": "billing.collection.gateways.stripe.djstripe_migrations"}
 
 REDIS_URL = env.redis_url()
 CACHES = {
@@ -326,7 +327,7 @@ if _api_host := env.text("STRIPE_API_HOST").rstrip("/"):
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_MODEL = "accounts.Tenant"
 DJSTRIPE_SUBSCRIBER_MODEL_MIGRATION_DEPENDENCY = "0001_initial"
-DJSTRIPE_SUBSCRIBER_MODEL_REQUEST_CALLBACK = "billing.selectors.subscribers.subscriber_of_request"
+DJSTRIPE_SUBSCRIBER_MODEL_REQUEST_CALLBACK = "billing.collection.gateways.stripe.subscribers.subscriber_of_request"
 
 LOGGING = logging_settings(is_json=IS_PRODUCTION, level=env.text("LOG_LEVEL", "WARNING" if TESTING else "INFO"))
 

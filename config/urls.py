@@ -6,7 +6,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.api.views import unknown_path
-from billing.api.stripe_webhook import stripe_webhook
+from billing.collection.api.webhooks import stripe_webhook
 from config.operations.health import healthz, metrics, readyz
 from config.staff.view_as_customer import ViewAsCustomerView
 

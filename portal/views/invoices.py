@@ -14,6 +14,7 @@ from accounts.domain.pages import InvalidCursorError, Page, PageRequest, read_cu
 from accounts.domain.roles import Capability
 from accounts.errors import ConflictError
 from accounts.selectors.directory import key_labels
+from billing.collection.services.collecting import payment_link
 from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
 from billing.errors import PaymentProviderError
 from billing.models import CreditNote, DocumentFile, Invoice
@@ -25,7 +26,6 @@ from billing.selectors.invoicing.invoices import (
     payments_of,
 )
 from billing.selectors.invoicing.line_events import events_behind, line_at
-from billing.services.stripe_collection import payment_link
 from metering.errors import QueryTooLargeError
 from metering.selectors.events import StoredEvent
 from portal.access import Portal, SignedInRequest, tenant_page

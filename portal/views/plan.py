@@ -15,11 +15,11 @@ from django.utils.formats import date_format
 
 from accounts.domain.roles import Capability
 from accounts.errors import ConflictError
+from billing.collection.services.checkout import open_billing_portal
 from billing.errors import CurrencyNotOfferedError, PaymentProviderError
 from billing.models import BillingProfile, Issuer, Subscription
 from billing.selectors.catalog.plans import plans_for_sale, sold_version
 from billing.selectors.subscriptions.current import as_offered, current_subscription, latest_subscription
-from billing.services.stripe_checkout import open_billing_portal
 from billing.services.subscriptions.changes import When, cancel_subscription, undo_pending
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.plan import CancelForm, UndoForm

@@ -13,15 +13,15 @@ from django.utils import timezone
 
 from accounts.domain.roles import Capability
 from accounts.errors import ConflictError
+from billing.collection.selectors.work import has_live_agreement
+from billing.collection.services.checkout import start_checkout
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.plan_terms import SoldVersion
 from billing.errors import CurrencyNotOfferedError, PaymentProviderError, UnbillableError, UnknownPlanError
 from billing.models import Issuer, PlanVersion, Subscription
 from billing.selectors.catalog.plans import newest_version, sold_version
 from billing.selectors.invoicing.preview import preview_first_invoice, preview_next_invoice
-from billing.selectors.stripe import has_live_agreement
 from billing.selectors.subscriptions.current import as_offered, current_subscription
-from billing.services.stripe_checkout import start_checkout
 from billing.services.subscriptions.changes import When, change_plan
 from billing.services.subscriptions.subscribing import subscribe
 from metering.selectors.plan_fit import used_up_quotas

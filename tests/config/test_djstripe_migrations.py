@@ -7,7 +7,7 @@ from django.db.migrations.state import ModelState, ProjectState
 from django.db.migrations.writer import MigrationWriter
 from pytest_django import Settings
 
-from billing.djstripe_migrations import _together
+from billing.collection.gateways.stripe.djstripe_migrations import _together
 
 
 def written(model: ModelState) -> dict[str, object]:

@@ -20,6 +20,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Tenant
+from billing.collection.services.checkout import open_billing_portal
+from billing.collection.services.collecting import collect_due, payment_link
+from billing.collection.services.inbox import CLAIMED_FOR, process_inbox
 from billing.models import (
     BillingException,
     BillingProfile,
@@ -34,11 +37,8 @@ from billing.models import (
 )
 from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.running import run_invoicing
-from billing.services.stripe_checkout import open_billing_portal
-from billing.services.stripe_collection import collect_due, payment_link
-from billing.services.stripe_inbox import CLAIMED_FOR, process_inbox
 from config.workbench.fakestripe.server import FakeStripe
-from tests.billing.stripe_world import OK, PATH, buy, collecting, handled
+from tests.billing.collection.stripe_world import OK, PATH, buy, collecting, handled
 from tests.billing.world import STAFF
 from tests.fakestripe import shopper
 from tests.fakestripe.fixture import WEBHOOK_SECRET

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from billing.collection.services import events as stripe_events
+from billing.collection.services import inbox as stripe_inbox
 from billing.models import Payment
-from billing.services import stripe_events, stripe_inbox
 from billing.services.invoicing.payments import record_failed_payment
 from config.workbench.fakestripe.server import FakeStripe
-from tests.billing.stripe_world import handled, make_buyer, make_endpoint
+from tests.billing.collection.stripe_world import handled, make_buyer, make_endpoint
 from tests.billing.world import make_plan
 from tests.fakestripe import shopper
 from tests.faults.stripe_storm import Life, Storm, end_state, live_calmly, short_state, tell

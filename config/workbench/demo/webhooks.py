@@ -11,8 +11,8 @@ from uuid import UUID
 from django.conf import settings
 
 from accounts.errors import NotFoundError
+from billing.collection.services.inbox import process_inbox, receive_event
 from billing.models import StripeInboxEvent
-from billing.services.stripe_inbox import process_inbox, receive_event
 
 ID_PREFIX: Final = "evt_demo_"
 EVENTS: Final = (

@@ -1,0 +1,370 @@
+"""The only module that asks Stripe for something. It returns Stripe's objects as plain dicts, for `objects` beside it to read.
+
+Two kinds of failure come out of here: `PaymentProviderError` where Stripe did not answer, so that nobody knows and the same call may be
+made again, and `PaymentRefusedError` where it answered and said no. A call that makes something carries an Idempotency-Key made
+from our own ids. Key, host and version are read at each call, so that a test, or a new key, is followed at once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache, partial
+from http import HTTPStatus
+from typing import Any, Final
+from uuid import UUID
+
+import stripe
+from django.conf import settings
+
+from billing.collection.gateways.stripe.objects import (
+    INVOICE_KEY,
+    PLAN_VERSION_KEY,
+    TENANT_KEY,
+    Json,
+    data_of,
+    inner,
+    required,
+    text,
+)
+from billing.errors import PaymentProviderError, PaymentRefusedError
+
+CONNECT_SECONDS: Final = 5
+READ_SECONDS: Final = 20
+RETRIES: Final = 2
+RETRY_AFTER_SECONDS: Final = 30
+PAGE: Final = 100
+SUBSCRIBER_KEY: Final = "djstripe_subscriber"  # by which dj-stripe finds the tenant of a customer
+AGREEMENT_PRODUCT: Final = "countinghouse_agreement"
+DUPLICATE_METER_EVENT: Final = "duplicate_meter_event"
+
+Request = Callable[[stripe.StripeClient], stripe.StripeObject]
+Listing = Callable[[stripe.StripeClient, Any], stripe.StripeObject]
+
+
+def is_configured() -> bool:
+    """Whether there is a key at all."""
+    return bool(settings.STRIPE_SECRET_KEY)
+
+
+def api_host() -> str:
+    """Where Stripe is: its own address, or that of a fake."""
+    return str(getattr(settings, "STRIPE_API_HOST", "") or stripe.DEFAULT_API_BASE)
+
+
+# Customers
+
+
+def create_customer(*, tenant_id: UUID) -> Json:
+    """Make the tenant's customer. Says nothing that may change, so that a repetition is the same request; see `describe_customer`."""
+    params: Any = {"metadata": {TENANT_KEY: str(tenant_id), SUBSCRIBER_KEY: str(tenant_id)}}
+    return _ask(lambda client: client.v1.customers.create(params, _once(f"customer:{tenant_id}")))
+
+
+def describe_customer(customer_id: str, *, name: str, email: str, address: Mapping[str, str]) -> Json:
+    """Tell Stripe how a customer is called, and where mail reaches it."""
+    params: Any = {"name": name, "email": email, "address": dict(address) if any(address.values()) else ""}
+    return _ask(lambda client: client.v1.customers.update(customer_id, params, _once_per_call()))
+
+
+def customer(customer_id: str) -> Json:
+    """A customer, with what its invoices are charged to."""
+    params: Any = {"expand": ["invoice_settings.default_payment_method"]}
+    return _ask(lambda client: client.v1.customers.retrieve(customer_id, params))
+
+
+def charge_invoices_to(customer_id: str, *, payment_method_id: str) -> Json:
+    """Charge this customer's invoices to a way to pay that it has given."""
+    params: Any = {
+        "invoice_settings": {"default_payment_method": payment_method_id},
+        "expand": ["invoice_settings.default_payment_method"],
+    }
+    return _ask(lambda client: client.v1.customers.update(customer_id, params, _once_per_call()))
+
+
+# Agreements: subscriptions over nothing, by which a customer agrees to be charged
+
+
+def agreement_price(currency: str) -> str:
+    """The id of the price of nothing a month in a currency; made where it is missing."""
+    lookup_key = f"{AGREEMENT_PRODUCT}_{currency.lower()}"
+    listing: Any = {"lookup_keys": [lookup_key], "active": True}
+    found = data_of(_ask(lambda client: client.v1.prices.list(listing)))
+    if found:
+        return required(found[0], "id")
+    _ensure_product()
+    params: Any = {
+        "product": AGREEMENT_PRODUCT,
+        "currency": currency.lower(),
+        "unit_amount": 0,
+        "recurring": {"interval": "month"},
+        "lookup_key": lookup_key,
+        "nickname": "Invoices are issued by us",
+    }
+    return required(_ask(lambda client: client.v1.prices.create(params, _once(f"price:{lookup_key}"))), "id")
+
+
+def _ensure_product() -> None:
+    params: Any = {"id": AGREEMENT_PRODUCT, "name": "Billing agreement"}
+    try:
+        _ask(lambda client: client.v1.products.create(params, _once(f"product:{AGREEMENT_PRODUCT}")))
+    except PaymentRefusedError as error:
+        if error.reason != "resource_already_exists":
+            raise
+
+
+def start_checkout(
+    *,
+    customer_id: str,
+    price_id: str,
+    tenant_id: UUID,
+    plan_version_id: int,
+    agreement: str,
+    success_url: str,
+    cancel_url: str,
+) -> Json:
+    """Open a page on which the customer agrees, to what stands above its button, and gives a card, although nothing is due on it."""
+    metadata = {TENANT_KEY: str(tenant_id), PLAN_VERSION_KEY: str(plan_version_id)}
+    params: Any = {
+        "mode": "subscription",
+        "customer": customer_id,
+        "client_reference_id": str(tenant_id),
+        "line_items": [{"price": price_id, "quantity": 1}],
+        "payment_method_collection": "always",
+        "custom_text": {"submit": {"message": agreement}},
+        "metadata": metadata,
+        "subscription_data": {"metadata": metadata},
+        "success_url": success_url,
+        "cancel_url": cancel_url,
+    }
+    return _ask(lambda client: client.v1.checkout.sessions.create(params, _once_per_call()))
+
+
+def checkout_session(session_id: str) -> Json:
+    """A checkout."""
+    return _ask(lambda client: client.v1.checkout.sessions.retrieve(session_id))
+
+
+def open_portal(*, customer_id: str, return_url: str) -> Json:
+    """Open Stripe's page on which the customer changes its cards."""
+    params: Any = {"customer": customer_id, "return_url": return_url}
+    return _ask(lambda client: client.v1.billing_portal.sessions.create(params, _once_per_call()))
+
+
+def agreement(subscription_id: str) -> Json:
+    """A subscription, with its own way to pay."""
+    params: Any = {"expand": ["default_payment_method"]}
+    return _ask(lambda client: client.v1.subscriptions.retrieve(subscription_id, params))
+
+
+def end_agreement(subscription_id: str) -> Json:
+    """End a subscription now. One that has ended answers as it is."""
+    try:
+        return _ask(lambda client: client.v1.subscriptions.cancel(subscription_id, {}))
+    except PaymentRefusedError:
+        return agreement(subscription_id)
+
+
+def end_agreement_with_period(subscription_id: str, *, is_ending: bool) -> Json:
+    """End a subscription with its period, or let it go on. Stripe's portal sets a date, the API a flag: each is taken back its own way."""
+    params: Any = {"expand": ["default_payment_method"]}
+    if not is_ending and agreement(subscription_id).get("cancel_at_period_end") is not True:
+        params |= {"cancel_at": ""}
+    else:
+        params |= {"cancel_at_period_end": is_ending}
+    return _ask(lambda client: client.v1.subscriptions.update(subscription_id, params, _once_per_call()))
+
+
+# Invoices
+
+
+def invoices_for(invoice_id: UUID, *, customer_id: str, since: datetime) -> list[Json]:
+    """Stripe's invoices that collect one of ours, oldest first. The list is read from the first write on, unlike Stripe's search."""
+    params: Any = {"customer": customer_id, "created": {"gte": int(since.timestamp())}, "limit": PAGE}
+    found = _pages(lambda client, after: client.v1.invoices.list(params | after))
+    ours = [item for item in found if text(inner(item, "metadata"), INVOICE_KEY) == str(invoice_id)]
+    return ours[::-1]
+
+
+def create_invoice(
+    *, invoice_id: UUID, generation: int, customer_id: str, currency: str, description: str, days_until_due: int | None
+) -> Json:
+    """Make a draft without lines: charged to the customer's card, or sent where `days_until_due` says until when it may be paid."""
+    params: Any = {
+        "customer": customer_id,
+        "currency": currency.lower(),
+        "description": description,
+        "auto_advance": False,
+        "pending_invoice_items_behavior": "exclude",
+        "metadata": {INVOICE_KEY: str(invoice_id)},
+    }
+    if days_until_due is None:
+        params |= {"collection_method": "charge_automatically"}
+    else:
+        params |= {"collection_method": "send_invoice", "days_until_due": days_until_due}
+    return _ask(lambda client: client.v1.invoices.create(params, _once(f"invoice:{invoice_id}:{generation}")))
+
+
+def add_invoice_item(*, stripe_invoice_id: str, customer_id: str, amount: int, currency: str, description: str) -> Json:
+    """Put the one line on a draft: our total."""
+    params: Any = {
+        "customer": customer_id,
+        "invoice": stripe_invoice_id,
+        "amount": amount,
+        "currency": currency.lower(),
+        "description": description,
+    }
+    return _ask(lambda client: client.v1.invoice_items.create(params, _once(f"invoice-item:{stripe_invoice_id}")))
+
+
+def finalize_invoice(stripe_invoice_id: str, *, is_charged: bool) -> Json:
+    """Let a draft be paid; where `is_charged`, Stripe tries the customer's card, and again later by its own schedule."""
+    params: Any = {"auto_advance": is_charged}
+    key = f"finalize:{stripe_invoice_id}"
+    return _ask(lambda client: client.v1.invoices.finalize_invoice(stripe_invoice_id, params, _once(key)))
+
+
+def invoice(stripe_invoice_id: str) -> Json:
+    """An invoice, with why its payments failed."""
+    params: Any = {"expand": ["payments.data.payment.payment_intent"]}
+    return _ask(lambda client: client.v1.invoices.retrieve(stripe_invoice_id, params))
+
+
+def delete_draft_invoice(stripe_invoice_id: str) -> Json:
+    """Throw away a draft."""
+    return _ask(lambda client: client.v1.invoices.delete(stripe_invoice_id))
+
+
+def void_invoice(stripe_invoice_id: str) -> Json:
+    """Take an open invoice back: it can no longer be paid."""
+    return _ask(
+        lambda client: client.v1.invoices.void_invoice(stripe_invoice_id, {}, _once(f"void:{stripe_invoice_id}"))
+    )
+
+
+# Usage
+
+
+def meters() -> dict[str, str]:
+    """The ids of the active billing meters by the name of their events."""
+    params: Any = {"status": "active", "limit": PAGE}
+    found = _pages(lambda client, after: client.v1.billing.meters.list(params | after))
+    return {text(meter, "event_name"): text(meter, "id") for meter in found}
+
+
+def create_meter(*, event_name: str, display_name: str) -> Json:
+    """Make a meter that takes one total an hour."""
+    params: Any = {
+        "display_name": display_name,
+        "event_name": event_name,
+        "event_time_window": "hour",
+        "default_aggregation": {"formula": "sum"},
+        "customer_mapping": {"type": "by_id", "event_payload_key": "stripe_customer_id"},
+        "value_settings": {"event_payload_key": "value"},
+    }
+    return _ask(lambda client: client.v1.billing.meters.create(params, _once(f"meter:{event_name}")))
+
+
+def send_meter_event(*, event_name: str, identifier: str, customer_id: str, value: str, timestamp: int) -> None:
+    """Say how much was used. `PaymentRefusedError` with the reason `duplicate_meter_event` means that Stripe has it."""
+    params: Any = {
+        "event_name": event_name,
+        "identifier": identifier,
+        "timestamp": timestamp,
+        "payload": {"stripe_customer_id": customer_id, "value": value},
+    }
+    try:
+        _ask(lambda client: client.v1.billing.meter_events.create(params))
+    except PaymentRefusedError as error:
+        if "already exists with identifier" in error.detail:
+            raise PaymentRefusedError(error.detail, reason=DUPLICATE_METER_EVENT) from error
+        raise
+
+
+# The endpoint of webhooks
+
+
+def webhook_endpoints() -> list[Json]:
+    """Where Stripe sends events."""
+    params: Any = {"limit": PAGE}
+    return _pages(lambda client, after: client.v1.webhook_endpoints.list(params | after))
+
+
+def create_webhook_endpoint(*, url: str, events: Sequence[str], uuid: UUID) -> Json:
+    """Have events sent; only this answer ever has the secret."""
+    params: Any = {
+        "url": url,
+        "enabled_events": list(events),
+        "api_version": settings.STRIPE_API_VERSION,
+        "metadata": {"djstripe_uuid": str(uuid)},
+    }
+    return _ask(lambda client: client.v1.webhook_endpoints.create(params, _once_per_call()))
+
+
+def delete_webhook_endpoint(endpoint_id: str) -> Json:
+    """Have no more events sent there."""
+    return _ask(lambda client: client.v1.webhook_endpoints.delete(endpoint_id))
+
+
+# How it is asked
+
+
+@lru_cache(maxsize=4)
+def _client(key: str, host: str, version: str) -> stripe.StripeClient:
+    return stripe.StripeClient(
+        key,
+        stripe_version=version,
+        base_addresses={"api": host},
+        max_network_retries=RETRIES,
+        http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, READ_SECONDS)),
+    )
+
+
+def _once(key: str) -> Any:
+    """The same name for the same wish, however often it is sent."""
+    return {"idempotency_key": f"countinghouse:{key}"}
+
+
+def _once_per_call() -> Any:
+    """What may be asked again later with another answer; Stripe's library names each call, and its own repetitions alike."""
+    return {}
+
+
+def _pages(listing: Listing) -> list[Json]:
+    """Every object of a list, newest first."""
+    found: list[Json] = []
+    after: dict[str, str] = {}
+    while True:
+        page = _ask(partial(_page, listing, after))
+        found += data_of(page)
+        if page.get("has_more") is not True or not data_of(page):
+            return found
+        after = {"starting_after": required(found[-1], "id")}
+
+
+def _page(listing: Listing, after: dict[str, str], client: stripe.StripeClient) -> stripe.StripeObject:
+    return listing(client, after)
+
+
+def _ask(request: Request) -> Json:
+    """Send a request, and translate what goes wrong."""
+    if not is_configured():
+        raise PaymentProviderError("Payments are not set up: STRIPE_SECRET_KEY is missing.")
+    client = _client(settings.STRIPE_SECRET_KEY, api_host(), settings.STRIPE_API_VERSION)
+    try:
+        answer = request(client)
+    except (stripe.CardError, stripe.InvalidRequestError) as error:
+        raise PaymentRefusedError(_said(error), reason=error.code or "") from error
+    except stripe.IdempotencyError as error:
+        if error.http_status == HTTPStatus.CONFLICT:
+            raise PaymentProviderError("Stripe is still busy with the same request.") from error
+        raise PaymentRefusedError(_said(error), reason="idempotency") from error
+    except stripe.StripeError as error:
+        # No answer, a 5xx, too many requests, a key that is not valid.
+        raise PaymentProviderError(
+            f"Stripe: {_said(error)}", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
+        ) from error
+    return answer.to_dict()
+
+
+def _said(error: stripe.StripeError) -> str:
+    """The error in Stripe's words, in one line; it never has our key whole."""
+    return " ".join((error.user_message or type(error).__name__).split())[:300]

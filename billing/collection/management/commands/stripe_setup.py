@@ -1,0 +1,38 @@
+"""`manage.py stripe_setup`: what we need at Stripe, looked up and made where it is missing. Run it as often as you like."""
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from billing.collection.services.setup import SetUp, set_up_stripe
+from billing.errors import PaymentProviderError, PaymentRefusedError
+
+PAUSE_SECONDS = 0.5
+
+
+class Command(BaseCommand):
+    """Prepare Stripe, or the fake."""
+
+    help = "Make at Stripe the agreement's price, our meters and the webhook endpoint, where they are missing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """A fake that is just being started needs a moment."""
+        parser.add_argument("--wait", type=int, default=0, metavar="SECONDS", help="How long to wait for an answer.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Say what there is now."""
+        for line in self._set_up(time.monotonic() + options["wait"]).said:
+            if options["verbosity"]:
+                self.stdout.write(line)
+
+    def _set_up(self, deadline: float) -> SetUp:
+        while True:
+            try:
+                return set_up_stripe()
+            except PaymentRefusedError as error:
+                raise CommandError(f"Stripe refuses: {error.detail}") from error
+            except PaymentProviderError as error:
+                if time.monotonic() >= deadline:
+                    raise CommandError(error.detail) from error
+                time.sleep(PAUSE_SECONDS)

@@ -1,0 +1,641 @@
+"""Each unpaid invoice is one invoice at Stripe, whatever crashes, runs twice or does not answer; what is settled is taken back."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from accounts.domain.roles import Role
+from accounts.errors import NotFoundError
+from accounts.models import Tenant
+from billing.collection.gateways.stripe import api as stripe_api
+from billing.collection.gateways.stripe.objects import text
+from billing.collection.selectors.work import profile_of_customer
+from billing.collection.services import collecting as stripe_collection
+from billing.collection.services.checkout import ensure_customer, open_billing_portal, start_checkout
+from billing.collection.services.collecting import collect_due, payment_link
+from billing.collection.services.setup import set_up_stripe
+from billing.errors import (
+    CurrencyNotOfferedError,
+    InvoiceStatusError,
+    PaymentProviderError,
+    PaymentRefusedError,
+    SubscriptionExistsError,
+)
+from billing.models import (
+    BillingException,
+    BillingProfile,
+    Invoice,
+    Payment,
+    PaymentProvider,
+    PlanVersion,
+    Subscription,
+)
+from billing.services.invoicing.payments import record_manual_payment
+from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
+from billing.services.subscriptions.changes import When, cancel_subscription, undo_pending
+from config.workbench.fakestripe.server import FakeStripe
+from tests.billing.alert_world import join
+from tests.billing.collection.stripe_world import (
+    agreement_of,
+    buy,
+    collecting,
+    deliver_and_process,
+    due_invoice,
+    make_buyer,
+    make_endpoint,
+    now,
+    subscribed,
+)
+from tests.billing.world import STAFF, make_plan, subscribe_tenant
+from tests.fakestripe import shopper
+from tests.metering.ledger_world import make_tenant
+
+pytestmark = pytest.mark.django_db
+CARD = "Visa ending in 4242"
+
+
+@pytest.fixture(autouse=True)
+def endpoint(db: None, fake_stripe: FakeStripe) -> None:
+    make_endpoint()
+
+
+def owing(fake: FakeStripe, *, card: str = shopper.GOOD) -> Invoice:
+    """An invoice that is due of a tenant with a card, and that Stripe does not know."""
+    subscription = subscribe_tenant(as_of=now())
+    customer_id = ensure_customer(tenant_id=subscription.tenant_id)
+    attach(fake, customer_id, card)
+    return due_invoice(subscription.tenant, with_card=CARD)
+
+
+def attach(fake: FakeStripe, customer_id: str, card: str) -> None:
+    method = {shopper.GOOD: "pm_card_visa", shopper.FAILS_LATER: "pm_card_chargeCustomerFail"}[card]
+    client = stripe_api._client("sk_test_countinghouseFakeStripe000", fake.url, "2026-05-27.dahlia")
+    attached = client.v1.payment_methods.attach(method, {"customer": customer_id})
+    stripe_api.charge_invoices_to(customer_id, payment_method_id=attached.id)
+
+
+def there(fake: FakeStripe, invoice: Invoice) -> list[tuple[str, int]]:
+    return [(item["status"], item["total"]) for item in collecting(fake, invoice)]
+
+
+def test_an_invoice_is_pushed_once_however_often_collection_runs(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe)
+
+    assert [collect_due(as_of=now()).pushed for _ in range(3)] == [1, 0, 0]
+
+    assert there(fake_stripe, invoice) == [("paid", 4900)]
+    deliver_and_process(fake_stripe)
+    invoice.refresh_from_db()
+    assert invoice.status == "paid"
+    assert invoice.payment_url.startswith(fake_stripe.url)
+
+
+# Each request of a push, and whether Stripe did what was asked before its answer was lost.
+REQUESTS = [
+    ("GET", "/v1/invoices"),
+    ("POST", "/v1/invoices"),
+    ("POST", "/v1/invoiceitems"),
+    ("POST", "/v1/invoices/.*/finalize"),
+]
+
+
+@pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("method", "path"), REQUESTS)
+def test_a_push_that_died_anywhere_is_taken_up_and_charged_once(
+    fake_stripe: FakeStripe, method: str, path: str, *, is_after: bool
+) -> None:
+    invoice = owing(fake_stripe)
+    fake_stripe.control.fail(path, status=500, method=method, times=3, is_after=is_after)
+
+    assert collect_due(as_of=now()).away
+    # A day later Stripe has forgotten every Idempotency-Key.
+    fake_stripe.api.reset()
+    collect_due(as_of=now())
+
+    assert there(fake_stripe, invoice) == [("paid", 4900)]
+    deliver_and_process(fake_stripe)
+    assert [payment.amount_minor for payment in Payment.objects.all()] == [4900]
+
+
+def test_what_somebody_voided_at_stripe_can_still_be_paid_here(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe, card=shopper.FAILS_LATER)
+    collect_due(as_of=now())
+    invoice.refresh_from_db()
+    before = invoice.stripe_invoice_id
+    stripe_api.void_invoice(before)
+
+    assert collect_due(as_of=now()).pushed == 0  # nobody is charged for what a person took back there
+    links = {payment_link(invoice_id=invoice.pk, as_of=now()) for _ in range(3)}
+
+    invoice.refresh_from_db()
+    assert links == {invoice.payment_url}
+    assert invoice.stripe_invoice_id != before
+    assert there(fake_stripe, invoice) == [("void", 4900), ("open", 4900)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_collectors_at_once_make_one_invoice(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe)
+
+    def collect(_: int) -> None:
+        try:
+            collect_due(as_of=now())
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(collect, range(6)))
+    collect_due(as_of=now())
+
+    assert there(fake_stripe, invoice) == [("paid", 4900)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_customers_asked_for_at_once_are_one(fake_stripe: FakeStripe) -> None:
+    tenant = make_buyer()
+
+    def ensure(_: int) -> str:
+        try:
+            return ensure_customer(tenant_id=tenant.pk)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        ids = set(pool.map(ensure, range(6)))
+
+    assert len(ids) == len(fake_stripe.store.all("customer")) == 1
+    assert BillingProfile.objects.get().stripe_customer_id in ids
+
+
+def test_without_the_idempotency_key_they_would_be_several(
+    fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenants = make_buyer()
+    monkeypatch.setattr(stripe_api, "_once", lambda key: {"idempotency_key": f"{key}-{uuid4()}"})
+
+    for _ in range(2):
+        stripe_api.create_customer(tenant_id=tenants.pk)
+
+    assert len(fake_stripe.store.all("customer")) == 2
+
+
+def test_an_invoice_without_a_card_waits_and_is_paid_by_its_link(fake_stripe: FakeStripe) -> None:
+    subscription = subscribe_tenant(as_of=now())
+    invoice = due_invoice(subscription.tenant)
+    assert collect_due(as_of=now()).pushed == 0
+
+    url = payment_link(invoice_id=invoice.pk, as_of=now())
+    assert payment_link(invoice_id=invoice.pk, as_of=now()) == url
+    assert there(fake_stripe, invoice) == [("open", 4900)]
+    shopper.type_card(url)
+
+    deliver_and_process(fake_stripe)
+    invoice.refresh_from_db()
+    assert invoice.status == "paid"
+    with pytest.raises(InvoiceStatusError):
+        payment_link(invoice_id=invoice.pk, as_of=now())
+    with pytest.raises(NotFoundError):
+        payment_link(invoice_id=uuid4(), as_of=now())
+
+
+def test_a_failed_charge_is_on_record_and_the_same_invoice_can_be_paid_by_hand(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe, card=shopper.FAILS_LATER)
+    collect_due(as_of=now())
+    deliver_and_process(fake_stripe)
+
+    invoice.refresh_from_db()
+    assert (invoice.status, bool(invoice.payment_failed_at)) == ("finalized", True)
+    assert "declined" in invoice.payment_error
+    assert Subscription.objects.get().status == "past_due"
+
+    shopper.type_card(payment_link(invoice_id=invoice.pk, as_of=now()))
+    deliver_and_process(fake_stripe)
+    invoice.refresh_from_db()
+    assert invoice.status == "paid"
+    assert Subscription.objects.get().status == "active"
+    assert sorted(Payment.objects.values_list("status", flat=True)) == ["failed", "succeeded"]
+
+
+def void(invoice: Invoice) -> None:
+    void_invoice(invoice_id=invoice.pk, reason="a mistake", actor=STAFF, as_of=now())
+
+
+def give_up(invoice: Invoice) -> None:
+    mark_uncollectible(invoice_id=invoice.pk, reason="gone", actor=STAFF, as_of=now())
+
+
+def credit(invoice: Invoice) -> None:
+    issue_credit_note(invoice_id=invoice.pk, reason="a mistake", actor=STAFF, as_of=now())
+
+
+def pay_by_transfer(invoice: Invoice) -> None:
+    record_manual_payment(
+        invoice_id=invoice.pk, reference="bank 1", amount_minor=4900, currency="EUR", occurred_at=now(), actor=STAFF,
+        as_of=now() + timedelta(seconds=1),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("settle", [void, give_up, credit, pay_by_transfer])
+def test_what_is_settled_here_is_taken_back_at_stripe(fake_stripe: FakeStripe, settle: Any) -> None:
+    invoice = owing(fake_stripe, card=shopper.FAILS_LATER)
+    collect_due(as_of=now())
+    settle(invoice)
+
+    assert [collect_due(as_of=now()).taken_back for _ in range(2)] == [1, 0]
+
+    assert there(fake_stripe, invoice) == [("void", 4900)]
+    invoice.refresh_from_db()
+    assert (invoice.stripe_invoice_id, invoice.payment_url) == ("", "")
+
+
+def test_money_that_arrives_for_a_void_invoice_is_kept_as_something_for_a_person(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe, card=shopper.FAILS_LATER)
+    url = payment_link(invoice_id=invoice.pk, as_of=now())
+    void(invoice)
+    shopper.type_card(url)
+
+    assert collect_due(as_of=now()).refused  # Stripe was paid
+    deliver_and_process(fake_stripe)
+
+    assert [exception.code for exception in BillingException.objects.all()] == ["unmatched_payment"]
+    assert collect_due(as_of=now()).refused == []  # and is not asked about again
+
+
+def test_an_invoice_that_was_settled_while_it_was_pushed_is_not_charged(
+    fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice = owing(fake_stripe)
+    added = stripe_api.add_invoice_item
+
+    def add_and_void(**item: Any) -> Any:
+        described = added(**item)
+        void(invoice)
+        return described
+
+    monkeypatch.setattr(stripe_api, "add_invoice_item", add_and_void)
+    collect_due(as_of=now())
+
+    assert there(fake_stripe, invoice) == []
+
+
+@pytest.mark.parametrize("status", [0, 500, 429])
+def test_a_stripe_that_does_not_answer_changes_nothing_and_is_told_to_the_caller(
+    fake_stripe: FakeStripe, status: int
+) -> None:
+    tenant, plan = make_buyer(), make_plan()
+    fake_stripe.control.fail(".*", status=status, times=100)
+
+    with pytest.raises(PaymentProviderError) as refused:
+        buy(tenant, plan)
+
+    assert refused.value.status == 503
+    assert refused.value.headers["Retry-After"]
+    assert collect_due(as_of=now()).away == ""  # nothing was due
+
+
+def test_a_stripe_that_is_not_there_or_does_not_hurry_is_a_503(
+    fake_stripe: FakeStripe, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = make_buyer()
+    settings.STRIPE_API_HOST = "http://127.0.0.1:9"
+    with pytest.raises(PaymentProviderError):
+        ensure_customer(tenant_id=tenant.pk)
+
+    settings.STRIPE_API_HOST = fake_stripe.url
+    stripe_api._client.cache_clear()
+    monkeypatch.setattr(stripe_api, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(stripe_api, "RETRIES", 0)
+    fake_stripe.api.latency_seconds = 1
+    with pytest.raises(PaymentProviderError):
+        ensure_customer(tenant_id=tenant.pk)
+    fake_stripe.api.latency_seconds = 0
+    stripe_api._client.cache_clear()
+
+
+def test_without_a_key_collection_is_silent_and_checkout_says_so(settings: Settings) -> None:
+    settings.STRIPE_SECRET_KEY = ""
+    assert collect_due(as_of=now()).pushed == 0
+    with pytest.raises(PaymentProviderError, match="not set up"):
+        ensure_customer(tenant_id=make_buyer().pk)
+
+
+def test_our_own_cancellation_is_told_to_stripe_and_taken_back(fake_stripe: FakeStripe) -> None:
+    subscription = subscribed(fake_stripe)
+    cancel_subscription(subscription=subscription, when=When.PERIOD_END, actor=STAFF, as_of=now())
+    deliver_and_process(fake_stripe)  # whatever comes in meanwhile does not take it back
+    subscription.refresh_from_db()
+    assert subscription.is_cancelled_at_period_end
+
+    assert [collect_due(as_of=now()).agreements.told for _ in range(2)] == [1, 0]
+    assert agreement_of(fake_stripe, subscription)["cancel_at_period_end"]
+    deliver_and_process(fake_stripe)
+
+    undo_pending(subscription=subscription, actor=STAFF, as_of=now())
+    collect_due(as_of=now())
+    assert not agreement_of(fake_stripe, subscription)["cancel_at_period_end"]
+    deliver_and_process(fake_stripe)
+    subscription.refresh_from_db()
+    assert not subscription.is_cancelled_at_period_end
+
+
+def test_our_end_ends_the_agreement_when_stripe_answers_again(fake_stripe: FakeStripe) -> None:
+    subscription = subscribed(fake_stripe)
+    cancel_subscription(subscription=subscription, when=When.NOW, actor=STAFF, as_of=now())
+    fake_stripe.control.fail("/v1/subscriptions/.*", status=500, method="DELETE", times=3)
+
+    assert collect_due(as_of=now()).away
+    assert agreement_of(fake_stripe, subscription)["status"] == "active"
+    collect_due(as_of=now())
+    assert agreement_of(fake_stripe, subscription)["status"] == "canceled"
+    assert collect_due(as_of=now()).agreements.told == 0
+
+
+def test_a_second_agreement_is_ended_and_a_third_is_not_offered(fake_stripe: FakeStripe) -> None:
+    tenant, plan = make_buyer(), make_plan()
+    urls = [checkout_url(tenant, plan) for _ in range(2)]  # two windows
+    for url in urls:
+        shopper.type_card(url)
+    deliver_and_process(fake_stripe)
+    deliver_and_process(fake_stripe)
+
+    assert Subscription.objects.count() == 1
+    agreements = fake_stripe.store.all("subscription")
+    assert sorted(item["status"] for item in agreements) == ["active", "canceled"]
+    assert agreement_of(fake_stripe, Subscription.objects.get())["status"] == "active"
+    with pytest.raises(SubscriptionExistsError):
+        checkout_url(tenant, plan)
+
+
+def test_a_subscription_that_staff_made_is_bound_by_checkout(fake_stripe: FakeStripe) -> None:
+    subscription = subscribe_tenant(as_of=now() - timedelta(seconds=5))
+    due_invoice(subscription.tenant)
+    better = make_plan("better", fee="99")
+
+    shopper.type_card(checkout_url(subscription.tenant, better))
+    deliver_and_process(fake_stripe)
+
+    subscription.refresh_from_db()
+    assert Subscription.objects.count() == 1
+    assert subscription.plan_version == better
+    assert agreement_of(fake_stripe, subscription)["status"] == "active"
+
+
+def checkout_url(tenant: Any, plan: Any) -> str:
+    return start_checkout(
+        tenant=tenant, version=plan, actor=STAFF, success_url="http://here/", cancel_url="http://here/", as_of=now()
+    )
+
+
+def test_a_customer_without_an_address_for_bills_is_told_its_oldest_owner_s(fake_stripe: FakeStripe) -> None:
+    tenant = make_tenant("acme")
+    customer_id = ensure_customer(tenant_id=tenant.pk)
+    customer = fake_stripe.store.objects["customer"][customer_id]
+    assert not customer["email"]
+    join(tenant, "dev@acme.example", Role.DEVELOPER)
+    join(tenant, "first@acme.example", Role.OWNER)
+    join(tenant, "second@acme.example", Role.OWNER)
+
+    ensure_customer(tenant_id=tenant.pk)
+    assert fake_stripe.store.objects["customer"][customer_id]["email"] == "first@acme.example"
+    Tenant.objects.filter(pk=tenant.pk).update(billing_email="bills@acme.example")
+    ensure_customer(tenant_id=tenant.pk)
+    assert fake_stripe.store.objects["customer"][customer_id]["email"] == "bills@acme.example"
+
+
+def test_checkout_says_in_words_what_is_agreed(fake_stripe: FakeStripe) -> None:
+    tenant = make_buyer()
+    checkout_url(tenant, make_plan("plain", fee="49"))
+    checkout_url(tenant, make_plan("tried", fee="1250", trial_days=14))
+    checkout_url(tenant, make_plan("metered", fee="0"))
+
+    plain, tried, metered = (
+        item["custom_text"]["submit"]["message"] for item in fake_stripe.store.all("checkout.session")
+    )
+    assert "49.00 EUR a month in advance, and what you use, by the price list, at each month's end" in plain
+    assert "Your company invoices you, and charges this card: for the first month right after this page" in plain
+    assert "free" not in plain
+    assert "1,250.00 EUR a month" in tried
+    assert "The first 14 days are free; Your company invoices you after them, and charges this card." in tried
+    assert "nothing is charged by this page itself" in metered
+    assert metered.startswith(
+        "You subscribe to Metered: what you use, by the price list, at each month's end, plus tax"
+    )
+
+
+def test_checkout_promises_no_second_trial_to_who_is_subscribed(fake_stripe: FakeStripe) -> None:
+    subscription = subscribe_tenant(as_of=now() - timedelta(seconds=5))
+    checkout_url(subscription.tenant, make_plan("tried", trial_days=1))
+    (session,) = fake_stripe.store.all("checkout.session")
+    assert "free" not in session["custom_text"]["submit"]["message"]
+
+
+def test_a_new_card_in_stripes_portal_is_the_one_that_is_shown(fake_stripe: FakeStripe) -> None:
+    subscription = subscribed(fake_stripe)
+    url = open_billing_portal(tenant=subscription.tenant, return_url="http://here/", actor=STAFF, as_of=now())
+    customer_id = BillingProfile.objects.get().stripe_customer_id
+    attach(fake_stripe, customer_id, shopper.FAILS_LATER)
+    assert url.startswith(fake_stripe.url)
+
+    deliver_and_process(fake_stripe)
+
+    assert BillingProfile.objects.get().card_label == "Visa ending in 0341"
+
+
+def test_the_key_and_stripes_words_do_not_meet(fake_stripe: FakeStripe, settings: Settings) -> None:
+    settings.STRIPE_SECRET_KEY = "sk_live_neverShowThisOneToAnybody00"
+    with pytest.raises(PaymentProviderError) as refused:
+        ensure_customer(tenant_id=make_buyer().pk)
+    assert "neverShowThisOne" not in str(refused.value)
+
+
+def test_setting_up_twice_makes_everything_once(fake_stripe: FakeStripe, settings: Settings) -> None:
+    make_plan()
+    first, second = set_up_stripe(), set_up_stripe()
+
+    assert len(fake_stripe.store.all("price")) == len(fake_stripe.store.all("product")) == 1
+    meters = fake_stripe.store.all("billing.meter")
+    assert {meter["event_name"] for meter in meters} >= {"api_requests", "api_bytes", "calls"}
+    assert "none" in second.said[-1]
+    assert "none" not in first.said[-1]
+    assert text(meters[0], "event_time_window") == "hour"
+    assert PaymentProvider.STRIPE in PaymentProvider.values
+
+
+def test_on_a_public_address_the_endpoint_is_made_at_stripe_once(fake_stripe: FakeStripe, settings: Settings) -> None:
+    settings.STRIPE_WEBHOOK_SECRET = ""
+    settings.PUBLIC_URL = "https://billing.example.com"
+
+    set_up_stripe()
+    set_up_stripe()
+
+    [endpoint] = fake_stripe.store.all("webhook_endpoint")
+    assert endpoint["url"].startswith("https://billing.example.com/webhooks/stripe/")
+    settings.PUBLIC_URL = "http://localhost:8000"
+    assert "no webhook endpoint" in set_up_stripe().said[0]
+
+
+def test_an_invoice_that_stripe_never_answers_for_does_not_stop_the_others(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe)
+    other = subscribe_tenant("other", plan=invoice.subscription.plan_version, as_of=now())
+    attach(fake_stripe, ensure_customer(tenant_id=other.tenant_id), shopper.GOOD)
+    second = due_invoice(other.tenant, with_card=CARD)
+    fake_stripe.control.fail("/v1/invoiceitems", status=500, times=3)
+
+    done = collect_due(as_of=now())
+
+    assert (done.pushed, bool(done.away), done.report().needs_attention) == (1, True, True)
+    assert [*there(fake_stripe, invoice), *there(fake_stripe, second)] == [("draft", 0), ("paid", 4900)]
+
+
+def test_a_stripe_that_is_away_is_not_asked_for_each_invoice(fake_stripe: FakeStripe, settings: Settings) -> None:
+    plan = make_plan()
+    for number in range(5):
+        subscription = subscribe_tenant(f"tenant-{number}", plan=plan, as_of=now())
+        ensure_customer(tenant_id=subscription.tenant_id)
+        due_invoice(subscription.tenant, with_card=CARD)
+    fake_stripe.control.fail(".*", status=503, times=1000)
+    fake_stripe.api.requests.clear()
+
+    assert collect_due(as_of=now()).away
+
+    assert len(fake_stripe.api.requests) == 9  # three invoices, each asked for three times
+
+
+def test_a_request_that_changed_under_its_key_is_refused_and_not_taken_for_an_absence(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe)
+    customer_id = BillingProfile.objects.get().stripe_customer_id
+    made = {"invoice_id": invoice.pk, "generation": 0, "customer_id": customer_id, "currency": "EUR"}
+    stripe_api.create_invoice(**made, description="one", days_until_due=None)
+
+    with pytest.raises(PaymentRefusedError) as refused:
+        stripe_api.create_invoice(**made, description="another", days_until_due=None)
+
+    assert refused.value.reason == "idempotency"
+
+
+def test_what_stripe_refuses_for_one_invoice_is_reported(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe)
+    fake_stripe.control.fail("/v1/invoiceitems", status=400, times=1, message="No.")
+
+    done = collect_due(as_of=now())
+
+    assert done.refused == [f"{invoice.number}: No."]
+    assert collect_due(as_of=now()).pushed == 1
+
+
+def test_a_draft_at_stripe_over_another_amount_is_something_for_a_person(fake_stripe: FakeStripe) -> None:
+    invoice = owing(fake_stripe)
+    customer_id = BillingProfile.objects.get().stripe_customer_id
+    draft = stripe_api.create_invoice(
+        invoice_id=invoice.pk,
+        generation=0,
+        customer_id=customer_id,
+        currency="EUR",
+        description="",
+        days_until_due=None,
+    )
+    stripe_api.add_invoice_item(
+        stripe_invoice_id=text(draft, "id"), customer_id=customer_id, amount=1, currency="EUR", description=""
+    )
+
+    assert "over 1, ours over 4900" in collect_due(as_of=now()).refused[0]
+    assert there(fake_stripe, invoice) == [("draft", 1)]
+
+
+def test_a_plan_without_prices_in_the_tenant_s_currency_cannot_be_bought(fake_stripe: FakeStripe) -> None:
+    with pytest.raises(CurrencyNotOfferedError):
+        checkout_url(make_buyer(currency="USD"), make_plan())
+
+
+def test_the_agreement_of_a_subscription_is_in_its_own_currency(fake_stripe: FakeStripe) -> None:
+    """Stripe refuses invoices in another currency than that of the customer's subscription."""
+    tenant = subscribe_tenant(as_of=now()).tenant
+    Tenant.objects.filter(pk=tenant.pk).update(currency="USD")
+    tenant.refresh_from_db()
+
+    shopper.type_card(checkout_url(tenant, PlanVersion.objects.get()), shopper.GOOD)
+    deliver_and_process(fake_stripe)
+
+    agreement = agreement_of(fake_stripe, Subscription.objects.get())
+    assert agreement["currency"] == "eur"
+    with pytest.raises(CurrencyNotOfferedError):
+        checkout_url(make_buyer("other"), make_plan("dollars", fee={"USD": "10"}))
+
+
+def test_what_is_settled_while_others_are_collected_is_left_alone(
+    fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice = owing(fake_stripe)
+    url_asked = stripe_api.invoices_for
+
+    def void_then_ask(*asked: Any, **how: Any) -> Any:
+        answer = url_asked(*asked, **how)
+        void(invoice)
+        return answer
+
+    # Pushed before, by a worker that died; void when this one comes to name it.
+    described = stripe_api.create_invoice(
+        invoice_id=invoice.pk, generation=0, customer_id=BillingProfile.objects.get().stripe_customer_id, currency="EUR",
+        description="", days_until_due=7,
+    )  # fmt: skip
+    stripe_api.finalize_invoice(text(described, "id"), is_charged=False)
+    monkeypatch.setattr(stripe_api, "invoices_for", void_then_ask)
+
+    with pytest.raises(InvoiceStatusError, match="at this very moment"):
+        payment_link(invoice_id=invoice.pk, as_of=now())
+
+
+def test_an_invoice_that_turned_void_before_its_turn_is_not_pushed(
+    fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice = owing(fake_stripe)
+    due = stripe_collection.invoices_to_collect
+
+    def due_then_void(*asked: Any) -> Any:
+        found = due(*asked)
+        kept = list(found)
+        void(invoice)
+        return kept
+
+    monkeypatch.setattr(stripe_collection, "invoices_to_collect", due_then_void)
+    collect_due(as_of=now())
+
+    assert there(fake_stripe, invoice) == []
+
+
+@pytest.mark.parametrize("state", ["draft", "void"])
+def test_what_never_got_far_or_was_ended_by_hand_at_stripe_is_taken_back_too(
+    fake_stripe: FakeStripe, state: str
+) -> None:
+    invoice = owing(fake_stripe)
+    fake_stripe.control.fail("/v1/invoices/.*/finalize", status=400, times=1)
+    collect_due(as_of=now())
+    [draft] = collecting(fake_stripe, invoice)
+    if state == "void":
+        stripe_api.finalize_invoice(draft["id"], is_charged=False)
+        stripe_api.void_invoice(draft["id"])
+    void(invoice)
+
+    assert collect_due(as_of=now()).taken_back == 1
+    assert [status for status, _ in there(fake_stripe, invoice)] == ([] if state == "draft" else ["void"])
+
+
+def test_an_endpoint_whose_secret_nobody_kept_is_made_anew(fake_stripe: FakeStripe, settings: Settings) -> None:
+    settings.STRIPE_WEBHOOK_SECRET = ""
+    settings.PUBLIC_URL = "https://billing.example.com"
+    lost = "https://billing.example.com/webhooks/stripe/0190a0b0-0000-7000-8000-000000000009"
+    stripe_api.create_webhook_endpoint(url=lost, events=["invoice.paid"], uuid=uuid4())
+
+    assert "made at Stripe" in set_up_stripe().said[0]
+
+    [endpoint] = fake_stripe.store.all("webhook_endpoint")
+    assert endpoint["url"] != lost
+
+
+def test_an_event_without_a_customer_is_nobody_s() -> None:
+    assert profile_of_customer("") is None

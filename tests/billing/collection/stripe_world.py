@@ -1,0 +1,120 @@
+"""A small world for tests of Stripe: our endpoint, a tenant, a person who clicks, and what the fake would deliver."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Tenant
+from billing.collection.gateways.stripe.mirror import keep_webhook_endpoint
+from billing.collection.services.checkout import start_checkout
+from billing.collection.services.events import EVENT_TYPES
+from billing.collection.services.inbox import InboxRun, process_inbox
+from billing.models import BillingProfile, Invoice, PlanVersion, StripeInboxEvent, Subscription
+from billing.selectors.invoicing.due import Due
+from billing.services.invoicing.running import run_invoicing
+from config.workbench.fakestripe.server import FakeStripe
+from tests.billing.world import STAFF, make_plan
+from tests.fakestripe import shopper
+from tests.fakestripe.fixture import WEBHOOK_SECRET
+from tests.metering.ledger_world import make_tenant
+
+ENDPOINT: Final = UUID("0190a0b0-0000-7000-8000-00000000f00d")
+PATH: Final = f"/webhooks/stripe/{ENDPOINT}"
+OK: Final = 200
+STRIPE: Final = Client()  # one for all: each new one loads the middleware again
+Json = dict[str, Any]
+
+
+def now() -> datetime:
+    """The fake goes by the real clock, and so does whoever talks to it."""
+    return timezone.now()
+
+
+def make_endpoint(uuid: UUID = ENDPOINT, secret: str = WEBHOOK_SECRET) -> None:
+    keep_webhook_endpoint(
+        id_=f"we_{uuid.hex}",
+        uuid=uuid,
+        url=f"http://testserver/webhooks/stripe/{uuid}",
+        secret=secret,
+        events=list(EVENT_TYPES),
+        is_live=False,
+    )
+
+
+def make_buyer(slug: str = "acme", **fields: Any) -> Tenant:
+    return make_tenant(slug, **({"billing_email": f"bills@{slug}.example"} | fields))
+
+
+def buy(tenant: Tenant, version: PlanVersion, *, card: str = shopper.GOOD) -> shopper.Seen:
+    """Go through checkout by hand."""
+    url = start_checkout(
+        tenant=tenant,
+        version=version,
+        actor=STAFF,
+        success_url="http://testserver/done",
+        cancel_url="http://testserver/back",
+        as_of=now(),
+    )
+    return shopper.type_card(url, card)
+
+
+def handled(fake: FakeStripe) -> list[Json]:
+    """The events that our endpoint is subscribed to, in the order in which they happened."""
+    return [event for event in fake.events() if event["type"] in EVENT_TYPES]
+
+
+def deliver(fake: FakeStripe, events: Iterable[Json]) -> None:
+    """Deliver each as Stripe does, through the endpoint."""
+    for event in events:
+        body, header = fake.signed(event, WEBHOOK_SECRET)
+        response = STRIPE.post(PATH, body, content_type="application/json", headers={"Stripe-Signature": header})
+        assert response.status_code == OK, response.content
+
+
+def deliver_and_process(fake: FakeStripe, events: Iterable[Json] | None = None) -> InboxRun:
+    """Everything that has not been delivered yet, and the work that follows."""
+    known = set(StripeInboxEvent.objects.values_list("pk", flat=True))
+    fresh = [event for event in handled(fake) if event["id"] not in known]
+    deliver(fake, fresh if events is None else events)
+    return process_inbox(as_of=now())
+
+
+def subscribed(fake: FakeStripe, slug: str = "acme", **plan: Any) -> Subscription:
+    """A tenant that went through checkout, and whose first invoice is finalized and handed to Stripe."""
+    tenant = make_buyer(slug)
+    buy(tenant, make_plan(**plan))
+    deliver_and_process(fake)
+    return Subscription.objects.select_related("tenant").get(tenant=tenant)
+
+
+def due_invoice(tenant: Tenant, *, with_card: str = "") -> Invoice:
+    """The first invoice of a tenant that staff have subscribed; its card, if any, is only a label."""
+    run_invoicing(as_of=now() + timedelta(hours=2), due=Due(tenant_ids=[tenant.pk]))
+    if with_card:
+        BillingProfile.objects.filter(tenant=tenant).update(card_label=with_card)
+    return Invoice.objects.filter(tenant=tenant).latest("drafted_at")
+
+
+def agreement_of(fake: FakeStripe, subscription: Subscription) -> Json:
+    """What the fake knows of it."""
+    return fake.store.objects["subscription"][subscription.stripe_subscription_id]
+
+
+def collecting(fake: FakeStripe, invoice: Invoice) -> list[Json]:
+    """The fake's invoices that collect one of ours."""
+    return [
+        item for item in fake.store.all("invoice") if item["metadata"].get("countinghouse_invoice") == str(invoice.pk)
+    ]
+
+
+def portal_page(url: str) -> str:
+    """The path of a page of the fake."""
+    return urlsplit(url).path
+
+
+LONG_PAST: Final = datetime(2020, 1, 1, tzinfo=UTC)
