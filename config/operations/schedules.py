@@ -93,8 +93,10 @@ def _ensure(job: PlannedJob, row: Schedule | None, as_of: datetime) -> bool:
     row = row or Schedule(name=job.name, repeats=-1)
     row.func, row.cron, row.schedule_type = job.task, job.cron, Schedule.CRON
     row.args = row.kwargs = row.hook = None
-    row.next_run = croniter(job.cron, as_of).get_next(datetime)
     row.save()
+    # Set after the row exists: django-q2 computes it for a new cron row itself, by its own clock instead of `as_of`.
+    row.next_run = croniter(job.cron, as_of).get_next(datetime)
+    row.save(update_fields=["next_run"])
     return True
 
 
