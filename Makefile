@@ -4,7 +4,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest
+PYTEST := $(if $(CLOCK),COUNTINGHOUSE_CLOCK=$(CLOCK) )$(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
@@ -29,7 +29,7 @@ manage: venv  ## A command of manage.py on what `make run` runs: make manage ARG
 
 # Work on it
 
-test: venv-dev  ## Run the tests on a throw-away PostgreSQL (or on DATABASE_URL), WORKERS at a time
+test: venv-dev  ## Run the tests on a throw-away PostgreSQL (or on DATABASE_URL), WORKERS at a time; CLOCK=+40d for another day
 	@$(PYTEST) -n $(WORKERS) $(ARGS)
 
 coverage: venv-dev  ## Show which lines of the rules and the services no test runs

@@ -13,7 +13,6 @@ import platform
 import sys
 import tarfile
 import tempfile
-import time
 from pathlib import Path
 
 from config import settings
@@ -63,7 +62,9 @@ class KeptCluster:
         Path(file.name).rename(self.path)
         for old in self.directory.iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if time.time() - old.stat().st_mtime > UNUSED_SECONDS_MAX:
+                if (
+                    self.path.stat().st_mtime - old.stat().st_mtime > UNUSED_SECONDS_MAX
+                ):  # the run's clock may be shifted
                     old.unlink()
 
 

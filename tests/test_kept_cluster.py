@@ -1,7 +1,6 @@
 """A cluster that is kept between runs is the one that the sources of today would make, or it is not used."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -83,7 +82,7 @@ def test_what_nobody_used_for_a_week_is_removed(cache: Path, stopped_cluster: Pa
     old, recent = cache / "old.tar", cache / "recent.tar"
     for path, days in ((old, 8), (recent, 6)):
         path.touch()
-        os.utime(path, (time.time() - days * 24 * 3600,) * 2)
+        os.utime(path, (path.stat().st_mtime - days * 24 * 3600,) * 2)
     KeptCluster(postgres_major=MAJOR).keep(stopped_cluster)
     assert not old.exists()
     assert recent.exists()
