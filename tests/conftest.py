@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import psycopg
@@ -17,6 +18,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from django.test import Client
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -25,6 +27,7 @@ from config.workbench.embedded_postgres.binaries import find_binaries
 from metering.selectors.catalog import forget_catalog
 from metering.selectors.limits import forget_limits
 from metering.services.partitions import forget_seen_partitions
+from tests.contract import check_answer
 from tests.fakestripe.fixture import fake_stripe, fake_stripe_server
 from tests.kept_cluster import KeptCluster
 from tests.postgres_plugin import DATABASE_NAME, RUN_DIR_VARIABLE, cluster_in, database_name, database_url
@@ -148,6 +151,22 @@ def fresh_process() -> None:
     forget_catalog()
     forget_limits()
     forget_seen_partitions()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def answers_are_as_documented() -> Iterator[None]:
+    """Check each answer of the API that any test's client receives by the OpenAPI document."""
+    send = Client.request
+
+    def request(client: Client, **environ: Any) -> Any:
+        response = send(client, **environ)
+        sent = getattr(response.wsgi_request, "unpacked_body", b"")
+        check_answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], response, sent)
+        return response
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Client, "request", request)
+        yield
 
 
 @pytest.fixture(autouse=True)

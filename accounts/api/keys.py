@@ -15,7 +15,7 @@ from accounts.api.fields import InstantField, QuantityField, StrictSerializer, T
 from accounts.api.idempotency import idempotent
 from accounts.api.pagination import PAGE_PARAMETERS, read_page
 from accounts.api.parsers import body_object
-from accounts.api.schema import IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
+from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
 from accounts.api.tenancy import require_active, tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.api_key import KeyKind
@@ -140,11 +140,11 @@ class KeysView(ApiView):
     scopes: ClassVar = {"GET": Scope.KEYS_MANAGE, "POST": Scope.KEYS_MANAGE}
 
     @extend_schema(
-        operation_id="list_keys",
-        tags=["Keys"],
-        summary="List keys",
+        operation_id="list_api_keys",
+        tags=["API keys"],
+        summary="List API keys",
         parameters=[*PAGE_PARAMETERS, TENANT_PARAMETER],
-        responses={200: KeyPageSchema, **problems(403, 404, 422)},
+        responses={200: KeyPageSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
         """List the tenant's keys, ended ones included, the newest first."""
@@ -152,12 +152,12 @@ class KeysView(ApiView):
         return Response(read_page(request, lambda page: keys_page(tenant_id=tenant.id, request=page), present_key))
 
     @extend_schema(
-        operation_id="create_key",
-        tags=["Keys"],
-        summary="Make a key",
+        operation_id="create_api_key",
+        tags=["API keys"],
+        summary="Create an API key",
         parameters=[IDEMPOTENCY_PARAMETER, TENANT_PARAMETER],
         request=KeyInput,
-        responses={201: CreatedKeySchema, **problems(400, 402, 403, 404, 409, 413, 415, 422)},
+        responses={201: CreatedKeySchema, **problems(*BODY_STATUSES, 402, 404, 409)},
     )
     @idempotent(is_sealed=True)
     def post(self, request: Request) -> Response:
@@ -191,12 +191,12 @@ class KeyRotationView(ApiView):
     scopes: ClassVar = {"POST": Scope.KEYS_MANAGE}
 
     @extend_schema(
-        operation_id="rotate_key",
-        tags=["Keys"],
-        summary="Rotate a key",
+        operation_id="rotate_api_key",
+        tags=["API keys"],
+        summary="Rotate an API key",
         parameters=[IDEMPOTENCY_PARAMETER, TENANT_PARAMETER],
         request=RotationInput,
-        responses={201: CreatedKeySchema, **problems(400, 402, 403, 404, 409, 413, 415, 422)},
+        responses={201: CreatedKeySchema, **problems(*BODY_STATUSES, 402, 404, 409)},
     )
     @idempotent(is_sealed=True)
     def post(self, request: Request, key_id: UUID) -> Response:
@@ -221,11 +221,11 @@ class KeyView(ApiView):
     scopes: ClassVar = {"DELETE": Scope.KEYS_MANAGE}
 
     @extend_schema(
-        operation_id="revoke_key",
-        tags=["Keys"],
-        summary="Revoke a key",
+        operation_id="revoke_api_key",
+        tags=["API keys"],
+        summary="Revoke an API key",
         parameters=[TENANT_PARAMETER],
-        responses={204: None, **problems(403, 404, 422)},
+        responses={204: None, **problems(404, 422)},
     )
     def delete(self, request: Request, key_id: UUID) -> Response:
         """Revoke a key in every process within a second; a second time changes nothing."""

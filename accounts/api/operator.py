@@ -19,7 +19,7 @@ from accounts.api.idempotency import idempotent
 from accounts.api.pagination import PAGE_PARAMETERS, read_page
 from accounts.api.parsers import body_object
 from accounts.api.permissions import IsOperator
-from accounts.api.schema import IDEMPOTENCY_PARAMETER, problems
+from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, problems
 from accounts.api.views import ApiView
 from accounts.domain.actor import Actor
 from accounts.domain.transitions import TenantStatus
@@ -104,10 +104,10 @@ class OperatorTenantsView(OperatorView):
 
     @extend_schema(
         operation_id="list_tenants",
-        tags=["Operator"],
+        tags=["Tenants"],
         summary="List tenants",
         parameters=PAGE_PARAMETERS,
-        responses={200: TenantPageSchema, **problems(403, 422)},
+        responses={200: TenantPageSchema, **problems(422)},
     )
     def get(self, request: Request) -> Response:
         """List tenants, the newest first."""
@@ -115,11 +115,11 @@ class OperatorTenantsView(OperatorView):
 
     @extend_schema(
         operation_id="create_tenant",
-        tags=["Operator"],
-        summary="Make a tenant",
+        tags=["Tenants"],
+        summary="Create a tenant",
         parameters=[IDEMPOTENCY_PARAMETER],
         request=TenantInput,
-        responses={201: TenantSchema, **problems(400, 403, 409, 413, 415, 422)},
+        responses={201: TenantSchema, **problems(*BODY_STATUSES, 409)},
     )
     @idempotent()
     def post(self, request: Request) -> Response:

@@ -1,25 +1,33 @@
 """What drf-spectacular cannot find out by itself: how calls are authenticated, and what errors look like."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import Direction, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
+from accounts.api.problems import CONTENT_TYPE
+
 DESCRIPTIONS: Final = {
-    400: "The body is not JSON, or not of the form.",
+    400: "The body is not JSON, or not of the form; or the address or a header cannot be read.",
     401: "No key, or one that is not valid.",
     402: "The tenant is suspended.",
     403: "The key lacks the scope, or may not be used from this address.",
     404: "Absent, or another tenant's.",
+    406: "None of the media types in Accept can be given.",
     409: "The request conflicts with what is stored, or one under the same Idempotency-Key is still running.",
+    411: "The server cannot tell where the body ends: send a Content-Length.",
     413: "Larger than 5 MiB.",
     415: "Another media type.",
     422: "Well-formed, but refused.",
     429: "Throttled, or over quota.",
     503: "A store is down; come back after Retry-After seconds.",
 }
+
+
+# What may come of every call, whatever it does.
+STATUSES_OF_EVERY_CALL: Final = frozenset({400, 401, 403, 406, 503})
 
 
 class FieldErrorSchema(serializers.Serializer[Any]):
@@ -43,11 +51,14 @@ class ProblemSchema(serializers.Serializer[Any]):
     errors = FieldErrorSchema(many=True, required=False)  # type: ignore[assignment] # the contract's name; DRF takes declared fields off the class
 
 
+BODY_STATUSES: Final = (411, 413, 415, 422)
+
+
 def problems(*statuses: int) -> dict[Any, OpenApiResponse]:
-    """Return the error responses of a call, for `extend_schema(responses=…)`; 401 and 503 come with every call."""
+    """Return the error responses of a call, for `extend_schema(responses=…)`, with those that every call has."""
     return {
-        (status, "application/problem+json"): OpenApiResponse(ProblemSchema, description=DESCRIPTIONS[status])
-        for status in sorted({401, 503, *statuses})
+        (status, CONTENT_TYPE): OpenApiResponse(ProblemSchema, description=DESCRIPTIONS[status])
+        for status in sorted(STATUSES_OF_EVERY_CALL.union(statuses))
     }
 
 
@@ -62,6 +73,31 @@ TENANT_PARAMETER: Final = OpenApiParameter(
 )
 
 
+class QuantityFieldForms(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call] # the base registers its subclasses
+    """A decimal string, and on input a number too."""
+
+    target_class = "accounts.api.fields.QuantityField"
+    other_form: ClassVar = {"type": "number"}
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
+        """Return the form of the field in a request or a response."""
+        mapped: dict[str, Any] = auto_schema._map_serializer_field(  # type: ignore[no-untyped-call] # noqa: SLF001 - as drf-spectacular's own
+            self.target, direction, bypass_extensions=True
+        )
+        if direction == "response":
+            return mapped
+        # What may be null, and the description, are added to the whole.
+        text = {name: value for name, value in mapped.items() if name != "description"} | {"type": "string"}
+        return {"oneOf": [text, self.other_form]}
+
+
+class InstantFieldForms(QuantityFieldForms):  # type: ignore[no-untyped-call] # as above
+    """RFC 3339, and on input epoch milliseconds too."""
+
+    target_class = "accounts.api.fields.InstantField"
+    other_form: ClassVar = {"type": "integer"}
+
+
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call] # the base registers its subclasses
     """The two headers that carry a key."""
 
@@ -74,6 +110,10 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
             {"type": "http", "scheme": "bearer", "bearerFormat": "ch_live_…"},
             {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
         ]
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:  # noqa: ARG002 - the base's signature
+        """Ask for one of them."""
+        return [{name: []} for name in self.name]
 
 
 class StaffSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call] # the base registers its subclasses

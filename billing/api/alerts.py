@@ -56,10 +56,10 @@ class AlertsView(ApiView):
 
     @extend_schema(
         operation_id="list_alerts",
-        tags=["Billing"],
+        tags=["Alerts"],
         summary="List threshold alerts",
         parameters=[*PAGE_PARAMETERS, TENANT_PARAMETER],
-        responses={200: AlertPageSchema, **problems(403, 404, 422)},
+        responses={200: AlertPageSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
         """List the crossed shares (80, 95, 100 percent) of the tenant's quotas, the newest first."""

@@ -45,10 +45,10 @@ class CreditNotesView(ApiView):
 
     @extend_schema(
         operation_id="list_credit_notes",
-        tags=["Billing"],
+        tags=["Credit notes"],
         summary="List credit notes",
         parameters=[*PAGE_PARAMETERS, TENANT_PARAMETER],
-        responses={200: CreditNotePageSchema, **problems(403, 404, 422)},
+        responses={200: CreditNotePageSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
         """List the credit notes, the newest first."""

@@ -37,10 +37,16 @@ from metering.api.events_schema import EVENT_PAGE
 
 NUMBER_PARAMETER = OpenApiParameter("number", str, OpenApiParameter.PATH, description="As in INV-2026-000042.")
 POSITION_PARAMETER = OpenApiParameter("position", int, OpenApiParameter.PATH, description="Of the line, from 1 on.")
+IF_NONE_MATCH_PARAMETER = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of the PDF that the client has."
+)
+ETAG_HEADER = OpenApiParameter(
+    "ETag", str, OpenApiParameter.HEADER, response=[200, 304], description="The SHA-256 of the PDF, in quotes."
+)
 STATUS_PARAMETER = OpenApiParameter(
     "status", str, enum=[status.value for status in ISSUED_STATUSES], description="Only invoices of this status."
 )
-TAGS = ["Billing"]
+TAGS = ["Invoices"]
 
 
 class InvoiceSchema(serializers.Serializer[Any]):
@@ -129,7 +135,7 @@ class InvoicesView(ApiView):
         tags=TAGS,
         summary="List invoices",
         parameters=[STATUS_PARAMETER, *PAGE_PARAMETERS, TENANT_PARAMETER],
-        responses={200: InvoicePageSchema, **problems(403, 404, 422)},
+        responses={200: InvoicePageSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
         """List the issued invoices, the newest first."""
@@ -145,11 +151,11 @@ class InvoiceView(ApiView):
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
 
     @extend_schema(
-        operation_id="read_invoice",
+        operation_id="retrieve_invoice",
         tags=TAGS,
-        summary="Read an invoice",
+        summary="Retrieve an invoice",
         parameters=[NUMBER_PARAMETER, TENANT_PARAMETER],
-        responses={200: WholeInvoiceSchema, **problems(403, 404)},
+        responses={200: WholeInvoiceSchema, **problems(404, 422)},
     )
     def get(self, request: Request, number: str) -> Response:
         """Read an invoice with its lines, how each came about, its taxes and its payments."""
@@ -179,16 +185,16 @@ class InvoicePdfView(ApiView):
     renderer_classes = [PdfRenderer, ExactJSONRenderer]
 
     @extend_schema(
-        operation_id="read_invoice_pdf",
+        operation_id="retrieve_invoice_pdf",
         tags=TAGS,
-        summary="Read an invoice as PDF",
-        parameters=[NUMBER_PARAMETER, TENANT_PARAMETER],
+        summary="Retrieve an invoice as PDF",
+        parameters=[NUMBER_PARAMETER, TENANT_PARAMETER, IF_NONE_MATCH_PARAMETER, ETAG_HEADER],
         responses={
             (200, PDF): OpenApiResponse(
                 OpenApiTypes.BINARY, description="The PDF. It never changes: its ETag is its SHA-256."
             ),
             304: OpenApiResponse(description="You have it: the ETag is the one in If-None-Match."),
-            **problems(403, 404),
+            **problems(404, 422),
         },
     )
     def get(self, request: Request, number: str) -> HttpResponse:
@@ -213,11 +219,11 @@ class LineEventsView(ApiView):
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
 
     @extend_schema(
-        operation_id="list_events_of_invoice_line",
+        operation_id="list_invoice_line_events",
         tags=TAGS,
         summary="List the events behind a line",
         parameters=[NUMBER_PARAMETER, POSITION_PARAMETER, *PAGE_PARAMETERS, TENANT_PARAMETER],
-        responses={200: EVENT_PAGE, **problems(403, 404, 422)},
+        responses={200: EVENT_PAGE, **problems(404, 422)},
     )
     def get(self, request: Request, number: str, position: int) -> Response:
         """List the events that a line over usage was computed from, the newest first; one over a fee has none: 404."""

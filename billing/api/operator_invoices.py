@@ -15,7 +15,7 @@ from accounts.api.fields import StrictSerializer, TextField
 from accounts.api.idempotency import idempotent
 from accounts.api.operator import OperatorView
 from accounts.api.parsers import body_object
-from accounts.api.schema import IDEMPOTENCY_PARAMETER, problems
+from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, problems
 from accounts.errors import FieldError, InvalidFieldsError
 from accounts.selectors.tenants import tenant_by_slug
 from billing.domain.invoicing.computing import ComputedInvoice
@@ -86,11 +86,11 @@ class OperatorInvoicesView(OperatorView):
 
     @extend_schema(
         operation_id="run_invoicing",
-        tags=["Operator"],
+        tags=["Operations"],
         summary="Run invoicing",
         parameters=[IDEMPOTENCY_PARAMETER],
         request=InvoicingInput,
-        responses={200: InvoicingRunSchema, **problems(400, 403, 404, 409, 413, 415, 422)},
+        responses={200: InvoicingRunSchema, **problems(*BODY_STATUSES, 404, 409)},
     )
     @idempotent()
     def post(self, request: Request) -> Response:

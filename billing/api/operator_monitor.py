@@ -17,7 +17,7 @@ from accounts.api.fields import StrictSerializer, TextField
 from accounts.api.idempotency import idempotent
 from accounts.api.operator import OperatorView
 from accounts.api.parsers import body_object
-from accounts.api.schema import IDEMPOTENCY_PARAMETER, problems
+from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, problems
 from billing.api.alerts import AlertSchema
 from billing.selectors.alerts import tenants_named
 from billing.services.alerts import run_monitor
@@ -56,12 +56,12 @@ class OperatorMonitorView(OperatorView):
     """Checks thresholds."""
 
     @extend_schema(
-        operation_id="run_monitor",
-        tags=["Operator"],
-        summary="Check thresholds now",
+        operation_id="run_monitoring",
+        tags=["Operations"],
+        summary="Run the threshold checks",
         parameters=[IDEMPOTENCY_PARAMETER],
         request=TenantsInput,
-        responses={200: MonitorSchema, **problems(400, 403, 409, 413, 415, 422)},
+        responses={200: MonitorSchema, **problems(*BODY_STATUSES, 409)},
     )
     @idempotent()
     def post(self, request: Request) -> Response:
@@ -79,12 +79,12 @@ class OperatorAggregateView(OperatorView):
     """Compares usage with the ledger."""
 
     @extend_schema(
-        operation_id="run_aggregate",
-        tags=["Operator"],
-        summary="Prove that usage says what the ledger says",
+        operation_id="run_aggregation",
+        tags=["Operations"],
+        summary="Run the comparison of usage with the ledger",
         parameters=[IDEMPOTENCY_PARAMETER],
         request=TenantsInput,
-        responses={200: AggregateSchema, **problems(400, 403, 409, 413, 415, 422)},
+        responses={200: AggregateSchema, **problems(*BODY_STATUSES, 409)},
     )
     @idempotent()
     def post(self, request: Request) -> Response:

@@ -72,10 +72,10 @@ class PlansView(ApiView):
 
     @extend_schema(
         operation_id="list_plans",
-        tags=["Billing"],
+        tags=["Plans"],
         summary="List the plans for sale",
         parameters=[TENANT_PARAMETER],
-        responses={200: PlanListSchema, **problems(403, 404, 422)},
+        responses={200: PlanListSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
         """List the public plans that are sold in the tenant's currency, in the order of the pricing page, all at once."""

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.api.fields import InstantField, StrictSerializer, TextField
 from accounts.api.parsers import body_object
-from accounts.api.schema import TENANT_PARAMETER, problems
+from accounts.api.schema import BODY_STATUSES, TENANT_PARAMETER, problems
 from accounts.api.tenancy import tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
@@ -37,7 +36,7 @@ NOW: Final = "now"
 PERIOD_END: Final = "period_end"
 
 
-@extend_schema_field(OpenApiTypes.STR)
+@extend_schema_field({"oneOf": [{"type": "string"}, {"type": "integer"}]})
 class MomentField(InstantField):
     """A time, or `now`, or `period_end`, which is read as None."""
 
@@ -92,11 +91,11 @@ class SubscriptionView(ApiView):
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
 
     @extend_schema(
-        operation_id="read_subscription",
-        tags=["Billing"],
-        summary="Read the subscription",
+        operation_id="retrieve_subscription",
+        tags=["Subscriptions"],
+        summary="Retrieve the subscription",
         parameters=[TENANT_PARAMETER],
-        responses={200: SubscriptionSchema, **problems(403, 404, 422)},
+        responses={200: SubscriptionSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
         """Read the tenant's live subscription, with the next invoice as it is likely to be; 404 where there is none."""
@@ -113,11 +112,11 @@ class PreviewView(ApiView):
 
     @extend_schema(
         operation_id="preview_subscription",
-        tags=["Billing"],
+        tags=["Subscriptions"],
         summary="Preview the next invoice under a plan",
         parameters=[TENANT_PARAMETER],
         request=PreviewInput,
-        responses={200: PreviewSchema, **problems(400, 403, 404, 409, 422)},
+        responses={200: PreviewSchema, **problems(*BODY_STATUSES, 404, 409)},
     )
     def post(self, request: Request) -> Response:
         """Compute the next invoice as if the plan held from `at` on. The same computation as the real one; nothing is changed."""

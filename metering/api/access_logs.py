@@ -9,10 +9,10 @@ from rest_framework.response import Response
 
 from accounts.api.idempotency import idempotent
 from accounts.api.parsers import RawJSONParser, body_bytes
-from accounts.api.schema import IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
+from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
-from metering.api.events_schema import AccessLogSchema, BatchOutcomeSchema
+from metering.api.events_schema import BATCH_PROBLEM, AccessLogSchema, BatchOutcomeSchema
 from metering.api.reporting import batch_answer, report_of_tenant, store_reports
 from metering.domain.access_log import EVENT_TYPE
 from metering.domain.access_record_input import decode_records, parse_record
@@ -26,11 +26,12 @@ class AccessLogsView(ApiView):
     parser_classes = [RawJSONParser]
 
     @extend_schema(
-        operation_id="access_logs_report",
+        operation_id="report_access_logs",
+        summary="Report access-log records",
         request=AccessLogSchema,
         parameters=[IDEMPOTENCY_PARAMETER, TENANT_PARAMETER],
-        responses={200: BatchOutcomeSchema, **problems(400, 402, 403, 404, 413, 415, 422)},
-        tags=["events"],
+        responses={200: BatchOutcomeSchema, **problems(*BODY_STATUSES, 402, 404, 409), **BATCH_PROBLEM},
+        tags=["Events"],
     )
     @idempotent()
     def post(self, request: Request) -> Response:

@@ -11,10 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.authentication import principal_of
+from accounts.api.fields import QuantityField
 from accounts.api.idempotency import idempotent
 from accounts.api.parsers import RawJSONParser, body_bytes
 from accounts.api.problems import FORM_CODES
-from accounts.api.schema import IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
+from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
 from accounts.api.tenancy import require_active, tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.identifiers import uuid7
@@ -37,7 +38,7 @@ class AuthorizeSchema(serializers.Serializer[Any]):
     id = serializers.CharField(
         max_length=255, required=False, help_text="Makes a retry safe; by default a new one is made."
     )
-    quantity = serializers.DecimalField(max_digits=20, decimal_places=9, required=False, help_text="Default 1.")
+    quantity = QuantityField(required=False, help_text="Default 1.")
     subject = serializers.CharField(max_length=255, required=False, allow_null=True)
     properties = serializers.DictField(required=False)
     record = serializers.BooleanField(
@@ -70,11 +71,12 @@ class AuthorizeView(ApiView):
     parser_classes = [RawJSONParser]
 
     @extend_schema(
-        operation_id="authorize",
+        operation_id="authorize_request",
+        summary="Authorize and count a request",
         request=AuthorizeSchema,
         parameters=[IDEMPOTENCY_PARAMETER, TENANT_PARAMETER],
-        responses={200: AuthorizedSchema, **problems(400, 402, 403, 404, 409, 413, 415, 422, 429)},
-        tags=["authorize"],
+        responses={200: AuthorizedSchema, **problems(*BODY_STATUSES, 402, 404, 409, 429)},
+        tags=["Authorization"],
     )
     @idempotent()
     def post(self, request: Request) -> Response:

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from accounts.api.authentication import principal_of
 from accounts.api.parsers import body_bytes
 from accounts.api.permissions import HasScope
-from accounts.api.schema import TENANT_PARAMETER, problems
+from accounts.api.schema import BODY_STATUSES, TENANT_PARAMETER, problems
 from accounts.api.views import ApiView
 from metering.api.metered import metered
 from metering.api.parameters import refuse
@@ -44,13 +44,14 @@ class DemoExampleView(DemoView):
     """`GET /demo/example`."""
 
     @extend_schema(
-        operation_id="demo_example",
+        operation_id="retrieve_demo_example",
+        summary="Retrieve a metered example",
         parameters=[TENANT_PARAMETER],
         responses={
             200: answer_schema("DemoExample", "message", serializers.CharField()),
-            **problems(402, 403, 404, 422, 429),
+            **problems(402, 404, 422, 429),
         },
-        tags=["demo"],
+        tags=["Demo"],
     )
     @metered()
     def get(self, request: Request) -> Response:
@@ -62,14 +63,15 @@ class DemoDataView(DemoView):
     """`POST /demo/data`."""
 
     @extend_schema(
-        operation_id="demo_data",
+        operation_id="create_demo_data",
+        summary="Create nothing and return the body",
         request=OpenApiTypes.ANY,
         parameters=[TENANT_PARAMETER],
         responses={
             200: answer_schema("DemoData", "data", serializers.JSONField()),
-            **problems(400, 402, 403, 404, 413, 415, 422, 429),
+            **problems(*BODY_STATUSES, 402, 404, 429),
         },
-        tags=["demo"],
+        tags=["Demo"],
     )
     @metered()
     def post(self, request: Request) -> Response:
@@ -83,7 +85,8 @@ class DemoRandomStringsView(DemoView):
     """`GET /demo/random/strings`."""
 
     @extend_schema(
-        operation_id="demo_random_strings",
+        operation_id="retrieve_demo_random_string",
+        summary="Retrieve a random string",
         parameters=[
             OpenApiParameter(
                 "len", int, description=f"How many characters, 1 to {LENGTH_MAX}; {LENGTH_DEFAULT} by default."
@@ -92,9 +95,9 @@ class DemoRandomStringsView(DemoView):
         ],
         responses={
             200: answer_schema("DemoString", "data", serializers.CharField()),
-            **problems(402, 403, 404, 422, 429),
+            **problems(402, 404, 422, 429),
         },
-        tags=["demo"],
+        tags=["Demo"],
     )
     @metered()
     def get(self, request: Request) -> Response:

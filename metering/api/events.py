@@ -15,12 +15,13 @@ from accounts.api.authentication import actor_of, principal_of
 from accounts.api.idempotency import idempotent
 from accounts.api.pagination import PAGE_PARAMETERS, read_page
 from accounts.api.parsers import ExactJSONParser, RawJSONParser, body_bytes
-from accounts.api.schema import IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
+from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
 from accounts.api.tenancy import tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from accounts.errors import FieldError, InvalidFieldsError, MalformedBodyError, NotFoundError, ProblemError
 from metering.api.events_schema import (
+    BATCH_PROBLEM,
     EVENT_FILTERS,
     EVENT_ID,
     EVENT_PAGE,
@@ -75,11 +76,17 @@ class EventsView(ApiView):
     parser_classes = [RawJSONParser]
 
     @extend_schema(
-        operation_id="events_report",
+        operation_id="report_events",
+        summary="Report one event or a batch",
         request=EVENTS_BODY,
         parameters=[IDEMPOTENCY_PARAMETER, TENANT_PARAMETER],
-        responses={201: EventStatusSchema, 200: EVENTS_ANSWER, **problems(400, 402, 403, 404, 409, 413, 415, 422)},
-        tags=["events"],
+        responses={
+            201: EventStatusSchema,
+            200: EVENTS_ANSWER,
+            **problems(*BODY_STATUSES, 402, 404, 409),
+            **BATCH_PROBLEM,
+        },
+        tags=["Events"],
     )
     @idempotent()
     def post(self, request: Request) -> Response:
@@ -89,10 +96,11 @@ class EventsView(ApiView):
         return report_events(request, submission)
 
     @extend_schema(
-        operation_id="events_list",
+        operation_id="list_events",
+        summary="List events",
         parameters=[*EVENT_FILTERS, API_KEY_PARAMETER, *PAGE_PARAMETERS, TENANT_PARAMETER],
-        responses={200: EVENT_PAGE, **problems(403, 404, 422)},
-        tags=["events"],
+        responses={200: EVENT_PAGE, **problems(404, 422)},
+        tags=["Events"],
     )
     def get(self, request: Request) -> Response:
         """The raw ledger, newest first."""
@@ -109,10 +117,11 @@ class EventView(ApiView):
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.USAGE_READ}
 
     @extend_schema(
-        operation_id="events_retrieve",
+        operation_id="retrieve_event",
+        summary="Retrieve an event",
         parameters=[EVENT_ID, TENANT_PARAMETER],
-        responses={200: StoredEventSchema, **problems(403, 404)},
-        tags=["events"],
+        responses={200: StoredEventSchema, **problems(404, 422)},
+        tags=["Events"],
     )
     def get(self, request: Request, event_id: str) -> Response:
         """One event, with its void where it has one."""
@@ -126,11 +135,12 @@ class EventVoidView(ApiView):
     parser_classes = [ExactJSONParser]
 
     @extend_schema(
-        operation_id="events_void",
+        operation_id="void_event",
+        summary="Void an event",
         request=VoidRequestSchema,
         parameters=[EVENT_ID, IDEMPOTENCY_PARAMETER, TENANT_PARAMETER],
-        responses={200: StoredEventSchema, **problems(400, 402, 403, 404, 409, 413, 415, 422)},
-        tags=["events"],
+        responses={200: StoredEventSchema, **problems(*BODY_STATUSES, 402, 404, 409)},
+        tags=["Events"],
     )
     @idempotent()
     def post(self, request: Request, event_id: str) -> Response:

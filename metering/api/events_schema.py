@@ -3,8 +3,18 @@
 from typing import Any, Final
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema_field,
+    inline_serializer,
+)
 from rest_framework import serializers
+
+from accounts.api.fields import InstantField, QuantityField
+from accounts.api.problems import CONTENT_TYPE
+from accounts.api.schema import DESCRIPTIONS, ProblemSchema
 
 QUANTITY_HELP: Final = "A decimal, as a string or a number: up to 20 digits, 9 of them after the point."
 
@@ -16,10 +26,8 @@ class EventSchema(serializers.Serializer[Any]):
 
     id = serializers.CharField(max_length=255, help_text="The caller's own; unique for the tenant for ever.")
     type = serializers.CharField(max_length=100)
-    timestamp = serializers.DateTimeField(
-        required=False, help_text="RFC 3339 with an offset, or epoch milliseconds; default now."
-    )
-    quantity = serializers.DecimalField(max_digits=20, decimal_places=9, required=False, help_text=QUANTITY_HELP)
+    timestamp = InstantField(required=False, help_text="RFC 3339 with an offset, or epoch milliseconds; default now.")
+    quantity = QuantityField(required=False, help_text=QUANTITY_HELP)
     subject = serializers.CharField(max_length=255, required=False, allow_null=True)
     properties = serializers.DictField(required=False, help_text=PROPERTIES_HELP)
     tenant = serializers.SlugField(required=False, help_text="For service keys only.")
@@ -56,6 +64,15 @@ class BatchOutcomeSchema(serializers.Serializer[Any]):
     results = RefusedItemSchema(many=True)
 
 
+class BatchProblemSchema(ProblemSchema):
+    """A problem; if a whole batch was refused, with the members that the answer to a batch has."""
+
+    accepted = serializers.IntegerField(required=False)
+    duplicates = serializers.IntegerField(required=False)
+    rejected = serializers.IntegerField(required=False)
+    results = RefusedItemSchema(many=True, required=False)
+
+
 class VoidSchema(serializers.Serializer[Any]):
     """Why an event no longer counts."""
 
@@ -84,20 +101,27 @@ class VoidRequestSchema(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=500)
 
 
+@extend_schema_field({"type": ["string", "integer"]})
+class DigitsField(serializers.CharField):
+    """A whole number that a gateway may write as a text."""
+
+
 class AccessRecordSchema(serializers.Serializer[Any]):
     """One request, as a gateway logged it."""
 
     request_id = serializers.CharField(max_length=255)
-    ip = serializers.CharField(required=False)
-    user = serializers.CharField(required=False)
-    request_time = serializers.CharField(
-        required=False, help_text="RFC 3339, epoch milliseconds, or as in 17/May/2015:10:05:03 +0000."
+    ip = serializers.CharField(required=False, allow_null=True)
+    user = serializers.CharField(required=False, allow_null=True)
+    request_time = DigitsField(
+        required=False,
+        allow_null=True,
+        help_text="RFC 3339, epoch milliseconds, or as in 17/May/2015:10:05:03 +0000.",
     )
-    http_method = serializers.CharField(required=False)
-    resource_path = serializers.CharField(required=False)
-    status = serializers.CharField(required=False)
-    protocol = serializers.CharField(required=False)
-    response_length = serializers.CharField(required=False)
+    http_method = serializers.CharField(required=False, allow_null=True)
+    resource_path = serializers.CharField(required=False, allow_null=True)
+    status = DigitsField(required=False, allow_null=True)
+    protocol = serializers.CharField(required=False, allow_null=True)
+    response_length = DigitsField(required=False, allow_null=True)
 
 
 class AccessLogSchema(serializers.Serializer[Any]):
@@ -112,6 +136,9 @@ EVENTS_BODY: Final = PolymorphicProxySerializer(
 EVENTS_ANSWER: Final = PolymorphicProxySerializer(
     "EventOrBatchOutcome", [EventStatusSchema, BatchOutcomeSchema], resource_type_field_name=None
 )
+BATCH_PROBLEM: Final[dict[Any, OpenApiResponse]] = {
+    (422, CONTENT_TYPE): OpenApiResponse(BatchProblemSchema, description=DESCRIPTIONS[422])
+}
 EVENT_PAGE: Final = inline_serializer(
     "EventPage",
     {

@@ -16,7 +16,7 @@ from accounts.api.authentication import actor_of
 from accounts.api.fields import TextField
 from accounts.api.operator import OperatorTenantsView, OperatorView, SettingsInput, TenantSchema, present_tenant
 from accounts.api.parsers import body_object
-from accounts.api.schema import problems
+from accounts.api.schema import BODY_STATUSES, problems
 from accounts.domain.actor import Actor
 from accounts.domain.transitions import TenantStatus
 from accounts.models import Tenant
@@ -46,21 +46,21 @@ class OperatorTenantView(OperatorView):
     """One tenant, shown and changed."""
 
     @extend_schema(
-        operation_id="get_tenant",
-        tags=["Operator"],
-        summary="Show a tenant",
-        responses={200: TenantSchema, **problems(403, 404)},
+        operation_id="retrieve_tenant",
+        tags=["Tenants"],
+        summary="Retrieve a tenant",
+        responses={200: TenantSchema, **problems(404)},
     )
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002 - the handler's signature
         """Show a tenant."""
         return Response(present_tenant(tenant_by_slug(slug)))
 
     @extend_schema(
-        operation_id="change_tenant",
-        tags=["Operator"],
-        summary="Change a tenant",
+        operation_id="update_tenant",
+        tags=["Tenants"],
+        summary="Update a tenant",
         request=TenantChange,
-        responses={200: TenantSchema, **problems(400, 403, 404, 409, 413, 415, 422)},
+        responses={200: TenantSchema, **problems(*BODY_STATUSES, 404, 409)},
     )
     def patch(self, request: Request, slug: str) -> Response:
         """Change settings, the status, or both at once; suspending is effective within a second."""

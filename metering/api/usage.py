@@ -81,10 +81,11 @@ class MonthlyUsageView(UsageView):
     csv_name = "usage-monthly"
 
     @extend_schema(
-        operation_id="usage_monthly",
+        operation_id="retrieve_monthly_usage",
+        summary="Retrieve a month's usage",
         parameters=[query_parameter("month", "A month such as 2026-11; by default the running one."), TENANT],
         responses=usage_responses(MonthlySchema),
-        tags=["usage"],
+        tags=["Usage"],
     )
     def get(self, request: Request) -> Response:
         """Each meter's month against its limit, with a forecast; requests by key, and the busiest day."""
@@ -106,7 +107,8 @@ class DailyUsageView(UsageView):
     csv_name = "usage-daily"
 
     @extend_schema(
-        operation_id="usage_daily",
+        operation_id="retrieve_daily_usage",
+        summary="Retrieve usage by day",
         parameters=[
             query_parameter("start", f"The first day; by default {DAYS_DEFAULT} days before `end`.", OpenApiTypes.DATE),
             query_parameter("end", "The day after the last one; by default tomorrow.", OpenApiTypes.DATE),
@@ -115,7 +117,7 @@ class DailyUsageView(UsageView):
             TENANT,
         ],
         responses=usage_responses(DAILY),
-        tags=["usage"],
+        tags=["Usage"],
     )
     def get(self, request: Request) -> Response:
         """A meter's usage by day of the tenant's time zone, days without usage included."""
@@ -138,10 +140,11 @@ class RealtimeUsageView(UsageView):
     csv_name = "usage-realtime"
 
     @extend_schema(
-        operation_id="usage_realtime",
+        operation_id="retrieve_realtime_usage",
+        summary="Retrieve the usage of the last 24 hours",
         parameters=[METER_PARAMETER, API_KEY_PARAMETER, TENANT],
         responses=usage_responses(REALTIME),
-        tags=["usage"],
+        tags=["Usage"],
     )
     def get(self, request: Request) -> Response:
         """A meter's usage in the last 24 hours of UTC, the running hour last."""
@@ -163,7 +166,8 @@ class QueryUsageView(UsageView):
     csv_name = "usage-query"
 
     @extend_schema(
-        operation_id="usage_query",
+        operation_id="query_usage",
+        summary="Query usage by window and group",
         parameters=[
             METER_PARAMETER,
             query_parameter(
@@ -184,7 +188,7 @@ class QueryUsageView(UsageView):
             TENANT,
         ],
         responses=usage_responses(QUERY),
-        tags=["usage"],
+        tags=["Usage"],
     )
     def get(self, request: Request) -> Response:
         """A meter's usage by window and group; windows and groups without usage are left out."""
