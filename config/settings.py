@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "billing.collection.apps.CollectionConfig",
     "billing.apps.BillingConfig",
     "metering.apps.MeteringConfig",
+    "accounts.notices.apps.NoticesConfig",
     "accounts.apps.AccountsConfig",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",

@@ -6,6 +6,7 @@ from accounts.models.api_key import ApiKey
 from accounts.models.audit_entry import AuditEntry
 from accounts.models.idempotency_record import IdempotencyRecord
 from accounts.models.job_run import JobOutcome, JobRun
+from accounts.models.stored_file import StoredFile
 from accounts.models.tenant import Invitation, Membership, Tenant
 from accounts.models.user import User
 
@@ -18,6 +19,7 @@ __all__ = [
     "JobOutcome",
     "JobRun",
     "Membership",
+    "StoredFile",
     "Tenant",
     "TenantStatus",
     "User",

@@ -66,6 +66,11 @@ def member_of_tenant(*, tenant_id: UUID, membership_id: int) -> Membership | Non
     return Membership.objects.filter(tenant_id=tenant_id, pk=membership_id).select_related("user").first()
 
 
+def membership_of(*, tenant_id: UUID, user_id: int) -> Membership:
+    """Return the membership of a user who belongs to the tenant."""
+    return Membership.objects.get(tenant_id=tenant_id, user_id=user_id)
+
+
 def open_invitations(*, tenant_id: UUID, as_of: datetime) -> QuerySet[Invitation]:
     """The tenant's invitations that may still be accepted, the newest first."""
     invitations: QuerySet[Invitation] = Invitation.objects.open_at(as_of).filter(tenant_id=tenant_id)

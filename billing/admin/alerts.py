@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -11,7 +12,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import action, display
 
 from accounts.admin.base import ReadOnlyModelAdmin, staff_actor
-from billing.domain.alerts import grouped, percent_of, period_in_words
+from accounts.notices.selectors.preferences import is_turned_off
+from billing.domain.alerts import USAGE_ALERT, grouped, percent_of, period_in_words
 from billing.models import THRESHOLDS, ThresholdAlert
 from billing.services.alerts import run_monitor
 from metering.domain.periods import Period
@@ -48,7 +50,7 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
         ("occurred_at", RangeDateTimeFilter),
     )
     list_filter_submit = True
-    list_select_related = ("tenant", "meter", "tenant__billing_profile")
+    list_select_related = ("tenant", "meter")
     search_fields = ("tenant__slug", "tenant__name")
     fields = (
         "occurred_at",
@@ -62,6 +64,11 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
         "quantity",
     )
     actions_list: ClassVar = ["check_now"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ThresholdAlert]:
+        """With what the customer says about mails now."""
+        alerts: QuerySet[ThresholdAlert] = super().get_queryset(request)
+        return alerts.annotate(is_turned_off=is_turned_off(USAGE_ALERT))
 
     @display(description="Threshold", label=THRESHOLD_LABELS, ordering="threshold")
     def shown_threshold(self, alert: ThresholdAlert) -> str:
@@ -82,8 +89,7 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
     @display(description="By mail", boolean=True)
     def by_mail(self, alert: ThresholdAlert) -> bool:
         """Whether the customer lets mails of alerts go out now."""
-        profile = getattr(alert.tenant, "billing_profile", None)
-        return profile is None or profile.wants_usage_alerts
+        return not alert.is_turned_off  # type: ignore[attr-defined] # annotated below
 
     def has_check_permission(self, request: HttpRequest) -> bool:
         """A check may send mails to customers, so it is for those who may change them."""

@@ -17,10 +17,10 @@ from unfold.admin import TabularInline
 from unfold.decorators import action, display
 
 from accounts.admin.base import ReadOnlyInline, ReadOnlyModelAdmin, StaffModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.by_state import ByState, posted
 from accounts.admin.keys import ConfirmForm
 from accounts.domain.texts import line_problem
 from accounts.errors import ProblemError
-from billing.admin.base import ByState, posted
 from billing.admin.plan_forms import (
     UNITS_BY_DEFAULT,
     UNITS_MAX,

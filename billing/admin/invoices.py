@@ -18,14 +18,16 @@ from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin.base import found_or_404, holds, staff_actor
+from accounts.admin.by_state import posted
 from accounts.admin.keys import ConfirmForm
-from billing.admin.base import MoneyAdmin, WhyForm, document_response, posted
+from accounts.notices.models import OutboundMail
+from billing.admin.base import MoneyAdmin, WhyForm, document_response
 from billing.admin.invoicing_runs import run_page
 from billing.admin.tabs import INVOICE_LABELS, PaymentInline
 from billing.admin.wording import grouped, shown_amount, shown_rounding, shown_steps
 from billing.domain.money import round_to_minor, to_major
 from billing.domain.statuses import InvoiceStatus
-from billing.models import CreditNote, DocumentFile, Invoice, Issuer, OutboundMail
+from billing.models import CreditNote, DocumentFile, Invoice, Issuer
 from billing.services.invoicing.finalizing import finalize_now
 from billing.services.invoicing.payments import record_manual_payment
 from billing.services.invoicing.staff_actions import (
@@ -253,7 +255,7 @@ class InvoiceAdmin(MoneyAdmin):
             "tax_percent": grouped(invoice.tax_percent),
             "total": shown_amount(invoice.total_minor, currency),
             "note": note,
-            "mails": OutboundMail.objects.filter(attachment_number__in=numbers, tenant=invoice.tenant)
+            "mails": OutboundMail.objects.filter(attachment__documents__in=numbers, tenant=invoice.tenant)
             if numbers
             else [],
             "content_digest": getattr(getattr(invoice, "document", None), "content_digest", ""),

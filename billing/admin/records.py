@@ -1,4 +1,4 @@
-"""What machines write about money, to look at: payments, credit notes, mails, the outbox; and what a person decides about them."""
+"""What machines write about money, to look at: payments and credit notes; and the exceptions that a person decides about."""
 
 from typing import Any, ClassVar
 
@@ -13,17 +13,13 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import action, display
 
 from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, holds, staff_actor
-from accounts.admin.keys import ConfirmForm
+from accounts.admin.by_state import posted
 from accounts.admin.records import as_block
-from billing.admin.base import MoneyAdmin, WhyForm, document_response, posted
+from billing.admin.base import MoneyAdmin, WhyForm, document_response
 from billing.admin.tabs import PAYMENT_LABELS
 from billing.admin.wording import shown_amount
-from billing.domain.statuses import MailStatus
-from billing.models import BillingException, CreditNote, DocumentFile, OutboundMail, OutboxEvent, Payment
+from billing.models import BillingException, CreditNote, DocumentFile, Payment
 from billing.services.invoicing.exceptions import CREDIT_LEFT, resolve_exception
-from billing.services.mails import send_again
-
-MAIL_LABELS = {"Queued": "info", "Sending": "info", "Sent": "success", "Failed": "danger", "Unknown": "warning"}
 
 
 @admin.register(Payment)
@@ -103,86 +99,6 @@ class CreditNoteAdmin(MoneyAdmin):
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002 - unfold's signature
         """The stored PDF."""
         return document_response(found_or_404(CreditNote.objects.all(), object_id).number)
-
-
-@admin.register(OutboxEvent)
-class OutboxEventAdmin(ReadOnlyModelAdmin):
-    """What happened, in the words of webhooks to come."""
-
-    list_display = ("occurred_at", "type", "tenant", "id")
-    list_filter = ("type", ("occurred_at", RangeDateTimeFilter))
-    list_filter_submit = True
-    list_select_related = ("tenant",)
-    search_fields = ("type", "tenant__slug", "dedupe_key")
-    fields = ("id", "type", "tenant", "occurred_at", "dedupe_key", "shown_payload")
-    readonly_fields = ("id", "shown_payload")
-
-    @display(description="Payload")
-    def shown_payload(self, event: OutboxEvent) -> SafeString:
-        """All of it."""
-        return as_block(event.payload)
-
-
-@admin.register(OutboundMail)
-class OutboundMailAdmin(MoneyAdmin):
-    """Mails that must go out once. One that failed, or of which nobody knows, is sent again by a person."""
-
-    list_display = ("created_at", "tenant", "mail", "state", "attempts", "error")
-    list_filter = (("status", ChoicesDropdownFilter), "kind", ("created_at", RangeDateTimeFilter))
-    list_filter_submit = True
-    list_select_related = ("tenant",)
-    search_fields = ("subject", "tenant__slug", "recipients", "attachment_number")
-    fields = (
-        "tenant", "kind", "state", "to", "subject", "attachment_number", "attempts", "error", "created_at", "next_attempt_at", "claimed_at",
-        "sent_at", "shown_text",
-    )  # fmt: skip
-    readonly_fields = ("state", "to", "shown_text")
-    actions_detail: ClassVar = ["send_again"]
-
-    @display(description="Status", label=MAIL_LABELS, ordering="status")
-    def state(self, mail: OutboundMail) -> str:
-        """Whether it went out."""
-        return str(mail.get_status_display())
-
-    @display(description="Mail", header=True, ordering="subject")
-    def mail(self, mail: OutboundMail) -> list[str]:
-        """Its subject above the addresses."""
-        return [mail.subject, self.to(mail)]
-
-    @display(description="To")
-    def to(self, mail: OutboundMail) -> str:
-        """The addresses."""
-        return ", ".join(mail.recipients)
-
-    @display(description="Text")
-    def shown_text(self, mail: OutboundMail) -> SafeString:
-        """As plain text; the mail has the same in HTML."""
-        return format_html('<pre class="staff-json">{}</pre>', mail.text)
-
-    has_send_permission = holds("billing.change_outboundmail")
-
-    def offered(self, obj: OutboundMail) -> frozenset[str]:
-        """What went out, or will, is not sent again."""
-        return frozenset({"send_again"} if obj.status in {MailStatus.FAILED, MailStatus.UNKNOWN} else ())
-
-    @action(description="Send again", permissions=["send"], icon="forward_to_inbox")
-    def send_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, and queue it anew."""
-        mail = found_or_404(OutboundMail.objects.all(), object_id)
-        doubt = (
-            "It was cut off while it was handed over, so it may have gone out: then it arrives twice."
-            if mail.status == MailStatus.UNKNOWN
-            else f"The mail server refused it: {mail.error}"
-        )
-        return self.decide(
-            request, mail, ConfirmForm(posted(request)),
-            lambda _: send_again(mail_id=mail.pk, actor=staff_actor(request), as_of=timezone.now()),
-            name="send_again",
-            said="The mail is queued and goes out within a minute.",
-            title=f"Send “{mail.subject}” again?",
-            explanation=f"To {self.to(mail)}. {doubt}",
-            button="Send it again",
-        )  # fmt: skip
 
 
 @admin.register(BillingException)

@@ -13,8 +13,9 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin.base import found_or_404, holds, staff_actor
+from accounts.admin.by_state import posted
 from accounts.admin.keys import ConfirmForm
-from billing.admin.base import MoneyAdmin, posted
+from billing.admin.base import MoneyAdmin
 from billing.admin.previews import previewed
 from billing.admin.tabs import STATUS_LABELS, ExceptionInline, InvoiceRowInline, PhaseInline
 from billing.domain.statuses import SubscriptionStatus

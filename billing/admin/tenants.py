@@ -12,10 +12,10 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin.base import ReadOnlyInline, found_or_404, holds, staff_actor
+from accounts.admin.by_state import posted
 from accounts.domain.plain import plain_decimal
 from accounts.errors import InvalidFieldsError
 from accounts.models import Tenant
-from billing.admin.base import posted
 from billing.admin.previews import previewed
 from billing.admin.subscriptions import versions_on_sale
 from billing.admin.tabs import AlertInline, InvoiceRowInline, SubscriptionRowInline
@@ -88,7 +88,7 @@ class ProfileInline(ReadOnlyInline, StackedInline):
     tab = True
     hide_title = True
     fields = (
-        "tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days", "wants_usage_alerts", "stripe_customer_id", "card",
+        "tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days", "stripe_customer_id", "card",
     )  # fmt: skip
     readonly_fields = fields
     verbose_name_plural = "billing profile"

@@ -9,8 +9,16 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Final
 from uuid import UUID
 
+from accounts.domain.roles import Capability, Role
+from accounts.notices.domain.mails import MailKind
 from metering.domain.periods import Period, Span, YearMonth, day_span, month_span
 
+USAGE_ALERT: Final = MailKind(
+    name="usage_alert",
+    wish="wants_usage_alerts",
+    capability=Capability.READ_USAGE,
+    roles_by_default=frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
+)
 USED_UP: Final = 100
 _PERCENT_STEP: Final = Decimal("0.01")
 _CONTEXT: Final = Context(prec=80, rounding=ROUND_HALF_UP)

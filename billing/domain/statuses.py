@@ -1,4 +1,4 @@
-"""Which status of a subscription, an invoice or a mail may follow which. Services change them by compare-and-set."""
+"""Which status of a subscription or an invoice may follow which. Services change them by compare-and-set."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -42,16 +42,6 @@ INVOICE_TRANSITIONS: Final[Mapping[InvoiceStatus, frozenset[InvoiceStatus]]] = {
     InvoiceStatus.PAID: frozenset(),
     InvoiceStatus.VOID: frozenset(),
 }
-
-
-class MailStatus(StrEnum):
-    """A mail whose sending was cut off is `unknown`: it may have gone out, so only a person sends it again."""
-
-    QUEUED = "queued"
-    SENDING = "sending"
-    SENT = "sent"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
 
 
 def statuses_before(transitions: Mapping[Status, frozenset[Status]], status: Status) -> frozenset[Status]:

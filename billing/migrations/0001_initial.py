@@ -411,8 +411,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-created_at', '-id'],
-                'indexes': [models.Index(condition=models.Q(('status', billing.domain.statuses.MailStatus['QUEUED'])), fields=['next_attempt_at'], name='outbound_mail_due')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', [billing.domain.statuses.MailStatus['QUEUED'], billing.domain.statuses.MailStatus['SENDING'], billing.domain.statuses.MailStatus['SENT'], billing.domain.statuses.MailStatus['FAILED'], billing.domain.statuses.MailStatus['UNKNOWN']])), name='outbound_mail_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('status', billing.domain.statuses.MailStatus['SENT']), _negated=True), ('sent_at__isnull', False), _connector='OR'), name='outbound_mail_sent_has_time')],
+                'indexes': [models.Index(condition=models.Q(('status', 'queued')), fields=['next_attempt_at'], name='outbound_mail_due')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'sending', 'sent', 'failed', 'unknown'])), name='outbound_mail_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'sent'), _negated=True), ('sent_at__isnull', False), _connector='OR'), name='outbound_mail_sent_has_time')],
             },
         ),
         migrations.CreateModel(

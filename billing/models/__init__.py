@@ -10,10 +10,9 @@ from billing.models.invoice import (
     Issuer,
     LineKind,
     NumberSeries,
-    StoredFile,
     TaxRate,
 )
-from billing.models.notice import THRESHOLDS, OutboundMail, OutboxEvent, ThresholdAlert
+from billing.models.notice import THRESHOLDS, ThresholdAlert
 from billing.models.payment import (
     InboxStatus,
     Payment,
@@ -26,7 +25,6 @@ from billing.models.payment import (
 from billing.models.subscription import (
     BillingException,
     BillingProfile,
-    MemberPreference,
     Subscription,
     SubscriptionPhase,
 )
@@ -43,10 +41,7 @@ __all__ = [
     "InvoiceLine",
     "Issuer",
     "LineKind",
-    "MemberPreference",
     "NumberSeries",
-    "OutboundMail",
-    "OutboxEvent",
     "Payment",
     "PaymentProvider",
     "PaymentStatus",
@@ -54,7 +49,6 @@ __all__ = [
     "PlanVersion",
     "Price",
     "PushStatus",
-    "StoredFile",
     "StripeInboxEvent",
     "Subscription",
     "SubscriptionPhase",

@@ -10,7 +10,7 @@ from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
-from accounts.models import Tenant
+from accounts.models import StoredFile, Tenant
 from billing.domain.statuses import InvoiceStatus
 from billing.models.catalog import CURRENCY, PlanVersion, Price
 from billing.models.subscription import Subscription
@@ -271,18 +271,6 @@ class CreditNote(models.Model):
 
     def __str__(self) -> str:
         return self.number
-
-
-class StoredFile(models.Model):
-    """Bytes under the SHA-256 of themselves."""
-
-    sha256 = models.CharField(max_length=64, primary_key=True)
-    media_type = models.CharField(max_length=100)
-    content = models.BinaryField()
-    created_at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return self.sha256
 
 
 class DocumentFile(models.Model):

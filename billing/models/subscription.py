@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
-from accounts.models import Membership, Tenant
+from accounts.models import Tenant
 from billing.domain.statuses import LIVE_STATUSES, SubscriptionStatus
 from billing.domain.tax import TaxTreatment
 from billing.models.catalog import CURRENCY, PlanVersion
@@ -26,7 +26,6 @@ class BillingProfile(models.Model):
     )
     tax_exemption_reason = models.CharField(max_length=200, blank=True, help_text="Is printed on the invoice.")
     payment_days = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Instead of the usual term.")
-    wants_usage_alerts = models.BooleanField("usage alerts by e-mail", default=True)
     stripe_customer_id = models.CharField(max_length=255, blank=True, editable=False)
     card_label = models.CharField(max_length=60, blank=True, editable=False, help_text="As in Visa ending in 4242.")
     stripe_revision = models.PositiveIntegerField(
@@ -49,17 +48,6 @@ class BillingProfile(models.Model):
 
     def __str__(self) -> str:
         return f"Billing of {self.tenant}"
-
-
-class MemberPreference(models.Model):
-    """Which mails about money and limits a member wants; without a row, those that the role suggests."""
-
-    membership = models.OneToOneField(Membership, on_delete=models.CASCADE, primary_key=True, related_name="preference")
-    wants_usage_alerts = models.BooleanField(default=True)
-    wants_invoices = models.BooleanField(default=True)
-
-    def __str__(self) -> str:
-        return f"Mails to {self.membership}"
 
 
 class Subscription(models.Model):

@@ -7,10 +7,10 @@ from django.db.models import QuerySet
 
 from accounts.domain.pages import Page, PageRequest
 from accounts.errors import FieldError, InvalidFieldsError
-from accounts.models import Membership, Tenant
+from accounts.models import Tenant
 from accounts.selectors.pages import page_of
 from billing.domain.alerts import AlertFacts
-from billing.models import BillingProfile, ThresholdAlert
+from billing.models import ThresholdAlert
 from metering.domain.periods import Period
 
 
@@ -41,16 +41,6 @@ def facts_of_alert(alert: ThresholdAlert, *, tenant: str, time_zone: str) -> Ale
         quantity=alert.quantity,
         occurred_at=alert.occurred_at,
     )
-
-
-def tenant_wants_alerts(*, tenant_id: UUID) -> bool:
-    """Whether mails about alerts go out for the tenant at all; they do where nobody has said."""
-    return not BillingProfile.objects.filter(tenant_id=tenant_id, wants_usage_alerts=False).exists()
-
-
-def membership_of(*, tenant_id: UUID, user_id: int) -> Membership:
-    """The user's membership in the tenant, with what they chose."""
-    return Membership.objects.select_related("preference").get(tenant_id=tenant_id, user_id=user_id)
 
 
 def tenants_named(slugs: Sequence[str]) -> dict[str, UUID]:

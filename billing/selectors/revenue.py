@@ -13,16 +13,17 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
+from accounts.notices.domain.mails import MailStatus
+from accounts.notices.models import OutboundMail
 from accounts.sql import fetch_all
 from billing.domain.money import round_to_minor
-from billing.domain.statuses import InvoiceStatus, MailStatus
+from billing.domain.statuses import InvoiceStatus
 from billing.models import (
     BillingException,
     CreditNote,
     InboxStatus,
     Invoice,
     Issuer,
-    OutboundMail,
     PushStatus,
     StripeInboxEvent,
     Subscription,

@@ -65,7 +65,7 @@ ORDER BY 1
 """
 
 FILES = """
-SELECT d.number FROM billing_documentfile AS d LEFT JOIN billing_storedfile AS f ON f.sha256 = d.file_id
+SELECT d.number FROM billing_documentfile AS d LEFT JOIN accounts_storedfile AS f ON f.sha256 = d.file_id
 WHERE d.number = ANY(%(numbers)s) AND (f.content IS NULL OR encode(sha256(f.content), 'hex') <> f.sha256)
 ORDER BY 1
 """

@@ -19,15 +19,15 @@ from django.template.loader import render_to_string
 from accounts.domain.actor import Actor
 from accounts.domain.job_report import JobReport
 from accounts.models import JobOutcome, JobRun, Tenant
+from accounts.notices.selectors.recipients import recipients_by_tenant
+from accounts.notices.services.mails import NewMail, queue_mails
+from accounts.notices.services.outbox import Happening, add_to_outbox
 from accounts.services.audit import record_audit
 from accounts.services.jobs import run_job
 from accounts.sql import fetch_all
-from billing.domain.alerts import USED_UP, AlertFacts, grouped, period_in_words
+from billing.domain.alerts import USAGE_ALERT, USED_UP, AlertFacts, grouped, period_in_words
 from billing.domain.statuses import LIVE_STATUSES
 from billing.models import THRESHOLDS
-from billing.selectors.recipients import USAGE_ALERT, recipients_by_tenant
-from billing.services.mails import NewMail, queue_mails
-from billing.services.outbox import Happening, add_to_outbox
 from metering.domain.periods import Period
 
 ALERTS_JOB: Final = "alerts"
@@ -222,7 +222,7 @@ def _mail(crossed: Sequence[RaisedAlert], recipients: Sequence[str], as_of: date
     highest = crossed[-1]
     return NewMail(
         tenant_id=highest.tenant.pk,
-        kind=USAGE_ALERT,
+        kind=USAGE_ALERT.name,
         # A threshold is crossed once for each quota and period, so the highest of a pass names its mail.
         dedupe_key=f"{THRESHOLD_REACHED}:{highest.facts.id}",
         recipients=recipients,

@@ -18,16 +18,16 @@ APPEND_ONLY_TABLES = (
     "event_identity",
     "event_void",
     "accounts_auditentry",
+    "accounts_storedfile",
+    "notices_outboxevent",
     "billing_planversion",
     "billing_price",
     "billing_subscriptionphase",
     "billing_invoiceline",
     "billing_invoicedocument",
     "billing_creditnote",
-    "billing_storedfile",
     "billing_documentfile",
     "billing_payment",
-    "billing_outboxevent",
     "billing_thresholdalert",
 )
 # Rows that change their state and never go away.

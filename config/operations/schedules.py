@@ -48,7 +48,7 @@ PLANNED_JOBS: Final = (
     ),
     PlannedJob("overdue", "See who is past due", "billing.tasks.refresh_overdue", "50 * * * *", _HOURLY),
     PlannedJob("documents", "Make PDFs", "billing.tasks.deliver_documents", "* * * * *", _BY_THE_MINUTE),
-    PlannedJob("mails", "Send mails", "billing.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),
+    PlannedJob("mails", "Send mails", "accounts.notices.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),
     PlannedJob(
         "alerts", "Check thresholds of quotas", "billing.tasks.monitor_thresholds", "*/5 * * * *", _BY_THE_MINUTE
     ),

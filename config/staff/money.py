@@ -92,7 +92,7 @@ def money_concerns(found: Waiting) -> list[MoneyConcern]:
         url = f"{reverse('admin:billing_billingexception_changelist')}?resolved_at__isempty=1"
         concerns.append(MoneyConcern("Open exceptions", f"{found.exceptions} not billed, or paid for nothing", url))
     if found.mails:
-        url = reverse("admin:billing_outboundmail_changelist")
+        url = reverse("admin:notices_outboundmail_changelist")
         concerns.append(MoneyConcern("Mails that did not go out", f"{found.mails} failed or unknown", url))
     if found.inbox:
         url = f"{reverse('admin:billing_stripeinboxevent_changelist')}?status__exact=failed"

@@ -11,17 +11,20 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from accounts.models import Membership
-from billing.domain.alerts import percent_of, period_in_words
+from accounts.notices.selectors.preferences import may_want, tenant_wants, wishes_of
+from accounts.notices.services.preferences import set_member_mails, set_tenant_mails
+from accounts.selectors.directory import membership_of
+from billing.domain.alerts import USAGE_ALERT, percent_of, period_in_words
+from billing.domain.mails import INVOICE
 from billing.models import THRESHOLDS, ThresholdAlert
-from billing.selectors.alerts import alerts_of_tenant, membership_of, tenant_wants_alerts
-from billing.selectors.recipients import INVOICE, USAGE_ALERT, may_want, wants
-from billing.services.mail_preferences import set_alert_mails, set_member_mails
+from billing.selectors.alerts import alerts_of_tenant
 from metering.domain.periods import Period
 from metering.selectors.operations import QuotaUse, quota_uses
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.alerts import MemberMailsForm, OrganisationAlertsForm
 
 ROWS_ON_A_PAGE: Final = 20
+MEMBER_MAILS: Final = (USAGE_ALERT, INVOICE)
 ORGANISATION, MINE = "organisation", "mine"
 _WHOLE: Final = Decimal(100)
 _PLACES: Final = Decimal("0.1")
@@ -83,7 +86,7 @@ def alerts(request: SignedInRequest, portal: Portal) -> HttpResponse:
         _save(request, portal, membership)
         return redirect("portal:alerts", portal.tenant.slug)
     page = Paginator(alerts_of_tenant(tenant_id=portal.tenant.pk), ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
-    is_mailed = tenant_wants_alerts(tenant_id=portal.tenant.pk)
+    is_mailed = tenant_wants(tenant_id=portal.tenant.pk, kind=USAGE_ALERT)
     context = {
         "portal": portal,
         "bars": _bars(portal),
@@ -91,7 +94,7 @@ def alerts(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "rows": [AlertRow.of(alert) for alert in page.object_list],
         "is_mailed": is_mailed,
         "organisation_form": OrganisationAlertsForm(
-            initial={"wants_usage_alerts": is_mailed}, auto_id=f"id_{ORGANISATION}_%s"
+            initial={USAGE_ALERT.wish: is_mailed}, auto_id=f"id_{ORGANISATION}_%s"
         ),
         "member_form": _member_form(membership),
     }
@@ -104,21 +107,21 @@ def _save(request: SignedInRequest, portal: Portal, membership: Membership) -> N
     mine = MemberMailsForm(request.POST, may_have_invoices=may_want(membership=membership, kind=INVOICE))
     sent = request.POST.get("form")
     if sent == ORGANISATION and organisation.is_valid():
-        is_mailed: bool = organisation.cleaned_data["wants_usage_alerts"]
-        set_alert_mails(tenant=portal.tenant, wants_usage_alerts=is_mailed, actor=portal.actor, as_of=portal.as_of)
+        is_mailed: bool = organisation.cleaned_data[USAGE_ALERT.wish]
+        set_tenant_mails(
+            tenant=portal.tenant, kind=USAGE_ALERT, is_wanted=is_mailed, actor=portal.actor, as_of=portal.as_of
+        )
         messages.success(request, "Usage alerts are sent by e-mail." if is_mailed else "No usage alerts by e-mail.")
     elif sent == MINE and mine.is_valid():
-        set_member_mails(membership=membership, wishes=mine.cleaned_data, actor=portal.actor, as_of=portal.as_of)
+        wishes = {kind: mine.cleaned_data[kind.wish] for kind in MEMBER_MAILS if kind.wish in mine.cleaned_data}
+        set_member_mails(membership=membership, wishes=wishes, actor=portal.actor, as_of=portal.as_of)
         messages.success(request, "Your choice of mails is saved.")
 
 
 def _member_form(membership: Membership) -> MemberMailsForm:
     return MemberMailsForm(
         may_have_invoices=may_want(membership=membership, kind=INVOICE),
-        initial={
-            "wants_usage_alerts": wants(membership=membership, kind=USAGE_ALERT),
-            "wants_invoices": wants(membership=membership, kind=INVOICE),
-        },
+        initial={kind.wish: wish for kind, wish in wishes_of(membership=membership, kinds=MEMBER_MAILS).items()},
         auto_id=f"id_{MINE}_%s",
     )
 

@@ -15,7 +15,8 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import Tenant
-from billing.models import OutboundMail, OutboxEvent, ThresholdAlert
+from accounts.notices.models import OutboundMail, OutboxEvent
+from billing.models import ThresholdAlert
 from billing.services.alerts import monitor_thresholds
 from tests.billing.alert_world import NOON, TOKENS, crossed, customer, quota, use
 from tests.concurrency.test_authorize_race import deadlocks, read, write

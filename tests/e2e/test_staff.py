@@ -17,7 +17,7 @@ EVERY_TABLE = (
     "accounts/user", "accounts/apikey", "accounts/invitation", "accounts/auditentry", "accounts/jobrun",
     "metering/usageplan", "metering/meter", "metering/eventtype", "metering/ingestverdict",
     "billing/plan", "billing/planversion", "billing/subscription", "billing/invoice", "billing/payment", "billing/creditnote",
-    "billing/billingexception", "billing/outboundmail", "billing/outboxevent", "billing/taxrate", "billing/issuer",
+    "billing/billingexception", "notices/outboundmail", "notices/outboxevent", "billing/taxrate", "billing/issuer",
     "billing/numberseries", "billing/stripeinboxevent", "billing/usagepush",
     "django_q/failure", "django_q/success", "django_q/ormq",
     "djstripe/customer", "djstripe/event", "account/emailaddress", "mfa/authenticator", "usersessions/usersession", "auth/group",

@@ -19,10 +19,11 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
-from billing.domain.statuses import MailStatus
-from billing.models import Invoice, OutboundMail
+from accounts.notices.domain.mails import MailStatus
+from accounts.notices.models import OutboundMail
+from accounts.notices.services import mails
+from billing.models import Invoice
 from billing.selectors.invoicing.due import Due
-from billing.services import mails
 from billing.services.documents import deliveries
 from billing.services.invoicing import drafting, finalizing, running
 from billing.services.verification.running import Chosen, run_verification

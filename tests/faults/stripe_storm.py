@@ -28,7 +28,6 @@ from billing.models import (
     BillingProfile,
     InboxStatus,
     Invoice,
-    OutboxEvent,
     Payment,
     PlanVersion,
     StripeInboxEvent,

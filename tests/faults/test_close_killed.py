@@ -48,12 +48,12 @@ SELECT s.tenant_id, i.boundary, i.status, i.number, i.subtotal_minor, f.number I
 LEFT JOIN billing_invoice AS i ON i.subscription_id = s.id LEFT JOIN billing_documentfile AS f ON f.number = i.number
 WHERE s.tenant_id = ANY(%s)
 """
-MAILS = "SELECT status, count(*) FROM billing_outboundmail WHERE tenant_id = ANY(%s) GROUP BY 1"
+MAILS = "SELECT status, count(*) FROM notices_outboundmail WHERE tenant_id = ANY(%s) GROUP BY 1"
 MISSING_NUMBERS = """
 SELECT n FROM billing_numberseries AS s, generate_series(1, s.last_number) AS n
 WHERE s.code = %(code)s AND NOT EXISTS (SELECT FROM billing_invoice WHERE number = %(code)s || '-' || lpad(n::text, 6, '0'))
 """
-TOLD = "SELECT count(*) FROM billing_outboxevent WHERE tenant_id = ANY(%s) AND type = 'invoice.finalized'"
+TOLD = "SELECT count(*) FROM notices_outboxevent WHERE tenant_id = ANY(%s) AND type = 'invoice.finalized'"
 
 
 class PostOffice:

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
-from billing.selectors.alerts import tenant_wants_alerts
+from accounts.notices.selectors.preferences import tenant_wants
+from billing.domain.alerts import USAGE_ALERT
 from billing.services.alerts import monitor_thresholds
 from metering.domain.periods import Period
 from metering.services.usage_plans import assign_usage_plan
@@ -81,22 +82,22 @@ def test_an_owner_turns_mails_off_for_everybody(cast: Cast, alice: Client) -> No
     answer = alice.post(PAGE, {"form": "organisation"}, follow=True)
     assert b"No usage alerts by e-mail." in answer.content
     assert b"has turned mails of usage alerts off" in answer.content
-    assert not tenant_wants_alerts(tenant_id=cast.acme.pk)
-    assert tenant_wants_alerts(tenant_id=cast.rival.pk)
+    assert not tenant_wants(tenant_id=cast.acme.pk, kind=USAGE_ALERT)
+    assert tenant_wants(tenant_id=cast.rival.pk, kind=USAGE_ALERT)
     alice.post(PAGE, {"form": "organisation", "wants_usage_alerts": "on"})
-    assert tenant_wants_alerts(tenant_id=cast.acme.pk)
+    assert tenant_wants(tenant_id=cast.acme.pk, kind=USAGE_ALERT)
 
 
 def test_a_developer_does_not_decide_for_everybody(cast: Cast) -> None:
     dora = signed_in(cast.dora)
     assert b'value="organisation"' not in dora.get(PAGE).content
     assert dora.post(PAGE, {"form": "organisation"}).status_code == 403
-    assert tenant_wants_alerts(tenant_id=cast.acme.pk)
+    assert tenant_wants(tenant_id=cast.acme.pk, kind=USAGE_ALERT)
 
 
 def test_a_form_that_is_none_of_the_two_changes_nothing(cast: Cast, alice: Client) -> None:
     assert alice.post(PAGE, {"form": "other"}).status_code == 302
-    assert tenant_wants_alerts(tenant_id=cast.acme.pk)
+    assert tenant_wants(tenant_id=cast.acme.pk, kind=USAGE_ALERT)
 
 
 def test_alerts_are_paged_in_a_fixed_number_of_queries(

@@ -11,8 +11,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.domain.roles import Role
+from accounts.models import StoredFile
 from billing.domain.prices import Flat, Graduated, Package, Tier
-from billing.models import DocumentFile, Invoice, StoredFile, Subscription
+from billing.models import DocumentFile, Invoice, Subscription
 from billing.services.invoicing.payments import record_failed_payment, record_payment
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
 from billing.services.subscriptions.changes import When, change_plan

@@ -11,10 +11,11 @@ from unfold.contrib.filters.admin import AllValuesCheckboxFilter, ChoicesDropdow
 from unfold.decorators import action, display
 
 from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.by_state import posted
 from accounts.admin.keys import ConfirmForm
 from accounts.admin.records import as_block
 from accounts.errors import ProblemError
-from billing.admin.base import MoneyAdmin, posted
+from billing.admin.base import MoneyAdmin
 from billing.admin.wording import grouped
 from billing.collection.services.inbox import reprocess
 from billing.collection.services.usage_push import retry_push

@@ -15,14 +15,15 @@ from django.db.models import Exists, OuterRef
 from django.template.loader import render_to_string
 
 from accounts.domain.job_report import JobReport
-from accounts.models import JobRun, Tenant
+from accounts.models import JobRun, StoredFile, Tenant
+from accounts.notices.selectors.recipients import recipients_of
+from accounts.notices.services.mails import Attachment, queue_mail
 from accounts.services.jobs import run_job
+from billing.domain.mails import INVOICE
 from billing.domain.statuses import InvoiceStatus
-from billing.models import CreditNote, DocumentFile, Invoice, StoredFile
-from billing.selectors.recipients import INVOICE, recipients_of
+from billing.models import CreditNote, DocumentFile, Invoice
 from billing.services.documents.rendering import wording
 from billing.services.documents.rendering.documents import render_document
-from billing.services.mails import queue_mail
 
 DOCUMENTS_JOB: Final = "documents"
 DOCUMENTS_PER_RUN: Final = 500
@@ -163,6 +164,7 @@ def _queue_mail(document: _Document, dedupe_key: str, as_of: datetime) -> list[s
     content = document.content
     kind = content["kind"]
     recipients = recipients_of(tenant=document.tenant, kind=INVOICE)
+    stored = DocumentFile.objects.select_related("file").get(pk=document.number)
     context = {
         "tenant": document.tenant,
         "issuer": content["issuer"]["legal_name"],
@@ -184,7 +186,7 @@ def _queue_mail(document: _Document, dedupe_key: str, as_of: datetime) -> list[s
         subject=render_to_string(f"billing/email/{kind}_subject.txt", context),
         text=render_to_string(f"billing/email/{kind}.txt", context),
         html=render_to_string(f"billing/email/{kind}.html", context),
-        attachment_number=document.number,
+        attachment=Attachment(stored.file, f"{document.number}.pdf"),
         as_of=as_of,
     )
     return recipients

@@ -14,6 +14,7 @@ from django.db import transaction
 
 from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
+from accounts.notices.services.outbox import Happening, add_to_outbox
 from accounts.services.audit import record_audit
 from accounts.sql import as_json, fetch_all
 from billing.domain.invoicing.computing import ComputedInvoice
@@ -24,7 +25,6 @@ from billing.selectors.invoicing.computation import Unbillable, compute_invoices
 from billing.selectors.invoicing.due import Due, due_subscriptions
 from billing.services.invoicing.exceptions import park
 from billing.services.invoicing.lines import store_lines
-from billing.services.outbox import Happening, add_to_outbox
 from metering.models import UsagePlan
 from metering.services.usage_plans import assign_default_usage_plan, assign_usage_plan
 

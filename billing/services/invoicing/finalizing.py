@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.domain.actor import Actor
+from accounts.notices.services.outbox import Happening, add_to_outbox
 from accounts.sql import as_json, fetch_all
 from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS, Heading, digest_of_content, invoice_content
 from billing.domain.invoicing.computing import ComputedInvoice
@@ -26,7 +27,6 @@ from billing.services.invoicing.exceptions import park, report_credit_left
 from billing.services.invoicing.lines import store_lines
 from billing.services.invoicing.numbering import take_numbers
 from billing.services.invoicing.status import record_change
-from billing.services.outbox import Happening, add_to_outbox
 from metering.domain.periods import local_day
 
 INVOICE_PATH = "/t/{slug}/invoices/{number}/"

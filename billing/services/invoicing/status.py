@@ -13,11 +13,11 @@ from django.db import connection
 from accounts.domain.actor import Actor
 from accounts.domain.texts import line_problem
 from accounts.errors import InvalidFieldsError, NotFoundError
+from accounts.notices.services.outbox import Happening, add_to_outbox
 from accounts.services.audit import record_audit
 from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
 from billing.errors import InvoiceStatusError
 from billing.models import Invoice, Subscription
-from billing.services.outbox import Happening, add_to_outbox
 
 REASON_CHARACTERS_MAX: Final = 200
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from accounts.domain.actor import Actor
+from accounts.notices.services.outbox import Happening, add_to_outbox
 from accounts.services.audit import record_audit
 from billing.models import Subscription
-from billing.services.outbox import Happening, add_to_outbox
 
 
 def update_subscription(

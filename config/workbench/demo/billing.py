@@ -15,6 +15,7 @@ from django.test.utils import override_settings
 
 from accounts.domain.actor import Actor
 from accounts.models import AuditEntry, Tenant
+from accounts.notices.services.mails import send_queued_mails
 from billing.domain.statuses import InvoiceStatus
 from billing.models import Invoice, Issuer, Payment, Plan, PlanVersion, Subscription, TaxRate, ThresholdAlert
 from billing.selectors.invoicing.due import Due
@@ -25,7 +26,6 @@ from billing.services.documents.deliveries import deliver_documents
 from billing.services.invoicing.payments import record_failed_payment, record_payment
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
-from billing.services.mails import send_queued_mails
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
 from billing.services.subscriptions.profiles import billing_profile_of, update_billing_profile
 from billing.services.subscriptions.standing import refresh_standing

@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry, JobRun, User
-from billing.models import OutboundMail, ThresholdAlert
+from accounts.notices.models import OutboundMail
+from billing.models import ThresholdAlert
 from billing.services.alerts import monitor_thresholds
 from tests.billing.alert_world import customer, quota, use
 

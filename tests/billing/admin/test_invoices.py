@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from accounts.models import AuditEntry
-from billing.models import CreditNote, DocumentFile, Invoice, OutboundMail, Payment, StoredFile
+from accounts.models import AuditEntry, StoredFile
+from accounts.notices.models import OutboundMail
+from billing.models import CreditNote, DocumentFile, Invoice, Payment
 from billing.selectors.invoicing.due import Due
 from billing.services.documents.deliveries import deliver_documents
 from billing.services.invoicing.drafting import draft_batch
@@ -201,7 +202,7 @@ def test_an_invoice_is_mailed_once_more_with_its_pdf(as_bo: Client) -> None:
     assert as_bo.get(page(invoice, "pdf")).content.startswith(b"%PDF-")
     assert "sent the mail with the same PDF" in as_bo.get(page(invoice, "resend")).content.decode()
     assert "is queued" in act(as_bo, invoice, "resend")
-    assert OutboundMail.objects.filter(attachment_number=invoice.number).count() == 2
+    assert OutboundMail.objects.filter(attachment_name=f"{invoice.number}.pdf").count() == 2
     assert "bills@acme.example" in as_bo.get(page(invoice)).content.decode()
     assert (latest_entry().action, latest_entry().actor_label) == ("invoice.resent", "bo@example.org")
     act(as_bo, invoice, "void", reason="Sold twice")

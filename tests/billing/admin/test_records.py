@@ -13,17 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Tenant
-from billing.domain.statuses import MailStatus
-from billing.models import (
-    BillingException,
-    CreditNote,
-    NumberSeries,
-    OutboundMail,
-    OutboxEvent,
-    Payment,
-    StripeInboxEvent,
-    UsagePush,
-)
+from accounts.notices.domain.mails import MailStatus
+from accounts.notices.models import OutboundMail, OutboxEvent
+from billing.models import BillingException, CreditNote, NumberSeries, Payment, StripeInboxEvent, UsagePush
 from billing.services.invoicing.payments import record_payment
 from metering.models import Meter
 from tests.billing.admin.desk import act, inbox_event, issued, latest_entry, listed, page, said, sold

@@ -11,9 +11,10 @@ from rest_framework.test import APIClient
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
 from accounts.models import Tenant
+from accounts.notices.models import OutboundMail
 from billing.domain.prices import Graduated, Tier
 from billing.domain.statuses import InvoiceStatus
-from billing.models import DocumentFile, Invoice, OutboundMail, Subscription
+from billing.models import DocumentFile, Invoice, Subscription
 from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
 from metering.services.event_voids import void_counted_event
@@ -168,7 +169,7 @@ def test_the_pdf_is_the_stored_one_and_never_changes(client: APIClient, march: I
     assert f'filename="{march.number}.pdf"' in answer["Content-Disposition"]
     assert "4,500 calls" in texts(answer.content)[0]
     assert DocumentFile.objects.get(pk=march.number).file.sha256 == sha256(answer.content).hexdigest()
-    assert OutboundMail.objects.filter(attachment_number=march.number).count() == 1
+    assert OutboundMail.objects.filter(attachment_name=f"{march.number}.pdf").count() == 1
 
     again = client.get(f"/api/v1/invoices/{march.number}/pdf", HTTP_ACCEPT="application/pdf")
     assert again.content == answer.content

@@ -4,17 +4,16 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import uuid4
 
+from accounts.models import StoredFile
+from accounts.notices.models import OutboundMail, OutboxEvent
 from billing.models import (
     CreditNote,
     DocumentFile,
     Invoice,
     InvoiceDocument,
     InvoiceLine,
-    OutboundMail,
-    OutboxEvent,
     Payment,
     Price,
-    StoredFile,
     StripeInboxEvent,
     Subscription,
     ThresholdAlert,

@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
+from accounts.notices.models import OutboundMail
 from billing.models import (
     BillingException,
     BillingProfile,
     Invoice,
     Issuer,
-    OutboundMail,
     PlanVersion,
     Price,
     StripeInboxEvent,
@@ -321,3 +321,5 @@ def test_a_mail_says_what_became_of_it(subscription: Subscription) -> None:
     for status, name in (("lost", "outbound_mail_status_known"), ("sent", "outbound_mail_sent_has_time")):
         with refuses(name), transaction.atomic():
             OutboundMail.objects.filter(pk=mail.pk).update(status=status)
+    with refuses("outbound_mail_attachment_has_name"), transaction.atomic():
+        OutboundMail.objects.filter(pk=mail.pk).update(attachment_name="a.pdf")

@@ -11,8 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.models import AuditEntry, JobRun, Tenant
-from billing.models import MemberPreference, OutboundMail, OutboxEvent, Subscription, ThresholdAlert
-from billing.selectors.recipients import USAGE_ALERT
+from accounts.notices.models import MailPreference, OutboundMail, OutboxEvent
+from billing.domain.alerts import USAGE_ALERT
+from billing.models import Subscription, ThresholdAlert
 from billing.services.alerts import (
     ALERTS_JOB,
     ALERTS_OF_SOME_JOB,
@@ -22,7 +23,6 @@ from billing.services.alerts import (
     monitor_thresholds,
     run_monitor,
 )
-from billing.services.subscriptions.profiles import billing_profile_of
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import UsagePlanTerms
 from metering.services.event_voids import void_counted_event
@@ -376,9 +376,7 @@ def test_a_pass_over_some_tenants_leaves_the_others() -> None:
 
 def test_a_tenant_that_wants_no_mails_still_has_its_alerts() -> None:
     acme = customer("acme", quota(100))
-    profile = billing_profile_of(acme.pk)
-    profile.wants_usage_alerts = False
-    profile.save()
+    MailPreference.objects.create(tenant=acme, kind=USAGE_ALERT.name, is_wanted=False)
     use(acme, 100, at=NOON)
     monitor_thresholds(as_of=NOON)
     assert not OutboundMail.objects.exists()
@@ -389,9 +387,9 @@ def test_a_tenant_that_wants_no_mails_still_has_its_alerts() -> None:
 def test_a_member_who_wants_no_mails_gets_none_and_the_others_do() -> None:
     acme = customer("acme", quota(100))
     quiet = join(acme, "quiet@acme.example", Role.ADMIN)
-    MemberPreference.objects.create(membership=quiet, wants_usage_alerts=False)
+    MailPreference.objects.create(tenant=acme, membership=quiet, kind=USAGE_ALERT.name, is_wanted=False)
     eager = join(acme, "eager@acme.example", Role.VIEWER)
-    MemberPreference.objects.create(membership=eager, wants_usage_alerts=True)
+    MailPreference.objects.create(tenant=acme, membership=eager, kind=USAGE_ALERT.name, is_wanted=True)
     join(acme, "viewer@acme.example", Role.VIEWER)
     use(acme, 80, at=NOON)
     monitor_thresholds(as_of=NOON)
@@ -411,7 +409,7 @@ def test_the_mail_says_what_happens_next_and_where_to_look(*, is_hard: bool, qua
     use(acme, quantity, at=NOON)
     monitor_thresholds(as_of=NOON)
     mail = OutboundMail.objects.get()
-    assert mail.kind == USAGE_ALERT
+    assert mail.kind == USAGE_ALERT.name
     for form in (mail.text, mail.html):
         assert sentence in form
         assert "/t/acme/alerts/" in form
@@ -438,9 +436,9 @@ def test_an_alert_that_could_not_be_told_of_is_not_raised() -> None:
     acme = customer("acme", quota(100))
     use(acme, 80, at=NOON)
     with connection.cursor() as cursor:
-        cursor.execute(f"REVOKE INSERT ON billing_outboundmail FROM {settings.DATABASE_ROLE}")
+        cursor.execute(f"REVOKE INSERT ON notices_outboundmail FROM {settings.DATABASE_ROLE}")
         cursor.execute(f"SET ROLE {settings.DATABASE_ROLE}")
-        with pytest.raises(ProgrammingError, match="billing_outboundmail"), transaction.atomic():
+        with pytest.raises(ProgrammingError, match="notices_outboundmail"), transaction.atomic():
             monitor_thresholds(as_of=NOON)
         cursor.execute("RESET ROLE")
     assert not ThresholdAlert.objects.exists()

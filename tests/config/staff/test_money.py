@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from billing.models import BillingException, OutboundMail, StripeInboxEvent, UsagePush
+from accounts.notices.models import OutboundMail
+from billing.models import BillingException, StripeInboxEvent, UsagePush
 from metering.models import Meter
 from tests.billing.world import finalized_invoices, first_invoice, make_plan, subscribe_tenant
 

@@ -9,13 +9,15 @@ import pytest
 from django.core import mail as django_mail
 from django.db import IntegrityError, connection, transaction
 
-from accounts.models import AuditEntry, JobOutcome
+from accounts.models import AuditEntry, JobOutcome, StoredFile
+from accounts.notices.models import OutboundMail
+from accounts.notices.selectors.recipients import recipients_of
+from accounts.notices.services.mails import send_queued_mails
+from billing.domain.mails import INVOICE
 from billing.errors import InvoiceStatusError
-from billing.models import CreditNote, DocumentFile, Invoice, OutboundMail, StoredFile
-from billing.selectors.recipients import recipients_of
+from billing.models import CreditNote, DocumentFile, Invoice
 from billing.services.documents.deliveries import credit_note_pdf, deliver_documents, invoice_pdf, run_deliveries
 from billing.services.invoicing.staff_actions import issue_credit_note, resend_invoice, void_invoice
-from billing.services.mails import send_queued_mails
 from billing.tasks import deliver_documents as scheduled
 from tests.billing.services.documents.rendering.reading import texts
 from tests.billing.services.invoicing.test_payments import pay
@@ -49,10 +51,11 @@ def test_an_invoice_gets_its_pdf_and_its_mail_once(invoice: Invoice) -> None:
     assert stored.sha256 == sha256(bytes(stored.content)).hexdigest()
     assert "Amount due\n49.00 EUR" in texts(bytes(stored.content))[0].replace("Amount due 49", "Amount due\n49")
     queued = OutboundMail.objects.get()
-    assert (queued.kind, queued.recipients, queued.attachment_number) == (
+    assert (queued.kind, queued.recipients, queued.attachment, queued.attachment_name) == (
         "invoice",
         ["bills@acme.example"],
-        invoice.number,
+        stored,
+        f"{invoice.number}.pdf",
     )
     assert queued.subject == "Invoice INV-2026-000001 from Meridian GmbH: 49.00 EUR"
     for body in (queued.text, queued.html):
@@ -75,8 +78,8 @@ def test_a_credit_note_gets_its_pdf_and_its_mail(invoice: Invoice) -> None:
     note = credit(invoice)
     assert deliver_documents(as_of=NOW).documents == 1
     queued = OutboundMail.objects.get(kind="credit_note")
-    assert (queued.attachment_number, queued.subject) == (
-        note.number,
+    assert (queued.attachment_name, queued.subject) == (
+        f"{note.number}.pdf",
         "Credit note CN-2026-000001 from Meridian GmbH: 49.00 EUR",
     )
     assert "out of order" in queued.text
@@ -155,7 +158,7 @@ def test_an_invoice_is_sent_again_by_a_person_each_time_they_ask(invoice: Invoic
 
 def test_who_has_nobody_to_write_to_is_told_when_they_send_again(db: None) -> None:
     lonely = first_invoice(subscribe_tenant("lonely", billing_email=""))
-    assert recipients_of(tenant=lonely.tenant, kind="invoice") == []
+    assert recipients_of(tenant=lonely.tenant, kind=INVOICE) == []
     with pytest.raises(InvoiceStatusError, match="Nobody"):
         resend_invoice(invoice_id=lonely.pk, actor=STAFF, as_of=NOW)
     assert deliver_documents(as_of=NOW).documents == 1
@@ -181,7 +184,7 @@ def dying() -> Iterator[list[str]]:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("table", ["billing_storedfile", "billing_documentfile", "billing_outboundmail"])
+@pytest.mark.parametrize("table", ["accounts_storedfile", "billing_documentfile", "notices_outboundmail"])
 def test_who_is_killed_at_any_step_has_done_nothing_and_the_next_one_does_all_once(
     table: str, dying: list[str]
 ) -> None:
@@ -216,7 +219,7 @@ def test_the_database_keeps_a_document_and_its_bytes(invoice: Invoice) -> None:
     deliver_documents(as_of=NOW)
     with connection.cursor() as cursor:
         for change in (
-            "UPDATE billing_storedfile SET content = ''",
+            "UPDATE accounts_storedfile SET content = ''",
             "DELETE FROM billing_documentfile",
             "UPDATE billing_documentfile SET number = 'X'",
         ):

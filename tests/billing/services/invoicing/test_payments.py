@@ -11,9 +11,10 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.errors import ConflictError, InvalidFieldsError, NotFoundError, ProblemError
 from accounts.models import AuditEntry
+from accounts.notices.models import OutboxEvent
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.errors import InvoiceStatusError
-from billing.models import BillingException, Invoice, OutboxEvent, Payment, PaymentStatus
+from billing.models import BillingException, Invoice, Payment, PaymentStatus
 from billing.services.invoicing.exceptions import resolve_exception
 from billing.services.invoicing.payments import record_failed_payment, record_manual_payment, record_payment
 from billing.services.invoicing.staff_actions import mark_uncollectible, void_invoice

@@ -8,10 +8,11 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.errors import InvalidFieldsError, NotFoundError
 from accounts.models import AuditEntry
+from accounts.notices.models import OutboxEvent
 from billing.domain.documents import digest_of_content
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.errors import InvoiceStatusError
-from billing.models import CreditNote, Invoice, NumberSeries, OutboxEvent
+from billing.models import CreditNote, Invoice, NumberSeries
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
 from tests.billing.services.invoicing.test_payments import both_at_once, fail, pay, standing
 from tests.billing.world import (

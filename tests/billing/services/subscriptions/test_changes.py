@@ -11,6 +11,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.roles import Capability, Role, has_capability
 from accounts.errors import PermissionMissingError
 from accounts.models import AuditEntry, Membership, Tenant, User
+from accounts.notices.models import OutboxEvent
 from billing.domain.statuses import SUBSCRIPTION_TRANSITIONS, SubscriptionStatus
 from billing.errors import (
     CurrencyNotOfferedError,
@@ -18,7 +19,7 @@ from billing.errors import (
     SubscriptionExistsError,
     SubscriptionStatusError,
 )
-from billing.models import Invoice, OutboxEvent, PlanVersion, Subscription
+from billing.models import Invoice, PlanVersion, Subscription
 from billing.selectors.catalog.plans import sold_version
 from billing.selectors.invoicing.preview import preview_first_invoice
 from billing.selectors.subscriptions.current import as_offered, current_subscription, latest_subscription

@@ -239,7 +239,7 @@ def test_a_file_and_a_credit_note_are_compared_too() -> None:
     assert invoice.issued_on is not None
     sha = "0" * 64
     execute(
-        "INSERT INTO billing_storedfile (sha256, media_type, content, created_at) VALUES (%s, 'application/pdf', 'x', now())",
+        "INSERT INTO accounts_storedfile (sha256, media_type, content, created_at) VALUES (%s, 'application/pdf', 'x', now())",
         sha,
     )
     execute(

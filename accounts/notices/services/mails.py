@@ -25,11 +25,11 @@ from django.db.models import F
 from accounts.domain.actor import Actor
 from accounts.domain.job_report import JobReport
 from accounts.errors import ConflictError
-from accounts.models import JobRun, Tenant
+from accounts.models import JobRun, StoredFile, Tenant
+from accounts.notices.domain.mails import MailStatus
+from accounts.notices.models import OutboundMail
 from accounts.services.audit import record_audit
 from accounts.services.jobs import run_job
-from billing.domain.statuses import MailStatus
-from billing.models import DocumentFile, OutboundMail
 
 MAILS_JOB: Final = "mails"
 MAILS_PER_RUN: Final = 500
@@ -61,6 +61,14 @@ class _Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A stored file that goes with a mail, and its name there."""
+
+    file: StoredFile
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class NewMail:
     """A mail to write down; one without recipients is none."""
 
@@ -71,7 +79,7 @@ class NewMail:
     subject: str
     text: str
     html: str
-    attachment_number: str = ""
+    attachment: Attachment | None = None
 
 
 def queue_mail(
@@ -84,10 +92,10 @@ def queue_mail(
     text: str,
     html: str,
     as_of: datetime,
-    attachment_number: str = "",
+    attachment: Attachment | None = None,
 ) -> None:
     """Write a mail down in the caller's transaction. Of two with one `dedupe_key` the first is kept; without recipients there is none."""
-    mail = NewMail(tenant.pk, kind, dedupe_key, recipients, subject, text, html, attachment_number)
+    mail = NewMail(tenant.pk, kind, dedupe_key, recipients, subject, text, html, attachment)
     queue_mails([mail], as_of=as_of)
 
 
@@ -103,7 +111,8 @@ def queue_mails(mails: Iterable[NewMail], *, as_of: datetime) -> None:
                 subject=" ".join(mail.subject.split())[:_SUBJECT_CHARACTERS_MAX],
                 text=mail.text,
                 html=mail.html,
-                attachment_number=mail.attachment_number,
+                attachment=None if mail.attachment is None else mail.attachment.file,
+                attachment_name="" if mail.attachment is None else mail.attachment.name,
                 created_at=as_of,
                 next_attempt_at=as_of,
             )
@@ -213,9 +222,8 @@ def _message(mail: OutboundMail) -> EmailMultiAlternatives:
     )
     if mail.html:
         message.attach_alternative(mail.html, "text/html")
-    if mail.attachment_number:
-        file = DocumentFile.objects.select_related("file").get(pk=mail.attachment_number).file
-        message.attach(f"{mail.attachment_number}.pdf", bytes(file.content), file.media_type)
+    if mail.attachment is not None:
+        message.attach(mail.attachment_name, bytes(mail.attachment.content), mail.attachment.media_type)
     return message
 
 

@@ -4,14 +4,23 @@ import pytest
 
 from accounts.domain.roles import Role
 from accounts.models import Membership, Tenant, User
-from billing.models import BillingProfile, MemberPreference
-from billing.selectors.recipients import INVOICE, USAGE_ALERT, recipients_of
+from accounts.notices.domain.mails import MailKind
+from accounts.notices.models import MailPreference
+from accounts.notices.selectors.recipients import recipients_of
+from billing.domain.alerts import USAGE_ALERT
+from billing.domain.mails import INVOICE
 from tests.metering.ledger_world import LONG_AGO, make_tenant
 
 
 def member(tenant: Tenant, role: Role, email: str = "") -> Membership:
     user = User.objects.create_user(email or f"{role.value}@acme.example")
     return Membership.objects.create(tenant=tenant, user=user, role=role, created_at=LONG_AGO)
+
+
+def say(membership: Membership, kind: MailKind, *, is_wanted: bool) -> None:
+    MailPreference.objects.create(
+        tenant_id=membership.tenant_id, membership=membership, kind=kind.name, is_wanted=is_wanted
+    )
 
 
 @pytest.fixture
@@ -34,15 +43,16 @@ def test_without_choices_roles_decide(tenant: Tenant) -> None:
 
 def test_a_choice_stands_above_the_role(tenant: Tenant) -> None:
     owner, viewer = member(tenant, Role.OWNER), member(tenant, Role.VIEWER)
-    MemberPreference.objects.create(membership=owner, wants_usage_alerts=False, wants_invoices=False)
-    MemberPreference.objects.create(membership=viewer, wants_usage_alerts=True)
+    say(owner, USAGE_ALERT, is_wanted=False)
+    say(owner, INVOICE, is_wanted=False)
+    say(viewer, USAGE_ALERT, is_wanted=True)
     assert recipients_of(tenant=tenant, kind=USAGE_ALERT) == ["viewer@acme.example"]
     assert recipients_of(tenant=tenant, kind=INVOICE) == []
 
 
 def test_a_wish_for_invoices_does_not_outlive_the_right_to_see_them(tenant: Tenant) -> None:
     former_admin = member(tenant, Role.DEVELOPER)
-    MemberPreference.objects.create(membership=former_admin, wants_invoices=True)
+    say(former_admin, INVOICE, is_wanted=True)
     assert recipients_of(tenant=tenant, kind=INVOICE) == []
 
 
@@ -61,6 +71,6 @@ def test_who_may_no_longer_sign_in_gets_nothing(tenant: Tenant) -> None:
 
 def test_a_tenant_turns_its_usage_alerts_off_but_not_its_invoices(tenant: Tenant) -> None:
     member(tenant, Role.OWNER)
-    BillingProfile.objects.create(tenant=tenant, wants_usage_alerts=False)
+    MailPreference.objects.create(tenant=tenant, kind=USAGE_ALERT.name, is_wanted=False)
     assert recipients_of(tenant=tenant, kind=USAGE_ALERT) == []
     assert recipients_of(tenant=tenant, kind=INVOICE) == ["owner@acme.example"]

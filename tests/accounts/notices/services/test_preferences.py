@@ -1,15 +1,19 @@
 """Who chooses which mails: the tenant for all of its members, each member for themselves, each change on record."""
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.errors import PermissionMissingError
 from accounts.models import AuditEntry, Membership, Tenant
-from billing.models import MemberPreference
-from billing.selectors.alerts import membership_of, tenant_wants_alerts
-from billing.selectors.recipients import INVOICE, USAGE_ALERT, recipients_of, wants
-from billing.services.mail_preferences import set_alert_mails, set_member_mails
+from accounts.notices.domain.mails import MailKind
+from accounts.notices.models import MailPreference
+from accounts.notices.selectors.preferences import tenant_wants, wishes_of
+from accounts.notices.selectors.recipients import recipients_of
+from accounts.notices.services.preferences import set_member_mails, set_tenant_mails
+from billing.domain.alerts import USAGE_ALERT
+from billing.domain.mails import INVOICE
 from tests.billing.alert_world import NOON, join
 from tests.metering.ledger_world import make_tenant
 
@@ -26,17 +30,22 @@ def acting(member: Membership) -> Actor:
 
 
 def choose(member: Membership, actor: Actor | None = None, **wishes: bool) -> Membership:
-    set_member_mails(membership=member, wishes=wishes, actor=actor or acting(member), as_of=NOON)
-    return membership_of(tenant_id=member.tenant_id, user_id=member.user_id)
+    kinds = {kind: wishes[kind.wish] for kind in (USAGE_ALERT, INVOICE) if kind.wish in wishes}
+    set_member_mails(membership=member, wishes=kinds, actor=actor or acting(member), as_of=NOON)
+    return member
+
+
+def wants(*, membership: Membership, kind: MailKind) -> bool:
+    return wishes_of(membership=membership, kinds=[kind])[kind]
 
 
 def test_a_tenant_turns_mails_of_alerts_off_and_on_again(acme: Tenant) -> None:
     owner = join(acme, "owner@acme.example", Role.OWNER)
-    assert tenant_wants_alerts(tenant_id=acme.pk)
+    assert tenant_wants(tenant_id=acme.pk, kind=USAGE_ALERT)
 
     for wish in (False, False, True):
-        set_alert_mails(tenant=acme, wants_usage_alerts=wish, actor=acting(owner), as_of=NOON)
-        assert tenant_wants_alerts(tenant_id=acme.pk) is wish
+        set_tenant_mails(tenant=acme, kind=USAGE_ALERT, is_wanted=wish, actor=acting(owner), as_of=NOON)
+        assert tenant_wants(tenant_id=acme.pk, kind=USAGE_ALERT) is wish
         assert recipients_of(tenant=acme, kind=USAGE_ALERT) == (["owner@acme.example"] if wish else [])
 
     entries = AuditEntry.objects.filter(action="tenant.usage_alerts_set").order_by("pk")
@@ -50,8 +59,8 @@ def test_a_tenant_turns_mails_of_alerts_off_and_on_again(acme: Tenant) -> None:
 def test_only_who_manages_the_tenant_decides_for_all(role: Role, acme: Tenant) -> None:
     member = join(acme, "member@acme.example", role)
     with pytest.raises(PermissionMissingError):
-        set_alert_mails(tenant=acme, wants_usage_alerts=False, actor=acting(member), as_of=NOON)
-    assert tenant_wants_alerts(tenant_id=acme.pk)
+        set_tenant_mails(tenant=acme, kind=USAGE_ALERT, is_wanted=False, actor=acting(member), as_of=NOON)
+    assert tenant_wants(tenant_id=acme.pk, kind=USAGE_ALERT)
 
 
 def test_a_member_chooses_and_what_was_not_named_stays_what_the_role_suggests(acme: Tenant) -> None:
@@ -74,7 +83,7 @@ def test_a_member_chooses_and_what_was_not_named_stays_what_the_role_suggests(ac
 
 def test_a_choice_that_changes_nothing_leaves_nothing(acme: Tenant) -> None:
     choose(join(acme, "owner@acme.example", Role.OWNER), wants_usage_alerts=True, wants_invoices=True)
-    assert not MemberPreference.objects.exists()
+    assert not MailPreference.objects.exists()
     assert not AuditEntry.objects.exists()
 
 
@@ -93,3 +102,11 @@ def test_nobody_chooses_for_somebody_else_save_staff_who_look_through_their_eyes
         choose(viewer, acting(owner), wants_usage_alerts=True)
     staff = Actor.staff(user_id=owner.user_id, label="robin as viewer")
     assert wants(membership=choose(viewer, staff, wants_usage_alerts=True), kind=USAGE_ALERT)
+
+
+def test_there_is_one_wish_for_each_member_and_kind_and_one_of_the_tenant(acme: Tenant) -> None:
+    owner = join(acme, "owner@acme.example", Role.OWNER)
+    for membership in (owner, None):
+        MailPreference.objects.create(tenant=acme, membership=membership, kind=USAGE_ALERT.name, is_wanted=False)
+        with pytest.raises(IntegrityError, match="mail_preference_once"), transaction.atomic():
+            MailPreference.objects.create(tenant=acme, membership=membership, kind=USAGE_ALERT.name, is_wanted=True)

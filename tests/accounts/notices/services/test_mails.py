@@ -21,21 +21,22 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.domain.actor import Actor
 from accounts.errors import ConflictError
-from accounts.models import AuditEntry, JobOutcome, Tenant
-from billing.domain.statuses import MailStatus
-from billing.models import DocumentFile, OutboundMail, StoredFile
-from billing.services.mails import (
+from accounts.models import AuditEntry, JobOutcome, StoredFile, Tenant
+from accounts.notices.domain.mails import MailStatus
+from accounts.notices.models import OutboundMail
+from accounts.notices.services.mails import (
     ATTEMPTS_MAX,
     BACK_OFF,
     CUT_OFF_AFTER,
     UNREACHABLE_MAX,
+    Attachment,
     message_id,
     queue_mail,
     run_mails,
     send_again,
     send_queued_mails,
 )
-from billing.tasks import send_mails
+from accounts.notices.tasks import send_mails
 from tests.metering.ledger_world import make_tenant
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -89,7 +90,7 @@ def tenant(db: None) -> Tenant:
     return make_tenant("acme")
 
 
-def queue(tenant: Tenant, subject: str, *, key: str = "", number: str = "") -> OutboundMail:
+def queue(tenant: Tenant, subject: str, *, key: str = "", attachment: Attachment | None = None) -> OutboundMail:
     queue_mail(
         tenant=tenant,
         kind="invoice",
@@ -98,7 +99,7 @@ def queue(tenant: Tenant, subject: str, *, key: str = "", number: str = "") -> O
         subject=subject,
         text="In words.",
         html="<p>In words.</p>",
-        attachment_number=number,
+        attachment=attachment,
         as_of=NOW,
     )
     return OutboundMail.objects.get(dedupe_key=key or subject)
@@ -110,8 +111,7 @@ def test_a_mail_goes_out_once_with_its_texts_its_attachment_and_a_name_that_does
     file = StoredFile.objects.create(
         sha256="a" * 64, media_type="application/pdf", content=b"%PDF-1.7 \xff", created_at=NOW
     )
-    DocumentFile.objects.create(number="INV-2026-000001", file=file, created_at=NOW)
-    queued = queue(tenant, "Rechnung für März", number="INV-2026-000001")
+    queued = queue(tenant, "Rechnung für März", attachment=Attachment(file, "INV-2026-000001.pdf"))
     assert send_queued_mails(as_of=NOW) == 1
     assert send_queued_mails(as_of=NOW + MINUTE) == 0
 

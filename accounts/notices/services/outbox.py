@@ -7,7 +7,7 @@ from uuid import UUID
 
 from accounts.domain.identifiers import uuid7
 from accounts.domain.plain import to_plain
-from billing.models import OutboxEvent
+from accounts.notices.models import OutboxEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from billing.services.mails import run_mails
+from accounts.notices.services.mails import run_mails
 
 LIMIT_DEFAULT = 1000
 
