@@ -20,6 +20,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Tenant
+from accounts.notices.models import OutboxEvent
 from billing.collection.services.checkout import open_billing_portal
 from billing.collection.services.collecting import collect_due, payment_link
 from billing.collection.services.inbox import CLAIMED_FOR, process_inbox
