@@ -14,7 +14,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin.base import StaffModelAdmin
 from accounts.domain.plain import plain_decimal
-from metering.models import Aggregation, EventType, Meter, UsagePlan, UsagePlanQuota
+from metering.domain.aggregations.registry import aggregation_named
+from metering.models import EventType, Meter, UsagePlan, UsagePlanQuota
 from metering.selectors.catalog import forget_catalog
 from metering.selectors.limits import expire_limits
 
@@ -64,8 +65,9 @@ class MeterForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is n
     def clean(self) -> dict[str, Any]:
         """A count has no value property; counting begins after every process knows the rule."""
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("aggregation") == Aggregation.COUNT and cleaned.get("value_property"):
-            self.add_error("value_property", "A count of events adds no property up.")
+        code = cleaned.get("aggregation")
+        if code and cleaned.get("value_property") and not aggregation_named(code).takes_property:
+            self.add_error("value_property", f"{aggregation_named(code).name} measures no property.")
         if "counts_from" in self.fields and "counts_from" not in self.errors:
             earliest = timezone.now() + COUNTS_AFTER
             cleaned["counts_from"] = max(cleaned.get("counts_from") or earliest, earliest)
@@ -95,8 +97,12 @@ class MeterAdmin(StaffModelAdmin):
     @display(description="Rule")
     def rule(self, meter: Meter) -> str:
         """The rule in words."""
-        summed = f"sum of {meter.value_property or 'quantity'}"
-        return "count of events" if meter.aggregation == Aggregation.COUNT else summed
+        aggregation = aggregation_named(meter.aggregation)
+        return (
+            f"{aggregation.name}: {meter.value_property or 'quantity'}"
+            if aggregation.takes_property
+            else aggregation.name
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         """Once a meter counts, only what it is called may change."""

@@ -7,7 +7,7 @@ store says is left, read in one atomic step; a decision says what that means to 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Context, Decimal, Inexact
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -15,9 +15,8 @@ from uuid import UUID
 from metering.domain.ledger import CounterKey, Ledger
 from metering.domain.limits import BURST_MAX, RATE_MAX, Bucket, LimitState, take
 from metering.domain.periods import Period, Span, span_of
+from metering.domain.quantities import EXACT
 
-# Sums of quantities keep every digit: 20 before the point, 30 after it, and room for as many events as there may be.
-EXACT: Final = Context(prec=100, traps=[Inexact])
 # An event may lie this far ahead of our clock, so it may belong to the period after the running one.
 EVENT_AHEAD_MAX: Final = timedelta(minutes=5)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -145,6 +145,12 @@ def start_of_hour(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
+def end_of_hour(instant: datetime) -> datetime:
+    """Return the whole hour of UTC at or after `instant`."""
+    start = start_of_hour(instant)
+    return start if start == instant else start + _HOUR
+
+
 def anchored_span(anchor: datetime, index: int, zone: str) -> Span:
     """Return the billing period number `index` after `anchor`; the first is 0.
 

@@ -19,8 +19,9 @@ from redis.retry import Retry
 
 from accounts.errors import StoreUnavailableError
 from metering.domain.ledger import CounterKey, Ledger
-from metering.domain.limit_policy import EXACT, Claim, Standing, Throttle, microseconds_of, running_spans
+from metering.domain.limit_policy import Claim, Standing, Throttle, microseconds_of, running_spans
 from metering.domain.limits import MICRO, Bucket
+from metering.domain.quantities import EXACT
 
 SCRIPT: Final = Path(__file__).with_name("limits.lua").read_text()
 TIMEOUT_SECONDS: Final = 0.5

@@ -7,6 +7,9 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from metering.domain.aggregations.count import COUNT
+from metering.domain.aggregations.registry import AGGREGATIONS
+
 CODE = RegexValidator(
     r"^[a-z][a-z0-9_.:-]{0,99}$", "Lower-case letters, digits and _ . : - only, beginning with a letter."
 )
@@ -27,13 +30,6 @@ class EventType(models.Model):
         return self.code
 
 
-class Aggregation(models.TextChoices):
-    """How a meter turns events into usage."""
-
-    COUNT = "count", "Count of events"
-    SUM = "sum", "Sum of a value"
-
-
 class Meter(models.Model):
     """A named rule: which events count, and how they aggregate. Its rule never changes once events have fed it."""
 
@@ -41,9 +37,11 @@ class Meter(models.Model):
     name = models.CharField(max_length=120)
     unit = models.CharField(max_length=30, default="requests")
     event_type = models.ForeignKey(EventType, on_delete=models.PROTECT, related_name="meters")
-    aggregation = models.CharField(max_length=8, choices=Aggregation.choices, default=Aggregation.COUNT)
+    aggregation = models.CharField(
+        max_length=20, choices=[(kind.code, kind.name) for kind in AGGREGATIONS], default=COUNT.code
+    )
     value_property = models.CharField(
-        max_length=100, blank=True, help_text="Property that a SUM adds up; empty adds the event's quantity."
+        max_length=100, blank=True, help_text="The property whose number is measured; empty: the event's quantity."
     )
     dimensions = ArrayField(
         models.CharField(max_length=100),
@@ -59,9 +57,13 @@ class Meter(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(aggregation__in=Aggregation.values), name="meter_aggregation_known"),
             models.CheckConstraint(
-                condition=~Q(aggregation=Aggregation.COUNT) | Q(value_property=""), name="meter_count_has_no_value"
+                condition=Q(aggregation__in=[kind.code for kind in AGGREGATIONS]), name="meter_aggregation_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(aggregation__in=[kind.code for kind in AGGREGATIONS if kind.takes_property])
+                | Q(value_property=""),
+                name="meter_value_only_where_taken",
             ),
         ]
         ordering: ClassVar = ["code"]

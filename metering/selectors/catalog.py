@@ -4,7 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from metering.domain.contribution import Aggregation, MeterRule
+from metering.domain.aggregations.registry import aggregation_named
+from metering.domain.contribution import MeterRule
 from metering.models import EventType, Meter
 
 AGE_NANOSECONDS_MAX: Final = 1_000_000_000
@@ -32,7 +33,7 @@ def catalog() -> Catalog:
             id=meter.pk,
             code=meter.code,
             event_type=meter.event_type.code,
-            aggregation=Aggregation(meter.aggregation),
+            aggregation=aggregation_named(meter.aggregation),
             value_property=meter.value_property,
             dimensions=tuple(meter.dimensions),
             filters={name: tuple(values) for name, values in meter.filters.items()},
@@ -48,6 +49,11 @@ def catalog() -> Catalog:
 def meter_rules() -> tuple[MeterRule, ...]:
     """Every meter's rule."""
     return catalog().rules
+
+
+def rules_in_rollups() -> tuple[MeterRule, ...]:
+    """Return the rules of the meters whose usage the rollups keep; that of the others is read from the events."""
+    return tuple(rule for rule in meter_rules() if rule.aggregation.is_mergeable)
 
 
 def known_event_types() -> frozenset[str]:

@@ -17,6 +17,7 @@ from metering.domain.contribution import MeterRule
 from metering.domain.ledger import Ledger
 from metering.domain.periods import Span
 from metering.selectors.bounded_reads import fetch_in_time
+from metering.selectors.statements import passes_filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,7 @@ _CONDITIONS: Final = {
 _COUNTED: Final = (
     " AND e.occurred_at >= %(start)s AND e.occurred_at < %(end)s AND e.type = %(type)s"
     " AND e.received_at >= %(counts_from)s AND e.received_at < %(known_at)s"
-    " AND NOT EXISTS (SELECT FROM jsonb_each(%(filters)s::jsonb) AS f(name, accepted)"
-    " WHERE NOT coalesce(f.accepted ? (e.properties ->> f.name), false))"
+    f" AND {passes_filters('%(filters)s::jsonb')}"
     " AND NOT EXISTS (SELECT FROM event_void AS w WHERE w.tenant_id = e.tenant_id AND w.is_live = e.is_live AND w.key = e.key"
     " AND w.voided_at < %(known_at)s)"
 )

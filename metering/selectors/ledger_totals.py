@@ -9,30 +9,46 @@ from decimal import Decimal
 
 from accounts.sql import fetch_all
 from metering.domain.ledger import Drift, Ledger
-from metering.selectors.catalog import meter_rules
-from metering.selectors.statements import CONTRIBUTIONS, DAY_BUCKETS, HOUR_BUCKETS, METERS, meters_parameter
+from metering.selectors.aggregation_sql import collected_by_meter
+from metering.selectors.catalog import rules_in_rollups
+from metering.selectors.statements import (
+    DAY_BUCKETS,
+    HOUR_BUCKETS,
+    METERS,
+    aggregation_of,
+    contributions_of,
+    meters_parameter,
+)
 
-BUCKETS_FROM_LEDGER = f"""
+
+def buckets_from_ledger(only: str = "") -> str:
+    """Return the beginning of a statement that has the rollups as the events `e` make them: all, or those under a condition."""
+    return f"""
 WITH counted AS (
     SELECT e.key, e.occurred_at, e.received_at, e.type, e.quantity, e.api_key_id, e.properties
     FROM event AS e
     WHERE e.tenant_id = %(tenant_id)s AND e.is_live = %(is_live)s AND NOT EXISTS (
-        SELECT FROM event_void AS v WHERE v.tenant_id = e.tenant_id AND v.is_live = e.is_live AND v.key = e.key)
+        SELECT FROM event_void AS v WHERE v.tenant_id = e.tenant_id AND v.is_live = e.is_live AND v.key = e.key) {only}
 ),
 {METERS},
-{CONTRIBUTIONS.format(events="counted")},
+{contributions_of("counted")},
 hour_in_ledger AS ({HOUR_BUCKETS}),
 day_in_ledger AS ({DAY_BUCKETS})"""
 
+
+def _of(rollup: str) -> str:
+    return collected_by_meter(aggregation_of(f"{rollup}.meter_id"), quantity="quantity")
+
+
 DRIFTS_MAX = 1000
 DRIFTS = f"""
-{BUCKETS_FROM_LEDGER},
+{buckets_from_ledger()},
 hour_in_rollup AS (
-    SELECT meter_id, hour, sum(quantity) AS quantity, sum(events) AS events FROM usage_hour
+    SELECT meter_id, hour, {_of("usage_hour")} AS quantity, sum(events) AS events FROM usage_hour
     WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s GROUP BY 1, 2
 ),
 day_in_rollup AS (
-    SELECT meter_id, day, api_key_id, dimension_key, min(dimensions::text)::jsonb AS dimensions, sum(quantity) AS quantity,
+    SELECT meter_id, day, api_key_id, dimension_key, min(dimensions::text)::jsonb AS dimensions, {_of("usage_day")} AS quantity,
         sum(events) AS events
     FROM usage_day WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s GROUP BY 1, 2, 3, 4
 ),
@@ -73,7 +89,7 @@ def drifts_of(ledger: Ledger) -> list[Drift]:
         "tenant_id": ledger.tenant_id,
         "is_live": ledger.is_live,
         "time_zone": ledger.time_zone,
-        "meters": meters_parameter(meter_rules()),
+        "meters": meters_parameter(rules_in_rollups()),
     }
     drifts = [
         Drift(ledger.tenant_id, ledger.is_live, rollup, json.loads(bucket), *numbers)

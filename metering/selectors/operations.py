@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db.models import Count
 
 from accounts.sql import fetch_all
+from metering.domain.aggregations.registry import ADDITIVE_CODES
 from metering.models import IngestVerdict
 
 _PERCENT_STEP: Final = Decimal("0.1")
@@ -50,6 +51,7 @@ USAGE_BY_METER = """
 SELECT m.code, m.name, m.unit, coalesce(sum(h.quantity) FILTER (WHERE h.hour >= %(middle)s), 0),
     coalesce(sum(h.quantity) FILTER (WHERE h.hour < %(middle)s), 0)
 FROM metering_meter AS m LEFT JOIN usage_hour AS h ON h.meter_id = m.id AND h.is_live AND h.hour >= %(start)s AND h.hour < %(end)s
+WHERE m.aggregation = ANY(%(additive)s::text[])
 GROUP BY m.code, m.name, m.unit ORDER BY m.code
 """
 
@@ -97,8 +99,10 @@ def events_by_hour(*, start: datetime, end: datetime) -> dict[datetime, int]:
 
 
 def usage_totals(*, start: datetime, end: datetime) -> list[MeterTotals]:
-    """Each meter's usage over all tenants from `start` to `end`, whole hours, and in as long a span before."""
-    rows = fetch_all(USAGE_BY_METER, {"start": start - (end - start), "middle": start, "end": end})
+    """Return the usage of each meter that adds up, over all tenants, from `start` to `end`, whole hours, and in as long a span before."""
+    rows = fetch_all(
+        USAGE_BY_METER, {"start": start - (end - start), "middle": start, "end": end, "additive": ADDITIVE_CODES}
+    )
     return [MeterTotals(*row) for row in rows]
 
 

@@ -4,32 +4,36 @@ What is billed is read here. `usage_of_spans` reads rollups and needs no scan of
 events themselves, and so proves the other. Both count live events alone.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
 from accounts.sql import as_json, fetch_all
-from metering.domain.limit_policy import EXACT
-from metering.domain.periods import start_of_hour
-from metering.domain.windows import is_start_of_hour
+from metering.domain.aggregations.description import Aggregation
+from metering.domain.periods import end_of_hour, start_of_hour
+from metering.selectors.aggregation_sql import collected
 from metering.selectors.catalog import meter_rules
-from metering.selectors.statements import CONTRIBUTIONS, METERS, meters_parameter
+from metering.selectors.statements import COLLECTED, METERS, contributions_of, meters_parameter
 
 _NOTHING: Final = Decimal(0)
-_HOUR: Final = timedelta(hours=1)
 
-WHOLE_HOURS = """
+
+def whole_hours_of(aggregation: Aggregation) -> str:
+    """Return the statement for meters of an aggregation; kinds that add up have the same one."""
+    return f"""
 SELECT s.position, u.quantity, u.events
 FROM jsonb_to_recordset(%(spans)s::jsonb) AS s(position int, tenant_id uuid, meter_id bigint, start_at timestamptz, end_at timestamptz)
 CROSS JOIN LATERAL (
-    SELECT sum(quantity) AS quantity, sum(events) AS events FROM usage_hour AS h
+    SELECT {collected(aggregation.code, quantity="quantity")} AS quantity, sum(events) AS events FROM usage_hour AS h
     WHERE h.tenant_id = s.tenant_id AND h.is_live AND h.meter_id = s.meter_id AND h.hour >= s.start_at AND h.hour < s.end_at
 ) AS u
 WHERE u.events IS NOT NULL
 """
+
 
 # An event's key is a digest of its id, which several tenants may use; with the piece's number behind it, it is one row's own.
 PIECES = f"""
@@ -47,8 +51,8 @@ counted AS MATERIALIZED (
             AND (p.voids_known_at IS NULL OR v.voided_at < p.voids_known_at))
         AND e.type IN (SELECT event_type FROM meters)
 ),
-{CONTRIBUTIONS.format(events="counted")}
-SELECT counted.n, contribution.meter_id, sum(contribution.quantity), count(*)
+{contributions_of("counted")}
+SELECT counted.n, contribution.meter_id, {COLLECTED}, count(*)
 FROM contribution JOIN counted USING (key)
 GROUP BY 1, 2
 """
@@ -82,34 +86,50 @@ class UsageSpan:
 
 @dataclass(frozen=True, slots=True)
 class SpanUsage:
-    """The usage of a span, in the meter's unit, and of how many events it is the sum."""
+    """The usage of a span, in the meter's unit, and how many events it comes from."""
 
     quantity: Decimal = _NOTHING
     events: int = 0
 
-    def plus(self, quantity: Decimal, events: int) -> "SpanUsage":
-        """Both together."""
-        return SpanUsage(EXACT.add(self.quantity, quantity), self.events + events)
+    def merged(self, other: "SpanUsage", aggregation: Aggregation) -> "SpanUsage":
+        """Return the usage of both together, which have no event in common."""
+        if _NO_USAGE in (self, other):
+            return self if other == _NO_USAGE else other
+        return SpanUsage(aggregation.merge(self.quantity, other.quantity), self.events + other.events)
+
+
+_NO_USAGE: Final = SpanUsage()
+_Piece = tuple[int, datetime, datetime]
 
 
 def usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
-    """The usage of each span, in their order: whole hours from the rollup, the rest of an hour from its events."""
-    usage = [SpanUsage() for _ in spans]
-    if not spans:
-        return usage
-    whole, pieces = _cut(spans)
-    if whole:
-        for position, quantity, events in fetch_all(WHOLE_HOURS, {"spans": as_json(whole)}):
-            usage[position] = usage[position].plus(quantity, int(events))
-    _add_pieces(usage, spans, pieces)
-    return usage
+    """Return the usage of each span, in their order: whole hours from the rollup, the rest from the events.
+
+    What does not merge, such as a percentile, comes from the events alone.
+    """
+    usage = [_NO_USAGE for _ in spans]
+    aggregations = {rule.id: rule.aggregation for rule in meter_rules()}
+    whole: dict[str, list[dict[str, object]]] = defaultdict(list)
+    pieces: list[_Piece] = []
+    for position, span in enumerate(spans):
+        aggregation = aggregations.get(span.meter_id)
+        if aggregation is None:  # not known to this process yet, so it has counted nothing yet
+            continue
+        hours, rests = _cut(span) if aggregation.is_mergeable else (None, [(span.start, span.end)])
+        pieces += [(position, start, end) for start, end in rests]
+        if hours is not None:
+            row = {"tenant_id": span.tenant_id, "meter_id": span.meter_id, "start_at": hours[0], "end_at": hours[1]}
+            whole[whole_hours_of(aggregation)].append({"position": position, **row})
+    for statement, rows in whole.items():
+        for position, quantity, events in fetch_all(statement, {"spans": as_json(rows)}):
+            usage[position] = SpanUsage(quantity, int(events))
+    return _with_pieces(usage, spans, pieces)
 
 
 def raw_usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
-    """The usage of each span, in their order, from the events alone."""
-    usage = [SpanUsage() for _ in spans]
-    _add_pieces(usage, spans, [(position, span.start, span.end) for position, span in enumerate(spans)])
-    return usage
+    """Return the usage of each span, in their order, from the events alone."""
+    pieces = [(position, span.start, span.end) for position, span in enumerate(spans)]
+    return _with_pieces([_NO_USAGE for _ in spans], spans, pieces)
 
 
 def spans_with_voids_since(spans: Sequence[tuple[UsageSpan, datetime]]) -> set[int]:
@@ -123,32 +143,19 @@ def spans_with_voids_since(spans: Sequence[tuple[UsageSpan, datetime]]) -> set[i
     return {position for (position,) in fetch_all(OLD_VOIDS, {"spans": as_json(asked)})}
 
 
-def _cut(spans: Sequence[UsageSpan]) -> tuple[list[dict[str, object]], list[tuple[int, datetime, datetime]]]:
-    """Cut spans into whole UTC hours and the pieces of hours at their ends."""
-    whole: list[dict[str, object]] = []
-    pieces: list[tuple[int, datetime, datetime]] = []
-    for position, span in enumerate(spans):
-        first = span.start if is_start_of_hour(span.start) else start_of_hour(span.start) + _HOUR
-        last = start_of_hour(span.end)
-        if first > last:
-            pieces.append((position, span.start, span.end))
-            continue
-        if first < last:
-            row = {"tenant_id": span.tenant_id, "meter_id": span.meter_id, "start_at": first, "end_at": last}
-            whole.append({"position": position, **row})
-        if span.start < first:
-            pieces.append((position, span.start, first))
-        if last < span.end:
-            pieces.append((position, last, span.end))
-    return whole, pieces
+def _cut(span: UsageSpan) -> tuple[tuple[datetime, datetime] | None, list[tuple[datetime, datetime]]]:
+    """Cut a span into its whole hours of UTC, if there are any, and the pieces of hours at its ends."""
+    first, last = end_of_hour(span.start), start_of_hour(span.end)
+    if first > last:
+        return None, [(span.start, span.end)]
+    ends = [(span.start, first), (last, span.end)]
+    return (first, last) if first < last else None, [(start, end) for start, end in ends if start < end]
 
 
-def _add_pieces(
-    usage: list[SpanUsage], spans: Sequence[UsageSpan], pieces: Sequence[tuple[int, datetime, datetime]]
-) -> None:
-    """Add what the events of each piece come to; a piece that several meters share is read once."""
+def _with_pieces(usage: list[SpanUsage], spans: Sequence[UsageSpan], pieces: Sequence[_Piece]) -> list[SpanUsage]:
+    """Merge in what the events of each piece come to; a piece that several meters share is read once."""
     if not pieces:
-        return
+        return usage
     numbers: dict[tuple[object, ...], int] = {}
     wanted: dict[tuple[int, int], list[int]] = {}
     for position, start, end in pieces:
@@ -158,8 +165,10 @@ def _add_pieces(
         wanted.setdefault((n, span.meter_id), []).append(position)
     asked = [dict(zip(PIECE, (n, *piece), strict=True)) for piece, n in numbers.items()]
     meter_ids = {span.meter_id for span in spans}
-    rules = [rule for rule in meter_rules() if rule.id in meter_ids]
-    parameters = {"pieces": as_json(asked), "meters": meters_parameter(rules)}
+    rules = {rule.id: rule for rule in meter_rules() if rule.id in meter_ids}
+    parameters = {"pieces": as_json(asked), "meters": meters_parameter(rules.values())}
     for n, meter_id, quantity, events in fetch_all(PIECES, parameters):
         for position in wanted.get((n, meter_id), ()):
-            usage[position] = usage[position].plus(quantity, int(events))
+            piece = SpanUsage(quantity, int(events))
+            usage[position] = usage[position].merged(piece, rules[meter_id].aggregation)
+    return usage

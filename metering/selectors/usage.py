@@ -3,6 +3,7 @@
 Read from the rollups, which every acknowledged event has already entered; so the numbers are exact and current.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,13 +17,24 @@ from accounts.errors import NotFoundError
 from accounts.models import ApiKey
 from accounts.selectors.api_keys import key_ids_named
 from accounts.sql import fetch_all
+from metering.domain.aggregations.registry import aggregation_named
 from metering.domain.contribution import MeterRule
 from metering.domain.ledger import NO_KEY, Ledger
-from metering.domain.periods import Span, YearMonth, calendar_days, forecast, last_24_hours, month_span
+from metering.domain.periods import (
+    Span,
+    YearMonth,
+    calendar_days,
+    forecast,
+    last_24_hours,
+    local_day,
+    month_span,
+    start_of_day,
+)
 from metering.domain.windows import Window
 from metering.errors import AmbiguousApiKeyError, UnknownMeterError
 from metering.models import Meter, QuotaPeriod, UsagePlanQuota
-from metering.selectors.catalog import meter_rules
+from metering.selectors.aggregation_sql import collected
+from metering.selectors.catalog import meter_rules, rules_in_rollups
 from metering.selectors.usage_query import API_KEY, UsageQuestion, query_usage
 
 DEFAULT_METER: Final = "api_requests"
@@ -33,7 +45,7 @@ _BY_KEY, _BY_DAY, _TOTAL = 1, 2, 3
 
 @dataclass(frozen=True, slots=True)
 class MeterMonth:
-    """A meter's usage in a month against the tenant's monthly quota; `forecast` is what the whole month comes to."""
+    """A meter's usage in a month against the tenant's monthly quota; `forecast` is what the whole month comes to, if it adds up."""
 
     meter: str
     name: str
@@ -120,6 +132,7 @@ def monthly_usage(*, ledger: Ledger, month: YearMonth, as_of: datetime) -> Month
     """Every meter's usage in the month, with limits and forecast; the default meter's by key, and its busiest day."""
     period = month_span(month, ledger.time_zone)
     totals, keys, days = _month_sums(ledger, month, meter_named(DEFAULT_METER).id)
+    totals |= _read_from_events(ledger, period)
     return MonthlyUsage(
         period=period,
         meters=tuple(_meter_months(ledger, totals, period, as_of)),
@@ -134,22 +147,29 @@ def monthly_usage(*, ledger: Ledger, month: YearMonth, as_of: datetime) -> Month
 def _month_sums(
     ledger: Ledger, month: YearMonth, meter_id: int
 ) -> tuple[dict[int, Decimal], dict[UUID, Decimal], dict[date, Decimal]]:
-    """The month's quantities by meter, and one meter's by key and by day, in one pass over the rollup."""
-    rows = fetch_all(
-        "SELECT grouping(api_key_id, day), meter_id, api_key_id, day, sum(quantity) FROM usage_day"
-        " WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND meter_id = ANY(%(meters)s)"
-        " AND day >= %(start)s AND day < %(end)s"
-        " GROUP BY GROUPING SETS ((meter_id), (meter_id, api_key_id), (meter_id, day))"
-        " HAVING sum(events) <> 0 AND (grouping(api_key_id, day) = 3 OR meter_id = %(meter_id)s)",
-        {
-            "tenant_id": ledger.tenant_id,
-            "is_live": ledger.is_live,
-            "meters": [rule.id for rule in meter_rules()],
-            "meter_id": meter_id,
-            "start": month.first_day(),
-            "end": month.plus(1).first_day(),
-        },
-    )
+    """The month's quantities by meter, and one meter's by key and by day, in one pass over the rollup for each way to merge it."""
+    meters: dict[str, list[int]] = defaultdict(list)
+    for rule in rules_in_rollups():
+        meters[collected(rule.aggregation.code, quantity="quantity")].append(rule.id)
+    rows = [
+        row
+        for expression, meter_ids in meters.items()
+        for row in fetch_all(
+            f"SELECT grouping(api_key_id, day), meter_id, api_key_id, day, {expression} FROM usage_day"
+            " WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND meter_id = ANY(%(meters)s)"
+            " AND day >= %(start)s AND day < %(end)s"
+            " GROUP BY GROUPING SETS ((meter_id), (meter_id, api_key_id), (meter_id, day))"
+            " HAVING sum(events) <> 0 AND (grouping(api_key_id, day) = 3 OR meter_id = %(meter_id)s)",
+            {
+                "tenant_id": ledger.tenant_id,
+                "is_live": ledger.is_live,
+                "meters": meter_ids,
+                "meter_id": meter_id,
+                "start": month.first_day(),
+                "end": month.plus(1).first_day(),
+            },
+        )
+    ]
     return (
         {meter: quantity for kind, meter, _, _, quantity in rows if kind == _TOTAL},
         {key: quantity for kind, _, key, _, quantity in rows if kind == _BY_KEY},
@@ -157,17 +177,34 @@ def _month_sums(
     )
 
 
+def _read_from_events(ledger: Ledger, period: Span) -> dict[int, Decimal]:
+    """Return the month's quantities, by meter id, of the meters that the rollups do not keep."""
+    return {
+        rule.id: row.quantity
+        for rule in meter_rules()
+        if not rule.aggregation.is_mergeable
+        for row in query_usage(ledger=ledger, question=UsageQuestion(rule, period, Window.MONTH))
+    }
+
+
 def _meter_months(ledger: Ledger, totals: Mapping[int, Decimal], period: Span, as_of: datetime) -> list[MeterMonth]:
     quotas = UsagePlanQuota.objects.filter(
         meter=OuterRef("pk"), period=QuotaPeriod.MONTH, usage_plan__assignments__tenant_id=ledger.tenant_id
     )
     meters = Meter.objects.order_by("code").values_list(
-        "pk", "code", "name", "unit", Subquery(quotas.values("limit")[:1]), Subquery(quotas.values("is_hard")[:1])
+        "pk",
+        "code",
+        "name",
+        "unit",
+        "aggregation",
+        Subquery(quotas.values("limit")[:1]),
+        Subquery(quotas.values("is_hard")[:1]),
     )
     months = []
-    for pk, code, name, unit, limit, is_hard in meters:
+    for pk, code, name, unit, aggregation, limit, is_hard in meters:
         quantity = totals.get(pk, Decimal(0))
-        months.append(MeterMonth(code, name, unit, quantity, limit, bool(is_hard), forecast(quantity, period, as_of)))
+        ahead = forecast(quantity, period, as_of) if aggregation_named(aggregation).is_additive else quantity
+        months.append(MeterMonth(code, name, unit, quantity, limit, bool(is_hard), ahead))
     return months
 
 
@@ -175,22 +212,22 @@ def daily_usage(
     *, ledger: Ledger, meter: MeterRule, start: date, end: date, api_key_id: UUID | None = None
 ) -> list[DayUsage]:
     """The meter's usage on each day from `start` up to and without `end`, days without usage included."""
-    rows = fetch_all(
-        "SELECT day, sum(quantity), sum(events) FROM usage_day"
-        " WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND meter_id = %(meter_id)s"
-        " AND day >= %(start)s AND day < %(end)s"
-        " AND (%(api_key_id)s::uuid IS NULL OR api_key_id = %(api_key_id)s::uuid) GROUP BY day",
-        {
-            "tenant_id": ledger.tenant_id,
-            "is_live": ledger.is_live,
-            "meter_id": meter.id,
-            "start": start,
-            "end": end,
-            "api_key_id": api_key_id,
-        },
+    question = UsageQuestion(
+        meter=meter,
+        span=Span(start_of_day(start, ledger.time_zone), start_of_day(end, ledger.time_zone)),
+        window=Window.DAY,
+        filters=_of_key(api_key_id),
     )
-    used = {day: DayUsage(day, quantity, int(events)) for day, quantity, events in rows}
-    return [used.get(day) or DayUsage(day, Decimal(0), 0) for day in calendar_days(start, end)]
+    rows = query_usage(ledger=ledger, question=question)
+    used = {local_day(row.window_start, ledger.time_zone): row for row in rows}
+    return [
+        DayUsage(day, used[day].quantity, used[day].events) if day in used else DayUsage(day, Decimal(0), 0)
+        for day in calendar_days(start, end)
+    ]
+
+
+def _of_key(api_key_id: UUID | None) -> dict[str, list[str]]:
+    return {} if api_key_id is None else {API_KEY: [str(api_key_id)]}
 
 
 def realtime_usage(
@@ -202,7 +239,7 @@ def realtime_usage(
         meter=meter,
         span=Span(hours[0].start, hours[-1].end),
         window=Window.HOUR,
-        filters={} if api_key_id is None else {API_KEY: [str(api_key_id)]},
+        filters=_of_key(api_key_id),
     )
     used = {row.window_start: row.quantity for row in query_usage(ledger=ledger, question=question)}
     return [HourUsage(hour.start, used.get(hour.start, Decimal(0))) for hour in hours]

@@ -11,14 +11,15 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from accounts.sql import fetch_all
-from metering.domain.contribution import Aggregation, MeterRule
+from accounts.sql import as_json, fetch_all
+from metering.domain.contribution import MeterRule
 from metering.domain.ledger import NO_KEY, Ledger
 from metering.domain.periods import Span, local_day, start_of_day
 from metering.domain.windows import Window, is_start_of_day, is_start_of_hour, window_starts
 from metering.errors import QueryTooLargeError
+from metering.selectors.aggregation_sql import collected, measured
 from metering.selectors.bounded_reads import fetch_in_time
-from metering.selectors.statements import property_quantity
+from metering.selectors.statements import passes_filters
 
 API_KEY: Final = "api_key"
 SUBJECT: Final = "subject"
@@ -71,6 +72,8 @@ def query_usage(*, ledger: Ledger, question: UsageQuestion, rows_max: int = ROWS
 
 def _rows_from_smallest_source(ledger: Ledger, question: UsageQuestion, limit: int) -> list[UsageRow]:
     span, zone = question.span, ledger.time_zone
+    if not question.meter.aggregation.is_mergeable:
+        return _from_events(ledger, question, limit)
     if question.window is Window.HOUR:
         if not question.names and is_start_of_hour(span.start) and is_start_of_hour(span.end):
             return _from_hours(ledger, question, limit)
@@ -81,7 +84,7 @@ def _rows_from_smallest_source(ledger: Ledger, question: UsageQuestion, limit: i
 
 def _from_hours(ledger: Ledger, question: UsageQuestion, limit: int) -> list[UsageRow]:
     rows = fetch_all(
-        "SELECT hour, sum(quantity), sum(events) FROM usage_hour"
+        f"SELECT hour, {_collected(question.meter)}, sum(events) FROM usage_hour"
         " WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND meter_id = %(meter_id)s"
         " AND hour >= %(start)s AND hour < %(end)s"
         " GROUP BY 1 HAVING sum(events) <> 0 ORDER BY 1 LIMIT %(limit)s",
@@ -95,7 +98,7 @@ def _from_days(ledger: Ledger, question: UsageQuestion, limit: int) -> list[Usag
     window = "day" if question.window is Window.DAY else "date_trunc('month', day::timestamp)::date"
     groups, conditions, parameters = _name_terms(question, {API_KEY: "api_key_id"}, "dimensions")
     rows = fetch_all(
-        f"SELECT {', '.join([window, *groups])}, sum(quantity), sum(events) FROM usage_day"
+        f"SELECT {', '.join([window, *groups])}, {_collected(question.meter)}, sum(events) FROM usage_day"
         " WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND meter_id = %(meter_id)s"
         f" AND day >= %(start)s AND day < %(end)s{conditions} {_grouped(groups, 'HAVING sum(events) <> 0')} LIMIT %(limit)s",
         _scope(ledger, question, limit)
@@ -111,24 +114,21 @@ def _from_events(ledger: Ledger, question: UsageQuestion, limit: int) -> list[Us
     starts = window_starts(question.window, question.span, ledger.time_zone)
     keys = {API_KEY: f"coalesce(e.api_key_id, '{NO_KEY}'::uuid)", SUBJECT: "e.subject"}
     groups, conditions, parameters = _name_terms(question, keys, "e.properties")
-    own_filters = "".join(
-        f" AND e.properties ->> %(rule_name_{n})s = ANY(%(rule_values_{n})s)" for n in range(len(meter.filters))
-    )
-    for n, (name, values) in enumerate(meter.filters.items()):
-        parameters |= {f"rule_name_{n}": name, f"rule_values_{n}": list(values)}
     window = "(%(starts)s::timestamptz[])[width_bucket(e.occurred_at, %(starts)s::timestamptz[])]"
+    quantity = measured(meter.aggregation.code, value_property="%(value_property)s::text")
     statement = (
-        f"SELECT {', '.join([window, *groups])}, sum({_contributed_quantity(meter)}), count(*) FROM event AS e"
+        f"SELECT {', '.join([window, *groups])}, {_collected(meter, quantity)}, count(*) FROM event AS e"
         " WHERE e.tenant_id = %(tenant_id)s AND e.is_live = %(is_live)s AND e.type = %(event_type)s"
         " AND e.occurred_at >= %(start)s AND e.occurred_at < %(end)s AND e.received_at >= %(counts_from)s"
         " AND NOT EXISTS (SELECT FROM event_void AS v"
         " WHERE v.tenant_id = e.tenant_id AND v.is_live = e.is_live AND v.key = e.key)"
-        f"{own_filters}{conditions} {_grouped(groups)} LIMIT %(limit)s"
+        f" AND {passes_filters('%(rule_filters)s::jsonb')}{conditions} {_grouped(groups)} LIMIT %(limit)s"
     )
     parameters |= _scope(ledger, question, limit) | {
         "event_type": meter.event_type,
         "value_property": meter.value_property,
         "counts_from": meter.counts_from,
+        "rule_filters": as_json(meter.filters),
         "starts": list(starts),
         "start": question.span.start,
         "end": question.span.end,
@@ -136,13 +136,8 @@ def _from_events(ledger: Ledger, question: UsageQuestion, limit: int) -> list[Us
     return [_row(question, row) for row in fetch_in_time(statement, parameters)]
 
 
-def _contributed_quantity(meter: MeterRule) -> str:
-    """What an event adds, as `metering.domain.contribution` and the statement of ingest have it."""
-    if meter.aggregation == Aggregation.COUNT:
-        return "1::numeric"
-    if not meter.value_property:
-        return "e.quantity"
-    return property_quantity("%(value_property)s")
+def _collected(meter: MeterRule, quantity: str = "quantity") -> str:
+    return collected(meter.aggregation.code, quantity=quantity)
 
 
 def _name_terms(

@@ -18,10 +18,10 @@ from accounts.errors import StoreUnavailableError
 from accounts.sql import as_json, fetch_all
 from metering.domain.event_input import ParsedEvent
 from metering.domain.ledger import CounterKey, IngestResult, Ledger
-from metering.selectors.catalog import meter_rules
-from metering.selectors.statements import CONTRIBUTIONS, METERS, meters_parameter
+from metering.selectors.catalog import rules_in_rollups
+from metering.selectors.statements import METERS, contributions_of, meters_parameter
 from metering.services.partitions import ensure_partitions_of, forget_seen_partitions
-from metering.services.rollups import ADD_TO_ROLLUPS, counters_parameter
+from metering.services.rollups import add_to_rollups, counters_parameter
 
 DEADLOCK_TRIES_MAX = 5
 
@@ -49,8 +49,8 @@ stored AS (
     RETURNING key, occurred_at, received_at, type, quantity, api_key_id, properties
 ),
 {METERS},
-{CONTRIBUTIONS.format(events="stored")},
-{ADD_TO_ROLLUPS.format(sign="")}
+{contributions_of("stored")},
+{add_to_rollups()}
 SELECT i.n, known.content_hash = i.content_hash
 FROM input AS i
 LEFT JOIN event_identity AS known ON known.tenant_id = %(tenant_id)s::uuid AND known.is_live = %(is_live)s AND known.key = i.key
@@ -91,7 +91,7 @@ def ingest_events(
         "api_key_id": api_key_id,
         "received_at": as_of,
         "events": _events_parameter(first_by_key.values()),
-        "meters": meters_parameter(meter_rules()),
+        "meters": meters_parameter(rules_in_rollups()),
         "counters": counters_parameter(counters),
     }
     refused = dict(_run_with_partitions(parameters, months))

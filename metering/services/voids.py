@@ -1,18 +1,24 @@
-"""Voids: an event stays in the ledger, a row beside it cancels it, and its quantity is taken back in the same statement."""
+"""Voids: an event stays in the ledger, a row beside it cancels it, and its quantity is taken back.
+
+What adds up is subtracted in the same statement. What does not, such as a maximum, is computed again for the event's hour and day.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
+from django.db import transaction
 
 from accounts.errors import NotFoundError
 from accounts.sql import fetch_all
 from metering.domain.canonical import event_key
 from metering.domain.ledger import CounterKey, Ledger
 from metering.errors import AlreadyVoidedError
-from metering.selectors.catalog import meter_rules
-from metering.selectors.statements import CONTRIBUTIONS, METERS, meters_parameter
-from metering.services.rollups import ADD_TO_ROLLUPS, counters_parameter
+from metering.selectors.catalog import rules_in_rollups
+from metering.selectors.statements import METERS, contributions_of, meters_parameter
+from metering.services.ledger_lock import lock_ledger
+from metering.services.rebuild import rebuild_day
+from metering.services.rollups import add_to_rollups, counters_parameter
 
 VOID = f"""
 WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(%(lock_key)s)),
@@ -31,12 +37,13 @@ voided AS (
 ),
 cancelled AS (SELECT found.* FROM found JOIN voided USING (key)),
 {METERS},
-{CONTRIBUTIONS.format(events="cancelled")},
-{ADD_TO_ROLLUPS.format(sign="-")}
-SELECT (SELECT count(*) FROM found), (SELECT count(*) FROM voided)
+{contributions_of("cancelled")},
+{add_to_rollups("-")}
+SELECT found.type, found.occurred_at, EXISTS (SELECT FROM voided) FROM found
 """
 
 
+@transaction.atomic
 def void_event(
     *,
     ledger: Ledger,
@@ -51,7 +58,11 @@ def void_event(
 
     `counters` are the running limits that had counted the event.
     """
-    found, voided = fetch_all(
+    rules = rules_in_rollups()
+    computed_again = [rule for rule in rules if not rule.aggregation.is_additive]
+    if computed_again:
+        lock_ledger(ledger)
+    found = fetch_all(
         VOID,
         {
             "lock_key": ledger.lock_key,
@@ -63,11 +74,14 @@ def void_event(
             "reason": reason,
             "voided_by": voided_by,
             "voided_at": as_of,
-            "meters": meters_parameter(meter_rules()),
+            "meters": meters_parameter(rule for rule in rules if rule.aggregation.is_additive),
             "counters": counters_parameter(counters),
         },
-    )[0]
+    )
     if not found:
         raise NotFoundError("There is no event with this id.")
-    if not voided:
+    [(event_type, occurred_at, is_voided)] = found
+    if not is_voided:
         raise AlreadyVoidedError("This event was voided before; nothing was changed.")
+    if fed := [rule for rule in computed_again if rule.event_type == event_type]:
+        rebuild_day(ledger=ledger, rules=fed, instant=occurred_at)

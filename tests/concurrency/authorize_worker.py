@@ -23,7 +23,8 @@ from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from accounts.selectors.api_keys import find_principal  # noqa: E402
-from metering.domain.limit_policy import EXACT, Claim, Standing  # noqa: E402
+from metering.domain.limit_policy import Claim, Standing  # noqa: E402
+from metering.domain.quantities import EXACT  # noqa: E402
 from metering.services.limits import authorization  # noqa: E402
 from metering.services.limits.counting import ingest_and_count  # noqa: E402
 from metering.services.limits.stores import limit_store  # noqa: E402

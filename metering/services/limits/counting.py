@@ -12,7 +12,8 @@ from accounts.errors import StoreUnavailableError
 from metering.domain.contribution import contributions, rules_counting_at
 from metering.domain.event_input import ParsedEvent
 from metering.domain.ledger import CounterKey, IngestResult, Ledger
-from metering.domain.limit_policy import EXACT, counters_for
+from metering.domain.limit_policy import counters_for
+from metering.domain.quantities import EXACT
 from metering.gateways.redis_limits import RedisLimits
 from metering.selectors.catalog import meter_rules
 from metering.services.ingest import ingest_events

@@ -39,7 +39,7 @@ def quota(plan: UsagePlan, meter: Meter) -> UsagePlanQuota:
     ("change", "name"),
     [
         ({"aggregation": "median"}, "meter_aggregation_known"),
-        ({"aggregation": "count", "value_property": "size"}, "meter_count_has_no_value"),
+        ({"aggregation": "count", "value_property": "size"}, "meter_value_only_where_taken"),
     ],
 )
 def test_a_meter_aggregates_in_a_known_way(meter: Meter, change: dict[str, object], name: str) -> None:

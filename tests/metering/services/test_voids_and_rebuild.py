@@ -1,6 +1,7 @@
 """What was counted can be taken back, thrown away and computed again, and a drift is found wherever it is planted."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -9,10 +10,13 @@ import pytest
 from django.db import connection
 
 from accounts.errors import NotFoundError
+from metering.domain.aggregations import registry
+from metering.domain.aggregations.count import COUNT
 from metering.domain.event_input import ParsedEvent
 from metering.domain.ledger import NO_KEY, CounterKey, Ledger
 from metering.errors import AlreadyVoidedError
 from metering.models import Event, EventVoid, Meter, UsageDay, UsageHour
+from metering.selectors.catalog import forget_catalog
 from metering.services.ingest import ingest_events
 from metering.services.rebuild import rebuild_usage
 from metering.services.reconciliation import reconcile
@@ -91,6 +95,22 @@ def test_only_an_event_of_the_ledger_can_be_voided(ledger: Ledger, stored: list[
 def test_a_voided_id_stays_taken(ledger: Ledger, stored: list[ParsedEvent], now: datetime) -> None:
     void(ledger, "a", now)
     assert ingest_events(ledger=ledger, events=stored[:1], api_key_id=KEY, as_of=now).duplicates == (0,)
+
+
+def test_what_does_not_add_up_is_computed_again_for_the_day_of_the_void(
+    ledger: Ledger, stored: list[ParsedEvent], now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry._BY_CODE, "count", replace(COUNT, is_additive=False))
+    forget_catalog()
+    void(ledger, "b", now)
+    UsageHour.objects.filter(events=0).delete()
+    UsageDay.objects.filter(events=0).delete()
+    after_void = rollups(ledger)
+    assert reconcile(ledgers=[ledger]).is_clean
+    rebuild_usage(ledger=ledger)
+    assert rollups(ledger) == after_void
+    with pytest.raises(AlreadyVoidedError):
+        void(ledger, "b", now)
 
 
 def test_usage_can_be_thrown_away_and_computed_again(

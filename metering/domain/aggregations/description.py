@@ -1,0 +1,56 @@
+"""What an aggregation is: how events become one quantity, and what may be done with that quantity afterwards.
+
+Whoever writes, reads, limits or bills usage asks this description, and none of them knows a kind by name. Its SQL stands in
+`metering.selectors.aggregation_sql`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from metering.domain.canonical import PropertyValue
+from metering.domain.property_values import numeric_value
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredEvent:
+    """What of an event a meter may measure: its quantity, and a property if the meter names one (`""` names none)."""
+
+    quantity: Decimal
+    properties: Mapping[str, PropertyValue]
+    value_property: str
+
+    @property
+    def value(self) -> Decimal:
+        """The number in the property, or the event's quantity if the meter names none."""
+        return numeric_value(self.properties.get(self.value_property)) if self.value_property else self.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """One kind of meter.
+
+    `measure` returns what one event brings; `merge` returns the quantity of two sets of events, neither of which is empty.
+
+    `is_mergeable`: quantities of hours, days, keys and dimensions merge into that of the whole. So the rollups keep it, rebuild
+    and reconciliation fill and compare them, and longer windows are read from shorter ones. Of another kind the rollups keep
+    nothing, and every window is read from the events.
+
+    `is_additive`: to merge is to add. So a void subtracts what its event brought (for another mergeable kind the event's buckets
+    are computed again from the ledger), quotas may count it up, a forecast may extend it in a straight line, and billing may
+    report it to a payment provider hour by hour. Billing rates every kind by the quantity of a whole span.
+    """
+
+    code: str
+    name: str
+    takes_property: bool
+    measure: Callable[[MeasuredEvent], Decimal]
+    merge: Callable[[Decimal, Decimal], Decimal]
+    is_mergeable: bool
+    is_additive: bool
+
+    def __post_init__(self) -> None:
+        assert self.is_mergeable or not self.is_additive, "what adds up merges"
+
+    def __str__(self) -> str:
+        return self.code

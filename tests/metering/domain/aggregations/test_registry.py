@@ -1,0 +1,45 @@
+"""Every aggregation keeps what its description promises."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metering.domain.aggregations.description import Aggregation, MeasuredEvent
+from metering.domain.aggregations.registry import AGGREGATIONS, aggregation_named
+from metering.domain.quantities import EXACT
+from metering.selectors.aggregation_sql import AGGREGATION_SQL
+
+quantities = st.decimals(min_value=0, max_value=10**20, places=9)
+ALL = pytest.mark.parametrize("aggregation", AGGREGATIONS, ids=str)
+
+
+@ALL
+def test_it_is_found_by_its_code_and_has_sql(aggregation: Aggregation) -> None:
+    assert aggregation_named(aggregation.code) is aggregation
+    assert aggregation.code in AGGREGATION_SQL
+
+
+@ALL
+@given(one=quantities, other=quantities, third=quantities)
+def test_what_merges_merges_in_any_order(
+    aggregation: Aggregation, one: Decimal, other: Decimal, third: Decimal
+) -> None:
+    if aggregation.is_mergeable:
+        merge = aggregation.merge
+        assert merge(one, other) == merge(other, one)
+        assert merge(merge(one, other), third) == merge(one, merge(other, third))
+
+
+@ALL
+@given(one=quantities, other=quantities)
+def test_what_adds_up_is_added(aggregation: Aggregation, one: Decimal, other: Decimal) -> None:
+    if aggregation.is_additive:
+        assert EXACT.subtract(aggregation.merge(one, other), other) == one
+
+
+@ALL
+def test_only_an_aggregation_that_takes_a_property_looks_at_one(aggregation: Aggregation) -> None:
+    named = MeasuredEvent(Decimal(3), {"n": 7}, "n")
+    assert (aggregation.measure(named) == 7) == aggregation.takes_property
