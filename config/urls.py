@@ -13,6 +13,11 @@ from config.staff.view_as_customer import ViewAsCustomerView
 # Staff sign in where everybody does, so that second factors and limits hold for them too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+handler400 = "portal.views.error_pages.bad_request"
+handler403 = "portal.views.error_pages.forbidden"
+handler404 = "portal.views.error_pages.not_found"
+handler500 = "portal.views.error_pages.server_error"
+
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
