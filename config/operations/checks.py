@@ -1,0 +1,89 @@
+"""Settings that contradict one another. `manage.py check` names them, each command refuses them, and so does the web server."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register, run_checks  # noqa: A004 - Django's name
+from django.core.exceptions import ImproperlyConfigured
+from django.http.request import validate_host
+
+TAG: Final = "contradictions"
+
+
+@register(TAG)
+def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001 - Django's signature
+    """Return what is wrong with settings that are each right by themselves."""
+    return [*_production(), *_addresses(), *_stripe()]
+
+
+def refuse_contradictions() -> None:
+    """Raise `ImproperlyConfigured` before the web server serves: no command of Django's checks on its behalf."""
+    found = [message for message in run_checks(tags=[TAG]) if message.is_serious()]
+    if found:
+        raise ImproperlyConfigured(" ".join(message.msg for message in found))
+
+
+def _production() -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if not settings.IS_PRODUCTION:
+        return found
+    if settings.DEBUG:
+        found.append(
+            Error(
+                "DEBUG is on in the production profile: it would show secrets to strangers. Unset one of the two.",
+                id="countinghouse.E001",
+            )
+        )
+    if not settings.IS_HTTPS and not settings.ALLOW_HTTP:
+        found.append(
+            Error(
+                "PUBLIC_URL must begin with https:// in production"
+                " (ALLOW_HTTP=1 permits http for a trial on a private network).",
+                id="countinghouse.E002",
+            )
+        )
+    return found
+
+
+def _addresses() -> list[CheckMessage]:
+    host = urlsplit(settings.PUBLIC_URL).hostname or ""
+    found: list[CheckMessage] = []
+    if not validate_host(host, settings.ALLOWED_HOSTS):
+        found.append(
+            Error(
+                f"PUBLIC_URL names {host}, which is not among ALLOWED_HOSTS: each link of ours would be refused.",
+                id="countinghouse.E003",
+            )
+        )
+    if settings.IS_HTTPS and not settings.TRUSTED_PROXY_COUNT:
+        found.append(
+            Warning(
+                "PUBLIC_URL begins with https:// and TRUSTED_PROXY_COUNT is 0: behind a proxy that ends TLS,"
+                " each request would be redirected to itself. Set it to the number of proxies.",
+                id="countinghouse.W001",
+            )
+        )
+    return found
+
+
+def _stripe() -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.STRIPE_LIVE_MODE and settings.STRIPE_API_HOST_GIVEN:
+        found.append(
+            Error(
+                "STRIPE_API_HOST is for tests and trials; a live key goes to Stripe alone. Unset one of the two.",
+                id="countinghouse.E004",
+            )
+        )
+    if settings.STRIPE_SECRET_KEY and not (settings.STRIPE_WEBHOOK_SECRET and settings.STRIPE_WEBHOOK_UUID):
+        found.append(
+            Warning(
+                "STRIPE_SECRET_KEY is set without STRIPE_WEBHOOK_SECRET and STRIPE_WEBHOOK_UUID:"
+                " no payment would ever be noticed.",
+                id="countinghouse.W002",
+            )
+        )
+    return found
