@@ -1,5 +1,8 @@
 #!/usr/bin/env python
-"""Django's command line, with the embedded database started first where no other is named."""
+"""Django's command line. In a clone in which `make run` ran, it works on what that runs.
+
+The embedded database is started first if no other is named.
+"""
 
 import os
 import sys
@@ -9,6 +12,8 @@ from django.core.management import execute_from_command_line
 
 from config.startup import prepare
 from config.workbench.embedded_postgres import EmbeddedPostgresError
+from config.workbench.runner.clone import variables_missing
+from config.workbench.runner.errors import RunnerError
 
 COMMANDS_WITHOUT_DATABASE = frozenset(
     {"collectstatic", "spectacular", "help", "version", "compilemessages", "makemessages"}
@@ -19,9 +24,10 @@ def main() -> None:
     """Run one command; a wrong setting is one sentence, not a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
+        os.environ.update(variables_missing(os.environ))
         prepare(needs_database=len(sys.argv) > 1 and sys.argv[1] not in COMMANDS_WITHOUT_DATABASE)
         execute_from_command_line(sys.argv)
-    except (ImproperlyConfigured, EmbeddedPostgresError) as error:
+    except (ImproperlyConfigured, EmbeddedPostgresError, RunnerError) as error:
         sys.exit(f"countinghouse: {error}")
 
 

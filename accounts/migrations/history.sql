@@ -1,5 +1,5 @@
 -- What is kept stays as it was, also for the owner of the tables. The application's role has no right to change these tables in the
--- first place (config/database_roles.py); a trigger stands behind that. Other apps put the same trigger on tables of theirs.
+-- first place (config/operations/database_roles.py); a trigger stands behind that. Other apps put the same trigger on tables of theirs.
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -11,15 +11,16 @@ from typing import NoReturn
 import psutil
 
 from config.workbench.embedded_postgres import EmbeddedPostgresError
+from config.workbench.runner.clone import FILE_NAME, environment_of_run
 from config.workbench.runner.errors import RunnerError
 from config.workbench.runner.ownership import Ownership, end_orphans
-from config.workbench.runner.plan import OWNER_VARIABLE, Plan
+from config.workbench.runner.plan import Plan
 from config.workbench.runner.screen import say, welcome
 from config.workbench.runner.session import READY_SECONDS_MAX, Session
 
 STOP_SECONDS_MAX = 40
 # All that an installation keeps in its data directory; nothing else there is ours to delete.
-KEPT_FILES = ("demo.json", "secret_key", "prepared", "runner.json", "runner.lock", "stripe.jsonl")
+KEPT_FILES = ("demo.json", "secret_key", "prepared", FILE_NAME, "runner.json", "runner.lock", "stripe.jsonl")
 KEPT_DIRECTORIES = ("static", "media")
 
 
@@ -100,14 +101,10 @@ def reset(plan: Plan) -> None:
     say("Everything is deleted; `make run` begins anew.")
 
 
-def manage(plan: Plan, arguments: list[str]) -> NoReturn:
-    """Run a command of `manage.py` as what runs would: with the same database and the same fake Stripe."""
-    if stripe_port := Ownership(plan.data_dir).read_note().get("stripe_port"):
-        plan = plan.with_fake_stripe(stripe_port)
-    # Not one of the run's own processes, which `make stop` ends.
-    environment = {name: value for name, value in plan.environment.items() if name not in {OWNER_VARIABLE, "DEBUG"}}
-    command = plan.manage(*arguments)
-    os.execve(command[0], command, environment)  # noqa: S606 - no shell is wanted
+def manage(arguments: list[str]) -> NoReturn:
+    """Run a command of `manage.py` on what runs, or would run: the same database and the same fake Stripe."""
+    command = Plan.from_environment(os.environ).manage(*arguments)
+    os.execve(command[0], command, environment_of_run(os.environ))  # noqa: S606 - no shell is wanted
 
 
 def confirmed(plan: Plan) -> bool:
@@ -128,10 +125,9 @@ def main() -> None:
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of `manage`: the command of manage.py")
     options = parser.parse_args()
     try:
-        plan = Plan.from_environment(os.environ)
         if options.command == "manage":
-            manage(plan, options.arguments)
-        COMMANDS[options.command](plan)
+            manage(options.arguments)
+        COMMANDS[options.command](Plan.from_environment(os.environ))
     except (RunnerError, EmbeddedPostgresError) as error:
         sys.exit(f"countinghouse: {error}")
     except PermissionError as error:

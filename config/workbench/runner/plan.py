@@ -43,7 +43,6 @@ class Plan:
         """Read the plan; raises RunnerError for a value that makes no sense."""
         data_dir = Path(environment.get("COUNTINGHOUSE_DATA_DIR") or CHECKOUT / ".data").resolve()
         port = _number(environment, "PORT", PORT_DEFAULT, PORT_MAX)
-        development = {"COUNTINGHOUSE_PROFILE": "development", "DEBUG": "1"}
         return cls(
             data_dir=data_dir,
             port=port,
@@ -51,7 +50,7 @@ class Plan:
             with_demo=environment.get("DEMO", "1") != "0",
             database=None if environment.get("DATABASE_URL") else EmbeddedPostgres(data_dir=data_dir / "postgres"),
             environment={
-                **development,
+                "COUNTINGHOUSE_PROFILE": "development",
                 **environment,
                 "PORT": str(port),
                 "PYTHONUNBUFFERED": "1",

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 from config.workbench.embedded_postgres import EmbeddedPostgresError
+from config.workbench.runner.clone import remember
 from config.workbench.runner.errors import RunnerError
 from config.workbench.runner.ownership import Ownership
 from config.workbench.runner.plan import CHECKOUT, DATABASE_NAME, HOST, Plan
@@ -52,6 +53,7 @@ class Session:
         for number in STOP_SIGNALS:
             signal.signal(number, _request_stop)
         try:
+            remember(self.plan)
             self._start_database()
             self._start_fake_stripe()
             self._prepare()

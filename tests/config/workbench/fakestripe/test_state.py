@@ -115,6 +115,7 @@ def test_the_test_routes_do_what_the_methods_do(fake_stripe: FakeStripe) -> None
     before = fake_stripe.store.now()
     ask("POST", "advance", seconds="1000")
     assert fake_stripe.store.now() >= before + 1000
+    assert fake_stripe.deliveries.wait_until_idle()  # else what the customer told waits as well
     ask("POST", "mode", paused="true", copies="2")
     ask("POST", "resend", event=fake_stripe.events()[0]["id"])
     assert len(fake_stripe.deliveries.queue) == 2

@@ -1,0 +1,58 @@
+"""What a plain `manage.py` needs to work on what `make run` runs: the development profile and the port, remembered in a file.
+
+Only a development run on the embedded database leaves the file. Only `manage.py` reads it, and only when no variable says
+which installation this is. The web server never reads it, so nothing in a data directory can take a production out of its profile.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from config.workbench.runner.ownership import Ownership
+from config.workbench.runner.plan import OWNER_VARIABLE, Plan
+
+FILE_NAME = "development.json"
+# Whoever sets one of these has said which installation is meant.
+VARIABLES_OF_AN_INSTALLATION = ("COUNTINGHOUSE_PROFILE", "DATABASE_URL", "PUBLIC_URL", "SECRET_KEY")
+
+
+def remember(plan: Plan) -> None:
+    """Store the port of a development run on the embedded database; after any other run, forget what an earlier one stored."""
+    file = plan.data_dir / FILE_NAME
+    if plan.database is None or plan.environment["COUNTINGHOUSE_PROFILE"] != "development":
+        file.unlink(missing_ok=True)
+        return
+    unfinished = file.with_suffix(".new")
+    unfinished.write_text(json.dumps({"port": plan.port}))
+    unfinished.replace(file)
+
+
+def variables_missing(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a plain `manage.py` has to add to its environment; nothing outside of a clone in which `make run` ran."""
+    if any(environment.get(name) for name in VARIABLES_OF_AN_INSTALLATION):
+        return {}
+    if _remembered_port(Plan.from_environment(environment).data_dir) is None:
+        return {}
+    return {name: value for name, value in environment_of_run(environment).items() if environment.get(name) != value}
+
+
+def environment_of_run(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a command that works on what runs: the same port and, while it runs, the same fake Stripe.
+
+    The command is not one of the run's own processes, which `make stop` ends.
+    """
+    data_dir = Plan.from_environment(environment).data_dir
+    port = _remembered_port(data_dir)
+    plan = Plan.from_environment(environment if port is None else {"PORT": str(port), **environment})
+    if stripe_port := Ownership(data_dir).read_note().get("stripe_port"):
+        plan = plan.with_fake_stripe(stripe_port)
+    return {name: value for name, value in plan.environment.items() if name != OWNER_VARIABLE}
+
+
+def _remembered_port(data_dir: Path) -> int | None:
+    try:
+        remembered = json.loads((data_dir / FILE_NAME).read_text())
+    except (OSError, json.JSONDecodeError):
+        return None
+    port = remembered.get("port") if isinstance(remembered, dict) else None
+    return port if isinstance(port, int) else None
