@@ -1,5 +1,6 @@
 """One run, from the first line in the terminal to the last process stopped."""
 
+import hashlib
 import http.client
 import os
 import signal
@@ -23,6 +24,7 @@ READY_SECONDS_MAX = 90
 STRIPE_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 15
 DEATHS_BEFORE_READY_MAX = 3
+APPS = ("accounts", "metering", "billing", "config")
 
 
 class StopRequested(BaseException):
@@ -94,10 +96,11 @@ class Session:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _prepare(self) -> None:
-        """Have the schema brought up to date; after the first time the services start meanwhile, and wait for it."""
+        """Have the schema brought up to date. The services start meanwhile if an earlier run has prepared these very migrations."""
         say("Bringing the schema and the demo data up to date ...")
         arguments = self.plan.manage("prepare", *(["--demo"] if self.plan.with_demo else []))
-        was_prepared_before = self.prepared_file.exists()
+        migrations = digest_of_migrations()
+        was_prepared_before = self._prepared_with() == migrations
         with subprocess.Popen(
             arguments, cwd=CHECKOUT, env=self.plan.environment, stdin=subprocess.DEVNULL, start_new_session=True
         ) as preparation:
@@ -111,9 +114,12 @@ class Session:
                 preparation.kill()
         if preparation.returncode:
             raise RunnerError("The database could not be prepared: the reason is above.")
-        self.prepared_file.touch()
+        self.prepared_file.write_text(migrations)
         for service in self.services:
             service.deaths = 0
+
+    def _prepared_with(self) -> str:
+        return self.prepared_file.read_text() if self.prepared_file.exists() else ""
 
     def _wait_until_ready(self) -> None:
         say("Starting the web server and the worker ...")
@@ -165,6 +171,14 @@ class Session:
             self.plan.database.stop()
         self.ownership.remove_note()
         say("Stopped.")
+
+
+def digest_of_migrations() -> str:
+    """Return what changes when any migration does."""
+    digest = hashlib.sha256()
+    for path in sorted(path for app in APPS for path in (CHECKOUT / app).rglob("*migrations/*.py")):
+        digest.update(f"{path.relative_to(CHECKOUT)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _answers(port: int | None) -> bool:

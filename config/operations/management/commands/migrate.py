@@ -6,6 +6,7 @@ from django.core.management.commands.migrate import Command as DjangoMigrateComm
 from django.db import connections
 
 from config.operations.database_roles import acting_as_owner, ensure_role, grant_rights, one_migration_at_a_time
+from config.operations.history import refuse_unknown_history
 
 
 class Command(DjangoMigrateCommand):
@@ -15,6 +16,7 @@ class Command(DjangoMigrateCommand):
         """Migrate, then grant; machines that start together take turns."""
         connection = connections[options["database"]]
         with acting_as_owner(connection), one_migration_at_a_time(connection):
+            refuse_unknown_history(connection)
             ensure_role(connection)
             super().handle(*args, **options)
             if not options["plan"] and not options["check_unapplied"] and not options["app_label"]:
