@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from accounts.domain.numbers import number_text
+from billing.domain.money import price_tag_text, rate_text
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
 from billing.selectors.catalog.price_list import ListedPlan, listed_plans
 from metering.models import UsagePlan, UsagePlanQuota
-from portal.templatetags.money import fee as fee_text
-from portal.templatetags.money import rate
-from portal.templatetags.portal import quantity
 
 # A rate that is too small to be read is shown for so many units.
 _READABLE_FROM: Final = Decimal("0.01")
@@ -73,12 +72,12 @@ def price_of(price: SoldPrice, currency: str) -> MeterPrice:
     name, unit = price.meter_name, price.unit
     match price.terms:
         case Flat(amount):
-            return MeterPrice(name, f"{rate(amount, currency)} in a period with usage")
+            return MeterPrice(name, f"{rate_text(amount, currency)} in a period with usage")
         case PerUnit(unit_amount):
             return MeterPrice(name, _each(unit_amount, currency, unit))
         case Package(size, amount):
             begun = "" if size == 1 else ", begun or full"
-            return MeterPrice(name, f"{rate(amount, currency)} per {_counted(size, unit)}{begun}")
+            return MeterPrice(name, f"{rate_text(amount, currency)} per {_counted(size, unit)}{begun}")
         case Graduated(tiers):
             return MeterPrice(name, note=EACH_ITS_STEP, steps=_steps(tiers, currency, unit))
         case Volume(tiers):
@@ -93,7 +92,7 @@ def _offer(listed: ListedPlan, currency: str) -> PlanOffer:
         version=version,
         description=listed.description,
         currency=currency,
-        fee=fee_text(fee_amount(fee), currency),
+        fee=price_tag_text(fee_amount(fee), currency),
         costs_nothing=costs_nothing(version, currency),
         meters=tuple(price_of(price, currency) for price in version.usage_prices(currency)),
         limits=tuple(_limits(listed.usage_plan)),
@@ -102,15 +101,14 @@ def _offer(listed: ListedPlan, currency: str) -> PlanOffer:
 
 def _limits(usage_plan: UsagePlan) -> list[str]:
     limits = [_quota(quota) for quota in usage_plan.quotas.all()]
-    if usage_plan.throttle_rate is not None:
-        limits.append(
-            f"{quantity(usage_plan.throttle_rate)} requests a second, {quantity(usage_plan.throttle_burst)} at once"
-        )
+    rate, burst = usage_plan.throttle_rate, usage_plan.throttle_burst
+    if rate is not None and burst is not None:
+        limits.append(f"{number_text(rate)} requests a second, {number_text(burst)} at once")
     return limits
 
 
 def _quota(quota: UsagePlanQuota) -> str:
-    what = f"{quantity(quota.limit)} {quota.meter.unit} a {quota.period}"
+    what = f"{number_text(quota.limit)} {quota.meter.unit} a {quota.period}"
     return f"{what} at most" if quota.is_hard else f"{what}; more is allowed"
 
 
@@ -132,15 +130,15 @@ def _steps(tiers: Sequence[Tier], currency: str, unit: str) -> tuple[Step, ...]:
 
 def _reach(start: Decimal, end: Decimal | None, unit: str) -> str:
     if end is None:
-        return f"Above {quantity(start)}" if start else f"All {unit}"
-    return f"{quantity(start)} to {quantity(end)}" if start else f"Up to {quantity(end)}"
+        return f"Above {number_text(start)}" if start else f"All {unit}"
+    return f"{number_text(start)} to {number_text(end)}" if start else f"Up to {number_text(end)}"
 
 
 def _tier_price(tier: Tier, currency: str, unit: str) -> str:
     if not tier.unit_amount:
-        return rate(tier.flat_amount, currency) if tier.flat_amount else "Included"
+        return rate_text(tier.flat_amount, currency) if tier.flat_amount else "Included"
     each = _each(tier.unit_amount, currency, unit)
-    return f"{rate(tier.flat_amount, currency)} + {each}" if tier.flat_amount else each
+    return f"{rate_text(tier.flat_amount, currency)} + {each}" if tier.flat_amount else each
 
 
 def _each(unit_amount: Decimal, currency: str, unit: str) -> str:
@@ -148,11 +146,11 @@ def _each(unit_amount: Decimal, currency: str, unit: str) -> str:
     if not unit_amount:
         return "Included"
     lot = next((lot for lot in _LOTS if unit_amount * lot >= _READABLE_FROM), _LOTS[-1])
-    return f"{rate(unit_amount * lot, currency)} per {_counted(Decimal(lot), unit)}"
+    return f"{rate_text(unit_amount * lot, currency)} per {_counted(Decimal(lot), unit)}"
 
 
 def _counted(size: Decimal, unit: str) -> str:
-    return _singular(unit) if size == 1 else f"{quantity(size)} {unit}"
+    return _singular(unit) if size == 1 else f"{number_text(size)} {unit}"
 
 
 def _singular(unit: str) -> str:

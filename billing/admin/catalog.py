@@ -19,6 +19,7 @@ from unfold.decorators import action, display
 from accounts.admin.base import ReadOnlyInline, ReadOnlyModelAdmin, StaffModelAdmin, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ByState, posted
 from accounts.admin.keys import ConfirmForm
+from accounts.domain.numbers import number_text
 from accounts.domain.texts import line_problem
 from accounts.errors import ProblemError
 from billing.admin.plan_forms import (
@@ -29,7 +30,8 @@ from billing.admin.plan_forms import (
     initial_of,
     read_currencies,
 )
-from billing.admin.wording import grouped, shown_terms
+from billing.admin.wording import shown_terms
+from billing.domain.money import price_tag_text
 from billing.domain.plan_terms import PriceOffer, SoldVersion, fee_amount
 from billing.domain.statuses import LIVE_STATUSES
 from billing.models import Plan, PlanVersion
@@ -51,7 +53,7 @@ LIVE = Q(subscriptions__status__in=LIVE_STATUSES)
 def shown_fees(version: SoldVersion) -> str:
     """The monthly fee in each currency."""
     fees = ((currency, version.fee(currency)) for currency in version.currencies)
-    return ", ".join(f"{grouped(fee_amount(fee))} {currency}" for currency, fee in fees if fee is not None)
+    return ", ".join(price_tag_text(fee_amount(fee), currency) for currency, fee in fees if fee is not None)
 
 
 class PlanForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
@@ -340,7 +342,7 @@ def _version_context(version: Any, units: str) -> dict[str, object]:
     return {
         "prices": prices,
         "examples": examples_of(offers, asked, names) if names else [],
-        "units": [{"given": str(units), "shown": grouped(units)} for units in UNITS_SHOWN],
+        "units": [{"given": str(units), "shown": number_text(units)} for units in UNITS_SHOWN],
         "live_total": version.live_total,
         "subscriptions_url": subscriptions,
     }

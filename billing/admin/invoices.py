@@ -20,12 +20,13 @@ from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
 from accounts.admin.base import found_or_404, holds, staff_actor
 from accounts.admin.by_state import posted
 from accounts.admin.keys import ConfirmForm
+from accounts.domain.numbers import number_text
 from accounts.notices.models import OutboundMail
 from billing.admin.base import MoneyAdmin, WhyForm, document_response
 from billing.admin.invoicing_runs import run_page
 from billing.admin.tabs import INVOICE_LABELS, PaymentInline
-from billing.admin.wording import grouped, shown_amount, shown_rounding, shown_steps
-from billing.domain.money import round_to_minor, to_major
+from billing.admin.wording import shown_rounding, shown_steps
+from billing.domain.money import money_text, round_to_minor, to_major
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice, Issuer
 from billing.services.invoicing.finalizing import finalize_now
@@ -101,7 +102,7 @@ class InvoiceChangeList(ChangeList):
         )
         labels = dict(Invoice._meta.get_field("status").choices or [])  # noqa: SLF001 - Django documents it
         self.sums = [
-            {"status": labels[status], "number": number, "total": shown_amount(int(total), currency)}
+            {"status": labels[status], "number": number, "total": money_text(int(total), currency)}
             for currency, status, number, total in sums
         ]
 
@@ -206,7 +207,7 @@ class InvoiceAdmin(MoneyAdmin):
     @display(description="Total", ordering="total_minor")
     def total(self, invoice: Invoice) -> str:
         """With its currency."""
-        return shown_amount(invoice.total_minor, invoice.currency)
+        return money_text(invoice.total_minor, invoice.currency)
 
     @display(description="Period (UTC)", ordering="period_start", header=True)
     def period(self, invoice: Invoice) -> list[SafeString]:
@@ -250,10 +251,10 @@ class InvoiceAdmin(MoneyAdmin):
             "trouble": self.trouble_of(invoice),
             "state_label": INVOICE_LABELS[invoice.get_status_display()],
             "lines": [_shown_line(line, currency) for line in lines_of(invoice)],
-            "subtotal": shown_amount(invoice.subtotal_minor, currency),
-            "tax": shown_amount(invoice.tax_minor, currency),
-            "tax_percent": grouped(invoice.tax_percent),
-            "total": shown_amount(invoice.total_minor, currency),
+            "subtotal": money_text(invoice.subtotal_minor, currency),
+            "tax": money_text(invoice.tax_minor, currency),
+            "tax_percent": number_text(invoice.tax_percent),
+            "total": money_text(invoice.total_minor, currency),
             "note": note,
             "mails": OutboundMail.objects.filter(attachment__documents__in=numbers, tenant=invoice.tenant)
             if numbers
@@ -304,7 +305,7 @@ class InvoiceAdmin(MoneyAdmin):
             request, invoice, ConfirmForm(posted(request)),
             lambda _: finalize_now(invoice_id=invoice.pk, actor=staff_actor(request), as_of=timezone.now()),
             name="finalize",
-            said=lambda done: f"{done.number} is finalized: {shown_amount(done.total_minor, done.currency)}.",
+            said=lambda done: f"{done.number} is finalized: {money_text(done.total_minor, done.currency)}.",
             title=f"Finalize the draft for {invoice.tenant} now?",
             explanation="It is computed once more, gets its number and never changes again. Later usage goes to the next invoice. "
             f"By itself it would be finalized from {invoice.finalize_after:%Y-%m-%d %H:%M} UTC on.",
@@ -356,7 +357,7 @@ class InvoiceAdmin(MoneyAdmin):
                 invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),
             name="issue_credit_note",
-            said=lambda note: f"{note.number} takes back {invoice}: {shown_amount(note.total_minor, note.currency)}.",
+            said=lambda note: f"{note.number} takes back {invoice}: {money_text(note.total_minor, note.currency)}.",
             title=f"Credit {invoice}?",
             explanation=f"A credit note with a number of its own takes back all {self.total(invoice)} and goes to the customer. {outcome}",
             button="Issue the credit note",
@@ -426,10 +427,10 @@ def _shown_line(line: Any, currency: str) -> dict[str, object]:
         "description": line.description,
         "start": line.period_start,
         "end": line.period_end,
-        "quantity": grouped(line.quantity),
+        "quantity": number_text(line.quantity),
         "unit": line.unit,
         "events": line.events,
         "steps": shown_steps(line.explanation),
         "rounding": shown_rounding(line.explanation, line.amount_minor, currency),
-        "amount": shown_amount(line.amount_minor, currency),
+        "amount": money_text(line.amount_minor, currency),
     }

@@ -22,7 +22,7 @@ from accounts.admin.base import StaffModelAdmin, staff_actor
 from accounts.admin.records import OUTCOME_LABELS
 from accounts.models import JobOutcome, JobRun, Tenant
 from accounts.services.audit import record_audit
-from billing.admin.wording import shown_amount
+from billing.domain.money import money_text
 from billing.selectors.invoicing.computation import Computation, Unbillable
 from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.running import (
@@ -132,14 +132,14 @@ def _shown_plan(planned: Sequence[Computation]) -> dict[str, object]:
                 "start": invoice.state.covered.start,
                 "end": invoice.state.covered.end,
                 "lines": len(invoice.lines),
-                "tax": shown_amount(invoice.tax_minor, invoice.state.currency),
-                "total": shown_amount(invoice.total_minor, invoice.state.currency),
+                "tax": money_text(invoice.tax_minor, invoice.state.currency),
+                "total": money_text(invoice.total_minor, invoice.state.currency),
             }
             for invoice in invoices[:ROWS_SHOWN]
         ],
         "number": len(invoices),
         "more": max(0, len(invoices) - ROWS_SHOWN),
-        "totals": [shown_amount(total, currency) for currency, total in sorted(totals.items())],
+        "totals": [money_text(total, currency) for currency, total in sorted(totals.items())],
         "parked": [
             {"tenant": names[found.state.tenant_id], "code": found.code, "detail": found.detail}
             for found in parked[:ROWS_SHOWN]

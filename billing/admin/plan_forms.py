@@ -13,9 +13,11 @@ from typing import Any, Final
 from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from accounts.domain.numbers import number_text
 from accounts.domain.plain import plain_decimal
 from accounts.errors import FieldError, InvalidFieldsError
-from billing.admin.wording import ShownStep, grouped, shown_amount, shown_charge
+from billing.admin.wording import ShownStep, shown_charge
+from billing.domain.money import money_text
 from billing.domain.plan_terms import TRIAL_DAYS_MAX, PriceOffer, SoldVersion, VersionOffer, check_offer
 from billing.domain.prices import MODEL_OF, PriceModel, read_terms, write_terms
 from billing.domain.rating import rate
@@ -253,10 +255,10 @@ def examples_of(prices: Sequence[PriceOffer], units: Decimal, names: Mapping[str
             charges = [rate(price.terms, quantity, currency) for quantity in asked]
             totals = [total + charge.amount_minor for total, charge in zip(totals, charges, strict=True)]
             name = names.get(price.meter_code or "", price.meter_code or "") or "Monthly fee"
-            amounts = [shown_amount(charge.amount_minor, currency) for charge in charges]
+            amounts = [money_text(charge.amount_minor, currency) for charge in charges]
             rows.append(ExampleRow(name, amounts, shown_charge(charges[1]) if price.meter_code else []))
-        shown = [grouped(quantity) for quantity in quantities]
-        examples.append(Example(currency, shown, rows, [shown_amount(total, currency) for total in totals]))
+        shown = [number_text(quantity) for quantity in quantities]
+        examples.append(Example(currency, shown, rows, [money_text(total, currency) for total in totals]))
     return examples
 
 

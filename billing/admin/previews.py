@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from accounts.domain.numbers import number_text
 from accounts.errors import ProblemError
-from billing.admin.wording import grouped, shown_amount, shown_rounding, shown_steps
+from billing.admin.wording import shown_rounding, shown_steps
 from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.money import money_text
 from metering.domain.periods import local_day
 
 
@@ -17,19 +19,19 @@ def preview_context(computed: ComputedInvoice) -> dict[str, object]:
                 "description": line.description,
                 "start": line.period.start,
                 "end": line.period.end,
-                "quantity": grouped(line.quantity),
+                "quantity": number_text(line.quantity),
                 "unit": line.unit,
-                "amount": shown_amount(line.amount_minor, currency),
+                "amount": money_text(line.amount_minor, currency),
                 "steps": shown_steps(line.explanation),
                 "rounding": shown_rounding(line.explanation, line.amount_minor, currency),
             }
             for line in computed.lines
         ],
-        "subtotal": shown_amount(computed.subtotal_minor, currency),
-        "tax": shown_amount(computed.tax_minor, currency),
-        "tax_name": f"{computed.tax.name} {grouped(computed.tax.percent)} %",
+        "subtotal": money_text(computed.subtotal_minor, currency),
+        "tax": money_text(computed.tax_minor, currency),
+        "tax_name": f"{computed.tax.name} {number_text(computed.tax.percent)} %",
         "tax_note": computed.tax.note,
-        "total": shown_amount(computed.total_minor, currency),
+        "total": money_text(computed.total_minor, currency),
         "closes_on": local_day(computed.state.closes_at, computed.state.time_zone),
     }
 

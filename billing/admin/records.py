@@ -17,7 +17,7 @@ from accounts.admin.by_state import posted
 from accounts.admin.records import as_block
 from billing.admin.base import MoneyAdmin, WhyForm, document_response
 from billing.admin.tabs import PAYMENT_LABELS
-from billing.admin.wording import shown_amount
+from billing.domain.money import money_text
 from billing.models import BillingException, CreditNote, DocumentFile, Payment
 from billing.services.invoicing.exceptions import CREDIT_LEFT, resolve_exception
 
@@ -50,7 +50,7 @@ class PaymentAdmin(ReadOnlyModelAdmin):
     @display(description="Amount", ordering="amount_minor")
     def amount(self, payment: Payment) -> str:
         """With its currency."""
-        return shown_amount(payment.amount_minor, payment.currency)
+        return money_text(payment.amount_minor, payment.currency)
 
 
 @admin.register(CreditNote)
@@ -72,17 +72,17 @@ class CreditNoteAdmin(MoneyAdmin):
     @display(description="Subtotal")
     def subtotal(self, note: CreditNote) -> str:
         """Without tax."""
-        return shown_amount(note.subtotal_minor, note.currency)
+        return money_text(note.subtotal_minor, note.currency)
 
     @display(description="Tax")
     def tax(self, note: CreditNote) -> str:
         """With its currency."""
-        return shown_amount(note.tax_minor, note.currency)
+        return money_text(note.tax_minor, note.currency)
 
     @display(description="Total", ordering="total_minor")
     def total(self, note: CreditNote) -> str:
         """With its currency."""
-        return shown_amount(note.total_minor, note.currency)
+        return money_text(note.total_minor, note.currency)
 
     @display(description="What it says")
     def said(self, note: CreditNote) -> SafeString:

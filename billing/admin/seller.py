@@ -13,9 +13,10 @@ from django.utils import timezone
 from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyModelAdmin, StaffModelAdmin
+from accounts.domain.numbers import number_text
 from accounts.domain.tenant_settings import is_time_zone
 from accounts.models import Tenant
-from billing.admin.wording import grouped, shown_amount
+from billing.domain.money import money_text
 from billing.domain.tax import TaxDecision, TaxTreatment
 from billing.models import Issuer, NumberSeries, Subscription, TaxRate
 from metering.domain.periods import local_day
@@ -107,7 +108,7 @@ class TaxRateAdmin(StaffModelAdmin):
     @display(description="Percent", ordering="percent")
     def shown_percent(self, rate: TaxRate) -> str:
         """Without zeros that say nothing."""
-        return f"{grouped(rate.percent)} %"
+        return f"{number_text(rate.percent)} %"
 
     def changeform_view(
         self,
@@ -129,7 +130,7 @@ def _concerned(rate: TaxRate | None) -> str:
     live = Subscription.objects.live().filter(tenant__in=Tenant.objects.filter(country=rate.country)).count()
     tax = TaxDecision(TaxTreatment.STANDARD, rate.name, Decimal(rate.percent)).amount_minor(EXAMPLE_MINOR, "EUR")
     concerned = f"{live} live subscription{'' if live == 1 else 's'} in {rate.country}."
-    example = f"100.00 EUR become {shown_amount(EXAMPLE_MINOR + tax, 'EUR')} with {rate.name}."
+    example = f"100.00 EUR become {money_text(EXAMPLE_MINOR + tax, 'EUR')} with {rate.name}."
     return f"{concerned} {example} {follows}"
 
 

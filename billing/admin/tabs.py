@@ -11,7 +11,8 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyInline
-from billing.admin.wording import grouped, shown_amount
+from accounts.domain.numbers import number_text
+from billing.domain.money import money_text
 from billing.models import BillingException, Invoice, Payment, Subscription, SubscriptionPhase, ThresholdAlert
 
 STATUS_LABELS = {"Trialing": "info", "Active": "success", "Past due": "danger", "Cancelled": "warning"}
@@ -70,7 +71,7 @@ class InvoiceRowInline(ReadOnlyInline, TabularInline):
     @display(description="Total")
     def total(self, invoice: Invoice) -> str:
         """With its currency."""
-        return shown_amount(invoice.total_minor, invoice.currency)
+        return money_text(invoice.total_minor, invoice.currency)
 
 
 class ExceptionInline(ReadOnlyInline, TabularInline):
@@ -134,7 +135,7 @@ class AlertInline(ReadOnlyInline, TabularInline):
     @display(description="Used")
     def used(self, alert: ThresholdAlert) -> str:
         """Of what."""
-        return f"{grouped(alert.quantity)} of {grouped(alert.limit)}"
+        return f"{number_text(alert.quantity)} of {number_text(alert.limit)}"
 
 
 class PaymentInline(ReadOnlyInline, TabularInline):
@@ -158,4 +159,4 @@ class PaymentInline(ReadOnlyInline, TabularInline):
     @display(description="Amount")
     def amount(self, payment: Payment) -> str:
         """With its currency."""
-        return shown_amount(payment.amount_minor, payment.currency)
+        return money_text(payment.amount_minor, payment.currency)

@@ -5,32 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 
-from accounts.domain.plain import plain_decimal
+from accounts.domain.numbers import number_text
 from billing.domain.money import to_major
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
 from billing.domain.rating import Charge
-
-THIN_SPACE = "\u202f"
-NO_BREAK = "\N{NO-BREAK SPACE}"
-MINUS = "\N{MINUS SIGN}"
-
-
-def grouped(number: Decimal | str | int) -> str:
-    """A number with a thin space between thousands and no digit that says nothing."""
-    text = plain_decimal(Decimal(number))
-    whole, point, rest = text.removeprefix("-").partition(".")
-    return (MINUS if text.startswith("-") else "") + f"{int(whole):,}".replace(",", THIN_SPACE) + point + rest
-
-
-def shown_amount(amount_minor: int, currency: str) -> str:
-    """An amount with its currency's digits, as in 1 234.50 EUR."""
-    return f"{shown_number(amount_minor, currency)}{NO_BREAK}{currency}"
-
-
-def shown_number(amount_minor: int, currency: str) -> str:
-    """The same where the currency is said elsewhere."""
-    text = f"{to_major(abs(amount_minor), currency):,f}".replace(",", THIN_SPACE)
-    return f"{MINUS if amount_minor < 0 else ''}{text}"
 
 
 def shown_terms(terms: PriceTerms, unit: str = "") -> list[str]:
@@ -38,11 +16,11 @@ def shown_terms(terms: PriceTerms, unit: str = "") -> list[str]:
     one = unit or "unit"
     match terms:
         case Flat(amount):
-            return [f"{grouped(amount)} a period"]
+            return [f"{number_text(amount)} a period"]
         case PerUnit(unit_amount):
-            return [f"{grouped(unit_amount)} per {one}"]
+            return [f"{number_text(unit_amount)} per {one}"]
         case Package(size, amount):
-            return [f"{grouped(amount)} per {grouped(size)} {unit or 'units'}, each begun one whole"]
+            return [f"{number_text(amount)} per {number_text(size)} {unit or 'units'}, each begun one whole"]
         case Graduated(tiers):
             return [_shown_tier(start, tier, "each") for start, tier in _with_starts(tiers)]
         case Volume(tiers):
@@ -55,9 +33,9 @@ def _with_starts(tiers: Sequence[Tier]) -> list[tuple[Decimal, Tier]]:
 
 
 def _shown_tier(start: Decimal, tier: Tier, how: str) -> str:
-    span = f"above {grouped(start)}" if tier.up_to is None else f"{grouped(start)} to {grouped(tier.up_to)}"
-    once = f", and {grouped(tier.flat_amount)} once" if tier.flat_amount else ""
-    return f"{span}: {grouped(tier.unit_amount)} {how}{once}"
+    span = f"above {number_text(start)}" if tier.up_to is None else f"{number_text(start)} to {number_text(tier.up_to)}"
+    once = f", and {number_text(tier.flat_amount)} once" if tier.flat_amount else ""
+    return f"{span}: {number_text(tier.unit_amount)} {how}{once}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +51,11 @@ def shown_steps(explanation: Mapping[str, Any]) -> list[ShownStep]:
     if explanation.get("model") == "adjustment":
         before, now = explanation.get("invoiced", {}), explanation.get("now", {})
         steps = [
-            ShownStep(f"invoiced before on {explanation.get('invoice')}: {grouped(before.get('quantity', 0))}", "")
+            ShownStep(f"invoiced before on {explanation.get('invoice')}: {number_text(before.get('quantity', 0))}", "")
         ]
         return [*steps, *shown_steps(now)]
     if explanation.get("model") == "proration":
-        text = f"{grouped(explanation['fee'])} for {explanation['days']} of {explanation['days_in_period']} days"
+        text = f"{number_text(explanation['fee'])} for {explanation['days']} of {explanation['days_in_period']} days"
         return [ShownStep(text, "")]
     return [_shown_step(step) for step in cast("list[dict[str, Any]]", explanation.get("steps", []))]
 
@@ -87,7 +65,7 @@ def shown_rounding(explanation: Mapping[str, Any], amount_minor: int, currency: 
     exact = explanation.get("exact_amount")
     if exact is None or Decimal(exact) == to_major(amount_minor, currency):
         return ""
-    return f"exactly {grouped(exact)}, rounded half up"
+    return f"exactly {number_text(exact)}, rounded half up"
 
 
 def shown_charge(charge: Charge) -> list[ShownStep]:
@@ -99,9 +77,13 @@ def _shown_step(step: Mapping[str, Any]) -> ShownStep:
     tier = step.get("tier")
     span = ""
     if tier:
-        span = f"above {grouped(tier['above'])}" + (f" up to {grouped(tier['up_to'])}" if tier["up_to"] else "") + ": "
+        span = (
+            f"above {number_text(tier['above'])}"
+            + (f" up to {number_text(tier['up_to'])}" if tier["up_to"] else "")
+            + ": "
+        )
     if not Decimal(step["quantity"]):
-        return ShownStep(f"{span}once a period", grouped(step["amount"]))
-    flat = f" + {grouped(step['flat_amount'])}" if Decimal(step.get("flat_amount", "0")) else ""
-    text = f"{span}{grouped(step['quantity'])} \N{MULTIPLICATION SIGN} {grouped(step['unit_amount'])}{flat}"
-    return ShownStep(text, grouped(step["amount"]))
+        return ShownStep(f"{span}once a period", number_text(step["amount"]))
+    flat = f" + {number_text(step['flat_amount'])}" if Decimal(step.get("flat_amount", "0")) else ""
+    text = f"{span}{number_text(step['quantity'])} \N{MULTIPLICATION SIGN} {number_text(step['unit_amount'])}{flat}"
+    return ShownStep(text, number_text(step["amount"]))

@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Final
 from uuid import UUID
 
+from accounts.domain.numbers import number_text
 from accounts.domain.roles import Capability, Role
 from accounts.notices.domain.mails import MailKind
 from metering.domain.periods import Period, Span, YearMonth, day_span, month_span
@@ -94,5 +95,4 @@ def period_in_words(period: Period, start_on: date) -> str:
 
 def grouped(quantity: Decimal) -> str:
     """Return an exact quantity with its thousands grouped: `1234567.50` is `1,234,567.5`."""
-    text = f"{quantity:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return number_text(quantity)

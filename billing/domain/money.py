@@ -1,4 +1,4 @@
-"""Amounts: integers of a currency's minor unit. One function crosses from a rate to an amount, one splits an amount.
+"""Amounts: integers of a currency's minor unit. One function crosses from a rate to an amount, one splits an amount, one writes it.
 
 The digits are ISO 4217's (list one of 2026); rounding is half-up, away from zero, once per line. `docs/algorithms/rating.md`.
 """
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Final
 
+from accounts.domain.numbers import number_text
+
 NO_DIGITS: Final = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split())  # noqa: SIM905
 THREE_DIGITS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 FOUR_DIGITS: Final = frozenset({"CLF", "UYW"})
@@ -14,6 +16,7 @@ FOUR_DIGITS: Final = frozenset({"CLF", "UYW"})
 EXACT: Final = Context(prec=120, rounding=ROUND_HALF_UP)
 # Ten billion in a currency of two digits: more than that on one invoice is a mistake, and not billed without a person's look.
 AMOUNT_MINOR_MAX: Final = 10**12
+_SPACE: Final = "\N{NO-BREAK SPACE}"
 
 
 def currency_digits(currency: str) -> int:
@@ -59,3 +62,29 @@ def allocate(amount_minor: int, weights: Sequence[int]) -> list[int]:
     for position in by_remainder[:missing]:
         parts[position] += 1
     return [sign * part for part in parts]
+
+
+def money_text(amount_minor: int, currency: str) -> str:
+    """Return minor units as people read them: 123450 of EUR is `1,234.50 EUR`."""
+    return f"{amount_text(amount_minor, currency)}{_SPACE}{currency}"
+
+
+def amount_text(amount_minor: int, currency: str) -> str:
+    """Return the same without the currency, for a column whose head says it."""
+    return exact_text(to_major(amount_minor, currency), currency)
+
+
+def rate_text(amount: Decimal | str, currency: str) -> str:
+    """Return an exact amount of the major unit with every digit that it has: 0.000125 of EUR is `0.000125 EUR`."""
+    return f"{exact_text(amount, currency)}{_SPACE}{currency}"
+
+
+def exact_text(amount: Decimal | str, currency: str) -> str:
+    """Return the same without the currency. It has at least the digits of the currency: 0.5 of EUR is `0.50`."""
+    return number_text(amount, decimals_min=currency_digits(currency))
+
+
+def price_tag_text(amount: Decimal, currency: str) -> str:
+    """Return an exact amount as a price tag has it, without digits after the point where they are all 0: `49 EUR`."""
+    is_whole = amount == amount.to_integral_value()
+    return f"{number_text(amount)}{_SPACE}{currency}" if is_whole else rate_text(amount, currency)

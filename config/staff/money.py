@@ -10,8 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from billing.admin.invoices import today_of_issuer
-from billing.admin.wording import shown_amount, shown_number
-from billing.domain.money import currency_digits, to_major
+from billing.domain.money import amount_text, currency_digits, money_text, to_major
 from billing.models import Invoice
 from billing.selectors.revenue import (
     MoneyMonth,
@@ -73,10 +72,10 @@ def money_of(request: HttpRequest, *, as_of: datetime, options: dict[str, Any]) 
     return shown | {
         "currency": currency,
         "months": [_shown(month, currency) for month in reversed(months)],
-        "recurring": shown_amount(months[-1].recurring_minor, currency),
+        "recurring": money_text(months[-1].recurring_minor, currency),
         "paying": months[-1].subscriptions,
-        "this_month": shown_amount(months[-1].invoiced_minor, currency),
-        "last_month": shown_amount(months[-2].invoiced_minor, currency),
+        "this_month": money_text(months[-1].invoiced_minor, currency),
+        "last_month": money_text(months[-2].invoiced_minor, currency),
         "revenue_chart": json.dumps(_revenue_chart(months, currency)),
         "recurring_chart": json.dumps(_recurring_chart(months, currency)),
         "chart_options": json.dumps(_in_currency(options, currency)),
@@ -105,7 +104,7 @@ def money_concerns(found: Waiting) -> list[MoneyConcern]:
 
 def _shown(month: MoneyMonth, currency: str) -> ShownMonth:
     invoiced, credited, paid, recurring = (
-        shown_number(amount, currency)
+        amount_text(amount, currency)
         for amount in (month.invoiced_minor, month.credited_minor, month.paid_minor, month.recurring_minor)
     )
     return ShownMonth(month.month.isoformat(), invoiced, credited, paid, recurring, month.subscriptions)
@@ -116,7 +115,7 @@ def _sums(currency: str) -> list[ShownSum]:
     url = f"{reverse(_INVOICES)}?currency={currency}"
     return [
         ShownSum(
-            labels[row.status], row.number, shown_amount(row.total_minor, currency), f"{url}&status__exact={row.status}"
+            labels[row.status], row.number, money_text(row.total_minor, currency), f"{url}&status__exact={row.status}"
         )
         for row in invoices_by_status(currency=currency)
     ]
@@ -125,7 +124,7 @@ def _sums(currency: str) -> list[ShownSum]:
 def _overdue(currency: str) -> ShownSum:
     late = overdue_invoices(currency=currency, today=today_of_issuer())
     url = f"{reverse(_INVOICES)}?currency={currency}&payment=overdue"
-    return ShownSum("Overdue", late.number, shown_amount(late.total_minor, currency), url)
+    return ShownSum("Overdue", late.number, money_text(late.total_minor, currency), url)
 
 
 def _revenue_chart(months: Sequence[MoneyMonth], currency: str) -> dict[str, Any]:

@@ -8,22 +8,19 @@ from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from accounts.domain.numbers import number_text
+
 register = template.Library()
 
 _OUTCOME_KINDS: Final = {"accepted": "ok", "duplicate": "info", "conflict": "warn", "rejected": "danger"}
-_MINUS: Final = "\N{MINUS SIGN}"
 _DASH: Final = "\N{EN DASH}"
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @register.filter
 def quantity(value: Decimal | int | None) -> str:
-    """An exact quantity with its thousands grouped: `1234567.50` is `1,234,567.5`."""
-    if value is None:
-        return ""
-    exact = Decimal(value)
-    text = f"{exact.normalize() if exact else Decimal(0):,f}"
-    return text.replace("-", _MINUS)
+    """Return an exact quantity with its thousands grouped: `1234567.50` is `1,234,567.5`."""
+    return "" if value is None else number_text(value)
 
 
 @register.filter

@@ -57,8 +57,8 @@ def page_of(client: Client, invoice: Invoice) -> str:
 def test_the_list_has_what_was_issued_and_what_comes_next(cast: Cast, alice: Client, invoice: Invoice) -> None:
     page = shown(alice.get("/t/acme/invoices/"))
 
-    assert "Next invoice Projected 1\N{EN DASH}31 March 2026 1 Apr 2026 € 49.00" in page
-    assert f"{invoice.number} 1 Mar 2026 1\N{EN DASH}28 February 2026 Open 15 Mar 2026 € 50.23" in page
+    assert "Next invoice Projected 1\N{EN DASH}31 March 2026 1 Apr 2026 49.00 EUR" in page
+    assert f"{invoice.number} 1 Mar 2026 1\N{EN DASH}28 February 2026 Open 15 Mar 2026 50.23 EUR" in page
     assert page.index("INV-2026-000002") < page.index("INV-2026-000001") < page.index("INV-2025-000001")
 
 
@@ -67,7 +67,7 @@ def test_a_draft_is_said_to_be_under_way(cast: Cast, alice: Client, subscription
 
     page = shown(alice.get("/t/acme/invoices/"))
 
-    assert "Being prepared Draft 1\N{EN DASH}31 January 2026 From 1 Feb 2026, 01:00 on € 49.00" in page
+    assert "Being prepared Draft 1\N{EN DASH}31 January 2026 From 1 Feb 2026, 01:00 on 49.00 EUR" in page
     assert Invoice.objects.filter(number=None).count() == 1
 
 
@@ -114,11 +114,13 @@ def test_the_list_is_paged_in_a_fixed_number_of_queries(
 def test_an_invoice_shows_how_its_total_came_about(cast: Cast, alice: Client, invoice: Invoice) -> None:
     page = page_of(alice, invoice)
 
-    assert "€ 50.23 Open To be paid by 15 March 2026" in page
-    assert "Pro: calls 1\N{EN DASH}28 February 2026 1,234 calls € 1.23 1,234 \N{MULTIPLICATION SIGN} € 0.001" in page
-    assert "€ 1.234 exactly, rounded half-up to 2 digits 1,234 events" in page
-    assert "Pro: monthly fee 1\N{EN DASH}31 March 2026 \N{EN DASH} € 49.00" in page
-    assert "Subtotal € 50.23 Tax 0 % € 0.00 Total € 50.23" in page
+    assert "50.23 EUR Open To be paid by 15 March 2026" in page
+    assert (
+        "Pro: calls 1\N{EN DASH}28 February 2026 1,234 calls 1.23 EUR 1,234 \N{MULTIPLICATION SIGN} 0.001 EUR" in page
+    )
+    assert "1.234 EUR exactly, rounded half-up to 2 digits 1,234 events" in page
+    assert "Pro: monthly fee 1\N{EN DASH}31 March 2026 \N{EN DASH} 49.00 EUR" in page
+    assert "Subtotal 50.23 EUR Tax 0 % 0.00 EUR Total 50.23 EUR" in page
 
 
 def test_steps_packages_and_flat_prices_are_unfolded(cast: Cast, alice: Client) -> None:
@@ -137,14 +139,14 @@ def test_steps_packages_and_flat_prices_are_unfolded(cast: Cast, alice: Client) 
     page = page_of(alice, close_month(subscription, as_of=MARCH + GRACE))
 
     assert (
-        "Up to 10 10 included € 0.00 10 to 20 10 \N{MULTIPLICATION SIGN} € 0.10 + € 2.00 € 3.00 Above 20 € 3.00 € 3.00"
+        "Up to 10 10 included 0.00 EUR 10 to 20 10 \N{MULTIPLICATION SIGN} 0.10 EUR + 2.00 EUR 3.00 EUR Above 20 3.00 EUR 3.00 EUR"
         in page
     )
     assert (
-        "Pro: packs 1\N{EN DASH}28 February 2026 25 calls € 12.00 3 packages of 10 calls \N{MULTIPLICATION SIGN} € 4.00"
+        "Pro: packs 1\N{EN DASH}28 February 2026 25 calls 12.00 EUR 3 packages of 10 calls \N{MULTIPLICATION SIGN} 4.00 EUR"
         in page
     )
-    assert "Pro: flat 1\N{EN DASH}28 February 2026 25 calls € 7.00 25 events" in page
+    assert "Pro: flat 1\N{EN DASH}28 February 2026 25 calls 7.00 EUR 25 events" in page
 
 
 def test_a_correction_says_what_it_corrects_and_leads_there(
@@ -157,9 +159,9 @@ def test_a_correction_says_what_it_corrects_and_leads_there(
 
     answer = alice.get(f"/t/acme/invoices/{second.number}/")
 
-    assert f"Correction of {first.number}: calls 1\N{EN DASH}31 January 2026 500 calls € 0.50" in shown(answer)
+    assert f"Correction of {first.number}: calls 1\N{EN DASH}31 January 2026 500 calls 0.50 EUR" in shown(answer)
     assert (
-        "Invoiced before: 1,000 calls, € 1.00 Counted now: 1,500 calls, € 1.50 1,500 \N{MULTIPLICATION SIGN} € 0.001"
+        "Invoiced before: 1,000 calls, 1.00 EUR Counted now: 1,500 calls, 1.50 EUR 1,500 \N{MULTIPLICATION SIGN} 0.001 EUR"
         in shown(answer)
     )
     assert f'href="/t/acme/invoices/{first.number}/">Corrects {first.number}</a>' in answer.content.decode()
@@ -179,7 +181,7 @@ def test_shares_of_days_are_said(cast: Cast, alice: Client, subscription: Subscr
     page = page_of(alice, close_month(subscription, as_of=MARCH + GRACE))
 
     assert "Unused time on Pro (14 of 28 days)" in page
-    assert "\N{MINUS SIGN}€ 24.50 € 49.00 for the whole period, for 14 of 28 days" in page
+    assert "\N{MINUS SIGN}24.50 EUR 49.00 EUR for the whole period, for 14 of 28 days" in page
 
 
 def test_a_credit_that_is_carried_on_needs_no_reckoning(cast: Cast, alice: Client) -> None:
@@ -191,8 +193,8 @@ def test_a_credit_that_is_carried_on_needs_no_reckoning(cast: Cast, alice: Clien
 
     page = shown(alice.get("/t/acme/plan/choose/?plan=free&when=now"))
 
-    assert "Credit that goes to the next invoice 1\N{EN DASH}31 March 2026 \N{EN DASH} € 141.23" in page
-    assert "Total € 0.00" in page
+    assert "Credit that goes to the next invoice 1\N{EN DASH}31 March 2026 \N{EN DASH} 141.23 EUR" in page
+    assert "Total 0.00 EUR" in page
 
 
 def test_what_became_of_it_is_told(cast: Cast, alice: Client, invoice: Invoice) -> None:
@@ -202,16 +204,17 @@ def test_what_became_of_it_is_told(cast: Cast, alice: Client, invoice: Invoice) 
     page = page_of(alice, invoice)
     assert "Payment failed" in page
     assert "The payment failed on 10 March 2026, 13:30: Your card was declined." in page
-    assert "Failed Your card was declined. Stripe pi_1 € 50.23" in page
+    assert "Failed Your card was declined. Stripe pi_1 50.23 EUR" in page
 
     record_payment(**told, reference="pi_2", occurred_at=NOW)  # type: ignore[arg-type]
     page = page_of(alice, invoice)
     assert "Paid on 10 March 2026" in page
-    assert "Succeeded Stripe pi_2 € 50.23" in page
+    assert "Succeeded Stripe pi_2 50.23 EUR" in page
 
     note = issue_credit_note(invoice_id=invoice.pk, reason="An outage", actor=STAFF, as_of=NOW)
-    assert f"Credit note {note.number} of 10 March 2026 takes this invoice back, € 50.23. Reason: An outage" in page_of(
-        alice, invoice
+    assert (
+        f"Credit note {note.number} of 10 March 2026 takes this invoice back, 50.23 EUR. Reason: An outage"
+        in page_of(alice, invoice)
     )
 
 
@@ -233,7 +236,7 @@ def test_an_overdue_invoice_stands_on_every_page_with_the_way_to_pay(
     with time_machine.travel(NOW - timedelta(days=1), tick=False):
         assert "overdue" not in shown(alice.get("/t/acme/keys/"))
 
-    assert f"{invoice.number} is overdue. € 50.23, was due on 9 March 2026. See and pay" in shown(
+    assert f"{invoice.number} is overdue. 50.23 EUR, was due on 9 March 2026. See and pay" in shown(
         alice.get("/t/acme/keys/")
     )
     assert "Overdue" in page_of(alice, invoice)
@@ -362,8 +365,8 @@ def test_the_first_page_says_what_the_period_costs_and_comes_to(cast: Cast, alic
 
     page = shown(alice.get("/t/acme/"))
 
-    assert "This period so far € 1.00 Without tax and the next fee" in page
-    assert "Projected invoice € 52.24 On 1 April 2026, with tax and the next fee" in page
+    assert "This period so far 1.00 EUR Without tax and the next fee" in page
+    assert "Projected invoice 52.24 EUR On 1 April 2026, with tax and the next fee" in page
     assert "What it costs" not in shown(signed_in(cast.vera).get("/t/acme/"))
     assert "What it costs" not in shown(alice.get("/t/acme/?month=2026-02"))
 
@@ -387,8 +390,8 @@ def test_the_pages_of_a_long_life_take_no_more_queries_than_those_of_a_short_one
 def test_the_next_invoice_is_shown_line_by_line(cast: Cast, alice: Client, invoice: Invoice) -> None:
     page = shown(alice.get("/t/acme/invoices/next/"))
 
-    assert "Pro: calls 1\N{EN DASH}31 March 2026 0 calls € 0.00" in page
-    assert "Total € 49.00" in page
+    assert "Pro: calls 1\N{EN DASH}31 March 2026 0 calls 0.00 EUR" in page
+    assert "Total 49.00 EUR" in page
 
 
 def test_what_cannot_be_computed_is_said_in_words(cast: Cast, alice: Client, invoice: Invoice) -> None:

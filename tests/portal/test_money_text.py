@@ -8,46 +8,19 @@ import pytest
 from django.utils import timezone
 
 from portal.templatetags.money import fee, money, rate
-from portal.templatetags.portal import days_until
-
-
-@pytest.mark.parametrize(
-    ("amount_minor", "currency", "text"),
-    [
-        (123450, "EUR", "€ 1,234.50"),
-        (-5, "EUR", "\N{MINUS SIGN}€ 0.05"),
-        (0, "USD", "$ 0.00"),
-        (1234, "JPY", "¥ 1,234"),
-        (1234567, "KWD", "KWD 1,234.567"),
-        (10**12, "CHF", "CHF 10,000,000,000.00"),
-    ],
-)
-def test_an_amount_has_the_digits_of_its_currency(amount_minor: int, currency: str, text: str) -> None:
-    assert money(amount_minor, currency) == text.replace(" ", "\N{NO-BREAK SPACE}")
+from portal.templatetags.portal import days_until, quantity
 
 
 def test_no_amount_is_no_text() -> None:
     assert money(None, "EUR") == ""
+    assert quantity(None) == ""
 
 
-@pytest.mark.parametrize(
-    ("amount", "currency", "text"),
-    [
-        ("0.000125", "EUR", "€ 0.000125"),
-        ("0.5", "EUR", "€ 0.50"),
-        ("0.500000000000", "EUR", "€ 0.50"),
-        ("12", "JPY", "¥ 12"),
-        ("0.123456789012", "JPY", "¥ 0.123456789012"),
-        ("999999999999.999999999999", "EUR", "€ 999,999,999,999.999999999999"),
-    ],
-)
-def test_a_rate_is_exact_and_without_noise(amount: str, currency: str, text: str) -> None:
-    assert rate(amount, currency) == text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-@pytest.mark.parametrize(("amount", "text"), [("49", "€ 49"), ("49.00", "€ 49"), ("49.5", "€ 49.50"), ("0", "€ 0")])
-def test_a_price_tag_leaves_out_what_is_nothing(amount: str, text: str) -> None:
-    assert fee(Decimal(amount), "EUR") == text.replace(" ", "\N{NO-BREAK SPACE}")
+def test_money_is_written_by_the_domain() -> None:
+    assert money(123450, "EUR") == "1,234.50\N{NO-BREAK SPACE}EUR"
+    assert rate("0.000125", "EUR") == "0.000125\N{NO-BREAK SPACE}EUR"
+    assert fee(Decimal(49), "EUR") == "49\N{NO-BREAK SPACE}EUR"
+    assert quantity(Decimal("1234567.50")) == "1,234,567.5"
 
 
 @pytest.mark.parametrize(

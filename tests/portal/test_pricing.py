@@ -37,14 +37,14 @@ def plans(db: None) -> None:
 def test_a_stranger_sees_every_plan_of_a_currency_with_fee_trial_and_usage(client: Client) -> None:
     page = shown(client.get("/pricing/"))
 
-    assert "€ 0 a month" in page
-    assert "€ 49 a month 14 days free" in page
-    assert "€ 1.00 per 1,000 call" in page
+    assert "0 EUR a month" in page
+    assert "49 EUR a month 14 days free" in page
+    assert "1.00 EUR per 1,000 call" in page
     assert "Local" not in page
 
 
 @pytest.mark.usefixtures("plans")
-@pytest.mark.parametrize(("asked", "fee"), [("USD", "$ 55.50"), ("chf", "CHF 10"), ("XXX", "€ 49"), ("", "€ 49")])
+@pytest.mark.parametrize(("asked", "fee"), [("USD", "55.50 USD"), ("chf", "10 CHF"), ("XXX", "49 EUR"), ("", "49 EUR")])
 def test_the_currency_is_the_one_asked_for_where_anything_is_sold_in_it(client: Client, asked: str, fee: str) -> None:
     assert f"{fee} a month" in shown(client.get(f"/pricing/?currency={asked}"))
 
@@ -53,7 +53,7 @@ def test_the_currency_is_the_one_asked_for_where_anything_is_sold_in_it(client: 
 def test_a_members_own_currency_comes_first(cast: Cast, alice: Client) -> None:
     Tenant.objects.filter(pk=cast.acme.pk).update(currency="USD")
 
-    assert "$ 55.50 a month" in shown(alice.get("/pricing/"))
+    assert "55.50 USD a month" in shown(alice.get("/pricing/"))
 
 
 def test_a_plan_that_is_archived_hidden_or_without_a_version_is_not_shown(client: Client, db: None) -> None:
@@ -138,15 +138,15 @@ def test_each_price_model_is_put_into_words(db: None) -> None:
             note=EACH_ITS_STEP,
             steps=(
                 Step("Up to 1,000", "Included"),
-                Step("1,000 to 5,000", "€ 2.00 + € 4.00 per 1,000 requests"),
-                Step("Above 5,000", "€ 0.02 per request"),
+                Step("1,000 to 5,000", "2.00 EUR + 4.00 EUR per 1,000 requests"),
+                Step("Above 5,000", "0.02 EUR per request"),
             ),
         ),
-        MeterPrice("b", "€ 0.90 per 1,000,000 bytes, begun or full"),
-        MeterPrice("c", "€ 0.50 per query"),
-        MeterPrice("d", "€ 3.00 in a period with usage"),
-        MeterPrice("e", "€ 2.00 per box"),
-        MeterPrice("f", note=ALL_AT_REACHED_STEP, steps=(Step("All tokens", "€ 0.001 per 1,000,000,000 tokens"),)),
+        MeterPrice("b", "0.90 EUR per 1,000,000 bytes, begun or full"),
+        MeterPrice("c", "0.50 EUR per query"),
+        MeterPrice("d", "3.00 EUR in a period with usage"),
+        MeterPrice("e", "2.00 EUR per box"),
+        MeterPrice("f", note=ALL_AT_REACHED_STEP, steps=(Step("All tokens", "0.001 EUR per 1,000,000,000 tokens"),)),
     ]
 
 
@@ -156,7 +156,7 @@ def test_a_tier_that_costs_only_once_it_is_reached_says_so(db: None) -> None:
 
     [offer] = offers_of(plans_for_sale(), "EUR")
 
-    assert plain(offer.meters[0]).steps == (Step("Up to 10", "€ 5.00"), Step("Above 10", "€ 1.00 per address"))
+    assert plain(offer.meters[0]).steps == (Step("Up to 10", "5.00 EUR"), Step("Above 10", "1.00 EUR per address"))
 
 
 def test_the_limits_that_come_with_a_plan_are_listed(db: None) -> None:

@@ -14,9 +14,9 @@ from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, holds, staff_a
 from accounts.admin.by_state import posted
 from accounts.admin.keys import ConfirmForm
 from accounts.admin.records import as_block
+from accounts.domain.numbers import number_text
 from accounts.errors import ProblemError
 from billing.admin.base import MoneyAdmin
-from billing.admin.wording import grouped
 from billing.collection.services.inbox import reprocess
 from billing.collection.services.usage_push import retry_push
 from billing.models import StripeInboxEvent, UsagePush
@@ -127,7 +127,7 @@ class UsagePushAdmin(ReadOnlyModelAdmin):
     @display(description="Quantity", ordering="quantity")
     def shown_quantity(self, push: UsagePush) -> str:
         """Without zeros that say nothing."""
-        return grouped(push.quantity)
+        return number_text(push.quantity)
 
     @display(description="Status", label=PUSH_LABELS, ordering="status")
     def state(self, push: UsagePush) -> str:

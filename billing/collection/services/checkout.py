@@ -14,13 +14,12 @@ from billing.collection.gateways.stripe import api as stripe_api
 from billing.collection.gateways.stripe import mirror as stripe_mirror
 from billing.collection.gateways.stripe.objects import required
 from billing.collection.selectors.work import has_live_agreement, live_subscription_of
-from billing.domain.money import round_to_minor
+from billing.domain.money import money_text, round_to_minor
 from billing.domain.plan_terms import SoldVersion, fee_amount
 from billing.errors import CurrencyNotOfferedError, SubscriptionExistsError
 from billing.models import BillingProfile, Issuer, PlanVersion
 from billing.selectors.catalog.plans import as_sold
 from billing.selectors.subscriptions.current import as_offered
-from billing.services.documents.rendering.wording import amount
 from billing.services.subscriptions.profiles import billing_profile_of
 
 ADDRESS = {
@@ -107,7 +106,7 @@ def _agreement(version: SoldVersion, currency: str, *, is_new: bool) -> str:
     assert fee is not None, "it is sold in the currency"
     parts = []
     if fee_amount(fee):
-        parts.append(f"{amount(round_to_minor(fee_amount(fee), currency), currency)} {currency} a month in advance")
+        parts.append(f"{money_text(round_to_minor(fee_amount(fee), currency), currency)} a month in advance")
     if version.usage_prices(currency):
         parts.append("what you use, by the price list, at each month's end")
     issuer = Issuer.objects.get(pk=1).legal_name

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from accounts.models import Tenant
 from billing.domain.documents import days_of
-from billing.domain.money import to_major
+from billing.domain.money import amount_text
 from billing.selectors.invoicing.computation import Computation, Unbillable
 from billing.selectors.invoicing.due import Due
 from billing.selectors.invoicing.run_invoices import slugs_of
@@ -73,7 +73,7 @@ class Command(BaseCommand):
         slugs = slugs_of(found.state.tenant_id for found in planned)
         for invoice in billable:
             state = invoice.state
-            total = to_major(invoice.total_minor, state.currency)
+            total = amount_text(invoice.total_minor, state.currency)
             first, last = days_of(state.covered, state.time_zone)
             lines = counted(len(invoice.lines), "line")
             self.stdout.write(f"{slugs[state.tenant_id]}  {first} to {last}  {lines}  {total} {state.currency}")

@@ -20,6 +20,7 @@ from accounts.notices.selectors.recipients import recipients_of
 from accounts.notices.services.mails import Attachment, queue_mail
 from accounts.services.jobs import run_job
 from billing.domain.mails import INVOICE
+from billing.domain.money import money_text
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice
 from billing.services.documents.rendering import wording
@@ -171,7 +172,7 @@ def _queue_mail(document: _Document, dedupe_key: str, as_of: datetime) -> list[s
         "number": document.number,
         "invoice_number": content.get("invoice_number", ""),
         "reason": content.get("reason", ""),
-        "amount": f"{wording.amount(content['total_minor'], content['currency'])} {content['currency']}",
+        "amount": money_text(content["total_minor"], content["currency"]),
         "period": wording.days(content["period"]),
         "is_paid": document.is_paid,
         "charged_to": content.get("charged_to", ""),

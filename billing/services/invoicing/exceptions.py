@@ -12,7 +12,7 @@ from accounts.domain.actor import Actor
 from accounts.errors import ConflictError
 from accounts.services.audit import record_audit
 from billing.domain.invoicing.computing import ComputedInvoice
-from billing.domain.money import to_major
+from billing.domain.money import money_text
 from billing.domain.statuses import InvoiceStatus
 from billing.models import BillingException, Invoice, InvoiceLine, LineKind, Subscription
 from billing.selectors.invoicing.computation import Unbillable
@@ -30,10 +30,10 @@ def report_credit_left(computed: ComputedInvoice, *, number: str, as_of: datetim
     state, net_minor = computed.state, computed.credit_left_minor
     if not net_minor:
         return
-    net = to_major(net_minor, state.currency)
-    gross = to_major(net_minor + computed.tax.amount_minor(net_minor, state.currency), state.currency)
+    net = money_text(net_minor, state.currency)
+    gross = money_text(net_minor + computed.tax.amount_minor(net_minor, state.currency), state.currency)
     detail = (
-        f"{number} leaves {net} {state.currency} in the customer's favour, {gross} {state.currency} with tax,"
+        f"{number} leaves {net} in the customer's favour, {gross} with tax,"
         " and no invoice follows: pay it back, or issue a credit note where it is all of an invoice."
     )
     _put_on_record(state.subscription_id, CREDIT_LEFT, detail, as_of)
@@ -52,9 +52,9 @@ def report_credit_back(invoice: Invoice, *, as_of: datetime) -> None:
     used_minor = -(carried.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
     if is_followed or used_minor <= 0:
         return
-    used = to_major(used_minor, invoice.currency)
+    used = money_text(used_minor, invoice.currency)
     detail = (
-        f"{invoice.number} had used {used} {invoice.currency} of credit without tax, which is the customer's again,"
+        f"{invoice.number} had used {used} of credit without tax, which is the customer's again,"
         " and no invoice follows: pay it back."
     )
     known = BillingException.objects.filter(

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.domain.actor import Actor
 from accounts.errors import ConflictError, FieldError, InvalidFieldsError
-from billing.domain.money import to_major
+from billing.domain.money import money_text
 from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
 from billing.errors import InvoiceStatusError
 from billing.models import BillingException, Invoice, Payment, PaymentProvider, PaymentStatus
@@ -151,8 +151,8 @@ def _mismatch(invoice: Invoice, told: _Told) -> str:
     if invoice.status not in _PAYABLE:
         return f"{_label(invoice)} is {invoice.status}: it takes no payment."
     if (told.amount_minor, told.currency) != (invoice.total_minor, invoice.currency):
-        paid = f"{to_major(told.amount_minor, told.currency)} {told.currency}"
-        owed = f"{to_major(invoice.total_minor, invoice.currency)} {invoice.currency}"
+        paid = money_text(told.amount_minor, told.currency)
+        owed = money_text(invoice.total_minor, invoice.currency)
         return f"{paid} were paid, {owed} are due on {_label(invoice)}."
     return ""
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from django.template import Library
 
-from accounts.domain.plain import plain_decimal
+from accounts.domain.numbers import number_text
 from metering.selectors.operations import QuotaUse
 
 register = Library()
@@ -15,9 +15,8 @@ FULL: Final = 100
 
 @register.filter
 def quantity(number: Decimal | int) -> str:
-    """A quantity with a thin space between thousands and no digit that says nothing."""
-    whole, point, rest = plain_decimal(Decimal(number)).partition(".")
-    return f"{int(whole):,}".replace(",", "\u202f") + point + rest
+    """Return a quantity with its thousands grouped and no digit that says nothing."""
+    return number_text(number)
 
 
 @register.filter

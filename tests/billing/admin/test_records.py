@@ -139,7 +139,7 @@ def test_money_that_settles_nothing_is_shown_with_its_payment(as_bo: Client) -> 
     )  # fmt: skip
     exception = BillingException.objects.get()
     text = as_bo.get(page(exception)).content.decode()
-    assert "0.01 EUR were paid, 49.00 EUR are due" in text
+    assert "0.01\N{NO-BREAK SPACE}EUR were paid, 49.00\N{NO-BREAK SPACE}EUR are due" in text
     assert "taken off the list" in as_bo.get(page(exception, "resolve")).content.decode()
     assert "Unmatched" in as_bo.get(listed(Payment)).content.decode()
 

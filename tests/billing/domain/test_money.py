@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.domain.tenant_settings import CURRENCIES as ALL_CURRENCIES
-from billing.domain.money import allocate, currency_digits, is_whole_minor, round_to_minor, to_major
+from billing.domain.money import (
+    allocate,
+    amount_text,
+    currency_digits,
+    exact_text,
+    is_whole_minor,
+    money_text,
+    price_tag_text,
+    rate_text,
+    round_to_minor,
+    to_major,
+)
 from tests.algorithm_pages import rows_below
 from tests.billing.domain.amounts import CURRENCIES
 
@@ -86,3 +97,47 @@ def test_weights_that_make_no_sense_are_our_mistake(weights: list[int]) -> None:
 def test_what_is_no_number_is_no_amount(text: str) -> None:
     with pytest.raises(AssertionError):
         round_to_minor(Decimal(text), "EUR")
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "currency", "text"),
+    [
+        (123450, "EUR", "1,234.50 EUR"),
+        (-5, "EUR", "\N{MINUS SIGN}0.05 EUR"),
+        (-123450, "EUR", "\N{MINUS SIGN}1,234.50 EUR"),
+        (0, "USD", "0.00 USD"),
+        (1234, "JPY", "1,234 JPY"),
+        (1234567, "KWD", "1,234.567 KWD"),
+        (10**12, "CHF", "10,000,000,000.00 CHF"),
+    ],
+)
+def test_an_amount_has_the_digits_of_its_currency(amount_minor: int, currency: str, text: str) -> None:
+    assert money_text(amount_minor, currency) == text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        ("0.000125", "EUR", "0.000125 EUR"),
+        ("0.5", "EUR", "0.50 EUR"),
+        ("0.500000000000", "EUR", "0.50 EUR"),
+        ("12", "JPY", "12 JPY"),
+        ("0.123456789012", "JPY", "0.123456789012 JPY"),
+        ("999999999999.999999999999", "EUR", "999,999,999,999.999999999999 EUR"),
+    ],
+)
+def test_a_rate_is_exact_and_without_noise(amount: str, currency: str, text: str) -> None:
+    assert rate_text(amount, currency) == text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [("49", "49 EUR"), ("49.00", "49 EUR"), ("49.5", "49.50 EUR"), ("0", "0 EUR")]
+)
+def test_a_price_tag_leaves_out_what_is_nothing(amount: str, text: str) -> None:
+    assert price_tag_text(Decimal(amount), "EUR") == text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def test_an_amount_without_its_currency_is_for_a_column_whose_head_says_it() -> None:
+    assert amount_text(123450, "EUR") == "1,234.50"
+    assert exact_text("1400.7005024265", "EUR") == "1,400.7005024265"
+    assert exact_text("1E+3", "KWD") == "1,000.000"

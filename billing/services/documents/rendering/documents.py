@@ -9,6 +9,7 @@ from typing import Final
 
 from reportlab.pdfgen.canvas import Canvas
 
+from billing.domain.money import amount_text, money_text
 from billing.services.documents.rendering import wording
 from billing.services.documents.rendering.fonts import Style, base_font, draw, width_of, wrapped
 from billing.services.documents.rendering.layout import (
@@ -180,7 +181,7 @@ def _line_rows(line: Content, content: Content) -> list[Row]:
             (line["description"], _BODY),
             (wording.quantity(line), _BODY),
             (wording.unit_price(line), _BODY),
-            (wording.amount(line["amount_minor"], currency), _BODY),
+            (amount_text(line["amount_minor"], currency), _BODY),
             under=(wording.days(line["period"]), _SMALL),
             space_above=5,
             has_rule=True,
@@ -219,7 +220,7 @@ def _totals(content: Content) -> list[Row]:
 def _total_row(
     label: str, amount_minor: int, content: Content, style: Style, *, space_above: float = 1, has_rule: bool = False
 ) -> Row:
-    amount = f"{wording.amount(amount_minor, content['currency'])} {content['currency']}"
+    amount = money_text(amount_minor, content["currency"])
     split = RIGHT - 110
     cells = [
         Cell(_TOTALS_LEFT, split - _TOTALS_LEFT - 6, [(label, style)]),

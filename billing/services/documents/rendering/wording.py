@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from babel import Locale
 
-from billing.domain.money import EXACT, currency_digits, to_major
+from accounts.domain.numbers import number_text
+from billing.domain.money import EXACT, amount_text, exact_text, to_major
 
 Content = Mapping[str, Any]
 _ENGLISH: Final = Locale("en")
@@ -23,23 +24,6 @@ class Step:
     quantity: str = ""
     unit_price: str = ""
     amount: str = ""
-
-
-def amount(minor: int, currency: str) -> str:
-    """Minor units as they are printed: 123456 of EUR is 1,234.56."""
-    return f"{to_major(minor, currency):,f}"
-
-
-def decimal(plain: str) -> str:
-    """A stored decimal with its thousands set apart, and every digit that it has."""
-    return f"{Decimal(plain):,f}"
-
-
-def exact(plain: Decimal | str, currency: str) -> str:
-    """An amount before it is rounded: every digit that it has, and at least those of the currency."""
-    number = Decimal(plain)
-    digits = max(currency_digits(currency), -int(number.normalize().as_tuple().exponent))
-    return f"{number:,.{digits}f}"
 
 
 def day(iso: str) -> str:
@@ -73,21 +57,21 @@ def address(party: Mapping[str, str]) -> list[str]:
 
 def tax_label(tax: Content, currency: str) -> str:
     """A tax with its rate and what it is taken of."""
-    return f"{tax['name']} {decimal(tax['percent'])}% of {amount(tax['base_minor'], currency)}"
+    return f"{tax['name']} {number_text(tax['percent'])}% of {amount_text(tax['base_minor'], currency)}"
 
 
 def unit_price(line: Content) -> str:
     """The price of one unit, where all units of the line have the same."""
     explanation = line["explanation"]
     steps = explanation.get("steps", [])
-    return decimal(steps[0]["unit_amount"]) if explanation["model"] == "per_unit" and steps else ""
+    return number_text(steps[0]["unit_amount"]) if explanation["model"] == "per_unit" and steps else ""
 
 
 def quantity(line: Content) -> str:
     """A line's quantity with its unit; a fee, a share of one and a carried amount have none."""
     if line["kind"] not in {"usage", "adjustment"}:
         return ""
-    return f"{decimal(line['quantity'])} {line['unit']}".strip()
+    return f"{number_text(line['quantity'])} {line['unit']}".strip()
 
 
 def steps_of(line: Content, currency: str) -> list[Step]:
@@ -95,7 +79,7 @@ def steps_of(line: Content, currency: str) -> list[Step]:
     explanation = line["explanation"]
     model = explanation["model"]
     if model == "proration":
-        fee, part, whole = exact(explanation["fee"], currency), explanation["days"], explanation["days_in_period"]
+        fee, part, whole = exact_text(explanation["fee"], currency), explanation["days"], explanation["days_in_period"]
         taken_back = ", which was taken back" if explanation.get("is_forgiven") else ""
         return [Step(f"{part} of {whole} days of a fee of {fee}{taken_back}")]
     if model == "adjustment":
@@ -105,11 +89,15 @@ def steps_of(line: Content, currency: str) -> list[Step]:
 
 def _corrected(explanation: Content, currency: str) -> Iterator[Step]:
     before, now = explanation["invoiced"], explanation["now"]
-    invoiced = amount(before["amount_minor"], currency)
-    yield Step(f"Charged by {explanation['invoice']}", decimal(before["quantity"]), amount=invoiced)
+    invoiced = amount_text(before["amount_minor"], currency)
+    yield Step(f"Charged by {explanation['invoice']}", number_text(before["quantity"]), amount=invoiced)
     if before.get("forgiven_minor"):
-        yield Step("Of that, on invoices that are void or credited", amount=amount(before["forgiven_minor"], currency))
-    yield Step("Charge by what is known now", decimal(now["quantity"]), amount=amount(now["amount_minor"], currency))
+        yield Step(
+            "Of that, on invoices that are void or credited", amount=amount_text(before["forgiven_minor"], currency)
+        )
+    yield Step(
+        "Charge by what is known now", number_text(now["quantity"]), amount=amount_text(now["amount_minor"], currency)
+    )
     yield from _charged(now, now["amount_minor"], currency)
 
 
@@ -120,28 +108,28 @@ def _charged(explanation: Content, amount_minor: int, currency: str) -> Iterator
             yield from _tier(step, currency)
     if model == "package":
         for step in steps:
-            packages = decimal(step["quantity"])
-            price = exact(step["unit_amount"], currency)
-            yield Step("Packages begun", packages, price, exact(step["amount"], currency))
+            packages = number_text(step["quantity"])
+            price = exact_text(step["unit_amount"], currency)
+            yield Step("Packages begun", packages, price, exact_text(step["amount"], currency))
     unrounded = explanation.get("exact_amount")
     if unrounded is not None and Decimal(unrounded) != to_major(amount_minor, currency):
-        yield Step(f"Rounded half up from {exact(unrounded, currency)}")
+        yield Step(f"Rounded half up from {exact_text(unrounded, currency)}")
 
 
 def _tier(step: Content, currency: str) -> Iterator[Step]:
     flat = Decimal(step["flat_amount"])
     by_unit = EXACT.subtract(Decimal(step["amount"]), flat)
     label = _tier_label(step["tier"])
-    yield Step(label, decimal(step["quantity"]), decimal(step["unit_amount"]), exact(by_unit, currency))
+    yield Step(label, number_text(step["quantity"]), number_text(step["unit_amount"]), exact_text(by_unit, currency))
     if flat:
-        yield Step(f"{label}: once", amount=exact(flat, currency))
+        yield Step(f"{label}: once", amount=exact_text(flat, currency))
 
 
 def _tier_label(tier: Content) -> str:
     above, up_to = Decimal(tier["above"]), tier["up_to"]
     if up_to is None:
-        return f"Above {above:,f}" if above else "All units"
-    return f"Above {above:,f} up to {decimal(up_to)}" if above else f"Up to {decimal(up_to)}"
+        return f"Above {number_text(above)}" if above else "All units"
+    return f"Above {number_text(above)} up to {number_text(up_to)}" if above else f"Up to {number_text(up_to)}"
 
 
 def contact(issuer: Mapping[str, str]) -> Sequence[str]:

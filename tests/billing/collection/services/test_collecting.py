@@ -416,10 +416,13 @@ def test_checkout_says_in_words_what_is_agreed(fake_stripe: FakeStripe) -> None:
     plain, tried, metered = (
         item["custom_text"]["submit"]["message"] for item in fake_stripe.store.all("checkout.session")
     )
-    assert "49.00 EUR a month in advance, and what you use, by the price list, at each month's end" in plain
+    assert (
+        "49.00\N{NO-BREAK SPACE}EUR a month in advance, and what you use, by the price list, at each month's end"
+        in plain
+    )
     assert "Your company invoices you, and charges this card: for the first month right after this page" in plain
     assert "free" not in plain
-    assert "1,250.00 EUR a month" in tried
+    assert "1,250.00\N{NO-BREAK SPACE}EUR a month" in tried
     assert "The first 14 days are free; Your company invoices you after them, and charges this card." in tried
     assert "nothing is charged by this page itself" in metered
     assert metered.startswith(

@@ -174,7 +174,9 @@ def test_a_void_after_the_end_is_brought_before_a_person(late: int) -> None:
     assert [(one.lines_digest, one.total_minor) for one in planned] == [(invoice.lines_digest, 0)]
     exception = BillingException.objects.get()
     assert (exception.subscription, exception.code) == (subscription, CREDIT_LEFT)
-    assert exception.detail.startswith(f"{invoice.number} leaves 40.00 EUR in the customer's favour, 47.60 EUR with")
+    assert exception.detail.startswith(
+        f"{invoice.number} leaves 40.00\N{NO-BREAK SPACE}EUR in the customer's favour, 47.60\N{NO-BREAK SPACE}EUR with"
+    )
     assert waiting(as_of=as_of).exceptions == 1
     run_invoicing(as_of=as_of + DAY)
     assert BillingException.objects.count() == 1
@@ -208,7 +210,7 @@ def test_credit_of_the_last_period_pays_what_comes_late_and_then_goes_to_a_perso
     run_invoicing(as_of=as_of)
     look = Invoice.objects.get(boundary=2)
     assert lines_of(look) == [("adjustment", 10_000, 1000), ("carry", 1, -51613), ("carry", 1, 50613)]
-    assert BillingException.objects.get().detail.startswith(f"{look.number} leaves 506.13 EUR")
+    assert BillingException.objects.get().detail.startswith(f"{look.number} leaves 506.13\N{NO-BREAK SPACE}EUR")
     assert_all_is_well(as_of)
 
 
@@ -218,7 +220,7 @@ def test_credit_alone_is_stated_on_a_last_document() -> None:
     run_invoicing(as_of=as_of)
     look = Invoice.objects.get(boundary=2)
     assert lines_of(look) == [("carry", 1, -51613), ("carry", 1, 51613)]
-    assert BillingException.objects.get().detail.startswith(f"{look.number} leaves 516.13 EUR")
+    assert BillingException.objects.get().detail.startswith(f"{look.number} leaves 516.13\N{NO-BREAK SPACE}EUR")
     assert_all_is_well(as_of)
 
 
@@ -310,7 +312,7 @@ def test_credit_that_comes_back_after_everything_else_is_reported(takes_back: Ca
 
     [found] = BillingException.objects.all()
     assert (found.code, found.subscription_id) == (CREDIT_LEFT, subscription.pk)
-    assert f"{last.number} had used 516.13 EUR of credit" in found.detail
+    assert f"{last.number} had used 516.13\N{NO-BREAK SPACE}EUR of credit" in found.detail
     # Of another one it is told beside, since one of a kind is open at most.
     report_credit_back(last, as_of=APRIL + 61 * DAY)
     assert BillingException.objects.get().detail == f"{found.detail} {found.detail}"

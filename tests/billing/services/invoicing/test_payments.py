@@ -108,7 +108,7 @@ def test_another_amount_or_currency_settles_nothing_and_is_put_on_record(
     )
     exception = BillingException.objects.get()
     assert exception.payment == payment
-    assert f"49.00 EUR are due on {invoice.number}" in exception.detail
+    assert f"49.00\N{NO-BREAK SPACE}EUR are due on {invoice.number}" in exception.detail
     assert not OutboxEvent.objects.filter(type="invoice.paid").exists()
 
 
@@ -193,7 +193,7 @@ def test_a_transfer_that_staff_saw_settles_the_invoice_in_their_name(invoice: In
 
 
 def test_a_transfer_that_does_not_fit_is_refused_with_what_is_due(invoice: Invoice) -> None:
-    with pytest.raises(InvalidFieldsError, match=r"48\.00 EUR were paid, 49\.00 EUR are due"):
+    with pytest.raises(InvalidFieldsError, match=r"48\.00.EUR were paid, 49\.00.EUR are due"):
         transfer(invoice, amount_minor=4800)
     with pytest.raises(InvalidFieldsError, match="printable"):
         transfer(invoice, reference=" ")

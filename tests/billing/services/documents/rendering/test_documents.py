@@ -72,7 +72,7 @@ def test_an_invoice_says_what_a_finance_department_asks_for() -> None:
         "Rounded half up from 1,583.2005024265",
         "Packages begun 3 1.25 3.75",
         "98,765.432 tokens 0.000012 1.19",
-        "Unused time on Pro (17 of 31 days) 1 \u2013 31 March 2026 -26.87",
+        "Unused time on Pro (17 of 31 days) 1 \u2013 31 March 2026 \u221226.87",
         "17 of 31 days of a fee of 49.00",
         "Charged by INV-2026-000017 12,000 24.00",
         "Charge by what is known now 12,500 25.00",

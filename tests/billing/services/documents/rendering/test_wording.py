@@ -19,27 +19,6 @@ def test_a_period_says_month_and_year_once_where_they_are_the_same(first: str, l
     assert wording.days({"first_day": first, "last_day": last}) == expected
 
 
-@pytest.mark.parametrize(
-    ("minor", "currency", "expected"),
-    [(123456789, "EUR", "1,234,567.89"), (-5, "EUR", "-0.05"), (1200, "JPY", "1,200"), (1200, "KWD", "1.200")],
-)
-def test_an_amount_has_the_digits_of_its_currency(minor: int, currency: str, expected: str) -> None:
-    assert wording.amount(minor, currency) == expected
-
-
-@pytest.mark.parametrize(
-    ("plain", "currency", "expected"),
-    [
-        ("20", "EUR", "20.00"),
-        ("1400.7005024265", "EUR", "1,400.7005024265"),
-        ("20", "JPY", "20"),
-        ("1E+3", "KWD", "1,000.000"),
-    ],
-)
-def test_an_exact_amount_keeps_every_digit(plain: str, currency: str, expected: str) -> None:
-    assert wording.exact(plain, currency) == expected
-
-
 def test_an_address_leaves_out_what_is_empty_and_names_the_country() -> None:
     party = dict.fromkeys(
         ("legal_name", "address_line1", "address_line2", "postal_code", "city", "country", "tax_id"), ""

@@ -1,0 +1,24 @@
+"""Numbers as people read them, the same on every page, in every document and mail: `docs/invoices.md`, section Amounts."""
+
+from decimal import Context, Decimal, localcontext
+from typing import Final
+
+from babel import Locale
+from babel.numbers import parse_pattern
+
+_LOCALE: Final = Locale("en")
+_MINUS: Final = "\N{MINUS SIGN}"
+# As wide as the sums of a meter, so that no digit is lost on the way.
+_EXACT: Final = Context(prec=120)
+
+
+def number_text(number: Decimal | int | str, *, decimals_min: int = 0) -> str:
+    """Return an exact number with its thousands grouped and every digit that it has: 1234567.50 is `1,234,567.5`.
+
+    Zeros at the end are left out beyond `decimals_min` digits after the point.
+    """
+    exact = Decimal(number)
+    assert exact.is_finite(), "a number that is shown is finite"
+    with localcontext(_EXACT):
+        text = parse_pattern(f"#,##0.{'0' * decimals_min}#").apply(abs(exact), _LOCALE, decimal_quantization=False)
+    return f"{_MINUS}{text}" if exact < 0 else str(text)

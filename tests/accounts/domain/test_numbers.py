@@ -1,0 +1,36 @@
+"""How a number is written for people."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.domain.numbers import number_text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (1234567, "1,234,567"),
+        ("1234567.50", "1,234,567.5"),
+        ("1E+3", "1,000"),
+        ("0.000000000001", "0.000000000001"),
+        ("-13.46", "\N{MINUS SIGN}13.46"),
+        ("-0.00", "0"),
+        ("12345678901234567890123456789.123456789012345678901", "12,345,678,901,234,567,890,123,456,789.123456789012345678901"),
+    ],
+)  # fmt: skip
+def test_a_number_has_its_thousands_grouped_and_no_digit_that_says_nothing(number: int | str, text: str) -> None:
+    assert number_text(number) == text
+
+
+def test_as_many_decimals_are_written_as_are_asked_for() -> None:
+    assert [number_text("1234.5", decimals_min=digits) for digits in (0, 2, 3)] == ["1,234.5", "1,234.50", "1,234.500"]
+    assert number_text("0.12345", decimals_min=2) == "0.12345"
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=30, min_value=-(10**29), max_value=10**29))
+def test_what_is_written_is_the_number(number: Decimal) -> None:
+    assert Decimal(number_text(number).replace(",", "").replace("\N{MINUS SIGN}", "-")) == number
