@@ -1,0 +1,30 @@
+"""After a test that commits, the database is as it was before."""
+
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.utils import timezone
+
+from accounts.models import AuditEntry, Tenant, User
+from metering.models import Meter
+from tests.databases import Cleaner
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.as_owner
+def test_what_was_committed_goes_and_what_migrations_made_comes_back() -> None:
+    cleaner = Cleaner()
+    assert {"auth_permission", "metering_meter", "django_migrations"} <= set(cleaner.first_rows)
+    now = timezone.now()
+    tenant = Tenant.objects.create(pk=uuid4(), name="Acme", slug="acme", created_at=now)
+    AuditEntry.objects.create(tenant=tenant, actor_kind="system", action="tested", occurred_at=now)
+    User.objects.create_user("alice@example.org")
+    Group.objects.get(name="Support").permissions.clear()
+    Permission.objects.filter(codename="view_tenant").update(name="changed")
+    Meter.objects.all().delete()
+    cleaner.clean()
+    assert Cleaner().first_rows == cleaner.first_rows
+    assert not Tenant.objects.exists()
+    assert not AuditEntry.objects.exists()
+    assert not User.objects.exists()
