@@ -189,6 +189,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# What the apps above accounts add to a tenant when it is opened or changed, in the order in which they are called.
+TENANT_PARTS = ["metering.services.tenants.MeteredTenant"]
 LOGIN_REDIRECT_URL = "/start/"
 LOGIN_URL = "/accounts/login/"
 ACCOUNT_ADAPTER = "accounts.api.sign_in.AccountAdapter"

@@ -1,9 +1,5 @@
-"""`/operator/tenants`: tenants, for the operator's own programs and people.
+"""`/operator/tenants`: tenants, for the operator's own programs and people."""
 
-`metering.api.operator_tenants` puts a new tenant on a usage plan, and shows and changes one: a new time zone has usage cut anew.
-"""
-
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -21,11 +17,10 @@ from accounts.api.parsers import body_object
 from accounts.api.permissions import IsOperator
 from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, problems
 from accounts.api.views import ApiView
-from accounts.domain.actor import Actor
 from accounts.domain.transitions import TenantStatus
 from accounts.models import Tenant
-from accounts.selectors.tenants import tenants_page
-from accounts.services.onboarding import onboard_tenant
+from accounts.selectors.tenants import tenant_by_slug, tenants_page
+from accounts.services.tenants import change_tenant_status, open_tenant, update_tenant
 
 
 class SettingsInput(StrictSerializer):
@@ -51,6 +46,14 @@ class TenantInput(SettingsInput):
     name = TextField(max_length=120)
     slug = TextField(required=False, max_length=50, help_text="By default made from the name.")
     owner_email = TextField(required=False, max_length=254, help_text="Is invited as the owner.")
+
+
+class TenantChange(SettingsInput):
+    """What is to change; every name is optional."""
+
+    name = TextField(required=False, max_length=120)
+    status = serializers.ChoiceField(choices=[status.value for status in TenantStatus], required=False)
+    status_reason = TextField(required=False, allow_blank=True, max_length=200, help_text="Goes with a status.")
 
 
 class TenantSchema(serializers.Serializer[Any]):
@@ -128,17 +131,49 @@ class OperatorTenantsView(OperatorView):
         given.is_valid(raise_exception=True)
         settings = dict(given.validated_data)
         actor, as_of = actor_of(request), timezone.now()
-        with transaction.atomic():
-            tenant = onboard_tenant(
-                name=settings.pop("name"),
-                slug=settings.pop("slug", None),
-                owner_email=settings.pop("owner_email", None),
-                settings=settings,
-                actor=actor,
-                as_of=as_of,
-            )
-            self.equip(tenant, actor, as_of)
+        tenant = open_tenant(
+            name=settings.pop("name"),
+            slug=settings.pop("slug", None),
+            owner=None,
+            owner_email=settings.pop("owner_email", None),
+            settings=settings,
+            actor=actor,
+            as_of=as_of,
+        )
         return Response(present_tenant(tenant), status.HTTP_201_CREATED)
 
-    def equip(self, tenant: Tenant, actor: Actor, as_of: datetime) -> None:
-        """Give a new tenant what an app above this one has for it, in the same transaction."""
+
+class OperatorTenantView(OperatorView):
+    """One tenant, shown and changed."""
+
+    @extend_schema(
+        operation_id="retrieve_tenant",
+        tags=["Tenants"],
+        summary="Retrieve a tenant",
+        responses={200: TenantSchema, **problems(404)},
+    )
+    def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002 - the handler's signature
+        """Show a tenant."""
+        return Response(present_tenant(tenant_by_slug(slug)))
+
+    @extend_schema(
+        operation_id="update_tenant",
+        tags=["Tenants"],
+        summary="Update a tenant",
+        request=TenantChange,
+        responses={200: TenantSchema, **problems(*BODY_STATUSES, 404, 409)},
+    )
+    def patch(self, request: Request, slug: str) -> Response:
+        """Change settings, the status, or both at once; suspending is effective within a second."""
+        given = TenantChange(data=body_object(request))
+        given.is_valid(raise_exception=True)
+        changes = dict(given.validated_data)
+        status, reason = changes.pop("status", None), changes.pop("status_reason", "")
+        actor, as_of = actor_of(request), timezone.now()
+        with transaction.atomic():
+            tenant = update_tenant(tenant=tenant_by_slug(slug), changes=changes, actor=actor, as_of=as_of)
+            if status is not None:
+                tenant = change_tenant_status(
+                    tenant=tenant, status=TenantStatus(status), reason=reason, actor=actor, as_of=as_of
+                )
+        return Response(present_tenant(tenant))

@@ -1,7 +1,6 @@
-"""Making, changing, suspending and closing a tenant."""
+"""Opening, changing, suspending and closing a tenant."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -19,7 +18,9 @@ from accounts.models import Membership, Tenant, User
 from accounts.selectors.api_keys import forget_keys
 from accounts.selectors.tenants import forget_tenant
 from accounts.services.audit import record_audit
+from accounts.services.members import invite_member
 from accounts.services.rights import lock_tenant, require_capability
+from accounts.services.tenant_parts import tenant_parts
 from accounts.sql import fetch_all
 
 SLUG_ATTEMPTS_MAX: Final = 50
@@ -33,26 +34,22 @@ _REASON_CHARACTERS_MAX: Final = 200
 _SLUG_STEM_CHARACTERS: Final = 40  # what is left of a long name when a number is put behind it, and less
 
 
-@dataclass(frozen=True, slots=True)
-class TenantUpdate:
-    """A changed tenant. Where `is_time_zone_changed`, the caller has metering rebuild the tenant's daily usage."""
-
-    tenant: Tenant
-    is_time_zone_changed: bool
-
-
-def create_tenant(
+def open_tenant(
     *,
     name: str,
     owner: User | None,
     actor: Actor,
     as_of: datetime,
+    owner_email: str | None = None,
     slug: str | None = None,
     settings: Mapping[str, object] | None = None,
 ) -> Tenant:
-    """Make a tenant, with `owner` as its first member. The slug is made from the name where none is asked for.
+    """Create a tenant with all that it begins with, whichever way it comes in: sign-up, operator or demo.
 
-    Raises `InvalidFieldsError`, `SlugTakenError`, `TooManyTenantsError`.
+    `owner` becomes its first member; `owner_email` is invited as the owner. Without a slug, one is made from the name.
+    The apps above add their parts, such as the default usage plan. All of it happens, or nothing.
+
+    Raises `InvalidFieldsError`, `SlugTakenError`, `TooManyTenantsError`, and what `invite_member` raises.
     """
     cleaned = clean_settings({**(settings or {}), "name": name})
     if slug is not None and not is_slug(slug):
@@ -77,6 +74,10 @@ def create_tenant(
             after={**cleaned, "slug": tenant.slug, "owner": None if owner is None else owner.email},
             as_of=as_of,
         )
+        if owner_email is not None:
+            invite_member(tenant=tenant, email=owner_email, role=Role.OWNER, actor=actor, as_of=as_of)
+        for part in tenant_parts():
+            part.open(tenant=tenant, actor=actor, as_of=as_of)
         return tenant
 
 
@@ -121,8 +122,8 @@ def _check_zone_known(cleaned: Mapping[str, str | int]) -> None:
     raise InvalidFieldsError(refusal.detail, field_errors=(refusal,))
 
 
-def update_tenant(*, tenant: Tenant, changes: Mapping[str, object], actor: Actor, as_of: datetime) -> TenantUpdate:
-    """Change settings by name; those that stay the same are left out of the audit log.
+def update_tenant(*, tenant: Tenant, changes: Mapping[str, object], actor: Actor, as_of: datetime) -> Tenant:
+    """Update settings by name, with all that follows from them; those that stay the same are left out of the audit log.
 
     Raises `InvalidFieldsError`, `PermissionMissingError`, `NotFoundError`.
     """
@@ -133,7 +134,7 @@ def update_tenant(*, tenant: Tenant, changes: Mapping[str, object], actor: Actor
         after = {name: value for name, value in cleaned.items() if getattr(current, name) != value}
         before = {name: getattr(current, name) for name in after}
         if not after:
-            return TenantUpdate(current, is_time_zone_changed=False)
+            return current
         _check_zone_known(after)
         Tenant.objects.filter(pk=current.pk).update(**after)
         record_audit(
@@ -148,8 +149,10 @@ def update_tenant(*, tenant: Tenant, changes: Mapping[str, object], actor: Actor
             as_of=as_of,
         )
         current.refresh_from_db()
+        for part in tenant_parts():
+            part.follow(tenant=current, changed=after.keys(), as_of=as_of)
     _forget(current)
-    return TenantUpdate(current, is_time_zone_changed="time_zone" in after)
+    return current
 
 
 def suspend_tenant(*, tenant: Tenant, reason: str, actor: Actor, as_of: datetime) -> Tenant:

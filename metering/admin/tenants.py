@@ -29,7 +29,7 @@ from accounts.domain.roles import Role
 from accounts.domain.tenant_settings import SETTINGS
 from accounts.models import Membership, Tenant
 from accounts.services.api_keys import revoke_all_keys
-from accounts.services.tenants import reactivate_tenant, suspend_tenant
+from accounts.services.tenants import reactivate_tenant, suspend_tenant, update_tenant
 from metering.admin.ledger import EventSearchForm
 from metering.admin.tenant_forms import ReasonForm, TenantForm, UsagePlanForm, ViewAsForm
 from metering.admin.tenant_tabs import AuditInline, InvitationInline, KeyInline, MemberInline
@@ -37,7 +37,6 @@ from metering.domain.ledger import Ledger
 from metering.models import UsagePlanAssignment
 from metering.selectors.events import EventFilters, events_page
 from metering.selectors.operations import QuotaUse, quota_uses
-from metering.services.tenants import change_tenant
 from metering.services.usage_plans import assign_usage_plan
 
 EVENTS_SHOWN = 50
@@ -166,7 +165,7 @@ class TenantAdmin(StaffModelAdmin):
     def save_model(self, request: HttpRequest, obj: Tenant, form: "forms.ModelForm[Tenant]", change: bool) -> None:  # noqa: ARG002, FBT001 - Django's signature
         """The service writes: it audits, and follows a new time zone."""
         changes = {name: form.cleaned_data[name] for name in form.changed_data if name in SETTINGS}
-        change_tenant(
+        update_tenant(
             tenant=Tenant.objects.get(pk=obj.pk), changes=changes, actor=staff_actor(request), as_of=timezone.now()
         )
 

@@ -6,7 +6,6 @@ from metering.api.access_logs import AccessLogsView
 from metering.api.authorize import AuthorizeView
 from metering.api.demo import DemoDataView, DemoExampleView, DemoRandomStringsView
 from metering.api.events import EventsView, EventView, EventVoidView
-from metering.api.operator_tenants import OperatorTenantView, PlannedTenantsView
 from metering.api.usage import DailyUsageView, MonthlyUsageView, QueryUsageView, RealtimeUsageView
 
 
@@ -39,6 +38,4 @@ urlpatterns: list[URLPattern] = [
     path("usage/daily", DailyUsageView.as_view(), name="api-usage-daily"),
     path("usage/realtime", RealtimeUsageView.as_view(), name="api-usage-realtime"),
     path("usage/query", QueryUsageView.as_view(), name="api-usage-query"),
-    path("operator/tenants", PlannedTenantsView.as_view(), name="api-operator-tenants"),
-    path("operator/tenants/<slug:slug>", OperatorTenantView.as_view(), name="api-operator-tenant"),
 ]

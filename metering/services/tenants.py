@@ -1,10 +1,10 @@
-"""Changing a tenant whose usage is cut into days: a new time zone has its daily usage cut anew.
+"""Metering's part of a tenant: the usage plan that it begins with, and days cut in its time zone.
 
 Other processes know the old zone for up to a second and cut what they ingest in it, so usage is rebuilt twice:
 in the transaction of the change, and once more when nobody can remember the old zone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -15,20 +15,26 @@ from django_q.tasks import schedule
 
 from accounts.domain.actor import Actor
 from accounts.models import Tenant
-from accounts.services.tenants import update_tenant
 from metering.selectors.ledgers import ledgers
 from metering.services.limits.counting import forget_counters
 from metering.services.rebuild import rebuild_usage
+from metering.services.usage_plans import assign_default_usage_plan
 
 REBUILD_TASK: Final = "metering.tasks.rebuild_usage_of"
 CACHES_FORGET_AFTER: Final = timedelta(seconds=5)
 
 
-@transaction.atomic
-def change_tenant(*, tenant: Tenant, changes: Mapping[str, object], actor: Actor, as_of: datetime) -> Tenant:
-    """Change settings by name, and follow a new time zone. Raises what `accounts.services.tenants.update_tenant` does."""
-    update = update_tenant(tenant=tenant, changes=changes, actor=actor, as_of=as_of)
-    if update.is_time_zone_changed:
+class MeteredTenant:
+    """What `settings.TENANT_PARTS` names."""
+
+    def open(self, *, tenant: Tenant, actor: Actor, as_of: datetime) -> None:
+        """Put a new tenant on the default usage plan, if there is one."""
+        assign_default_usage_plan(tenant=tenant, actor=actor, as_of=as_of)
+
+    def follow(self, *, tenant: Tenant, changed: Collection[str], as_of: datetime) -> None:
+        """Rebuild the daily usage of a tenant that has a new time zone."""
+        if "time_zone" not in changed:
+            return
         recut_usage(tenant_id=tenant.id, as_of=as_of)
         schedule(
             REBUILD_TASK,
@@ -37,7 +43,6 @@ def change_tenant(*, tenant: Tenant, changes: Mapping[str, object], actor: Actor
             schedule_type=Schedule.ONCE,
             next_run=as_of + CACHES_FORGET_AFTER,
         )
-    return update.tenant
 
 
 def recut_usage(*, tenant_id: UUID, as_of: datetime) -> None:

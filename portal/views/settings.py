@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 
 from accounts.domain.roles import Capability
 from accounts.errors import ProblemError
-from metering.services.tenants import change_tenant
+from accounts.services.tenants import update_tenant
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.problems import show_problem
 from portal.forms.settings import SettingsForm
@@ -26,7 +26,7 @@ def settings(request: SignedInRequest, portal: Portal) -> HttpResponse:
 def _save(request: SignedInRequest, portal: Portal, form: SettingsForm) -> bool:
     """Whether it was saved; a refusal goes to the form."""
     try:
-        change_tenant(tenant=portal.tenant, changes=form.cleaned_data, actor=portal.actor, as_of=portal.as_of)
+        update_tenant(tenant=portal.tenant, changes=form.cleaned_data, actor=portal.actor, as_of=portal.as_of)
     except ProblemError as error:
         show_problem(form, error)
         return False

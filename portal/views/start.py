@@ -5,7 +5,6 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,9 +18,8 @@ from accounts.models import User
 from accounts.selectors.invitations import open_invitation
 from accounts.selectors.tenants import tenants_of_user
 from accounts.services.members import accept_invitation
-from accounts.services.tenants import create_tenant
+from accounts.services.tenants import open_tenant
 from metering.domain.periods import is_known_zone
-from metering.services.usage_plans import assign_default_usage_plan
 from portal.access import SignedInRequest, actor_of
 from portal.forms.people import NewTenantForm
 from portal.forms.problems import show_problem
@@ -49,11 +47,9 @@ def start(request: SignedInRequest) -> HttpResponse:
         settings = {"time_zone": zone} if is_known_zone(zone) else {}
         actor, as_of = actor_of(request), timezone.now()
         try:
-            with transaction.atomic():
-                tenant = create_tenant(
-                    name=form.cleaned_data["name"], owner=request.user, actor=actor, as_of=as_of, settings=settings
-                )
-                assign_default_usage_plan(tenant=tenant, actor=actor, as_of=as_of)
+            tenant = open_tenant(
+                name=form.cleaned_data["name"], owner=request.user, actor=actor, as_of=as_of, settings=settings
+            )
         except ProblemError as error:
             show_problem(form, error)
         else:

@@ -21,7 +21,7 @@ from accounts.models import Membership, Tenant, User
 from accounts.selectors.api_keys import forget_keys
 from accounts.selectors.tenants import forget_tenant
 from accounts.services.api_keys import CreatedKey, create_api_key
-from accounts.services.tenants import create_tenant
+from accounts.services.tenants import open_tenant
 
 PASSWORD = "correct horse battery staple"
 SYSTEM = Actor.system("test")
@@ -85,7 +85,7 @@ def charlie(db: None) -> User:
 
 @pytest.fixture
 def acme(alice: User, bob: User, vera: User, now: datetime) -> Tenant:
-    tenant = create_tenant(name="Acme", owner=alice, actor=member(alice), as_of=now)
+    tenant = open_tenant(name="Acme", owner=alice, actor=member(alice), as_of=now)
     join(tenant, bob, Role.DEVELOPER, now)
     join(tenant, vera, Role.VIEWER, now)
     return tenant
@@ -93,7 +93,7 @@ def acme(alice: User, bob: User, vera: User, now: datetime) -> Tenant:
 
 @pytest.fixture
 def globex(charlie: User, now: datetime) -> Tenant:
-    return create_tenant(name="Globex", owner=charlie, actor=member(charlie), as_of=now)
+    return open_tenant(name="Globex", owner=charlie, actor=member(charlie), as_of=now)
 
 
 @dataclass

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from django.db import transaction
+
 from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
 from accounts.models import ApiKey, Tenant, User
 from accounts.services.api_keys import create_api_key, revoke_api_key
-from accounts.services.tenants import create_tenant, suspend_tenant
+from accounts.services.tenants import open_tenant, suspend_tenant
 from config.workbench.demo.billing import add_alerts, add_invoices, ensure_catalogue, ensure_subscription
 from config.workbench.demo.cast import (
     HISTORY_DAYS,
@@ -30,7 +32,7 @@ from config.workbench.demo.mishaps import make_mishaps
 from config.workbench.demo.people import ensure_customers, ensure_members, ensure_staff
 from config.workbench.demo.usage import add_usage
 from config.workbench.demo.webhooks import send_webhooks
-from metering.models import Meter, UsagePlan, UsagePlanAssignment, UsagePlanQuota
+from metering.models import Meter, UsagePlan, UsagePlanQuota
 from metering.services.usage_plans import assign_usage_plan
 
 SERVICE_KEY_NAME = "Demo gateway"
@@ -49,14 +51,10 @@ def seed_demo(
     credentials.service_key = _ensure_service_key(credentials.service_key, staff, as_of)
     added = {}
     for planned in tenants:
-        tenant = _ensure_tenant(planned, users, as_of)
+        tenant = _ensure_tenant(planned, users, plans[planned.plan], _staff_actor(staff), as_of)
         if planned.slug == MAIN_TENANT:
             credentials.api_key = _ensure_main_key(credentials.api_key, planned, tenant, users, as_of)
         _ensure_keys(planned, tenant, users, as_of)
-        if not UsagePlanAssignment.objects.filter(tenant=tenant).exists():
-            assign_usage_plan(
-                tenant=tenant, usage_plan=plans[planned.plan], actor=_staff_actor(staff), as_of=tenant.created_at
-            )
         ensure_subscription(planned=planned, tenant=tenant, actor=_owner_actor(planned, users))
         # Before the usage, which takes longest: whoever looks at a run that was killed finds logins that work.
         credentials.write(credentials_file)
@@ -93,33 +91,40 @@ def _ensure_plan(plan: DemoPlan, as_of: datetime) -> UsagePlan:
     return row
 
 
-def _ensure_tenant(planned: DemoTenant, users: dict[str, User], as_of: datetime) -> Tenant:
+def _ensure_tenant(
+    planned: DemoTenant, users: dict[str, User], usage_plan: UsagePlan, staff_actor: Actor, as_of: datetime
+) -> Tenant:
     tenant = Tenant.objects.filter(slug=planned.slug).first()
-    owner = users[email_of(planned.people[0][0], planned)]
     if tenant is None:
-        street, postal_code, tax_id = ADDRESSES[planned.slug]
         joined_at = (as_of - timedelta(days=planned.joined_days_ago)).replace(minute=0, second=0, microsecond=0)
-        tenant = create_tenant(
-            name=planned.name,
-            owner=owner,
-            actor=Actor.member(user_id=owner.pk, label=owner.email),
-            as_of=joined_at,
-            slug=planned.slug,
-            settings={
-                "time_zone": planned.time_zone,
-                "currency": planned.currency,
-                "country": planned.country,
-                "city": planned.city,
-                "address_line1": street,
-                "postal_code": postal_code,
-                "tax_id": tax_id,
-                "legal_name": planned.name,
-                "billing_email": f"billing@{planned.slug}.example",
-                "backfill_days": BACKFILL_DAYS,
-            },
-        )
+        with transaction.atomic():
+            tenant = _open(planned, users[email_of(planned.people[0][0], planned)], joined_at)
+            assign_usage_plan(tenant=tenant, usage_plan=usage_plan, actor=staff_actor, as_of=joined_at)
     ensure_members(planned, tenant, users, tenant.created_at + timedelta(days=1))
     return tenant
+
+
+def _open(planned: DemoTenant, owner: User, joined_at: datetime) -> Tenant:
+    street, postal_code, tax_id = ADDRESSES[planned.slug]
+    return open_tenant(
+        name=planned.name,
+        owner=owner,
+        actor=Actor.member(user_id=owner.pk, label=owner.email),
+        as_of=joined_at,
+        slug=planned.slug,
+        settings={
+            "time_zone": planned.time_zone,
+            "currency": planned.currency,
+            "country": planned.country,
+            "city": planned.city,
+            "address_line1": street,
+            "postal_code": postal_code,
+            "tax_id": tax_id,
+            "legal_name": planned.name,
+            "billing_email": f"billing@{planned.slug}.example",
+            "backfill_days": BACKFILL_DAYS,
+        },
+    )
 
 
 def _ensure_keys(planned: DemoTenant, tenant: Tenant, users: dict[str, User], as_of: datetime) -> None:

@@ -15,7 +15,7 @@ from accounts.errors import InvitationInvalidError, LastOwnerError, PermissionMi
 from accounts.models import Invitation, Membership, Tenant, User
 from accounts.services import members
 from accounts.services.members import accept_invitation, change_role, invite_member
-from accounts.services.tenants import create_tenant
+from accounts.services.tenants import open_tenant
 from tests.accounts.conftest import SYSTEM, make_user, member
 from tests.accounts.services.test_members import token_in
 
@@ -48,7 +48,7 @@ def at_once(*works: Callable[[], object]) -> list[BaseException | None]:
 def owners(now: datetime) -> list[User]:
     """Two owners of Acme."""
     users = [make_user("one@example.com"), make_user("two@example.com")]
-    tenant = create_tenant(name="Acme", owner=users[0], actor=SYSTEM, as_of=now)
+    tenant = open_tenant(name="Acme", owner=users[0], actor=SYSTEM, as_of=now)
     Membership.objects.create(tenant=tenant, user=users[1], role=Role.OWNER, created_at=now)
     return users
 
@@ -117,6 +117,6 @@ def test_control_a_check_without_compare_and_set_lets_several_in(owners: list[Us
 
 def test_two_tenants_of_one_name_at_once_get_slugs_of_their_own(owners: list[User]) -> None:
     now = timezone.now()
-    assert at_once(*[lambda: create_tenant(name="Globex", owner=None, actor=SYSTEM, as_of=now)] * 5) == [None] * 5
+    assert at_once(*[lambda: open_tenant(name="Globex", owner=None, actor=SYSTEM, as_of=now)] * 5) == [None] * 5
     slugs = set(Tenant.objects.filter(name="Globex").values_list("slug", flat=True))
     assert slugs == {"globex", "globex-2", "globex-3", "globex-4", "globex-5"}

@@ -1,6 +1,8 @@
 """Making, changing, suspending and closing tenants."""
 
+from collections.abc import Collection
 from datetime import datetime
+from typing import ClassVar
 
 import pytest
 from django.db import IntegrityError
@@ -17,13 +19,13 @@ from accounts.errors import (
     TenantStatusError,
     TooManyTenantsError,
 )
-from accounts.models import AuditEntry, Membership, Tenant, User
+from accounts.models import AuditEntry, Invitation, Membership, Tenant, User
 from accounts.selectors.tenants import tenant_facts, tenant_for_member, tenants_of_user
 from accounts.services import tenants
 from accounts.services.tenants import (
     change_tenant_status,
     close_tenant,
-    create_tenant,
+    open_tenant,
     reactivate_tenant,
     suspend_tenant,
     update_tenant,
@@ -32,7 +34,7 @@ from tests.accounts.conftest import SYSTEM, member
 
 
 def test_who_names_a_tenant_owns_it(alice: User, now: datetime) -> None:
-    tenant = create_tenant(name="  Café Zürich & Co. ", owner=alice, actor=member(alice), as_of=now)
+    tenant = open_tenant(name="  Café Zürich & Co. ", owner=alice, actor=member(alice), as_of=now)
     assert (tenant.slug, tenant.name) == ("cafe-zurich-co", "Café Zürich & Co.")
     assert tenant_for_member(alice, "cafe-zurich-co") == (tenant, Role.OWNER)
     entry = AuditEntry.objects.get()
@@ -49,52 +51,47 @@ def test_who_names_a_tenant_owns_it(alice: User, now: datetime) -> None:
     ],
 )
 def test_slugs_stay_apart_and_clear_of_reserved_words(db: None, now: datetime, name: str, slugs: list[str]) -> None:
-    assert [create_tenant(name=name, owner=None, actor=SYSTEM, as_of=now).slug for _ in slugs] == slugs
+    assert [open_tenant(name=name, owner=None, actor=SYSTEM, as_of=now).slug for _ in slugs] == slugs
 
 
 def test_long_names_keep_slugs_within_their_length(db: None, now: datetime) -> None:
-    made = {create_tenant(name="n" * 120, owner=None, actor=SYSTEM, as_of=now).slug for _ in range(12)}
+    made = {open_tenant(name="n" * 120, owner=None, actor=SYSTEM, as_of=now).slug for _ in range(12)}
     assert len(made) == 12
     assert max(map(len, made)) == 50
 
 
 def test_a_slug_asked_for_is_given_or_refused(db: None, now: datetime) -> None:
-    create_tenant(name="Acme", slug="mine", owner=None, actor=SYSTEM, as_of=now)
+    open_tenant(name="Acme", slug="mine", owner=None, actor=SYSTEM, as_of=now)
     with pytest.raises(SlugTakenError):
-        create_tenant(name="Acme", slug="mine", owner=None, actor=SYSTEM, as_of=now)
+        open_tenant(name="Acme", slug="mine", owner=None, actor=SYSTEM, as_of=now)
     with pytest.raises(InvalidFieldsError):
-        create_tenant(name="Acme", slug="static", owner=None, actor=SYSTEM, as_of=now)
+        open_tenant(name="Acme", slug="static", owner=None, actor=SYSTEM, as_of=now)
 
 
 def test_one_person_owns_a_bounded_number(alice: User, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tenants, "TENANTS_OWNED_MAX", 2)
     for _ in range(2):
-        create_tenant(name="Acme", owner=alice, actor=member(alice), as_of=now)
+        open_tenant(name="Acme", owner=alice, actor=member(alice), as_of=now)
     with pytest.raises(TooManyTenantsError):
-        create_tenant(name="Acme", owner=alice, actor=member(alice), as_of=now)
+        open_tenant(name="Acme", owner=alice, actor=member(alice), as_of=now)
     assert len(tenants_of_user(alice)) == 2
 
 
 @override_settings(TIME_ZONE="UTC")
 def test_a_change_is_kept_and_audited_where_it_is_one(acme: Tenant, alice: User, now: datetime) -> None:
-    update = update_tenant(
+    updated = update_tenant(
         tenant=acme,
         changes={"name": "Acme", "time_zone": "Europe/Brussels", "city": " Gent "},
         actor=member(alice),
         as_of=now,
     )
-    assert (update.tenant.time_zone, update.tenant.city, update.is_time_zone_changed) == (
-        "Europe/Brussels",
-        "Gent",
-        True,
-    )
+    assert (updated.time_zone, updated.city) == ("Europe/Brussels", "Gent")
     entry = AuditEntry.objects.get(action="tenant.updated")
     assert (entry.before, entry.after) == (
         {"time_zone": "UTC", "city": ""},
         {"time_zone": "Europe/Brussels", "city": "Gent"},
     )
-    again = update_tenant(tenant=acme, changes={"time_zone": "Europe/Brussels"}, actor=member(alice), as_of=now)
-    assert not again.is_time_zone_changed
+    update_tenant(tenant=acme, changes={"time_zone": "Europe/Brussels"}, actor=member(alice), as_of=now)
     assert AuditEntry.objects.filter(action="tenant.updated").count() == 1
 
 
@@ -109,8 +106,8 @@ def test_a_change_is_kept_and_audited_where_it_is_one(acme: Tenant, alice: User,
     ],
 )
 def test_a_setting_is_kept_in_its_one_spelling(acme: Tenant, now: datetime, name: str, value: str, kept: str) -> None:
-    update = update_tenant(tenant=acme, changes={name: value}, actor=SYSTEM, as_of=now)
-    assert getattr(update.tenant, name) == kept
+    updated = update_tenant(tenant=acme, changes={name: value}, actor=SYSTEM, as_of=now)
+    assert getattr(updated, name) == kept
 
 
 @pytest.mark.parametrize(
@@ -204,3 +201,62 @@ def test_a_zone_that_the_database_does_not_know_is_refused(db: None) -> None:
 def test_what_the_slug_is_not_to_blame_for_is_not_called_a_taken_slug(acme: Tenant, now: datetime) -> None:
     with pytest.raises(IntegrityError, match="tenant_backfill_days_bounded"):
         tenants._insert({"name": "x", "backfill_days": 0}, ["free"], now)
+
+
+# What the apps above add
+
+
+class NotedPart:
+    """A part that writes down what it is told."""
+
+    told: ClassVar[list[object]] = []
+
+    def open(self, *, tenant: Tenant, actor: Actor, as_of: datetime) -> None:
+        self.told.append(("open", tenant.slug, actor, as_of))
+
+    def follow(self, *, tenant: Tenant, changed: Collection[str], as_of: datetime) -> None:
+        self.told.append(("follow", tenant.city, sorted(changed), as_of))
+
+
+class FailingPart:
+    """A part that cannot do what it should."""
+
+    def open(self, **_: object) -> None:
+        raise TenantStatusError("no")
+
+    def follow(self, **_: object) -> None:
+        raise TenantStatusError("no")
+
+
+@pytest.fixture
+def told() -> list[object]:
+    NotedPart.told.clear()
+    return NotedPart.told
+
+
+@override_settings(TENANT_PARTS=[f"{__name__}.NotedPart"])
+def test_each_part_is_told_of_a_new_tenant_and_of_what_changed(told: list[object], db: None, now: datetime) -> None:
+    tenant = open_tenant(name="Initech", owner=None, actor=SYSTEM, as_of=now)
+    update_tenant(tenant=tenant, changes={"city": "Gent", "name": "Initech"}, actor=SYSTEM, as_of=now)
+    update_tenant(tenant=tenant, changes={"city": "Gent"}, actor=SYSTEM, as_of=now)
+    assert told == [("open", "initech", SYSTEM, now), ("follow", "Gent", ["city"], now)]
+
+
+@override_settings(TENANT_PARTS=[f"{__name__}.NotedPart", f"{__name__}.FailingPart"])
+def test_a_tenant_is_opened_or_changed_with_all_its_parts_or_not_at_all(
+    told: list[object], acme: Tenant, now: datetime
+) -> None:
+    with pytest.raises(TenantStatusError):
+        update_tenant(tenant=acme, changes={"city": "Gent"}, actor=SYSTEM, as_of=now)
+    with pytest.raises(TenantStatusError):
+        open_tenant(name="Initech", owner=None, owner_email="olga@example.net", actor=SYSTEM, as_of=now)
+    acme.refresh_from_db()
+    assert acme.city == ""
+    assert not Tenant.objects.filter(slug="initech").exists()
+    assert not Invitation.objects.exists()
+
+
+def test_the_owner_may_be_invited(db: None, now: datetime) -> None:
+    tenant = open_tenant(name="Initech", owner=None, owner_email="olga@example.net", actor=SYSTEM, as_of=now)
+    invited = Invitation.objects.get()
+    assert (invited.tenant, invited.email, invited.role) == (tenant, "olga@example.net", Role.OWNER)

@@ -12,7 +12,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.models import Tenant, User
 from accounts.services.api_keys import CreatedKey, create_api_key
-from accounts.services.tenants import create_tenant
+from accounts.services.tenants import open_tenant
 from metering.models import Meter, UsagePlan, UsagePlanQuota
 from metering.services.usage_plans import assign_usage_plan
 
@@ -42,7 +42,7 @@ def alice(db: None) -> User:
 @pytest.fixture
 def acme(alice: User) -> Tenant:
     actor = Actor.member(user_id=alice.pk, label=alice.email)
-    return create_tenant(name="Acme", owner=alice, actor=actor, as_of=MADE_AT, slug="acme")
+    return open_tenant(name="Acme", owner=alice, actor=actor, as_of=MADE_AT, slug="acme")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from django_q.models import Failure, OrmQ, Schedule, Task
 from accounts.domain.actor import Actor
 from accounts.models import ApiKey, AuditEntry, JobOutcome, JobRun, Tenant, User
 from accounts.services.api_keys import CreatedKey
-from accounts.services.tenants import create_tenant
+from accounts.services.tenants import open_tenant
 from config.operations.schedules import ensure_schedules
 from metering.domain.event_input import IngestRules, ParsedEvent, parse_event
 from metering.domain.ledger import Ledger
@@ -109,7 +109,7 @@ def test_the_dashboard_costs_the_same_whatever_the_number_of_tenants(
 
 def add_tenants(owner: User, plan: UsagePlan, number: int) -> None:
     for n in range(number):
-        tenant = create_tenant(name=f"Tenant {n}", owner=owner, actor=Actor.system(), as_of=MADE_AT)
+        tenant = open_tenant(name=f"Tenant {n}", owner=owner, actor=Actor.system(), as_of=MADE_AT)
         UsagePlanAssignment.objects.create(tenant=tenant, usage_plan=plan, assigned_at=MADE_AT)
 
 

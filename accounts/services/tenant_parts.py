@@ -1,0 +1,29 @@
+"""What the apps above add to a tenant, in the transaction that opens or changes it.
+
+`settings.TENANT_PARTS` names them, in the order in which they are called: an app that has something to add is one line there.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from accounts.domain.actor import Actor
+from accounts.models import Tenant
+
+
+class TenantPart(Protocol):
+    """One app's part of a tenant."""
+
+    def open(self, *, tenant: Tenant, actor: Actor, as_of: datetime) -> None:
+        """Give a new tenant what it begins with."""
+
+    def follow(self, *, tenant: Tenant, changed: Collection[str], as_of: datetime) -> None:
+        """Follow the settings that have `changed`; the tenant has their new values."""
+
+
+def tenant_parts() -> list[TenantPart]:
+    """Return the parts of the composed application."""
+    return [import_string(path)() for path in settings.TENANT_PARTS]
