@@ -109,7 +109,7 @@ class PayingTenantAdmin(TenantAdmin):
     inlines: ClassVar = [SubscriptionRowInline, InvoiceRowInline, AlertInline, ProfileInline, *TenantAdmin.inlines]
     actions_detail: ClassVar = [
         "view_as_customer", "events", "subscribe", "billing_profile",
-        {"title": "More", "items": ["assign_plan", "suspend", "reactivate", "revoke_keys", "reconcile"]},
+        {"title": "More", "items": ["assign_plan", "suspend", "reactivate", "close", "revoke_keys", "reconcile"]},
     ]  # fmt: skip
 
     has_bill_permission = holds("billing.change_billingprofile")

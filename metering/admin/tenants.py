@@ -29,7 +29,7 @@ from accounts.domain.roles import Role
 from accounts.domain.tenant_settings import SETTINGS
 from accounts.models import Membership, Tenant
 from accounts.services.api_keys import revoke_all_keys
-from accounts.services.tenants import reactivate_tenant, suspend_tenant, update_tenant
+from accounts.services.tenants import close_tenant, reactivate_tenant, suspend_tenant, update_tenant
 from metering.admin.ledger import EventSearchForm
 from metering.admin.tenant_forms import ReasonForm, TenantForm, UsagePlanForm, ViewAsForm
 from metering.admin.tenant_tabs import AuditInline, InvitationInline, KeyInline, MemberInline
@@ -87,7 +87,7 @@ class TenantAdmin(StaffModelAdmin):
     change_form_before_template = "admin/tenant_usage.html"
     actions_detail: ClassVar = [
         "view_as_customer", "events", "assign_plan",
-        {"title": "More", "items": ["suspend", "reactivate", "revoke_keys", "reconcile"]},
+        {"title": "More", "items": ["suspend", "reactivate", "close", "revoke_keys", "reconcile"]},
     ]  # fmt: skip
     actions: ClassVar = ["reconcile_selected"]
 
@@ -196,10 +196,14 @@ class TenantAdmin(StaffModelAdmin):
         """Who may change tenants may reactivate one that is suspended."""
         return self._may_change_status(request, object_id, "suspended")
 
-    def _may_change_status(self, request: HttpRequest, object_id: str | None, status: str) -> bool:
+    def has_close_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who may change tenants may close one that is not closed."""
+        return self._may_change_status(request, object_id, "active", "suspended")
+
+    def _may_change_status(self, request: HttpRequest, object_id: str | None, *statuses: str) -> bool:
         if not request.user.has_perm("accounts.change_tenant"):
             return False
-        return object_id is None or found_or_404(Tenant.objects.all(), object_id).status == status
+        return object_id is None or found_or_404(Tenant.objects.all(), object_id).status in statuses
 
     @action(description="Suspend", permissions=["suspend"], icon="block")
     def suspend(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -237,6 +241,28 @@ class TenantAdmin(StaffModelAdmin):
             title=f"Reactivate {tenant}?",
             explanation=f"It was suspended: {tenant.status_reason or 'no reason was given'}. Its keys work again within a second.",
             button="Reactivate the tenant",
+        )  # fmt: skip
+
+    @action(description="Close", permissions=["close"], icon="door_front")
+    def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a reason, and close for good."""
+        tenant = found_or_404(Tenant.objects.all(), object_id)
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            reason = form.cleaned_data["reason"]
+            return self.attempt(
+                request,
+                lambda: close_tenant(tenant=tenant, reason=reason, actor=staff_actor(request), as_of=timezone.now()),
+                said=f"{tenant} is closed.",
+                back=self.page_of(tenant),
+            )
+        return self.ask_first(
+            request, tenant, form,
+            title=f"Close {tenant} for good?",
+            explanation="A closed tenant cannot be opened again. Its keys are answered with 402 within a second, and its "
+            "subscription ends with its period: what was used is invoiced, and no further fee. Its members may still look. "
+            "Nothing is deleted.",
+            button="Close the tenant",
         )  # fmt: skip
 
     @action(description="Revoke all keys", permissions=["revoke_keys"], icon="key_off")

@@ -198,7 +198,7 @@ def test_the_events_of_a_tenant_are_paged_by_time(as_robin: Client, acme: Tenant
 def test_readers_see_everything_and_change_nothing(as_pat: Client, acme: Tenant, acme_key: CreatedKey) -> None:
     assert as_pat.get(page_of(acme)).status_code == 200
     assert as_pat.get(reverse("admin:metering_usageplan_changelist")).status_code == 200
-    for action in ("suspend", "revoke_keys", "assign_plan", "reconcile", "view_as_customer"):
+    for action in ("suspend", "close", "revoke_keys", "assign_plan", "reconcile", "view_as_customer"):
         assert as_pat.post(page_of(acme, action), {"reason": "x"}).status_code == 403
     assert as_pat.post(page_of(acme), {"name": "Hacked"}).status_code == 403
     assert as_pat.post(reverse("admin:accounts_apikey_add"), {"name": "x"}).status_code == 403
@@ -218,7 +218,17 @@ def test_support_may_not_make_itself_a_superuser(as_kim: Client, kim: User) -> N
 
 @pytest.mark.parametrize(
     "action",
-    ["change", "suspend", "reactivate", "revoke_keys", "assign_plan", "reconcile", "view_as_customer", "events"],
+    [
+        "change",
+        "suspend",
+        "reactivate",
+        "close",
+        "revoke_keys",
+        "assign_plan",
+        "reconcile",
+        "view_as_customer",
+        "events",
+    ],
 )
 @pytest.mark.parametrize("object_id", ["nonsense", "00000000-0000-0000-0000-000000000000"])
 def test_an_id_that_names_nothing_is_no_error_of_ours(action: str, object_id: str, as_robin: Client) -> None:
@@ -251,6 +261,19 @@ def test_suspending_asks_for_a_reason_first(as_kim: Client, acme: Tenant) -> Non
     acme.refresh_from_db()
     assert acme.is_active
     assert latest_entry().action == "tenant.reactivated"
+
+
+def test_closing_asks_for_a_reason_first_and_is_for_good(as_kim: Client, acme: Tenant) -> None:
+    assert "Close Acme for good?" in as_kim.get(page_of(acme, "close")).text
+    as_kim.post(page_of(acme, "close"), {"reason": ""})
+    acme.refresh_from_db()
+    assert acme.is_active
+    as_kim.post(page_of(acme, "close"), {"reason": "Gave notice."})
+    acme.refresh_from_db()
+    assert (acme.status, acme.status_reason) == ("closed", "Gave notice.")
+    assert latest_entry().action == "tenant.closed"
+    for action in ("suspend", "reactivate", "close"):
+        assert as_kim.post(page_of(acme, action), {"reason": "again"}).status_code == 403
 
 
 def test_a_status_that_cannot_follow_is_refused(as_robin: Client, acme: Tenant) -> None:
