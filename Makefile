@@ -36,7 +36,7 @@ coverage: venv-dev  ## Show which lines of the rules and the services no test ru
 	@$(PYTEST) -n $(WORKERS) --cov --cov-report= $(ARGS)
 	@$(BIN)/coverage report --include='*/domain/*,*/services/*'
 
-check: venv-dev  ## Format, lint, types, import contracts, migrations, deployment settings, OpenAPI
+check: venv-dev  ## Format, lint, types, import contracts, dead code, dependencies, migrations, deployment, OpenAPI
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check
 
 format: venv-dev  ## Format the sources and mend what can be mended by itself

@@ -8,14 +8,6 @@ from django.db import models
 from django.db.models import Q
 
 
-class TenantQuerySet(models.QuerySet[Any]):
-    """Tenants."""
-
-    def of_user(self, user_id: int) -> "TenantQuerySet":
-        """The tenants in which the user has a role."""
-        return self.filter(memberships__user_id=user_id)
-
-
 class ApiKeyQuerySet(models.QuerySet[Any]):
     """API keys and service keys."""
 

@@ -66,7 +66,6 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_cotton",
     "django_htmx",
-    "django_filters",
     "hijack",
     "django_q",
     "djstripe",

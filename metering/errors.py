@@ -67,7 +67,3 @@ class UsagePlanExistsError(ConflictError):
 
     code = "usage_plan_exists"
     title = "There is a usage plan with this code already"
-
-
-class LedgerDriftError(Exception):
-    """The rollups do not say what the ledger says: our own mistake, told loudly."""

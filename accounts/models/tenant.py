@@ -10,7 +10,7 @@ from django.db.models.functions import Lower
 
 from accounts.domain.roles import Role
 from accounts.domain.transitions import TenantStatus
-from accounts.querysets import InvitationQuerySet, TenantQuerySet
+from accounts.querysets import InvitationQuerySet
 
 BACKFILL_DAYS_DEFAULT = 35
 BACKFILL_DAYS_MAX = 400
@@ -49,8 +49,6 @@ class Tenant(models.Model):
     )
     tax_id = models.CharField("tax id", max_length=50, blank=True)
     created_at = models.DateTimeField(editable=False)
-
-    objects = TenantQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

@@ -4,14 +4,10 @@ Facts are kept in each process for less than a second, so a suspension is effect
 """
 
 from datetime import datetime
-from typing import cast
 from uuid import UUID
-
-from django.db.models import Count, QuerySet
 
 from accounts.domain.pages import Page, PageRequest
 from accounts.domain.principal import TenantFacts
-from accounts.domain.roles import Role
 from accounts.domain.short_memory import ShortMemory
 from accounts.errors import NotFoundError
 from accounts.models import Membership, Tenant, User
@@ -53,7 +49,7 @@ def tenant_by_slug(slug: str) -> Tenant:
     tenant = Tenant.objects.filter(slug=slug).first()
     if tenant is None:
         raise NotFoundError
-    return cast("Tenant", tenant)
+    return tenant
 
 
 def tenant_by_id(tenant_id: UUID) -> Tenant:
@@ -61,7 +57,7 @@ def tenant_by_id(tenant_id: UUID) -> Tenant:
     tenant = Tenant.objects.filter(pk=tenant_id).first()
     if tenant is None:
         raise NotFoundError
-    return cast("Tenant", tenant)
+    return tenant
 
 
 def tenants_page(request: PageRequest) -> Page[Tenant]:
@@ -72,16 +68,3 @@ def tenants_page(request: PageRequest) -> Page[Tenant]:
 def tenants_of_user(user: User) -> list[Membership]:
     """Return the user's memberships with their tenants, by the tenants' names."""
     return list(Membership.objects.filter(user=user).select_related("tenant").order_by("tenant__name", "tenant__slug"))
-
-
-def tenant_for_member(user: User, slug: str) -> tuple[Tenant, Role]:
-    """Return the tenant and the user's role in it. Raises `NotFoundError`, also where there is none for this user."""
-    membership = Membership.objects.filter(user=user, tenant__slug=slug).select_related("tenant").first()
-    if membership is None:
-        raise NotFoundError
-    return membership.tenant, Role(membership.role)
-
-
-def with_member_counts(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
-    """Add `member_count` to each tenant."""
-    return tenants.annotate(member_count=Count("memberships"))

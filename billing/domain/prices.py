@@ -14,10 +14,7 @@ from typing import Final, cast
 from accounts.domain.plain import plain_decimal
 from accounts.errors import FieldError, InvalidFieldsError
 
-RATE_DIGITS_AFTER_POINT_MAX: Final = 12
 RATE_BELOW: Final = Decimal(10) ** 12
-UP_TO_BELOW: Final = Decimal(10) ** 20
-UP_TO_STEP: Final = Decimal(10) ** -9
 TIERS_MAX: Final = 50
 _RATE: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _UP_TO: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,9})?", re.ASCII)

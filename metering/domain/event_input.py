@@ -188,26 +188,6 @@ def parse_event(
         )
 
 
-def parse_events(
-    submission: Submission, received_at: datetime, rules: IngestRules
-) -> tuple[list[ParsedEvent], list[Rejection]]:
-    """Judge every event of a submission, in its order."""
-    parsed: list[ParsedEvent] = []
-    rejected: list[Rejection] = []
-    for index, item in enumerate(submission.items):
-        verdict = parse_event(item, index, received_at, rules)
-        if isinstance(verdict, ParsedEvent):
-            parsed.append(verdict)
-        else:
-            rejected.append(verdict)
-    return parsed, rejected
-
-
-def batch_pointer(rejection: Rejection, member: str = "events") -> str:
-    """Return the pointer of a rejection into the body of a batch."""
-    return f"/{member}/{rejection.index}{rejection.pointer}"
-
-
 def read_quantity(value: object) -> int | Decimal:
     """Read a quantity: finite, not negative, 20 digits, 9 of them after the point.
 

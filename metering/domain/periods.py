@@ -163,21 +163,6 @@ def anchored_span(anchor: datetime, index: int, zone: str) -> Span:
     )
 
 
-def period_containing(anchor: datetime, zone: str, as_of: datetime) -> tuple[int, Span]:
-    """Return the billing period in which `as_of` lies, with its number.
-
-    The number is negative where `as_of` is earlier than the anchor.
-    """
-    zone_info = _zone(zone)
-    then, now = anchor.astimezone(zone_info), as_of.astimezone(zone_info)
-    index = (now.year - then.year) * _MONTHS_IN_YEAR + now.month - then.month
-    while as_of < _boundary(anchor, index, zone):
-        index -= 1
-    while as_of >= _boundary(anchor, index + 1, zone):
-        index += 1
-    return index, anchored_span(anchor, index, zone)
-
-
 def forecast(quantity: Decimal, span: Span, as_of: datetime) -> Decimal:
     """Project `quantity`, counted in `span` up to `as_of`, in a straight line to its end.
 

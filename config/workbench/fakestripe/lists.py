@@ -1,7 +1,6 @@
 """Lists: newest first, filtered, a page at a time."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from config.workbench.fakestripe.errors import Json, invalid, no_such
@@ -12,7 +11,6 @@ from config.workbench.fakestripe.store import SPOKEN, Store
 LIMIT_DEFAULT, LIMIT_MAX = 10, 100
 PAGING = {"limit", "starting_after", "ending_before", "created", "expand"}
 FLAGS = {"active", "pending", "delivery_success"}
-Filter = Callable[[Json], bool]
 
 
 def page(store: Store, kind: str, parameters: Json, *, url: str, items: list[Json] | None = None) -> Json:

@@ -20,7 +20,7 @@ from accounts.errors import (
     TooManyTenantsError,
 )
 from accounts.models import AuditEntry, Invitation, Membership, Tenant, User
-from accounts.selectors.tenants import tenant_facts, tenant_for_member, tenants_of_user
+from accounts.selectors.tenants import tenant_facts, tenants_of_user
 from accounts.services import tenants
 from accounts.services.tenants import (
     change_tenant_status,
@@ -36,7 +36,7 @@ from tests.accounts.conftest import SYSTEM, member
 def test_who_names_a_tenant_owns_it(alice: User, now: datetime) -> None:
     tenant = open_tenant(name="  Café Zürich & Co. ", owner=alice, actor=member(alice), as_of=now)
     assert (tenant.slug, tenant.name) == ("cafe-zurich-co", "Café Zürich & Co.")
-    assert tenant_for_member(alice, "cafe-zurich-co") == (tenant, Role.OWNER)
+    assert [(member.tenant, member.role) for member in tenants_of_user(alice)] == [(tenant, Role.OWNER)]
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.actor_user, entry.ip, entry.request_id) == ("tenant.created", alice, "192.0.2.7", "r-1")
     assert entry.after == {"name": "Café Zürich & Co.", "slug": "cafe-zurich-co", "owner": "alice@example.com"}

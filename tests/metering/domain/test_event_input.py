@@ -16,11 +16,10 @@ from metering.domain.event_input import (
     IngestRules,
     ParsedEvent,
     Rejection,
-    batch_pointer,
+    Submission,
     decode_body,
     decode_object,
     parse_event,
-    parse_events,
 )
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -31,6 +30,14 @@ RULES = IngestRules(
 )
 SERVICE_RULES = msgspec.structs.replace(RULES, accepts_tenant=True)
 REQUIRED = '"id": "evt_1", "type": "http_request"'
+
+
+def judged(submission: Submission, rules: IngestRules) -> tuple[list[ParsedEvent], list[Rejection]]:
+    verdicts = [parse_event(item, index, NOW, rules) for index, item in enumerate(submission.items)]
+    return (
+        [verdict for verdict in verdicts if isinstance(verdict, ParsedEvent)],
+        [verdict for verdict in verdicts if isinstance(verdict, Rejection)],
+    )
 
 
 def verdict_on(text: str | bytes, rules: IngestRules = RULES) -> ParsedEvent | Rejection:
@@ -243,22 +250,19 @@ def test_a_rejection_names_the_event_where_it_can() -> None:
     assert isinstance(named, Rejection)
     assert isinstance(nameless, Rejection)
     assert (named.id, nameless.id) == ("evt_1", None)
-    assert batch_pointer(named) == "/events/0/type"
-    assert batch_pointer(named, "records") == "/records/0/type"
+    assert named.pointer == "/type"
 
 
 @pytest.mark.parametrize("item", ["1", "null", '"a"', "[]", "true"])
 def test_what_is_no_object_is_no_event(item: str) -> None:
     submission = decode_body(f'{{"events": [{item}]}}'.encode())
-    assert parse_events(submission, NOW, RULES) == (
-        [],
-        [Rejection(0, None, "invalid_type", "An event is a JSON object.", "")],
-    )
+    rejection = Rejection(0, None, "invalid_type", "An event is a JSON object.", "")
+    assert parse_event(submission.items[0], 0, NOW, RULES) == rejection
 
 
 def test_one_bad_event_does_not_spoil_the_others() -> None:
     submission = decode_body(f'{{"events": [{{{REQUIRED}}}, 7, {{"id": "b", "type": "é", "quantity": 0.1}}]}}'.encode())
-    parsed, rejected = parse_events(submission, NOW, RULES)
+    parsed, rejected = judged(submission, RULES)
     assert [(event.index, event.id, event.quantity) for event in parsed] == [
         (0, "evt_1", Decimal(1)),
         (2, "b", Decimal("0.1")),
@@ -306,7 +310,7 @@ def test_a_body_that_is_no_json_or_not_of_the_form_is_malformed(body: bytes) -> 
 
 def test_a_batch_of_5000_is_taken() -> None:
     body = b'{"events": [' + b",".join([f"{{{REQUIRED}}}".encode()] * 5000) + b"]}"
-    parsed, rejected = parse_events(decode_body(body), NOW, RULES)
+    parsed, rejected = judged(decode_body(body), RULES)
     assert (len(parsed), len(rejected)) == (5000, 0)
 
 
@@ -378,9 +382,9 @@ def judge(body: bytes) -> None:
         submission = decode_body(body)
     except MalformedBodyError:
         return
-    parsed, rejected = parse_events(submission, NOW, SERVICE_RULES)
-    judged = [event.index for event in parsed] + [rejection.index for rejection in rejected]
-    assert sorted(judged) == list(range(len(submission.items)))
+    parsed, rejected = judged(submission, SERVICE_RULES)
+    indexes = [event.index for event in parsed] + [rejection.index for rejection in rejected]
+    assert sorted(indexes) == list(range(len(submission.items)))
     for event in parsed:
         assert 1 <= len(event.id) <= 255
         assert "\0" not in f"{event.id}{event.subject}{event.properties}"
