@@ -8,7 +8,7 @@ from typing import Final
 from accounts.domain.numbers import number_text
 from billing.domain.money import price_tag_text, rate_text
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
-from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
+from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume, with_starts
 from billing.selectors.catalog.price_list import ListedPlan, listed_plans
 from metering.models import UsagePlan, UsagePlanQuota
 
@@ -121,10 +121,8 @@ def _can_cost(terms: PriceTerms) -> bool:
 
 
 def _steps(tiers: Sequence[Tier], currency: str, unit: str) -> tuple[Step, ...]:
-    starts = [Decimal(0), *(tier.up_to for tier in tiers if tier.up_to is not None)]
     return tuple(
-        Step(_reach(start, tier.up_to, unit), _tier_price(tier, currency, unit))
-        for start, tier in zip(starts, tiers, strict=True)
+        Step(_reach(start, tier.up_to, unit), _tier_price(tier, currency, unit)) for start, tier in with_starts(tiers)
     )
 
 

@@ -25,7 +25,7 @@ from accounts.notices.models import OutboundMail
 from billing.admin.base import MoneyAdmin, WhyForm, document_response
 from billing.admin.invoicing_runs import run_page
 from billing.admin.tabs import INVOICE_LABELS, PaymentInline
-from billing.admin.wording import shown_rounding, shown_steps
+from billing.admin.wording import shown_steps
 from billing.domain.money import money_text, round_to_minor, to_major
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice, Issuer
@@ -430,7 +430,6 @@ def _shown_line(line: Any, currency: str) -> dict[str, object]:
         "quantity": number_text(line.quantity),
         "unit": line.unit,
         "events": line.events,
-        "steps": shown_steps(line.explanation),
-        "rounding": shown_rounding(line.explanation, line.amount_minor, currency),
+        "steps": shown_steps(line.explanation, line.amount_minor, currency),
         "amount": money_text(line.amount_minor, currency),
     }

@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 from accounts.domain.numbers import number_text
 from accounts.domain.plain import plain_decimal
 from accounts.errors import FieldError, InvalidFieldsError
-from billing.admin.wording import ShownStep, shown_charge
+from billing.admin.wording import StaffStep, shown_steps
 from billing.domain.money import money_text
 from billing.domain.plan_terms import TRIAL_DAYS_MAX, PriceOffer, SoldVersion, VersionOffer, check_offer
 from billing.domain.prices import MODEL_OF, PriceModel, read_terms, write_terms
@@ -73,7 +73,7 @@ class ExampleRow:
 
     what: str
     amounts: list[str]
-    steps: list[ShownStep]
+    steps: list[StaffStep]
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +256,9 @@ def examples_of(prices: Sequence[PriceOffer], units: Decimal, names: Mapping[str
             totals = [total + charge.amount_minor for total, charge in zip(totals, charges, strict=True)]
             name = names.get(price.meter_code or "", price.meter_code or "") or "Monthly fee"
             amounts = [money_text(charge.amount_minor, currency) for charge in charges]
-            rows.append(ExampleRow(name, amounts, shown_charge(charges[1]) if price.meter_code else []))
+            middle = charges[1]
+            steps = shown_steps(middle.explanation(), middle.amount_minor, currency) if price.meter_code else []
+            rows.append(ExampleRow(name, amounts, steps))
         shown = [number_text(quantity) for quantity in quantities]
         examples.append(Example(currency, shown, rows, [money_text(total, currency) for total in totals]))
     return examples

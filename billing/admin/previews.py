@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from accounts.domain.numbers import number_text
 from accounts.errors import ProblemError
-from billing.admin.wording import shown_rounding, shown_steps
+from billing.admin.wording import shown_steps
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.money import money_text
 from metering.domain.periods import local_day
@@ -22,8 +22,7 @@ def preview_context(computed: ComputedInvoice) -> dict[str, object]:
                 "quantity": number_text(line.quantity),
                 "unit": line.unit,
                 "amount": money_text(line.amount_minor, currency),
-                "steps": shown_steps(line.explanation),
-                "rounding": shown_rounding(line.explanation, line.amount_minor, currency),
+                "steps": shown_steps(line.explanation, line.amount_minor, currency),
             }
             for line in computed.lines
         ],

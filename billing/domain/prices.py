@@ -93,6 +93,12 @@ MODEL_OF: Final[dict[type[PriceTerms], PriceModel]] = {
 }
 
 
+def with_starts(tiers: Sequence[Tier]) -> list[tuple[Decimal, Tier]]:
+    """Return each tier with where it starts: a unit on the border belongs to the tier below."""
+    starts = [_NOTHING, *(tier.up_to for tier in tiers if tier.up_to is not None)]
+    return list(zip(starts, tiers, strict=True))
+
+
 def read_terms(model: str, given: Mapping[str, object], *, pointer: str = "/terms") -> PriceTerms:
     """Read terms as they are stored and sent: decimals as text. Raises `InvalidFieldsError` that names each field."""
     reader = _Reader(pointer)

@@ -10,7 +10,7 @@ from typing import Final
 
 from accounts.domain.plain import plain_decimal
 from billing.domain.money import EXACT, currency_digits, round_to_minor
-from billing.domain.prices import MODEL_OF, Flat, Graduated, Package, PerUnit, PriceTerms, Tier
+from billing.domain.prices import MODEL_OF, Flat, Graduated, Package, PerUnit, PriceTerms, Tier, with_starts
 
 _NOTHING: Final = Decimal(0)
 
@@ -24,6 +24,7 @@ class Step:
     flat_amount: Decimal
     tier_start: Decimal | None = None
     tier_end: Decimal | None = None
+    package_size: Decimal | None = None
 
     @property
     def amount(self) -> Decimal:
@@ -73,29 +74,23 @@ def _steps(terms: PriceTerms, quantity: Decimal) -> list[Step]:
             return [Step(quantity, unit_amount, _NOTHING)]
         case Package(size, amount):
             packages = EXACT.divide(quantity, size).to_integral_value(rounding=ROUND_CEILING, context=EXACT)
-            return [Step(packages, amount, _NOTHING)]
+            return [Step(packages, amount, _NOTHING, package_size=size)]
         case Graduated(tiers):
             return _graduated(tiers, quantity)
     start, tier = next(
-        (start, tier) for start, tier in _with_starts(terms.tiers) if tier.up_to is None or quantity <= tier.up_to
+        (start, tier) for start, tier in with_starts(terms.tiers) if tier.up_to is None or quantity <= tier.up_to
     )
     return [Step(quantity, tier.unit_amount, tier.flat_amount, start, tier.up_to)]
 
 
 def _graduated(tiers: Sequence[Tier], quantity: Decimal) -> list[Step]:
     steps = []
-    for start, tier in _with_starts(tiers):
+    for start, tier in with_starts(tiers):
         if quantity <= start:
             break
         end = quantity if tier.up_to is None else min(quantity, tier.up_to)
         steps.append(Step(EXACT.subtract(end, start), tier.unit_amount, tier.flat_amount, start, tier.up_to))
     return steps
-
-
-def _with_starts(tiers: Sequence[Tier]) -> list[tuple[Decimal, Tier]]:
-    """Each tier with where it starts: a unit on the border belongs to the tier below."""
-    starts = [_NOTHING, *(tier.up_to for tier in tiers if tier.up_to is not None)]
-    return list(zip(starts, tiers, strict=True))
 
 
 def _explained(step: Step) -> dict[str, object]:
@@ -110,4 +105,6 @@ def _explained(step: Step) -> dict[str, object]:
             "above": plain_decimal(step.tier_start),
             "up_to": None if step.tier_end is None else plain_decimal(step.tier_end),
         }
+    if step.package_size is not None:
+        explained["package_size"] = plain_decimal(step.package_size)
     return explained

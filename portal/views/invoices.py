@@ -82,7 +82,7 @@ def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpRespon
     context = {
         "portal": portal,
         "invoice": found,
-        "lines": lines_of(lines_of_invoice(found).select_related("price"), found.currency),
+        "lines": lines_of(lines_of_invoice(found), found.currency),
         "payments": list(payments_of(found)),
         "credit_note": credit_note,
         "has_pdf": number in files,

@@ -44,8 +44,8 @@ def test_the_page_shows_lines_with_their_explanation_taxes_and_total(as_pat: Cli
     use(subscription.tenant, 12_345, at=MARCH + timedelta(days=2))
     invoice = close_month(subscription)
     text = as_pat.get(page(invoice)).content.decode()
-    assert "12,345 \N{MULTIPLICATION SIGN} 0.001 = 12.345" in text
-    assert "exactly 12.345, rounded half up" in text
+    assert "Units: 12,345 \N{MULTIPLICATION SIGN} 0.001 = 12.345" in text
+    assert "Rounded half up from 12.345\N{NO-BREAK SPACE}EUR = 0.005" in text
     assert "61.35\N{NO-BREAK SPACE}EUR" in text
     assert "Pro: monthly fee" in text
 

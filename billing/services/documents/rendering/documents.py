@@ -195,7 +195,7 @@ def _line_rows(line: Content, content: Content) -> list[Row]:
             (step.unit_price, _SMALL),
             (step.amount, _SMALL),
         )
-        for step in wording.steps_of(line, currency)
+        for step in wording.steps_under(line, currency)
     ]
     rows.append(Row([], space_below=5))
     return rows

@@ -1,15 +1,16 @@
 """What stands on a document in words: amounts, quantities, days, addresses, and how each line came about."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from typing import Any, Final
 
 from babel import Locale
 
 from accounts.domain.numbers import number_text
-from billing.domain.money import EXACT, amount_text, exact_text, to_major
+from billing.domain.money import amount_text, exact_text
+from billing.domain.step_words import StepWords, words_of
+from billing.domain.steps import steps_of, told_by_the_line
 
 Content = Mapping[str, Any]
 _ENGLISH: Final = Locale("en")
@@ -17,8 +18,8 @@ _MONTHS: Final = _ENGLISH.months["format"]["wide"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A part of how a line's amount came about, as it is printed under it."""
+class PrintedStep:
+    """A step of a line as it is printed under it, in the columns of the table."""
 
     label: str
     quantity: str = ""
@@ -74,62 +75,21 @@ def quantity(line: Content) -> str:
     return f"{number_text(line['quantity'])} {line['unit']}".strip()
 
 
-def steps_of(line: Content, currency: str) -> list[Step]:
-    """How a line's amount came about: tiers, packages, shares, corrections and rounding."""
-    explanation = line["explanation"]
-    model = explanation["model"]
-    if model == "proration":
-        fee, part, whole = exact_text(explanation["fee"], currency), explanation["days"], explanation["days_in_period"]
-        taken_back = ", which was taken back" if explanation.get("is_forgiven") else ""
-        return [Step(f"{part} of {whole} days of a fee of {fee}{taken_back}")]
-    if model == "adjustment":
-        return list(_corrected(explanation, currency))
-    return list(_charged(explanation, line["amount_minor"], currency))
+def steps_under(line: Content, currency: str) -> list[PrintedStep]:
+    """How a line's amount came about; nothing where the line says it all, which has a column for the price of a unit."""
+    steps = steps_of(line["explanation"], line["amount_minor"], currency)
+    if told_by_the_line(steps) or (len(steps) == 1 and unit_price(line)):
+        return []
+    return [_printed(words_of(step, currency), currency) for step in steps]
 
 
-def _corrected(explanation: Content, currency: str) -> Iterator[Step]:
-    before, now = explanation["invoiced"], explanation["now"]
-    invoiced = amount_text(before["amount_minor"], currency)
-    yield Step(f"Charged by {explanation['invoice']}", number_text(before["quantity"]), amount=invoiced)
-    if before.get("forgiven_minor"):
-        yield Step(
-            "Of that, on invoices that are void or credited", amount=amount_text(before["forgiven_minor"], currency)
-        )
-    yield Step(
-        "Charge by what is known now", number_text(now["quantity"]), amount=amount_text(now["amount_minor"], currency)
+def _printed(words: StepWords, currency: str) -> PrintedStep:
+    return PrintedStep(
+        label=words.label,
+        quantity="" if words.quantity is None else number_text(words.quantity),
+        unit_price="" if words.unit_amount is None else number_text(words.unit_amount),
+        amount=exact_text(words.amount, currency),
     )
-    yield from _charged(now, now["amount_minor"], currency)
-
-
-def _charged(explanation: Content, amount_minor: int, currency: str) -> Iterator[Step]:
-    model, steps = explanation["model"], explanation.get("steps", [])
-    if model in {"graduated", "volume"}:
-        for step in steps:
-            yield from _tier(step, currency)
-    if model == "package":
-        for step in steps:
-            packages = number_text(step["quantity"])
-            price = exact_text(step["unit_amount"], currency)
-            yield Step("Packages begun", packages, price, exact_text(step["amount"], currency))
-    unrounded = explanation.get("exact_amount")
-    if unrounded is not None and Decimal(unrounded) != to_major(amount_minor, currency):
-        yield Step(f"Rounded half up from {exact_text(unrounded, currency)}")
-
-
-def _tier(step: Content, currency: str) -> Iterator[Step]:
-    flat = Decimal(step["flat_amount"])
-    by_unit = EXACT.subtract(Decimal(step["amount"]), flat)
-    label = _tier_label(step["tier"])
-    yield Step(label, number_text(step["quantity"]), number_text(step["unit_amount"]), exact_text(by_unit, currency))
-    if flat:
-        yield Step(f"{label}: once", amount=exact_text(flat, currency))
-
-
-def _tier_label(tier: Content) -> str:
-    above, up_to = Decimal(tier["above"]), tier["up_to"]
-    if up_to is None:
-        return f"Above {number_text(above)}" if above else "All units"
-    return f"Above {number_text(above)} up to {number_text(up_to)}" if above else f"Up to {number_text(up_to)}"
 
 
 def contact(issuer: Mapping[str, str]) -> Sequence[str]:

@@ -12,10 +12,10 @@ from accounts.services.tenants import close_tenant
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.prices import PerUnit
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
+from billing.domain.steps import FeeTakenBackStep, steps_of
 from billing.models import BillingException, Invoice, InvoiceLine, Issuer, Subscription
 from billing.selectors.invoicing.computation import Computation, Unbillable
 from billing.selectors.invoicing.due import Due
-from billing.services.documents.rendering.wording import Step, steps_of
 from billing.services.invoicing.exceptions import resolve_exception
 from billing.services.invoicing.running import (
     InvoicingRun,
@@ -226,9 +226,8 @@ def test_a_fee_that_nobody_paid_is_not_given_back_with_a_change_of_plan(takes_ba
     run_invoicing(as_of=MAY + GRACE)
     lines = InvoiceLine.objects.filter(kind="proration").order_by("pk")
     assert [line.amount_minor for line in lines] == [0, 516, -258, 0]
-    assert steps_of({"kind": "proration", "explanation": lines[0].explanation, "amount_minor": 0}, "EUR") == [
-        Step("16 of 31 days of a fee of 1,000.00, which was taken back")
-    ]
+    given_back, taken_off = steps_of(lines[0].explanation, 0, "EUR")
+    assert (given_back.amount, taken_off) == (Decimal("-516.13"), FeeTakenBackStep(Decimal("516.13")))
     takes_back(invoice_id=Invoice.objects.get(boundary=1).pk, reason="again", actor=STAFF, as_of=JUNE)
     assert run_verification(started_by="test", as_of=JUNE).differences == []
 

@@ -69,13 +69,13 @@ def test_an_invoice_says_what_a_finance_department_asks_for() -> None:
         "Above 10,000 up to 100,000 90,000 0.00175 157.50",
         "Above 10,000 up to 100,000: once 5.00",
         "Above 100,000 1,134,567.5 0.0012345678 1,400.7005024265",
-        "Rounded half up from 1,583.2005024265",
-        "Packages begun 3 1.25 3.75",
+        "Rounded half up from 1,583.2005024265 EUR \u22120.0005024265",
+        "Packages of 3, begun 3 1.25 3.75",
         "98,765.432 tokens 0.000012 1.19",
         "Unused time on Pro (17 of 31 days) 1 \u2013 31 March 2026 \u221226.87",
-        "17 of 31 days of a fee of 49.00",
-        "Charged by INV-2026-000017 12,000 24.00",
-        "Charge by what is known now 12,500 25.00",
+        "17 of 31 days of a fee of 49.00 EUR \u221226.87",
+        "Units 12,500 0.002 25.00",
+        "Invoiced before, by INV-2026-000017 12,000 \u221224.00",
         "Subtotal 1,680.87 EUR",
         "VAT 19% of 1,680.87 319.36 EUR",
         "Total 2,000.23 EUR",
@@ -170,6 +170,7 @@ def test_a_line_longer_than_a_page_goes_over_to_the_next() -> None:
     content["lines"][0]["explanation"] = {
         "model": "graduated",
         "steps": [steps | {"tier": {"above": str(n), "up_to": str(n + 1)}} for n in range(120)],
+        "exact_amount": "120",
     }
     pages = texts(render_document(content))
     assert len(pages) >= 2

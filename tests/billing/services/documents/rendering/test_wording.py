@@ -1,7 +1,11 @@
 """What stands on documents in words."""
 
+from decimal import Decimal
+
 import pytest
 
+from billing.domain.prices import PerUnit
+from billing.domain.rating import rate
 from billing.services.documents.rendering import wording
 
 
@@ -28,35 +32,22 @@ def test_an_address_leaves_out_what_is_empty_and_names_the_country() -> None:
     assert wording.address(party | {"country": "XQ"}) == ["XQ"]
 
 
-def test_a_tier_is_named_by_its_borders() -> None:
-    step = {"quantity": "5", "unit_amount": "2", "flat_amount": "0", "amount": "10"}
-    for tier, label in (
-        ({"above": "0", "up_to": None}, "All units"),
-        ({"above": "0", "up_to": "1000"}, "Up to 1,000"),
-        ({"above": "1000", "up_to": "2000.5"}, "Above 1,000 up to 2,000.5"),
-        ({"above": "2000.5", "up_to": None}, "Above 2,000.5"),
-    ):
-        explanation = {"model": "volume", "steps": [{**step, "tier": tier}], "exact_amount": "10"}
-        line = {"kind": "usage", "amount_minor": 1000, "explanation": explanation}
-        assert wording.steps_of(line, "EUR") == [wording.Step(label, "5", "2", "10.00")]
+def test_a_step_stands_in_the_columns_of_the_table() -> None:
+    charge = rate(PerUnit(Decimal("0.001")), Decimal(12345), "EUR")
+    line = {"kind": "usage", "amount_minor": charge.amount_minor, "explanation": charge.explanation()}
+    assert wording.steps_under(line, "EUR") == [
+        wording.PrintedStep("Units", "12,345", "0.001", "12.345"),
+        wording.PrintedStep("Rounded half up from 12.345\N{NO-BREAK SPACE}EUR", amount="0.005"),
+    ]
+
+
+def test_the_price_of_a_unit_needs_no_step_where_its_column_says_it() -> None:
+    charge = rate(PerUnit(Decimal(2)), Decimal(5), "EUR")
+    line = {"kind": "usage", "amount_minor": charge.amount_minor, "explanation": charge.explanation()}
+    assert (wording.steps_under(line, "EUR"), wording.unit_price(line)) == ([], "2")
 
 
 def test_a_carried_amount_needs_no_steps() -> None:
     line = {"kind": "carry", "amount_minor": -100, "explanation": {"model": "carry"}}
-    assert wording.steps_of(line, "EUR") == []
+    assert wording.steps_under(line, "EUR") == []
     assert (wording.quantity(line), wording.unit_price(line)) == ("", "")
-
-
-def test_a_correction_says_what_of_it_stood_on_void_invoices() -> None:
-    explanation = {
-        "model": "adjustment",
-        "invoice": "INV-2026-000002",
-        "invoiced": {"quantity": "1000", "amount_minor": 100, "forgiven_minor": 100},
-        "now": {"model": "per_unit", "quantity": "0", "steps": [], "exact_amount": "0", "amount_minor": 0},
-    }
-    steps = wording.steps_of({"kind": "adjustment", "explanation": explanation, "amount_minor": 0}, "EUR")
-    assert [(step.label, step.amount) for step in steps] == [
-        ("Charged by INV-2026-000002", "1.00"),
-        ("Of that, on invoices that are void or credited", "1.00"),
-        ("Charge by what is known now", "0.00"),
-    ]

@@ -1,0 +1,178 @@
+"""How a line's amount came about: steps that add up to it, read from the explanation that the line stores (`docs/algorithms/rating.md`, E).
+
+A page, a document or a mail shows the steps in their order; what each is called stands in `billing.domain.step_words`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from billing.domain.money import EXACT, to_major
+from billing.domain.proration import Share
+
+_NOTHING: Final = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class TierSpan:
+    """Which part of a quantity a step is about: what is above `above`, up to and with `up_to`; None has no end."""
+
+    above: Decimal
+    up_to: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitsStep:
+    """So many units, or packages of `package_size` units each, at one price."""
+
+    quantity: Decimal
+    unit_amount: Decimal
+    tier: TierSpan | None = None
+    package_size: Decimal | None = None
+
+    @property
+    def amount(self) -> Decimal:
+        """What the step adds, exactly, in the major unit."""
+        return EXACT.multiply(self.quantity, self.unit_amount)
+
+
+@dataclass(frozen=True, slots=True)
+class OnceStep:
+    """An amount that is due once: a fee, or what reaching a tier costs."""
+
+    amount: Decimal
+    tier: TierSpan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundingStep:
+    """What rounding half-up to the currency's digits adds to `exact`, or takes from it."""
+
+    exact: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ProrationStep:
+    """A fee's share for some days of a period, rounded half-up; below 0 where it is given back."""
+
+    fee: Decimal
+    share: Share
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class FeeTakenBackStep:
+    """Nothing is given back of a fee whose invoice is void or credited: the share before is taken off again."""
+
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class NothingCountedStep:
+    """A correction of usage of which nothing is counted any more."""
+
+    amount: Decimal = _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class InvoicedBeforeStep:
+    """What invoice `number` and its corrections charged for the same usage, taken off. `quantity` is what they counted."""
+
+    number: str
+    quantity: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class StoodOnVoidStep:
+    """`stood` of the amount before stands on invoices that are void or credited; `amount` of that is not given back."""
+
+    stood: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedStep:
+    """Credit that goes from one invoice to the next."""
+
+    amount: Decimal
+
+
+LineStep = (
+    UnitsStep
+    | OnceStep
+    | RoundingStep
+    | ProrationStep
+    | FeeTakenBackStep
+    | NothingCountedStep
+    | InvoicedBeforeStep
+    | StoodOnVoidStep
+    | CarriedStep
+)
+
+
+def steps_of(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> list[LineStep]:
+    """Return the steps of a line over `amount_minor`; their amounts, in the major unit, sum to it."""
+    match explanation["model"]:
+        case "carry":
+            return [CarriedStep(to_major(amount_minor, currency))]
+        case "proration":
+            return list(_prorated(explanation, amount_minor, currency))
+        case "adjustment":
+            return list(_corrected(explanation, amount_minor, currency))
+    return list(_charged(explanation, amount_minor, currency))
+
+
+def told_by_the_line(steps: list[LineStep]) -> bool:
+    """Whether a line's amount needs no steps: nothing was used, or the amount is due once, or carried over, as it is."""
+    match steps:
+        case [] | [CarriedStep()] | [OnceStep(tier=None)]:
+            return True
+    return False
+
+
+def _charged(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> Iterator[LineStep]:
+    for stored in explanation["steps"]:
+        yield from _priced(stored)
+    exact, rounded = Decimal(explanation["exact_amount"]), to_major(amount_minor, currency)
+    if exact != rounded:
+        yield RoundingStep(exact, EXACT.subtract(rounded, exact))
+
+
+def _priced(stored: Mapping[str, Any]) -> Iterator[LineStep]:
+    """One stored step: its units, unless they cost nothing beside what is due once, and what is due once."""
+    quantity, each, once = (Decimal(stored[name]) for name in ("quantity", "unit_amount", "flat_amount"))
+    tier, size = stored.get("tier"), stored.get("package_size")
+    of = None if tier is None else TierSpan(Decimal(tier["above"]), _decimal(tier["up_to"]))
+    if quantity and (each or not once):
+        yield UnitsStep(quantity, each, of, _decimal(size))
+    if once or not quantity:
+        yield OnceStep(once, of)
+
+
+def _decimal(stored: str | None) -> Decimal | None:
+    return None if stored is None else Decimal(stored)
+
+
+def _prorated(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> Iterator[LineStep]:
+    share, fee = Share(explanation["days"], explanation["days_in_period"]), Decimal(explanation["fee"])
+    is_forgiven = explanation.get("is_forgiven", False)
+    whole = to_major(share.of(fee, currency), currency)
+    is_given_back = is_forgiven or amount_minor < 0
+    yield ProrationStep(fee, share, -whole if is_given_back else whole)
+    if is_forgiven:
+        yield FeeTakenBackStep(whole)
+
+
+def _corrected(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> Iterator[LineStep]:
+    before, now = explanation["invoiced"], explanation["now"]
+    charged = list(_charged(now, now["amount_minor"], currency))
+    yield from charged or [NothingCountedStep()]
+    invoiced_minor = before["amount_minor"]
+    yield InvoicedBeforeStep(explanation["invoice"], Decimal(before["quantity"]), to_major(-invoiced_minor, currency))
+    kept_minor = amount_minor - (now["amount_minor"] - invoiced_minor)
+    stood_minor = before.get("forgiven_minor", 0)
+    if stood_minor or kept_minor:
+        yield StoodOnVoidStep(to_major(stood_minor, currency), to_major(kept_minor, currency))

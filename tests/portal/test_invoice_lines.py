@@ -1,0 +1,62 @@
+"""The portal, staff and documents tell of a line by the same steps, which add up to its amount."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from billing.admin.wording import shown_steps
+from billing.domain.documents import lines_content
+from billing.domain.invoicing.computing import compute_invoice
+from billing.domain.invoicing.lines import LineDraft
+from billing.domain.invoicing.state import Phase
+from billing.domain.money import to_major
+from billing.services.documents.rendering import wording
+from portal.invoice_lines import steps_shown
+from tests.billing.domain.states import BASIC, MARCH, NO_TAX, TEAM, invoiced, state, used
+from tests.billing.services.documents.rendering import samples
+
+
+def with_what_was_taken_back() -> list[LineDraft]:
+    """A change of plan after the fee was taken back, a correction that stands on void invoices in part, and credit."""
+    of = state(1, phases=(Phase(MARCH, BASIC), Phase(MARCH.replace(day=16), TEAM)), is_fee_forgiven=True)
+    known = invoiced(used(10**6), used(0, 0), 100_000, forgiven_minor=40_000)
+    usage = [used(123_456) for _ in of.usage_wanted()]
+    computed = compute_invoice(of, usage=usage, invoiced=[known], credit_minor=100, tax=NO_TAX)
+    return list(computed.lines)
+
+
+LINES = [*samples.every_kind_of_line(), *with_what_was_taken_back()]
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.description)
+def test_the_three_tell_of_a_line_by_steps_that_add_up_to_its_amount(line: LineDraft) -> None:
+    for_customers = steps_shown(line.explanation, line.amount_minor, "EUR")
+    for_staff = shown_steps(line.explanation, line.amount_minor, "EUR")
+    [content] = lines_content([line], "UTC")
+    printed = wording.steps_under(content, "EUR")
+
+    for told in (for_customers, for_staff, printed):
+        assert not told or sum(amount_of(step) for step in told) == to_major(line.amount_minor, "EUR")
+    labels = [step.label for step in for_customers]
+    assert [step.what.partition(": ")[0] for step in for_staff] == [label.partition(": ")[0] for label in labels]
+    # A document has a column for the price of a unit.
+    assert [step.label for step in printed] == labels or (not printed and wording.unit_price(content))
+
+
+def amount_of(step: Any) -> Decimal:
+    text = step.amount.removesuffix("\N{NO-BREAK SPACE}EUR").replace(",", "").replace("\N{MINUS SIGN}", "-")
+    return Decimal(text)
+
+
+def test_the_lines_are_of_every_kind() -> None:
+    said = {step.label for line in LINES for step in steps_shown(line.explanation, line.amount_minor, "EUR")}
+    for words in (
+        "Packages of",
+        "Rounded half up",
+        "days of a fee",
+        "taken back",
+        "stood on invoices",
+        "Invoiced before",
+    ):
+        assert any(words in label for label in said), words
