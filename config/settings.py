@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "billing.collection.apps.CollectionConfig",
     "billing.apps.BillingConfig",
     "metering.apps.MeteringConfig",
+    "accounts.keys.apps.KeysConfig",
     "accounts.notices.apps.NoticesConfig",
     "accounts.apps.AccountsConfig",
     "unfold.apps.BasicAppConfig",

@@ -16,6 +16,10 @@ from django.shortcuts import redirect
 from accounts.admin.base import StaffModelAdmin
 
 
+class ConfirmForm(forms.Form):
+    """A question without a field."""
+
+
 class ByState(StaffModelAdmin):
     """A page whose actions depend on the state of its object."""
 

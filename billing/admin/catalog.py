@@ -17,8 +17,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import action, display
 
 from accounts.admin.base import ReadOnlyInline, ReadOnlyModelAdmin, StaffModelAdmin, found_or_404, holds, staff_actor
-from accounts.admin.by_state import ByState, posted
-from accounts.admin.keys import ConfirmForm
+from accounts.admin.by_state import ByState, ConfirmForm, posted
 from accounts.domain.numbers import number_text
 from accounts.domain.texts import line_problem
 from accounts.errors import ProblemError

@@ -18,8 +18,7 @@ from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin.base import found_or_404, holds, staff_actor
-from accounts.admin.by_state import posted
-from accounts.admin.keys import ConfirmForm
+from accounts.admin.by_state import ConfirmForm, posted
 from accounts.domain.numbers import number_text
 from accounts.notices.models import OutboundMail
 from billing.admin.base import MoneyAdmin, WhyForm, document_response

@@ -13,8 +13,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin.base import found_or_404, holds, staff_actor
-from accounts.admin.by_state import posted
-from accounts.admin.keys import ConfirmForm
+from accounts.admin.by_state import ConfirmForm, posted
 from billing.admin.base import MoneyAdmin
 from billing.admin.previews import previewed
 from billing.admin.tabs import STATUS_LABELS, ExceptionInline, InvoiceRowInline, PhaseInline

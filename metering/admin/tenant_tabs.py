@@ -10,7 +10,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyInline
-from accounts.admin.keys import STATE_LABELS, state_of
+from accounts.keys.admin.keys import STATE_LABELS, state_of
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership
 
 AUDIT_ENTRIES_SHOWN = 25

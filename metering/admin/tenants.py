@@ -23,12 +23,12 @@ from unfold.decorators import action, display
 from unfold.views import ChangeList
 
 from accounts.admin.base import StaffModelAdmin, found_or_404, holds, staff_actor
-from accounts.admin.keys import ConfirmForm
+from accounts.admin.by_state import ConfirmForm
 from accounts.domain.pages import InvalidCursorError, PageRequest, read_cursor, write_cursor
 from accounts.domain.roles import Role
 from accounts.domain.tenant_settings import SETTINGS
+from accounts.keys.services.api_keys import revoke_all_keys
 from accounts.models import Membership, Tenant
-from accounts.services.api_keys import revoke_all_keys
 from accounts.services.tenants import close_tenant, reactivate_tenant, suspend_tenant, update_tenant
 from metering.admin.ledger import EventSearchForm
 from metering.admin.tenant_forms import ReasonForm, TenantForm, UsagePlanForm, ViewAsForm

@@ -15,10 +15,10 @@ from django.urls import reverse
 from accounts.domain.api_key import KeyKind
 from accounts.domain.roles import Capability
 from accounts.errors import ProblemError
+from accounts.keys.services.api_keys import CreatedKey, create_api_key, revoke_api_key, rotate_api_key
 from accounts.models import ApiKey
 from accounts.selectors.api_keys import key_of_tenant
 from accounts.selectors.directory import USABLE, keys_matching
-from accounts.services.api_keys import CreatedKey, create_api_key, revoke_api_key, rotate_api_key
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.confirmation import Confirmation, confirmation_page
 from portal.forms.keys import KeysFilterForm, NewKeyForm, RotateKeyForm, chosen

@@ -17,10 +17,10 @@ from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.domain.roles import Role
 from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS, Scope
+from accounts.keys.services.api_keys import CreatedKey, create_api_key
 from accounts.models import Membership, Tenant, User
 from accounts.selectors.api_keys import forget_keys
 from accounts.selectors.tenants import forget_tenant
-from accounts.services.api_keys import CreatedKey, create_api_key
 from accounts.services.tenants import open_tenant
 
 PASSWORD = "correct horse battery staple"

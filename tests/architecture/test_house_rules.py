@@ -14,7 +14,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("accounts", "metering", "billing", "portal", "config")
 APPS_WITH_TABLES = {"accounts", "metering", "billing"}
-NESTED_APPS = {"collection": "billing", "notices": "accounts"}  # in which app, with rooms of their own below
+NESTED_APPS = {
+    "collection": "billing",
+    "keys": "accounts",
+    "notices": "accounts",
+}  # in which app, with rooms of their own below
 GENERATED = {"migrations", "djstripe_migrations"}
 
 FUNCTION_LINES_MAX = 70

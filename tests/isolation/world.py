@@ -16,8 +16,8 @@ from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.domain.roles import Role
 from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS
+from accounts.keys.services.api_keys import CreatedKey, create_api_key
 from accounts.models import Invitation, Membership, StoredFile, Tenant, User
-from accounts.services.api_keys import CreatedKey, create_api_key
 from accounts.services.members import invite_member
 from billing.models import DocumentFile, Invoice, PlanVersion
 from billing.services.invoicing.staff_actions import issue_credit_note

@@ -11,8 +11,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import action, display
 
 from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, holds, staff_actor
-from accounts.admin.by_state import ByState, posted
-from accounts.admin.keys import ConfirmForm
+from accounts.admin.by_state import ByState, ConfirmForm, posted
 from accounts.admin.records import as_block
 from accounts.notices.domain.mails import MailStatus
 from accounts.notices.models import OutboundMail, OutboxEvent

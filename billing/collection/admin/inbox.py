@@ -11,8 +11,7 @@ from unfold.contrib.filters.admin import AllValuesCheckboxFilter, ChoicesDropdow
 from unfold.decorators import action, display
 
 from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, holds, staff_actor
-from accounts.admin.by_state import posted
-from accounts.admin.keys import ConfirmForm
+from accounts.admin.by_state import ConfirmForm, posted
 from accounts.admin.records import as_block
 from accounts.domain.numbers import number_text
 from accounts.errors import ProblemError

@@ -12,8 +12,8 @@ from django.db import transaction
 from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
+from accounts.keys.services.api_keys import create_api_key, revoke_api_key
 from accounts.models import ApiKey, Tenant, User
-from accounts.services.api_keys import create_api_key, revoke_api_key
 from accounts.services.tenants import open_tenant, suspend_tenant
 from config.workbench.demo.billing import add_alerts, add_invoices, ensure_catalogue, ensure_subscription
 from config.workbench.demo.cast import (

@@ -12,8 +12,8 @@ from accounts.domain.api_key import KeyKind
 from accounts.domain.identifiers import uuid7
 from accounts.domain.roles import Role
 from accounts.domain.sealing import unseal
+from accounts.keys.services.api_keys import CreatedKey
 from accounts.models import ApiKey, IdempotencyRecord, Tenant, User
-from accounts.services.api_keys import CreatedKey
 from accounts.services.idempotency import claim_idempotency_key
 from tests.accounts.conftest import Api, KeyMaker, body_of, join, problem_of
 

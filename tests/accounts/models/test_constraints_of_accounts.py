@@ -8,8 +8,8 @@ from django.db import IntegrityError, ProgrammingError, connection, transaction
 
 from accounts.domain.actor import ActorKind
 from accounts.domain.identifiers import uuid7
+from accounts.keys.services.api_keys import CreatedKey
 from accounts.models import ApiKey, AuditEntry, IdempotencyRecord, Invitation, JobRun, Membership, Tenant, User
-from accounts.services.api_keys import CreatedKey
 
 
 def refuses(name: str) -> AbstractContextManager[object]:

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
+from accounts.keys.services.api_keys import CreatedKey, create_api_key
 from accounts.models import Tenant, User
-from accounts.services.api_keys import CreatedKey, create_api_key
 from accounts.services.tenants import open_tenant
 from metering.models import Meter, UsagePlan, UsagePlanQuota
 from metering.services.usage_plans import assign_usage_plan

@@ -17,8 +17,8 @@ from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Task
 
 from accounts.domain.actor import Actor
+from accounts.keys.services.api_keys import CreatedKey
 from accounts.models import ApiKey, AuditEntry, JobOutcome, JobRun, Tenant, User
-from accounts.services.api_keys import CreatedKey
 from accounts.services.tenants import open_tenant
 from config.operations.schedules import ensure_schedules
 from metering.domain.event_input import IngestRules, ParsedEvent, parse_event

@@ -13,9 +13,9 @@ from pytest_django import Settings
 
 from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
+from accounts.keys.services.api_keys import revoke_api_key
 from accounts.models import ApiKey, AuditEntry, Membership, Tenant, User
 from accounts.selectors.api_keys import find_principal
-from accounts.services.api_keys import revoke_api_key
 from config.workbench.demo.cast import MAIN_TENANT, PLANS, TENANTS, DemoTenant
 from config.workbench.demo.credentials import DemoCredentials
 from config.workbench.demo.steps import seed_demo

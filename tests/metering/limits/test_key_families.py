@@ -8,8 +8,8 @@ import pytest
 from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.domain.principal import Principal
+from accounts.keys.services.api_keys import CreatedKey, create_api_key, rotate_api_key
 from accounts.selectors.api_keys import find_principal
-from accounts.services.api_keys import CreatedKey, create_api_key, rotate_api_key
 from metering.selectors.limits import ledger_of
 from metering.services.limits.authorization import authorize
 from metering.services.limits.counting import forget_counters

@@ -17,10 +17,10 @@ from accounts.errors import (
     TooManyKeysError,
     WiderThanOwnError,
 )
+from accounts.keys.services import api_keys
+from accounts.keys.services.api_keys import CreatedKey, create_api_key, revoke_all_keys, revoke_api_key, rotate_api_key
 from accounts.models import ApiKey, AuditEntry, Tenant, User
 from accounts.selectors.api_keys import find_principal, key_ids_named
-from accounts.services import api_keys
-from accounts.services.api_keys import CreatedKey, create_api_key, revoke_all_keys, revoke_api_key, rotate_api_key
 from tests.accounts.conftest import SYSTEM, KeyMaker, member
 
 

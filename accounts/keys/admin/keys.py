@@ -16,11 +16,12 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, staff_actor
+from accounts.admin.by_state import ConfirmForm
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
 from accounts.errors import InvalidFieldsError
+from accounts.keys.services.api_keys import create_api_key, revoke_api_key
 from accounts.models import ApiKey
-from accounts.services.api_keys import create_api_key, revoke_api_key
 
 STATE_LABELS = {"Active": "success", "Expired": "warning", "Revoked": "danger"}
 
@@ -30,10 +31,6 @@ def state_of(key: ApiKey, as_of: datetime) -> str:
     if key.revoked_at is not None and key.revoked_at <= as_of:
         return "Revoked"
     return "Expired" if key.expires_at is not None and key.expires_at <= as_of else "Active"
-
-
-class ConfirmForm(forms.Form):
-    """A question without a field."""
 
 
 class ServiceKeyForm(forms.Form):

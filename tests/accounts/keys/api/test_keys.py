@@ -10,9 +10,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.domain.api_key import KeyKind, parse_key
 from accounts.domain.scopes import Scope
+from accounts.keys.services.api_keys import CreatedKey
 from accounts.models import ApiKey, AuditEntry, Tenant
 from accounts.selectors.api_keys import forget_keys
-from accounts.services.api_keys import CreatedKey
 from accounts.services.tenants import suspend_tenant
 from tests.accounts.conftest import SYSTEM, Api, KeyMaker, body_of, problem_of
 

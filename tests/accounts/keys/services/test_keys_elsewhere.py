@@ -11,12 +11,12 @@ import pytest
 from django.utils import timezone
 
 from accounts.domain.identifiers import uuid7
+from accounts.keys.services.api_keys import CreatedKey, revoke_api_key, rotate_api_key
 from accounts.models import ApiKey, Tenant
-from accounts.services.api_keys import CreatedKey, revoke_api_key, rotate_api_key
 from accounts.services.tenants import suspend_tenant
 from tests.accounts.conftest import SYSTEM, KeyMaker
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[4]
 EFFECTIVE_WITHIN_SECONDS = 1.0
 pytestmark = pytest.mark.django_db(transaction=True)
 

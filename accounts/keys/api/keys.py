@@ -20,10 +20,7 @@ from accounts.api.tenancy import require_active, tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS, Scope
-from accounts.models import ApiKey
-from accounts.selectors.api_keys import key_of_tenant, keys_page
-from accounts.selectors.tenants import tenant_by_id
-from accounts.services.api_keys import (
+from accounts.keys.services.api_keys import (
     CIDRS_MAX,
     GRACE_MAX,
     NAME_CHARACTERS_MAX,
@@ -32,6 +29,9 @@ from accounts.services.api_keys import (
     revoke_api_key,
     rotate_api_key,
 )
+from accounts.models import ApiKey
+from accounts.selectors.api_keys import key_of_tenant, keys_page
+from accounts.selectors.tenants import tenant_by_id
 
 TENANT_KINDS: Final = (KeyKind.LIVE, KeyKind.TEST)
 
