@@ -62,8 +62,22 @@ class AmbiguousApiKeyError(ProblemError):
     title = "Several keys begin with these characters"
 
 
-class UsagePlanExistsError(ConflictError):
-    """A usage plan's code is unique."""
+class CodeTakenError(ConflictError):
+    """The code of an event type, a meter or a usage plan is unique among its kind."""
 
-    code = "usage_plan_exists"
-    title = "There is a usage plan with this code already"
+    code = "code_taken"
+    title = "This code is taken"
+
+
+class MeterFixedError(ConflictError):
+    """What a meter counts cannot change once it counts."""
+
+    code = "meter_fixed"
+    title = "The meter counts already"
+
+
+class InUseError(ConflictError):
+    """What others refer to is not deleted: a usage plan that tenants are on, a meter that a price names."""
+
+    code = "in_use"
+    title = "Others refer to it"

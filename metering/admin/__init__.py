@@ -1,5 +1,5 @@
 """The staff admin of what is metered, and of the tenants whose usage it is."""
 
-from metering.admin import catalog, ledger, tenants
+from metering.admin import catalog, ledger, tenants, usage_plans
 
-__all__ = ["catalog", "ledger", "tenants"]
+__all__ = ["catalog", "ledger", "tenants", "usage_plans"]

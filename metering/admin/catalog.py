@@ -1,6 +1,7 @@
-"""Event types, meters and usage plans. A meter's rule is fixed from the moment at which it begins to count."""
+"""Event types and meters. A meter's rule is fixed from the moment at which it begins to count."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django import forms
@@ -8,25 +9,22 @@ from django.contrib import admin
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from accounts.admin.base import StaffModelAdmin
-from accounts.domain.plain import plain_decimal
+from accounts.admin.base import StaffModelAdmin, staff_actor
+from metering.admin.refusals import show_refusals
 from metering.domain.aggregations.registry import aggregation_named
-from metering.models import EventType, Meter, UsagePlan, UsagePlanQuota
-from metering.selectors.catalog import forget_catalog
-from metering.selectors.limits import expire_limits
+from metering.domain.meter_terms import MeterTerms, check_meter_terms
+from metering.models import EventType, Meter
+from metering.services.event_types import create_event_type, update_event_type
+from metering.services.meters import create_meter, delete_meter, terms_of, update_meter
 
-# Longer than any process remembers the catalogue, so that all begin to count at the same event.
-COUNTS_AFTER = timedelta(seconds=10)
 RULE_FIELDS = ("code", "event_type", "aggregation", "value_property", "dimensions", "filters", "counts_from")
-DIMENSIONS_MAX = 10
 
 
 class MeterForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
-    """Refuses rules that could never count, before they are fixed."""
+    """Shows what the service would refuse, before it is asked."""
 
     class Meta:
         model = Meter
@@ -44,34 +42,24 @@ class MeterForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is n
                 "counts_from"
             ].help_text = "Empty: in ten seconds. Until then the rule can be changed, afterwards never."
 
-    def clean_dimensions(self) -> list[str]:
-        """Few and different: each combination of their values is a row a day."""
-        names: list[str] = [name.strip() for name in self.cleaned_data["dimensions"] or []]
-        if len(names) > DIMENSIONS_MAX or len(set(names)) != len(names) or not all(names):
-            raise forms.ValidationError(f"At most {DIMENSIONS_MAX} different property names.")
-        return names
-
-    def clean_filters(self) -> dict[str, list[str]]:
-        """Property → list of texts."""
-        filters = self.cleaned_data["filters"] or {}
-        is_whole = isinstance(filters, dict) and all(
-            isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts)
-            for texts in filters.values()
-        )
-        if not is_whole:
-            raise forms.ValidationError('An object of lists of texts, e.g. {"status": ["200", "201"]}.')
-        return filters
-
     def clean(self) -> dict[str, Any]:
-        """A count has no value property; counting begins after every process knows the rule."""
+        """Ask the domain, once every field could be read."""
         cleaned = super().clean() or self.cleaned_data
-        code = cleaned.get("aggregation")
-        if code and cleaned.get("value_property") and not aggregation_named(code).takes_property:
-            self.add_error("value_property", f"{aggregation_named(code).name} measures no property.")
-        if "counts_from" in self.fields and "counts_from" not in self.errors:
-            earliest = timezone.now() + COUNTS_AFTER
-            cleaned["counts_from"] = max(cleaned.get("counts_from") or earliest, earliest)
+        if not self.errors:
+            show_refusals(self, lambda: check_meter_terms(self.terms()))
         return cleaned
+
+    def terms(self) -> MeterTerms:
+        """Return what the form says; a field that it does not show stays as it is stored."""
+        given = {name: value for name, value in self.cleaned_data.items() if name != "counts_from"}
+        if "dimensions" in given:
+            given["dimensions"] = tuple(name.strip() for name in given["dimensions"] or ())
+        if "filters" in given:
+            given["filters"] = given["filters"] or {}
+        if "event_type" in given:
+            given["event_type"] = given["event_type"].code
+        stored = Meter.objects.select_related("event_type").filter(pk=self.instance.pk).first()
+        return replace(terms_of(stored), **given) if stored else MeterTerms(**given)
 
 
 @admin.register(Meter)
@@ -115,12 +103,25 @@ class MeterAdmin(StaffModelAdmin):
             return False
         return obj is not None and bool(super().has_delete_permission(request, obj))
 
-    def save_model(self, request: HttpRequest, obj: Meter, form: "forms.ModelForm[Meter]", change: bool) -> None:  # noqa: FBT001 - Django's signature
-        """Note when it was made."""
-        if not change:
-            obj.created_at = timezone.now()
-        super().save_model(request, obj, form, change)
-        forget_catalog()
+    def audit(
+        self, request: HttpRequest, obj: Model, verb: str, *, before: Mapping[str, object], after: Mapping[str, object]
+    ) -> None:
+        """Write nothing: the services that this page calls write the entries."""
+
+    def save_model(self, request: HttpRequest, obj: Meter, form: MeterForm, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        """Let the service write and audit."""
+        counts_from = form.cleaned_data.get("counts_from")
+        actor, as_of = staff_actor(request), timezone.now()
+        if change:
+            update_meter(meter=obj, terms=form.terms(), counts_from=counts_from, actor=actor, as_of=as_of)
+        else:
+            made = create_meter(terms=form.terms(), counts_from=counts_from, actor=actor, as_of=as_of)
+            obj.pk, obj._state.adding = made.pk, False  # noqa: SLF001 - Django documents it
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        """Let the service delete and audit."""
+        assert isinstance(obj, Meter), "the page is of meters"
+        delete_meter(meter=obj, actor=staff_actor(request), as_of=timezone.now())
 
 
 @admin.register(EventType)
@@ -149,94 +150,23 @@ class EventTypeAdmin(StaffModelAdmin):
         """The ledger names event types by code."""
         return False
 
+    def audit(
+        self, request: HttpRequest, obj: Model, verb: str, *, before: Mapping[str, object], after: Mapping[str, object]
+    ) -> None:
+        """Write nothing: the services that this page calls write the entries."""
+
     def save_model(
         self,
         request: HttpRequest,
         obj: EventType,
-        form: "forms.ModelForm[EventType]",
+        form: "forms.ModelForm[EventType]",  # noqa: ARG002 - Django's signature
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
-        """Note when it was made."""
-        if not change:
-            obj.created_at = timezone.now()
-        super().save_model(request, obj, form, change)
-        forget_catalog()
-
-
-class QuotaForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
-    """Shows a limit without zeros that say nothing."""
-
-    class Meta:
-        model = UsagePlanQuota
-        fields = ("meter", "period", "limit", "is_hard")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "limit" in self.initial:
-            self.initial["limit"] = plain_decimal(self.initial["limit"])
-
-
-class QuotaInline(TabularInline):
-    """A plan's quotas."""
-
-    model = UsagePlanQuota
-    form = QuotaForm
-    extra = 0
-    hide_title = True
-    fields = ("meter", "period", "limit", "is_hard")
-
-
-@admin.register(UsagePlan)
-class UsagePlanAdmin(StaffModelAdmin):
-    """What tenants may use. A change is in force everywhere within a second."""
-
-    list_display = ("shown_name", "throttle", "quota_list", "tenant_total", "is_default")
-    search_fields = ("code", "name")
-    fields = ("code", "name", "throttle_rate", "throttle_burst", "is_default")
-    inlines: ClassVar = [QuotaInline]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With quotas and the number of tenants, in two queries for the whole list."""
-        plans: QuerySet[Any] = super().get_queryset(request).annotate(tenants=Count("assignments"))
-        return plans.prefetch_related("quotas__meter")
-
-    @display(description="Plan", header=True, ordering="name")
-    def shown_name(self, plan: UsagePlan) -> list[str]:
-        """Name above code."""
-        return [plan.name, plan.code]
-
-    @display(description="Throttle")
-    def throttle(self, plan: UsagePlan) -> str:
-        """Rate and burst."""
-        return "none" if plan.throttle_rate is None else f"{plan.throttle_rate}/s, burst {plan.throttle_burst}"
-
-    @display(description="Quotas")
-    def quota_list(self, plan: UsagePlan) -> str:
-        """All of them in a line."""
-        quotas = (
-            f"{plain_decimal(quota.limit)} {quota.meter.code} a {quota.period} ({'hard' if quota.is_hard else 'soft'})"
-            for quota in plan.quotas.all()
-        )
-        return "; ".join(quotas) or "none"
-
-    @display(description="Tenants", ordering="tenants")
-    def tenant_total(self, plan: Any) -> int:
-        """How many tenants are on it."""
-        return int(plan.tenants)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        """The code is how others refer to a plan."""
-        return ("code",) if obj else tuple(super().get_readonly_fields(request, obj))
-
-    def save_model(
-        self,
-        request: HttpRequest,
-        obj: UsagePlan,
-        form: "forms.ModelForm[UsagePlan]",
-        change: bool,  # noqa: FBT001 - Django's signature
-    ) -> None:
-        """Note when it was made."""
-        if not change:
-            obj.created_at = timezone.now()
-        super().save_model(request, obj, form, change)
-        expire_limits()
+        """Let the service write and audit."""
+        called = {"name": obj.name, "description": obj.description}
+        actor, as_of = staff_actor(request), timezone.now()
+        if change:
+            update_event_type(event_type=obj, actor=actor, as_of=as_of, **called)
+        else:
+            made = create_event_type(code=obj.code, actor=actor, as_of=as_of, **called)
+            obj.pk, obj._state.adding = made.pk, False  # noqa: SLF001 - Django documents it

@@ -37,7 +37,7 @@ class UsagePlanTerms:
 
 def check_terms(terms: UsagePlanTerms) -> None:
     """Raise `InvalidFieldsError` that names every term which cannot be kept."""
-    found = (*_name_errors(terms), *_throttle_errors(terms), *_quota_errors(terms.quotas))
+    found = (*_name_errors(terms), *_throttle_errors(terms), *quota_errors(terms.quotas))
     if found:
         raise InvalidFieldsError("The usage plan cannot be kept.", field_errors=found)
 
@@ -56,7 +56,8 @@ def _throttle_errors(terms: UsagePlanTerms) -> Iterator[FieldError]:
         yield FieldError("/throttle/burst", "invalid_burst", f"A burst lies between 1 and {BURST_MAX}.")
 
 
-def _quota_errors(quotas: tuple[QuotaTerms, ...]) -> Iterator[FieldError]:
+def quota_errors(quotas: tuple[QuotaTerms, ...]) -> Iterator[FieldError]:
+    """Yield what is wrong with quotas; a pointer names one by its position."""
     seen: set[tuple[str, Period]] = set()
     for position, quota in enumerate(quotas):
         if not _is_storable(quota.limit):

@@ -9,16 +9,15 @@ from django.db.models import Q
 
 from metering.domain.aggregations.count import COUNT
 from metering.domain.aggregations.registry import AGGREGATIONS
+from metering.domain.codes import CODE_PATTERN, CODE_RULE
 
-CODE = RegexValidator(
-    r"^[a-z][a-z0-9_.:-]{0,99}$", "Lower-case letters, digits and _ . : - only, beginning with a letter."
-)
+CODE = RegexValidator(rf"^{CODE_PATTERN}\Z", CODE_RULE)
 
 
 class EventType(models.Model):
     """A kind of event that API clients may send."""
 
-    code = models.CharField(max_length=100, unique=True, help_text="What clients send as `type`.")
+    code = models.CharField(max_length=100, unique=True, validators=[CODE], help_text="What clients send as `type`.")
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
     created_at = models.DateTimeField(editable=False)

@@ -1,41 +1,37 @@
-"""Making and changing usage plans, and assigning them to tenants. A change is in force in every process within a second."""
+"""Create, change and delete usage plans, and assign them to tenants. A change is in force in every process within a second."""
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
 
 from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
 
 from accounts.domain.actor import Actor
 from accounts.errors import FieldError, InvalidFieldsError
 from accounts.models import Tenant
 from accounts.services.audit import record_audit
+from metering.domain.aggregations.registry import ADDITIVE_CODES
+from metering.domain.codes import code_errors
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms, check_terms
-from metering.errors import UnknownMeterError, UsagePlanExistsError
+from metering.errors import CodeTakenError, InUseError, UnknownMeterError
 from metering.models import Meter, UsagePlan, UsagePlanAssignment, UsagePlanQuota
 from metering.selectors.limits import expire_limits
 
-_CODE: Final = re.compile(r"[a-z][a-z0-9_.:-]{0,99}", re.ASCII)
-
 
 def create_usage_plan(*, code: str, terms: UsagePlanTerms, actor: Actor, as_of: datetime) -> UsagePlan:
-    """Make a usage plan. Raises `InvalidFieldsError`, `UnknownMeterError`, `UsagePlanExistsError`."""
+    """Create a usage plan. Raises `InvalidFieldsError`, `UnknownMeterError`, `CodeTakenError`."""
     check_terms(terms)
-    if not _CODE.fullmatch(code):
-        refusal = FieldError(
-            "/code", "invalid_code", "Lower-case letters, digits and _ . : - only, beginning with a letter."
-        )
-        raise InvalidFieldsError(refusal.detail, field_errors=(refusal,))
+    if found := tuple(code_errors(code)):
+        raise InvalidFieldsError(found[0].detail, field_errors=found)
     with transaction.atomic():
         _make_room_for_default(terms)
         try:
             with transaction.atomic():
                 usage_plan = UsagePlan.objects.create(code=code, created_at=as_of, **_own_fields(terms))
         except IntegrityError as error:
-            raise UsagePlanExistsError(f"There is a usage plan {code} already.") from error
-        _add_quotas(usage_plan, terms.quotas)
-        _record(usage_plan, "usage_plan.created", before={}, actor=actor, as_of=as_of)
+            raise CodeTakenError(f"There is a usage plan {code} already.") from error
+        _set_quotas(usage_plan, terms.quotas)
+        _record(usage_plan, "usage_plan.created", before={}, after=described(usage_plan), actor=actor, as_of=as_of)
     expire_limits()
     return usage_plan
 
@@ -51,13 +47,25 @@ def update_usage_plan(*, usage_plan: UsagePlan, terms: UsagePlanTerms, actor: Ac
         before = described(current)
         _make_room_for_default(terms, keep=current)
         UsagePlan.objects.filter(pk=current.pk).update(**_own_fields(terms))
-        current.quotas.all().delete()
-        _add_quotas(current, terms.quotas)
+        _set_quotas(current, terms.quotas)
         current.refresh_from_db()
-        if described(current) != before:
-            _record(current, "usage_plan.updated", before=before, actor=actor, as_of=as_of)
+        after = described(current)
+        if after != before:
+            _record(current, "usage_plan.updated", before=before, after=after, actor=actor, as_of=as_of)
     expire_limits()
     return current
+
+
+def delete_usage_plan(*, usage_plan: UsagePlan, actor: Actor, as_of: datetime) -> None:
+    """Delete a usage plan that nobody is on and that no plan sells. Raises `InUseError`."""
+    with transaction.atomic():
+        current = UsagePlan.objects.select_for_update().get(pk=usage_plan.pk)
+        _record(current, "usage_plan.deleted", before=described(current), after={}, actor=actor, as_of=as_of)
+        try:
+            current.delete()
+        except ProtectedError as error:
+            raise InUseError(f"{current.name} is in use: it stays.") from error
+    expire_limits()
 
 
 def assign_usage_plan(*, tenant: Tenant, usage_plan: UsagePlan | None, actor: Actor, as_of: datetime) -> bool:
@@ -133,24 +141,36 @@ def _make_room_for_default(terms: UsagePlanTerms, keep: UsagePlan | None = None)
         (others if keep is None else others.exclude(pk=keep.pk)).update(is_default=False)
 
 
-def _add_quotas(usage_plan: UsagePlan, quotas: Iterable[QuotaTerms]) -> None:
+def _set_quotas(usage_plan: UsagePlan, quotas: Iterable[QuotaTerms]) -> None:
+    """Give a plan these quotas and no others; a quota of the same meter and period stays the same row."""
     meters = {meter.code: meter for meter in Meter.objects.filter(code__in=[quota.meter_code for quota in quotas])}
+    kept = []
     for quota in quotas:
-        if quota.meter_code not in meters:
+        meter = meters.get(quota.meter_code)
+        if meter is None:
             raise UnknownMeterError(f"There is no meter {quota.meter_code}.")
-    UsagePlanQuota.objects.bulk_create(
-        UsagePlanQuota(
+        if meter.aggregation not in ADDITIVE_CODES:
+            refusal = FieldError("/quotas", "not_additive", f"{meter.code} does not add up, so it has no quota.")
+            raise InvalidFieldsError(refusal.detail, field_errors=(refusal,))
+        row, _ = UsagePlanQuota.objects.update_or_create(
             usage_plan=usage_plan,
-            meter=meters[quota.meter_code],
+            meter=meter,
             period=quota.period.value,
-            limit=quota.limit,
-            is_hard=quota.is_hard,
+            defaults={"limit": quota.limit, "is_hard": quota.is_hard},
         )
-        for quota in quotas
-    )
+        kept.append(row.pk)
+    usage_plan.quotas.exclude(pk__in=kept).delete()
 
 
-def _record(usage_plan: UsagePlan, action: str, *, before: dict[str, object], actor: Actor, as_of: datetime) -> None:
+def _record(
+    usage_plan: UsagePlan,
+    action: str,
+    *,
+    before: dict[str, object],
+    after: dict[str, object],
+    actor: Actor,
+    as_of: datetime,
+) -> None:
     record_audit(
         actor=actor,
         action=action,
@@ -159,6 +179,6 @@ def _record(usage_plan: UsagePlan, action: str, *, before: dict[str, object], ac
         target_id=usage_plan.pk,
         target_label=usage_plan.code,
         before=before,
-        after=described(usage_plan),
+        after=after,
         as_of=as_of,
     )

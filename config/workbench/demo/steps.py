@@ -32,8 +32,10 @@ from config.workbench.demo.mishaps import make_mishaps
 from config.workbench.demo.people import ensure_customers, ensure_members, ensure_staff
 from config.workbench.demo.usage import add_usage
 from config.workbench.demo.webhooks import send_webhooks
-from metering.models import Meter, UsagePlan, UsagePlanQuota
-from metering.services.usage_plans import assign_usage_plan
+from metering.domain.periods import Period
+from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
+from metering.models import UsagePlan
+from metering.services.usage_plans import assign_usage_plan, create_usage_plan, default_usage_plan
 
 SERVICE_KEY_NAME = "Demo gateway"
 BACKFILL_DAYS = 35
@@ -46,7 +48,7 @@ def seed_demo(
     credentials = DemoCredentials.read(credentials_file)
     staff = ensure_staff(credentials)
     users = ensure_customers(credentials)
-    plans = {plan.code: _ensure_plan(plan, as_of) for plan in PLANS}
+    plans = {plan.code: _ensure_plan(plan, staff, as_of) for plan in PLANS}
     ensure_catalogue(actor=_staff_actor(staff), as_of=as_of - timedelta(days=HISTORY_DAYS))
     credentials.service_key = _ensure_service_key(credentials.service_key, staff, as_of)
     added = {}
@@ -68,27 +70,20 @@ def seed_demo(
     return added
 
 
-def _ensure_plan(plan: DemoPlan, as_of: datetime) -> UsagePlan:
-    is_default = plan.is_default and not UsagePlan.objects.filter(is_default=True).exists()
-    row, is_new = UsagePlan.objects.get_or_create(
-        code=plan.code,
-        defaults={
-            "name": plan.name,
-            "throttle_rate": plan.rate,
-            "throttle_burst": plan.burst,
-            "is_default": is_default,
-            "created_at": as_of,
-        },
+def _ensure_plan(plan: DemoPlan, staff: User, as_of: datetime) -> UsagePlan:
+    known = UsagePlan.objects.filter(code=plan.code).first()
+    if known is not None:
+        return known
+    terms = UsagePlanTerms(
+        plan.name,
+        throttle_rate=plan.rate,
+        throttle_burst=plan.burst,
+        quotas=tuple(
+            QuotaTerms(quota.meter, quota.limit, Period(quota.period), is_hard=quota.is_hard) for quota in plan.quotas
+        ),
+        is_default=plan.is_default and default_usage_plan() is None,
     )
-    if is_new:
-        meters = {meter.code: meter for meter in Meter.objects.all()}
-        UsagePlanQuota.objects.bulk_create(
-            UsagePlanQuota(
-                usage_plan=row, meter=meters[quota.meter], period=quota.period, limit=quota.limit, is_hard=quota.is_hard
-            )
-            for quota in plan.quotas
-        )
-    return row
+    return create_usage_plan(code=plan.code, terms=terms, actor=_staff_actor(staff), as_of=as_of)
 
 
 def _ensure_tenant(

@@ -460,8 +460,10 @@ def test_changing_a_plans_quota_leaves_an_entry(as_robin: Client, small_plan: Us
     quota.refresh_from_db()
     assert quota.limit == 25
     entry = latest_entry()
-    assert entry.action == "usageplan.changed"
-    assert entry.after == {"quotas changed": ["25 api_requests a month"]}
+    assert (entry.action, entry.target_label) == ("usage_plan.updated", "small")
+    assert (entry.before["quotas"], entry.after["quotas"]) == (
+        ["10 api_requests a month, hard"], ["25 api_requests a month, hard"],
+    )  # fmt: skip
 
 
 # Jobs

@@ -10,7 +10,7 @@ from accounts.errors import InvalidFieldsError
 from accounts.models import AuditEntry, Tenant
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
-from metering.errors import UnknownMeterError, UsagePlanExistsError
+from metering.errors import CodeTakenError, UnknownMeterError
 from metering.models import UsagePlan, UsagePlanAssignment, UsagePlanQuota
 from metering.selectors.limits import tenant_limits
 from metering.services.usage_plans import (
@@ -63,7 +63,7 @@ def test_a_usage_plan_is_made_with_its_throttle_and_quotas() -> None:
 
 def test_a_code_is_given_once() -> None:
     create()
-    with pytest.raises(UsagePlanExistsError):
+    with pytest.raises(CodeTakenError):
         create()
     assert UsagePlan.objects.filter(code="starter").count() == 1
 

@@ -1,0 +1,17 @@
+"""What the domain refuses, shown in a form."""
+
+from collections.abc import Callable
+
+from django.forms import BaseForm
+
+from accounts.errors import InvalidFieldsError
+
+
+def show_refusals(form: BaseForm, check: Callable[[], None]) -> None:
+    """Add what the domain refuses to the form: each refusal to the field that its pointer names, others above the form."""
+    try:
+        check()
+    except InvalidFieldsError as error:
+        for refused in error.field_errors:
+            name = refused.pointer.strip("/").replace("/", "_")
+            form.add_error(name if name in form.fields else None, refused.detail)

@@ -1,0 +1,154 @@
+"""Usage plans: what tenants may use."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, Model, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from accounts.admin.base import StaffModelAdmin, staff_actor
+from accounts.domain.plain import plain_decimal
+from metering.admin.refusals import show_refusals
+from metering.domain.aggregations.registry import ADDITIVE_CODES
+from metering.domain.periods import Period
+from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms, check_terms, quota_errors
+from metering.models import Meter, UsagePlan, UsagePlanQuota
+from metering.services.usage_plans import create_usage_plan, delete_usage_plan, update_usage_plan
+
+
+class QuotaForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
+    """Shows a limit without zeros that say nothing."""
+
+    class Meta:
+        model = UsagePlanQuota
+        fields = ("meter", "period", "limit", "is_hard")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "limit" in self.initial:
+            self.initial["limit"] = plain_decimal(self.initial["limit"])
+        self.fields["meter"].queryset = Meter.objects.filter(aggregation__in=ADDITIVE_CODES)  # type: ignore[attr-defined]  # a field of models
+
+    def clean(self) -> dict[str, Any]:
+        """Ask the domain, once every field could be read."""
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors:
+            for refused in quota_errors((self.terms(),)):
+                self.add_error(refused.pointer.rpartition("/")[2], refused.detail)
+        return cleaned
+
+    def terms(self) -> QuotaTerms:
+        """Return what the row says."""
+        row = self.cleaned_data
+        return QuotaTerms(row["meter"].code, row["limit"], Period(row["period"]), is_hard=row["is_hard"])
+
+
+class UsagePlanForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
+    """Shows what the service would refuse, before it is asked."""
+
+    class Meta:
+        model = UsagePlan
+        fields = ("code", "name", "throttle_rate", "throttle_burst", "is_default")
+
+    def clean(self) -> dict[str, Any]:
+        """Ask the domain, once every field could be read."""
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors:
+            self.own = {name: cleaned[name] for name in ("name", "throttle_rate", "throttle_burst", "is_default")}
+            show_refusals(self, lambda: check_terms(self.terms()))
+            del cleaned["is_default"]  # Django would refuse a second default; the service lets the newest take over
+        return cleaned
+
+    def terms(self, quotas: tuple[QuotaTerms, ...] = ()) -> UsagePlanTerms:
+        """Return what the form says, with the quotas of its rows."""
+        return UsagePlanTerms(**self.own, quotas=quotas)
+
+
+class QuotaInline(TabularInline):
+    """A plan's quotas."""
+
+    model = UsagePlanQuota
+    form = QuotaForm
+    extra = 0
+    hide_title = True
+    fields = ("meter", "period", "limit", "is_hard")
+
+
+@admin.register(UsagePlan)
+class UsagePlanAdmin(StaffModelAdmin):
+    """What tenants may use. A change is in force everywhere within a second."""
+
+    form = UsagePlanForm
+    list_display = ("shown_name", "throttle", "quota_list", "tenant_total", "is_default")
+    search_fields = ("code", "name")
+    fields = ("code", "name", "throttle_rate", "throttle_burst", "is_default")
+    inlines: ClassVar = [QuotaInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With quotas and the number of tenants, in two queries for the whole list."""
+        plans: QuerySet[Any] = super().get_queryset(request).annotate(tenants=Count("assignments"))
+        return plans.prefetch_related("quotas__meter")
+
+    @display(description="Plan", header=True, ordering="name")
+    def shown_name(self, plan: UsagePlan) -> list[str]:
+        """Name above code."""
+        return [plan.name, plan.code]
+
+    @display(description="Throttle")
+    def throttle(self, plan: UsagePlan) -> str:
+        """Rate and burst."""
+        return "none" if plan.throttle_rate is None else f"{plan.throttle_rate}/s, burst {plan.throttle_burst}"
+
+    @display(description="Quotas")
+    def quota_list(self, plan: UsagePlan) -> str:
+        """All of them in a line."""
+        quotas = (
+            f"{plain_decimal(quota.limit)} {quota.meter.code} a {quota.period} ({'hard' if quota.is_hard else 'soft'})"
+            for quota in plan.quotas.all()
+        )
+        return "; ".join(quotas) or "none"
+
+    @display(description="Tenants", ordering="tenants")
+    def tenant_total(self, plan: Any) -> int:
+        """How many tenants are on it."""
+        return int(plan.tenants)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        """The code is how others refer to a plan."""
+        return ("code",) if obj else tuple(super().get_readonly_fields(request, obj))
+
+    def save_model(self, request: HttpRequest, obj: UsagePlan, form: UsagePlanForm, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        """Leave it to `save_related`, which knows the quotas too."""
+
+    def save_related(
+        self,
+        request: HttpRequest,
+        form: Any,
+        formsets: Iterable[Any],
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Let the service write and audit the plan with its quotas."""
+        [quotas] = formsets
+        quotas.new_objects, quotas.changed_objects, quotas.deleted_objects = (
+            [],
+            [],
+            [],
+        )  # Django's own log names no rows
+        kept = [row for row in quotas.forms if row.has_changed() or row.instance.pk]
+        terms = form.terms(tuple(row.terms() for row in kept if not row.cleaned_data.get("DELETE")))
+        plan, actor, as_of = form.instance, staff_actor(request), timezone.now()
+        if change:
+            update_usage_plan(usage_plan=plan, terms=terms, actor=actor, as_of=as_of)
+        else:
+            made = create_usage_plan(code=plan.code, terms=terms, actor=actor, as_of=as_of)
+            plan.pk, plan._state.adding = made.pk, False  # noqa: SLF001 - Django documents it
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        """Let the service delete and audit."""
+        assert isinstance(obj, UsagePlan), "the page is of usage plans"
+        delete_usage_plan(usage_plan=obj, actor=staff_actor(request), as_of=timezone.now())

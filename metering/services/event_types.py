@@ -1,0 +1,79 @@
+"""Create and rename event types. They are never deleted: the ledger names them by code."""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from accounts.domain.actor import Actor
+from accounts.errors import FieldError, InvalidFieldsError
+from accounts.services.audit import record_audit
+from metering.domain.codes import code_errors
+from metering.domain.meter_terms import NAME_CHARACTERS_MAX
+from metering.errors import CodeTakenError
+from metering.models import EventType
+from metering.selectors.catalog import forget_catalog
+
+
+def create_event_type(*, code: str, name: str, actor: Actor, as_of: datetime, description: str = "") -> EventType:
+    """Create an event type that clients may send within a second. Raises `InvalidFieldsError`, `CodeTakenError`."""
+    _check(*code_errors(code), *_name_errors(name))
+    after = {"name": name.strip(), "description": description}
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                event_type = EventType.objects.create(code=code, created_at=as_of, **after)
+        except IntegrityError as error:
+            raise CodeTakenError(f"There is an event type {code} already.") from error
+        _record(event_type, "event_type.created", before={}, after={"code": code, **after}, actor=actor, as_of=as_of)
+    forget_catalog()
+    return event_type
+
+
+def update_event_type(
+    *, event_type: EventType, name: str, description: str, actor: Actor, as_of: datetime
+) -> EventType:
+    """Change what an event type is called; clients send its code as before. Raises `InvalidFieldsError`."""
+    _check(*_name_errors(name))
+    with transaction.atomic():
+        current = EventType.objects.select_for_update().get(pk=event_type.pk)
+        wanted = {"name": name.strip(), "description": description}
+        after = {field: value for field, value in wanted.items() if getattr(current, field) != value}
+        if after:
+            before: dict[str, object] = {field: getattr(current, field) for field in after}
+            EventType.objects.filter(pk=current.pk).update(**after)
+            _record(current, "event_type.updated", before=before, after=after, actor=actor, as_of=as_of)
+            current.refresh_from_db()
+    return current
+
+
+def _name_errors(name: str) -> list[FieldError]:
+    if 1 <= len(name.strip()) <= NAME_CHARACTERS_MAX:
+        return []
+    return [FieldError("/name", "invalid_name", f"A name has 1 to {NAME_CHARACTERS_MAX} characters.")]
+
+
+def _check(*found: FieldError) -> None:
+    if found:
+        raise InvalidFieldsError("The event type cannot be kept.", field_errors=found)
+
+
+def _record(
+    event_type: EventType,
+    action: str,
+    *,
+    before: dict[str, object],
+    after: dict[str, str],
+    actor: Actor,
+    as_of: datetime,
+) -> None:
+    record_audit(
+        actor=actor,
+        action=action,
+        tenant_id=None,
+        target_kind="event_type",
+        target_id=event_type.pk,
+        target_label=event_type.code,
+        before=before,
+        after=after,
+        as_of=as_of,
+    )
