@@ -1,4 +1,4 @@
-"""What turns usage into money: the Stripe mirror is wired here."""
+"""What turns usage into money."""
 
 from django.apps import AppConfig
 

@@ -52,14 +52,6 @@ class InvoiceStatusError(ConflictError):
     title = "The invoice's status does not allow this"
 
 
-class PaymentProviderError(ProblemError):
-    """Stripe does not answer, or refuses; nothing of ours was changed."""
-
-    code = "payment_provider_unavailable"
-    status = 503
-    title = "The payment provider does not answer"
-
-
 class UnbillableError(ProblemError):
     """What a subscription used or ordered cannot be turned into an invoice: a person has to look first."""
 
@@ -71,30 +63,3 @@ class UnbillableError(ProblemError):
         """`reason` is a stable word for the operator, `detail` a sentence."""
         super().__init__(detail)
         self.reason = reason
-
-
-class PaymentRefusedError(ConflictError):
-    """Stripe answered, and said no; asking again changes nothing. `reason` is Stripe's own code, if it gave one."""
-
-    code = "payment_provider_refused"
-    title = "The payment provider refuses this"
-
-    def __init__(self, detail: str = "", *, reason: str = "") -> None:
-        """Keep Stripe's words for whoever looks."""
-        super().__init__(detail)
-        self.reason = reason
-
-
-class StripeSignatureError(ProblemError):
-    """A delivery that Stripe did not sign, or not within the last five minutes."""
-
-    code = "invalid_signature"
-    status = 400
-    title = "The signature is not valid"
-
-
-class StripeObjectError(ConflictError):
-    """Stripe described something in a way that we do not know, or that contradicts what we have: a person has to look."""
-
-    code = "stripe_object"
-    title = "Stripe says something that does not fit"

@@ -17,8 +17,6 @@ Profile = Literal["development", "production", "test"]
 PROFILES: tuple[Profile, ...] = ("development", "production", "test")
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 SECRET_KEY_CHARACTERS_MIN = 50
-# Where the fake Stripe of `make run` sends its webhooks; known beforehand, so that nothing has to be set up.
-DEVELOPMENT_WEBHOOK_UUID = "3f0e8f5c-6a1d-4f0e-9a55-0b6c1d2e3f40"
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 
 

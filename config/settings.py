@@ -1,13 +1,13 @@
 """Settings, all from the environment; `docs/settings.md` has the table."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import stripe
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import DEVELOPMENT_WEBHOOK_UUID, Environment
+from config.environment import Environment
 from config.operations.logs import logging_settings
 from config.staff.theme import UNFOLD as UNFOLD
 from config.workbench.embedded_postgres import EmbeddedPostgres
@@ -323,26 +323,14 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# Stripe: wired for the billing app; without a key nothing leaves this machine.
-STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")
-STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
-STRIPE_TEST_SECRET_KEY = STRIPE_SECRET_KEY if not STRIPE_LIVE_MODE else ""
-STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
-STRIPE_API_VERSION = "2026-05-27.dahlia"
-STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET")
-STRIPE_WEBHOOK_UUID = env.uuid("STRIPE_WEBHOOK_UUID", "" if IS_PRODUCTION else DEVELOPMENT_WEBHOOK_UUID)
-stripe.api_key = STRIPE_SECRET_KEY or None
-stripe.api_version = STRIPE_API_VERSION
-# A live key goes to Stripe alone. dj-stripe warns of this setting's mere presence in production, so it is there only when it counts.
-STRIPE_API_HOST_GIVEN = env.text("STRIPE_API_HOST").rstrip("/")
-if STRIPE_API_HOST_GIVEN and not STRIPE_LIVE_MODE:
-    STRIPE_API_HOST = stripe.api_base = STRIPE_API_HOST_GIVEN
-    if not IS_PRODUCTION:
-        SILENCED_SYSTEM_CHECKS += ["djstripe.W002"]  # that presence again: here it is meant
-DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
-DJSTRIPE_SUBSCRIBER_MODEL = "accounts.Tenant"
-DJSTRIPE_SUBSCRIBER_MODEL_MIGRATION_DEPENDENCY = "0001_initial"
-DJSTRIPE_SUBSCRIBER_MODEL_REQUEST_CALLBACK = "billing.collection.gateways.stripe.subscribers.subscriber_of_request"
+# Payment providers: a folder each, the preferred first. Each reads its own settings; without a key nothing leaves this machine.
+PAYMENT_PROVIDERS = [
+    "billing.collection.gateways.stripe",
+]
+for _folder in PAYMENT_PROVIDERS:
+    globals().update(import_module(f"{_folder}.settings").read_settings(env, is_production=IS_PRODUCTION))
+if not IS_PRODUCTION:
+    SILENCED_SYSTEM_CHECKS += ["djstripe.W002"]  # the mere presence of STRIPE_API_HOST: here it is meant
 
 LOGGING = logging_settings(is_json=IS_PRODUCTION, level=env.text("LOG_LEVEL", "WARNING" if TESTING else "INFO"))
 

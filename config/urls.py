@@ -6,7 +6,6 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.api.views import unknown_path
-from billing.collection.api.webhooks import stripe_webhook
 from config.operations.health import healthz, metrics, readyz
 from config.staff.view_as_customer import ViewAsCustomerView
 
@@ -29,7 +28,7 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     re_path(r"^api/(?P<path>.*)$", unknown_path),
-    path("webhooks/stripe/<uuid:uuid>", stripe_webhook, name="stripe-webhook"),
+    path("webhooks/", include("billing.collection.api.urls")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("hijack/acquire/", ViewAsCustomerView.as_view()),  # in front of hijack's own, which asks for no reason

@@ -1,4 +1,4 @@
-"""The way to Stripe's pages and back: whether there is one, how a browser is sent there, and what is said where Stripe is silent.
+"""The way to a payment provider's pages and back: whose they are, how a browser is sent there, and what is said where it is silent.
 
 A form that is answered with a redirect to another host is stopped by our own policy (`form-action 'self'`, in Chromium for each
 redirect on the way). So it is answered with a page of ours that goes on by itself: the policy stays as strict as it is, and
@@ -7,30 +7,41 @@ holds for every host that a checkout may have.
 
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from billing.errors import PaymentProviderError
+from billing.collection.errors import PaymentProviderError
+from billing.collection.selectors.providers import provider_title_for
 from portal.access import Portal, SignedInRequest
 
 
-def is_online_payment_on() -> bool:
-    """Whether customers can pay here by themselves."""
-    return bool(settings.STRIPE_SECRET_KEY)
+def online_provider(portal: Portal) -> str:
+    """Return what people call the provider that the tenant pays through by itself; empty where online payment is not set up."""
+    return provider_title_for(portal.tenant.pk)
 
 
 def send_on(request: SignedInRequest, portal: Portal, url: str, *, back: str) -> HttpResponse:
-    """Send the browser to a page of Stripe's; `back` is where somebody goes who does not want to."""
+    """Send the browser to a page of the provider's; `back` is where somebody goes who does not want to."""
     assert urlsplit(url).scheme in {"http", "https"}, "an address of the web"
-    return render(request, "portal/leaving.html", {"portal": portal, "url": url, "back": back})
+    return render(
+        request,
+        "portal/leaving.html",
+        {"portal": portal, "url": url, "back": back, "provider": online_provider(portal)},
+    )
 
 
 def provider_down(
     request: SignedInRequest, portal: Portal, error: PaymentProviderError, *, back: str, what: str
 ) -> HttpResponse:
-    """Say that Stripe did not answer, and that nothing was changed; `what` is what was to be done."""
-    context = {"portal": portal, "detail": error.detail, "back": back, "what": what, "again": request.get_full_path()}
+    """Say that the provider did not answer, and that nothing was changed; `what` is what was to be done."""
+    context = {
+        "portal": portal,
+        "provider": online_provider(portal),
+        "detail": error.detail,
+        "back": back,
+        "what": what,
+        "again": request.get_full_path(),
+    }
     response = render(request, "portal/provider_down.html", context, status=error.status)
     response["Retry-After"] = "60"
     return response

@@ -22,6 +22,7 @@ from accounts.admin.by_state import ConfirmForm, posted
 from accounts.domain.numbers import number_text
 from accounts.notices.models import OutboundMail
 from billing.admin.base import MoneyAdmin, WhyForm, document_response
+from billing.admin.contributions import contributed_inlines
 from billing.admin.invoicing_runs import run_page
 from billing.admin.tabs import INVOICE_LABELS, PaymentInline
 from billing.admin.wording import shown_steps
@@ -148,8 +149,8 @@ class InvoiceAdmin(MoneyAdmin):
     list_filter_submit = True
     list_select_related = ("tenant",)
     list_before_template = "admin/billing/invoice_sums.html"
-    search_fields = ("number", "tenant__name", "tenant__slug", "stripe_invoice_id")
-    search_help_text = "A number, a tenant's name or slug, or Stripe's id."
+    search_fields = ("number", "tenant__name", "tenant__slug")
+    search_help_text = "A number, a tenant's name or slug."
     change_form_before_template = "admin/billing/invoice.html"
     fieldsets = (
         (
@@ -158,12 +159,10 @@ class InvoiceAdmin(MoneyAdmin):
                 "classes": ["collapse"],
                 "fields": (
                     "subscription", "boundary", "revision", "lines_digest", "drafted_at", "computed_at", "finalize_after", "finalized_at",
-                    "stripe_invoice_id", "payment_url",
                 ),
             },
         ),
     )  # fmt: skip
-    readonly_fields = ("stripe_invoice_id", "payment_url")
     inlines: ClassVar = [PaymentInline]
     actions_detail: ClassVar = [
         "pdf", "finalize", "record_payment", "resend",
@@ -229,8 +228,9 @@ class InvoiceAdmin(MoneyAdmin):
     # The page of one
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:  # noqa: ARG002 - Django's signature
-        """No empty table."""
-        return self.inlines if obj is not None and obj.payments.exists() else []
+        """No empty table; with what apps above have to show."""
+        own = self.inlines if obj is not None and obj.payments.exists() else []
+        return [*own, *contributed_inlines(obj)]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

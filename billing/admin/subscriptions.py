@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from accounts.admin.base import found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm, posted
 from billing.admin.base import MoneyAdmin
+from billing.admin.contributions import contributed_inlines
 from billing.admin.previews import previewed
 from billing.admin.tabs import STATUS_LABELS, ExceptionInline, InvoiceRowInline, PhaseInline
 from billing.domain.statuses import SubscriptionStatus
@@ -99,16 +100,19 @@ class SubscriptionAdmin(MoneyAdmin):
     list_filter = (("status", ChoicesDropdownFilter), "plan_version__plan", PendingFilter, "currency")
     list_filter_submit = True
     list_select_related = ("tenant", "plan_version__plan", "pending_plan_version__plan")
-    search_fields = ("tenant__name", "tenant__slug", "stripe_subscription_id")
-    search_help_text = "A tenant's name or slug, or Stripe's id."
+    search_fields = ("tenant__name", "tenant__slug")
+    search_help_text = "A tenant's name or slug."
     fieldsets = (
         (None, {"fields": ("tenant", "plan_version", "state", "pending", "currency", "time_zone")}),
         ("Periods", {"fields": PERIOD_FIELDS}),
-        ("Stripe", {"fields": ("stripe_subscription_id", "stripe_status", "is_cancelled_at_stripe")}),
     )  # fmt: skip
-    readonly_fields = ("state", "pending", "stripe_subscription_id", "stripe_status", "is_cancelled_at_stripe")
+    readonly_fields = ("state", "pending")
     inlines: ClassVar = [InvoiceRowInline, PhaseInline, ExceptionInline]
     actions_detail: ClassVar = ["change_plan", "cancel", "undo", "preview"]
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
+        """With what apps above have to show."""
+        return [*super().get_inlines(request, obj), *contributed_inlines(obj)]
 
     @display(description="Tenant", header=True, ordering="tenant__name")
     def shown_name(self, subscription: Subscription) -> list[str]:

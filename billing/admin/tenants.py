@@ -16,6 +16,7 @@ from accounts.admin.by_state import posted
 from accounts.domain.plain import plain_decimal
 from accounts.errors import InvalidFieldsError
 from accounts.models import Tenant
+from billing.admin.contributions import contributed_inlines
 from billing.admin.previews import previewed
 from billing.admin.subscriptions import versions_on_sale
 from billing.admin.tabs import AlertInline, InvoiceRowInline, SubscriptionRowInline
@@ -88,14 +89,14 @@ class ProfileInline(ReadOnlyInline, StackedInline):
     tab = True
     hide_title = True
     fields = (
-        "tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days", "stripe_customer_id", "card",
+        "tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days", "card",
     )  # fmt: skip
     readonly_fields = fields
     verbose_name_plural = "billing profile"
 
     @display(description="Card", empty_value="none")
     def card(self, profile: BillingProfile) -> str | None:
-        """As Stripe describes it."""
+        """What invoices are charged to."""
         return profile.card_label or None
 
 
@@ -111,6 +112,10 @@ class PayingTenantAdmin(TenantAdmin):
         "view_as_customer", "events", "subscribe", "billing_profile",
         {"title": "More", "items": ["assign_plan", "suspend", "reactivate", "close", "revoke_keys", "reconcile"]},
     ]  # fmt: skip
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
+        """With what apps above have to show."""
+        return [*super().get_inlines(request, obj), *contributed_inlines(obj)]
 
     has_bill_permission = holds("billing.change_billingprofile")
 

@@ -21,7 +21,7 @@ from accounts.errors import FieldError, InvalidFieldsError
 from billing.api.presentation import BillingSpanSchema
 from billing.domain.statuses import InvoiceStatus
 from billing.domain.tax import TaxTreatment
-from billing.models import Invoice, InvoiceLine, LineKind, Payment, PaymentProvider, PaymentStatus
+from billing.models import Invoice, InvoiceLine, LineKind, Payment, PaymentStatus
 from billing.selectors.invoicing.invoices import (
     ISSUED_STATUSES,
     content_of,
@@ -110,7 +110,7 @@ class PaymentSchema(serializers.Serializer[Any]):
     """An attempt to pay. `unmatched` is money that came and did not settle the invoice: somebody is looking at it."""
 
     status = serializers.ChoiceField(choices=PaymentStatus.values)
-    provider = serializers.ChoiceField(choices=PaymentProvider.values)
+    provider = serializers.CharField(help_text="Through whom was paid: a payment provider, or `manual` for a transfer.")
     amount_minor = serializers.IntegerField()
     currency = serializers.CharField()
     error = serializers.CharField(allow_blank=True)

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION billing_keep_finalized_invoice() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     open_columns text[] := ARRAY['status', 'paid_at', 'voided_at', 'void_reason', 'uncollectible_at', 'payment_failed_at',
-        'payment_error', 'stripe_invoice_id', 'payment_url'];
+        'payment_error'];
 BEGIN
     IF TG_OP = 'DELETE' THEN
         RAISE EXCEPTION 'an invoice is never deleted' USING ERRCODE = '23001';

@@ -14,13 +14,9 @@ from billing.models.invoice import (
 )
 from billing.models.notice import THRESHOLDS, ThresholdAlert
 from billing.models.payment import (
-    InboxStatus,
+    MANUAL_PROVIDER,
     Payment,
-    PaymentProvider,
     PaymentStatus,
-    PushStatus,
-    StripeInboxEvent,
-    UsagePush,
 )
 from billing.models.subscription import (
     BillingException,
@@ -30,12 +26,12 @@ from billing.models.subscription import (
 )
 
 __all__ = [
+    "MANUAL_PROVIDER",
     "THRESHOLDS",
     "BillingException",
     "BillingProfile",
     "CreditNote",
     "DocumentFile",
-    "InboxStatus",
     "Invoice",
     "InvoiceDocument",
     "InvoiceLine",
@@ -43,16 +39,12 @@ __all__ = [
     "LineKind",
     "NumberSeries",
     "Payment",
-    "PaymentProvider",
     "PaymentStatus",
     "Plan",
     "PlanVersion",
     "Price",
-    "PushStatus",
-    "StripeInboxEvent",
     "Subscription",
     "SubscriptionPhase",
     "TaxRate",
     "ThresholdAlert",
-    "UsagePush",
 ]

@@ -122,8 +122,6 @@ class Invoice(models.Model):
     uncollectible_at = models.DateTimeField(null=True)
     payment_failed_at = models.DateTimeField(null=True)
     payment_error = models.CharField(max_length=200, blank=True)
-    stripe_invoice_id = models.CharField(max_length=255, blank=True, editable=False)
-    payment_url = models.URLField(max_length=2000, blank=True, editable=False)
 
     objects = InvoiceQuerySet.as_manager()
 
@@ -132,9 +130,6 @@ class Invoice(models.Model):
             models.UniqueConstraint(fields=["subscription", "boundary"], name="invoice_once_per_boundary"),
             models.UniqueConstraint(
                 fields=["subscription"], condition=Q(status=InvoiceStatus.DRAFT), name="invoice_one_draft"
-            ),
-            models.UniqueConstraint(
-                fields=["stripe_invoice_id"], condition=~Q(stripe_invoice_id=""), name="invoice_one_per_stripe_id"
             ),
             models.CheckConstraint(condition=Q(status__in=list(InvoiceStatus)), name="invoice_status_known"),
             models.CheckConstraint(

@@ -13,7 +13,7 @@ from billing.querysets import SubscriptionQuerySet
 
 
 class BillingProfile(models.Model):
-    """How a tenant is billed. Its name, address and tax id are the tenant's own; cards stay with Stripe."""
+    """How a tenant is billed. Its name, address and tax id are the tenant's own; cards stay with the payment provider."""
 
     tenant = models.OneToOneField(Tenant, on_delete=models.PROTECT, primary_key=True, related_name="billing_profile")
     tax_treatment = models.CharField(
@@ -26,19 +26,15 @@ class BillingProfile(models.Model):
     )
     tax_exemption_reason = models.CharField(max_length=200, blank=True, help_text="Is printed on the invoice.")
     payment_days = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Instead of the usual term.")
-    stripe_customer_id = models.CharField(max_length=255, blank=True, editable=False)
-    card_label = models.CharField(max_length=60, blank=True, editable=False, help_text="As in Visa ending in 4242.")
-    stripe_revision = models.PositiveIntegerField(
-        default=0, editable=False, help_text="How often what Stripe said was applied: who applies says which they saw."
+    card_label = models.CharField(
+        max_length=60,
+        blank=True,
+        editable=False,
+        help_text="What invoices are charged to by themselves, as in Visa ending in 4242; empty where the customer pays each.",
     )
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["stripe_customer_id"],
-                condition=~Q(stripe_customer_id=""),
-                name="billing_profile_one_per_customer",
-            ),
             models.CheckConstraint(
                 condition=Q(tax_percent=None) | Q(tax_percent__gte=0, tax_percent__lte=100),
                 name="billing_profile_percent_bounded",
@@ -84,11 +80,6 @@ class Subscription(models.Model):
     is_cancelled_at_period_end = models.BooleanField(default=False)
     cancelled_at = models.DateTimeField(null=True, help_text="When somebody asked for it to end.")
     ended_at = models.DateTimeField(null=True)
-    stripe_subscription_id = models.CharField(max_length=255, blank=True, editable=False)
-    stripe_status = models.CharField(max_length=20, blank=True, editable=False, help_text="As Stripe said it last.")
-    is_cancelled_at_stripe = models.BooleanField(
-        default=False, editable=False, help_text="Whether Stripe said last that its agreement ends with its period."
-    )
     version = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(editable=False)
 
@@ -98,11 +89,6 @@ class Subscription(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["tenant"], condition=Q(status__in=sorted(LIVE_STATUSES)), name="subscription_one_live"
-            ),
-            models.UniqueConstraint(
-                fields=["stripe_subscription_id"],
-                condition=~Q(stripe_subscription_id=""),
-                name="subscription_one_per_stripe_id",
             ),
             models.CheckConstraint(condition=Q(status__in=list(SubscriptionStatus)), name="subscription_status_known"),
             models.CheckConstraint(

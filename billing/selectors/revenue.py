@@ -21,13 +21,9 @@ from billing.domain.statuses import InvoiceStatus
 from billing.models import (
     BillingException,
     CreditNote,
-    InboxStatus,
     Invoice,
     Issuer,
-    PushStatus,
-    StripeInboxEvent,
     Subscription,
-    UsagePush,
 )
 from metering.domain.periods import YearMonth, local_day, month_span
 
@@ -73,8 +69,6 @@ class Waiting:
 
     exceptions: int
     mails: int
-    inbox: int
-    pushes: int
     due_at: datetime | None
     due_now: int
 
@@ -150,8 +144,6 @@ def waiting(*, as_of: datetime) -> Waiting:
     return Waiting(
         exceptions=BillingException.objects.filter(resolved_at=None).count(),
         mails=OutboundMail.objects.filter(status__in=[MailStatus.FAILED, MailStatus.UNKNOWN]).count(),
-        inbox=StripeInboxEvent.objects.filter(status=InboxStatus.FAILED).count(),
-        pushes=UsagePush.objects.filter(status=PushStatus.REJECTED).count(),
         due_at=due["next"],
         due_now=due["now"],
     )

@@ -1,6 +1,7 @@
 """Settings that contradict one another. `manage.py check` names them, each command refuses them, and so does the web server."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ TAG: Final = "contradictions"
 @register(TAG)
 def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001 - Django's signature
     """Return what is wrong with settings that are each right by themselves."""
-    return [*_production(), *_addresses(), *_stripe()]
+    return [*_production(), *_addresses(), *_providers()]
 
 
 def refuse_contradictions() -> None:
@@ -69,21 +70,7 @@ def _addresses() -> list[CheckMessage]:
     return found
 
 
-def _stripe() -> list[CheckMessage]:
-    found: list[CheckMessage] = []
-    if settings.STRIPE_LIVE_MODE and settings.STRIPE_API_HOST_GIVEN:
-        found.append(
-            Error(
-                "STRIPE_API_HOST is for tests and trials; a live key goes to Stripe alone. Unset one of the two.",
-                id="countinghouse.E004",
-            )
-        )
-    if settings.STRIPE_SECRET_KEY and not (settings.STRIPE_WEBHOOK_SECRET and settings.STRIPE_WEBHOOK_UUID):
-        found.append(
-            Warning(
-                "STRIPE_SECRET_KEY is set without STRIPE_WEBHOOK_SECRET and STRIPE_WEBHOOK_UUID:"
-                " no payment would ever be noticed.",
-                id="countinghouse.W002",
-            )
-        )
-    return found
+def _providers() -> list[CheckMessage]:
+    """Each payment provider knows its own settings."""
+    folders = [import_module(f"{folder}.settings") for folder in settings.PAYMENT_PROVIDERS]
+    return [message for folder in folders for message in folder.check_settings()]

@@ -53,20 +53,18 @@ PLANNED_JOBS: Final = (
         "alerts", "Check thresholds of quotas", "billing.tasks.monitor_thresholds", "*/5 * * * *", _BY_THE_MINUTE
     ),
     PlannedJob(
-        "stripe_inbox",
-        "Process Stripe's events",
-        "billing.collection.tasks.process_stripe_inbox",
-        "* * * * *",
-        _BY_THE_MINUTE,
+        "inbox", "Process providers' events", "billing.collection.tasks.process_inbox", "* * * * *", _BY_THE_MINUTE
     ),
     PlannedJob(
-        "stripe_collection",
-        "Collect through Stripe",
-        "billing.collection.tasks.collect_through_stripe",
+        "collection",
+        "Collect through payment providers",
+        "billing.collection.tasks.collect",
         "*/5 * * * *",
         _BY_THE_MINUTE,
     ),
-    PlannedJob("usage_push", "Push usage to Stripe", "billing.collection.tasks.push_usage", "5 * * * *", _HOURLY),
+    PlannedJob(
+        "usage_push", "Push usage to payment providers", "billing.collection.tasks.push_usage", "5 * * * *", _HOURLY
+    ),
 )
 
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from billing.admin.invoices import today_of_issuer
+from billing.collection.selectors.work import failed_inbox_events, rejected_pushes
 from billing.domain.money import amount_text, currency_digits, money_text, to_major
 from billing.models import Invoice
 from billing.selectors.revenue import (
@@ -93,12 +94,12 @@ def money_concerns(found: Waiting) -> list[MoneyConcern]:
     if found.mails:
         url = reverse("admin:notices_outboundmail_changelist")
         concerns.append(MoneyConcern("Mails that did not go out", f"{found.mails} failed or unknown", url))
-    if found.inbox:
-        url = f"{reverse('admin:billing_stripeinboxevent_changelist')}?status__exact=failed"
-        concerns.append(MoneyConcern("Stripe's events", f"{found.inbox} could not be processed yet", url))
-    if found.pushes:
-        url = f"{reverse('admin:billing_usagepush_changelist')}?status__exact=rejected"
-        concerns.append(MoneyConcern("Usage that Stripe rejected", f"{found.pushes} hours", url))
+    if failed := failed_inbox_events():
+        url = f"{reverse('admin:collection_inboxevent_changelist')}?status__exact=failed"
+        concerns.append(MoneyConcern("Payment providers' events", f"{failed} could not be processed yet", url))
+    if rejected := rejected_pushes():
+        url = f"{reverse('admin:collection_usagepush_changelist')}?status__exact=rejected"
+        concerns.append(MoneyConcern("Usage that a payment provider rejected", f"{rejected} hours", url))
     return concerns
 
 

@@ -16,7 +16,7 @@ def _may(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: bool(request.user.has_perm(permission))
 
 
-def _item(title: str, icon: str, model: str) -> dict[str, Any]:
+def link_to_model(title: str, icon: str, model: str) -> dict[str, Any]:
     """An entry that leads to a model's list; `model` is app and name with an underscore between."""
     app, _, name = model.rpartition("_")
     return {
@@ -37,63 +37,62 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": "Customers",
         "separator": True,
         "items": [
-            _item("Tenants", "apartment", "accounts_tenant"),
-            _item("People", "group", "accounts_user"),
-            _item("API keys", "key", "accounts_apikey"),
-            _item("Invitations", "mail", "accounts_invitation"),
+            link_to_model("Tenants", "apartment", "accounts_tenant"),
+            link_to_model("People", "group", "accounts_user"),
+            link_to_model("API keys", "key", "accounts_apikey"),
+            link_to_model("Invitations", "mail", "accounts_invitation"),
         ],
     },
     {
         "title": "Money",
         "separator": True,
         "items": [
-            _item("Invoices", "receipt_long", "billing_invoice"),
-            _item("Subscriptions", "autorenew", "billing_subscription"),
-            _item("Plans", "sell", "billing_plan"),
-            _item("Payments", "payments", "billing_payment"),
-            _item("Credit notes", "undo", "billing_creditnote"),
-            _item("Exceptions", "report", "billing_billingexception"),
-            _item("Alerts", "notifications", "billing_thresholdalert"),
-            _item("Mails", "outgoing_mail", "notices_outboundmail"),
-            _item("Outbox", "outbox", "notices_outboxevent"),
-            _item("Tax rates", "percent", "billing_taxrate"),
-            _item("Issuer", "domain", "billing_issuer"),
-            _item("Number series", "tag", "billing_numberseries"),
+            link_to_model("Invoices", "receipt_long", "billing_invoice"),
+            link_to_model("Subscriptions", "autorenew", "billing_subscription"),
+            link_to_model("Plans", "sell", "billing_plan"),
+            link_to_model("Payments", "payments", "billing_payment"),
+            link_to_model("Credit notes", "undo", "billing_creditnote"),
+            link_to_model("Exceptions", "report", "billing_billingexception"),
+            link_to_model("Alerts", "notifications", "billing_thresholdalert"),
+            link_to_model("Mails", "outgoing_mail", "notices_outboundmail"),
+            link_to_model("Outbox", "outbox", "notices_outboxevent"),
+            link_to_model("Tax rates", "percent", "billing_taxrate"),
+            link_to_model("Issuer", "domain", "billing_issuer"),
+            link_to_model("Number series", "tag", "billing_numberseries"),
         ],
     },
     {
         "title": "Metering",
         "separator": True,
         "items": [
-            _item("Usage plans", "speed", "metering_usageplan"),
-            _item("Meters", "straighten", "metering_meter"),
-            _item("Event types", "category", "metering_eventtype"),
-            _item("Refused events", "rule", "metering_ingestverdict"),
+            link_to_model("Usage plans", "speed", "metering_usageplan"),
+            link_to_model("Meters", "straighten", "metering_meter"),
+            link_to_model("Event types", "category", "metering_eventtype"),
+            link_to_model("Refused events", "rule", "metering_ingestverdict"),
         ],
     },
     {
         "title": "Operations",
         "separator": True,
         "items": [
-            _item("Schedules", "schedule", "django_q_schedule"),
-            _item("Job runs", "task_alt", "accounts_jobrun"),
-            _item("Failed tasks", "error", "django_q_failure"),
-            _item("Finished tasks", "done_all", "django_q_success"),
-            _item("Queue", "queue", "django_q_ormq"),
-            _item("Audit log", "history", "accounts_auditentry"),
+            link_to_model("Schedules", "schedule", "django_q_schedule"),
+            link_to_model("Job runs", "task_alt", "accounts_jobrun"),
+            link_to_model("Failed tasks", "error", "django_q_failure"),
+            link_to_model("Finished tasks", "done_all", "django_q_success"),
+            link_to_model("Queue", "queue", "django_q_ormq"),
+            link_to_model("Audit log", "history", "accounts_auditentry"),
         ],
     },
     {
-        "title": "Stripe",
+        "title": "Collection",
         "separator": True,
         "collapsible": True,
         "items": [
-            _item("Inbox", "move_to_inbox", "billing_stripeinboxevent"),
-            _item("Pushed usage", "upload", "billing_usagepush"),
-            _item("Customers", "badge", "djstripe_customer"),
-            _item("Subscriptions", "autorenew", "djstripe_subscription"),
-            _item("Invoices", "receipt_long", "djstripe_invoice"),
-            _item("Events", "bolt", "djstripe_event"),
+            link_to_model("Inbox", "move_to_inbox", "collection_inboxevent"),
+            link_to_model("Customers", "badge", "collection_providercustomer"),
+            link_to_model("Agreements", "handshake", "collection_provideragreement"),
+            link_to_model("Invoices", "receipt_long", "collection_providerinvoice"),
+            link_to_model("Pushed usage", "upload", "collection_usagepush"),
         ],
     },
     {
@@ -101,10 +100,10 @@ NAVIGATION: list[dict[str, Any]] = [
         "separator": True,
         "collapsible": True,
         "items": [
-            _item("E-mail addresses", "alternate_email", "account_emailaddress"),
-            _item("Second factors", "passkey", "mfa_authenticator"),
-            _item("Sessions", "devices", "usersessions_usersession"),
-            _item("Groups of staff", "admin_panel_settings", "auth_group"),
+            link_to_model("E-mail addresses", "alternate_email", "account_emailaddress"),
+            link_to_model("Second factors", "passkey", "mfa_authenticator"),
+            link_to_model("Sessions", "devices", "usersessions_usersession"),
+            link_to_model("Groups of staff", "admin_panel_settings", "auth_group"),
         ],
     },
 ]
@@ -152,5 +151,9 @@ UNFOLD: dict[str, Any] = {
             "950": "#041c16",
         },
     },
-    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": NAVIGATION},
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "config.staff.navigation.navigation",
+    },
 }

@@ -14,9 +14,9 @@ from accounts.domain.pages import InvalidCursorError, Page, PageRequest, read_cu
 from accounts.domain.roles import Capability
 from accounts.errors import ConflictError
 from accounts.selectors.directory import key_labels
+from billing.collection.errors import PaymentProviderError
 from billing.collection.services.collecting import payment_link
 from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
-from billing.errors import PaymentProviderError
 from billing.models import CreditNote, DocumentFile, Invoice
 from billing.selectors.invoicing.invoices import (
     content_of,
@@ -31,7 +31,7 @@ from metering.selectors.events import StoredEvent
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.invoice_lines import lines_ahead, lines_of
 from portal.money_ahead import money_ahead
-from portal.online_payment import is_online_payment_on, provider_down, send_on
+from portal.online_payment import online_provider, provider_down, send_on
 from portal.views.plan import zone_of
 
 ROWS_ON_A_PAGE: Final = 25
@@ -90,7 +90,7 @@ def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpRespon
         "is_overdue": found.pk in {owing.pk for owing in portal.standing.owing},
         "is_payable": _is_payable(found),
         "customer": content_of(found)["customer"],
-        "is_online": is_online_payment_on(),
+        "provider": online_provider(portal),
     }
     with timezone.override(ZoneInfo(found.subscription.time_zone)):
         return render(request, "portal/invoice.html", context)
@@ -150,10 +150,10 @@ def _wanted_page(cursor: str) -> PageRequest:
 
 @tenant_page("invoices", Capability.MANAGE_BILLING, methods=("GET", "HEAD", "POST"))
 def invoice_pay(request: SignedInRequest, portal: Portal, number: str) -> HttpResponse:
-    """On to Stripe's page on which this invoice is paid."""
+    """On to the provider's page on which this invoice is paid."""
     found = _invoice(portal, number)
     back = reverse("portal:invoice", args=[portal.tenant.slug, number])
-    if request.method == "POST" and is_online_payment_on():
+    if request.method == "POST" and online_provider(portal):
         try:
             url = payment_link(invoice_id=found.pk, as_of=portal.as_of)
         except ConflictError as error:
@@ -167,7 +167,7 @@ def invoice_pay(request: SignedInRequest, portal: Portal, number: str) -> HttpRe
         "invoice": found,
         "back": back,
         "is_payable": _is_payable(found),
-        "is_online": is_online_payment_on(),
+        "provider": online_provider(portal),
     }
     return render(request, "portal/invoice_pay.html", context)
 

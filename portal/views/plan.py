@@ -15,8 +15,9 @@ from django.utils.formats import date_format
 
 from accounts.domain.roles import Capability
 from accounts.errors import ConflictError
+from billing.collection.errors import PaymentProviderError
 from billing.collection.services.checkout import open_billing_portal
-from billing.errors import CurrencyNotOfferedError, PaymentProviderError
+from billing.errors import CurrencyNotOfferedError
 from billing.models import BillingProfile, Issuer, Subscription
 from billing.selectors.catalog.plans import plans_for_sale, sold_version
 from billing.selectors.subscriptions.current import as_offered, current_subscription, latest_subscription
@@ -24,7 +25,7 @@ from billing.services.subscriptions.changes import When, cancel_subscription, un
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.plan import CancelForm, UndoForm
 from portal.money_ahead import money_ahead, projected_invoice
-from portal.online_payment import is_online_payment_on, provider_down, send_on
+from portal.online_payment import online_provider, provider_down, send_on
 from portal.price_list import PlanOffer, offers_of
 
 WRITES: Final = ("GET", "HEAD", "POST")
@@ -38,7 +39,7 @@ def plan(request: SignedInRequest, portal: Portal) -> HttpResponse:
     currency = portal.tenant.currency if live is None else live.currency
     may_pay = portal.may[Capability.MANAGE_BILLING]
     own = None if live is None else _own_offer(live)
-    is_online = is_online_payment_on()
+    provider = online_provider(portal)
     context = {
         "portal": portal,
         "subscription": live,
@@ -49,8 +50,8 @@ def plan(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "projected": projected_invoice(live, portal.as_of) if live is not None and may_pay else None,
         "profile": BillingProfile.objects.filter(tenant=portal.tenant).first() if may_pay else None,
         "issuer": Issuer.objects.get(pk=1),
-        "is_online": is_online,
-        "is_given_by_us": not is_online and (own is None or own.costs_nothing),
+        "provider": provider,
+        "is_given_by_us": not provider and (own is None or own.costs_nothing),
         "has_left_checkout": request.GET.get("checkout") == "left",
     }
     with timezone.override(zone_of(portal, live)):
@@ -59,11 +60,11 @@ def plan(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("plan", Capability.MANAGE_BILLING)
 def checkout_done(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Where Stripe's checkout leads back to: it waits until Stripe's message about it has been worked on."""
+    """Where the provider's checkout leads back to: it waits until its message about it has been worked on."""
     code = request.GET.get("plan", "")
     subscription = current_subscription(portal.tenant.pk)
     if subscription is None or subscription.plan_version.plan.code != code:
-        context = {"portal": portal, "code": code}
+        context = {"portal": portal, "code": code, "provider": online_provider(portal)}
         return HttpResponse(status=204) if request.htmx else render(request, "portal/checkout_done.html", context)
     messages.success(request, f"Welcome to {subscription.plan_version.plan.name}. The plan is yours from now on.")
     target = reverse("portal:plan", args=[portal.tenant.slug])
@@ -72,9 +73,9 @@ def checkout_done(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES)
 def plan_card(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Cards and payment details, which stay with Stripe."""
+    """Cards and payment details, which stay with the provider."""
     back = reverse("portal:plan", args=[portal.tenant.slug])
-    if request.method == "POST" and is_online_payment_on():
+    if request.method == "POST" and online_provider(portal):
         try:
             url = open_billing_portal(
                 tenant=portal.tenant, return_url=f"{settings.PUBLIC_URL}{back}", actor=portal.actor, as_of=portal.as_of
@@ -86,7 +87,7 @@ def plan_card(request: SignedInRequest, portal: Portal) -> HttpResponse:
             return redirect(back)
         return send_on(request, portal, url, back=back)
     profile = BillingProfile.objects.filter(tenant=portal.tenant).first()
-    context = {"portal": portal, "profile": profile, "is_online": is_online_payment_on(), "back": back}
+    context = {"portal": portal, "profile": profile, "provider": online_provider(portal), "back": back}
     return render(request, "portal/plan_card.html", context)
 
 

@@ -13,11 +13,12 @@ from django.utils import timezone
 
 from accounts.domain.roles import Capability
 from accounts.errors import ConflictError
+from billing.collection.errors import PaymentProviderError
 from billing.collection.selectors.work import has_live_agreement
 from billing.collection.services.checkout import start_checkout
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.plan_terms import SoldVersion
-from billing.errors import CurrencyNotOfferedError, PaymentProviderError, UnbillableError, UnknownPlanError
+from billing.errors import CurrencyNotOfferedError, UnbillableError, UnknownPlanError
 from billing.models import Issuer, PlanVersion, Subscription
 from billing.selectors.catalog.plans import newest_version, sold_version
 from billing.selectors.invoicing.preview import preview_first_invoice, preview_next_invoice
@@ -28,7 +29,7 @@ from metering.selectors.plan_fit import used_up_quotas
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.plan import ChangeForm, OrderForm, WhenForm
 from portal.invoice_lines import lines_ahead
-from portal.online_payment import is_online_payment_on, provider_down, send_on
+from portal.online_payment import online_provider, provider_down, send_on
 from portal.price_list import costs_nothing, offers_of
 from portal.views.plan import WRITES, carry_out, zone_of
 
@@ -130,9 +131,9 @@ def _order(request: SignedInRequest, portal: Portal, row: PlanVersion) -> HttpRe
 
 
 def _checkout(request: SignedInRequest, portal: Portal, row: PlanVersion) -> HttpResponse:
-    """On to Stripe's checkout, where there is one."""
+    """On to the provider's checkout, where there is one."""
     back = _address(portal, row)
-    if not is_online_payment_on():
+    if not online_provider(portal):
         messages.error(request, "Online payment is not set up here, so this plan is given by us: write to us.")
         return redirect(back)
     done = reverse("portal:checkout_done", args=[portal.tenant.slug])
@@ -168,7 +169,7 @@ def _page(
         "offer": offers[0] if offers else None,
         "version": version,
         "currency": currency,
-        "is_online": is_online_payment_on(),
+        "provider": online_provider(portal),
         "issuer": Issuer.objects.get(pk=1),
     }
     template = "portal/plan_order.html" if subscription is None else "portal/plan_change.html"

@@ -21,17 +21,17 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, Tenant
 from accounts.notices.models import OutboxEvent
+from billing.collection import tasks
+from billing.collection.models import InboxEvent, InboxStatus, ProviderAgreement, ProviderInvoice
 from billing.collection.services.checkout import open_billing_portal
 from billing.collection.services.collecting import collect_due, payment_link
 from billing.collection.services.inbox import CLAIMED_FOR, process_inbox
 from billing.models import (
     BillingException,
     BillingProfile,
-    InboxStatus,
     Invoice,
     Payment,
     PlanVersion,
-    StripeInboxEvent,
     Subscription,
     SubscriptionPhase,
 )
@@ -86,7 +86,7 @@ class Life:
         return payment_link(invoice_id=Invoice.objects.get(tenant=self.tenant).pk, as_of=timezone.now())
 
     def agreement_id(self) -> str:
-        return Subscription.objects.get(tenant=self.tenant).stripe_subscription_id
+        return ProviderAgreement.objects.get(subscription__tenant=self.tenant).reference
 
     def press(self, button: str, agreement_id: str) -> None:
         url = open_billing_portal(tenant=self.tenant, return_url="http://here/", actor=STAFF, as_of=timezone.now())
@@ -119,7 +119,7 @@ def tell(fake: FakeStripe, events: Iterable[Any]) -> None:
     """Deliver, and process what came in."""
     for event in events:
         deliver_once(fake, event)
-        process_inbox(as_of=timezone.now())
+        process(timezone.now())
 
 
 @dataclass
@@ -193,7 +193,7 @@ class Storm:
 
     def _has_in_hand(self) -> bool:
         """Whether the latest worker has claimed an event that it has not finished."""
-        claimed = StripeInboxEvent.objects.filter(status__in=WAITING, attempts__gt=0)
+        claimed = InboxEvent.objects.filter(status__in=WAITING, attempts__gt=0)
         return claimed.filter(next_attempt_at=self.as_of + CLAIMED_FOR).exists()
 
 
@@ -210,7 +210,7 @@ class Worker:
 
 def left() -> list[tuple[str, str, str]]:
     """What still waits to be processed."""
-    return list(StripeInboxEvent.objects.filter(status__in=WAITING).values_list("type", "status", "error"))
+    return list(InboxEvent.objects.filter(status__in=WAITING).values_list("type", "status", "error"))
 
 
 def work(database_url: str, stripe_url: str, as_of: datetime, has_begun: Any) -> None:
@@ -221,8 +221,13 @@ def work(database_url: str, stripe_url: str, as_of: datetime, has_begun: Any) ->
     settings.STRIPE_LIVE_MODE = False
     settings.STRIPE_API_HOST = stripe_url
     has_begun.set()
-    process_inbox(as_of=as_of)
+    process(as_of)
     os._exit(0)
+
+
+def process(as_of: datetime) -> None:
+    """What the worker's task does: the inbox, then what is due because of it."""
+    tasks.invoice_and_collect(process_inbox(as_of=as_of).tenant_ids, as_of)
 
 
 def deliver_once(fake: FakeStripe, event: Any) -> None:
@@ -243,17 +248,18 @@ def end_state(life: Life) -> str:
     tenant = life.tenant
     invoices = list(Invoice.objects.filter(tenant=tenant).order_by("boundary"))
     exceptions = BillingException.objects.filter(subscription__tenant=tenant)
+    collected = set(ProviderInvoice.objects.filter(invoice__in=invoices).values_list("invoice_id", flat=True))
     state: dict[str, Any] = {
         "subscriptions": list(
             Subscription.objects.filter(tenant=tenant).values_list(
-                "status", "plan_version__number", "version", "is_cancelled_at_period_end", "stripe_status",
-                "is_cancelled_at_stripe",
+                "status", "plan_version__number", "version", "is_cancelled_at_period_end", "provider_agreement__status",
+                "provider_agreement__is_cancelled_at_provider",
             )
         ),
         "phases": SubscriptionPhase.objects.filter(subscription__tenant=tenant).count(),
         "card": BillingProfile.objects.get(tenant=tenant).card_label,
         "invoices": [
-            (invoice.boundary, invoice.status, invoice.total_minor, invoice.payment_error, bool(invoice.stripe_invoice_id))
+            (invoice.boundary, invoice.status, invoice.total_minor, invoice.payment_error, invoice.pk in collected)
             for invoice in invoices
         ],
         "at Stripe": [
@@ -287,7 +293,7 @@ def short_state(life: Life) -> dict[str, Any]:
     return {
         "subscription": (
             subscription.status,
-            subscription.stripe_status,
+            ProviderAgreement.objects.get(subscription=subscription).status,
             subscription.is_cancelled_at_period_end,
         ),
         "invoices": list(invoices.values_list("status", "total_minor")),

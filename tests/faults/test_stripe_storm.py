@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing.collection.services import events as stripe_events
 from billing.collection.services import inbox as stripe_inbox
+from billing.collection.services import news
 from billing.models import Payment
 from billing.services.invoicing.payments import record_failed_payment
 from config.workbench.fakestripe.server import FakeStripe
@@ -72,7 +72,7 @@ def test_the_rig_sees_an_effect_that_came_twice(
     def record_nameless(*, reference: str, **told: Any) -> object:
         return record_failed_payment(reference=f"{reference}#{uuid4()}", **told)
 
-    monkeypatch.setattr(stripe_events, "record_failed_payment", record_nameless)
+    monkeypatch.setattr(news, "record_failed_payment", record_nameless)
 
     live_calmly(forgetful, steps=2, copies=3)
 

@@ -50,7 +50,8 @@ ROOMS = {
     "api/schema/": Room.PUBLIC,
     "api/docs/": Room.PUBLIC,
     "docs/errors": Room.PUBLIC,
-    "webhooks/stripe/<uuid:uuid>": Room.PUBLIC,  # says the same to everybody but Stripe, who signs
+    "webhooks/<slug:provider>": Room.PUBLIC,  # says the same to everybody but the provider, who signs
+    "webhooks/<slug:provider>/<str:address>": Room.PUBLIC,  # as above
     "^api/(?P<path>.*)$": Room.PUBLIC,
     "pricing/": Room.PUBLIC,
     "pricing/<slug:code>/": Room.PUBLIC,  # leads on to the visitor's own

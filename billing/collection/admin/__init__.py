@@ -1,5 +1,5 @@
 """What staff see of payment providers."""
 
-from billing.collection.admin import inbox
+from billing.collection.admin import inbox, providers, usage_pushes
 
-__all__ = ["inbox"]
+__all__ = ["inbox", "providers", "usage_pushes"]

@@ -1,4 +1,4 @@
-"""What Stripe sent and what became of it; what was pushed to it."""
+"""What payment providers delivered, and what became of it."""
 
 from typing import Any, ClassVar
 
@@ -10,35 +10,34 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter, ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
 
-from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.base import found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm, posted
 from accounts.admin.records import as_block
-from accounts.domain.numbers import number_text
 from accounts.errors import ProblemError
 from billing.admin.base import MoneyAdmin
+from billing.collection.models import InboxEvent
 from billing.collection.services.inbox import reprocess
-from billing.collection.services.usage_push import retry_push
-from billing.models import StripeInboxEvent, UsagePush
 
 INBOX_LABELS = {"Pending": "info", "Processed": "success", "Ignored": "primary", "Failed": "danger"}
-PUSH_LABELS = {"Pending": "info", "Delivered": "success", "Delivered before": "success", "Rejected": "danger"}
 
 
-@admin.register(StripeInboxEvent)
-class StripeInboxAdmin(MoneyAdmin):
-    """Events as Stripe sent them, each with what processing it did."""
+@admin.register(InboxEvent)
+class InboxEventAdmin(MoneyAdmin):
+    """Events as providers sent them, each with what processing it did."""
 
-    list_display = ("received_at", "shown_type", "state", "outcome", "attempts", "deliveries")
+    list_display = ("received_at", "shown_type", "provider", "state", "outcome", "attempts", "deliveries")
     list_filter = (
         ("status", ChoicesDropdownFilter),
+        "provider",
         ("type", AllValuesCheckboxFilter),
         ("received_at", RangeDateTimeFilter),
     )
     list_filter_submit = True
-    search_fields = ("id", "type", "outcome")
-    search_help_text = "Stripe's id, a type, or what came of it."
+    search_fields = ("event_id", "type", "outcome")
+    search_help_text = "The provider's id, a type, or what came of it."
     fields = (
-        "id", "type", "state", "outcome", "error", "attempts", "deliveries", "received_at", "next_attempt_at", "processed_at",
+        "provider", "event_id", "type", "state", "outcome", "error", "attempts", "deliveries",
+        "received_at", "next_attempt_at", "processed_at",
         "shown_payload",
     )  # fmt: skip
     readonly_fields = ("state", "shown_payload")
@@ -52,83 +51,43 @@ class StripeInboxAdmin(MoneyAdmin):
         return rows.defer("payload", "error") if is_list else rows
 
     @display(description="Event", header=True, ordering="type")
-    def shown_type(self, event: StripeInboxEvent) -> list[str]:
-        """What it is about, above Stripe's id."""
-        return [event.type, event.pk]
+    def shown_type(self, event: InboxEvent) -> list[str]:
+        """What it is about, above the provider's id."""
+        return [event.type, event.event_id]
 
     @display(description="Status", label=INBOX_LABELS, ordering="status")
-    def state(self, event: StripeInboxEvent) -> str:
+    def state(self, event: InboxEvent) -> str:
         """What became of it."""
         return str(event.get_status_display())
 
     @display(description="Payload")
-    def shown_payload(self, event: StripeInboxEvent) -> SafeString:
+    def shown_payload(self, event: InboxEvent) -> SafeString:
         """As it was sent."""
         return as_block(event.payload)
 
-    has_reprocess_permission = holds("billing.change_stripeinboxevent")
+    has_reprocess_permission = holds("collection.change_inboxevent")
 
     @action(description="Reprocess", permissions=["reprocess"], icon="replay")
     def reprocess(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, and have it processed once more."""
-        event = found_or_404(StripeInboxEvent.objects.all(), object_id)
+        event = found_or_404(InboxEvent.objects.all(), object_id)
         return self.decide(
             request, event, ConfirmForm(posted(request)),
-            lambda _: reprocess(event_id=event.pk, actor=staff_actor(request), as_of=timezone.now()),
+            lambda _: reprocess(inbox_event_id=event.pk, actor=staff_actor(request), as_of=timezone.now()),
             name="reprocess",
             said=lambda done: f"{done.type}: {done.get_status_display().lower()}. {done.outcome}",
             title=f"Process {event.type} again?",
-            explanation="What it is about is read from Stripe as it is now, and applied. What has been applied before changes nothing.",
+            explanation="What it is about is read from the provider as it is now, and applied. What was applied before changes nothing.",
             button="Reprocess",
         )  # fmt: skip
 
     @admin.action(description="Reprocess", permissions=["reprocess"])
-    def reprocess_selected(self, request: HttpRequest, queryset: QuerySet[StripeInboxEvent]) -> None:
+    def reprocess_selected(self, request: HttpRequest, queryset: QuerySet[InboxEvent]) -> None:
         """The chosen ones, each for itself."""
         for event in queryset:
             try:
-                done = reprocess(event_id=event.pk, actor=staff_actor(request), as_of=timezone.now())
+                done = reprocess(inbox_event_id=event.pk, actor=staff_actor(request), as_of=timezone.now())
             except ProblemError as error:
-                messages.error(request, f"{event.pk}: {error.detail}")
+                messages.error(request, f"{event.event_id}: {error.detail}")
             else:
-                messages.success(request, f"{event.pk}: {done.get_status_display().lower()}. {done.outcome}")
-
-
-@admin.register(UsagePush)
-class UsagePushAdmin(ReadOnlyModelAdmin):
-    """Hourly totals as they were pushed to Stripe."""
-
-    list_display = ("hour", "tenant", "meter", "shown_quantity", "revision", "state", "attempts", "error")
-    list_filter = (("status", ChoicesDropdownFilter), "meter", ("hour", RangeDateTimeFilter))
-    list_filter_submit = True
-    list_select_related = ("tenant", "meter")
-    search_fields = ("identifier", "tenant__slug")
-    fields = (
-        "tenant", "meter", "hour", "revision", "shown_quantity", "identifier", "state", "error", "attempts", "created_at", "finished_at",
-    )  # fmt: skip
-    readonly_fields = ("shown_quantity", "state")
-    actions: ClassVar = ["retry_selected"]
-
-    # Whoever may have Stripe's events processed again may have usage pushed again.
-    has_retry_permission = holds("billing.change_stripeinboxevent")
-
-    @admin.action(description="Try again", permissions=["retry"])
-    def retry_selected(self, request: HttpRequest, queryset: QuerySet[UsagePush]) -> None:
-        """Those that Stripe rejected, each for itself, with the next push."""
-        for push in queryset:
-            try:
-                retry_push(push_id=push.pk, actor=staff_actor(request), as_of=timezone.now())
-            except ProblemError as error:
-                messages.error(request, f"{push.identifier}: {error.detail}")
-            else:
-                messages.success(request, f"{push.identifier} is tried again with the next push.")
-
-    @display(description="Quantity", ordering="quantity")
-    def shown_quantity(self, push: UsagePush) -> str:
-        """Without zeros that say nothing."""
-        return number_text(push.quantity)
-
-    @display(description="Status", label=PUSH_LABELS, ordering="status")
-    def state(self, push: UsagePush) -> str:
-        """Whether Stripe has it."""
-        return str(push.get_status_display())
+                messages.success(request, f"{event.event_id}: {done.get_status_display().lower()}. {done.outcome}")

@@ -1,151 +1,168 @@
-"""The customer's agreement at Stripe and our subscription: each follows what changed at the other.
+"""The customer's agreement at a provider and our subscription: each follows what changed at the other.
 
-`is_cancelled_at_stripe` and `stripe_status` are what Stripe said last. What differs from that at Stripe was changed there, and is applied
-here; what differs from it here was changed here, and is told to Stripe. So neither side undoes the other's change.
+`ProviderAgreement` is what the provider said last. What differs from that at the provider was changed there, and is applied
+here; what differs from it here was changed here, and is told to the provider. So neither side undoes the other's change.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
+
+from django.db import transaction
 
 from accounts.domain.actor import Actor
 from accounts.models import Tenant
-from billing.collection.gateways.stripe import api as stripe_api
-from billing.collection.gateways.stripe.objects import ENDED_AT_STRIPE, Agreement, AgreementState, Json, read_agreement
+from billing.collection.domain.provider import Agreement, AgreementEnd, AgreementState, PaymentProvider
+from billing.collection.errors import PaymentRefusedError, ProviderObjectError
+from billing.collection.models import ProviderAgreement
 from billing.collection.selectors.work import (
     agreements_to_end,
     agreements_to_tell,
     has_live_agreement,
     live_subscription_of,
 )
-from billing.errors import PaymentRefusedError, StripeObjectError, SubscriptionChangedError
+from billing.errors import SubscriptionChangedError
 from billing.models import PlanVersion, Subscription
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
 from billing.services.subscriptions.subscribing import subscribe
 
-STRIPE: Final = Actor.system("stripe")
-# Our periods are cut by days of the tenant's zone, Stripe's by the second: an end of both within this time is the same end.
+# Our periods are cut by days of the tenant's zone, a provider's by the second: an end of both within this time is the same end.
 SAME_END: Final = timedelta(days=3)
 
 
 @dataclass(slots=True)
 class AgreementsTold:
-    """What was told to Stripe, and what it refused."""
+    """What was told to a provider, and what it refused."""
 
     told: int = 0
     refused: list[str] = field(default_factory=list)
 
 
-def is_superfluous(agreement: Agreement, tenant: Tenant) -> bool:
-    """Whether the tenant agreed twice, as in two windows: the subscription keeps its first agreement."""
+def is_superfluous(*, provider: str, agreement: Agreement, tenant: Tenant) -> bool:
+    """Return whether the tenant agreed twice, as in two windows: the subscription keeps its first agreement."""
     if agreement.state is not AgreementState.LIVE:
         return False
-    if Subscription.objects.filter(stripe_subscription_id=agreement.id).exists():
+    if ProviderAgreement.objects.filter(provider=provider, reference=agreement.reference).exists():
         return False
     live = live_subscription_of(tenant)
     return live is not None and has_live_agreement(live)
 
 
-def apply_agreement(*, agreement: Agreement, tenant: Tenant, as_of: datetime) -> str:
-    """Bring our subscription to what Stripe says now; answers in a sentence what was done. Safe to repeat.
+@transaction.atomic
+def apply_agreement(*, provider: str, agreement: Agreement, tenant: Tenant, as_of: datetime) -> str:
+    """Bring our subscription to what the provider says now; returns in a sentence what was done. Safe to repeat.
 
-    Raises the refusals of `billing.services.subscriptions.changes`, and `StripeObjectError`.
+    Raises the refusals of `billing.services.subscriptions`, and `ProviderObjectError`.
     """
-    current = (
-        Subscription.objects.select_related("tenant", "plan_version__plan")
-        .filter(stripe_subscription_id=agreement.id)
+    known = (
+        ProviderAgreement.objects.select_related("subscription__tenant", "subscription__plan_version__plan")
+        .filter(provider=provider, reference=agreement.reference)
         .first()
     )
-    if current is None:
+    done = ""
+    if known is None:
         if agreement.state is not AgreementState.LIVE:
             return f"nothing: the agreement is {agreement.status} and no subscription of ours"
-        current, done = _begin(agreement, tenant, as_of)
-    else:
-        done = ""
-    if current.tenant_id != tenant.pk:
-        raise StripeObjectError(f"{agreement.id} is an agreement of {current.tenant.slug}, not of {tenant.slug}.")
-    if current.is_live:
-        done = ", ".join(part for part in (done, _follow(current, agreement, as_of)) if part)
-    Subscription.objects.filter(pk=current.pk).update(
-        stripe_status=agreement.status, is_cancelled_at_stripe=agreement.is_cancelled_at_period_end
-    )
+        known, done = _begin(provider, agreement, tenant, as_of)
+    subscription = known.subscription
+    if subscription.tenant_id != tenant.pk:
+        raise ProviderObjectError(
+            f"{agreement.reference} is an agreement of {subscription.tenant.slug}, not of {tenant.slug}."
+        )
+    if subscription.is_live:
+        done = ", ".join(part for part in (done, _follow(known, agreement, as_of)) if part)
+    _keep(known, agreement)
     return done or "nothing new"
 
 
-def _begin(agreement: Agreement, tenant: Tenant, as_of: datetime) -> tuple[Subscription, str]:
+def _begin(provider: str, agreement: Agreement, tenant: Tenant, as_of: datetime) -> tuple[ProviderAgreement, str]:
     """Subscribe the tenant, or bind the subscription that staff made, or that lost its agreement."""
     version = PlanVersion.objects.select_related("plan", "usage_plan").filter(pk=agreement.plan_version_id or 0).first()
     if version is None:
-        raise StripeObjectError(f"{agreement.id} names a plan version that there is not.")
+        raise ProviderObjectError(f"{agreement.reference} names a plan version that there is not.")
+    actor = Actor.system(provider)
     live = live_subscription_of(tenant)
     if live is None:
-        made = subscribe(
-            tenant=tenant, plan_version=version, actor=STRIPE, as_of=as_of, stripe_subscription_id=agreement.id
-        )
-        return made, f"subscribed to {version}"
-    if has_live_agreement(live):
-        raise SubscriptionChangedError("The tenant agreed twice at this very moment.")
-    if live.plan_version_id != version.pk:
-        live = change_plan(subscription=live, plan_version=version, when=When.NOW, actor=STRIPE, as_of=as_of)
+        live, done = subscribe(tenant=tenant, plan_version=version, actor=actor, as_of=as_of), "subscribed to"
     else:
-        undo_pending(subscription=live, actor=STRIPE, as_of=as_of)  # who agrees anew goes on
-    bound = {"stripe_subscription_id": agreement.id, "stripe_status": "", "is_cancelled_at_stripe": False}
-    Subscription.objects.filter(pk=live.pk).update(**bound)
+        if has_live_agreement(live):
+            raise SubscriptionChangedError("The tenant agreed twice at this very moment.")
+        live, done = _taken_on(live, version, actor, as_of), "bound to"
+    bound = {
+        "provider": provider,
+        "reference": agreement.reference,
+        "state": AgreementState.LIVE,
+        "status": "",
+        "is_cancelled_at_provider": False,
+    }
+    known, _ = ProviderAgreement.objects.update_or_create(subscription=live, defaults=bound)
+    return known, f"{done} {version}"
+
+
+def _taken_on(live: Subscription, version: PlanVersion, actor: Actor, as_of: datetime) -> Subscription:
+    """Bring a subscription to the version that was agreed to. A change or cancellation that waited is over: who agrees again goes on."""
+    if live.plan_version_id != version.pk:
+        return change_plan(subscription=live, plan_version=version, when=When.NOW, actor=actor, as_of=as_of)
+    undo_pending(subscription=live, actor=actor, as_of=as_of)
     live.refresh_from_db()
-    return live, f"bound to {version}"
+    return live
 
 
-def _follow(current: Subscription, agreement: Agreement, as_of: datetime) -> str:
-    """Cancel, or take a cancellation back, where that was done at Stripe."""
+def _follow(known: ProviderAgreement, agreement: Agreement, as_of: datetime) -> str:
+    """Cancel, or take a cancellation back, where that was done at the provider."""
     if agreement.state is AgreementState.ENDED:
-        return "" if current.stripe_status in ENDED_AT_STRIPE else _end(current, agreement, as_of)
-    if agreement.is_cancelled_at_period_end == current.is_cancelled_at_stripe:
+        return "" if known.state == AgreementState.ENDED else _end(known, agreement, as_of)
+    if agreement.is_cancelled_at_period_end == known.is_cancelled_at_provider:
         return ""
     if agreement.is_cancelled_at_period_end:
-        return _cancel(current, When.PERIOD_END, as_of)
-    if not current.is_cancelled_at_period_end:
+        return _cancel(known, When.PERIOD_END, as_of)
+    if not known.subscription.is_cancelled_at_period_end:
         return ""
-    undo_pending(subscription=current, actor=STRIPE, as_of=as_of)
+    undo_pending(subscription=known.subscription, actor=Actor.system(known.provider), as_of=as_of)
     return "cancellation taken back"
 
 
-def _end(current: Subscription, agreement: Agreement, as_of: datetime) -> str:
+def _end(known: ProviderAgreement, agreement: Agreement, as_of: datetime) -> str:
     """End it with its period where it was to last until then, else now."""
-    is_near = current.period_end - as_of <= SAME_END
-    lasts = agreement.has_ended_with_period and (current.is_cancelled_at_period_end or is_near)
-    return _cancel(current, When.PERIOD_END if lasts else When.NOW, as_of)
+    subscription = known.subscription
+    is_near = subscription.period_end - as_of <= SAME_END
+    lasts = agreement.has_ended_with_period and (subscription.is_cancelled_at_period_end or is_near)
+    return _cancel(known, When.PERIOD_END if lasts else When.NOW, as_of)
 
 
-def _cancel(current: Subscription, when: When, as_of: datetime) -> str:
-    if when is When.PERIOD_END and current.is_cancelled_at_period_end:
+def _cancel(known: ProviderAgreement, when: When, as_of: datetime) -> str:
+    if when is When.PERIOD_END and known.subscription.is_cancelled_at_period_end:
         return ""
-    cancel_subscription(subscription=current, when=when, actor=STRIPE, as_of=as_of)
+    cancel_subscription(subscription=known.subscription, when=when, actor=Actor.system(known.provider), as_of=as_of)
     return "cancelled now" if when is When.NOW else "cancelled with its period"
 
 
-def tell_agreements() -> AgreementsTold:
-    """Tell Stripe what ended, was cancelled or taken back here. State is the queue. Raises `PaymentProviderError`."""
+def tell_agreements(*, provider: PaymentProvider) -> AgreementsTold:
+    """Tell a provider what ended, was cancelled or taken back here. State is the queue. Raises `PaymentProviderError`."""
     done = AgreementsTold()
-    for subscription in list(agreements_to_end()):
-        _tell(done, subscription, partial(stripe_api.end_agreement, subscription.stripe_subscription_id))
-    for subscription in list(agreements_to_tell()):
-        is_ending = subscription.is_cancelled_at_period_end
-        tell = partial(stripe_api.end_agreement_with_period, subscription.stripe_subscription_id, is_ending=is_ending)
-        _tell(done, subscription, tell)
+    for known in list(agreements_to_end(provider=provider.name)):
+        _tell(done, provider, known, AgreementEnd.NOW)
+    for known in list(agreements_to_tell(provider=provider.name)):
+        is_ending = known.subscription.is_cancelled_at_period_end
+        _tell(done, provider, known, AgreementEnd.WITH_PERIOD if is_ending else AgreementEnd.TAKEN_BACK)
     return done
 
 
-def _tell(done: AgreementsTold, subscription: Subscription, tell: Callable[[], Json]) -> None:
+def _tell(done: AgreementsTold, provider: PaymentProvider, known: ProviderAgreement, end: AgreementEnd) -> None:
     try:
-        described = tell()
+        agreement = provider.end_agreement(known.reference, end)
     except PaymentRefusedError as error:
         # Ended there in the meantime, most likely: then its event says so.
-        done.refused.append(f"{subscription.stripe_subscription_id}: {error.detail}")
+        done.refused.append(f"{known.reference}: {error.detail}")
         return
-    agreement = read_agreement(described)
-    Subscription.objects.filter(pk=subscription.pk, stripe_subscription_id=agreement.id).update(
-        stripe_status=agreement.status, is_cancelled_at_stripe=agreement.is_cancelled_at_period_end
-    )
+    _keep(known, agreement)
     done.told += 1
+
+
+def _keep(known: ProviderAgreement, agreement: Agreement) -> None:
+    """Store what the provider says of this agreement; the subscription may have another by now."""
+    ProviderAgreement.objects.filter(pk=known.pk, provider=known.provider, reference=agreement.reference).update(
+        state=agreement.state,
+        status=agreement.status,
+        is_cancelled_at_provider=agreement.is_cancelled_at_period_end,
+    )

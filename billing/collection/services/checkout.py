@@ -1,4 +1,4 @@
-"""What a member does at Stripe: agree to a plan and give a card, and change cards. Nothing of ours changes before Stripe has said so."""
+"""What a member does at a provider: agree to a plan and give a card, and change cards. Nothing of ours changes before it has said so."""
 
 from datetime import datetime
 from uuid import UUID
@@ -6,102 +6,76 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.domain.actor import Actor
-from accounts.domain.roles import Capability, Role
-from accounts.models import Membership, Tenant
+from accounts.domain.roles import Capability
+from accounts.models import Tenant
 from accounts.services.audit import record_audit
 from accounts.services.rights import require_capability
-from billing.collection.gateways.stripe import api as stripe_api
-from billing.collection.gateways.stripe import mirror as stripe_mirror
-from billing.collection.gateways.stripe.objects import required
+from billing.collection.domain.provider import CheckoutOrder, PaymentProvider
+from billing.collection.errors import PaymentProviderError
+from billing.collection.selectors.providers import provider_of_tenant
 from billing.collection.selectors.work import has_live_agreement, live_subscription_of
+from billing.collection.services.customers import ensure_customer
 from billing.domain.money import money_text, round_to_minor
 from billing.domain.plan_terms import SoldVersion, fee_amount
 from billing.errors import CurrencyNotOfferedError, SubscriptionExistsError
-from billing.models import BillingProfile, Issuer, PlanVersion
+from billing.models import Issuer, PlanVersion
 from billing.selectors.catalog.plans import as_sold
 from billing.selectors.subscriptions.current import as_offered
-from billing.services.subscriptions.profiles import billing_profile_of
-
-ADDRESS = {
-    "line1": "address_line1",
-    "line2": "address_line2",
-    "postal_code": "postal_code",
-    "city": "city",
-    "state": "region",
-    "country": "country",
-}
 
 
 def start_checkout(
     *, tenant: Tenant, version: PlanVersion, actor: Actor, success_url: str, cancel_url: str, as_of: datetime
 ) -> str:
-    """Return the address of a page at Stripe on which the customer agrees to the plan and gives a card.
+    """Return the address of a page at the provider on which the customer agrees to the plan and gives a card.
 
-    The subscription begins when Stripe says that this is done. Raises `SubscriptionExistsError` where there is an agreement
+    The subscription begins when the provider says that this is done. Raises `SubscriptionExistsError` where there is an agreement
     already (its plan is changed here), `CurrencyNotOfferedError`, `PermissionMissingError`, `PaymentProviderError`.
     """
     require_capability(actor, tenant.pk, Capability.MANAGE_BILLING)
     live = live_subscription_of(tenant)
     if live is not None and has_live_agreement(live):
         raise SubscriptionExistsError("The tenant has a subscription with a card: change its plan instead.")
-    # A subscription keeps its currency, whatever the tenant says since; and Stripe takes one currency of a customer.
+    # A subscription keeps its currency, whatever the tenant says since; and a provider takes one currency of a customer.
     currency = tenant.currency if live is None else live.currency
     [sold] = as_offered([as_sold(version)], tenant.pk)
     if sold.fee(currency) is None:
         raise CurrencyNotOfferedError(f"{version.plan.name} has no prices in {currency}.")
-    customer_id = ensure_customer(tenant_id=tenant.pk)
-    session = stripe_api.start_checkout(
-        customer_id=customer_id,
-        price_id=stripe_api.agreement_price(currency),
-        tenant_id=tenant.pk,
-        plan_version_id=version.pk,
-        agreement=_agreement(sold, currency, is_new=live is None),
-        success_url=success_url,
-        cancel_url=cancel_url,
+    provider = require_provider(tenant.pk)
+    url = provider.start_checkout(
+        CheckoutOrder(
+            customer_reference=ensure_customer(tenant_id=tenant.pk, provider=provider).reference,
+            currency=currency,
+            tenant_id=tenant.pk,
+            plan_version_id=version.pk,
+            agreement=_agreement(sold, currency, is_new=live is None),
+            success_url=success_url,
+            cancel_url=cancel_url,
+        )
     )
     _note(tenant, "checkout.started", {"plan": str(version)}, actor, as_of)
-    return required(session, "url")
+    return url
 
 
 def open_billing_portal(*, tenant: Tenant, return_url: str, actor: Actor, as_of: datetime) -> str:
-    """Return the address of Stripe's page for cards and past payments. Raises `PermissionMissingError`, `PaymentProviderError`."""
+    """Return the address of the provider's page for cards and past payments. Raises `PermissionMissingError`, `PaymentProviderError`."""
     require_capability(actor, tenant.pk, Capability.MANAGE_BILLING)
-    customer_id = ensure_customer(tenant_id=tenant.pk)
-    session = stripe_api.open_portal(customer_id=customer_id, return_url=return_url)
+    provider = require_provider(tenant.pk)
+    customer = ensure_customer(tenant_id=tenant.pk, provider=provider)
+    url = provider.open_portal(customer_reference=customer.reference, return_url=return_url)
     _note(tenant, "billing_portal.opened", {}, actor, as_of)
-    return required(session, "url")
+    return url
 
 
-def ensure_customer(*, tenant_id: UUID) -> str:
-    """Return the id of the tenant's customer at Stripe, made if there is none, and described as the tenant is now.
-
-    Two at once ask for the same customer by one Idempotency-Key, and the first id that is kept stays.
-    """
-    customer_id = billing_profile_of(tenant_id).stripe_customer_id
-    if not customer_id:
-        made = required(stripe_api.create_customer(tenant_id=tenant_id), "id")
-        nobody = BillingProfile.objects.filter(tenant_id=tenant_id, stripe_customer_id="")
-        nobody.update(stripe_customer_id=made)
-        customer_id = BillingProfile.objects.values_list("stripe_customer_id", flat=True).get(tenant_id=tenant_id)
-    tenant = Tenant.objects.get(pk=tenant_id)
-    described = stripe_api.describe_customer(
-        customer_id,
-        name=tenant.legal_name or tenant.name,
-        email=tenant.billing_email or _address_of_owner(tenant),
-        address={ours: getattr(tenant, theirs) for ours, theirs in ADDRESS.items()},
-    )
-    stripe_mirror.mirror_object(described)
-    return customer_id
-
-
-def _address_of_owner(tenant: Tenant) -> str:
-    """Where a bill reaches a tenant that has named no address for bills: Stripe sends no invoice to a customer without one."""
-    owners = Membership.objects.filter(tenant=tenant, role=Role.OWNER, user__is_active=True)
-    return owners.order_by("created_at", "pk").values_list("user__email", flat=True).first() or ""
+def require_provider(tenant_id: UUID) -> PaymentProvider:
+    """Return the provider that the tenant pays through. Raises `PaymentProviderError` where none is set up."""
+    provider = provider_of_tenant(tenant_id)
+    if provider is None:
+        raise PaymentProviderError("Payments are not set up: no payment provider is configured.")
+    return provider
 
 
 def _agreement(version: SoldVersion, currency: str, *, is_new: bool) -> str:
-    """What the customer agrees to, in words: Stripe's page itself shows but a monthly price of nothing."""
+    """What the customer agrees to, in words: the page itself may show but a monthly price of nothing."""
     fee = version.fee(currency)
     assert fee is not None, "it is sold in the currency"
     parts = []

@@ -1,8 +1,8 @@
-"""Usage to Stripe: each hour's total per tenant and meter, as a copy of the ledger for whoever looks at it there.
+"""Usage to providers that keep meters: each hour's total per tenant and meter, as a copy of the ledger for whoever looks at it there.
 
 Nothing is billed from the copy. An hour whose total changed is pushed again with its new total under the next revision, and the
-meter at Stripe keeps the newest event of each hour. The row is written first, then the network is asked, then the outcome is kept;
-so of a push that died in between the row is still pending, and Stripe's refusal of a duplicate says that it had arrived.
+provider keeps the newest of each hour. The row is written first, then the network is asked, then the outcome is kept; so of a push
+that died in between the row is still pending, and the provider's refusal of a duplicate says that it had arrived.
 """
 
 from dataclasses import dataclass, field
@@ -18,10 +18,11 @@ from accounts.errors import ConflictError, NotFoundError
 from accounts.models import JobRun
 from accounts.services.audit import record_audit
 from accounts.services.jobs import run_job
-from billing.collection.gateways.stripe import api as stripe_api
-from billing.collection.selectors.work import changed_hours, pending_pushes
-from billing.errors import PaymentProviderError, PaymentRefusedError
-from billing.models import PushStatus, UsagePush
+from billing.collection.domain.provider import UsageMeters, UsageTotal
+from billing.collection.errors import PaymentProviderError, PaymentRefusedError
+from billing.collection.gateways.registry import configured_providers
+from billing.collection.models import PushStatus, UsagePush
+from billing.collection.selectors.usage import changed_hours, pending_pushes
 from metering.domain.periods import start_of_hour
 from metering.models import Meter
 
@@ -29,7 +30,6 @@ USAGE_PUSH_JOB: Final = "usage_push"
 BATCH: Final = 5000
 WITHOUT_ANSWER_MAX: Final = 3
 ERROR_CHARACTERS_MAX: Final = 300
-SECONDS_OF_HOUR_LAST: Final = 3599
 
 
 @dataclass(slots=True)
@@ -50,25 +50,32 @@ class Pushed:
 def push_usage(*, as_of: datetime) -> Pushed:
     """Push the totals of all hours that have ended and changed since they were pushed last. Safe to run twice and at once."""
     done = Pushed()
-    if not stripe_api.is_configured():
-        return done
-    plan_pushes(as_of=as_of)
+    for provider in configured_providers():
+        if meters := provider.usage_meters():
+            _push_to(provider.name, meters, done, as_of)
+    return done
+
+
+def _push_to(provider: str, meters: UsageMeters, done: Pushed, as_of: datetime) -> None:
+    plan_pushes(provider=provider, as_of=as_of)
     try:
-        known = stripe_api.meters()
+        known = meters.codes()
     except PaymentProviderError as error:
         done.away = error.detail
-        return done
+        return
     without_answer = 0
-    for push, customer_id in pending_pushes(limit=BATCH):
+    for push, customer_reference in pending_pushes(provider=provider, limit=BATCH):
         try:
-            _send(push, customer_id, known, done, as_of)
+            if push.meter.code not in known:
+                meters.create_meter(code=push.meter.code, name=push.meter.name)
+                known.add(push.meter.code)
+            _send(meters, push, customer_reference, done, as_of)
             without_answer = 0
         except PaymentProviderError as error:
-            # One that is never answered does not stop the others; a Stripe that is away does.
+            # One that is never answered does not stop the others; a provider that is away does.
             done.away, without_answer = error.detail, without_answer + 1
             if without_answer >= WITHOUT_ANSWER_MAX:
                 break
-    return done
 
 
 def run_usage_push(*, started_by: str, as_of: datetime) -> JobRun:
@@ -78,12 +85,13 @@ def run_usage_push(*, started_by: str, as_of: datetime) -> JobRun:
     )
 
 
-def plan_pushes(*, as_of: datetime) -> int:
+def plan_pushes(*, provider: str, as_of: datetime) -> int:
     """Write a pending row for each hour whose total is not what was pushed last; answers how many."""
-    hours = changed_hours(until=start_of_hour(as_of), as_of=as_of, limit=BATCH)
+    hours = changed_hours(provider=provider, until=start_of_hour(as_of), as_of=as_of, limit=BATCH)
     UsagePush.objects.bulk_create(
         (
             UsagePush(
+                provider=provider,
                 tenant_id=tenant_id,
                 meter_id=meter_id,
                 hour=hour,
@@ -120,41 +128,35 @@ def retry_push(*, push_id: int, actor: Actor, as_of: datetime) -> None:
         )
 
 
-def ensure_meters(known: dict[str, str]) -> list[str]:
-    """Make at Stripe the meters that it lacks, and add them to `known`; answers their codes."""
-    made = []
-    for meter in Meter.objects.exclude(code__in=known).order_by("code"):
-        _ensure_meter(meter, known)
-        made.append(meter.code)
-    return made
+def ensure_meters(*, meters: UsageMeters) -> tuple[int, list[str]]:
+    """Make at a provider the meters that it lacks; returns how many there are then, and the codes of those made now."""
+    known = meters.codes()
+    lacking = list(Meter.objects.exclude(code__in=known).order_by("code"))
+    for meter in lacking:
+        meters.create_meter(code=meter.code, name=meter.name)
+    return len(known) + len(lacking), [meter.code for meter in lacking]
 
 
-def _ensure_meter(meter: Meter, known: dict[str, str]) -> None:
-    if meter.code not in known:
-        described = stripe_api.create_meter(event_name=meter.code, display_name=meter.name)
-        known[meter.code] = str(described.get("id"))
-
-
-def _send(push: UsagePush, customer_id: str, known: dict[str, str], done: Pushed, as_of: datetime) -> None:
-    hour = int(push.hour.timestamp())
+def _send(meters: UsageMeters, push: UsagePush, customer_reference: str, done: Pushed, as_of: datetime) -> None:
     UsagePush.objects.filter(pk=push.pk).update(attempts=F("attempts") + 1)
+    total = UsageTotal(
+        meter_code=push.meter.code,
+        identifier=push.identifier,
+        customer_reference=customer_reference,
+        quantity=int(push.quantity),
+        hour=push.hour,
+        revision=push.revision,
+    )
     try:
-        _ensure_meter(push.meter, known)
-        stripe_api.send_meter_event(
-            event_name=push.meter.code,
-            identifier=push.identifier,
-            customer_id=customer_id,
-            value=str(int(push.quantity)),
-            # Within its hour, each revision after the one before: the newest counts.
-            timestamp=hour + min(push.revision, SECONDS_OF_HOUR_LAST),
-        )
+        is_new = meters.send(total)
     except PaymentRefusedError as error:
-        if error.reason == stripe_api.DUPLICATE_METER_EVENT:
-            done.duplicates += _keep(push, PushStatus.DUPLICATE, "", as_of)
-        elif _keep(push, PushStatus.REJECTED, error.detail, as_of):
+        if _keep(push, PushStatus.REJECTED, error.detail, as_of):
             done.rejected.append(f"{push.identifier}: {error.detail}")
-    else:
+        return
+    if is_new:
         done.delivered += _keep(push, PushStatus.DELIVERED, "", as_of)
+    else:
+        done.duplicates += _keep(push, PushStatus.DUPLICATE, "", as_of)
 
 
 def _keep(push: UsagePush, status: PushStatus, error: str, as_of: datetime) -> int:

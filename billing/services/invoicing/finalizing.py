@@ -126,8 +126,7 @@ def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) ->
     for (invoice, computed), number in zip(ready, numbers, strict=True):
         profile = profile_of.get(invoice.tenant_id) or BillingProfile()
         days = issuer.payment_days if profile.payment_days is None else profile.payment_days
-        card = profile.card_label if profile.stripe_customer_id else ""
-        finals.append(_Final(invoice, computed, number, days, issued_on + timedelta(days=days), card))
+        finals.append(_Final(invoice, computed, number, days, issued_on + timedelta(days=days), profile.card_label))
     store_lines((f.invoice.pk, f.revision, f.computed) for f in finals if f.revision != f.invoice.revision)
     rows = [_row(final, as_of) for final in finals]
     parameters = {"finalized": as_json(rows), "as_of": as_of, "issued_on": issued_on}

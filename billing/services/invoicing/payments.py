@@ -17,7 +17,7 @@ from accounts.errors import ConflictError, FieldError, InvalidFieldsError
 from billing.domain.money import money_text
 from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
 from billing.errors import InvoiceStatusError
-from billing.models import BillingException, Invoice, Payment, PaymentProvider, PaymentStatus
+from billing.models import MANUAL_PROVIDER, BillingException, Invoice, Payment, PaymentStatus
 from billing.services.invoicing.status import locked_invoice, move_invoice, record_change, tell
 from billing.services.subscriptions.standing import refresh_standing
 
@@ -111,7 +111,7 @@ def record_manual_payment(
 
     Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`, `ConflictError` where the reference was recorded before.
     """
-    told = _Told(PaymentProvider.MANUAL, reference.strip(), amount_minor, currency, occurred_at)
+    told = _Told(MANUAL_PROVIDER, reference.strip(), amount_minor, currency, occurred_at)
     _check_manual(told, as_of)
     with transaction.atomic():
         invoice = locked_invoice(invoice_id)

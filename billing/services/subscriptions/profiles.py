@@ -24,6 +24,12 @@ def billing_profile_of(tenant_id: UUID) -> BillingProfile:
     return profile
 
 
+def keep_card(*, tenant_id: UUID, card_label: str) -> None:
+    """Store what the tenant's invoices are charged to by themselves from now on; an empty label means that the customer pays each."""
+    billing_profile_of(tenant_id)
+    BillingProfile.objects.filter(tenant_id=tenant_id).update(card_label=card_label)
+
+
 def update_billing_profile(
     *, tenant: Tenant, changes: Mapping[str, object], actor: Actor, as_of: datetime
 ) -> BillingProfile:

@@ -31,7 +31,6 @@ def subscribe(
     actor: Actor,
     as_of: datetime,
     trial_days: int | None = None,
-    stripe_subscription_id: str = "",
 ) -> Subscription:
     """Put the tenant on a plan from now on; the first period begins with this day of its time zone, or after the trial.
 
@@ -63,7 +62,6 @@ def subscribe(
                 due_at=anchor_at,
                 period_start=min(as_of, anchor_at),
                 period_end=anchor_at if days else anchored_span(anchor_at, 0, current.time_zone).end,
-                stripe_subscription_id=stripe_subscription_id,
                 created_at=as_of,
             )
             SubscriptionPhase.objects.create(

@@ -16,8 +16,19 @@ from django.test.utils import override_settings
 from accounts.domain.actor import Actor
 from accounts.models import AuditEntry, Tenant
 from accounts.notices.services.mails import send_queued_mails
+from billing.collection.selectors.providers import described_providers
 from billing.domain.statuses import InvoiceStatus
-from billing.models import Invoice, Issuer, Payment, Plan, PlanVersion, Subscription, TaxRate, ThresholdAlert
+from billing.models import (
+    MANUAL_PROVIDER,
+    Invoice,
+    Issuer,
+    Payment,
+    Plan,
+    PlanVersion,
+    Subscription,
+    TaxRate,
+    ThresholdAlert,
+)
 from billing.selectors.invoicing.due import Due
 from billing.selectors.subscriptions.current import current_subscription
 from billing.services.alerts import monitor_thresholds
@@ -42,7 +53,8 @@ from metering.services.ingest import ingest_events
 GRACE: Final = timedelta(minutes=90)
 ROUND: Final = timedelta(hours=6)
 LATE_EVENTS: Final = 60
-CARD, TRANSFER = "stripe", "manual"
+CARD: Final = next(name for name, _ in described_providers())  # the preferred provider
+TRANSFER: Final = MANUAL_PROVIDER
 Act = Callable[[datetime], None]
 
 

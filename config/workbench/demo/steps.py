@@ -15,6 +15,7 @@ from accounts.domain.scopes import Scope
 from accounts.keys.services.api_keys import create_api_key, revoke_api_key
 from accounts.models import ApiKey, Tenant, User
 from accounts.services.tenants import open_tenant, suspend_tenant
+from billing.collection.services.samples import receive_samples
 from config.workbench.demo.billing import add_alerts, add_invoices, ensure_catalogue, ensure_subscription
 from config.workbench.demo.cast import (
     HISTORY_DAYS,
@@ -31,7 +32,6 @@ from config.workbench.demo.credentials import DemoCredentials, digest_of_stored
 from config.workbench.demo.mishaps import make_mishaps
 from config.workbench.demo.people import ensure_customers, ensure_members, ensure_staff
 from config.workbench.demo.usage import add_usage
-from config.workbench.demo.webhooks import send_webhooks
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
 from metering.models import UsagePlan
@@ -66,7 +66,7 @@ def seed_demo(
     rows = list(Tenant.objects.filter(slug__in=[planned.slug for planned in tenants]))
     add_invoices(tenants=rows, actor=_staff_actor(staff), as_of=as_of)
     add_alerts(tenants=rows, as_of=as_of)
-    send_webhooks(as_of=as_of)
+    receive_samples(as_of=as_of)
     return added
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from config.environment import DEVELOPMENT_WEBHOOK_UUID
+from billing.collection.gateways.stripe.settings import DEVELOPMENT_WEBHOOK_UUID
 from config.workbench.embedded_postgres import EmbeddedPostgres
 from config.workbench.runner.errors import RunnerError
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry
-from billing.models import Invoice, PlanVersion, StripeInboxEvent, Subscription
+from billing.models import Invoice, PlanVersion, Subscription
 from tests.billing.world import first_invoice, make_plan, subscribe_tenant
 
 
@@ -51,11 +51,3 @@ def sold(
 def issued(slug: str = "acme", *, plan: PlanVersion | None = None) -> Invoice:
     """Its first invoice, over 49.00 EUR."""
     return first_invoice(sold(slug, plan=plan))
-
-
-def inbox_event(**fields: object) -> StripeInboxEvent:
-    facts = {
-        "id": "evt_1", "type": "invoice.paid", "payload": {"id": "evt_1", "data": {"object": {"id": "in_1"}}},
-        "received_at": timezone.now(),
-    }  # fmt: skip
-    return StripeInboxEvent.objects.create(**(facts | fields))

@@ -15,15 +15,15 @@ from django.utils import timezone
 from accounts.models import Tenant
 from accounts.notices.domain.mails import MailStatus
 from accounts.notices.models import OutboundMail, OutboxEvent
-from billing.models import BillingException, CreditNote, NumberSeries, Payment, StripeInboxEvent, UsagePush
+from billing.collection.models import InboxEvent, ProviderAgreement, ProviderCustomer, ProviderInvoice, UsagePush
+from billing.models import BillingException, CreditNote, NumberSeries, Payment
 from billing.services.invoicing.payments import record_payment
-from metering.models import Meter
-from tests.billing.admin.desk import act, inbox_event, issued, latest_entry, listed, page, said, sold
+from tests.billing.admin.desk import act, issued, latest_entry, listed, page, said, sold
 
 pytestmark = pytest.mark.django_db
 
 REGISTERED = sorted(
-    (model for model in admin.site._registry if model._meta.app_label == "billing"),
+    (model for model in admin.site._registry if model._meta.app_label in {"billing", "collection"}),
     key=lambda model: str(model._meta.model_name),
 )
 WRITTEN_BY_MACHINES = [
@@ -33,7 +33,10 @@ WRITTEN_BY_MACHINES = [
     OutboundMail,
     OutboxEvent,
     Payment,
-    StripeInboxEvent,
+    InboxEvent,
+    ProviderAgreement,
+    ProviderCustomer,
+    ProviderInvoice,
     UsagePush,
 ]
 
@@ -165,80 +168,26 @@ def test_a_mail_of_which_nobody_knows_says_what_sending_it_means(as_bo: Client) 
     assert "Dear all" in as_bo.get(page(sent)).content.decode()
 
 
-# Stripe
-
-
-def test_an_event_is_shown_whole_and_found_by_type_and_status(as_pat: Client) -> None:
-    event = inbox_event()
-    inbox_event(id="evt_2", type="invoice.payment_failed", status="failed", error="timeout", attempts=3)
-    assert "in_1" in as_pat.get(page(event)).content.decode()
-    rows = as_pat.get(listed(StripeInboxEvent), {"status__exact": "failed"}).context["cl"].result_list
-    assert [row.pk for row in rows] == ["evt_2"]
-    with CaptureQueriesContext(connection) as queries:
-        as_pat.get(listed(StripeInboxEvent))
-    assert not [query for query in queries if '"payload"' in query["sql"]], "a list reads no payloads"
-
-
-def test_an_event_is_processed_again_and_says_what_came_of_it(as_bo: Client) -> None:
-    # An id of Stripe's, which the admin's addresses quote.
-    event = inbox_event(id="evt_2AEUQILN", type="customer.created", status="ignored", processed_at=timezone.now())
-    assert "/evt_5F2AEUQILN/reprocess/" in as_bo.get(page(event)).content.decode()
-    assert "Process customer.created again?" in as_bo.get(page(event, "reprocess")).content.decode()
-    assert "customer.created" in act(as_bo, event, "reprocess")
-    assert any(entry.actor_label == "bo@example.org" for entry in [latest_entry()])
-    chosen = {"action": "reprocess_selected", "_selected_action": [event.pk]}
-    assert event.pk in said(as_bo.post(listed(StripeInboxEvent), chosen))
-
-
-def test_an_event_that_a_worker_has_is_left_to_it(as_bo: Client) -> None:
-    event = inbox_event(attempts=1, next_attempt_at=timezone.now() + timedelta(minutes=5))
-    assert "A worker is just processing it." in act(as_bo, event, "reprocess")
-    chosen = {"action": "reprocess_selected", "_selected_action": [event.pk]}
-    assert "A worker is just processing it." in said(as_bo.post(listed(StripeInboxEvent), chosen))
-
-
 # Who may
 
 
 def test_those_who_only_see_decide_nothing(as_kim: Client, as_pat: Client, exception: BillingException) -> None:
-    mail, event = mail_to(exception.subscription.tenant, MailStatus.FAILED), inbox_event()
+    mail = mail_to(exception.subscription.tenant, MailStatus.FAILED)
     for client in (as_kim, as_pat):
-        for obj, action in ((exception, "resolve"), (mail, "send_again"), (event, "reprocess")):
+        for obj, action in ((exception, "resolve"), (mail, "send_again")):
             assert client.get(page(obj)).status_code == 200
             assert f"/{action}/" not in client.get(page(obj)).content.decode()
             assert client.post(page(obj, action), {"reason": "x"}).status_code == 403
-        chosen = {"action": "reprocess_selected", "_selected_action": [event.pk]}
-        client.post(listed(StripeInboxEvent), chosen)
-    event.refresh_from_db()
-    assert event.status == "pending"
 
 
-def test_a_push_that_stripe_rejected_is_tried_again_on_a_person_s_word(admin_client: Client) -> None:
-    tenant = issued().tenant
-    push = UsagePush.objects.create(
-        tenant=tenant, meter=Meter.objects.get(code="calls"), hour=timezone.now(), quantity=12, identifier="acme:calls:1",
-        status="rejected", error="no such meter", created_at=timezone.now(), finished_at=timezone.now(),
-    )  # fmt: skip
-    chosen = {"action": "retry_selected", "_selected_action": [push.pk]}
-    assert "tried again with the next push" in said(admin_client.post(listed(UsagePush), chosen))
-    push.refresh_from_db()
-    assert (push.status, push.finished_at) == ("pending", None)
-    assert "Only a rejected push" in said(admin_client.post(listed(UsagePush), chosen))
-
-
-def test_pushed_usage_and_what_happened_are_listed(as_pat: Client) -> None:
+def test_what_happened_is_listed(as_pat: Client) -> None:
     invoice = issued()
-    UsagePush.objects.create(
-        tenant=invoice.tenant, meter=Meter.objects.get(code="calls"), hour=timezone.now(), quantity=12, identifier="acme:calls:1",
-        status="rejected", error="no such meter", created_at=timezone.now(),
-    )  # fmt: skip
-    assert "no such meter" in as_pat.get(listed(UsagePush)).content.decode()
     event = OutboxEvent.objects.get(type="invoice.finalized")
     assert str(invoice.number) in as_pat.get(page(event)).content.decode()
     assert as_pat.get(page(NumberSeries.objects.get())).status_code == 200
 
 
-@pytest.mark.parametrize("model", [Payment, OutboundMail, OutboxEvent, StripeInboxEvent, BillingException, UsagePush])
+@pytest.mark.parametrize("model", [Payment, OutboundMail, OutboxEvent, BillingException])
 def test_long_tables_are_never_counted(as_pat: Client, model: type[Any]) -> None:
     with CaptureQueriesContext(connection) as queries:
         as_pat.get(listed(model))

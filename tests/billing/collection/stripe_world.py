@@ -11,10 +11,14 @@ from django.utils import timezone
 
 from accounts.models import Tenant
 from billing.collection.gateways.stripe.mirror import keep_webhook_endpoint
+from billing.collection.gateways.stripe.news import EVENT_TYPES
+from billing.collection.gateways.stripe.provider import PROVIDER
+from billing.collection.models import InboxEvent, ProviderAgreement, ProviderCustomer, ProviderInvoice
 from billing.collection.services.checkout import start_checkout
-from billing.collection.services.events import EVENT_TYPES
+from billing.collection.services.collecting import collect_due
+from billing.collection.services.customers import ensure_customer, keep_card_of_customer
 from billing.collection.services.inbox import InboxRun, process_inbox
-from billing.models import BillingProfile, Invoice, PlanVersion, StripeInboxEvent, Subscription
+from billing.models import Invoice, PlanVersion, Subscription
 from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.running import run_invoicing
 from config.workbench.fakestripe.server import FakeStripe
@@ -42,7 +46,6 @@ def make_endpoint(uuid: UUID = ENDPOINT, secret: str = WEBHOOK_SECRET) -> None:
         url=f"http://testserver/webhooks/stripe/{uuid}",
         secret=secret,
         events=list(EVENT_TYPES),
-        is_live=False,
     )
 
 
@@ -78,10 +81,19 @@ def deliver(fake: FakeStripe, events: Iterable[Json]) -> None:
 
 def deliver_and_process(fake: FakeStripe, events: Iterable[Json] | None = None) -> InboxRun:
     """Everything that has not been delivered yet, and the work that follows."""
-    known = set(StripeInboxEvent.objects.values_list("pk", flat=True))
+    known = set(InboxEvent.objects.values_list("event_id", flat=True))
     fresh = [event for event in handled(fake) if event["id"] not in known]
     deliver(fake, fresh if events is None else events)
-    return process_inbox(as_of=now())
+    run = process_inbox(as_of=now())
+    follow_up(run)
+    return run
+
+
+def follow_up(run: InboxRun) -> None:
+    """What the worker's task does after the inbox, for the tenants that something changed for."""
+    if run.tenant_ids:
+        run_invoicing(as_of=now(), due=Due(tenant_ids=run.tenant_ids))
+        collect_due(as_of=now(), tenant_ids=run.tenant_ids)
 
 
 def subscribed(fake: FakeStripe, slug: str = "acme", **plan: Any) -> Subscription:
@@ -96,13 +108,29 @@ def due_invoice(tenant: Tenant, *, with_card: str = "") -> Invoice:
     """The first invoice of a tenant that staff have subscribed; its card, if any, is only a label."""
     run_invoicing(as_of=now() + timedelta(hours=2), due=Due(tenant_ids=[tenant.pk]))
     if with_card:
-        BillingProfile.objects.filter(tenant=tenant).update(card_label=with_card)
+        keep_card_of_customer(customer=ensure_customer(tenant_id=tenant.pk, provider=PROVIDER), card_label=with_card)
     return Invoice.objects.filter(tenant=tenant).latest("drafted_at")
+
+
+def agreed(subscription: Subscription) -> ProviderAgreement:
+    """Our row of it."""
+    return ProviderAgreement.objects.get(subscription=subscription)
+
+
+def customer_of(tenant: Tenant) -> ProviderCustomer:
+    """Our row of the tenant at Stripe."""
+    return ProviderCustomer.objects.get(tenant=tenant)
+
+
+def named(invoice: Invoice) -> tuple[str, str]:
+    """Which invoice at Stripe collects ours, and where it is paid; empty where none does."""
+    row = ProviderInvoice.objects.filter(invoice=invoice).first()
+    return ("", "") if row is None else (row.reference, row.payment_url)
 
 
 def agreement_of(fake: FakeStripe, subscription: Subscription) -> Json:
     """What the fake knows of it."""
-    return fake.store.objects["subscription"][subscription.stripe_subscription_id]
+    return fake.store.objects["subscription"][agreed(subscription).reference]
 
 
 def collecting(fake: FakeStripe, invoice: Invoice) -> list[Json]:

@@ -14,10 +14,8 @@ from billing.models import (
     InvoiceLine,
     Payment,
     Price,
-    StripeInboxEvent,
     Subscription,
     ThresholdAlert,
-    UsagePush,
 )
 from metering.models import Meter
 
@@ -119,23 +117,6 @@ def document(invoice: Invoice) -> InvoiceDocument:
 def pdf(invoice: Invoice) -> DocumentFile:
     stored = StoredFile.objects.create(sha256=DIGEST, media_type="application/pdf", content=b"%PDF", created_at=NOW)
     return DocumentFile.objects.create(number=str(invoice.number), file=stored, created_at=NOW)
-
-
-def inbox_event(**fields: Any) -> StripeInboxEvent:
-    facts = {"id": "evt_1", "type": "invoice.paid", "payload": {}, "received_at": NOW}
-    return StripeInboxEvent.objects.create(**(facts | fields))
-
-
-def push(subscription: Subscription, **fields: Any) -> UsagePush:
-    facts = {
-        "tenant_id": subscription.tenant_id,
-        "meter": Meter.objects.get(code="calls"),
-        "hour": NOW,
-        "quantity": 1,
-        "identifier": uuid4().hex,
-        "created_at": NOW,
-    }
-    return UsagePush.objects.create(**(facts | fields))
 
 
 def alert(subscription: Subscription, **fields: Any) -> ThresholdAlert:

@@ -15,11 +15,9 @@ from billing.models import (
     Issuer,
     PlanVersion,
     Price,
-    StripeInboxEvent,
     Subscription,
     SubscriptionPhase,
     TaxRate,
-    UsagePush,
 )
 from metering.models import Meter, UsagePlan
 from tests.billing.models import rows
@@ -101,13 +99,6 @@ def test_a_version_has_one_fee_a_currency_and_one_price_a_meter(
         Price.objects.create(plan_version=version, **given)
 
 
-def test_a_customer_of_stripe_is_one_tenant(subscription: Subscription, other: Subscription) -> None:
-    BillingProfile.objects.create(tenant_id=subscription.tenant_id, stripe_customer_id="cus_1")
-    with refuses("billing_profile_one_per_customer"), transaction.atomic():
-        BillingProfile.objects.create(tenant_id=other.tenant_id, stripe_customer_id="cus_1")
-    BillingProfile.objects.create(tenant_id=other.tenant_id)
-
-
 @pytest.mark.parametrize(
     ("change", "name"),
     [
@@ -138,12 +129,6 @@ def test_a_tenant_has_one_live_subscription(subscription: Subscription, other: S
         Subscription.objects.filter(pk=other.pk).update(tenant_id=subscription.tenant_id)
     Subscription.objects.filter(pk=subscription.pk).update(status="cancelled", ended_at=NOW)
     Subscription.objects.filter(pk=other.pk).update(tenant_id=subscription.tenant_id)
-
-
-def test_a_subscription_of_stripe_is_one_of_ours(subscription: Subscription, other: Subscription) -> None:
-    Subscription.objects.filter(pk=subscription.pk).update(stripe_subscription_id="sub_1")
-    with refuses("subscription_one_per_stripe_id"), transaction.atomic():
-        Subscription.objects.filter(pk=other.pk).update(stripe_subscription_id="sub_1")
 
 
 @pytest.mark.parametrize(
@@ -195,12 +180,6 @@ def test_a_boundary_is_invoiced_once(subscription: Subscription, finalized: Invo
 def test_a_subscription_has_one_draft(subscription: Subscription, draft: Invoice) -> None:
     with refuses("invoice_one_draft"), transaction.atomic():
         rows.draft(subscription, boundary=1)
-
-
-def test_an_invoice_of_stripe_is_one_of_ours(other: Subscription, draft: Invoice) -> None:
-    Invoice.objects.filter(pk=draft.pk).update(stripe_invoice_id="in_1")
-    with refuses("invoice_one_per_stripe_id"), transaction.atomic():
-        rows.draft(other, stripe_invoice_id="in_1")
 
 
 @pytest.mark.parametrize(
@@ -281,30 +260,6 @@ def test_an_invoice_is_paid_once(finalized: Invoice) -> None:
 def test_a_payment_says_what_holds(finalized: Invoice, fields: dict[str, object], name: str) -> None:
     with refuses(name), transaction.atomic():
         rows.payment(finalized, **fields)
-
-
-@pytest.mark.parametrize(
-    ("change", "name"),
-    [
-        # Both refuse it; PostgreSQL names the one that comes first in the alphabet.
-        ({"status": "lost"}, "stripe_inbox_status_known|stripe_inbox_processed_has_time"),
-        ({"status": "processed"}, "stripe_inbox_processed_has_time"),
-        ({"processed_at": NOW}, "stripe_inbox_processed_has_time"),
-    ],
-)
-def test_an_event_of_stripe_says_what_became_of_it(change: dict[str, object], name: str) -> None:
-    event = rows.inbox_event()
-    with refuses(name), transaction.atomic():
-        StripeInboxEvent.objects.filter(pk=event.pk).update(**change)
-
-
-def test_an_hour_is_pushed_once_a_revision(subscription: Subscription) -> None:
-    first = rows.push(subscription)
-    with refuses("usage_push_once"), transaction.atomic():
-        rows.push(subscription)
-    rows.push(subscription, revision=2)
-    with refuses("usage_push_status_known"), transaction.atomic():
-        UsagePush.objects.filter(pk=first.pk).update(status="lost")
 
 
 def test_an_alert_is_raised_once_for_a_quota_and_period(subscription: Subscription) -> None:

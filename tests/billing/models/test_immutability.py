@@ -10,6 +10,7 @@ from django.db.models import Model
 
 from billing.models import Invoice, InvoiceLine, NumberSeries, Subscription
 from config.operations.database_roles import APPEND_ONLY_TABLES, KEPT_TABLES
+from tests.billing.collection.models.rows import inbox_event
 from tests.billing.models import rows
 from tests.billing.models.rows import NOW, issued
 from tests.billing.world import subscribe_tenant
@@ -48,8 +49,6 @@ OF_THE_PAYMENT: dict[str, object] = {
     "uncollectible_at": NOW,
     "payment_failed_at": NOW,
     "payment_error": "Declined.",
-    "stripe_invoice_id": "in_1",
-    "payment_url": "https://pay.example/1",
 }
 
 
@@ -114,7 +113,7 @@ def test_the_owner_may_not_change_history(history: None, table: str, statement: 
 @pytest.mark.parametrize("table", KEPT_TABLES)
 @pytest.mark.parametrize("statement", ["DELETE FROM {table}", "TRUNCATE {table}"])
 def test_the_application_may_not_remove_what_is_kept(history: None, table: str, statement: str) -> None:
-    rows.inbox_event()
+    inbox_event()
     NumberSeries.objects.create(code="INV-2026", last_number=1)
     assert model_of(table)._default_manager.exists()
     with pytest.raises(ProgrammingError, match="permission denied"):

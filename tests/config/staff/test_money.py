@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.notices.models import OutboundMail
-from billing.models import BillingException, StripeInboxEvent, UsagePush
+from billing.collection.models import InboxEvent, UsagePush
+from billing.models import BillingException
 from metering.models import Meter
 from tests.billing.world import finalized_invoices, first_invoice, make_plan, subscribe_tenant
 
@@ -61,13 +62,21 @@ def test_what_waits_for_a_person_is_named(as_pat: Client) -> None:
         tenant=subscription.tenant, kind="invoice", dedupe_key="1", recipients=["a@acme.example"], subject="Invoice", text="", html="",
         status="failed", created_at=now, next_attempt_at=now,
     )  # fmt: skip
-    StripeInboxEvent.objects.create(id="evt_1", type="invoice.paid", payload={}, status="failed", received_at=now)
+    InboxEvent.objects.create(
+        provider="stripe", event_id="evt_1", type="invoice.paid", payload={}, status="failed", received_at=now
+    )
     UsagePush.objects.create(
-        tenant=subscription.tenant, meter=Meter.objects.get(code="calls"), hour=now, quantity=1, identifier="1", status="rejected",
+        provider="stripe", tenant=subscription.tenant,
+        meter=Meter.objects.get(code="calls"), hour=now, quantity=1, identifier="1", status="rejected",
         created_at=now,
     )  # fmt: skip
     response = as_pat.get(reverse("admin:index"))
-    wanted = {"Open exceptions", "Mails that did not go out", "Stripe's events", "Usage that Stripe rejected"}
+    wanted = {
+        "Open exceptions",
+        "Mails that did not go out",
+        "Payment providers' events",
+        "Usage that a payment provider rejected",
+    }
     found = {concern.title: concern.url for concern in response.context["concerns"]}
     assert wanted <= set(found)
     for title in wanted:

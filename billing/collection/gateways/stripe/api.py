@@ -5,7 +5,7 @@ made again, and `PaymentRefusedError` where it answered and said no. A call that
 from our own ids. Key, host and version are read at each call, so that a test, or a new key, is followed at once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from http import HTTPStatus
@@ -13,8 +13,10 @@ from typing import Any, Final
 from uuid import UUID
 
 import stripe
-from django.conf import settings
 
+from billing.collection.domain.provider import Bill, CheckoutOrder, CustomerDetails
+from billing.collection.errors import PaymentProviderError, PaymentRefusedError
+from billing.collection.gateways.stripe import settings
 from billing.collection.gateways.stripe.objects import (
     INVOICE_KEY,
     PLAN_VERSION_KEY,
@@ -25,7 +27,6 @@ from billing.collection.gateways.stripe.objects import (
     required,
     text,
 )
-from billing.errors import PaymentProviderError, PaymentRefusedError
 
 CONNECT_SECONDS: Final = 5
 READ_SECONDS: Final = 20
@@ -33,6 +34,14 @@ RETRIES: Final = 2
 RETRY_AFTER_SECONDS: Final = 30
 PAGE: Final = 100
 SUBSCRIBER_KEY: Final = "djstripe_subscriber"  # by which dj-stripe finds the tenant of a customer
+ADDRESS: Final = {
+    "line1": "address_line1",
+    "line2": "address_line2",
+    "postal_code": "postal_code",
+    "city": "city",
+    "state": "region",
+    "country": "country",
+}
 AGREEMENT_PRODUCT: Final = "countinghouse_agreement"
 DUPLICATE_METER_EVENT: Final = "duplicate_meter_event"
 
@@ -42,12 +51,12 @@ Listing = Callable[[stripe.StripeClient, Any], stripe.StripeObject]
 
 def is_configured() -> bool:
     """Whether there is a key at all."""
-    return bool(settings.STRIPE_SECRET_KEY)
+    return bool(settings.secret_key())
 
 
 def api_host() -> str:
     """Where Stripe is: its own address, or that of a fake."""
-    return str(getattr(settings, "STRIPE_API_HOST", "") or stripe.DEFAULT_API_BASE)
+    return settings.api_host() or stripe.DEFAULT_API_BASE
 
 
 # Customers
@@ -59,9 +68,10 @@ def create_customer(*, tenant_id: UUID) -> Json:
     return _ask(lambda client: client.v1.customers.create(params, _once(f"customer:{tenant_id}")))
 
 
-def describe_customer(customer_id: str, *, name: str, email: str, address: Mapping[str, str]) -> Json:
+def describe_customer(customer_id: str, details: CustomerDetails) -> Json:
     """Tell Stripe how a customer is called, and where mail reaches it."""
-    params: Any = {"name": name, "email": email, "address": dict(address) if any(address.values()) else ""}
+    address = {theirs: details.address.get(ours, "") for theirs, ours in ADDRESS.items()}
+    params: Any = {"name": details.name, "email": details.email, "address": address if any(address.values()) else ""}
     return _ask(lambda client: client.v1.customers.update(customer_id, params, _once_per_call()))
 
 
@@ -111,29 +121,20 @@ def _ensure_product() -> None:
             raise
 
 
-def start_checkout(
-    *,
-    customer_id: str,
-    price_id: str,
-    tenant_id: UUID,
-    plan_version_id: int,
-    agreement: str,
-    success_url: str,
-    cancel_url: str,
-) -> Json:
+def start_checkout(order: CheckoutOrder, *, price_id: str) -> Json:
     """Open a page on which the customer agrees, to what stands above its button, and gives a card, although nothing is due on it."""
-    metadata = {TENANT_KEY: str(tenant_id), PLAN_VERSION_KEY: str(plan_version_id)}
+    metadata = {TENANT_KEY: str(order.tenant_id), PLAN_VERSION_KEY: str(order.plan_version_id)}
     params: Any = {
         "mode": "subscription",
-        "customer": customer_id,
-        "client_reference_id": str(tenant_id),
+        "customer": order.customer_reference,
+        "client_reference_id": str(order.tenant_id),
         "line_items": [{"price": price_id, "quantity": 1}],
         "payment_method_collection": "always",
-        "custom_text": {"submit": {"message": agreement}},
+        "custom_text": {"submit": {"message": order.agreement}},
         "metadata": metadata,
         "subscription_data": {"metadata": metadata},
-        "success_url": success_url,
-        "cancel_url": cancel_url,
+        "success_url": order.success_url,
+        "cancel_url": order.cancel_url,
     }
     return _ask(lambda client: client.v1.checkout.sessions.create(params, _once_per_call()))
 
@@ -184,23 +185,21 @@ def invoices_for(invoice_id: UUID, *, customer_id: str, since: datetime) -> list
     return ours[::-1]
 
 
-def create_invoice(
-    *, invoice_id: UUID, generation: int, customer_id: str, currency: str, description: str, days_until_due: int | None
-) -> Json:
-    """Make a draft without lines: charged to the customer's card, or sent where `days_until_due` says until when it may be paid."""
+def create_invoice(bill: Bill, *, generation: int) -> Json:
+    """Make a draft without lines: charged to the customer's card, or sent with a day until when it may be paid."""
     params: Any = {
-        "customer": customer_id,
-        "currency": currency.lower(),
-        "description": description,
+        "customer": bill.customer_reference,
+        "currency": bill.currency.lower(),
+        "description": f"Invoice {bill.number}",
         "auto_advance": False,
         "pending_invoice_items_behavior": "exclude",
-        "metadata": {INVOICE_KEY: str(invoice_id)},
+        "metadata": {INVOICE_KEY: str(bill.invoice_id)},
     }
-    if days_until_due is None:
+    if bill.is_charged:
         params |= {"collection_method": "charge_automatically"}
     else:
-        params |= {"collection_method": "send_invoice", "days_until_due": days_until_due}
-    return _ask(lambda client: client.v1.invoices.create(params, _once(f"invoice:{invoice_id}:{generation}")))
+        params |= {"collection_method": "send_invoice", "days_until_due": bill.days_until_due}
+    return _ask(lambda client: client.v1.invoices.create(params, _once(f"invoice:{bill.invoice_id}:{generation}")))
 
 
 def add_invoice_item(*, stripe_invoice_id: str, customer_id: str, amount: int, currency: str, description: str) -> Json:
@@ -293,7 +292,7 @@ def create_webhook_endpoint(*, url: str, events: Sequence[str], uuid: UUID) -> J
     params: Any = {
         "url": url,
         "enabled_events": list(events),
-        "api_version": settings.STRIPE_API_VERSION,
+        "api_version": settings.API_VERSION,
         "metadata": {"djstripe_uuid": str(uuid)},
     }
     return _ask(lambda client: client.v1.webhook_endpoints.create(params, _once_per_call()))
@@ -348,7 +347,7 @@ def _ask(request: Request) -> Json:
     """Send a request, and translate what goes wrong."""
     if not is_configured():
         raise PaymentProviderError("Payments are not set up: STRIPE_SECRET_KEY is missing.")
-    client = _client(settings.STRIPE_SECRET_KEY, api_host(), settings.STRIPE_API_VERSION)
+    client = _client(settings.secret_key(), api_host(), settings.API_VERSION)
     try:
         answer = request(client)
     except (stripe.CardError, stripe.InvalidRequestError) as error:

@@ -7,14 +7,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import stripe
-from django.conf import settings
 from django.db import IntegrityError
 from djstripe import models as mirror
 from djstripe.exceptions import InvalidStripeAPIKey
 
+from billing.collection.errors import PaymentProviderError
+from billing.collection.gateways.stripe import settings
 from billing.collection.gateways.stripe.api import CONNECT_SECONDS, READ_SECONDS, RETRIES, api_host
 from billing.collection.gateways.stripe.objects import Json, text
-from billing.errors import PaymentProviderError
 
 MODELS: Final[dict[str, Any]] = {
     "customer": mirror.Customer,
@@ -41,9 +41,9 @@ def mirror_object(described: Json) -> str:
         return ""
     _prepare()
     # As the library's own object: dj-stripe pages through the lists inside, which needs to know where to ask.
-    data = model.stripe_class.construct_from(dict(described), settings.STRIPE_SECRET_KEY, settings.STRIPE_API_VERSION)
+    data = model.stripe_class.construct_from(dict(described), settings.secret_key(), settings.API_VERSION)
     try:
-        model.sync_from_stripe_data(data, api_key=settings.STRIPE_SECRET_KEY)
+        model.sync_from_stripe_data(data, api_key=settings.secret_key())
     except InvalidStripeAPIKey:  # its words have the key
         return "dj-stripe's copy failed: it does not know a key of this form"
     except ODDITIES as error:
@@ -57,13 +57,14 @@ def _prepare() -> None:
     """dj-stripe asks through the library's global settings, whose own wait is 80 seconds."""
     if stripe.api_base != api_host():
         stripe.api_base = api_host()
-    stripe.api_key = settings.STRIPE_SECRET_KEY
+    stripe.api_key = settings.secret_key()
+    stripe.api_version = settings.API_VERSION
     stripe.max_network_retries = RETRIES
     if stripe.default_http_client is None:
         stripe.default_http_client = stripe.RequestsClient(timeout=(CONNECT_SECONDS, READ_SECONDS))
 
 
-def keep_webhook_endpoint(*, id_: str, uuid: UUID, url: str, secret: str, events: list[str], is_live: bool) -> bool:
+def keep_webhook_endpoint(*, id_: str, uuid: UUID, url: str, secret: str, events: list[str]) -> bool:
     """Write dj-stripe's row of an endpoint; answers whether something changed."""
     wanted = {
         "id": id_,
@@ -71,8 +72,8 @@ def keep_webhook_endpoint(*, id_: str, uuid: UUID, url: str, secret: str, events
         "secret": secret,
         "enabled_events": events,
         "status": "enabled",
-        "livemode": is_live,
-        "api_version": settings.STRIPE_API_VERSION,
+        "livemode": settings.is_live_mode(),
+        "api_version": settings.API_VERSION,
     }
     row = mirror.WebhookEndpoint.objects.filter(djstripe_uuid=uuid).first()
     if row is not None and all(getattr(row, name) == value for name, value in wanted.items()):

@@ -1,6 +1,6 @@
 """What Stripe's objects say, as values: the only place that knows their shape, which is that of API version 2026-05-27.dahlia.
 
-Pure readers. What is missing where Stripe always has it is a `StripeObjectError`, and so something that a person sees; what may be
+Pure readers. What is missing where Stripe always has it is a `ProviderObjectError`, and so something that a person sees; what may be
 missing reads as nothing. Since 2025-03-31.basil a period stands on a subscription's items, a tax in `total_taxes`, a payment
 below `payments`; dj-stripe's own properties still look where they were, so nothing here uses them.
 """
@@ -8,12 +8,12 @@ below `payments`; dj-stripe's own properties still look where they were, so noth
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from billing.collection.domain.provider import Agreement, AgreementState
+from billing.collection.errors import PaymentRefusedError, ProviderObjectError
 from billing.domain.money import currency_digits
-from billing.errors import PaymentRefusedError, StripeObjectError
 
 Json = Mapping[str, object]
 
@@ -29,14 +29,6 @@ _STRIPE_DIGITS: Final = {"ISK": 2, "UGX": 2, "MGA": 0, "IQD": 3, "LYD": 3}
 _PERIOD_END_SLACK: Final = timedelta(hours=2)
 
 
-class AgreementState(StrEnum):
-    """What a subscription at Stripe means for us: it is no more than the customer's agreement to be charged."""
-
-    NOT_YET = "not_yet"
-    LIVE = "live"
-    ENDED = "ended"
-
-
 _STATE_OF: Final = {
     "incomplete": AgreementState.NOT_YET,
     "incomplete_expired": AgreementState.ENDED,
@@ -47,7 +39,6 @@ _STATE_OF: Final = {
     "paused": AgreementState.LIVE,
     "canceled": AgreementState.ENDED,
 }
-ENDED_AT_STRIPE: Final = frozenset(name for name, state in _STATE_OF.items() if state is AgreementState.ENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +63,6 @@ class StripeEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
-    """A subscription at Stripe."""
-
-    id: str
-    customer_id: str
-    status: str
-    state: AgreementState
-    is_cancelled_at_period_end: bool
-    has_ended_with_period: bool
-    tenant_id: UUID | None
-    plan_version_id: int | None
-    payment_method: Json | None
-
-
-@dataclass(frozen=True, slots=True)
 class CollectedInvoice:
     """An invoice at Stripe that collects one of ours. Amounts are Stripe's, see `from_stripe_amount`."""
 
@@ -104,12 +80,12 @@ class CollectedInvoice:
 
 
 def read_event(payload: object) -> StripeEvent:
-    """Read an event as it was delivered. Raises `StripeObjectError` where it is none."""
+    """Read an event as it was delivered. Raises `ProviderObjectError` where it is none."""
     if not isinstance(payload, Mapping):
-        raise StripeObjectError("An event is an object.")
+        raise ProviderObjectError("An event is an object.")
     id_, type_ = text(payload, "id"), text(payload, "type")
     if not 0 < len(id_) <= ID_CHARACTERS_MAX or not 0 < len(type_) <= TYPE_CHARACTERS_MAX:
-        raise StripeObjectError("An event has an id and a type.")
+        raise ProviderObjectError("An event has an id and a type.")
     is_thin = text(payload, "object") == THIN_EVENT
     return StripeEvent(
         id=id_,
@@ -121,22 +97,22 @@ def read_event(payload: object) -> StripeEvent:
 
 
 def read_agreement(subscription: Json) -> Agreement:
-    """Read a subscription, with `default_payment_method` expanded."""
+    """Read a subscription."""
     status = required(subscription, "status")
     if status not in _STATE_OF:
-        raise StripeObjectError(f"A subscription at Stripe is {status[:40]!r}, which we do not know.")
+        raise ProviderObjectError(f"A subscription at Stripe is {status[:40]!r}, which we do not know.")
     metadata = inner(subscription, "metadata")
     ends = instant(subscription, "cancel_at") is not None or subscription.get("cancel_at_period_end") is True
     return Agreement(
-        id=required(subscription, "id"),
-        customer_id=_required_id(subscription, "customer"),
+        reference=required(subscription, "id"),
+        customer_reference=_required_id(subscription, "customer"),
         status=status,
         state=_STATE_OF[status],
         is_cancelled_at_period_end=ends,
         has_ended_with_period=ends and _ended_with_period(subscription),
         tenant_id=uuid_or_none(text(metadata, TENANT_KEY)),
         plan_version_id=whole_or_none(text(metadata, PLAN_VERSION_KEY)),
-        payment_method=inner(subscription, "default_payment_method") or None,
+        card_reference=id_in(subscription, "default_payment_method"),
     )
 
 
@@ -205,7 +181,7 @@ def from_stripe_amount(amount: int, currency: str) -> int:
     """Stripe's amount as our minor units."""
     amount_minor, rest = _shifted(amount, currency_digits(currency) - _stripe_digits(currency))
     if rest:
-        raise StripeObjectError(f"Stripe says {amount} of {currency}, which is no whole amount.")
+        raise ProviderObjectError(f"Stripe says {amount} of {currency}, which is no whole amount.")
     return amount_minor
 
 
@@ -238,7 +214,7 @@ def required(node: Json, name: str) -> str:
     """A text that must be there."""
     value = text(node, name)
     if not value:
-        raise StripeObjectError(f"Stripe's {text(node, 'object') or 'object'} lacks {name}.")
+        raise ProviderObjectError(f"Stripe's {text(node, 'object') or 'object'} lacks {name}.")
     return value
 
 
@@ -252,7 +228,7 @@ def required_whole(node: Json, name: str) -> int:
     """A whole number that must be there."""
     value = node.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise StripeObjectError(f"Stripe's {text(node, 'object') or 'object'} lacks {name}.")
+        raise ProviderObjectError(f"Stripe's {text(node, 'object') or 'object'} lacks {name}.")
     return value
 
 
@@ -270,7 +246,7 @@ def id_in(node: Json, name: str) -> str:
 def _required_id(node: Json, name: str) -> str:
     value = id_in(node, name)
     if not value:
-        raise StripeObjectError(f"Stripe's {text(node, 'object') or 'object'} lacks {name}.")
+        raise ProviderObjectError(f"Stripe's {text(node, 'object') or 'object'} lacks {name}.")
     return value
 
 

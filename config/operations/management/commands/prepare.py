@@ -1,4 +1,4 @@
-"""Brings an installation up to date before it serves: schema, schedules, what we need at Stripe and, where asked, the demo data.
+"""Brings an installation up to date before it serves: schema, schedules, what we need at payment providers and, where asked, the demo data.
 
 One command, so that Django starts once. Run twice, it changes nothing.
 """
@@ -6,11 +6,10 @@ One command, so that Django starts once. Run twice, it changes nothing.
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-STRIPE_SECONDS_MAX = 10
+PROVIDER_SECONDS_MAX = 10
 
 
 class Command(BaseCommand):
@@ -28,14 +27,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0, interactive=False)
         call_command("ensure_schedules", verbosity=0)
-        if settings.STRIPE_SECRET_KEY:
-            self._set_up_stripe()
+        self._set_up_providers()
         if options["demo"]:
             call_command("seed_demo", verbosity=0)
 
-    def _set_up_stripe(self) -> None:
-        """A Stripe that does not answer is no reason not to serve: it is asked again at the next start."""
+    def _set_up_providers(self) -> None:
+        """A provider that does not answer is no reason not to serve: it is asked again at the next start."""
         try:
-            call_command("stripe_setup", verbosity=0, wait=STRIPE_SECONDS_MAX)
+            call_command("provider_setup", verbosity=0, wait=PROVIDER_SECONDS_MAX)
         except CommandError as error:
-            self.stderr.write(f"Stripe is not set up: {error}")
+            self.stderr.write(f"Payments are not set up: {error}")

@@ -18,7 +18,7 @@ from django_q.models import OrmQ
 from djstripe.models import Event, WebhookEndpoint, WebhookEventTrigger
 from pytest_django.live_server_helper import LiveServer
 
-from billing.models import StripeInboxEvent
+from billing.collection.models import InboxEvent
 from tests.billing.collection.stripe_world import ENDPOINT, PATH, make_endpoint
 from tests.fakestripe.fixture import WEBHOOK_SECRET
 
@@ -48,10 +48,7 @@ def post(body: str | bytes, header: str | None, path: str = PATH) -> Any:
 
 def stored() -> int:
     return (
-        StripeInboxEvent.objects.count()
-        + WebhookEventTrigger.objects.count()
-        + Event.objects.count()
-        + OrmQ.objects.count()
+        InboxEvent.objects.count() + WebhookEventTrigger.objects.count() + Event.objects.count() + OrmQ.objects.count()
     )
 
 
@@ -97,8 +94,8 @@ def test_a_bad_signature_is_a_400_and_stores_nothing(endpoint: None, case: str) 
 def test_a_signature_within_five_minutes_either_way_is_taken(endpoint: None, late: int) -> None:
     assert post(BODY, signature(BODY, at=time.time() + late)).status_code == 200
 
-    event = StripeInboxEvent.objects.get()
-    assert (event.pk, event.type, event.payload, event.status) == ("evt_1", "invoice.paid", EVENT, "pending")
+    event = InboxEvent.objects.get()
+    assert (event.event_id, event.type, event.payload, event.status) == ("evt_1", "invoice.paid", EVENT, "pending")
     assert OrmQ.objects.count() == 1
 
 
@@ -180,7 +177,7 @@ def test_what_postgresql_cannot_keep_is_replaced_and_the_event_is_taken(endpoint
     body = json.dumps(EVENT | {"odd": ["a\0b", "\ud800", {"\udc00": 1}], "big": 10**30, "small": 1e-300})
 
     assert post(body, signature(body)).status_code == 200
-    assert StripeInboxEvent.objects.get().payload["odd"] == ["a\ufffdb", "\ufffd", {"\ufffd": 1}]
+    assert InboxEvent.objects.get().payload["odd"] == ["a\ufffdb", "\ufffd", {"\ufffd": 1}]
 
 
 def test_a_second_delivery_is_counted_and_the_first_payload_kept(endpoint: None) -> None:
@@ -189,7 +186,7 @@ def test_a_second_delivery_is_counted_and_the_first_payload_kept(endpoint: None)
 
     assert [post(other, signature(other)).status_code for _ in range(2)] == [200, 200]
 
-    event = StripeInboxEvent.objects.get()
+    event = InboxEvent.objects.get()
     assert (event.deliveries, event.payload) == (3, EVENT)
     assert OrmQ.objects.count() == 1
 
@@ -207,7 +204,7 @@ def test_a_thin_event_is_kept_and_ignored_with_a_reason(endpoint: None) -> None:
 
     assert post(thin, signature(thin)).status_code == 200
 
-    event = StripeInboxEvent.objects.get()
+    event = InboxEvent.objects.get()
     assert event.status == "ignored"
     assert "thin" in event.outcome
     assert event.processed_at is not None
@@ -225,7 +222,7 @@ def test_the_event_is_committed_before_the_answer(live_server: LiveServer) -> No
         assert line.makefile("rb").readline().split()[1] == b"200"
     # Another connection than the server's sees it.
     with connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM billing_stripeinboxevent")
+        cursor.execute("SELECT event_id FROM collection_inboxevent")
         assert cursor.fetchall() == [("evt_1",)]
 
 

@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from billing.collection.domain.provider import Agreement, AgreementState
+from billing.collection.errors import ProviderObjectError
 from billing.collection.gateways.stripe import api as stripe_api
-from billing.collection.gateways.stripe.objects import Agreement, AgreementState, text
+from billing.collection.gateways.stripe.objects import text
+from billing.collection.gateways.stripe.provider import PROVIDER
+from billing.collection.models import ProviderAgreement
 from billing.collection.services.agreements import apply_agreement, is_superfluous, tell_agreements
-from billing.errors import StripeObjectError, SubscriptionChangedError
+from billing.errors import SubscriptionChangedError
 from billing.models import Subscription
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
 from config.workbench.fakestripe.server import FakeStripe
@@ -23,15 +27,11 @@ TENTH = MARCH + timedelta(days=9)
 
 def agreed(subscription_id: str = "sub_1", *, version: Any = None, **fields: Any) -> Agreement:
     agreement = Agreement(
-        id=subscription_id,
-        customer_id="cus_1",
+        reference=subscription_id,
+        customer_reference="cus_1",
         status="active",
         state=AgreementState.LIVE,
-        is_cancelled_at_period_end=False,
-        has_ended_with_period=False,
-        tenant_id=None,
         plan_version_id=None if version is None else version.pk,
-        payment_method=None,
     )
     return replace(agreement, **fields)
 
@@ -40,18 +40,23 @@ def ended(**fields: Any) -> Agreement:
     return agreed(status="canceled", state=AgreementState.ENDED, **fields)
 
 
+def said_of(subscription: Subscription) -> ProviderAgreement:
+    """What the provider said last."""
+    return ProviderAgreement.objects.get(subscription=subscription)
+
+
 @pytest.fixture
 def bound() -> Subscription:
     """A subscription of March with an agreement, its first fee invoiced."""
     tenant, plan = make_tenant("acme"), make_plan()
-    apply_agreement(agreement=agreed(version=plan), tenant=tenant, as_of=MARCH)
+    apply_agreement(provider="stripe", agreement=agreed(version=plan), tenant=tenant, as_of=MARCH)
     subscription = Subscription.objects.select_related("tenant").get()
     first_invoice(subscription)
     return subscription
 
 
 def apply(subscription: Subscription, agreement: Agreement, as_of: datetime = TENTH) -> str:
-    done = apply_agreement(agreement=agreement, tenant=subscription.tenant, as_of=as_of)
+    done = apply_agreement(provider="stripe", agreement=agreement, tenant=subscription.tenant, as_of=as_of)
     subscription.refresh_from_db()
     return done
 
@@ -60,21 +65,21 @@ def test_an_agreement_that_is_not_complete_or_is_over_makes_no_subscription() ->
     tenant, plan = make_tenant("acme"), make_plan()
     for state, status in ((AgreementState.NOT_YET, "incomplete"), (AgreementState.ENDED, "canceled")):
         agreement = agreed(version=plan, state=state, status=status)
-        assert status in apply_agreement(agreement=agreement, tenant=tenant, as_of=MARCH)
-        assert not is_superfluous(agreement, tenant)
+        assert status in apply_agreement(provider="stripe", agreement=agreement, tenant=tenant, as_of=MARCH)
+        assert not is_superfluous(provider="stripe", agreement=agreement, tenant=tenant)
     assert not Subscription.objects.exists()
 
 
 def test_a_plan_version_that_there_is_not_is_something_for_a_person() -> None:
     tenant = make_tenant("acme")
     for agreement in (agreed(), agreed(plan_version_id=999)):
-        with pytest.raises(StripeObjectError, match="plan version"):
-            apply_agreement(agreement=agreement, tenant=tenant, as_of=MARCH)
+        with pytest.raises(ProviderObjectError, match="plan version"):
+            apply_agreement(provider="stripe", agreement=agreement, tenant=tenant, as_of=MARCH)
 
 
 def test_an_agreement_of_another_tenant_s_subscription_is_something_for_a_person(bound: Subscription) -> None:
-    with pytest.raises(StripeObjectError, match="agreement of acme"):
-        apply_agreement(agreement=agreed(), tenant=make_tenant("rival"), as_of=TENTH)
+    with pytest.raises(ProviderObjectError, match="agreement of acme"):
+        apply_agreement(provider="stripe", agreement=agreed(), tenant=make_tenant("rival"), as_of=TENTH)
 
 
 def test_applying_the_same_again_changes_nothing(bound: Subscription) -> None:
@@ -85,8 +90,8 @@ def test_applying_the_same_again_changes_nothing(bound: Subscription) -> None:
 
 def test_a_second_agreement_is_superfluous_and_not_bound(bound: Subscription) -> None:
     second = agreed("sub_2", version=bound.plan_version)
-    assert is_superfluous(second, bound.tenant)
-    assert not is_superfluous(agreed(), bound.tenant)
+    assert is_superfluous(provider="stripe", agreement=second, tenant=bound.tenant)
+    assert not is_superfluous(provider="stripe", agreement=agreed(), tenant=bound.tenant)
     with pytest.raises(SubscriptionChangedError):
         apply(bound, second)
 
@@ -114,14 +119,14 @@ def test_both_sides_cancelling_is_one_cancellation(bound: Subscription) -> None:
 
 
 def test_a_cancellation_that_ours_lacks_is_not_taken_back_twice(bound: Subscription) -> None:
-    Subscription.objects.update(is_cancelled_at_stripe=True)
+    ProviderAgreement.objects.update(is_cancelled_at_provider=True)
     assert apply(bound, agreed()) == "nothing new"
-    assert not bound.is_cancelled_at_stripe
+    assert not said_of(bound).is_cancelled_at_provider
 
 
 def test_an_end_at_stripe_before_its_period_ends_ours_now(bound: Subscription) -> None:
     assert apply(bound, ended()) == "cancelled now"
-    assert (bound.status, bound.ended_at, bound.stripe_status) == ("cancelled", TENTH, "canceled")
+    assert (bound.status, bound.ended_at, said_of(bound).status) == ("cancelled", TENTH, "canceled")
     assert apply(bound, ended()) == "nothing new"
 
 
@@ -157,11 +162,11 @@ def test_who_agrees_anew_goes_on() -> None:
     assert apply(subscription, agreed(version=plan)) == f"bound to {plan}"
 
     assert not subscription.is_cancelled_at_period_end
-    assert (subscription.stripe_subscription_id, subscription.stripe_status) == ("sub_1", "active")
+    assert (said_of(subscription).reference, said_of(subscription).status) == ("sub_1", "active")
 
 
 def test_an_ended_agreement_gives_way_to_a_new_one_with_another_plan(bound: Subscription) -> None:
-    Subscription.objects.update(stripe_status="canceled")
+    ProviderAgreement.objects.update(status="canceled", state=AgreementState.ENDED)
     other = make_plan("other", fee="99")
     change_plan(subscription=bound, plan_version=other, when=When.PERIOD_END, actor=STAFF, as_of=TENTH)
 
@@ -173,7 +178,7 @@ def test_an_ended_agreement_gives_way_to_a_new_one_with_another_plan(bound: Subs
 def test_what_ended_here_stays_ended_whatever_stripe_says(bound: Subscription) -> None:
     cancel_subscription(subscription=bound, when=When.NOW, actor=STAFF, as_of=TENTH)
     assert apply(bound, agreed()) == "nothing new"
-    assert (bound.status, bound.stripe_status) == ("cancelled", "active")
+    assert (bound.status, said_of(bound).status) == ("cancelled", "active")
 
 
 @pytest.fixture
@@ -184,25 +189,25 @@ def at_stripe(bound: Subscription, fake_stripe: FakeStripe) -> Subscription:
     made = client.v1.subscriptions.create(
         {"customer": text(customer, "id"), "items": [{"price": stripe_api.agreement_price("EUR")}]}
     )
-    Subscription.objects.update(stripe_subscription_id=made.id)
+    ProviderAgreement.objects.update(reference=made.id)
     bound.refresh_from_db()
     return bound
 
 
 def test_an_agreement_that_is_over_at_stripe_is_found_to_be(at_stripe: Subscription) -> None:
-    stripe_api.end_agreement(at_stripe.stripe_subscription_id)
+    stripe_api.end_agreement(said_of(at_stripe).reference)
     cancel_subscription(subscription=at_stripe, when=When.NOW, actor=STAFF, as_of=TENTH)
 
-    assert (tell_agreements().told, tell_agreements().told) == (1, 0)
+    assert (tell_agreements(provider=PROVIDER).told, tell_agreements(provider=PROVIDER).told) == (1, 0)
     at_stripe.refresh_from_db()
-    assert at_stripe.stripe_status == "canceled"
+    assert said_of(at_stripe).status == "canceled"
 
 
 def test_what_stripe_refuses_to_be_told_is_reported(at_stripe: Subscription) -> None:
-    stripe_api.end_agreement(at_stripe.stripe_subscription_id)
+    stripe_api.end_agreement(said_of(at_stripe).reference)
     cancel_subscription(subscription=at_stripe, when=When.PERIOD_END, actor=STAFF, as_of=TENTH)
 
-    assert len(tell_agreements().refused) == 1
+    assert len(tell_agreements(provider=PROVIDER).refused) == 1
 
 
 def test_a_price_in_each_currency_hangs_on_one_product(fake_stripe: FakeStripe) -> None:

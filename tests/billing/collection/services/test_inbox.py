@@ -12,14 +12,17 @@ from pytest_django import Settings
 from accounts.errors import ConflictError, NotFoundError
 from accounts.models import AuditEntry, JobRun
 from billing.collection import tasks
+from billing.collection.models import InboxEvent, InboxStatus, ProviderCustomer
 from billing.collection.services import inbox as stripe_inbox
-from billing.collection.services.events import Answer
 from billing.collection.services.inbox import ATTEMPTS_MAX, CLAIMED_FOR, process_inbox, reprocess
-from billing.models import BillingProfile, InboxStatus, Invoice, Payment, StripeInboxEvent, Subscription
+from billing.collection.services.news import ProviderAnswer, apply_news
+from billing.models import Invoice, Payment, Subscription
 from config.workbench.fakestripe.server import FakeStripe
 from tests.billing.collection.stripe_world import (
+    agreed,
     buy,
     collecting,
+    customer_of,
     deliver,
     deliver_and_process,
     handled,
@@ -39,8 +42,8 @@ def endpoint(db: None) -> None:
     make_endpoint()
 
 
-def of_type(kind: str) -> StripeInboxEvent:
-    return StripeInboxEvent.objects.filter(type=kind).earliest("received_at")
+def of_type(kind: str) -> InboxEvent:
+    return InboxEvent.objects.filter(type=kind).earliest("received_at")
 
 
 def test_an_event_that_stripe_does_not_answer_for_is_put_off_for_longer_each_time(fake_stripe: FakeStripe) -> None:
@@ -70,13 +73,13 @@ def test_an_event_that_its_workers_die_of_is_left_to_a_person(fake_stripe: FakeS
     buy(make_buyer(), make_plan())
     deliver(fake_stripe, handled(fake_stripe)[:1])
     as_of = now()
-    StripeInboxEvent.objects.update(attempts=ATTEMPTS_MAX, next_attempt_at=as_of)
+    InboxEvent.objects.update(attempts=ATTEMPTS_MAX, next_attempt_at=as_of)
 
     assert process_inbox(as_of=as_of).processed == 0
 
-    event = StripeInboxEvent.objects.get()
+    event = InboxEvent.objects.get()
     assert (event.status, event.next_attempt_at) == ("failed", None)
-    assert reprocess(event_id=event.pk, actor=STAFF, as_of=as_of).status == "processed"
+    assert reprocess(inbox_event_id=event.pk, actor=STAFF, as_of=as_of).status == "processed"
 
 
 def test_a_claim_that_is_not_over_is_respected_and_one_that_is_is_not(fake_stripe: FakeStripe) -> None:
@@ -96,22 +99,22 @@ def test_an_older_answer_is_not_applied_over_a_newer_one(
 ) -> None:
     subscription = subscribed(fake_stripe)
     deliver_and_process(fake_stripe)
-    agreement = fake_stripe.store.objects["subscription"][subscription.stripe_subscription_id]
+    agreement = fake_stripe.store.objects["subscription"][agreed(subscription).reference]
     asked: list[int] = []
     ask = stripe_inbox.ask_about
 
-    def ask_slowly(event: Any) -> Any:
-        answer = ask(event)
+    def ask_slowly(**question: Any) -> Any:
+        answer = ask(**question)
         if not asked:
             # While the first answer is on its way, the state changes, and another worker applies that.
             fake_stripe.store.update(agreement, cancel_at_period_end=False, cancel_at=None)
-            BillingProfile.objects.update(stripe_revision=answer.profile.stripe_revision + 1)
+            ProviderCustomer.objects.update(revision=answer.customer.revision + 1)
         asked.append(1)
         return answer
 
     fake_stripe.store.update(agreement, cancel_at_period_end=True)
     monkeypatch.setattr(stripe_inbox, "ask_about", ask_slowly)
-    reprocess(event_id=of_type("customer.subscription.created").pk, actor=STAFF, as_of=now())
+    reprocess(inbox_event_id=of_type("customer.subscription.created").pk, actor=STAFF, as_of=now())
 
     subscription.refresh_from_db()
     assert len(asked) == 2
@@ -123,21 +126,21 @@ def test_without_the_revision_the_older_answer_would_be_applied(
 ) -> None:
     subscription = subscribed(fake_stripe)
     deliver_and_process(fake_stripe)
-    agreement = fake_stripe.store.objects["subscription"][subscription.stripe_subscription_id]
+    agreement = fake_stripe.store.objects["subscription"][agreed(subscription).reference]
     ask = stripe_inbox.ask_about
 
-    def ask_slowly(event: Any) -> Any:
-        answer = ask(event)
+    def ask_slowly(**question: Any) -> Any:
+        answer = ask(**question)
         fake_stripe.store.update(agreement, cancel_at_period_end=False, cancel_at=None)
         return answer
 
-    def apply_blindly(answer: Answer, as_of: Any) -> str:
-        return answer.apply(as_of)
+    def apply_blindly(*, answer: ProviderAnswer, as_of: Any) -> str:
+        return apply_news(answer=answer, as_of=as_of)
 
     fake_stripe.store.update(agreement, cancel_at_period_end=True)
     monkeypatch.setattr(stripe_inbox, "ask_about", ask_slowly)
     monkeypatch.setattr(stripe_inbox, "apply_answer", apply_blindly)
-    reprocess(event_id=of_type("customer.subscription.created").pk, actor=STAFF, as_of=now())
+    reprocess(inbox_event_id=of_type("customer.subscription.created").pk, actor=STAFF, as_of=now())
 
     subscription.refresh_from_db()
     assert subscription.is_cancelled_at_period_end
@@ -149,14 +152,14 @@ def test_reprocessing_changes_nothing_that_was_done_and_is_in_the_audit_log(fake
     paid = of_type("invoice.paid")
     before = (Payment.objects.count(), Subscription.objects.get().version, Invoice.objects.get().status)
 
-    for event in StripeInboxEvent.objects.all():
-        again = reprocess(event_id=event.pk, actor=STAFF, as_of=now())
+    for event in InboxEvent.objects.all():
+        again = reprocess(inbox_event_id=event.pk, actor=STAFF, as_of=now())
         assert again.status in {"processed", "ignored"}, again.error
 
     assert (Payment.objects.count(), Subscription.objects.get().version, Invoice.objects.get().status) == before
-    assert AuditEntry.objects.filter(action="stripe_event.reprocessed", target_id=paid.pk).count() == 1
+    assert AuditEntry.objects.filter(action="inbox_event.reprocessed", target_id=paid.pk).count() == 1
     with pytest.raises(NotFoundError):
-        reprocess(event_id="evt_none", actor=STAFF, as_of=now())
+        reprocess(inbox_event_id=0, actor=STAFF, as_of=now())
 
 
 def test_what_a_worker_has_in_hand_is_not_reprocessed(fake_stripe: FakeStripe) -> None:
@@ -166,7 +169,7 @@ def test_what_a_worker_has_in_hand_is_not_reprocessed(fake_stripe: FakeStripe) -
     stripe_inbox._claim(as_of)
 
     with pytest.raises(ConflictError):
-        reprocess(event_id=StripeInboxEvent.objects.get().pk, actor=STAFF, as_of=as_of)
+        reprocess(inbox_event_id=InboxEvent.objects.get().pk, actor=STAFF, as_of=as_of)
 
 
 def test_what_is_none_of_ours_is_ignored_with_a_reason(fake_stripe: FakeStripe) -> None:
@@ -179,16 +182,13 @@ def test_what_is_none_of_ours_is_ignored_with_a_reason(fake_stripe: FakeStripe) 
         "charge.succeeded": {"id": "ch_1", "object": "charge", "customer": "cus_other"},
     }
     for number, (kind, described) in enumerate(strange.items()):
-        StripeInboxEvent.objects.create(
-            id=f"evt_{number}", type=kind, received_at=now(), next_attempt_at=now(),
+        InboxEvent.objects.create(
+            provider="stripe", event_id=f"evt_{number}", type=kind, received_at=now(), next_attempt_at=now(),
             payload={"id": f"evt_{number}", "type": kind, "data": {"object": described}},
         )  # fmt: skip
     process_inbox(as_of=now())
 
-    told = {
-        event.type: event
-        for event in StripeInboxEvent.objects.filter(pk__startswith="evt_", pk__in=[f"evt_{n}" for n in range(5)])
-    }
+    told = {event.type: event for event in InboxEvent.objects.filter(event_id__in=[f"evt_{n}" for n in range(5)])}
     assert told["charge.succeeded"].outcome == "an event of a type that changes nothing here"
     for kind in ("customer.subscription.updated", "invoice.paid", "customer.updated"):
         assert (told[kind].status, "no customer of ours" in told[kind].outcome) == ("ignored", True), kind
@@ -204,7 +204,7 @@ def test_an_invoice_of_another_customer_that_names_ours_is_something_for_a_perso
     deliver_and_process(fake_stripe)
     subscription = subscribed(fake_stripe)
     [collected] = collecting(fake_stripe, Invoice.objects.get(subscription=subscription))
-    customer_id = BillingProfile.objects.get(tenant=other.tenant_id).stripe_customer_id
+    customer_id = customer_of(other.tenant).reference
     fake_stripe.store.update(collected, customer=customer_id)
 
     run = deliver_and_process(fake_stripe)
@@ -217,37 +217,42 @@ def test_the_worker_s_task_and_the_schedules_run_and_leave_a_row(fake_stripe: Fa
     buy(make_buyer(), make_plan())
     deliver(fake_stripe, handled(fake_stripe))
 
-    assert "failed" in tasks.process_stripe_events()
-    assert tasks.process_stripe_inbox() == tasks.collect_through_stripe() == tasks.push_usage() == "succeeded"
-    assert set(JobRun.objects.values_list("name", flat=True)) == {"stripe_inbox", "stripe_collection", "usage_push"}
+    assert "failed" in tasks.process_delivered()
+    assert tasks.process_inbox() == tasks.collect() == tasks.push_usage() == "succeeded"
+    assert set(JobRun.objects.values_list("name", flat=True)) == {"inbox", "collection", "usage_push"}
     assert Subscription.objects.count() == 1
-    assert InboxStatus.PENDING not in set(StripeInboxEvent.objects.values_list("status", flat=True))
+    assert InboxStatus.PENDING not in set(InboxEvent.objects.values_list("status", flat=True))
 
 
 def test_the_command_sets_up_waits_for_a_fake_that_begins_and_says_when_stripe_is_away(
     fake_stripe: FakeStripe, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_plan()
-    call_command("stripe_setup")
+    call_command("provider_setup")
     assert "agreement in EUR: price_" in capsys.readouterr().out
 
     fake_stripe.control.fail("/v1/prices", status=500, times=4)
-    call_command("stripe_setup", wait=20, verbosity=0)
+    call_command("provider_setup", wait=20, verbosity=0)
 
     settings.STRIPE_API_HOST = "http://127.0.0.1:9"
     with pytest.raises(CommandError):
-        call_command("stripe_setup")
+        call_command("provider_setup")
 
 
-def put(kind: str, described: dict[str, Any], id_: str = "evt_put", **more: Any) -> StripeInboxEvent:
+def put(kind: str, described: dict[str, Any], id_: str = "evt_put", **more: Any) -> InboxEvent:
     """An event in the inbox, as though it had been delivered."""
     payload = {"id": id_, "type": kind, "data": {"object": described}, **more}
-    return StripeInboxEvent.objects.create(
-        id=id_, type=kind, payload=payload, received_at=now(), next_attempt_at=now() - timedelta(days=1)
+    return InboxEvent.objects.create(
+        provider="stripe",
+        event_id=id_,
+        type=kind,
+        payload=payload,
+        received_at=now(),
+        next_attempt_at=now() - timedelta(days=1),
     )
 
 
-def processed(event: StripeInboxEvent) -> StripeInboxEvent:
+def processed(event: InboxEvent) -> InboxEvent:
     process_inbox(as_of=now(), limit=1)
     event.refresh_from_db()
     return event
@@ -264,7 +269,7 @@ def test_a_checkout_that_is_not_over_makes_nothing(fake_stripe: FakeStripe) -> N
 
 def test_a_subscription_that_others_made_for_our_customer_is_none_of_ours(fake_stripe: FakeStripe) -> None:
     subscription = subscribed(fake_stripe)
-    agreement = fake_stripe.store.objects["subscription"][subscription.stripe_subscription_id]
+    agreement = fake_stripe.store.objects["subscription"][agreed(subscription).reference]
     fake_stripe.store.update(agreement, metadata={})
     ignored = processed(put("customer.subscription.updated", agreement, "evt_others"))
     assert (ignored.status, ignored.outcome) == ("ignored", "a subscription that was not made by our checkout")
@@ -277,7 +282,7 @@ def test_a_subscription_that_others_made_for_our_customer_is_none_of_ours(fake_s
 def test_an_invoice_at_stripe_that_collects_none_of_ours_is_ignored(fake_stripe: FakeStripe) -> None:
     subscribed(fake_stripe)
     deliver_and_process(fake_stripe)
-    zero = [event for event in StripeInboxEvent.objects.filter(type="invoice.paid") if event.status == "ignored"]
+    zero = [event for event in InboxEvent.objects.filter(type="invoice.paid") if event.status == "ignored"]
     assert [event.outcome for event in zero] == ["an invoice at Stripe that collects none of ours"]
 
 
@@ -288,7 +293,7 @@ def test_an_invoice_of_ours_that_stripe_still_waits_for_is_left_as_it_is(fake_st
 
     event = processed(put("invoice.paid", collected))
 
-    assert (event.status, event.outcome) == ("processed", "nothing: at Stripe it is open")
+    assert (event.status, event.outcome) == ("processed", "nothing: at the provider it is open")
     # Where an attempt has no number, its event has.
     nameless = {name: value for name, value in collected.items() if name != "attempt_count"}
     processed(put("invoice.payment_failed", nameless, "evt_nameless"))
@@ -297,7 +302,7 @@ def test_an_invoice_of_ours_that_stripe_still_waits_for_is_left_as_it_is(fake_st
 
 def test_a_customer_that_was_deleted_at_stripe_is_something_for_a_person(fake_stripe: FakeStripe) -> None:
     subscribed(fake_stripe)
-    customer_id = BillingProfile.objects.get().stripe_customer_id
+    customer_id = ProviderCustomer.objects.get().reference
     fake_stripe.store.put("customer", {"id": customer_id, "object": "customer", "deleted": True, "created": 1})
 
     event = processed(put("customer.updated", {"id": customer_id, "object": "customer"}))
@@ -307,20 +312,20 @@ def test_a_customer_that_was_deleted_at_stripe_is_something_for_a_person(fake_st
 
 def test_a_thin_event_that_is_reprocessed_stays_ignored(fake_stripe: FakeStripe) -> None:
     event = put("v1.billing.meter.error_report_triggered", {}, object="v2.core.event")
-    assert reprocess(event_id=event.pk, actor=STAFF, as_of=now()).status == "ignored"
+    assert reprocess(inbox_event_id=event.pk, actor=STAFF, as_of=now()).status == "ignored"
 
 
 def test_a_state_that_never_stands_still_is_put_off(fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
     subscribed(fake_stripe)
     ask = stripe_inbox.ask_about
 
-    def ask_while_others_apply(event: Any) -> Any:
-        answer = ask(event)
-        BillingProfile.objects.update(stripe_revision=F("stripe_revision") + 1)
+    def ask_while_others_apply(**question: Any) -> Any:
+        answer = ask(**question)
+        ProviderCustomer.objects.update(revision=F("revision") + 1)
         return answer
 
     monkeypatch.setattr(stripe_inbox, "ask_about", ask_while_others_apply)
-    again = reprocess(event_id=of_type("customer.subscription.created").pk, actor=STAFF, as_of=now())
+    again = reprocess(inbox_event_id=of_type("customer.subscription.created").pk, actor=STAFF, as_of=now())
 
     assert (again.status, "faster than" in again.error) == ("failed", True)
 
@@ -332,14 +337,14 @@ def test_what_another_worker_has_finished_meanwhile_is_not_done_again(
     deliver(fake_stripe, [event for event in handled(fake_stripe) if event["type"].endswith("subscription.created")])
     ask = stripe_inbox.ask_about
 
-    def ask_for_so_long_that_another_did_it(event: Any) -> Any:
+    def ask_for_so_long_that_another_did_it(**question: Any) -> Any:
         monkeypatch.setattr(stripe_inbox, "ask_about", ask)
         process_inbox(as_of=now() + CLAIMED_FOR)
-        return ask(event)
+        return ask(**question)
 
     monkeypatch.setattr(stripe_inbox, "ask_about", ask_for_so_long_that_another_did_it)
     run = process_inbox(as_of=now())
 
     assert (run.processed, run.failed) == (0, [])
     assert Subscription.objects.count() == 1
-    assert BillingProfile.objects.get().stripe_revision == 1
+    assert ProviderCustomer.objects.get().revision == 1

@@ -2,16 +2,19 @@
 
 import pytest
 
+from billing.collection.models import InboxEvent
 from billing.collection.services.checkout import open_billing_portal
-from billing.models import BillingProfile, Invoice, Payment, StripeInboxEvent, Subscription
+from billing.models import BillingProfile, Invoice, Payment, Subscription
 from config.workbench.fakestripe.server import FakeStripe
 from tests.billing.collection.stripe_world import (
+    agreed,
     agreement_of,
     buy,
     collecting,
     deliver_and_process,
     make_buyer,
     make_endpoint,
+    named,
     now,
     subscribed,
 )
@@ -33,7 +36,7 @@ def test_a_checkout_subscribes_the_tenant_and_its_first_invoice_is_paid_by_card(
     assert (invoice.status, invoice.total_minor) == ("finalized", 4900)
     [collected] = collecting(fake_stripe, invoice)
     assert collected["total"] == 4900
-    assert invoice.stripe_invoice_id == collected["id"]
+    assert named(invoice)[0] == collected["id"]
 
     run = deliver_and_process(fake_stripe)
 
@@ -43,7 +46,7 @@ def test_a_checkout_subscribes_the_tenant_and_its_first_invoice_is_paid_by_card(
     payment = Payment.objects.get()
     assert (payment.reference, payment.amount_minor, payment.status) == (collected["id"], 4900, "succeeded")
     assert BillingProfile.objects.get().card_label == "Visa ending in 4242"
-    assert set(StripeInboxEvent.objects.values_list("status", flat=True)) <= {"processed", "ignored"}
+    assert set(InboxEvent.objects.values_list("status", flat=True)) <= {"processed", "ignored"}
 
 
 def test_a_declined_card_buys_nothing_and_a_good_one_after_it_does(fake_stripe: FakeStripe) -> None:
@@ -62,12 +65,12 @@ def test_a_cancellation_in_stripes_portal_is_followed_and_taken_back(fake_stripe
     subscription = subscribed(fake_stripe)
     url = open_billing_portal(tenant=subscription.tenant, return_url="http://testserver/", actor=STAFF, as_of=now())
 
-    shopper.press(url, "cancel", subscription.stripe_subscription_id)
+    shopper.press(url, "cancel", agreed(subscription).reference)
     deliver_and_process(fake_stripe)
     subscription.refresh_from_db()
     assert subscription.is_cancelled_at_period_end
 
-    shopper.press(url, "renew", subscription.stripe_subscription_id)
+    shopper.press(url, "renew", agreed(subscription).reference)
     deliver_and_process(fake_stripe)
     subscription.refresh_from_db()
     assert not subscription.is_cancelled_at_period_end

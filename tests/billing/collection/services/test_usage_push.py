@@ -10,11 +10,13 @@ from pytest_django import Settings
 from accounts.errors import ConflictError, NotFoundError
 from accounts.models import Tenant
 from billing.collection.gateways.stripe import api as stripe_api
-from billing.collection.selectors.work import pending_pushes
+from billing.collection.gateways.stripe.provider import PROVIDER
+from billing.collection.gateways.stripe.usage import StripeMeters
+from billing.collection.models import UsagePush
+from billing.collection.selectors.usage import pending_pushes
 from billing.collection.services import usage_push as stripe_push
-from billing.collection.services.checkout import ensure_customer
+from billing.collection.services.customers import ensure_customer
 from billing.collection.services.usage_push import Pushed, plan_pushes, push_usage, retry_push
-from billing.models import UsagePush
 from config.workbench.fakestripe.server import FakeStripe
 from metering.models import Meter
 from metering.services.event_voids import void_counted_event
@@ -32,7 +34,7 @@ def tenant(fake_stripe: FakeStripe) -> Tenant:
     make_plan()
     tenant = make_buyer(backfill_days=400)
     ensure_partitions_around(as_of=now(), backfill_days=60)
-    ensure_customer(tenant_id=tenant.pk)
+    ensure_customer(tenant_id=tenant.pk, provider=PROVIDER)
     return tenant
 
 
@@ -111,8 +113,8 @@ def test_a_push_whose_answer_was_lost_is_found_to_have_arrived(fake_stripe: Fake
 
 def test_a_push_that_died_before_the_network_is_sent_by_the_next(fake_stripe: FakeStripe, tenant: Tenant) -> None:
     use(tenant, 7, at=hour_before(3))
-    assert plan_pushes(as_of=now()) == 2  # and then the worker died
-    assert plan_pushes(as_of=now()) == 0
+    assert plan_pushes(provider="stripe", as_of=now()) == 2  # and then the worker died
+    assert plan_pushes(provider="stripe", as_of=now()) == 0
 
     assert push_usage(as_of=now()).delivered == 2
 
@@ -188,12 +190,12 @@ def test_without_a_key_nothing_is_pushed(settings: Settings, tenant: Tenant) -> 
 
 def test_of_two_that_pushed_the_same_the_first_outcome_is_kept(fake_stripe: FakeStripe, tenant: Tenant) -> None:
     use(tenant, 7, at=hour_before(1))
-    plan_pushes(as_of=now())
-    [(push, customer_id), *_] = pending_pushes(limit=1)
+    plan_pushes(provider="stripe", as_of=now())
+    [(push, customer_id), *_] = pending_pushes(provider="stripe", limit=1)
     fake_stripe.control.fail("/v1/billing/meter_events", status=400, times=2, message="No.")
-    done, known = Pushed(), stripe_api.meters()
+    done = Pushed()
     for _ in range(2):
-        stripe_push._send(push, customer_id, known, done, now())
+        stripe_push._send(StripeMeters(), push, customer_id, done, now())
 
     assert len(done.rejected) == 1
     assert UsagePush.objects.get(pk=push.pk).attempts == 2

@@ -138,15 +138,6 @@ def test_a_tenant_has_one_live_subscription_and_may_come_back(subscription: Subs
     assert current_subscription(subscription.tenant_id) == latest_subscription(subscription.tenant_id) == again
 
 
-def test_one_agreement_at_stripe_is_one_subscription(pro: PlanVersion) -> None:
-    one, other = make_tenant("acme"), make_tenant("globex")
-    subscribe(tenant=one, plan_version=pro, actor=STAFF, as_of=MARCH, stripe_subscription_id="sub_1")
-    with pytest.raises(Exception, match="subscription_one_per_stripe_id"):
-        subscribe(tenant=other, plan_version=pro, actor=STAFF, as_of=MARCH, stripe_subscription_id="sub_1")
-    assert current_subscription(other.pk) is None
-    assert latest_subscription(other.pk) is None
-
-
 def test_a_plan_is_sold_in_the_currencies_that_it_has_prices_in(team: PlanVersion) -> None:
     tenant = make_tenant("acme", currency="USD")
     with pytest.raises(CurrencyNotOfferedError):

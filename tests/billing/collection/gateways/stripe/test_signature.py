@@ -7,8 +7,8 @@ import stripe
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.collection.errors import DeliverySignatureError
 from billing.collection.gateways.stripe.signature import verify_signature
-from billing.errors import StripeSignatureError
 
 SECRET = "whsec_test"
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -29,13 +29,13 @@ def test_what_stripes_library_signs_is_verified(body: str) -> None:
 def test_one_body_s_signature_is_no_other_s(signed: bytes, sent: bytes) -> None:
     made = header(signed.decode("latin-1"))
     if signed.decode("latin-1").encode() != sent:
-        with pytest.raises(StripeSignatureError):
+        with pytest.raises(DeliverySignatureError):
             verify_signature(header=made, body=sent, secret=SECRET, as_of=NOW)
 
 
 @given(st.text(max_size=200))
 def test_no_header_makes_it_fail_in_another_way(text: str) -> None:
-    with pytest.raises(StripeSignatureError):
+    with pytest.raises(DeliverySignatureError):
         verify_signature(header=text, body=b"{}", secret=SECRET, as_of=NOW)
 
 
@@ -44,7 +44,7 @@ def test_five_minutes_either_way_are_taken_and_a_second_more_is_not(seconds: int
     moment = NOW + timedelta(seconds=seconds)
     verify_signature(header=header("{}"), body=b"{}", secret=SECRET, as_of=moment)
     beyond = moment + timedelta(seconds=1 if seconds > 0 else -1)
-    with pytest.raises(StripeSignatureError, match="five minutes"):
+    with pytest.raises(DeliverySignatureError, match="five minutes"):
         verify_signature(header=header("{}"), body=b"{}", secret=SECRET, as_of=beyond)
 
 

@@ -1,20 +1,20 @@
-"""`manage.py stripe_setup`: what we need at Stripe, looked up and made where it is missing. Run it as often as you like."""
+"""`manage.py provider_setup`: what we need at payment providers, looked up and made where it is missing. Run it as often as you like."""
 
 import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from billing.collection.services.setup import SetUp, set_up_stripe
-from billing.errors import PaymentProviderError, PaymentRefusedError
+from billing.collection.errors import PaymentProviderError, PaymentRefusedError
+from billing.collection.services.setup import set_up_providers
 
 PAUSE_SECONDS = 0.5
 
 
 class Command(BaseCommand):
-    """Prepare Stripe, or the fake."""
+    """Prepare each configured provider, or the fake."""
 
-    help = "Make at Stripe the agreement's price, our meters and the webhook endpoint, where they are missing."
+    help = "Make at each configured payment provider what we need there, such as meters and the webhook endpoint, where it is missing."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """A fake that is just being started needs a moment."""
@@ -22,16 +22,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Say what there is now."""
-        for line in self._set_up(time.monotonic() + options["wait"]).said:
+        for line in self._set_up(time.monotonic() + options["wait"]):
             if options["verbosity"]:
                 self.stdout.write(line)
 
-    def _set_up(self, deadline: float) -> SetUp:
+    def _set_up(self, deadline: float) -> list[str]:
         while True:
             try:
-                return set_up_stripe()
+                return set_up_providers()
             except PaymentRefusedError as error:
-                raise CommandError(f"Stripe refuses: {error.detail}") from error
+                raise CommandError(f"A provider refuses: {error.detail}") from error
             except PaymentProviderError as error:
                 if time.monotonic() >= deadline:
                     raise CommandError(error.detail) from error

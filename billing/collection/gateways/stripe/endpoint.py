@@ -1,0 +1,77 @@
+"""Where Stripe sends its events: dj-stripe's row of our endpoint, which has its secret, and the endpoint at Stripe (decision 0007).
+
+Idempotent and cheap: each thing is looked up before it is made, so it may run at every start.
+"""
+
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+from django.conf import settings as django_settings
+from djstripe.models import WebhookEndpoint
+
+from billing.collection.gateways.stripe import api, mirror, settings
+from billing.collection.gateways.stripe.news import EVENT_TYPES
+from billing.collection.gateways.stripe.objects import required, text
+
+WEBHOOK_PATH: Final = "/webhooks/stripe/{uuid}"
+LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
+
+
+def endpoint_secret(endpoint_uuid: UUID) -> str | None:
+    """Return the endpoint's secret, or None where there is none under this address, or it is switched off."""
+    secret: str | None = (
+        WebhookEndpoint.objects.filter(djstripe_uuid=endpoint_uuid, status="enabled")
+        .exclude(secret="")
+        .values_list("secret", flat=True)
+        .first()
+    )
+    return secret
+
+
+def ensure_endpoint() -> str:
+    """Keep the endpoint that the settings name, or make one at Stripe where we can be reached; returns in a sentence what there is."""
+    secret, public_url = settings.webhook_secret(), str(django_settings.PUBLIC_URL)
+    if secret:
+        return _keep_given(UUID(settings.webhook_uuid()), secret, public_url)
+    if _is_public(public_url):
+        return _ensure_at_stripe(public_url)
+    return "no webhook endpoint: PUBLIC_URL is not public https, and STRIPE_WEBHOOK_SECRET is not set"
+
+
+def _keep_given(uuid: UUID, secret: str, public_url: str) -> str:
+    """Keep an endpoint that a person made, or the fake: its secret is a setting."""
+    url = public_url + WEBHOOK_PATH.format(uuid=uuid)
+    changed = mirror.keep_webhook_endpoint(
+        id_=f"we_{uuid.hex}", uuid=uuid, url=url, secret=secret, events=list(EVENT_TYPES)
+    )
+    return f"endpoint {'kept' if changed else 'unchanged'}: {url}"
+
+
+def _ensure_at_stripe(public_url: str) -> str:
+    """Make the endpoint. Stripe tells its secret once, so one at our address whose secret we lack is of no use, and is deleted."""
+    prefix = public_url + WEBHOOK_PATH.format(uuid="")
+    there = [endpoint for endpoint in api.webhook_endpoints() if text(endpoint, "url").startswith(prefix)]
+    for endpoint in there:
+        if _id_of_known(text(endpoint, "url")) == text(endpoint, "id"):
+            return f"endpoint unchanged: {text(endpoint, 'url')}"
+    for endpoint in there:
+        api.delete_webhook_endpoint(required(endpoint, "id"))
+    uuid = uuid4()
+    url = public_url + WEBHOOK_PATH.format(uuid=uuid)
+    made = api.create_webhook_endpoint(url=url, events=EVENT_TYPES, uuid=uuid)
+    mirror.keep_webhook_endpoint(
+        id_=required(made, "id"), uuid=uuid, url=url, secret=required(made, "secret"), events=list(EVENT_TYPES)
+    )
+    return f"endpoint made at Stripe: {url}"
+
+
+def _id_of_known(url: str) -> str | None:
+    """Return Stripe's id of the endpoint at this address, if we have its secret."""
+    row = WebhookEndpoint.objects.filter(url=url, status="enabled").exclude(secret="").first()
+    return None if row is None else str(row.id)
+
+
+def _is_public(url: str) -> bool:
+    host = urlsplit(url).netloc
+    return url.startswith("https://") and not host.startswith(LOCAL_NAMES)

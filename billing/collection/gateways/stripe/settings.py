@@ -1,0 +1,91 @@
+"""Stripe's settings: read from the environment when the application's settings are made, and looked up at each call.
+
+A test, or a new key, is followed at once. Without a key nothing leaves this machine.
+"""
+
+from typing import Final
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's name
+
+from billing.collection.domain.environment import ReadsEnvironment
+
+API_VERSION: Final = "2026-05-27.dahlia"
+LIVE_PREFIXES: Final = ("sk_live_", "rk_live_")
+# Where the fake Stripe of `make run` sends its webhooks; known beforehand, so that nothing has to be set up.
+DEVELOPMENT_WEBHOOK_UUID: Final = "3f0e8f5c-6a1d-4f0e-9a55-0b6c1d2e3f40"
+
+
+def read_settings(env: ReadsEnvironment, *, is_production: bool) -> dict[str, object]:
+    """Return Django settings by name, those of dj-stripe as well."""
+    key = env.text("STRIPE_SECRET_KEY")
+    is_live = key.startswith(LIVE_PREFIXES)
+    read: dict[str, object] = {
+        "STRIPE_SECRET_KEY": key,
+        "STRIPE_LIVE_MODE": is_live,
+        "STRIPE_TEST_SECRET_KEY": "" if is_live else key,
+        "STRIPE_LIVE_SECRET_KEY": key if is_live else "",
+        "STRIPE_API_VERSION": API_VERSION,
+        "STRIPE_WEBHOOK_SECRET": env.text("STRIPE_WEBHOOK_SECRET"),
+        "STRIPE_WEBHOOK_UUID": env.uuid("STRIPE_WEBHOOK_UUID", "" if is_production else DEVELOPMENT_WEBHOOK_UUID),
+        "DJSTRIPE_FOREIGN_KEY_TO_FIELD": "id",
+        "DJSTRIPE_SUBSCRIBER_MODEL": "accounts.Tenant",
+        "DJSTRIPE_SUBSCRIBER_MODEL_MIGRATION_DEPENDENCY": "0001_initial",
+        "DJSTRIPE_SUBSCRIBER_MODEL_REQUEST_CALLBACK": "billing.collection.gateways.stripe.subscribers.subscriber_of_request",
+    }
+    # A live key goes to Stripe alone. dj-stripe warns of this setting's mere presence in production, so it is there only when it counts.
+    host = env.text("STRIPE_API_HOST").rstrip("/")
+    read["STRIPE_API_HOST_GIVEN"] = host
+    if host and not is_live:
+        read["STRIPE_API_HOST"] = host
+    return read
+
+
+def check_settings() -> list[CheckMessage]:
+    """Return what is wrong with settings that are each right by themselves."""
+    found: list[CheckMessage] = []
+    if is_live_mode() and _text("STRIPE_API_HOST_GIVEN"):
+        found.append(
+            Error(
+                "STRIPE_API_HOST is for tests and trials; a live key goes to Stripe alone. Unset one of the two.",
+                id="countinghouse.E004",
+            )
+        )
+    if secret_key() and not (webhook_secret() and webhook_uuid()):
+        found.append(
+            Warning(
+                "STRIPE_SECRET_KEY is set without STRIPE_WEBHOOK_SECRET and STRIPE_WEBHOOK_UUID:"
+                " no payment would ever be noticed.",
+                id="countinghouse.W002",
+            )
+        )
+    return found
+
+
+def secret_key() -> str:
+    """Return the key, or nothing where Stripe is not set up."""
+    return _text("STRIPE_SECRET_KEY")
+
+
+def is_live_mode() -> bool:
+    """Return whether the key moves real money."""
+    return bool(getattr(settings, "STRIPE_LIVE_MODE", False))
+
+
+def api_host() -> str:
+    """Return the address of a fake, or nothing for Stripe's own."""
+    return _text("STRIPE_API_HOST")
+
+
+def webhook_secret() -> str:
+    """Return the secret of an endpoint that a person made, if there is one."""
+    return _text("STRIPE_WEBHOOK_SECRET")
+
+
+def webhook_uuid() -> str:
+    """Return the UUID in that endpoint's address."""
+    return _text("STRIPE_WEBHOOK_UUID")
+
+
+def _text(name: str) -> str:
+    return str(getattr(settings, name, ""))

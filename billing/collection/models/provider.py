@@ -1,0 +1,85 @@
+"""What we know of a tenant, a subscription and an invoice at a payment provider. A provider's name is an open text: see its registry."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Tenant
+from billing.collection.domain.provider import AgreementState
+from billing.models import Invoice, Subscription
+
+PROVIDER_CHARACTERS_MAX = 20
+REFERENCE_CHARACTERS_MAX = 255
+
+
+class ProviderCustomer(models.Model):
+    """A tenant as a provider knows it, and what its invoices are charged to there.
+
+    `revision` counts how often what the provider said was applied: whoever applies says which they saw.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="provider_customers")
+    provider = models.CharField(max_length=PROVIDER_CHARACTERS_MAX)
+    reference = models.CharField(max_length=REFERENCE_CHARACTERS_MAX, help_text="The provider's name for it.")
+    card_label = models.CharField("card", max_length=60, blank=True, help_text="As in Visa ending in 4242.")
+    revision = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tenant", "provider"], name="provider_customer_one_per_tenant"),
+            models.UniqueConstraint(fields=["provider", "reference"], name="provider_customer_one_per_reference"),
+        ]
+        ordering: ClassVar = ["tenant", "provider"]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class ProviderAgreement(models.Model):
+    """The customer's agreement to be charged for a subscription, as the provider described it last."""
+
+    subscription = models.OneToOneField(
+        Subscription, on_delete=models.PROTECT, primary_key=True, related_name="provider_agreement"
+    )
+    provider = models.CharField(max_length=PROVIDER_CHARACTERS_MAX)
+    reference = models.CharField(max_length=REFERENCE_CHARACTERS_MAX, help_text="The provider's name for it.")
+    state = models.CharField(
+        max_length=7,
+        choices=[(state.value, state.value.replace("_", " ").capitalize()) for state in AgreementState],
+        default=AgreementState.LIVE.value,
+    )
+    status = models.CharField(max_length=20, blank=True, help_text="The provider's own word for it.")
+    is_cancelled_at_provider = models.BooleanField(
+        default=False, help_text="Whether the provider said last that it ends with its period."
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "reference"], name="provider_agreement_one_per_reference"),
+            models.CheckConstraint(condition=Q(state__in=list(AgreementState)), name="provider_agreement_state_known"),
+        ]
+        ordering: ClassVar = ["subscription"]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class ProviderInvoice(models.Model):
+    """Which of a provider's invoices collects one of ours. The row goes when that is taken back."""
+
+    invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, primary_key=True, related_name="provider_invoice")
+    provider = models.CharField(max_length=PROVIDER_CHARACTERS_MAX)
+    reference = models.CharField(max_length=REFERENCE_CHARACTERS_MAX, help_text="The provider's name for it.")
+    payment_url = models.URLField(
+        max_length=2000, blank=True, help_text="Where it can be paid; empty until it is released."
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "reference"], name="provider_invoice_one_per_reference")
+        ]
+        ordering: ClassVar = ["invoice"]
+
+    def __str__(self) -> str:
+        return self.reference

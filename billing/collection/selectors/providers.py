@@ -1,0 +1,34 @@
+"""Which providers there are, and which of them a tenant's money goes through."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from billing.collection.domain.provider import PaymentProvider, ProviderDescription
+from billing.collection.gateways import registry
+from billing.collection.models import ProviderCustomer
+
+
+def described_providers() -> Sequence[tuple[str, ProviderDescription]]:
+    """Return every provider by its name, the preferred first."""
+    return [(provider.name, provider.describe()) for provider in registry.providers()]
+
+
+def provider_of_tenant(tenant_id: UUID) -> PaymentProvider | None:
+    """Return the provider that the tenant is a customer of, one that charges its card first; else the preferred one, if any is set up."""
+    configured = {provider.name: provider for provider in registry.configured_providers()}
+    customers = ProviderCustomer.objects.filter(tenant_id=tenant_id, provider__in=configured).order_by("pk")
+    for customer in sorted(customers, key=lambda row: not row.card_label):
+        return configured[customer.provider]
+    return next(iter(configured.values()), None)
+
+
+def provider_title_for(tenant_id: UUID) -> str:
+    """Return what people call the provider that the tenant pays through; empty where online payment is not set up."""
+    provider = provider_of_tenant(tenant_id)
+    return "" if provider is None else provider.describe().title
+
+
+def title_of(name: str) -> str:
+    """Return what people call a provider; one that is not registered any more is called by its name."""
+    provider = registry.provider_named(name)
+    return name if provider is None else provider.describe().title

@@ -1,0 +1,50 @@
+"""Which hours of usage a provider that keeps meters does not have yet."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from accounts.sql import fetch_all
+from billing.collection.models import ProviderCustomer, PushStatus, UsagePush
+
+# Stripe takes usage that is up to 35 days old, and nobody takes older; an hour is left for the way.
+PUSHED_AT_MOST_AFTER: Final = timedelta(days=35) - timedelta(hours=1)
+
+# The whole number that a provider gets is the hour's total, half-up. An hour that was pushed and has no usage left is pushed as 0.
+CHANGED_HOURS = """
+WITH usage AS (
+    SELECT h.tenant_id, h.meter_id, h.hour, round(sum(h.quantity)) AS quantity
+    FROM usage_hour AS h
+    JOIN collection_providercustomer AS c ON c.tenant_id = h.tenant_id AND c.provider = %(provider)s
+    WHERE h.is_live AND h.hour >= %(since)s AND h.hour < %(until)s
+    GROUP BY 1, 2, 3
+),
+pushed AS (
+    SELECT DISTINCT ON (tenant_id, meter_id, hour) tenant_id, meter_id, hour, quantity, revision
+    FROM collection_usagepush WHERE provider = %(provider)s AND hour >= %(since)s AND hour < %(until)s
+    ORDER BY tenant_id, meter_id, hour, revision DESC
+)
+SELECT tenant_id, meter_id, hour, coalesce(u.quantity, 0), coalesce(p.revision, 0) + 1
+FROM usage AS u FULL JOIN pushed AS p USING (tenant_id, meter_id, hour)
+WHERE coalesce(u.quantity, 0) <> coalesce(p.quantity, 0)
+ORDER BY hour, tenant_id, meter_id
+LIMIT %(limit)s
+"""
+
+
+def changed_hours(
+    *, provider: str, until: datetime, as_of: datetime, limit: int
+) -> list[tuple[UUID, int, datetime, int, int]]:
+    """Find hours before `until` whose total is not what was pushed last: tenant, meter, hour, whole total, next revision."""
+    parameters = {"provider": provider, "since": as_of - PUSHED_AT_MOST_AFTER, "until": until, "limit": limit}
+    rows = fetch_all(CHANGED_HOURS, parameters)
+    return [(tenant_id, meter_id, hour, int(total), revision) for tenant_id, meter_id, hour, total, revision in rows]
+
+
+def pending_pushes(*, provider: str, limit: int) -> list[tuple[UsagePush, str]]:
+    """Find pushes of which nobody knows that the provider has them, oldest first, each with its customer's reference."""
+    waiting = UsagePush.objects.filter(provider=provider, status=PushStatus.PENDING).select_related("meter")
+    pushes = list(waiting.order_by("created_at", "hour", "revision", "pk")[:limit])
+    customers = ProviderCustomer.objects.filter(provider=provider, tenant__in={push.tenant_id for push in pushes})
+    reference_of = dict(customers.values_list("tenant_id", "reference"))
+    return [(push, reference_of[push.tenant_id]) for push in pushes]

@@ -1,0 +1,29 @@
+"""What payment providers know of us: lists of their own, and rows on the pages of what they belong to."""
+
+import pytest
+from django.test import Client
+
+from billing.collection.models import ProviderAgreement, ProviderCustomer, ProviderInvoice
+from tests.billing.admin.desk import issued, listed, page
+from tests.billing.collection.models import rows
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_provider_s_rows_stand_beside_what_they_belong_to_and_are_found_by_its_id(as_pat: Client) -> None:
+    invoice = issued()
+    subscription = invoice.subscription
+    for obj in (invoice, subscription, invoice.tenant):
+        assert "t payment providers" not in as_pat.get(page(obj)).content.decode()
+        assert "at the payment provider" not in as_pat.get(page(obj)).content.decode().lower()
+    rows.customer(subscription, card_label="Visa ending in 4242")
+    rows.agreement(subscription)
+    rows.collecting(invoice, payment_url="https://pay.example/1")
+
+    assert "cus_1" in as_pat.get(page(invoice.tenant)).content.decode()
+    assert "sub_1" in as_pat.get(page(subscription)).content.decode()
+    assert "https://pay.example/1" in as_pat.get(page(invoice)).content.decode()
+    for model, reference in ((ProviderCustomer, "cus_1"), (ProviderAgreement, "sub_1"), (ProviderInvoice, "in_1")):
+        [row] = as_pat.get(listed(model), {"q": reference}).context["cl"].result_list
+        assert "Stripe" in as_pat.get(page(row)).content.decode()
+        assert not as_pat.get(listed(model), {"q": "other"}).context["cl"].result_list

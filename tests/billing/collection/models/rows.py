@@ -1,0 +1,47 @@
+"""Rows of collection's tables written past the services, as somebody with a database prompt would write them."""
+
+from typing import Any
+from uuid import uuid4
+
+from billing.collection.models import InboxEvent, ProviderAgreement, ProviderCustomer, ProviderInvoice, UsagePush
+from billing.models import Invoice, Subscription
+from metering.models import Meter
+from tests.billing.models.rows import NOW
+
+
+def customer(subscription: Subscription, **fields: Any) -> ProviderCustomer:
+    facts = {"tenant_id": subscription.tenant_id, "provider": "stripe", "reference": "cus_1"}
+    return ProviderCustomer.objects.create(**(facts | fields))
+
+
+def agreement(subscription: Subscription, **fields: Any) -> ProviderAgreement:
+    facts = {"subscription": subscription, "provider": "stripe", "reference": "sub_1", "status": "active"}
+    return ProviderAgreement.objects.create(**(facts | fields))
+
+
+def collecting(invoice: Invoice, **fields: Any) -> ProviderInvoice:
+    return ProviderInvoice.objects.create(**({"invoice": invoice, "provider": "stripe", "reference": "in_1"} | fields))
+
+
+def inbox_event(**fields: Any) -> InboxEvent:
+    facts = {
+        "provider": "stripe",
+        "event_id": "evt_1",
+        "type": "invoice.paid",
+        "payload": {},
+        "received_at": NOW,
+    }
+    return InboxEvent.objects.create(**(facts | fields))
+
+
+def push(subscription: Subscription, **fields: Any) -> UsagePush:
+    facts = {
+        "provider": "stripe",
+        "tenant_id": subscription.tenant_id,
+        "meter": Meter.objects.get(code="calls"),
+        "hour": NOW,
+        "quantity": 1,
+        "identifier": uuid4().hex,
+        "created_at": NOW,
+    }
+    return UsagePush.objects.create(**(facts | fields))
