@@ -10,10 +10,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_UUID", "STRIPE_API_HOST", "CONTENT_SECURITY_POLICY")
 PROGRAM = f"""
-import json, stripe
-from config import settings
+import json
+from django.conf import settings
+from billing.collection.gateways.stripe.api import api_host
 shown = {{name: getattr(settings, name, None) for name in {SHOWN!r}}}
-print(json.dumps(shown | {{"api_base": stripe.api_base}}))
+print(json.dumps(shown | {{"api_base": api_host()}}))
 """
 
 

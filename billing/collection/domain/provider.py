@@ -8,7 +8,7 @@ makes it once, however often it is repeated. The network is asked, so no method 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -207,7 +207,9 @@ class UsageTotal:
 
 
 class UsageMeters(Protocol):
-    """An optional capability: a copy of our meters at the provider."""
+    """An optional capability: a copy of our meters at the provider, which takes usage up to `age_max` old."""
+
+    age_max: timedelta
 
     def codes(self) -> set[str]:
         """Find the codes of the meters that the provider has."""

@@ -1,14 +1,10 @@
 """Which hours of usage a provider that keeps meters does not have yet."""
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 from uuid import UUID
 
 from accounts.sql import fetch_all
 from billing.collection.models import ProviderCustomer, PushStatus, UsagePush
-
-# Stripe takes usage that is up to 35 days old, and nobody takes older; an hour is left for the way.
-PUSHED_AT_MOST_AFTER: Final = timedelta(days=35) - timedelta(hours=1)
 
 # The whole number that a provider gets is the hour's total, half-up. An hour that was pushed and has no usage left is pushed as 0.
 CHANGED_HOURS = """
@@ -33,10 +29,10 @@ LIMIT %(limit)s
 
 
 def changed_hours(
-    *, provider: str, until: datetime, as_of: datetime, limit: int
+    *, provider: str, since: datetime, until: datetime, limit: int
 ) -> list[tuple[UUID, int, datetime, int, int]]:
-    """Find hours before `until` whose total is not what was pushed last: tenant, meter, hour, whole total, next revision."""
-    parameters = {"provider": provider, "since": as_of - PUSHED_AT_MOST_AFTER, "until": until, "limit": limit}
+    """Find hours from `since` to `until` whose total is not what was pushed last: tenant, meter, hour, whole total, next revision."""
+    parameters = {"provider": provider, "since": since, "until": until, "limit": limit}
     rows = fetch_all(CHANGED_HOURS, parameters)
     return [(tenant_id, meter_id, hour, int(total), revision) for tenant_id, meter_id, hour, total, revision in rows]
 

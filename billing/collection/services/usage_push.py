@@ -6,7 +6,7 @@ that died in between the row is still pending, and the provider's refusal of a d
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
@@ -57,7 +57,7 @@ def push_usage(*, as_of: datetime) -> Pushed:
 
 
 def _push_to(provider: str, meters: UsageMeters, done: Pushed, as_of: datetime) -> None:
-    plan_pushes(provider=provider, as_of=as_of)
+    plan_pushes(provider=provider, age_max=meters.age_max, as_of=as_of)
     try:
         known = meters.codes()
     except PaymentProviderError as error:
@@ -85,9 +85,9 @@ def run_usage_push(*, started_by: str, as_of: datetime) -> JobRun:
     )
 
 
-def plan_pushes(*, provider: str, as_of: datetime) -> int:
+def plan_pushes(*, provider: str, age_max: timedelta, as_of: datetime) -> int:
     """Write a pending row for each hour whose total is not what was pushed last; answers how many."""
-    hours = changed_hours(provider=provider, until=start_of_hour(as_of), as_of=as_of, limit=BATCH)
+    hours = changed_hours(provider=provider, since=as_of - age_max, until=start_of_hour(as_of), limit=BATCH)
     UsagePush.objects.bulk_create(
         (
             UsagePush(

@@ -1,5 +1,6 @@
 """Stripe's billing meters as a copy of ours: one total an hour, under the meter's code."""
 
+from datetime import timedelta
 from typing import Final
 
 from billing.collection.domain.provider import UsageTotal
@@ -11,6 +12,9 @@ SECONDS_OF_HOUR_LAST: Final = 3599
 
 class StripeMeters:
     """The capability `UsageMeters`."""
+
+    # Stripe takes usage that is up to 35 days old; an hour is left for the way.
+    age_max = timedelta(days=35) - timedelta(hours=1)
 
     def codes(self) -> set[str]:
         """Find the codes of the active meters."""

@@ -113,8 +113,8 @@ def test_a_push_whose_answer_was_lost_is_found_to_have_arrived(fake_stripe: Fake
 
 def test_a_push_that_died_before_the_network_is_sent_by_the_next(fake_stripe: FakeStripe, tenant: Tenant) -> None:
     use(tenant, 7, at=hour_before(3))
-    assert plan_pushes(provider="stripe", as_of=now()) == 2  # and then the worker died
-    assert plan_pushes(provider="stripe", as_of=now()) == 0
+    assert plan_pushes(provider="stripe", age_max=StripeMeters.age_max, as_of=now()) == 2  # and then the worker died
+    assert plan_pushes(provider="stripe", age_max=StripeMeters.age_max, as_of=now()) == 0
 
     assert push_usage(as_of=now()).delivered == 2
 
@@ -190,7 +190,7 @@ def test_without_a_key_nothing_is_pushed(settings: Settings, tenant: Tenant) -> 
 
 def test_of_two_that_pushed_the_same_the_first_outcome_is_kept(fake_stripe: FakeStripe, tenant: Tenant) -> None:
     use(tenant, 7, at=hour_before(1))
-    plan_pushes(provider="stripe", as_of=now())
+    plan_pushes(provider="stripe", age_max=StripeMeters.age_max, as_of=now())
     [(push, customer_id), *_] = pending_pushes(provider="stripe", limit=1)
     fake_stripe.control.fail("/v1/billing/meter_events", status=400, times=2, message="No.")
     done = Pushed()
