@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 
 GOOD_CARD, DECLINED_CARD = "4242424242424242", "4000000000000002"
 EVENTS_PER_BATCH = 4000
-MAIL_JOB, ALERT_JOB, COLLECTION_JOB, INBOX_JOB = "mails", "alerts", "stripe_collection", "stripe_inbox"
+MAIL_JOB, ALERT_JOB, COLLECTION_JOB, INBOX_JOB = "mails", "alerts", "collection", "inbox"
 
 
 def test_a_customer_comes_from_sign_up_over_a_declined_card_to_a_paid_invoice(
@@ -142,12 +142,12 @@ def subscribe_by_staff(staff: Visitor, slug: str) -> None:
 def reprocess_an_event(staff: Visitor) -> None:
     """The newest of Stripe's events, once more: what it did is done already."""
     page = staff.page
-    page.goto("/admin/billing/stripeinboxevent/")
+    page.goto("/admin/collection/inboxevent/")
     expect(page.locator("#result_list tbody tr").first).to_be_visible()
-    staff.look("admin-stripe-inbox")
+    staff.look("admin-inbox")
     page.locator("#result_list tbody th a, #result_list tbody td a").first.click()
     page.wait_for_url("**/change/**")
-    staff.look("admin-stripe-event")
+    staff.look("admin-inbox-event")
     choose_action(page, "Reprocess")
     page.get_by_role("button", name="Reprocess").click()
     expect(page.get_by_text(re.compile(r": (processed|ignored)\. ")).first).to_be_visible()

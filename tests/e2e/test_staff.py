@@ -18,7 +18,8 @@ EVERY_TABLE = (
     "metering/usageplan", "metering/meter", "metering/eventtype", "metering/ingestverdict",
     "billing/plan", "billing/planversion", "billing/subscription", "billing/invoice", "billing/payment", "billing/creditnote",
     "billing/billingexception", "notices/outboundmail", "notices/outboxevent", "billing/taxrate", "billing/issuer",
-    "billing/numberseries", "billing/stripeinboxevent", "billing/usagepush",
+    "billing/numberseries", "collection/inboxevent", "collection/providercustomer", "collection/provideragreement",
+    "collection/providerinvoice", "collection/usagepush",
     "django_q/failure", "django_q/success", "django_q/ormq",
     "djstripe/customer", "djstripe/event", "account/emailaddress", "mfa/authenticator", "usersessions/usersession", "auth/group",
 )  # fmt: skip

@@ -602,7 +602,8 @@ def test_an_invoice_that_turned_void_before_its_turn_is_not_pushed(
     def due_then_void(**asked: Any) -> Any:
         found = due(**asked)
         kept = list(found)
-        void(invoice)
+        if kept:
+            void(invoice)
         return kept
 
     monkeypatch.setattr(stripe_collection, "invoices_to_collect", due_then_void)
