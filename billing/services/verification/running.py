@@ -11,9 +11,9 @@ from uuid import UUID
 
 from accounts.domain.job_report import JobReport
 from accounts.services.jobs import Tell, run_long_job
-from billing.domain.verification import Difference
-from billing.models import CreditNote, Invoice
-from billing.selectors.verification import verify_files, verify_invoices, verify_numbers
+from billing.domain.verification.checks import Difference, differences_in
+from billing.models import Invoice
+from billing.selectors.verification.batches import load_batch, load_series
 
 VERIFICATION_JOB: Final = "verification"
 VERIFICATION_OF_SOME_JOB: Final = "verification of some"
@@ -82,7 +82,7 @@ def _report(done: Verification, tell: Tell, on_progress: Progress | None) -> Non
 
 def _verify(chosen: Chosen, done: Verification, report: Callable[[], None]) -> None:
     if chosen.is_all:
-        done.add(verify_numbers())
+        done.add(differences_in(load_series()))
     invoices = Invoice.objects.issued()
     if chosen.tenant_ids is not None:
         invoices = invoices.filter(tenant__in=chosen.tenant_ids)
@@ -93,9 +93,6 @@ def _verify(chosen: Chosen, done: Verification, report: Callable[[], None]) -> N
     for start in range(0, len(ids), BATCH_SIZE):
         some = Invoice.objects.filter(pk__in=ids[start : start + BATCH_SIZE])
         batch = list(some.select_related("subscription").order_by("number"))
-        done.add(verify_invoices(batch))
-        notes = CreditNote.objects.filter(invoice__in=[invoice.pk for invoice in batch])
-        numbers = [invoice.number for invoice in batch if invoice.number is not None]
-        done.add(verify_files([*numbers, *notes.values_list("number", flat=True)]))
+        done.add(differences_in(load_batch(batch)))
         done.verified += len(batch)
         report()

@@ -15,9 +15,10 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import JobRun
 from billing import tasks
 from billing.domain.prices import PerUnit
+from billing.domain.verification.checks import differences_in
 from billing.management.commands.verify_invoices import progress
 from billing.models import CreditNote, Invoice
-from billing.selectors.verification import verify_invoices, verify_numbers
+from billing.selectors.verification.batches import load_batch, load_series
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import void_invoice
 from billing.services.subscriptions.changes import When, change_plan
@@ -226,11 +227,13 @@ def test_a_number_given_twice_is_found() -> None:
     execute("ALTER TABLE billing_invoice DROP CONSTRAINT billing_invoice_number_key")
     execute("UPDATE billing_invoice SET number = 'INV-2026-000004' WHERE number = 'INV-2026-000003'")
     execute("UPDATE billing_numberseries SET last_number = 4")
-    assert any("Missing: INV-2026-000003" in str(one) for one in verify_numbers())
+    assert any("Missing: INV-2026-000003" in str(one) for one in differences_in(load_series()))
     execute("UPDATE billing_invoice SET number = 'INV-2026-000003' WHERE boundary = 3")
     execute("UPDATE billing_invoice SET number = 'INV-2026-000003' WHERE boundary = 2")
     execute("UPDATE billing_numberseries SET last_number = 3")
-    assert [str(one) for one in verify_numbers()] == ["INV-2026: numbers: 4 documents have numbers, which end at 3."]
+    assert [str(one) for one in differences_in(load_series())] == [
+        "INV-2026: numbers: 4 documents have numbers, which end at 3."
+    ]
 
 
 def test_a_file_and_a_credit_note_are_compared_too() -> None:
@@ -316,7 +319,7 @@ def test_credit_is_followed_through_an_invoice_that_used_it_and_was_voided() -> 
     run_invoicing(as_of=JUNE + GRACE)
     assert found() == []
     execute("UPDATE billing_invoice SET voided_at = '2026-06-20' WHERE status = 'void'")
-    assert [one.split(":")[1] for one in found()] == [" lines", " subtotal_minor", " total_minor"]
+    assert [one.split(":")[1] for one in found()] == [" lines"]
 
 
 def test_one_tenant_or_one_invoice_alone() -> None:
@@ -334,7 +337,7 @@ def test_the_queries_do_not_grow_with_the_invoices() -> None:
     def queries(invoices: list[Invoice]) -> int:
         forget_catalog()  # else it depends on the second whether meters are read
         with CaptureQueriesContext(connection) as context:
-            assert verify_invoices(invoices) == []
+            assert differences_in(load_batch(invoices)) == []
         return len(context)
 
     everything = Invoice.objects.issued().select_related("subscription")

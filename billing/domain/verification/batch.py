@@ -1,0 +1,144 @@
+"""What verification looks at, as values: what is stored of some invoices, and what the raw ledger says. Pure.
+
+Nothing here reads: `billing.selectors.verification` loads it in a fixed number of queries.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from accounts.domain.plain import plain_decimal
+from billing.domain.invoicing.lines import InvoicedUsage, LineDraft, Used
+from billing.domain.invoicing.state import BillingState
+from billing.domain.plan_terms import SoldVersion
+from billing.domain.tax import TaxDecision
+
+# An event's time of arrival is when its request began, a run's is when the run began: within these margins of a computation
+# nobody can say whether it saw an event. No request lasts as long as the first, no run as long as the second.
+ARRIVAL_MARGIN: Final = timedelta(minutes=15)
+RUN_MARGIN: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What stands below the lines."""
+
+    subtotal_minor: int
+    tax_minor: int
+    total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document as it was issued, with the digest that was stored of it."""
+
+    number: str
+    content: Mapping[str, Any]
+    content_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInvoice:
+    """A finalized invoice as it stands in the tables, with the state that it was computed from.
+
+    `corrected` and `credit_minor` are what had been invoiced, and left over, when it was computed.
+    """
+
+    number: str
+    state: BillingState
+    lines: tuple[LineDraft, ...]
+    lines_digest: str
+    tax: TaxDecision
+    sums: Sums
+    issued_on: str
+    due_on: str
+    credit_minor: int
+    corrected: tuple[InvoicedUsage, ...]
+    document: StoredDocument | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCreditNote:
+    """A credit note, and the invoice that it takes back."""
+
+    document: StoredDocument
+    sums: Sums
+    invoice_number: str
+    invoice_sums: Sums
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableVersion:
+    """A plan version whose prices cannot be read, and why."""
+
+    version_id: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaidInvoice:
+    """An invoice that says it is paid; whether there is a payment over its total."""
+
+    number: str
+    has_payment: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a computation can have seen of a span: at least the one, at most the other. They differ only for what was under way."""
+
+    least: Used
+    most: Used
+
+    def hold(self, used: Used) -> bool:
+        """Return whether the computation can have come to this."""
+        return (
+            self.least.quantity <= used.quantity <= self.most.quantity
+            and self.least.events <= used.events <= self.most.events
+        )
+
+    def __str__(self) -> str:
+        if self.least == self.most:
+            return described(self.least)
+        return f"between {described(self.least)} and {described(self.most)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What had been invoiced of a usage line when invoice `number` was computed, and what the ledger held then."""
+
+    number: str
+    position: int
+    invoiced: Used
+    ledger: Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series whose numbers do not come out even: what its counter says, what documents have, and which numbers nobody has."""
+
+    code: str
+    last_given: int
+    last_used: int
+    documents: int
+    missing: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """All that the checks look at. What was not loaded is empty, and nothing is found in it."""
+
+    versions: tuple[SoldVersion, ...] = ()
+    unreadable: tuple[UnreadableVersion, ...] = ()
+    invoices: tuple[StoredInvoice, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    credit_notes: tuple[StoredCreditNote, ...] = ()
+    paid: tuple[PaidInvoice, ...] = ()
+    wrong_files: tuple[str, ...] = ()
+    wrong_series: tuple[Series, ...] = ()
+
+
+def described(used: Used) -> str:
+    """Return a quantity with its number of events."""
+    return f"{plain_decimal(used.quantity)} in {used.events} events"

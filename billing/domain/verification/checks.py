@@ -1,0 +1,208 @@
+"""The checks of verification, each a function over a batch that yields what does not agree. `docs/algorithms/invoicing.md`, section V.
+
+A check knows nothing of the others and of no table. A new one is a function here and a row in `CHECKS` and on the page.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from billing.domain.documents import digest_of_content, lines_content
+from billing.domain.invoicing.computing import compute_invoice
+from billing.domain.invoicing.lines import ADJUSTMENT, USAGE, LineDraft, Used, digest_of_lines
+from billing.domain.plan_terms import PriceOffer, SoldVersion, digest_of
+from billing.domain.verification.batch import Batch, StoredInvoice, Sums, described
+from billing.errors import UnbillableError
+
+_COMPARED: Final = (
+    "kind", "period", "quantity", "amount_minor", "events", "plan_version_id", "price_id", "meter_id", "adjusts_id",
+    "explanation",
+)  # fmt: skip
+_SUMS: Final = ("subtotal_minor", "tax_minor", "total_minor")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that does not agree. `subject` is an invoice's number, a plan version, a series or a file; `code` a stable word."""
+
+    subject: str
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.code}: {self.detail}"
+
+
+def prices_as_published(batch: Batch) -> Iterator[Difference]:
+    """Yield plan versions whose terms are not those that their digest was taken of."""
+    for unreadable in batch.unreadable:
+        yield Difference(f"plan version {unreadable.version_id}", "price", f"It cannot be read: {unreadable.detail}")
+    for version in batch.versions:
+        if _digest_of_version(version) != version.digest:
+            name = f"{version.plan_code} v{version.number}"
+            yield Difference(name, "price", "Its prices are not those that were published.")
+
+
+def lines_as_finalized(batch: Batch) -> Iterator[Difference]:
+    """Yield invoices whose lines are not those that their digest was taken of."""
+    for stored in batch.invoices:
+        if digest_of_lines(stored.lines) != stored.lines_digest:
+            yield Difference(stored.number, "lines_digest", "The lines are not those that were finalized.")
+
+
+def lines_follow(batch: Batch) -> Iterator[Difference]:
+    """Yield lines that do not follow from the plan, the period, what was invoiced before and the quantities of usage."""
+    for stored in batch.invoices:
+        wanted = [(version.id, price.id, price.meter_id, span) for version, price, span in stored.state.usage_wanted()]
+        usage = [line for line in stored.lines if line.kind == USAGE]
+        if wanted != [(line.plan_version_id, line.price_id, line.meter_id, line.period) for line in usage]:
+            yield Difference(stored.number, "lines", "The usage lines are not those of its plan and period.")
+            continue
+        try:
+            computed = compute_invoice(
+                stored.state,
+                usage=[Used(line.quantity, line.events or 0) for line in usage],
+                invoiced=stored.corrected,
+                credit_minor=stored.credit_minor,
+                tax=stored.tax,
+            )
+        except UnbillableError as error:
+            yield Difference(stored.number, "lines", f"It could not be computed: {error.detail}")
+            continue
+        yield from _line_differences(stored, computed.lines)
+
+
+def sums_follow(batch: Batch) -> Iterator[Difference]:
+    """Yield invoices whose subtotal, tax or total does not follow from their lines and their rate."""
+    for stored in batch.invoices:
+        subtotal = sum(line.amount_minor for line in stored.lines)
+        tax = stored.tax.amount_minor(subtotal, stored.state.currency)
+        follow = Sums(subtotal, tax, subtotal + tax)
+        for name in _differing(stored.sums, follow):
+            said, follows = getattr(stored.sums, name), getattr(follow, name)
+            yield Difference(stored.number, name, f"It says {said}, and {follows} follows.")
+
+
+def documents_as_issued(batch: Batch) -> Iterator[Difference]:
+    """Yield invoices and credit notes whose document is not the one that its digest was taken of."""
+    documents = [stored.document for stored in batch.invoices if stored.document is not None]
+    for document in (*documents, *(note.document for note in batch.credit_notes)):
+        if digest_of_content(document.content) != document.content_digest:
+            yield Difference(document.number, "document_digest", "The document is not the one that was issued.")
+
+
+def documents_say_the_invoice(batch: Batch) -> Iterator[Difference]:
+    """Yield invoices whose document is missing, or says something else than the invoice and its lines."""
+    for stored in batch.invoices:
+        if stored.document is None:
+            yield Difference(stored.number, "document", "It has none.")
+            continue
+        expected: dict[str, object] = {
+            "number": stored.number,
+            "currency": stored.state.currency,
+            "issued_on": stored.issued_on,
+            "due_on": stored.due_on,
+            **{name: getattr(stored.sums, name) for name in _SUMS},
+            "lines": lines_content(stored.lines, stored.state.time_zone),
+        }
+        for name, value in expected.items():
+            if stored.document.content.get(name) != value:
+                yield Difference(stored.number, "document", f"Its {name} is not the invoice's.")
+
+
+def usage_is_the_ledgers(batch: Batch) -> Iterator[Difference]:
+    """Yield usage lines that, with their corrections up to some invoice, are not what the ledger held then."""
+    for checkpoint in batch.checkpoints:
+        if not checkpoint.ledger.hold(checkpoint.invoiced):
+            yield Difference(
+                checkpoint.number,
+                "usage",
+                f"Line {checkpoint.position}: with its corrections up to then it has {described(checkpoint.invoiced)},"
+                f" the ledger had {checkpoint.ledger}.",
+            )
+
+
+def credit_notes_take_back_the_whole(batch: Batch) -> Iterator[Difference]:
+    """Yield credit notes whose sums are not those of their invoice, or of their document."""
+    for note in batch.credit_notes:
+        content = note.document.content
+        said = Sums(*(content.get(name) for name in _SUMS))  # type: ignore[arg-type]  # whatever stands there
+        for name in _SUMS:
+            if name in {*_differing(note.sums, note.invoice_sums), *_differing(note.sums, said)}:
+                detail = f"Its {name} is not that of {note.invoice_number}."
+                yield Difference(note.document.number, "credit_note", detail)
+
+
+def paid_means_a_payment(batch: Batch) -> Iterator[Difference]:
+    """Yield invoices that are paid without a payment over their total."""
+    for paid in batch.paid:
+        if not paid.has_payment:
+            yield Difference(paid.number, "payment", "It is paid, and there is no payment over its total.")
+
+
+def files_as_rendered(batch: Batch) -> Iterator[Difference]:
+    """Yield documents whose stored PDF is not the bytes that its name is the digest of."""
+    for number in batch.wrong_files:
+        yield Difference(number, "file", "The stored PDF is not the one that was rendered.")
+
+
+def numbers_without_gaps(batch: Batch) -> Iterator[Difference]:
+    """Yield series that do not give every number up to their last exactly once."""
+    for series in batch.wrong_series:
+        if series.missing:
+            named = ", ".join(f"{series.code}-{number:06}" for number in series.missing)
+            yield Difference(series.code, "numbers", f"Missing: {named}.")
+        if series.last_given != series.last_used:
+            detail = f"Its counter says {series.last_given}, the last used is {series.last_used}."
+            yield Difference(series.code, "numbers", detail)
+        if not series.missing and series.last_given == series.last_used:
+            detail = f"{series.documents} documents have numbers, which end at {series.last_used}."
+            yield Difference(series.code, "numbers", detail)
+
+
+Check = Callable[[Batch], Iterator[Difference]]
+CHECKS: Final[tuple[Check, ...]] = (
+    prices_as_published,
+    lines_as_finalized,
+    lines_follow,
+    sums_follow,
+    documents_as_issued,
+    documents_say_the_invoice,
+    usage_is_the_ledgers,
+    credit_notes_take_back_the_whole,
+    paid_means_a_payment,
+    files_as_rendered,
+    numbers_without_gaps,
+)
+
+
+def differences_in(batch: Batch) -> list[Difference]:
+    """Return what every check finds, in the order of the checks."""
+    return [difference for check in CHECKS for difference in check(batch)]
+
+
+def _line_differences(stored: StoredInvoice, computed: Sequence[LineDraft]) -> Iterator[Difference]:
+    if len(stored.lines) != len(computed):
+        detail = f"It has {len(stored.lines)} lines, and {len(computed)} follow from its plan."
+        yield Difference(stored.number, "lines", detail)
+        return
+    for position, (line, follows) in enumerate(zip(stored.lines, computed, strict=True), start=1):
+        for name in _COMPARED:
+            said, expected = getattr(line, name), getattr(follows, name)
+            if said != expected:
+                code = "adjustment" if line.kind == ADJUSTMENT else "line"
+                yield Difference(stored.number, code, f"Line {position}: {name} is {said}, and {expected} follows.")
+
+
+def _differing(one: Sums, other: Sums) -> list[str]:
+    return [name for name in _SUMS if getattr(one, name) != getattr(other, name)]
+
+
+def _digest_of_version(version: SoldVersion) -> str:
+    return digest_of(
+        plan_code=version.plan_code,
+        number=version.number,
+        trial_days=version.trial_days,
+        usage_plan_code=version.usage_plan_code,
+        prices=[PriceOffer(price.currency, price.terms, price.meter_code or None) for price in version.prices],
+    )

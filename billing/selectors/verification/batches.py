@@ -1,0 +1,209 @@
+"""Batches of finalized invoices with all that the checks look at, in as many queries for one invoice as for hundreds.
+
+Nothing is changed, and no rollup is read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+from django.db.models import F
+
+from accounts.errors import InvalidFieldsError
+from accounts.sql import fetch_all
+from billing.domain.invoicing.lines import LineDraft
+from billing.domain.plan_terms import SoldVersion
+from billing.domain.statuses import InvoiceStatus
+from billing.domain.tax import TaxDecision, TaxTreatment
+from billing.domain.verification.batch import (
+    Batch,
+    PaidInvoice,
+    Series,
+    StoredCreditNote,
+    StoredDocument,
+    StoredInvoice,
+    Sums,
+    UnreadableVersion,
+)
+from billing.models import (
+    CreditNote,
+    Invoice,
+    InvoiceDocument,
+    InvoiceLine,
+    Payment,
+    PaymentStatus,
+    SubscriptionPhase,
+)
+from billing.selectors.catalog.plans import sold_versions
+from billing.selectors.invoicing.computation import states_of_invoices
+from billing.selectors.verification.history import (
+    carried_by_subscription,
+    corrected_by_invoice,
+    credit_before,
+    fees_gone_at,
+    is_fee_forgiven,
+    lines_of,
+)
+from billing.selectors.verification.usage import checkpoints_of
+from metering.domain.periods import Span
+
+GAPS_NAMED_MAX: Final = 20
+
+NUMBERS = """
+WITH given AS (
+    SELECT number FROM billing_invoice WHERE number IS NOT NULL UNION ALL SELECT number FROM billing_creditnote
+), used AS (
+    SELECT substring(number FROM '^(.*)-[0-9]+$') AS code, substring(number FROM '([0-9]+)$')::bigint AS n FROM given
+), counted AS (
+    SELECT code, max(n) AS last, count(DISTINCT n) AS different, count(*) AS given FROM used GROUP BY code
+)
+SELECT coalesce(s.code, c.code), coalesce(s.last_number, 0), coalesce(c.last, 0), coalesce(c.given, 0),
+    ARRAY(SELECT n FROM generate_series(1, greatest(s.last_number, c.last)) AS n
+        WHERE NOT EXISTS (SELECT FROM used WHERE used.code = coalesce(s.code, c.code) AND used.n = n.n) ORDER BY n LIMIT %(most)s)
+FROM billing_numberseries AS s FULL JOIN counted AS c ON c.code = s.code
+WHERE coalesce(s.last_number, 0) <> coalesce(c.last, 0) OR coalesce(c.last, 0) <> coalesce(c.different, 0)
+    OR coalesce(c.given, 0) <> coalesce(c.different, 0)
+ORDER BY 1
+"""
+
+FILES = """
+SELECT d.number FROM billing_documentfile AS d LEFT JOIN accounts_storedfile AS f ON f.sha256 = d.file_id
+WHERE d.number = ANY(%(numbers)s) AND (f.content IS NULL OR encode(sha256(f.content), 'hex') <> f.sha256)
+ORDER BY 1
+"""
+
+
+def load_batch(invoices: Sequence[Invoice]) -> Batch:
+    """Load finalized invoices, which come with their subscriptions, with everything that concerns them.
+
+    An invoice whose plan cannot be read is left out of `invoices`: what it was computed from is not known.
+    """
+    lines = lines_of(invoices)
+    used = _versions_used(invoices)
+    versions, unreadable = _readable_versions({version_id for _, version_id in used})
+    lost = {subscription_id for subscription_id, version_id in used if version_id not in versions}
+    notes = _credit_notes(invoices)
+    numbers = [invoice.number for invoice in invoices if invoice.number is not None]
+    return Batch(
+        versions=tuple(versions.values()),
+        unreadable=tuple(unreadable),
+        invoices=tuple(_stored([row for row in invoices if row.subscription_id not in lost], lines)),
+        checkpoints=tuple(checkpoints_of(invoices, lines)),
+        credit_notes=tuple(notes),
+        paid=tuple(_paid(invoices)),
+        wrong_files=tuple(_wrong_files([*numbers, *(note.document.number for note in notes)])),
+    )
+
+
+def load_series() -> Batch:
+    """Load the series of numbers that do not come out even, over all documents."""
+    rows = fetch_all(NUMBERS, {"most": GAPS_NAMED_MAX})
+    return Batch(
+        wrong_series=tuple(
+            Series(str(code), last_given, last_used, documents, tuple(missing))
+            for code, last_given, last_used, documents, missing in rows
+        )
+    )
+
+
+def _stored(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> list[StoredInvoice]:
+    corrected = corrected_by_invoice(invoices, lines)
+    carried = carried_by_subscription(invoices)
+    fees_gone = fees_gone_at(invoices)
+    documents = InvoiceDocument.objects.in_bulk([invoice.pk for invoice in invoices])
+    return [
+        StoredInvoice(
+            number=invoice.number or "",
+            state=replace(state, is_fee_forgiven=is_fee_forgiven(invoice, fees_gone, lines[invoice.pk])),
+            lines=tuple(_draft_of(line) for line in lines[invoice.pk]),
+            lines_digest=invoice.lines_digest,
+            tax=TaxDecision(
+                TaxTreatment(invoice.tax_treatment), invoice.tax_name, invoice.tax_percent, invoice.tax_note
+            ),
+            sums=_sums(invoice),
+            issued_on=str(invoice.issued_on),
+            due_on=str(invoice.due_on),
+            credit_minor=credit_before(invoice, carried[invoice.subscription_id], lines[invoice.pk]),
+            corrected=tuple(corrected[invoice.pk]),
+            document=_document(invoice.number or "", documents.get(invoice.pk)),
+        )
+        for invoice, state in zip(invoices, states_of_invoices(invoices), strict=True)
+    ]
+
+
+def _draft_of(line: InvoiceLine) -> LineDraft:
+    return LineDraft(
+        kind=line.kind,
+        description=line.description,
+        period=Span(line.period_start, line.period_end),
+        quantity=line.quantity,
+        amount_minor=line.amount_minor,
+        explanation=line.explanation,
+        plan_version_id=line.plan_version_id,
+        price_id=line.price_id,
+        meter_id=line.meter_id,
+        adjusts_id=line.adjusts_id,
+        unit=line.unit,
+        events=line.events,
+    )
+
+
+def _document(number: str, document: InvoiceDocument | None) -> StoredDocument | None:
+    return None if document is None else StoredDocument(number, document.content, document.content_digest)
+
+
+def _sums(document: Invoice | CreditNote) -> Sums:
+    return Sums(document.subtotal_minor, document.tax_minor, document.total_minor)
+
+
+def _versions_used(invoices: Sequence[Invoice]) -> set[tuple[UUID, int]]:
+    """Return which plan versions the invoices' subscriptions have been on."""
+    phases = SubscriptionPhase.objects.filter(subscription__in={invoice.subscription_id for invoice in invoices})
+    return set(phases.values_list("subscription_id", "plan_version_id"))
+
+
+def _readable_versions(version_ids: set[int]) -> tuple[dict[int, SoldVersion], list[UnreadableVersion]]:
+    """Read all at once; one by one where one of them cannot be read."""
+    try:
+        return sold_versions(version_ids), []
+    except InvalidFieldsError:
+        versions: dict[int, SoldVersion] = {}
+        unreadable = []
+        for version_id in sorted(version_ids):
+            try:
+                versions |= sold_versions([version_id])
+            except InvalidFieldsError as error:
+                unreadable.append(UnreadableVersion(version_id, error.detail))
+        return versions, unreadable
+
+
+def _credit_notes(invoices: Sequence[Invoice]) -> list[StoredCreditNote]:
+    notes = CreditNote.objects.filter(invoice__in=[invoice.pk for invoice in invoices]).select_related("invoice")
+    return [
+        StoredCreditNote(
+            document=StoredDocument(note.number, note.content, note.content_digest),
+            sums=_sums(note),
+            invoice_number=note.invoice.number or "",
+            invoice_sums=_sums(note.invoice),
+        )
+        for note in notes.order_by("number")
+    ]
+
+
+def _paid(invoices: Sequence[Invoice]) -> list[PaidInvoice]:
+    """Return the invoices that are paid; one over nothing needs no payment, and is left out."""
+    paid = {invoice.pk: invoice for invoice in invoices if invoice.status == InvoiceStatus.PAID and invoice.total_minor}
+    payments = Payment.objects.filter(
+        invoice__in=list(paid),
+        status=PaymentStatus.SUCCEEDED,
+        amount_minor=F("invoice__total_minor"),
+        currency=F("invoice__currency"),
+    )
+    settled = set(payments.values_list("invoice_id", flat=True))
+    return [PaidInvoice(invoice.number or "", pk in settled) for pk, invoice in paid.items()]
+
+
+def _wrong_files(numbers: Sequence[str]) -> list[str]:
+    """Return the documents whose stored PDF is not the bytes that its name is the digest of."""
+    return [str(number) for (number,) in fetch_all(FILES, {"numbers": list(numbers)})]

@@ -1,0 +1,186 @@
+"""What had been invoiced, taken back and left over when an invoice was computed, so that it can be computed again.
+
+Of an invoice that was voided or credited just then, both are right: `docs/algorithms/invoicing.md`, V5.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from uuid import UUID
+
+from django.db.models import F
+
+from billing.domain.invoicing.lines import InvoicedUsage, Used
+from billing.domain.statuses import InvoiceStatus
+from billing.domain.verification.batch import (
+    ARRIVAL_MARGIN,
+    RUN_MARGIN,
+)
+from billing.models import (
+    Invoice,
+    InvoiceLine,
+    LineKind,
+)
+from billing.selectors.catalog.plans import sold_versions
+from metering.domain.periods import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """A carry line; `gone_at` is when its invoice was voided or credited, and the line stopped to count."""
+
+    boundary: int
+    amount_minor: int
+    gone_at: datetime | None
+
+
+def lines_of(invoices: Sequence[Invoice]) -> dict[UUID, list[InvoiceLine]]:
+    """Return the lines of each invoice as they were finalized, in their order."""
+    lines: dict[UUID, list[InvoiceLine]] = defaultdict(list)
+    for line in InvoiceLine.objects.filter(
+        invoice__in=[invoice.pk for invoice in invoices], revision=F("invoice__revision")
+    ).order_by("invoice", "position"):
+        lines[line.invoice_id].append(line)
+    return lines
+
+
+def corrected_by_invoice(
+    invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]
+) -> dict[UUID, list[InvoicedUsage]]:
+    """Return for each adjustment line, in the invoice's order, what had been invoiced of its usage before, and what it came to then."""
+    adjusting = [
+        (invoice, line) for invoice in invoices for line in lines[invoice.pk] if line.kind == LineKind.ADJUSTMENT
+    ]
+    root_ids = {line.adjusts_id for _, line in adjusting}
+    roots = InvoiceLine.objects.select_related("invoice").in_bulk([pk for pk in root_ids if pk is not None])
+    earlier = corrections_of(root_ids)
+    gone = gone_at({one.invoice_id for one in (*roots.values(), *chain(*earlier.values()))})
+    version_ids = {line.plan_version_id for line in roots.values() if line.plan_version_id is not None}
+    prices = {price.id: price for version in sold_versions(version_ids).values() for price in version.prices}
+    corrected: dict[UUID, list[InvoicedUsage]] = defaultdict(list)
+    for invoice, line in adjusting:
+        assert line.adjusts_id is not None, "an adjustment has its line"
+        root = roots[line.adjusts_id]
+        assert root.price_id is not None, "a usage line has its price"
+        assert root.plan_version_id is not None, "a usage line has its plan"
+        before = [root, *(one for one in earlier[root.pk] if one.invoice.boundary < invoice.boundary)]
+        invoiced = sum_of(before)
+        corrected[invoice.pk].append(
+            InvoicedUsage(
+                line_id=root.pk,
+                number=root.invoice.number or "",
+                plan_version_id=root.plan_version_id,
+                price=prices[root.price_id],
+                span=Span(root.period_start, root.period_end),
+                invoiced=invoiced,
+                amount_minor=sum(one.amount_minor for one in before),
+                forgiven_minor=_forgiven(invoice, line, before, gone),
+                now=sum_of([*before, line]),
+            )
+        )
+    return corrected
+
+
+def fees_gone_at(invoices: Sequence[Invoice]) -> dict[tuple[UUID, int], datetime]:
+    """Return of the same subscriptions the invoices, by boundary, that were voided or credited, and since when."""
+    same = Invoice.objects.filter(subscription__in={invoice.subscription_id for invoice in invoices})
+    ids = {
+        pk: (subscription_id, boundary)
+        for pk, subscription_id, boundary in same.values_list("pk", "subscription_id", "boundary")
+    }
+    return {ids[pk]: moment for pk, moment in gone_at(set(ids)).items()}
+
+
+def is_fee_forgiven(invoice: Invoice, gone: Mapping[tuple[UUID, int], datetime], lines: Sequence[InvoiceLine]) -> bool:
+    """Return whether nobody owed the fee of its period. If that invoice was voided just then, both are right."""
+    since = gone.get((invoice.subscription_id, invoice.boundary - 1))
+    if since is None:
+        return False
+    at = invoice.computed_at
+    possible = [since <= moment for moment in (at, at - ARRIVAL_MARGIN, at + RUN_MARGIN)]
+    said = any(line.kind == LineKind.PRORATION and "is_forgiven" in line.explanation for line in lines)
+    return said if said in possible else possible[0]
+
+
+def gone_at(invoice_ids: set[UUID]) -> dict[UUID, datetime]:
+    """Return of these invoices those that were voided or credited, and since when."""
+    rows = Invoice.objects.filter(pk__in=invoice_ids).values_list("pk", "voided_at", "credit_note__issued_at")
+    found = {pk: [moment for moment in moments if moment is not None] for pk, *moments in rows}
+    return {pk: min(moments) for pk, moments in found.items() if moments}
+
+
+def _forgiven(
+    invoice: Invoice, correction: InvoiceLine, before: Sequence[InvoiceLine], gone: Mapping[UUID, datetime]
+) -> int:
+    """Return what of the amounts before nobody owed any more. Of an invoice that was voided just then, both are right."""
+
+    def stood_at(moment: datetime) -> int:
+        return sum(one.amount_minor for one in before if one.invoice_id in gone and gone[one.invoice_id] <= moment)
+
+    at = invoice.computed_at
+    possible = [stood_at(moment) for moment in (at, at - ARRIVAL_MARGIN, at + RUN_MARGIN)]
+    invoiced = correction.explanation.get("invoiced", {})
+    said = invoiced.get("forgiven_minor", 0) if isinstance(invoiced, Mapping) else 0
+    return said if said in possible else possible[0]
+
+
+def corrections_of(root_ids: set[int | None]) -> dict[int, list[InvoiceLine]]:
+    """Return the adjustment lines of usage lines, on finalized invoices, in their order."""
+    corrections: dict[int, list[InvoiceLine]] = defaultdict(list)
+    lines = InvoiceLine.objects.filter(
+        adjusts__in=root_ids, invoice__status__in=set(InvoiceStatus) - {InvoiceStatus.DRAFT}
+    ).filter(revision=F("invoice__revision"))
+    for line in lines.select_related("invoice").order_by("invoice__boundary", "pk"):
+        if line.adjusts_id is not None:
+            corrections[line.adjusts_id].append(line)
+    return corrections
+
+
+def sum_of(lines: Sequence[InvoiceLine]) -> Used:
+    """Return what lines come to together."""
+    used = Used(lines[0].quantity, lines[0].events or 0)
+    for line in lines[1:]:
+        used = used.plus(line.quantity, line.events or 0)
+    return used
+
+
+def carried_by_subscription(invoices: Sequence[Invoice]) -> dict[UUID, list[Carry]]:
+    """Return what invoices left in the customers' favour and used of it, by subscription."""
+    rows = (
+        InvoiceLine.objects.filter(
+            invoice__subscription__in={invoice.subscription_id for invoice in invoices},
+            revision=F("invoice__revision"),
+            kind=LineKind.CARRY,
+        )
+        .exclude(invoice__status=InvoiceStatus.DRAFT)
+        .values_list(
+            "invoice__subscription_id",
+            "invoice__boundary",
+            "amount_minor",
+            "invoice__voided_at",
+            "invoice__credit_note__issued_at",
+        )
+    )
+    carried: dict[UUID, list[Carry]] = defaultdict(list)
+    for subscription_id, boundary, amount_minor, voided_at, credited_at in rows:
+        ends = [moment for moment in (voided_at, credited_at) if moment is not None]
+        carried[subscription_id].append(Carry(boundary, amount_minor, min(ends, default=None)))
+    return carried
+
+
+def credit_before(invoice: Invoice, carried: Sequence[Carry], lines: Sequence[InvoiceLine]) -> int:
+    """Return what the invoice had to take off. Of an invoice that was voided just then, both are right."""
+
+    def stood_at(moment: datetime) -> int:
+        return sum(
+            carry.amount_minor
+            for carry in carried
+            if carry.boundary < invoice.boundary and (carry.gone_at is None or carry.gone_at > moment)
+        )
+
+    at = invoice.computed_at
+    possible = [stood_at(moment) for moment in (at, at - ARRIVAL_MARGIN, at + RUN_MARGIN)]
+    used = -sum(line.amount_minor for line in lines if line.kind == LineKind.CARRY and line.amount_minor < 0)
+    return used if used in possible else possible[0]

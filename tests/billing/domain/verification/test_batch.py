@@ -1,0 +1,33 @@
+"""What the ledger may have held while something was under way."""
+
+from decimal import Decimal
+
+import pytest
+
+from billing.domain.invoicing.lines import Used
+from billing.domain.verification.batch import Bounds
+
+
+@pytest.mark.parametrize(
+    ("quantity", "events", "holds"),
+    [
+        ("10", 1, True),
+        ("30", 3, True),
+        ("20", 2, True),
+        ("9", 1, False),
+        ("31", 3, False),
+        ("20", 0, False),
+        ("20", 4, False),
+    ],
+)
+def test_bounds_hold_what_lies_between_them_in_quantity_and_in_events(
+    quantity: str, events: int, *, holds: bool
+) -> None:
+    bounds = Bounds(Used(Decimal(10), 1), Used(Decimal(30), 3))
+    assert bounds.hold(Used(Decimal(quantity), events)) is holds
+
+
+def test_bounds_say_one_thing_where_they_are_one() -> None:
+    least, most = Used(Decimal("10.50"), 1), Used(Decimal(30), 3)
+    assert str(Bounds(least, least)) == "10.5 in 1 events"
+    assert str(Bounds(least, most)) == "between 10.5 in 1 events and 30 in 3 events"

@@ -1,0 +1,223 @@
+"""Each check finds the fault that is planted for it, and nothing where nothing is wrong."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billing.domain.documents import digest_of_content, lines_content
+from billing.domain.invoicing.computing import compute_invoice
+from billing.domain.invoicing.lines import Used
+from billing.domain.plan_terms import PriceOffer, SoldVersion, digest_of
+from billing.domain.verification import checks
+from billing.domain.verification.batch import (
+    Batch,
+    Bounds,
+    Checkpoint,
+    PaidInvoice,
+    Series,
+    StoredCreditNote,
+    StoredDocument,
+    StoredInvoice,
+    Sums,
+    UnreadableVersion,
+)
+from billing.domain.verification.checks import CHECKS, Check, differences_in
+from tests.billing.domain.states import BASIC, VAT, state, used
+
+NUMBER = "INV-2026-000001"
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "algorithms" / "invoicing.md"
+CORRECTED = "with its corrections up to then it"
+CALLS = Used(Decimal(12345), 3)
+
+
+def published(version: SoldVersion) -> SoldVersion:
+    prices = [PriceOffer(price.currency, price.terms, price.meter_code or None) for price in version.prices]
+    digest = digest_of(
+        plan_code=version.plan_code,
+        number=version.number,
+        trial_days=version.trial_days,
+        usage_plan_code=version.usage_plan_code,
+        prices=prices,
+    )
+    return replace(version, digest=digest)
+
+
+def document(content: Mapping[str, Any], number: str = NUMBER) -> StoredDocument:
+    return StoredDocument(number, content, digest_of_content(content))
+
+
+def stored(**changes: Any) -> StoredInvoice:
+    """The second invoice of a subscription, as it was computed."""
+    computed = compute_invoice(state(1), usage=[CALLS], invoiced=[], credit_minor=0, tax=VAT)
+    sums = Sums(computed.subtotal_minor, computed.tax_minor, computed.total_minor)
+    content = {
+        "number": NUMBER,
+        "currency": "EUR",
+        "issued_on": "2026-04-01",
+        "due_on": "2026-04-15",
+        "subtotal_minor": sums.subtotal_minor,
+        "tax_minor": sums.tax_minor,
+        "total_minor": sums.total_minor,
+        "lines": lines_content(computed.lines, "UTC"),
+    }
+    facts = StoredInvoice(
+        number=NUMBER,
+        state=computed.state,
+        lines=computed.lines,
+        lines_digest=computed.lines_digest,
+        tax=VAT,
+        sums=sums,
+        issued_on="2026-04-01",
+        due_on="2026-04-15",
+        credit_minor=0,
+        corrected=(),
+        document=document(content),
+    )
+    return replace(facts, **changes)
+
+
+def with_line(**changes: Any) -> StoredInvoice:
+    lines = stored().lines
+    return stored(lines=(replace(lines[0], **changes), *lines[1:]))
+
+
+def credited(**changes: Any) -> StoredCreditNote:
+    sums = Sums(100, 21, 121)
+    content = {"subtotal_minor": 100, "tax_minor": 21, "total_minor": 121}
+    return replace(StoredCreditNote(document(content, "CN-1"), sums, NUMBER, sums), **changes)
+
+
+SOUND = Batch(
+    versions=(published(BASIC),),
+    invoices=(stored(),),
+    checkpoints=(Checkpoint(NUMBER, 1, CALLS, Bounds(CALLS, CALLS)),),
+    credit_notes=(credited(),),
+    paid=(PaidInvoice(NUMBER, has_payment=True),),
+)
+
+# For each check the faults that are planted for it, and what it says of them.
+PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
+    checks.prices_as_published: [
+        (Batch(versions=(BASIC,)), ["basic v1: price: Its prices are not those that were published."]),
+        (
+            Batch(unreadable=(UnreadableVersion(7, "No decimal."),)),
+            ["plan version 7: price: It cannot be read: No decimal."],
+        ),
+    ],
+    checks.lines_as_finalized: [
+        (
+            Batch(invoices=(with_line(description="Other"),)),
+            [f"{NUMBER}: lines_digest: The lines are not those that were finalized."],
+        )
+    ],
+    checks.lines_follow: [
+        (
+            Batch(invoices=(with_line(amount_minor=1),)),
+            [f"{NUMBER}: line: Line 1: amount_minor is 1, and 1235 follows."],
+        ),
+        (
+            Batch(invoices=(with_line(meter_id=9),)),
+            [f"{NUMBER}: lines: The usage lines are not those of its plan and period."],
+        ),
+        (
+            Batch(invoices=(stored(lines=stored().lines[:1]),)),
+            [f"{NUMBER}: lines: It has 1 lines, and 2 follow from its plan."],
+        ),
+        (
+            Batch(invoices=(stored(credit_minor=1),)),
+            [f"{NUMBER}: lines: It has 2 lines, and 3 follow from its plan."],
+        ),
+        (
+            Batch(invoices=(stored(state=state(0, currency="USD"), lines=()),)),
+            [f"{NUMBER}: lines: It could not be computed: Basic v1 has no prices in USD."],
+        ),
+    ],
+    checks.sums_follow: [
+        (
+            Batch(invoices=(stored(sums=Sums(6135, 1, 6136)),)),
+            [
+                f"{NUMBER}: tax_minor: It says 1, and 1288 follows.",
+                f"{NUMBER}: total_minor: It says 6136, and 7423 follows.",
+            ],
+        )
+    ],
+    checks.documents_as_issued: [
+        (
+            Batch(invoices=(stored(document=StoredDocument(NUMBER, {"number": "x"}, "")),)),
+            [f"{NUMBER}: document_digest: The document is not the one that was issued."],
+        ),
+        (
+            Batch(credit_notes=(credited(document=StoredDocument("CN-1", {}, "")),)),
+            ["CN-1: document_digest: The document is not the one that was issued."],
+        ),
+    ],
+    checks.documents_say_the_invoice: [
+        (Batch(invoices=(stored(document=None),)), [f"{NUMBER}: document: It has none."]),
+        (Batch(invoices=(stored(due_on="2026-05-01"),)), [f"{NUMBER}: document: Its due_on is not the invoice's."]),
+    ],
+    checks.usage_is_the_ledgers: [
+        (
+            Batch(checkpoints=(Checkpoint(NUMBER, 1, CALLS, Bounds(used(1), used(2))),)),
+            [
+                f"{NUMBER}: usage: Line 1: {CORRECTED} has 12345 in 3 events, the ledger had between 1 in 1 events and 2 in 1 events."
+            ],
+        )
+    ],
+    checks.credit_notes_take_back_the_whole: [
+        (
+            Batch(credit_notes=(credited(invoice_sums=Sums(101, 21, 122)),)),
+            [
+                f"CN-1: credit_note: Its subtotal_minor is not that of {NUMBER}.",
+                f"CN-1: credit_note: Its total_minor is not that of {NUMBER}.",
+            ],
+        ),
+        (
+            Batch(credit_notes=(credited(document=document({"subtotal_minor": 100, "tax_minor": 21}, "CN-1")),)),
+            [f"CN-1: credit_note: Its total_minor is not that of {NUMBER}."],
+        ),
+    ],
+    checks.paid_means_a_payment: [
+        (
+            Batch(paid=(PaidInvoice(NUMBER, has_payment=False),)),
+            [f"{NUMBER}: payment: It is paid, and there is no payment over its total."],
+        )
+    ],
+    checks.files_as_rendered: [
+        (Batch(wrong_files=(NUMBER,)), [f"{NUMBER}: file: The stored PDF is not the one that was rendered."])
+    ],
+    checks.numbers_without_gaps: [
+        (Batch(wrong_series=(Series("INV", 3, 3, 2, (2,)),)), ["INV: numbers: Missing: INV-000002."]),
+        (
+            Batch(wrong_series=(Series("INV", 4, 3, 3, ()),)),
+            ["INV: numbers: Its counter says 4, the last used is 3."],
+        ),
+        (
+            Batch(wrong_series=(Series("INV", 3, 3, 4, ()),)),
+            ["INV: numbers: 4 documents have numbers, which end at 3."],
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_check_finds_its_fault_and_nothing_in_what_is_sound(check: Check) -> None:
+    assert list(check(SOUND)) == []
+    for batch, expected in PLANTED[check]:
+        assert [str(difference) for difference in check(batch)] == expected
+
+
+def test_all_checks_look_at_a_batch_in_their_order() -> None:
+    assert differences_in(SOUND) == []
+    both = Batch(paid=(PaidInvoice("A", has_payment=False),), wrong_files=("B",))
+    assert [difference.subject for difference in differences_in(both)] == ["A", "B"]
+
+
+def test_the_page_names_every_check() -> None:
+    page = PAGE.read_text()
+    section = page[page.index("## V: verification") : page.index("## An example")]
+    named = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert named == [check.__name__ for check in CHECKS]
