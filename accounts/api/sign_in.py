@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from accounts.api.request_facts import address_of, request_id_of
 from accounts.domain.actor import Actor
+from accounts.domain.invitation_token import INVITATION_IN_SESSION
 from accounts.models import User
 from accounts.selectors.invitations import is_invitation_open
 from accounts.services.audit import record_audit
 
-INVITATION_SESSION_KEY = "invitation_token"
 UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - the name of no address, for a local socket; nothing is bound to it
 
 
@@ -28,7 +28,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Whether strangers may sign up; an invitation in the session, while it is open, opens the door for its bearer."""
         if settings.SIGN_UP_OPEN:
             return True
-        token = request.session.get(INVITATION_SESSION_KEY)
+        token = request.session.get(INVITATION_IN_SESSION)
         return isinstance(token, str) and is_invitation_open(token=token, as_of=timezone.now())
 
     def post_login(self, request: HttpRequest, user: User, **details: Any) -> HttpResponse:

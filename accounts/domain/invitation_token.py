@@ -1,10 +1,12 @@
-"""The secret in an invitation's link: 256 random bits, of which only a digest is stored."""
+"""The secret in an invitation's link: 256 random bits, of which only a digest is stored, and where a browser's session keeps it."""
 
 import hashlib
 import secrets
 from typing import Final
 
 _TOKEN_BYTES: Final = 32
+# Kept while somebody who was invited signs up: it opens a closed sign-up to its bearer.
+INVITATION_IN_SESSION: Final = "invitation_token"
 
 
 def make_token() -> str:

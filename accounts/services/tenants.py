@@ -18,6 +18,7 @@ from accounts.models import Membership, Tenant, User
 from accounts.selectors.api_keys import forget_keys
 from accounts.selectors.tenants import forget_tenant
 from accounts.services.audit import record_audit
+from accounts.services.changes import differing, update_changed
 from accounts.services.members import invite_member
 from accounts.services.rights import lock_tenant, require_capability
 from accounts.services.tenant_parts import tenant_parts
@@ -131,12 +132,11 @@ def update_tenant(*, tenant: Tenant, changes: Mapping[str, object], actor: Actor
         current = lock_tenant(tenant.id)
         require_capability(actor, tenant.id, Capability.MANAGE_TENANT)
         cleaned = clean_settings(changes, country=current.country)
-        after = {name: value for name, value in cleaned.items() if getattr(current, name) != value}
-        before = {name: getattr(current, name) for name in after}
-        if not after:
+        changed = differing(current, cleaned)
+        if not changed:
             return current
-        _check_zone_known(after)
-        Tenant.objects.filter(pk=current.pk).update(**after)
+        _check_zone_known(changed.after)
+        update_changed(current, changed)
         record_audit(
             actor=actor,
             action="tenant.updated",
@@ -144,13 +144,12 @@ def update_tenant(*, tenant: Tenant, changes: Mapping[str, object], actor: Actor
             target_kind="tenant",
             target_id=current.id,
             target_label=current.slug,
-            before=before,
-            after=after,
+            before=changed.before,
+            after=changed.after,
             as_of=as_of,
         )
-        current.refresh_from_db()
         for part in tenant_parts():
-            part.follow(tenant=current, changed=after.keys(), as_of=as_of)
+            part.follow(tenant=current, changed=changed.after.keys(), as_of=as_of)
     _forget(current)
     return current
 

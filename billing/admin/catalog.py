@@ -19,8 +19,7 @@ from unfold.decorators import action, display
 from accounts.admin.base import ReadOnlyInline, ReadOnlyModelAdmin, StaffModelAdmin, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ByState, ConfirmForm, posted
 from accounts.domain.numbers import number_text
-from accounts.domain.texts import line_problem
-from accounts.errors import ProblemError
+from accounts.errors import InvalidFieldsError, ProblemError
 from billing.admin.plan_forms import (
     UNITS_BY_DEFAULT,
     UNITS_MAX,
@@ -31,12 +30,11 @@ from billing.admin.plan_forms import (
 )
 from billing.admin.wording import shown_terms
 from billing.domain.money import price_tag_text
-from billing.domain.plan_terms import PriceOffer, SoldVersion, fee_amount
+from billing.domain.plan_terms import PriceOffer, SoldVersion, check_plan, fee_amount
 from billing.domain.statuses import LIVE_STATUSES
 from billing.models import Plan, PlanVersion
 from billing.selectors.catalog.plans import as_sold, sold_versions
 from billing.services.catalog.plans import (
-    NAME_CHARACTERS_MAX,
     SETTINGS,
     archive_plan,
     create_plan,
@@ -62,13 +60,18 @@ class PlanForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is no
         model = Plan
         fields = ("code", "name", "description", "is_public", "position")
 
-    def clean_name(self) -> str:
-        """Refuse what the service refuses."""
-        name = str(self.cleaned_data["name"])
-        problem = line_problem(name, pointer="/name", characters_max=NAME_CHARACTERS_MAX, is_required=True)
-        if problem is not None:
-            raise forms.ValidationError(problem.detail)
-        return name
+    def clean(self) -> dict[str, Any]:
+        """Show at each field what the service refuses."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                check_plan(
+                    code=cleaned.get("code", self.instance.code), name=cleaned["name"], position=cleaned["position"]
+                )
+            except InvalidFieldsError as error:
+                for refusal in error.field_errors:
+                    self.add_error(refusal.pointer.removeprefix("/"), refusal.detail)
+        return cleaned
 
 
 class VersionInline(ReadOnlyInline, TabularInline):

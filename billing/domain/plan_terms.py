@@ -2,17 +2,22 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from accounts.domain.tenant_settings import CURRENCIES
+from accounts.domain.texts import line_problem
 from accounts.errors import FieldError, InvalidFieldsError
 from billing.domain.money import is_whole_minor
 from billing.domain.prices import MODEL_OF, Flat, PriceKind, PriceTerms, read_terms, write_terms
 
 TRIAL_DAYS_MAX: Final = 730
+NAME_CHARACTERS_MAX: Final = 120
+POSITION_MAX: Final = 32767
+_CODE: Final = re.compile(r"[a-z][a-z0-9_-]{0,49}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,22 @@ def fee_amount(price: SoldPrice) -> Decimal:
     """The recurring fee of a whole period, in the major unit."""
     assert isinstance(price.terms, Flat), "a recurring fee is flat"
     return price.terms.amount
+
+
+def check_plan(*, code: str, name: str, position: object) -> None:
+    """Check how a plan is called and where it stands. Raises `InvalidFieldsError` that names each field."""
+    refusals = []
+    if not _CODE.fullmatch(code):
+        refusals.append(
+            FieldError("/code", "invalid_code", "Lower-case letters, digits, - and _, beginning with a letter.")
+        )
+    problem = line_problem(name, pointer="/name", characters_max=NAME_CHARACTERS_MAX, is_required=True)
+    if problem is not None:
+        refusals.append(problem)
+    if not isinstance(position, int) or not 0 <= position <= POSITION_MAX:
+        refusals.append(FieldError("/position", "invalid_position", f"0 to {POSITION_MAX}."))
+    if refusals:
+        raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))
 
 
 def check_offer(offer: VersionOffer) -> None:

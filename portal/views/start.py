@@ -1,6 +1,6 @@
 """The way in after sign-up: name a tenant, choose one, or accept an invitation to one."""
 
-from typing import Final, cast
+from typing import cast
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from accounts.domain.invitation_token import INVITATION_IN_SESSION
 from accounts.domain.roles import Role
 from accounts.errors import InvitationInvalidError, ProblemError
 from accounts.models import User
@@ -24,9 +25,6 @@ from portal.access import SignedInRequest, actor_of
 from portal.forms.people import NewTenantForm
 from portal.forms.problems import show_problem
 from portal.views.pricing import PLAN_IN_SESSION, address_of_choice
-
-# Kept while somebody who was invited signs up; the account adapter opens a closed sign-up to its bearer.
-INVITATION_IN_SESSION: Final = "invitation_token"
 
 
 @never_cache

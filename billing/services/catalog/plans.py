@@ -1,25 +1,21 @@
 """Making plans and their versions. A version is written whole, once; to change a price is to publish the next version."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
 from accounts.domain.actor import Actor
-from accounts.domain.texts import line_problem
 from accounts.errors import ConflictError, FieldError, InvalidFieldsError
 from accounts.services.audit import record_audit
-from billing.domain.plan_terms import PriceOffer, VersionOffer, check_offer, digest_of
+from accounts.services.changes import differing, update_changed
+from billing.domain.plan_terms import PriceOffer, VersionOffer, check_offer, check_plan, digest_of
 from billing.domain.prices import MODEL_OF, PriceKind, write_terms
 from billing.errors import PlanExistsError
 from billing.models import Plan, PlanVersion, Price
 from metering.errors import UnknownMeterError
 from metering.models import Meter, UsagePlan
 
-NAME_CHARACTERS_MAX = 120
-POSITION_MAX = 32767
-_CODE = re.compile(r"[a-z][a-z0-9_-]{0,49}", re.ASCII)
 SETTINGS = frozenset({"name", "description", "is_public", "position"})
 
 
@@ -34,7 +30,7 @@ def create_plan(
     position: int = 0,
 ) -> Plan:
     """Make a plan; it is for sale once it has a version. Raises `InvalidFieldsError`, `PlanExistsError`."""
-    _check(code, name.strip(), position)
+    check_plan(code=code, name=name.strip(), position=position)
     try:
         with transaction.atomic():
             plan = Plan.objects.create(
@@ -55,13 +51,13 @@ def update_plan(*, plan: Plan, changes: Mapping[str, object], actor: Actor, as_o
     """Change how a plan is shown, by name: its prices stand in its versions. Raises `InvalidFieldsError`."""
     assert set(changes) <= SETTINGS, f"no settings of a plan: {set(changes) - SETTINGS}"
     changes = {name: value.strip() if isinstance(value, str) else value for name, value in changes.items()}
-    _check(plan.code, str(changes.get("name", plan.name)), changes.get("position", 0))
+    check_plan(code=plan.code, name=str(changes.get("name", plan.name)), position=changes.get("position", 0))
     with transaction.atomic():
         current = Plan.objects.select_for_update().get(pk=plan.pk)
-        before = _described(current)
-        Plan.objects.filter(pk=plan.pk).update(**changes)
-        current.refresh_from_db()
-        if _described(current) != before:
+        changed = differing(current, changes)
+        if changed:
+            before = _described(current)
+            update_changed(current, changed)
             _record(current, "plan.updated", before=before, actor=actor, as_of=as_of)
     return current
 
@@ -135,21 +131,6 @@ def _add_prices(version: PlanVersion, offers: tuple[PriceOffer, ...]) -> None:
         )
         for offer in offers
     )
-
-
-def _check(code: str, name: str, position: object) -> None:
-    refusals = []
-    if not _CODE.fullmatch(code):
-        refusals.append(
-            FieldError("/code", "invalid_code", "Lower-case letters, digits, - and _, beginning with a letter.")
-        )
-    problem = line_problem(name, pointer="/name", characters_max=NAME_CHARACTERS_MAX, is_required=True)
-    if problem is not None:
-        refusals.append(problem)
-    if not isinstance(position, int) or not 0 <= position <= POSITION_MAX:
-        refusals.append(FieldError("/position", "invalid_position", f"0 to {POSITION_MAX}."))
-    if refusals:
-        raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))
 
 
 def _described(plan: Plan) -> dict[str, object]:

@@ -11,6 +11,7 @@ from accounts.domain.actor import Actor
 from accounts.errors import FieldError, InvalidFieldsError
 from accounts.models import Tenant
 from accounts.services.audit import record_audit
+from accounts.services.changes import differing, update_changed
 from billing.domain.tax import TaxTreatment
 from billing.models import BillingProfile
 
@@ -39,10 +40,9 @@ def update_billing_profile(
     with transaction.atomic():
         billing_profile_of(tenant.pk)
         profile = BillingProfile.objects.select_for_update().get(tenant=tenant)
-        before = {name: getattr(profile, name) for name in changes if getattr(profile, name) != changes[name]}
-        if before:
-            after = {name: changes[name] for name in before}
-            BillingProfile.objects.filter(tenant=tenant).update(**after)
+        changed = differing(profile, changes)
+        if changed:
+            update_changed(profile, changed)
             record_audit(
                 actor=actor,
                 action="tenant.billing_updated",
@@ -50,11 +50,10 @@ def update_billing_profile(
                 target_kind="tenant",
                 target_id=tenant.pk,
                 target_label=tenant.slug,
-                before=before,
-                after=after,
+                before=changed.before,
+                after=changed.after,
                 as_of=as_of,
             )
-            profile.refresh_from_db()
     return profile
 
 
