@@ -8,7 +8,7 @@ PYTEST := $(if $(CLOCK),COUNTINGHOUSE_CLOCK=$(CLOCK) )$(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset manage test coverage check e2e soak bench-quick bench format lock css venv venv-dev clean
+.PHONY: help run stop reset manage test test-quick coverage check e2e soak bench-quick bench format lock css venv venv-dev clean
 
 help:  ## List these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ manage: venv  ## A command of manage.py on what `make run` runs: make manage ARG
 
 test: venv-dev  ## Run the tests on a throw-away PostgreSQL (or on DATABASE_URL), WORKERS at a time; CLOCK=+40d for another day
 	@$(PYTEST) -n $(WORKERS) $(ARGS)
+
+test-quick: venv-dev  ## Only the tests that need neither a database nor another program
+	@$(PYTEST) -n $(WORKERS) --quick $(ARGS)
 
 coverage: venv-dev  ## Show which lines of the rules and the services no test runs
 	@$(PYTEST) -n $(WORKERS) --cov --cov-report= $(ARGS)

@@ -130,6 +130,11 @@ _connection: dict[str, Any] = (
 )
 _options: dict[str, Any] = _connection.get("OPTIONS", {}) | {
     "connect_timeout": 5,
+    # A server that vanished from the network is given up after a minute instead of two hours; a socket file has none of these.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
     "prepare_threshold": None if IS_POOLED else 5,
 }
 if not env.flag("DATABASE_AS_OWNER", default=False):
@@ -151,6 +156,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "countinghouse",
+        "OPTIONS": {"socket_timeout": 5, "socket_connect_timeout": 5},
     }
     if REDIS_URL
     else {

@@ -87,7 +87,7 @@ def database_url(connection_settings: Mapping[str, Any]) -> str:
 
 def drop_databases(url: str, *, of_run: Path) -> None:
     """Drop what a run made on a server that it was given, with whoever is still connected to it."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
         found = connection.execute(
             "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [database_name(of_run, "")]
         ).fetchall()

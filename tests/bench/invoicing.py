@@ -171,7 +171,9 @@ def measure_step(step: str) -> None:
 def measured_apart(step: str, environment: dict[str, str], *, profile: bool) -> Line:
     """Run a step in a process of its own."""
     command = [sys.executable, "-m", "tests.bench.invoicing", "--step", step, *(["--profile"] if profile else [])]
-    ran = subprocess.run(command, cwd=CHECKOUT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    ran = subprocess.run(
+        command, cwd=CHECKOUT, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=3600
+    )
     names = {"draft": "draft", "finalize": "finalize", "verify": "verify from events"}
     return Line(names[step], **json.loads(ran.stdout))
 

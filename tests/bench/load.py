@@ -62,7 +62,7 @@ def measure(port: int, requests: Requests, *, clients: int, seconds: float, expe
         sender.close()  # so that a client's death is the end of its pipe
     results = [receiver.recv() for receiver, _ in pipes]
     for process in processes:
-        process.join()
+        process.join(3600)
     latencies = sorted(latency for measured, _ in results for latency in measured)
     return Load(answers=len(latencies), seconds=max(elapsed for _, elapsed in results), latencies=latencies)
 

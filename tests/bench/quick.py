@@ -130,7 +130,7 @@ def measure_raw(
 
     def client(number: int) -> None:
         latencies: list[int] = []
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
             started = now = time.perf_counter_ns()
             while now < started + seconds * 1e9:
                 store(connection, tenant, number, len(latencies))
@@ -143,7 +143,7 @@ def measure_raw(
         process.start()
     results = [receiver.recv() for receiver, _ in pipes]
     for process in processes:
-        process.join()
+        process.join(3600)
     latencies = sorted(latency for measured, _ in results for latency in measured)
     return Load(answers=len(latencies), seconds=max(elapsed for _, elapsed in results), latencies=latencies)
 

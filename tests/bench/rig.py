@@ -53,7 +53,7 @@ def throw_away_redis() -> Iterator[str]:
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         redis.kill()
-        redis.wait()
+        redis.wait(60)
 
 
 def production(cluster: EmbeddedPostgres, **more: str) -> dict[str, str]:
@@ -95,7 +95,7 @@ def server(application: str, environment: Mapping[str, str], *, workers: int) ->
         yield port
     finally:
         os.killpg(process.pid, signal.SIGKILL)  # nothing in it is worth a farewell
-        process.wait()
+        process.wait(60)
 
 
 def free_port() -> int:
@@ -110,7 +110,7 @@ def await_listener(port: int) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
+            socket.create_connection(("127.0.0.1", port), timeout=10).close()
         except ConnectionRefusedError:
             assert time.monotonic() < deadline, "the server did not start"
             time.sleep(POLL_SECONDS)

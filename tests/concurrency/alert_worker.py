@@ -47,7 +47,7 @@ assert CHECK in UNGUARDED
 def run_pass(mode: str, as_of: str, together: Barrier, raised: "SimpleQueue[list[int]]") -> None:
     alerts.RAISE_ALERTS = UNGUARDED if mode == CHECK_THEN_INSERT else GUARDED  # type: ignore[misc] # the control
     connection.ensure_connection()
-    together.wait()
+    together.wait(120)
     with transaction.atomic():
         result = alerts.monitor_thresholds(as_of=datetime.fromisoformat(as_of))
         if mode == DIE_BEFORE_COMMIT:
@@ -62,7 +62,7 @@ def perform(processes: int, mode: str, as_of: str) -> dict[str, list[int]]:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join()
+        worker.join(120)
     found = [threshold for _ in range(processes) if not raised.empty() for threshold in raised.get()]
     return {"raised": sorted(found), "ended": [worker.exitcode or 0 for worker in workers]}
 

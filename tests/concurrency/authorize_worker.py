@@ -87,7 +87,7 @@ def perform(secret: str, redis_url: str, mode: str, threads: int, event_ids: lis
     def work(ids: list[str]) -> list[str]:
         try:
             connection.ensure_connection()
-            together.wait()
+            together.wait(120)
             return [event_id for event_id in ids if ask(secret, event_id, is_report=mode == REPORT)]
         finally:
             connection.close()

@@ -48,7 +48,7 @@ def started() -> Iterator[list[Rig]]:
     yield rigs
     for rig in rigs:
         rig.process.kill()
-        rig.process.communicate()
+        rig.process.communicate(timeout=120)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ class Workers:
 
     def ensure_running(self, environment: dict[str, str]) -> None:
         for process in [process for process in self.processes if process.poll() is not None]:
-            process.communicate()  # closes its pipes
+            process.communicate(timeout=120)  # closes its pipes
             self.processes.remove(process)
         while len(self.processes) < PROCESSES:
             self.processes.append(
@@ -52,7 +52,7 @@ class Workers:
     def stop(self) -> None:
         for process in self.processes:
             process.kill()
-            process.communicate()
+            process.communicate(timeout=120)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def ledger() -> Ledger:
 @pytest.fixture
 def observer(ledger: Ledger) -> Iterator[psycopg.Connection]:
     """A connection that takes part in nothing."""
-    with psycopg.connect(database_url(connection.settings_dict), autocommit=True) as observer:
+    with psycopg.connect(database_url(connection.settings_dict), autocommit=True, connect_timeout=10) as observer:
         yield observer
 
 
@@ -99,7 +99,7 @@ def test_one_id_with_two_contents_at_once_is_stored_once_and_refused_once(
     with racing() as start, holding(observer, ledger.lock_key):
         sent = [start(ingest_one, ledger, size) for size in range(RACERS)]
         await_waiting(observer, RACERS)
-    outcomes = [future.result() for future in sent]
+    outcomes = [future.result(120) for future in sent]
 
     accepted = [size for size, outcome in enumerate(outcomes) if outcome.accepted]
     assert len(accepted) == 1
@@ -115,7 +115,7 @@ def test_the_first_events_of_a_month_may_arrive_in_many_processes_at_once(observ
         # Each has seen that there is no such partition; one process remembers for all, so some may not even ask.
         await_waiting(observer, 2)
     for future in made:
-        future.result()
+        future.result(120)
 
     assert observer.execute("SELECT to_regclass('event_2031_05') IS NOT NULL").fetchone() == (True,)
 
@@ -145,7 +145,7 @@ def test_a_rebuild_holds_ingest_back_between_clearing_and_filling(ledger: Ledger
         sent = start(ingest_one, ledger)
         await_waiting(observer, 1)
         fill(ledger)
-    assert sent.result().accepted
+    assert sent.result(120).accepted
 
     assert reconcile(ledgers=[ledger]).is_clean
 
@@ -153,7 +153,7 @@ def test_a_rebuild_holds_ingest_back_between_clearing_and_filling(ledger: Ledger
 def test_the_same_rebuild_without_the_lock_counts_an_event_twice(ledger: Ledger) -> None:
     with racing() as start, transaction.atomic():
         clear(ledger)
-        assert start(ingest_one, ledger, 7, 0).result().accepted
+        assert start(ingest_one, ledger, 7, 0).result(120).accepted
         fill(ledger)
 
     drifts = reconcile(ledgers=[ledger]).drifts

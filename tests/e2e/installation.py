@@ -17,7 +17,7 @@ from typing import Any
 from config.workbench.runner.plan import PORT_MAX, STRIPE_PORT_DISTANCE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-STOP_SECONDS_MAX = 60
+START_SECONDS_MAX, STOP_SECONDS_MAX = 600, 60
 # What the test run itself is configured with, and what would point the installation at somebody else's data.
 NOT_INHERITED = frozenset({
     "DATABASE_URL", "DATABASE_AS_OWNER", "REDIS_URL", "PUBLIC_URL", "COUNTINGHOUSE_PROFILE", "COUNTINGHOUSE_TEST_RUN_DIR",
@@ -73,7 +73,7 @@ class Installation:
         is_running = threading.Event()
         last_lines: deque[str] = deque(maxlen=40)
         threading.Thread(target=self._keep_log, args=(self._process, is_running, last_lines), daemon=True).start()
-        is_running.wait()
+        assert is_running.wait(START_SECONDS_MAX), "".join(last_lines)
         if self._process.poll() is not None:
             raise RuntimeError("The installation did not start:\n" + "".join(last_lines))
 
@@ -86,14 +86,20 @@ class Installation:
     def remove(self) -> None:
         """Stop what may still run, as `make stop` does, and delete the data."""
         subprocess.run(
-            [sys.executable, "-m", "config.workbench.runner", "stop"], cwd=CHECKOUT, env=self.environment, check=True
+            [sys.executable, "-m", "config.workbench.runner", "stop"],
+            cwd=CHECKOUT,
+            env=self.environment,
+            check=True,
+            timeout=600,
         )
         shutil.rmtree(self.data_dir)
 
     def manage(self, *arguments: str) -> str:
         """Run a command as an operator does, and return what it said."""
         command = [sys.executable, "-m", "config.workbench.runner", "manage", *arguments]
-        done = subprocess.run(command, cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, check=False, timeout=600
+        )
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
 
@@ -119,7 +125,7 @@ class Installation:
                 last_lines.append(line)
                 if "Countinghouse is running" in line:
                     is_running.set()
-        process.wait()
+        process.wait(120)
         is_running.set()
 
 

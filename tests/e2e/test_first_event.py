@@ -44,7 +44,7 @@ def test_a_newcomer_comes_from_the_landing_page_to_a_counted_request(
     expect(page.locator("#first-event")).to_contain_text("Waiting for your first event")
 
     snippet = newcomer.copied("snippet-curl")
-    answer = subprocess.run(["bash", "-c", snippet], check=True, capture_output=True, text=True).stdout
+    answer = subprocess.run(["bash", "-c", snippet], check=True, capture_output=True, text=True, timeout=600).stdout
     assert " 201 " in answer.splitlines()[0]
 
     expect(page.locator("#first-event")).to_contain_text("Your event has arrived")
@@ -65,11 +65,13 @@ def test_the_snippet_works_as_it_stands_in_every_language(
     page.get_by_role("button", name="Make a live key").click()
     secret = page.locator("#new-key").inner_text()
 
-    bash = subprocess.run(["bash", "-c", developer.copied("snippet-curl")], check=True, capture_output=True, text=True)
+    bash = subprocess.run(
+        ["bash", "-c", developer.copied("snippet-curl")], check=True, capture_output=True, text=True, timeout=600
+    )
     assert " 201 " in bash.stdout.splitlines()[0]
     page.get_by_role("tab", name="Python").click()
     python = [sys.executable, "-c", developer.copied("snippet-python")]
-    assert subprocess.run(python, check=True, capture_output=True, text=True).stdout.startswith("201 ")
+    assert subprocess.run(python, check=True, capture_output=True, text=True, timeout=600).stdout.startswith("201 ")
     page.get_by_role("tab", name="JavaScript").click()
     with page.expect_console_message(lambda message: message.text.startswith("201 ")):
         page.evaluate(developer.copied("snippet-javascript"))
@@ -162,6 +164,8 @@ def columns_of_table(page: Page) -> list[list[int]]:
 
 def run_api_call(command: str, secret: str) -> dict[str, Any]:
     environment = {"COUNTINGHOUSE_KEY": secret, "PATH": "/usr/bin:/bin"}
-    output = subprocess.run(["bash", "-c", command], check=True, capture_output=True, text=True, env=environment).stdout
+    output = subprocess.run(
+        ["bash", "-c", command], check=True, capture_output=True, text=True, env=environment, timeout=600
+    ).stdout
     answer: dict[str, Any] = json.loads(output)
     return answer

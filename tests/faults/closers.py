@@ -168,7 +168,7 @@ def given_without_lock(_: Close, *, prefix: str, issued_on: date, count: int) ->
 def given_for_good(work: Close, *, prefix: str, issued_on: date, count: int) -> list[str]:
     """A control: numbers from a counter that commits by itself, as a sequence does."""
     code = f"{prefix}-{issued_on.year}"
-    with psycopg.connect(work.database_url) as other:
+    with psycopg.connect(work.database_url, connect_timeout=10) as other:
         other.execute("INSERT INTO billing_numberseries VALUES (%s, 0) ON CONFLICT DO NOTHING", [code])
         update = "UPDATE billing_numberseries SET last_number = last_number + %s WHERE code = %s RETURNING last_number"
         row = other.execute(update, [count, code]).fetchone()
@@ -211,4 +211,4 @@ def closers(work: Close, count: int, *, doomed_at: str = "") -> Iterator[list[Ba
         for process in processes:
             if process.pid is not None:
                 process.kill()
-                process.join()
+                process.join(120)

@@ -120,7 +120,7 @@ def senders(work: Work, count: int) -> Iterator[list[BaseProcess]]:
     finally:
         for process in processes:
             process.kill()
-            process.join()
+            process.join(120)
 
 
 def finish(processes: list[BaseProcess]) -> None:

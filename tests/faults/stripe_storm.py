@@ -174,7 +174,7 @@ class Storm:
             elif time.monotonic() > worker.dies_at and self.killed - killed_before < KILLED_PER_STEP_MAX:
                 self._kill(worker)
         worker.process.kill()
-        worker.process.join()
+        worker.process.join(120)
 
     def _worker(self, life: Life) -> "Worker":
         """A worker whose clock is past every claim of those before it."""
@@ -187,7 +187,7 @@ class Storm:
 
     def _kill(self, worker: "Worker") -> None:
         worker.process.kill()
-        worker.process.join()
+        worker.process.join(120)
         self.killed += 1
         self.killed_at_work += self._has_in_hand()
 

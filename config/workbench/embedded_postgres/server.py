@@ -40,8 +40,12 @@ SYSTEM_STATE_DIR = Path("/var/lib")
 UNFINISHED_PREFIX = ".postgres-init-"
 START_ATTEMPTS_MAX = 40
 SECONDS_BETWEEN_ATTEMPTS = 0.25
+SECONDS_BETWEEN_LOOKS = 0.02
 RECOVERY_SECONDS_MAX = 300
 STOP_SECONDS_MAX = 60
+# Longer than pg_ctl waits by itself, and than anybody holds the lock.
+PROGRAM_SECONDS_MAX = RECOVERY_SECONDS_MAX + 60
+LOCK_SECONDS_MAX = 2 * PROGRAM_SECONDS_MAX
 LOG_LINES_SHOWN = 5
 
 StopMode = Literal["smart", "fast", "immediate"]
@@ -149,10 +153,22 @@ class EmbeddedPostgres:
         _make_directories(self.data_dir.parent)
         descriptor = os.open(self._lock_file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._wait_for_lock(descriptor)
             yield
         finally:
             os.close(descriptor)
+
+    def _wait_for_lock(self, descriptor: int) -> None:
+        deadline = time.monotonic() + LOCK_SECONDS_MAX
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"Another process has held {self._lock_file} for {LOCK_SECONDS_MAX} seconds."
+                )
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _refuse_foreign_data_dir(self) -> None:
         if self.data_dir.exists() and os.geteuid() not in {0, self.data_dir.stat().st_uid}:
@@ -176,18 +192,23 @@ class EmbeddedPostgres:
             for name, value in os.environ.items()
             if not name.startswith(("PG", "LD_", "LC_", "COUNTINGHOUSE_"))
         }
-        return subprocess.run(
-            [str(self._binaries().program(program)), *arguments],
-            env=inherited | {"LC_ALL": "C", "HOME": "/"},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE if program == "initdb" else subprocess.DEVNULL,
-            text=True,
-            check=False,
-            start_new_session=True,  # Ctrl-C in a terminal is not meant for the database
-            **self.account.impersonation,
-        )
+        try:
+            return subprocess.run(
+                [str(self._binaries().program(program)), *arguments],
+                env=inherited | {"LC_ALL": "C", "HOME": "/"},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE if program == "initdb" else subprocess.DEVNULL,
+                text=True,
+                check=False,
+                start_new_session=True,  # Ctrl-C in a terminal is not meant for the database
+                timeout=PROGRAM_SECONDS_MAX,
+                **self.account.impersonation,
+            )
+        except subprocess.TimeoutExpired as error:
+            message = f"PostgreSQL's {program} was not done after {PROGRAM_SECONDS_MAX} seconds."
+            raise EmbeddedPostgresError(message) from error
 
     def _initialise_once(self) -> None:
         for unfinished in self.data_dir.parent.glob(f"{UNFINISHED_PREFIX}*"):

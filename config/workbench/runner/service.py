@@ -14,6 +14,7 @@ from config.workbench.runner.screen import say
 
 BACKOFF_SECONDS_MAX = 30
 SECONDS_UNTIL_STEADY = 60
+KILLED_SECONDS_MAX = 10
 
 
 class Service:
@@ -73,7 +74,8 @@ class Service:
         """Kill the child and its own children; a process group keeps its number while a member lives."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # the kernel still holds it: it ends without us
+            process.wait(KILLED_SECONDS_MAX)
 
 
 def _manner_of_death(status: int) -> str:

@@ -284,7 +284,7 @@ def test_a_code_used_in_one_process_is_worth_nothing_in_another(process_environm
         assert [ask(process, code) for process in processes] == ["True", "False"]
     finally:
         for process in processes:
-            process.communicate()
+            process.communicate(timeout=120)
 
 
 @pytest.mark.parametrize(

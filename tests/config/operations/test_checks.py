@@ -97,6 +97,7 @@ def test_the_web_server_asks_before_it_serves() -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert program.returncode != 0
     assert "DEBUG is on in the production profile" in program.stderr

@@ -103,7 +103,7 @@ def test_readyz_recovers_from_a_connection_that_died(client: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (pid,) = cursor.fetchone()
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as other:
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, connect_timeout=10) as other:
         other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
     assert client.get("/readyz").status_code == 200
 

@@ -1,6 +1,7 @@
 """The embedded server against what really happens to it: races, SIGKILL, stale files, odd paths."""
 
 import contextlib
+import fcntl
 import os
 import pwd
 import shutil
@@ -15,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 
-from config.workbench.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from config.workbench.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, server
 from config.workbench.embedded_postgres.account import ServerAccount
 from config.workbench.embedded_postgres.binaries import Binaries, find_binaries, within_reach
 
@@ -77,6 +78,21 @@ def value(cluster: EmbeddedPostgres, query: str, name: str = "postgres") -> obje
     return row[0]
 
 
+def test_a_lock_that_is_never_given_back_is_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = EmbeddedPostgres(data_dir=place / "locked", is_durable=False)
+    monkeypatch.setattr(server, "LOCK_SECONDS_MAX", 0.1)
+    with (place / "locked.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(EmbeddedPostgresError, match="Another process has held"):
+            cluster.ensure_running()
+
+
+def test_a_program_of_postgresql_that_hangs_is_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "PROGRAM_SECONDS_MAX", 0.001)
+    with pytest.raises(EmbeddedPostgresError, match="initdb was not done"):
+        EmbeddedPostgres(data_dir=place / "slow", is_durable=False).ensure_running()
+
+
 def test_it_listens_on_a_private_socket_and_nowhere_else(running: EmbeddedPostgres) -> None:
     assert value(running, "SHOW listen_addresses") == ""
     assert running.data_dir.stat().st_mode & 0o077 == 0
@@ -99,7 +115,7 @@ def test_settings_and_url_lead_to_the_same_database(running: EmbeddedPostgres) -
     running.ensure_database("Odd name/?%")
     running.ensure_database("Odd name/?%")
     settings = running.connection_settings("Odd name/?%")
-    with psycopg.connect(running.database_url("Odd name/?%")) as connection:
+    with psycopg.connect(running.database_url("Odd name/?%"), connect_timeout=10) as connection:
         assert connection.info.dbname == settings["NAME"]
         assert connection.info.host == settings["HOST"]
 

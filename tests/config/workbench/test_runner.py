@@ -80,7 +80,7 @@ def is_started(service: Service) -> bool:
 def kill(service: Service) -> None:
     assert service.process is not None
     service.process.kill()
-    service.process.wait()
+    service.process.wait(120)
 
 
 def test_a_child_that_dies_is_started_again_later_each_time(make_service: Callable[..., Service]) -> None:
@@ -116,7 +116,7 @@ def test_it_is_said_how_a_child_died(make_service: Callable[..., Service], capsy
         assert service.process is not None
         if command[0] == "sleep":
             service.process.kill()
-        service.process.wait()
+        service.process.wait(120)
         service.tend(seconds=0)
     assert capsys.readouterr().out.splitlines() == [
         "The test process was killed by SIGKILL; it starts again in 1 s.",
@@ -241,7 +241,7 @@ def test_orphans_are_ended_and_strangers_are_not(place: Path) -> None:
     finally:
         for process in (orphan, stranger):
             process.kill()
-            process.wait()
+            process.wait(120)
 
 
 def test_reset_asks_and_without_a_terminal_does_nothing(
@@ -343,7 +343,7 @@ def test_everything_survives_sigkill_and_ends_with_ctrl_c(place: Path) -> None:
 
         # A second start, in the meantime, only shows where the first one is.
         another = Run(place, free_port(), "another")
-        assert another.process.wait(60) == 0, another.output.read_text()
+        assert another.process.wait(120) == 0, another.output.read_text()
         assert another.says(f"running already, on port {port}")
 
         # Kill the web server, the worker, the fake Stripe and the database at once.
@@ -358,7 +358,7 @@ def test_everything_survives_sigkill_and_ends_with_ctrl_c(place: Path) -> None:
 
         # Kill the runner itself: its children live on, and the next run replaces them.
         first.process.kill()
-        first.process.wait()
+        first.process.wait(120)
         assert processes_of(place)
         second = Run(place, port, "second")
         second.wait_for_welcome()
@@ -366,11 +366,11 @@ def test_everything_survives_sigkill_and_ends_with_ctrl_c(place: Path) -> None:
         assert customers_of(second) == ["ada@acme.example"]
 
         os.killpg(second.process.pid, signal.SIGINT)
-        assert second.process.wait(60) == 0, second.output.read_text()
+        assert second.process.wait(120) == 0, second.output.read_text()
         eventually(lambda: not processes_of(place))
     finally:
         for run in (first, second):
             if run is not None:
                 run.process.kill()
-                run.process.wait()
+                run.process.wait(120)
         stop(plan_for(place))

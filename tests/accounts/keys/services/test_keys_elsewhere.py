@@ -57,7 +57,7 @@ def watchers(key: CreatedKey, process_environment: dict[str, str]) -> Iterator[l
     yield started
     for process in started:
         process.terminate()
-        process.communicate()
+        process.communicate(timeout=120)
 
 
 def next_state(process: subprocess.Popen[str]) -> tuple[str, float]:

@@ -95,7 +95,7 @@ def test_workers_that_catch_up_together_bill_each_period_once() -> None:
     def work() -> None:
         try:
             connection.ensure_connection()
-            together.wait()
+            together.wait(120)
             while not draft_batch(as_of=MAY + GRACE, due=Due(), size=1).is_empty:
                 finalize_batch(as_of=MAY + GRACE, due=Due(), size=2)
         except BaseException as error:
@@ -108,7 +108,7 @@ def test_workers_that_catch_up_together_bill_each_period_once() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(120)
     assert failed == []
     run_invoicing(as_of=MAY + GRACE)
     found = Invoice.objects.issued().values_list("subscription_id", "boundary")

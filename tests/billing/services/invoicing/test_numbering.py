@@ -53,7 +53,7 @@ def test_transactions_at_once_take_turns_and_one_that_is_rolled_back_leaves_no_g
     def take(number: int) -> None:
         try:
             connection.ensure_connection()
-            together.wait()
+            together.wait(120)
             with transaction.atomic():
                 taken = take_numbers(prefix="INV", issued_on=IN_2026, count=1 + number % 3)
                 if number % 4 == 0:
@@ -67,7 +67,7 @@ def test_transactions_at_once_take_turns_and_one_that_is_rolled_back_leaves_no_g
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(120)
     assert sorted(given) == [f"INV-2026-{number:06}" for number in range(1, len(given) + 1)]
     assert len(given) == sum(1 + number % 3 for number in range(8) if number % 4)
 

@@ -248,7 +248,7 @@ def both_at_once(*acts: Callable[[], object]) -> list[str]:
 
     def run(act: Callable[[], object]) -> str:
         try:
-            barrier.wait()
+            barrier.wait(120)
             return type(act()).__name__
         except ProblemError as error:
             return type(error).__name__
@@ -302,7 +302,7 @@ def test_without_the_lock_two_at_once_would_both_go_ahead() -> None:
     def careless() -> object:
         seen = Invoice.objects.get(pk=invoice.pk)
         assert seen.status == InvoiceStatus.FINALIZED
-        barrier.wait()
+        barrier.wait(120)
         Invoice.objects.filter(pk=invoice.pk).update(status=InvoiceStatus.PAID, paid_at=NOW)
         return seen
 

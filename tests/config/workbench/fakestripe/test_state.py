@@ -72,7 +72,7 @@ def processes() -> Iterator[list[subprocess.Popen[str]]]:
     yield started
     for process in started:
         process.kill()
-        process.wait()
+        process.wait(120)
         assert process.stdout is not None
         process.stdout.close()
 
@@ -94,7 +94,7 @@ def test_a_process_that_was_killed_has_forgotten_nothing(
     client = start(processes, file)
     made = client.v1.customers.create({"email": "a@x.example"})
     processes[0].kill()
-    processes[0].wait()
+    processes[0].wait(120)
     client = start(processes, file)
     assert client.v1.customers.retrieve(made.id).email == "a@x.example"
     processes[1].send_signal(signal.SIGTERM)

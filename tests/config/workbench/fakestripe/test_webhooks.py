@@ -51,7 +51,7 @@ def receiver(fake_stripe: FakeStripe) -> Iterator[Receiver]:
     fake_stripe.deliveries.send_to(server.url, WEBHOOK_SECRET)
     yield server
     server.shutdown()
-    thread.join()
+    thread.join(120)
     server.server_close()
 
 

@@ -39,6 +39,7 @@ def start(program: str, place: Path, **given: str) -> subprocess.CompletedProces
         capture_output=True,
         text=True,
         check=False,
+        timeout=600,
     )
 
 

@@ -201,7 +201,9 @@ def test_the_same_content_gives_the_same_bytes_in_any_process_whatever_was_made_
         "print(sha256(render_document(MAKERS[sys.argv[1]]())).hexdigest())"
     )
     for name in ("arabic_invoice", "full_invoice"):
-        there = subprocess.run([sys.executable, "-c", program, name], capture_output=True, text=True, check=True)
+        there = subprocess.run(
+            [sys.executable, "-c", program, name], capture_output=True, text=True, check=True, timeout=120
+        )
         assert there.stdout.strip() == here[name]
 
 

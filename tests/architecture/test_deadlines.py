@@ -1,0 +1,70 @@
+"""Every wait has a deadline: what never comes fails a test or a request, and holds up neither for ever."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("accounts", "billing", "config", "metering", "portal", "tests")
+# Methods that wait until they are told otherwise by an argument; `str.join` has one.
+WAITING_METHODS = {"wait", "join", "result"}
+# Calls that take their deadline by keyword, and under which name.
+WAITING_CALLS = {
+    "communicate": "timeout",
+    "urlopen": "timeout",
+    "HTTPConnection": "timeout",
+    "HTTPSConnection": "timeout",
+    "create_connection": "timeout",
+    "subprocess.run": "timeout",
+    "subprocess.check_call": "timeout",
+    "subprocess.check_output": "timeout",
+    "psycopg.connect": "connect_timeout",
+}
+
+
+def endless_waits(tree: ast.Module) -> Iterator[int]:
+    """Yield the lines of the calls that may wait for ever."""
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name = ast.unparse(call.func)
+        method = name.rpartition(".")[2]
+        keywords = {keyword.arg for keyword in call.keywords}
+        if isinstance(call.func, ast.Attribute) and method in WAITING_METHODS and not call.args and not keywords:
+            yield call.lineno
+        deadline = WAITING_CALLS.get(name) or WAITING_CALLS.get(method)
+        if deadline and deadline not in keywords and None not in keywords:
+            yield call.lineno
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_wait_has_a_deadline(folder: str) -> None:
+    found = {
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in (ROOT / folder).rglob("*.py")
+        for line in endless_waits(ast.parse(path.read_text()))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "process.wait()", "thread.join()", "future.result()", "process.communicate()", "process.communicate(text)",
+        "subprocess.run(['x'], check=True)", "http.client.HTTPConnection(host)", "socket.create_connection(address)",
+        "psycopg.connect(url)",
+    ],
+)  # fmt: skip
+def test_a_wait_without_a_deadline_is_seen(code: str) -> None:
+    assert list(endless_waits(ast.parse(code))) == [1]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "process.wait(60)", "thread.join(timeout=60)", "', '.join(words)", "process.communicate(timeout=60)",
+        "subprocess.run(['x'], timeout=60)", "subprocess.run(['x'], **options)", "psycopg.connect(url, connect_timeout=5)",
+    ],
+)  # fmt: skip
+def test_a_wait_with_a_deadline_is_not(code: str) -> None:
+    assert not list(endless_waits(ast.parse(code)))

@@ -1,0 +1,86 @@
+"""Watches how long tests take: none waits for ever, those that take long say why, and `--quick` runs those that need no server.
+
+A test that takes more than five seconds carries `@pytest.mark.takes_long("why")`; others are listed at the end of a run. A list
+and no failure, since a busy machine makes every test slow.
+"""
+
+import signal
+from collections.abc import Iterator
+from types import FrameType
+from typing import Final
+
+import pytest
+
+LONG_SECONDS: Final = 5
+# The last net below the deadlines that waits have themselves; for a busy machine many times what the longest needs.
+SECONDS_MAX: Final = {"soak": 7200, "e2e": 1800}
+SECONDS_MAX_OTHERWISE: Final = 600
+REASON: Final = "takes_long"
+DATABASE_FIXTURES: Final = frozenset({"db", "transactional_db", "live_server", "django_db_setup"})
+SERVER_FIXTURES: Final = DATABASE_FIXTURES | {"fake_stripe", "fake_stripe_server"}
+# Folders whose tests start programs.
+FOLDERS_WITH_PROGRAMS: Final = ("tests/config/workbench", "tests/concurrency", "tests/faults")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--quick`."""
+    parser.addoption("--quick", action="store_true", help="only tests that need neither a database nor another program")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a server, when asked for."""
+    if config.getoption("quick"):
+        left_out = [item for item in items if needs_server(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not needs_server(item)]
+
+
+def needs_server(item: pytest.Item) -> bool:
+    """Return whether the test needs a database, or starts a program."""
+    return (
+        item.get_closest_marker("django_db") is not None
+        or not SERVER_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+        or item.nodeid.startswith(FOLDERS_WITH_PROGRAMS)
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """End a test that waits for what never comes. The alarm goes by the machine's own clock, which no test shifts."""
+    seconds = next((SECONDS_MAX[name] for name in SECONDS_MAX if item.get_closest_marker(name)), SECONDS_MAX_OTHERWISE)
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        pytest.fail(f"not over after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the report say that the test has a reason."""
+    if item.get_closest_marker(REASON):
+        item.user_properties.append((REASON, True))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List the tests that took long and do not say why."""
+    reports = [
+        report
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport)
+    ]
+    slow = [
+        report
+        for report in reports
+        if report.when == "call" and report.duration > LONG_SECONDS and (REASON, True) not in report.user_properties
+    ]
+    if slow:
+        terminalreporter.section(f"over {LONG_SECONDS} s without a reason (a busy machine is one)")
+        for report in sorted(slow, key=lambda report: -report.duration):
+            terminalreporter.line(f"{report.duration:6.1f} s  {report.nodeid}")
