@@ -6,7 +6,11 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SHORTER = "from tests import pace_plugin\npace_plugin.LONG_SECONDS = 0.2\npace_plugin.SECONDS_MAX_OTHERWISE = 2\n"
+SHORTER = """
+from tests import pace_plugin
+pace_plugin.LONG_SECONDS, pace_plugin.LOAD_PER_CORE_MAX = 0.2, 1_000_000
+pace_plugin.SECONDS_MAX_OTHERWISE = 2
+"""
 TESTS = """
 import threading, time
 import pytest

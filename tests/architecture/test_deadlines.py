@@ -22,17 +22,17 @@ WAITING_CALLS = {
     "subprocess.check_output": "timeout",
     "psycopg.connect": "connect_timeout",
 }
+MODULES_OF = {name.rpartition(".")[2] for name in WAITING_CALLS}
 
 
 def endless_waits(tree: ast.Module) -> Iterator[int]:
     """Yield the lines of the calls that may wait for ever."""
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        name = ast.unparse(call.func)
-        method = name.rpartition(".")[2]
+        method = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         keywords = {keyword.arg for keyword in call.keywords}
         if isinstance(call.func, ast.Attribute) and method in WAITING_METHODS and not call.args and not keywords:
             yield call.lineno
-        deadline = WAITING_CALLS.get(name) or WAITING_CALLS.get(method)
+        deadline = WAITING_CALLS.get(method) or (method in MODULES_OF and WAITING_CALLS.get(ast.unparse(call.func)))
         if deadline and deadline not in keywords and None not in keywords:
             yield call.lineno
 

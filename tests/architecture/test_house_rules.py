@@ -5,6 +5,7 @@ fails here too. An exception is a change of this file, which a reviewer sees.
 """
 
 import ast
+import functools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
@@ -180,12 +181,10 @@ RULES: dict[Rule, tuple[str, str]] = {
 }
 
 
-def sources() -> Iterator[tuple[PurePath, ast.Module, str]]:
-    for app in APPS:
-        for path in sorted((ROOT / app).rglob("*.py")):
-            if not GENERATED & set(path.parts):
-                source = path.read_text()
-                yield path.relative_to(ROOT), ast.parse(source), source
+@functools.cache  # parsing takes longer than all rules together
+def sources() -> tuple[tuple[PurePath, ast.Module, str], ...]:
+    paths = [path for app in APPS for path in sorted((ROOT / app).rglob("*.py")) if not GENERATED & set(path.parts)]
+    return tuple((path.relative_to(ROOT), ast.parse(path.read_text()), path.read_text()) for path in paths)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
