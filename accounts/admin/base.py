@@ -4,6 +4,7 @@ A form that no service stands behind is saved by Django; `StaffModelAdmin` then 
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
@@ -26,7 +27,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.networks import client_ip
 from accounts.errors import ProblemError
 from accounts.models import Tenant, User
-from accounts.services.audit import SECRET_NAMES, record_audit
+from accounts.services.audit import SECRET_NAMES, AuditTarget, record_audit
 
 TEXT_CHARACTERS_MAX = 500
 Row = TypeVar("Row", bound=Model)
@@ -62,6 +63,16 @@ def found_or_404(rows: "QuerySet[Row]", object_id: str) -> Row:
         return get_object_or_404(rows, pk=unquote(object_id))
     except (ValidationError, ValueError) as error:
         raise Http404 from error
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the page between a button and what it does says; `form_action` is where another page's answer goes."""
+
+    title: str
+    explanation: str
+    button: str
+    form_action: str = ""
 
 
 class StaffModelAdmin(ModelAdmin):
@@ -107,9 +118,7 @@ class StaffModelAdmin(ModelAdmin):
             actor=staff_actor(request),
             action=f"{kind}.{verb}",
             tenant_id=obj.pk if isinstance(obj, Tenant) else getattr(obj, "tenant_id", None),
-            target_kind=kind,
-            target_id=obj.pk,
-            target_label=str(obj),
+            target=AuditTarget(kind, obj.pk, str(obj)),
             before=before,
             after=after,
             as_of=timezone.now(),
@@ -121,10 +130,7 @@ class StaffModelAdmin(ModelAdmin):
         obj: Model,
         form: Any,
         *,
-        title: str,
-        explanation: str,
-        button: str,
-        form_action: str = "",
+        question: Question,
         template: str = "admin/ask_first.html",
         extra: Mapping[str, object] | None = None,
     ) -> HttpResponse:
@@ -134,10 +140,10 @@ class StaffModelAdmin(ModelAdmin):
             "opts": self.opts,
             "original": obj,
             "form": form,
-            "title": title,
-            "explanation": explanation,
-            "button": button,
-            "form_action": form_action,
+            "title": question.title,
+            "explanation": question.explanation,
+            "button": question.button,
+            "form_action": question.form_action,
             "cancel_url": self.page_of(obj),
             "media": self.media,
             **(extra or {}),

@@ -13,7 +13,7 @@ from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from accounts.admin.base import StaffModelAdmin
+from accounts.admin.base import Question, StaffModelAdmin
 
 
 class ConfirmForm(forms.Form):
@@ -45,9 +45,7 @@ class ByState(StaffModelAdmin):
         *,
         name: str,
         said: str | Callable[[Any], str],
-        title: str,
-        explanation: str,
-        button: str,
+        question: Question,
         preview: Callable[[dict[str, Any]], dict[str, object]] | None = None,
     ) -> HttpResponse:
         """Ask, and do it on the answer; `work` is given what the form says. `name` is the action's.
@@ -64,9 +62,7 @@ class ByState(StaffModelAdmin):
         if preview is not None:
             template = self.preview_template
             extra = {"is_seen": is_answered, **(preview(form.cleaned_data) if is_answered else {})}
-        return self.ask_first(
-            request, obj, form, title=title, explanation=explanation, button=button, template=template, extra=extra
-        )
+        return self.ask_first(request, obj, form, question=question, template=template, extra=extra)
 
     def state_of(self, obj: Any) -> str:
         """The object's state in a word."""

@@ -16,7 +16,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.invitation_token import INVITATION_IN_SESSION
 from accounts.models import User
 from accounts.selectors.invitations import is_invitation_open
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 
 UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - the name of no address, for a local socket; nothing is bound to it
 
@@ -53,9 +53,7 @@ class AccountAdapter(DefaultAccountAdapter):
             actor=actor,
             action=f"account.{what}",
             tenant_id=None,
-            target_kind="user",
-            target_id=user.pk,
-            target_label=user.email,
+            target=AuditTarget("user", user.pk, user.email),
             as_of=timezone.now(),
         )
 

@@ -1,6 +1,7 @@
 """The audit log: each change by whom, on what, before and after, from where. Never a secret."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -14,14 +15,21 @@ SECRET_NAMES: Final = frozenset({"secret", "digest", "token", "token_digest", "p
 _LABEL_CHARACTERS_MAX: Final = 254
 
 
+@dataclass(frozen=True, slots=True)
+class AuditTarget:
+    """What was changed: its kind, its id, and the name that people know it by."""
+
+    kind: str
+    id: object
+    label: str
+
+
 def record_audit(
     *,
     actor: Actor,
     action: str,
     tenant_id: UUID | None,
-    target_kind: str,
-    target_id: object,
-    target_label: str,
+    target: AuditTarget,
     as_of: datetime,
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
@@ -35,9 +43,9 @@ def record_audit(
         actor_user_id=actor.user_id,
         actor_label=actor.label[:_LABEL_CHARACTERS_MAX],
         action=action,
-        target_kind=target_kind,
-        target_id=str(target_id),
-        target_label=target_label[:_LABEL_CHARACTERS_MAX],
+        target_kind=target.kind,
+        target_id=str(target.id),
+        target_label=target.label[:_LABEL_CHARACTERS_MAX],
         before=to_plain(before),
         after=to_plain(after),
         ip=actor.ip,

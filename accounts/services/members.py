@@ -30,7 +30,7 @@ from accounts.errors import (
 )
 from accounts.models import Invitation, Membership, Tenant, User
 from accounts.selectors.invitations import open_invitation
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.mail import send_invitation
 from accounts.services.rights import lock_tenant, require_capability, role_of_actor
 
@@ -182,14 +182,15 @@ def _audit(
     before: dict[str, object] | None = None,
     after: dict[str, object] | None = None,
 ) -> None:
-    is_member = isinstance(target, Membership)
+    if isinstance(target, Membership):
+        audited = AuditTarget("member", target.pk, target.user.email)
+    else:
+        audited = AuditTarget("invitation", target.pk, target.email)
     record_audit(
         actor=actor,
         action=action,
         tenant_id=target.tenant_id,
-        target_kind="member" if is_member else "invitation",
-        target_id=target.pk,
-        target_label=target.user.email if isinstance(target, Membership) else target.email,
+        target=audited,
         before=before,
         after=after,
         as_of=as_of,

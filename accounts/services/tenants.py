@@ -17,7 +17,7 @@ from accounts.errors import FieldError, InvalidFieldsError, SlugTakenError, Tena
 from accounts.models import Membership, Tenant, User
 from accounts.selectors.api_keys import forget_keys
 from accounts.selectors.tenants import forget_tenant
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.changes import differing, update_changed
 from accounts.services.members import invite_member
 from accounts.services.rights import lock_tenant, require_capability
@@ -69,9 +69,7 @@ def open_tenant(
             actor=actor,
             action="tenant.created",
             tenant_id=tenant.id,
-            target_kind="tenant",
-            target_id=tenant.id,
-            target_label=tenant.slug,
+            target=AuditTarget("tenant", tenant.id, tenant.slug),
             after={**cleaned, "slug": tenant.slug, "owner": None if owner is None else owner.email},
             as_of=as_of,
         )
@@ -141,9 +139,7 @@ def update_tenant(*, tenant: Tenant, changes: Mapping[str, object], actor: Actor
             actor=actor,
             action="tenant.updated",
             tenant_id=current.id,
-            target_kind="tenant",
-            target_id=current.id,
-            target_label=current.slug,
+            target=AuditTarget("tenant", current.id, current.slug),
             before=changed.before,
             after=changed.after,
             as_of=as_of,
@@ -190,9 +186,7 @@ def _change_status(tenant: Tenant, status: TenantStatus, *, reason: str, actor: 
             actor=actor,
             action=STATUS_ACTIONS[status],
             tenant_id=tenant.pk,
-            target_kind="tenant",
-            target_id=tenant.pk,
-            target_label=tenant.slug,
+            target=AuditTarget("tenant", tenant.pk, tenant.slug),
             before=before,
             after={"status": status, "status_reason": reason[:_REASON_CHARACTERS_MAX]},
             as_of=as_of,

@@ -11,7 +11,7 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 
-from accounts.admin.base import ReadOnlyModelAdmin, staff_actor
+from accounts.admin.base import Question, ReadOnlyModelAdmin, staff_actor
 from accounts.notices.selectors.preferences import is_turned_off
 from billing.domain.alerts import USAGE_ALERT, grouped, percent_of, period_in_words
 from billing.models import THRESHOLDS, ThresholdAlert
@@ -100,13 +100,18 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
         """Ask, raise what is due, and say what that was."""
         if request.method != "POST":
             return self.ask_first(
-                request, ThresholdAlert(), forms.Form(),
-                title="Check thresholds now?",
-                explanation="Compares usage with every quota, as the schedule does each five minutes. Whoever crossed 80, 95 or 100 percent"
-                " and was not told of it before gets an alert and a mail.",
-                button="Check now",
+                request,
+                ThresholdAlert(),
+                forms.Form(),
+                question=Question(
+                    title="Check thresholds now?",
+                    explanation="Compares usage with every quota, as the schedule does each five minutes. Whoever "
+                    "crossed 80, 95 or 100 percent"
+                    " and was not told of it before gets an alert and a mail.",
+                    button="Check now",
+                ),
                 extra={"original": None},  # the question is about no single alert
-            )  # fmt: skip
+            )
         actor = staff_actor(request)
         result = run_monitor(started_by=actor.label, actor=actor, as_of=timezone.now())
         messages.success(request, f"{len(result.alerts)} new alerts in {result.tenants} tenants with quotas.")

@@ -16,7 +16,15 @@ from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 
-from accounts.admin.base import ReadOnlyInline, ReadOnlyModelAdmin, StaffModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.base import (
+    Question,
+    ReadOnlyInline,
+    ReadOnlyModelAdmin,
+    StaffModelAdmin,
+    found_or_404,
+    holds,
+    staff_actor,
+)
 from accounts.admin.by_state import ByState, ConfirmForm, posted
 from accounts.domain.numbers import number_text
 from accounts.errors import InvalidFieldsError, ProblemError
@@ -218,14 +226,19 @@ class PlanAdmin(ByState, StaffModelAdmin):
         """Ask, and sell it no longer."""
         plan = found_or_404(Plan.objects.all(), object_id)
         return self.decide(
-            request, plan, ConfirmForm(posted(request)),
+            request,
+            plan,
+            ConfirmForm(posted(request)),
             lambda _: archive_plan(plan=plan, actor=staff_actor(request), as_of=timezone.now()),
             name="archive",
             said=f"{plan} is sold no longer.",
-            title=f"Archive {plan}?",
-            explanation="It leaves the pricing page, and nobody can choose it any more. Who has it keeps it. This cannot be taken back.",
-            button="Archive the plan",
-        )  # fmt: skip
+            question=Question(
+                title=f"Archive {plan}?",
+                explanation="It leaves the pricing page, and nobody can choose it any more. Who has it keeps it. This "
+                "cannot be taken back.",
+                button="Archive the plan",
+            ),
+        )
 
     @action(description="Publish a new version", permissions=["publish"], icon="publish")
     def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -250,13 +263,23 @@ class PlanAdmin(ByState, StaffModelAdmin):
             )
         number = newest.number + 1 if newest else 1
         return self.ask_first(
-            request, plan, form,
-            title=f"Version {number} of {plan}",
-            explanation="A version is published whole and never changed. Whoever subscribes from then on gets it; others keep theirs.",
-            button="Show what it costs",
+            request,
+            plan,
+            form,
+            question=Question(
+                title=f"Version {number} of {plan}",
+                explanation="A version is published whole and never changed. Whoever subscribes from then on gets it; "
+                "others keep theirs.",
+                button="Show what it costs",
+            ),
             template="admin/billing/publish.html",
-            extra={"newest": newest, "number": number, "examples": form.examples() if is_valid else [], "query": request.GET.urlencode()},
-        )  # fmt: skip
+            extra={
+                "newest": newest,
+                "number": number,
+                "examples": form.examples() if is_valid else [],
+                "query": request.GET.urlencode(),
+            },
+        )
 
 
 def newest_of(plan: Plan) -> SoldVersion | None:

@@ -17,7 +17,7 @@ from unfold.decorators import action, display
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
 
-from accounts.admin.base import found_or_404, holds, staff_actor
+from accounts.admin.base import Question, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm, posted
 from accounts.domain.numbers import number_text
 from accounts.notices.models import OutboundMail
@@ -301,48 +301,63 @@ class InvoiceAdmin(MoneyAdmin):
         """Ask, and number it before its grace is over."""
         invoice = self._found(object_id)
         return self.decide(
-            request, invoice, ConfirmForm(posted(request)),
+            request,
+            invoice,
+            ConfirmForm(posted(request)),
             lambda _: finalize_now(invoice_id=invoice.pk, actor=staff_actor(request), as_of=timezone.now()),
             name="finalize",
             said=lambda done: f"{done.number} is finalized: {money_text(done.total_minor, done.currency)}.",
-            title=f"Finalize the draft for {invoice.tenant} now?",
-            explanation="It is computed once more, gets its number and never changes again. Later usage goes to the next invoice. "
-            f"By itself it would be finalized from {invoice.finalize_after:%Y-%m-%d %H:%M} UTC on.",
-            button="Finalize the invoice",
-        )  # fmt: skip
+            question=Question(
+                title=f"Finalize the draft for {invoice.tenant} now?",
+                explanation="It is computed once more, gets its number and never changes again. Later usage goes to "
+                "the next invoice. "
+                f"By itself it would be finalized from {invoice.finalize_after:%Y-%m-%d %H:%M} UTC on.",
+                button="Finalize the invoice",
+            ),
+        )
 
     @action(description="Void", permissions=["act"], icon="block")
     def void(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for the reason, and declare it void."""
         invoice = self._found(object_id)
         return self.decide(
-            request, invoice, WhyForm(posted(request), help_text=KEPT),
+            request,
+            invoice,
+            WhyForm(posted(request), help_text=KEPT),
             lambda given: void_invoice(
                 invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),
             name="void",
             said=f"{invoice} is void: nobody owes it any more.",
-            title=f"Void {invoice}?",
-            explanation=f"{invoice.tenant} no longer owes {self.total(invoice)}. The number stays taken. This cannot be taken back; "
-            "for an invoice that was sent, a credit note is what accountants expect.",
-            button="Void the invoice",
-        )  # fmt: skip
+            question=Question(
+                title=f"Void {invoice}?",
+                explanation=f"{invoice.tenant} no longer owes {self.total(invoice)}. The number stays taken. This "
+                f"cannot be taken back; "
+                "for an invoice that was sent, a credit note is what accountants expect.",
+                button="Void the invoice",
+            ),
+        )
 
     @action(description="Mark uncollectible", permissions=["act"], icon="money_off")
     def mark_uncollectible(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for the reason, and give up on it."""
         invoice = self._found(object_id)
         return self.decide(
-            request, invoice, WhyForm(posted(request), help_text=KEPT),
+            request,
+            invoice,
+            WhyForm(posted(request), help_text=KEPT),
             lambda given: mark_uncollectible(
                 invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),
             name="mark_uncollectible",
             said=f"{invoice} is uncollectible; it may still be paid.",
-            title=f"Give up on {invoice}?",
-            explanation=f"{self.total(invoice)} stay owed and may still be paid, and the subscription is no longer past due because of it.",
-            button="Mark as uncollectible",
-        )  # fmt: skip
+            question=Question(
+                title=f"Give up on {invoice}?",
+                explanation=f"{self.total(invoice)} stay owed and may still be paid, and the subscription is no "
+                f"longer past due because of it.",
+                button="Mark as uncollectible",
+            ),
+        )
 
     @action(description="Issue a credit note", permissions=["credit"], icon="undo")
     def issue_credit_note(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -351,16 +366,21 @@ class InvoiceAdmin(MoneyAdmin):
         is_paid = invoice.status == InvoiceStatus.PAID
         outcome = "The money is given back outside of this application." if is_paid else "The invoice is void then."
         return self.decide(
-            request, invoice, WhyForm(posted(request), help_text="Printed on the credit note."),
+            request,
+            invoice,
+            WhyForm(posted(request), help_text="Printed on the credit note."),
             lambda given: issue_credit_note(
                 invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),
             name="issue_credit_note",
             said=lambda note: f"{note.number} takes back {invoice}: {money_text(note.total_minor, note.currency)}.",
-            title=f"Credit {invoice}?",
-            explanation=f"A credit note with a number of its own takes back all {self.total(invoice)} and goes to the customer. {outcome}",
-            button="Issue the credit note",
-        )  # fmt: skip
+            question=Question(
+                title=f"Credit {invoice}?",
+                explanation=f"A credit note with a number of its own takes back all {self.total(invoice)} and goes to "
+                f"the customer. {outcome}",
+                button="Issue the credit note",
+            ),
+        )
 
     @action(description="Record a payment", permissions=["pay"], icon="payments")
     def record_payment(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -376,27 +396,37 @@ class InvoiceAdmin(MoneyAdmin):
             )  # fmt: skip
 
         return self.decide(
-            request, invoice, PaymentForm(posted(request), invoice, local_day(now, zone)), work,
+            request,
+            invoice,
+            PaymentForm(posted(request), invoice, local_day(now, zone)),
+            work,
             name="record_payment",
             said=f"{invoice} is paid.",
-            title=f"Record a payment of {invoice}",
-            explanation=f"{invoice.tenant} owes {self.total(invoice)}. Only the whole amount settles it.",
-            button="Record the payment",
-        )  # fmt: skip
+            question=Question(
+                title=f"Record a payment of {invoice}",
+                explanation=f"{invoice.tenant} owes {self.total(invoice)}. Only the whole amount settles it.",
+                button="Record the payment",
+            ),
+        )
 
     @action(description="Send the mail again", permissions=["act"], icon="forward_to_inbox")
     def resend(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, and queue the mail with the PDF once more."""
         invoice = self._found(object_id)
         return self.decide(
-            request, invoice, ConfirmForm(posted(request)),
+            request,
+            invoice,
+            ConfirmForm(posted(request)),
             lambda _: resend_invoice(invoice_id=invoice.pk, actor=staff_actor(request), as_of=timezone.now()),
             name="resend",
             said=f"The mail of {invoice} is queued and goes out within a minute.",
-            title=f"Send {invoice} again?",
-            explanation=f"The people of {invoice.tenant} who get its invoices are sent the mail with the same PDF once more.",
-            button="Send it again",
-        )  # fmt: skip
+            question=Question(
+                title=f"Send {invoice} again?",
+                explanation=f"The people of {invoice.tenant} who get its invoices are sent the mail with the same PDF "
+                f"once more.",
+                button="Send it again",
+            ),
+        )
 
     def _found(self, object_id: str) -> Invoice:
         found: Invoice = found_or_404(Invoice.objects.select_related("tenant"), object_id)

@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from accounts.admin.base import StaffModelAdmin, staff_actor
 from accounts.admin.records import OUTCOME_LABELS
 from accounts.models import JobOutcome, JobRun, Tenant
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from billing.domain.money import money_text
 from billing.selectors.invoicing.computation import Computation, Unbillable
 from billing.selectors.invoicing.due import Due
@@ -106,9 +106,7 @@ def _start(request: HttpRequest, form: RunForm, as_of: datetime) -> HttpResponse
         actor=actor,
         action="invoicing.started",
         tenant_id=None if form.found is None else form.found.pk,
-        target_kind="job",
-        target_id="",
-        target_label=INVOICING_JOB,
+        target=AuditTarget("job", "", INVOICING_JOB),
         after={"month": month, "tenant": form.cleaned_data["tenant"] or None},
         as_of=as_of,
     )

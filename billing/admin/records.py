@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
 
-from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.base import Question, ReadOnlyModelAdmin, found_or_404, holds, staff_actor
 from accounts.admin.by_state import posted
 from accounts.admin.records import as_block
 from billing.admin.base import MoneyAdmin, WhyForm, document_response
@@ -152,13 +152,17 @@ class BillingExceptionAdmin(MoneyAdmin):
             else "It is only taken off the list: what happens to the money is decided where it lies."
         )
         return self.decide(
-            request, exception, WhyForm(posted(request), help_text="What was done about it."),
+            request,
+            exception,
+            WhyForm(posted(request), help_text="What was done about it."),
             lambda given: resolve_exception(
                 exception=exception, resolution=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),
             name="resolve",
             said=f"Resolved. {follows}",
-            title=f"Resolve {exception.code} of {exception.subscription.tenant}?",
-            explanation=f"{exception.detail} {follows}",
-            button="Resolve",
-        )  # fmt: skip
+            question=Question(
+                title=f"Resolve {exception.code} of {exception.subscription.tenant}?",
+                explanation=f"{exception.detail} {follows}",
+                button="Resolve",
+            ),
+        )

@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from accounts.admin.base import found_or_404, holds, staff_actor
+from accounts.admin.base import Question, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm, posted
 from billing.admin.base import MoneyAdmin
 from billing.admin.contributions import contributed_inlines
@@ -162,11 +162,17 @@ class SubscriptionAdmin(MoneyAdmin):
         if not _is_over(subscription):
             extra = previewed(lambda: preview_next_invoice(subscription=subscription))
         return self.ask_first(
-            request, subscription, ConfirmForm(),
-            title=f"Next invoice of {subscription.tenant}",
-            explanation="Computed as the real one will be, from usage up to now. Nothing is written.",
-            button="", template="admin/billing/preview_only.html", extra=extra,
-        )  # fmt: skip
+            request,
+            subscription,
+            ConfirmForm(),
+            question=Question(
+                title=f"Next invoice of {subscription.tenant}",
+                explanation="Computed as the real one will be, from usage up to now. Nothing is written.",
+                button="",
+            ),
+            template="admin/billing/preview_only.html",
+            extra=extra,
+        )
 
     @action(description="Change plan", permissions=["act"], icon="swap_horiz")
     def change_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -179,53 +185,76 @@ class SubscriptionAdmin(MoneyAdmin):
             return previewed(lambda: preview_next_invoice(subscription=subscription, version=version, at=at))
 
         return self.decide(
-            request, subscription, ChangePlanForm(posted(request), initial=self._seen(subscription)),
+            request,
+            subscription,
+            ChangePlanForm(posted(request), initial=self._seen(subscription)),
             lambda given: change_plan(
-                subscription=subscription, plan_version=given["plan_version"], when=When(given["when"]),
-                expected_version=given["expected_version"], actor=staff_actor(request), as_of=timezone.now(),
+                subscription=subscription,
+                plan_version=given["plan_version"],
+                when=When(given["when"]),
+                expected_version=given["expected_version"],
+                actor=staff_actor(request),
+                as_of=timezone.now(),
             ),
             name="change_plan",
             said=_said_of_change,
-            title=f"Change the plan of {subscription.tenant}",
-            explanation=f"It is on {subscription.plan_version}; the period ends at {subscription.period_end:%Y-%m-%d %H:%M} UTC. "
-            "What waits for then is replaced.",
-            button="Change the plan",
+            question=Question(
+                title=f"Change the plan of {subscription.tenant}",
+                explanation=f"It is on {subscription.plan_version}; the period ends at "
+                f"{subscription.period_end:%Y-%m-%d %H:%M} UTC. "
+                "What waits for then is replaced.",
+                button="Change the plan",
+            ),
             preview=preview,
-        )  # fmt: skip
+        )
 
     @action(description="Cancel", permissions=["act"], icon="cancel")
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Choose when, and end it."""
         subscription = self._found(object_id)
         return self.decide(
-            request, subscription, CancelForm(posted(request), initial=self._seen(subscription)),
+            request,
+            subscription,
+            CancelForm(posted(request), initial=self._seen(subscription)),
             lambda given: cancel_subscription(
-                subscription=subscription, when=When(given["when"]), expected_version=given["expected_version"],
-                actor=staff_actor(request), as_of=timezone.now(),
+                subscription=subscription,
+                when=When(given["when"]),
+                expected_version=given["expected_version"],
+                actor=staff_actor(request),
+                as_of=timezone.now(),
             ),
             name="cancel",
             said=_said_of_end,
-            title=f"Cancel the subscription of {subscription.tenant}?",
-            explanation=f"{subscription.plan_version}, paid up to {subscription.period_end:%Y-%m-%d %H:%M} UTC. "
-            "An end of the period can be undone until then; an end now cannot.",
-            button="Cancel the subscription",
-        )  # fmt: skip
+            question=Question(
+                title=f"Cancel the subscription of {subscription.tenant}?",
+                explanation=f"{subscription.plan_version}, paid up to {subscription.period_end:%Y-%m-%d %H:%M} UTC. "
+                "An end of the period can be undone until then; an end now cannot.",
+                button="Cancel the subscription",
+            ),
+        )
 
     @action(description="Undo what is pending", permissions=["act"], icon="undo")
     def undo(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, and take back what waits for the end of the period."""
         subscription = self._found(object_id)
         return self.decide(
-            request, subscription, SeenVersionForm(posted(request), initial=self._seen(subscription)),
+            request,
+            subscription,
+            SeenVersionForm(posted(request), initial=self._seen(subscription)),
             lambda given: undo_pending(
-                subscription=subscription, expected_version=given["expected_version"], actor=staff_actor(request), as_of=timezone.now()
+                subscription=subscription,
+                expected_version=given["expected_version"],
+                actor=staff_actor(request),
+                as_of=timezone.now(),
             ),
             name="undo",
             said=f"The subscription of {subscription.tenant} goes on as it is.",
-            title=f"Let the subscription of {subscription.tenant} go on?",
-            explanation=f"At the end of the period it {self.pending(subscription)}. That is taken back.",
-            button="Let it go on",
-        )  # fmt: skip
+            question=Question(
+                title=f"Let the subscription of {subscription.tenant} go on?",
+                explanation=f"At the end of the period it {self.pending(subscription)}. That is taken back.",
+                button="Let it go on",
+            ),
+        )
 
     def _found(self, object_id: str) -> Subscription:
         rows = Subscription.objects.select_related("tenant", "plan_version__plan", "pending_plan_version__plan")

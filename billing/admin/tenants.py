@@ -11,7 +11,7 @@ from unfold.admin import StackedInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts.admin.base import ReadOnlyInline, found_or_404, holds, staff_actor
+from accounts.admin.base import Question, ReadOnlyInline, found_or_404, holds, staff_actor
 from accounts.admin.by_state import posted
 from accounts.domain.plain import plain_decimal
 from accounts.errors import InvalidFieldsError
@@ -155,14 +155,19 @@ class PayingTenantAdmin(TenantAdmin):
             version = sold_version(form.cleaned_data["plan_version"].pk)
             extra |= previewed(lambda: preview_first_invoice(tenant=tenant, version=version, as_of=timezone.now()))
         return self.ask_first(
-            request, tenant, form,
-            title=f"Subscribe {tenant}",
-            explanation=f"In {tenant.currency}, from today on in {tenant.time_zone}. The limits of the plan hold within a second, "
-            "and the first fee is invoiced by the next run, or after the trial.",
-            button="Subscribe",
+            request,
+            tenant,
+            form,
+            question=Question(
+                title=f"Subscribe {tenant}",
+                explanation=f"In {tenant.currency}, from today on in {tenant.time_zone}. The limits of the plan hold "
+                f"within a second, "
+                "and the first fee is invoiced by the next run, or after the trial.",
+                button="Subscribe",
+            ),
             template="admin/billing/ask_with_preview.html",
             extra=extra,
-        )  # fmt: skip
+        )
 
     @action(description="Billing profile", permissions=["bill"], icon="percent")
     def billing_profile(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -185,8 +190,13 @@ class PayingTenantAdmin(TenantAdmin):
                 messages.success(request, f"{tenant} is billed as you said; its drafts follow.")
                 return redirect(self.page_of(tenant))
         return self.ask_first(
-            request, tenant, form,
-            title=f"How {tenant} is billed",
-            explanation="Drafts and later invoices follow; what is finalized keeps its tax and its term. The address is the tenant's own.",
-            button="Save",
-        )  # fmt: skip
+            request,
+            tenant,
+            form,
+            question=Question(
+                title=f"How {tenant} is billed",
+                explanation="Drafts and later invoices follow; what is finalized keeps its tax and its term. The "
+                "address is the tenant's own.",
+                button="Save",
+            ),
+        )

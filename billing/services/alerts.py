@@ -22,7 +22,7 @@ from accounts.models import JobOutcome, JobRun, Tenant
 from accounts.notices.selectors.recipients import recipients_by_tenant
 from accounts.notices.services.mails import NewMail, queue_mails
 from accounts.notices.services.outbox import Happening, add_to_outbox
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.jobs import run_job
 from accounts.sql import fetch_all
 from billing.domain.alerts import USAGE_ALERT, USED_UP, AlertFacts, grouped, period_in_words
@@ -152,9 +152,7 @@ def run_monitor(
             actor=actor,
             action="alerts.checked",
             tenant_id=None,
-            target_kind="job",
-            target_id=run.pk,
-            target_label=name,
+            target=AuditTarget("job", run.pk, name),
             after=run.summary,
             as_of=as_of,
         )
@@ -259,6 +257,9 @@ def _consequence(alert: RaisedAlert, as_of: datetime) -> str:
     if facts.span.end <= as_of:
         return f"That {facts.quota_period} has ended since; the next one began with nothing used."
     if not alert.is_hard:
-        return f"Nothing is refused: what goes beyond the quota counts on, and is billed as your plan says. The quota {anew}."
+        return (
+            f"Nothing is refused: what goes beyond the quota counts on, and is billed as your plan says. The quota "
+            f"{anew}."
+        )
     refused = "are refused" if facts.threshold == USED_UP else "will be refused"
     return f"Requests beyond the quota {refused} until it {anew}."

@@ -10,7 +10,7 @@ from hijack.views import AcquireUserView
 
 from accounts.admin.base import staff_actor
 from accounts.models import Membership, User
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 
 REASON_CHARACTERS_MAX = 200
 
@@ -30,9 +30,7 @@ class ViewAsCustomerView(AcquireUserView):
             actor=staff_actor(request),
             action="tenant.viewed_as_customer",
             tenant_id=membership.tenant_id,
-            target_kind="membership",
-            target_id=membership.pk,
-            target_label=membership.user.email,
+            target=AuditTarget("membership", membership.pk, membership.user.email),
             after={"reason": reason, "role": membership.role},
             as_of=timezone.now(),
         )

@@ -22,7 +22,7 @@ from django_q.tasks import async_task
 from unfold.decorators import action, display
 from unfold.views import ChangeList
 
-from accounts.admin.base import StaffModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.base import Question, StaffModelAdmin, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm
 from accounts.domain.pages import InvalidCursorError, PageRequest, read_cursor, write_cursor
 from accounts.domain.roles import Role
@@ -219,11 +219,16 @@ class TenantAdmin(StaffModelAdmin):
                 back=self.page_of(tenant),
             )
         return self.ask_first(
-            request, tenant, form,
-            title=f"Suspend {tenant}?",
-            explanation="Its keys are answered with 402 within a second; its members may still look. Nothing is deleted.",
-            button="Suspend the tenant",
-        )  # fmt: skip
+            request,
+            tenant,
+            form,
+            question=Question(
+                title=f"Suspend {tenant}?",
+                explanation="Its keys are answered with 402 within a second; its members may still look. Nothing is "
+                "deleted.",
+                button="Suspend the tenant",
+            ),
+        )
 
     @action(description="Reactivate", permissions=["reactivate"], icon="play_arrow")
     def reactivate(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -237,11 +242,16 @@ class TenantAdmin(StaffModelAdmin):
                 back=self.page_of(tenant),
             )
         return self.ask_first(
-            request, tenant, ConfirmForm(),
-            title=f"Reactivate {tenant}?",
-            explanation=f"It was suspended: {tenant.status_reason or 'no reason was given'}. Its keys work again within a second.",
-            button="Reactivate the tenant",
-        )  # fmt: skip
+            request,
+            tenant,
+            ConfirmForm(),
+            question=Question(
+                title=f"Reactivate {tenant}?",
+                explanation=f"It was suspended: {tenant.status_reason or 'no reason was given'}. Its keys work again "
+                f"within a second.",
+                button="Reactivate the tenant",
+            ),
+        )
 
     @action(description="Close", permissions=["close"], icon="door_front")
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -257,13 +267,19 @@ class TenantAdmin(StaffModelAdmin):
                 back=self.page_of(tenant),
             )
         return self.ask_first(
-            request, tenant, form,
-            title=f"Close {tenant} for good?",
-            explanation="A closed tenant cannot be opened again. Its keys are answered with 402 within a second, and its "
-            "subscription ends with its period: what was used is invoiced, and no further fee. Its members may still look. "
-            "Nothing is deleted.",
-            button="Close the tenant",
-        )  # fmt: skip
+            request,
+            tenant,
+            form,
+            question=Question(
+                title=f"Close {tenant} for good?",
+                explanation="A closed tenant cannot be opened again. Its keys are answered with 402 within a second, "
+                "and its "
+                "subscription ends with its period: what was used is invoiced, and no further fee. Its members may "
+                "still look. "
+                "Nothing is deleted.",
+                button="Close the tenant",
+            ),
+        )
 
     @action(description="Revoke all keys", permissions=["revoke_keys"], icon="key_off")
     def revoke_keys(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -274,11 +290,16 @@ class TenantAdmin(StaffModelAdmin):
             messages.success(request, f"{number} keys of {tenant} are revoked.")
             return redirect(self.page_of(tenant))
         return self.ask_first(
-            request, tenant, ConfirmForm(),
-            title=f"Revoke all keys of {tenant}?",
-            explanation="Every program of the customer is refused within a second, until it has a new key. This cannot be taken back.",
-            button="Revoke all keys",
-        )  # fmt: skip
+            request,
+            tenant,
+            ConfirmForm(),
+            question=Question(
+                title=f"Revoke all keys of {tenant}?",
+                explanation="Every program of the customer is refused within a second, until it has a new key. This "
+                "cannot be taken back.",
+                button="Revoke all keys",
+            ),
+        )
 
     @action(description="Reconcile", permissions=["change"], icon="balance")
     def reconcile(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -288,11 +309,16 @@ class TenantAdmin(StaffModelAdmin):
             self._reconcile(request, [tenant.slug])
             return redirect(self.page_of(tenant))
         return self.ask_first(
-            request, tenant, ConfirmForm(),
-            title=f"Reconcile {tenant}?",
-            explanation="Compares each hour and day of usage with the events and changes nothing. The result will be among the job runs.",
-            button="Compare now",
-        )  # fmt: skip
+            request,
+            tenant,
+            ConfirmForm(),
+            question=Question(
+                title=f"Reconcile {tenant}?",
+                explanation="Compares each hour and day of usage with the events and changes nothing. The result will "
+                "be among the job runs.",
+                button="Compare now",
+            ),
+        )
 
     @action(description="Usage plan", permissions=["assign_plan"], icon="speed")
     def assign_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -306,11 +332,16 @@ class TenantAdmin(StaffModelAdmin):
             messages.success(request, f"{tenant} is on {plan or 'no usage plan'}.")
             return redirect(self.page_of(tenant))
         return self.ask_first(
-            request, tenant, form,
-            title=f"Usage plan of {tenant}",
-            explanation="Throttle and quotas of the plan hold within a second; what was used in the running period counts.",
-            button="Assign",
-        )  # fmt: skip
+            request,
+            tenant,
+            form,
+            question=Question(
+                title=f"Usage plan of {tenant}",
+                explanation="Throttle and quotas of the plan hold within a second; what was used in the running "
+                "period counts.",
+                button="Assign",
+            ),
+        )
 
     @action(description="View as customer", permissions=["view_as_customer"], icon="visibility")
     def view_as_customer(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -324,12 +355,17 @@ class TenantAdmin(StaffModelAdmin):
             messages.error(request, f"{tenant} has no member to look through.")
             return redirect(self.page_of(tenant))
         return self.ask_first(
-            request, tenant, ViewAsForm(tenant, ranked),
-            title=f"View as a customer of {tenant}",
-            explanation="You see the portal as this member does, bounded by the member's role. What you change is logged under your name.",
-            button="View the portal",
-            form_action=reverse("hijack:acquire"),
-        )  # fmt: skip
+            request,
+            tenant,
+            ViewAsForm(tenant, ranked),
+            question=Question(
+                title=f"View as a customer of {tenant}",
+                explanation="You see the portal as this member does, bounded by the member's role. What you change is "
+                "logged under your name.",
+                button="View the portal",
+                form_action=reverse("hijack:acquire"),
+            ),
+        )
 
     @action(description="Events", permissions=["events"], icon="list_alt", url_path="events")
     def events(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -348,7 +384,8 @@ class TenantAdmin(StaffModelAdmin):
         except InvalidCursorError:
             return redirect(request.path)
         context = {
-            **self.admin_site.each_context(request), "opts": self.opts, "original": tenant, "title": f"Events of {tenant}",
+            **self.admin_site.each_context(request), "opts": self.opts, "original": tenant, "title": f"Events of "
+            f"{tenant}",
             "form": form, "page": page, "query": _query_without_cursor(request),
             "older": page.next and write_cursor(page.next), "newer": page.previous and write_cursor(page.previous),
         }  # fmt: skip

@@ -17,7 +17,7 @@ from django.db import transaction
 from accounts.domain.actor import Actor
 from accounts.domain.job_report import JobReport
 from accounts.models import JobRun
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.jobs import run_job
 from metering.domain.access_log import (
     API_GATEWAY_FIELDS,
@@ -151,9 +151,7 @@ def import_access_log(
             actor=actor,
             action="access_log.imported",
             tenant_id=job.ledger.tenant_id,
-            target_kind="access_log",
-            target_id="live" if job.ledger.is_live else "test",
-            target_label=job.name,
+            target=AuditTarget("access_log", "live" if job.ledger.is_live else "test", job.name),
             as_of=as_of,
             after=totals.summary(),
         )

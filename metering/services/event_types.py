@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.domain.actor import Actor
 from accounts.errors import FieldError, InvalidFieldsError
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from metering.domain.codes import code_errors
 from metering.domain.meter_terms import NAME_CHARACTERS_MAX
 from metering.errors import CodeTakenError
@@ -70,9 +70,7 @@ def _record(
         actor=actor,
         action=action,
         tenant_id=None,
-        target_kind="event_type",
-        target_id=event_type.pk,
-        target_label=event_type.code,
+        target=AuditTarget("event_type", event_type.pk, event_type.code),
         before=before,
         after=after,
         as_of=as_of,

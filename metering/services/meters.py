@@ -9,7 +9,7 @@ from django.db.models import ProtectedError
 
 from accounts.domain.actor import Actor
 from accounts.errors import FieldError, InvalidFieldsError
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from metering.domain.meter_terms import MeterTerms, check_meter_terms, counting_begins_at
 from metering.errors import CodeTakenError, InUseError, MeterFixedError
 from metering.models import EventType, Meter
@@ -144,9 +144,7 @@ def _record(
         actor=actor,
         action=action,
         tenant_id=None,
-        target_kind="meter",
-        target_id=meter.pk,
-        target_label=meter.code,
+        target=AuditTarget("meter", meter.pk, meter.code),
         before=before,
         after=after,
         as_of=as_of,

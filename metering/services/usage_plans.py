@@ -9,7 +9,7 @@ from django.db.models import ProtectedError
 from accounts.domain.actor import Actor
 from accounts.errors import FieldError, InvalidFieldsError
 from accounts.models import Tenant
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from metering.domain.aggregations.registry import ADDITIVE_CODES
 from metering.domain.codes import code_errors
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms, check_terms
@@ -86,9 +86,7 @@ def assign_usage_plan(*, tenant: Tenant, usage_plan: UsagePlan | None, actor: Ac
             actor=actor,
             action="tenant.usage_plan_assigned",
             tenant_id=tenant.pk,
-            target_kind="tenant",
-            target_id=tenant.pk,
-            target_label=tenant.slug,
+            target=AuditTarget("tenant", tenant.pk, tenant.slug),
             before={"usage_plan": None if before is None else before.code},
             after={"usage_plan": None if usage_plan is None else usage_plan.code},
             as_of=as_of,
@@ -175,9 +173,7 @@ def _record(
         actor=actor,
         action=action,
         tenant_id=None,
-        target_kind="usage_plan",
-        target_id=usage_plan.pk,
-        target_label=usage_plan.code,
+        target=AuditTarget("usage_plan", usage_plan.pk, usage_plan.code),
         before=before,
         after=after,
         as_of=as_of,

@@ -15,7 +15,7 @@ from django.utils import timezone
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
-from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, staff_actor
+from accounts.admin.base import Question, ReadOnlyModelAdmin, found_or_404, staff_actor
 from accounts.admin.by_state import ConfirmForm
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
@@ -117,11 +117,16 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
             except InvalidFieldsError as error:
                 form.add_error(None, error.detail)
         return self.ask_first(
-            request, ApiKey(name="Service key"), form,
-            title="New service key",
-            explanation="A service key speaks for the operator and names a tenant with each call. Its secret is shown once.",
-            button="Make the key",
-        )  # fmt: skip
+            request,
+            ApiKey(name="Service key"),
+            form,
+            question=Question(
+                title="New service key",
+                explanation="A service key speaks for the operator and names a tenant with each call. Its secret is "
+                "shown once.",
+                button="Make the key",
+            ),
+        )
 
     def _make_service_key(self, request: HttpRequest, form: ServiceKeyForm) -> HttpResponse:
         created = create_api_key(
@@ -146,11 +151,15 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
         key = found_or_404(ApiKey.objects.all(), object_id)
         if request.method != "POST":
             return self.ask_first(
-                request, key, ConfirmForm(),
-                title=f"Revoke {key}?",
-                explanation="Whatever uses this key is refused within a second. This cannot be taken back.",
-                button="Revoke the key",
-            )  # fmt: skip
+                request,
+                key,
+                ConfirmForm(),
+                question=Question(
+                    title=f"Revoke {key}?",
+                    explanation="Whatever uses this key is refused within a second. This cannot be taken back.",
+                    button="Revoke the key",
+                ),
+            )
         revoke_api_key(key=key, actor=staff_actor(request), as_of=timezone.now())
         messages.success(request, f"{key} is revoked.")
         return redirect(reverse("admin:accounts_apikey_change", args=[key.pk]))

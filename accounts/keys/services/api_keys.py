@@ -32,7 +32,7 @@ from accounts.errors import (
 )
 from accounts.models import ApiKey, Tenant
 from accounts.selectors.api_keys import forget_keys
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.rights import lock_tenant, require_capability
 
 KEYS_MAX: Final = 500
@@ -342,9 +342,7 @@ def _audit(
         actor=actor,
         action=action,
         tenant_id=key.tenant_id,
-        target_kind="api_key",
-        target_id=key.pk,
-        target_label=f"{key.name} ({key.prefix}…{key.last_four})",
+        target=AuditTarget("api_key", key.pk, f"{key.name} ({key.prefix}…{key.last_four})"),
         before=before,
         after=after,
         as_of=as_of,

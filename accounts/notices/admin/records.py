@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
 
-from accounts.admin.base import ReadOnlyModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.base import Question, ReadOnlyModelAdmin, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ByState, ConfirmForm, posted
 from accounts.admin.records import as_block
 from accounts.notices.domain.mails import MailStatus
@@ -90,11 +90,15 @@ class OutboundMailAdmin(ByState, ReadOnlyModelAdmin):
             else f"The mail server refused it: {mail.error}"
         )
         return self.decide(
-            request, mail, ConfirmForm(posted(request)),
+            request,
+            mail,
+            ConfirmForm(posted(request)),
             lambda _: send_again(mail_id=mail.pk, actor=staff_actor(request), as_of=timezone.now()),
             name="send_again",
             said="The mail is queued and goes out within a minute.",
-            title=f"Send “{mail.subject}” again?",
-            explanation=f"To {self.to(mail)}. {doubt}",
-            button="Send it again",
-        )  # fmt: skip
+            question=Question(
+                title=f"Send “{mail.subject}” again?",
+                explanation=f"To {self.to(mail)}. {doubt}",
+                button="Send it again",
+            ),
+        )

@@ -25,10 +25,10 @@ from django.db.models import F
 from accounts.domain.actor import Actor
 from accounts.domain.job_report import JobReport
 from accounts.errors import ConflictError
-from accounts.models import JobRun, StoredFile, Tenant
+from accounts.models import JobRun, StoredFile
 from accounts.notices.domain.mails import MailStatus
 from accounts.notices.models import OutboundMail
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.jobs import run_job
 
 MAILS_JOB: Final = "mails"
@@ -82,25 +82,8 @@ class NewMail:
     attachment: Attachment | None = None
 
 
-def queue_mail(
-    *,
-    tenant: Tenant,
-    kind: str,
-    dedupe_key: str,
-    recipients: Sequence[str],
-    subject: str,
-    text: str,
-    html: str,
-    as_of: datetime,
-    attachment: Attachment | None = None,
-) -> None:
-    """Write a mail down in the caller's transaction. Of two with one `dedupe_key` the first is kept; without recipients there is none."""
-    mail = NewMail(tenant.pk, kind, dedupe_key, recipients, subject, text, html, attachment)
-    queue_mails([mail], as_of=as_of)
-
-
 def queue_mails(mails: Iterable[NewMail], *, as_of: datetime) -> None:
-    """The same for many mails, in one statement."""
+    """Write mails down in the caller's transaction. Of two with one `dedupe_key` the first is kept."""
     OutboundMail.objects.bulk_create(
         (
             OutboundMail(
@@ -170,9 +153,7 @@ def send_again(*, mail_id: int, actor: Actor, as_of: datetime) -> None:
         actor=actor,
         action="mail.requeued",
         tenant_id=mail.tenant_id,
-        target_kind="mail",
-        target_id=mail.pk,
-        target_label=mail.subject,
+        target=AuditTarget("mail", mail.pk, mail.subject),
         as_of=as_of,
     )
 

@@ -12,7 +12,7 @@ from accounts.models import Membership, Tenant
 from accounts.notices.domain.mails import MailKind
 from accounts.notices.models import MailPreference
 from accounts.notices.selectors.preferences import may_want, tenant_wants, wishes_of
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.rights import lock_tenant, require_capability
 
 
@@ -30,9 +30,7 @@ def set_tenant_mails(*, tenant: Tenant, kind: MailKind, is_wanted: bool, actor: 
         actor=actor,
         action=f"tenant.{kind.name}s_set",
         tenant_id=tenant.pk,
-        target_kind="tenant",
-        target_id=tenant.pk,
-        target_label=tenant.slug,
+        target=AuditTarget("tenant", tenant.pk, tenant.slug),
         before={kind.wish: not is_wanted},
         after={kind.wish: is_wanted},
         as_of=as_of,
@@ -62,9 +60,7 @@ def set_member_mails(*, membership: Membership, wishes: Mapping[MailKind, bool],
         actor=actor,
         action="member.mails_chosen",
         tenant_id=current.tenant_id,
-        target_kind="member",
-        target_id=current.user_id,
-        target_label=current.user.email,
+        target=AuditTarget("member", current.user_id, current.user.email),
         before={kind.wish: before[kind] for kind in after},
         after={kind.wish: is_wanted for kind, is_wanted in after.items()},
         as_of=as_of,

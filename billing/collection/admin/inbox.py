@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter, ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
 
-from accounts.admin.base import found_or_404, holds, staff_actor
+from accounts.admin.base import Question, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm, posted
 from accounts.admin.records import as_block
 from accounts.errors import ProblemError
@@ -72,14 +72,19 @@ class InboxEventAdmin(MoneyAdmin):
         """Ask, and have it processed once more."""
         event = found_or_404(InboxEvent.objects.all(), object_id)
         return self.decide(
-            request, event, ConfirmForm(posted(request)),
+            request,
+            event,
+            ConfirmForm(posted(request)),
             lambda _: reprocess(inbox_event_id=event.pk, actor=staff_actor(request), as_of=timezone.now()),
             name="reprocess",
             said=lambda done: f"{done.type}: {done.get_status_display().lower()}. {done.outcome}",
-            title=f"Process {event.type} again?",
-            explanation="What it is about is read from the provider as it is now, and applied. What was applied before changes nothing.",
-            button="Reprocess",
-        )  # fmt: skip
+            question=Question(
+                title=f"Process {event.type} again?",
+                explanation="What it is about is read from the provider as it is now, and applied. What was applied "
+                "before changes nothing.",
+                button="Reprocess",
+            ),
+        )
 
     @admin.action(description="Reprocess", permissions=["reprocess"])
     def reprocess_selected(self, request: HttpRequest, queryset: QuerySet[InboxEvent]) -> None:

@@ -8,7 +8,7 @@ from django.db import transaction
 from accounts.domain.actor import Actor
 from accounts.domain.roles import Capability
 from accounts.models import Tenant
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.rights import require_capability
 from billing.collection.domain.provider import CheckoutOrder, PaymentProvider
 from billing.collection.errors import PaymentProviderError
@@ -89,7 +89,10 @@ def _agreement(version: SoldVersion, currency: str, *, is_new: bool) -> str:
             f"The first {_days(version.trial_days)} free; {issuer} invoices you after them, and charges this card."
         )
     elif is_new and fee_amount(fee):
-        charged = f"{issuer} invoices you, and charges this card: for the first month right after this page, which itself charges nothing."
+        charged = (
+            f"{issuer} invoices you, and charges this card: for the first month right after this page, which "
+            f"itself charges nothing."
+        )
     else:
         charged = f"{issuer} invoices you, and charges this card; nothing is charged by this page itself."
     return (
@@ -108,9 +111,7 @@ def _note(tenant: Tenant, action: str, after: dict[str, object], actor: Actor, a
             actor=actor,
             action=action,
             tenant_id=tenant.pk,
-            target_kind="tenant",
-            target_id=tenant.pk,
-            target_label=tenant.slug,
+            target=AuditTarget("tenant", tenant.pk, tenant.slug),
             after=after,
             as_of=as_of,
         )

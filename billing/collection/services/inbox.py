@@ -17,7 +17,7 @@ from django.db.models import F, Q
 from accounts.domain.actor import Actor
 from accounts.domain.job_report import JobReport
 from accounts.errors import ConflictError, NotFoundError, ProblemError
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.jobs import run_job
 from accounts.sql import fetch_all
 from billing.collection.domain.provider import DeliveredRequest, IgnoredEvent, InboundEvent
@@ -126,9 +126,7 @@ def reprocess(*, inbox_event_id: int, actor: Actor, as_of: datetime) -> InboxEve
             actor=actor,
             action="inbox_event.reprocessed",
             tenant_id=None,
-            target_kind="inbox_event",
-            target_id=event.pk,
-            target_label=event.event_id,
+            target=AuditTarget("inbox_event", event.pk, event.event_id),
             before={"type": event.type, "status": event.status, "outcome": event.outcome},
             as_of=as_of,
         )

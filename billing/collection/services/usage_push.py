@@ -16,7 +16,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.job_report import JobReport
 from accounts.errors import ConflictError, NotFoundError
 from accounts.models import JobRun
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.jobs import run_job
 from billing.collection.domain.provider import UsageMeters, UsageTotal
 from billing.collection.errors import PaymentProviderError, PaymentRefusedError
@@ -120,9 +120,7 @@ def retry_push(*, push_id: int, actor: Actor, as_of: datetime) -> None:
             actor=actor,
             action="usage_push.retried",
             tenant_id=push.tenant_id,
-            target_kind="usage_push",
-            target_id=push.pk,
-            target_label=push.identifier,
+            target=AuditTarget("usage_push", push.pk, push.identifier),
             before={"status": push.status, "error": push.error},
             as_of=as_of,
         )

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.domain.actor import Actor
 from accounts.errors import ConflictError, FieldError, InvalidFieldsError
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.changes import differing, update_changed
 from billing.domain.plan_terms import PriceOffer, VersionOffer, check_offer, check_plan, digest_of
 from billing.domain.prices import MODEL_OF, PriceKind, write_terms
@@ -105,9 +105,7 @@ def publish_version(
             actor=actor,
             action="plan.version_published",
             tenant_id=None,
-            target_kind="plan",
-            target_id=plan.pk,
-            target_label=plan.code,
+            target=AuditTarget("plan", plan.pk, plan.code),
             after={"number": number, "usage_plan": usage_plan.code, "trial_days": offer.trial_days}
             | {f"{price.currency} {price.meter_code or 'fee'}": write_terms(price.terms) for price in offer.prices},
             as_of=as_of,
@@ -142,9 +140,7 @@ def _record(plan: Plan, action: str, *, before: dict[str, object], actor: Actor,
         actor=actor,
         action=action,
         tenant_id=None,
-        target_kind="plan",
-        target_id=plan.pk,
-        target_label=plan.code,
+        target=AuditTarget("plan", plan.pk, plan.code),
         before=before,
         after=_described(plan),
         as_of=as_of,

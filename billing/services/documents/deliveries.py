@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from accounts.domain.job_report import JobReport
 from accounts.models import JobRun, StoredFile, Tenant
 from accounts.notices.selectors.recipients import recipients_of
-from accounts.notices.services.mails import Attachment, queue_mail
+from accounts.notices.services.mails import Attachment, NewMail, queue_mails
 from accounts.services.jobs import run_job
 from billing.domain.mails import INVOICE
 from billing.domain.money import money_text
@@ -179,8 +179,8 @@ def _queue_mail(document: _Document, dedupe_key: str, as_of: datetime) -> list[s
         "due": wording.day(content["due_on"]) if content["due_on"] else "",
         "url": content["payment_url"],
     }
-    queue_mail(
-        tenant=document.tenant,
+    mail = NewMail(
+        tenant_id=document.tenant.pk,
         kind=kind,
         dedupe_key=dedupe_key,
         recipients=recipients,
@@ -188,6 +188,6 @@ def _queue_mail(document: _Document, dedupe_key: str, as_of: datetime) -> list[s
         text=render_to_string(f"billing/email/{kind}.txt", context),
         html=render_to_string(f"billing/email/{kind}.html", context),
         attachment=Attachment(stored.file, f"{document.number}.pdf"),
-        as_of=as_of,
     )
+    queue_mails([mail], as_of=as_of)
     return recipients

@@ -15,7 +15,7 @@ from django.db import transaction
 from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
 from accounts.notices.services.outbox import Happening, add_to_outbox
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from accounts.sql import as_json, fetch_all
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.state import BillingState
@@ -204,9 +204,7 @@ def _tell(subscription: Subscription, event: str, after: dict[str, object], as_o
         actor=SCHEDULER,
         action=event,
         tenant_id=subscription.tenant_id,
-        target_kind="subscription",
-        target_id=subscription.pk,
-        target_label=subscription.tenant.slug,
+        target=AuditTarget("subscription", subscription.pk, subscription.tenant.slug),
         after=after,
         as_of=as_of,
     )

@@ -10,7 +10,7 @@ from django.db.models.functions import Concat
 
 from accounts.domain.actor import Actor
 from accounts.errors import ConflictError
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.money import money_text
 from billing.domain.statuses import InvoiceStatus
@@ -81,9 +81,7 @@ def resolve_exception(*, exception: BillingException, resolution: str, actor: Ac
         actor=actor,
         action="billing_exception.resolved",
         tenant_id=exception.subscription.tenant_id,
-        target_kind="billing_exception",
-        target_id=exception.pk,
-        target_label=exception.code,
+        target=AuditTarget("billing_exception", exception.pk, exception.code),
         after={"resolution": resolution[:200]},
         as_of=as_of,
     )

@@ -14,7 +14,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.texts import line_problem
 from accounts.errors import InvalidFieldsError, NotFoundError
 from accounts.notices.services.outbox import Happening, add_to_outbox
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
 from billing.errors import InvoiceStatusError
 from billing.models import Invoice, Subscription
@@ -66,9 +66,7 @@ def record_change(
         actor=actor,
         action=action,
         tenant_id=invoice.tenant_id,
-        target_kind="invoice",
-        target_id=invoice.pk,
-        target_label=invoice.number or "",
+        target=AuditTarget("invoice", invoice.pk, invoice.number or ""),
         before=before,
         after=after,
         as_of=as_of,

@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts.domain.actor import Actor
 from accounts.errors import FieldError, InvalidFieldsError
 from accounts.models import Tenant
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.changes import differing, update_changed
 from billing.domain.tax import TaxTreatment
 from billing.models import BillingProfile
@@ -47,9 +47,7 @@ def update_billing_profile(
                 actor=actor,
                 action="tenant.billing_updated",
                 tenant_id=tenant.pk,
-                target_kind="tenant",
-                target_id=tenant.pk,
-                target_label=tenant.slug,
+                target=AuditTarget("tenant", tenant.pk, tenant.slug),
                 before=changed.before,
                 after=changed.after,
                 as_of=as_of,

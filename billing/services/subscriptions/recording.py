@@ -5,7 +5,7 @@ from datetime import datetime
 
 from accounts.domain.actor import Actor
 from accounts.notices.services.outbox import Happening, add_to_outbox
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from billing.models import Subscription
 
 
@@ -47,9 +47,7 @@ def tell(
         actor=actor,
         action=event,
         tenant_id=subscription.tenant_id,
-        target_kind="subscription",
-        target_id=subscription.pk,
-        target_label=subscription.tenant.slug,
+        target=AuditTarget("subscription", subscription.pk, subscription.tenant.slug),
         before=before,
         after=after,
         as_of=as_of,

@@ -15,7 +15,7 @@ from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyModelAdmin, staff_actor
 from accounts.admin.records import OUTCOME_LABELS
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from config.operations.schedules import job_states, planned_job, run_soon
 
 RESULT_CHARACTERS_MAX = 160
@@ -30,9 +30,13 @@ class TaskTableAdmin(ReadOnlyModelAdmin):
     def note(self, request: HttpRequest, action: str, row: Any, after: dict[str, object]) -> None:
         """Write the audit entry of an action."""
         record_audit(
-            actor=staff_actor(request), action=action, tenant_id=None, target_kind="job", target_id=row.pk,
-            target_label=str(row.name), after=after, as_of=timezone.now(),
-        )  # fmt: skip
+            actor=staff_actor(request),
+            action=action,
+            tenant_id=None,
+            target=AuditTarget("job", row.pk, str(row.name)),
+            after=after,
+            as_of=timezone.now(),
+        )
 
 
 @admin.register(Schedule)

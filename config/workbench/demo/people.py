@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.models import Membership, Tenant, User
-from accounts.services.audit import record_audit
+from accounts.services.audit import AuditTarget, record_audit
 from config.workbench.demo.cast import MAIN_TENANT, STAFF, TENANTS, DemoTenant, email_of, name_of
 from config.workbench.demo.credentials import DemoCredentials, new_password
 
@@ -60,9 +60,7 @@ def _join(tenant: Tenant, user: User, role: Role, as_of: datetime) -> None:
         actor=Actor.member(user_id=user.pk, label=user.email),
         action="member.joined",
         tenant_id=tenant.pk,
-        target_kind="membership",
-        target_id=membership.pk,
-        target_label=user.email,
+        target=AuditTarget("membership", membership.pk, user.email),
         after={"email": user.email, "role": role},
         as_of=as_of,
     )

@@ -30,8 +30,9 @@ from accounts.notices.services.mails import (
     CUT_OFF_AFTER,
     UNREACHABLE_MAX,
     Attachment,
+    NewMail,
     message_id,
-    queue_mail,
+    queue_mails,
     run_mails,
     send_again,
     send_queued_mails,
@@ -91,8 +92,8 @@ def tenant(db: None) -> Tenant:
 
 
 def queue(tenant: Tenant, subject: str, *, key: str = "", attachment: Attachment | None = None) -> OutboundMail:
-    queue_mail(
-        tenant=tenant,
+    mail = NewMail(
+        tenant_id=tenant.pk,
         kind="invoice",
         dedupe_key=key or subject,
         recipients=["books@acme.example", "owner@acme.example"],
@@ -100,8 +101,8 @@ def queue(tenant: Tenant, subject: str, *, key: str = "", attachment: Attachment
         text="In words.",
         html="<p>In words.</p>",
         attachment=attachment,
-        as_of=NOW,
     )
+    queue_mails([mail], as_of=NOW)
     return OutboundMail.objects.get(dedupe_key=key or subject)
 
 
@@ -132,13 +133,13 @@ def test_a_mail_goes_out_once_with_its_texts_its_attachment_and_a_name_that_does
 def test_a_known_key_is_left_alone_and_nobody_to_write_to_means_no_mail(tenant: Tenant) -> None:
     queue(tenant, "first", key="k")
     queue(tenant, "second", key="k")
-    queue_mail(tenant=tenant, kind="invoice", dedupe_key="none", recipients=[], subject="", text="", html="", as_of=NOW)
+    queue_mails([NewMail(tenant.pk, "invoice", "none", recipients=[], subject="", text="", html="")], as_of=NOW)
     assert list(OutboundMail.objects.values_list("subject", flat=True)) == ["first"]
 
 
 def test_a_mail_without_html_is_text_alone(tenant: Tenant, post_office: PostOffice) -> None:
-    facts = {"recipients": ["books@acme.example"], "subject": "plain", "text": "In words.", "html": ""}
-    queue_mail(tenant=tenant, kind="invoice", dedupe_key="k", as_of=NOW, **facts)
+    mail = NewMail(tenant.pk, "invoice", "k", ["books@acme.example"], subject="plain", text="In words.", html="")
+    queue_mails([mail], as_of=NOW)
     assert send_queued_mails(as_of=NOW) == 1
     assert post_office.mails[0].get_content_type() == "text/plain"
 
