@@ -33,7 +33,10 @@ def test_anything_else_is_refused(clock: str) -> None:
 @pytest.mark.parametrize("beyond_seconds", [-10_000_000, 40_000_000])
 def test_a_process_that_a_shifted_run_starts_has_its_time(beyond_seconds: int) -> None:
     ours = float(os.environ.get("COUNTINGHOUSE_CLOCK_OFFSET_SECONDS", "0"))
-    program = "import time; from datetime import UTC, datetime; print(time.time(), datetime.now(UTC).timestamp(), time.monotonic())"
+    program = (
+        "import time; from datetime import UTC, datetime; print(time.time(), datetime.now(UTC).timestamp(), "
+        "time.monotonic())"
+    )
     told = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | environment_of_children(ours + beyond_seconds),

@@ -55,7 +55,10 @@ def _sentence(
         case FeeTakenBackStep():
             return "That fee was taken back: nothing of it is given back"
         case StoodOnVoidStep(stood):
-            return f"Of that, {money_text(round_to_minor(stood, currency), currency)} stood on invoices that are void or credited"
+            return (
+                f"Of that, {money_text(round_to_minor(stood, currency), currency)} stood on invoices that are void "
+                f"or credited"
+            )
     return "Credit that is carried over"
 
 

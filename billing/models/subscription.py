@@ -30,7 +30,8 @@ class BillingProfile(models.Model):
         max_length=60,
         blank=True,
         editable=False,
-        help_text="What invoices are charged to by themselves, as in Visa ending in 4242; empty where the customer pays each.",
+        help_text="What invoices are charged to by themselves, as in Visa ending in 4242; empty where the customer "
+        "pays each.",
     )
 
     class Meta:

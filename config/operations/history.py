@@ -21,7 +21,8 @@ def refuse_unknown_history(connection: BaseDatabaseWrapper) -> None:
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise CommandError(
-            f"This database was made by migrations that the code no longer has ({unknown[0]}{more}): nothing of that version"
+            f"This database was made by migrations that the code no longer has ({unknown[0]}{more}): nothing of that "
+            f"version"
             " was released, so start over with `make reset`, or with an empty database if it is one of yours."
         )
 

@@ -58,7 +58,8 @@ class StoredEvent:
 
 
 _COLUMNS: Final = (
-    "SELECT e.occurred_at, e.key, e.id, e.source, e.type, e.quantity, e.subject, e.api_key_id, e.properties::text, e.received_at,"
+    "SELECT e.occurred_at, e.key, e.id, e.source, e.type, e.quantity, e.subject, e.api_key_id, e.properties::text, "
+    "e.received_at,"
     " v.reason, v.voided_by, v.voided_at"
 )
 _VOID: Final = (
@@ -79,7 +80,8 @@ _COUNTED: Final = (
     " AND e.occurred_at >= %(start)s AND e.occurred_at < %(end)s AND e.type = %(type)s"
     " AND e.received_at >= %(counts_from)s AND e.received_at < %(known_at)s"
     f" AND {passes_filters('%(filters)s::jsonb')}"
-    " AND NOT EXISTS (SELECT FROM event_void AS w WHERE w.tenant_id = e.tenant_id AND w.is_live = e.is_live AND w.key = e.key"
+    " AND NOT EXISTS (SELECT FROM event_void AS w WHERE w.tenant_id = e.tenant_id AND w.is_live = e.is_live AND w.key "
+    "= e.key"
     " AND w.voided_at < %(known_at)s)"
 )
 
@@ -138,7 +140,8 @@ def event_by_id(*, ledger: Ledger, event_id: str, source: str = "") -> StoredEve
     """The event under this id, or None."""
     rows = fetch_all(
         f"{_COLUMNS} FROM event_identity AS i"
-        " JOIN event AS e ON e.tenant_id = i.tenant_id AND e.is_live = i.is_live AND e.occurred_at = i.occurred_at AND e.key = i.key"
+        " JOIN event AS e ON e.tenant_id = i.tenant_id AND e.is_live = i.is_live AND e.occurred_at = i.occurred_at "
+        "AND e.key = i.key"
         f"{_VOID} WHERE i.tenant_id = %(tenant_id)s AND i.is_live = %(is_live)s AND i.key = %(key)s",
         {"tenant_id": ledger.tenant_id, "is_live": ledger.is_live, "key": event_key(source, event_id)},
     )

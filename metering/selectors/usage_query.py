@@ -100,7 +100,8 @@ def _from_days(ledger: Ledger, question: UsageQuestion, limit: int) -> list[Usag
     rows = fetch_all(
         f"SELECT {', '.join([window, *groups])}, {_collected(question.meter)}, sum(events) FROM usage_day"
         " WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND meter_id = %(meter_id)s"
-        f" AND day >= %(start)s AND day < %(end)s{conditions} {_grouped(groups, 'HAVING sum(events) <> 0')} LIMIT %(limit)s",
+        f" AND day >= %(start)s AND day < %(end)s{conditions} {_grouped(groups, 'HAVING sum(events) <> 0')} LIMIT "
+        f"%(limit)s",
         _scope(ledger, question, limit)
         | parameters
         | {"start": local_day(question.span.start, zone), "end": local_day(question.span.end, zone)},

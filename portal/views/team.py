@@ -97,7 +97,10 @@ def member_remove(request: SignedInRequest, portal: Portal, membership_id: int) 
             request, f"You have left {portal.tenant.name}." if is_me else f"{found.user.email} is removed."
         )
         return redirect("portal:start" if is_me else back)
-    text = f"{found.user.email} can no longer open these pages. Keys that they made go on working: they belong to the organisation."
+    text = (
+        f"{found.user.email} can no longer open these pages. Keys that they made go on working: they belong to the "
+        f"organisation."
+    )
     confirmation = Confirmation(
         title=f"Leave {portal.tenant.name}?" if is_me else f"Remove {found.user.get_full_name()}?",
         text="You can no longer open its pages, until somebody invites you again." if is_me else text,

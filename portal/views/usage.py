@@ -117,7 +117,10 @@ def _api_call(wanted: UsageRequest) -> str:
         **({"group_by": wanted.group_by} if wanted.group_by else {}),
     }
     key = "COUNTINGHOUSE_KEY" if wanted.is_live else "COUNTINGHOUSE_TEST_KEY"
-    return f'curl "{settings.PUBLIC_URL}/api/v1/usage/query?{urlencode(asked, safe=":")}" \\\n  -H "Authorization: Bearer ${key}"'
+    return (
+        f'curl "{settings.PUBLIC_URL}/api/v1/usage/query?{urlencode(asked, safe=":")}" \\\n  -H "Authorization: '
+        f'Bearer ${key}"'
+    )
 
 
 def _csv_lines(wanted: UsageRequest, rows: list[UsageRow]) -> Iterator[str]:

@@ -63,7 +63,8 @@ def test_a_wait_without_a_deadline_is_seen(code: str) -> None:
     "code",
     [
         "process.wait(60)", "thread.join(timeout=60)", "', '.join(words)", "process.communicate(timeout=60)",
-        "subprocess.run(['x'], timeout=60)", "subprocess.run(['x'], **options)", "psycopg.connect(url, connect_timeout=5)",
+        "subprocess.run(['x'], timeout=60)", "subprocess.run(['x'], **options)", ("psycopg.connect(url, "
+        "connect_timeout=5)"),
     ],
 )  # fmt: skip
 def test_a_wait_with_a_deadline_is_not(code: str) -> None:

@@ -197,7 +197,10 @@ def table(lines: list[Line], subscriptions: int) -> str:
     """The figures, each beside the yardstick's."""
     yardstick = next(line for line in lines if line.name == "raw sum of hours")
     rows = [
-        f"{'':20}{'seconds':>9}{'a second':>10}{'of it Python':>14}{'peak MiB':>10}{'statements a batch':>20}   of raw sum of hours"
+        (
+            f"{'':20}{'seconds':>9}{'a second':>10}{'of it Python':>14}{'peak MiB':>10}{'statements a batch':>20}   of "
+            f"raw sum of hours"
+        )
     ]
     for line in lines:
         rate = f"{line.done / line.seconds:,.0f}"
@@ -205,7 +208,8 @@ def table(lines: list[Line], subscriptions: int) -> str:
         memory = f"{line.mebibytes:,.0f}" if line.mebibytes else ""
         statements = f"{line.statements / line.batches:.1f}" if line.batches else ""
         rows.append(
-            f"{line.name:20}{line.seconds:>9.2f}{rate:>10}{python:>14}{memory:>10}{statements:>20}   {line.seconds / yardstick.seconds:.1f}"
+            f"{line.name:20}{line.seconds:>9.2f}{rate:>10}{python:>14}{memory:>10}{statements:>20}   "
+            f"{line.seconds / yardstick.seconds:.1f}"
         )
     usage = f"{subscriptions:,} subscriptions x {METERS} meters, {subscriptions * EVENTS_EACH:,} events"
     return usage + f", {subscriptions * EVENTS_EACH * METERS:,} contributions\n\n" + "\n".join(rows)

@@ -22,7 +22,8 @@ def violations(page: Page, *, exceptions: Mapping[str, str], rules: Sequence[str
     options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
     found = page.evaluate("(options) => axe.run(options)", options)["violations"]
     return [
-        f"{rule['id']} ({rule['impact']}): {', '.join(map(str, node['target']))}: {_reasons(node)}: {node['html'][:160]}"
+        f"{rule['id']} ({rule['impact']}): {', '.join(map(str, node['target']))}: {_reasons(node)}: "
+        f"{node['html'][:160]}"
         for rule in found
         if rule["id"] not in exceptions
         for node in rule["nodes"]

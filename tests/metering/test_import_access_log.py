@@ -58,7 +58,10 @@ def line(
 ) -> str:
     at = at or START + timedelta(minutes=7 * number)
     request = f"GET {path or f'/page/{number % 5}?q={number}'} HTTP/1.1"
-    return f'192.0.2.{number % 250} - - [{at:%d/%b/%Y:%H:%M:%S} +0000] "{request}" {status} {length} "-" "agent/1.0 (x; \\"y\\")"'
+    return (
+        f'192.0.2.{number % 250} - - [{at:%d/%b/%Y:%H:%M:%S} +0000] "{request}" {status} {length} "-" "agent/1.0 '
+        f'(x; \\"y\\")"'
+    )
 
 
 @pytest.fixture

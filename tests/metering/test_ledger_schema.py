@@ -18,7 +18,8 @@ def query(sql: str) -> list[tuple[Any, ...]]:
 def test_the_tenant_comes_first_in_every_key() -> None:
     keys = query(
         "SELECT c.relname, a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
-        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0] WHERE i.indisunique AND c.relname = ANY(%s)"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0] WHERE i.indisunique AND c.relname = "
+        "ANY(%s)"
     )
     assert {table for table, _ in keys} == set(LEDGER)
     assert {column for _, column in keys} == {"tenant_id"}

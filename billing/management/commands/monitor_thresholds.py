@@ -32,7 +32,8 @@ class Command(BaseCommand):
         for alert in result.alerts:
             facts = alert.facts
             self.stdout.write(
-                f"{facts.tenant}: {facts.threshold} % of {facts.meter} in the {facts.quota_period} from {facts.period_start_on},"
+                f"{facts.tenant}: {facts.threshold} % of {facts.meter} in the {facts.quota_period} from "
+                f"{facts.period_start_on},"
                 f" {plain_decimal(facts.quantity)} of {plain_decimal(facts.limit)}"
             )
         self.stdout.write(f"{result.tenants} tenants checked, {len(result.alerts)} new alerts")

@@ -41,7 +41,10 @@ Show = Callable[[InvoicingRun], None]
 class Command(BaseCommand):
     """Close what is due."""
 
-    help = "Draft the invoices that are due and finalize those whose grace is over; exits with 1 where one cannot be billed."
+    help = (
+        "Draft the invoices that are due and finalize those whose grace is over; exits with 1 where one cannot be "
+        "billed."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """What is meant, and whether to write."""

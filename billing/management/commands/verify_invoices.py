@@ -27,7 +27,10 @@ Show = Callable[[Verification], None]
 class Command(BaseCommand):
     """Prove that invoices say what the ledger says."""
 
-    help = "Compute finalized invoices again from the raw ledger and name each difference; exits with 1 where there is one."
+    help = (
+        "Compute finalized invoices again from the raw ledger and name each difference; exits with 1 where there "
+        "is one."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Name tenants or an invoice to look at only theirs."""

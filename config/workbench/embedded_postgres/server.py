@@ -173,8 +173,10 @@ class EmbeddedPostgres:
     def _refuse_foreign_data_dir(self) -> None:
         if self.data_dir.exists() and os.geteuid() not in {0, self.data_dir.stat().st_uid}:
             message = (
-                f"{self.data_dir} belongs to another user (number {self.data_dir.stat().st_uid}), perhaps because it was"
-                " made as root: run as that user or as root, name another with COUNTINGHOUSE_DATA_DIR, or set DATABASE_URL."
+                f"{self.data_dir} belongs to another user (number {self.data_dir.stat().st_uid}), perhaps because it "
+                f"was"
+                " made as root: run as that user or as root, name another with COUNTINGHOUSE_DATA_DIR, or set "
+                "DATABASE_URL."
             )
             raise EmbeddedPostgresError(message)
         if self.account.uid == 0:

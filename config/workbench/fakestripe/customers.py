@@ -104,5 +104,8 @@ def _invoice_settings(store: Store, customer: Json, parameters: Json) -> Json:
 def _refuse_strange_card(store: Store, customer: Json, id_: str) -> None:
     param = "invoice_settings[default_payment_method]"
     if store.get("payment_method", id_, param)["customer"] != customer["id"]:
-        message = "The customer does not have a payment method with the ID {}. The payment method must be attached to the customer."
+        message = (
+            "The customer does not have a payment method with the ID {}. The payment method must be attached to "
+            "the customer."
+        )
         raise invalid(message.format(id_), param, "resource_missing")

@@ -86,7 +86,10 @@ def attempt(store: Store, invoice: Json, method: Json | None = None) -> StripeEr
     """Try to collect; returns the refusal."""
     chosen = method or default_method(store, invoice)
     if chosen is None:
-        message = "There is no `default_payment_method` set on this Customer or Invoice. Please set a `default_payment_method`."
+        message = (
+            "There is no `default_payment_method` set on this Customer or Invoice. Please set a "
+            "`default_payment_method`."
+        )
         return _note_failure(store, invoice, StripeError(message, code="invoice_payment_intent_requires_action"))
     payment = open_payment(store, invoice)
     intent = store.get("payment_intent", payment["payment"]["payment_intent"])

@@ -51,5 +51,9 @@ def _curl(url: str, api_key: str) -> list[str]:
     return [
         f"  curl -i {url}/api/v1/events \\",
         f"    -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \\",
-        '    -d \'{"id": "try-\'$(date +%s%N)\'", "type": "http_request", "properties": {"resource_path": "/hello", "status": 200}}\'',
+        (
+            '    -d \'{"id": "try-\'$(date +%s%N)\'", "type": "http_request", "properties": {"resource_path": '
+            '"/hello", '
+            '"status": 200}}\''
+        ),
     ]

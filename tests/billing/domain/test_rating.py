@@ -29,7 +29,8 @@ def documented_tiers() -> tuple[Tier, ...]:
 
 def steps_of(charge: Charge) -> str:
     written = [
-        f"{plain_decimal(step.quantity)} \N{MULTIPLICATION SIGN} {plain_decimal(step.unit_amount)} + {plain_decimal(step.flat_amount)}"
+        f"{plain_decimal(step.quantity)} \N{MULTIPLICATION SIGN} {plain_decimal(step.unit_amount)} + "
+        f"{plain_decimal(step.flat_amount)}"
         for step in charge.steps
     ]
     return ", ".join(written) or "none"

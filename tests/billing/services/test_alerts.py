@@ -118,7 +118,8 @@ def test_usage_larger_than_the_column_stops_nobody_elses_alerts() -> None:
     acme, other = customer("acme", quota(1000, meter="api_bytes")), customer("other", quota(10))
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO usage_day SELECT %s, true, id, %s, %s, '\\x00', 0, '{}', 1e40, 1 FROM metering_meter WHERE code = 'api_bytes'",
+            "INSERT INTO usage_day SELECT %s, true, id, %s, %s, '\\x00', 0, '{}', 1e40, 1 FROM metering_meter WHERE "
+            "code = 'api_bytes'",
             [acme.pk, NOON.date(), acme.pk],
         )
     use(other, 8, at=NOON)

@@ -137,7 +137,8 @@ def test_ids_keep_their_bytes_and_are_found_again_under_them(alice: Api) -> None
 def test_properties_come_back_exactly_as_they_were_sent(alice: Api) -> None:
     raw = (
         b'{"id": "exact", "type": "http_request", "quantity": 12345678901.123456789,'
-        b' "properties": {"big": 12345678901234567890, "small": 0.000000000000000000000000000001, "yes": true, "no": null}}'
+        b' "properties": {"big": 12345678901234567890, "small": 0.000000000000000000000000000001, "yes": true, "no": '
+        b"null}}"
     )
     assert alice.post("/events", raw=raw).status_code == 201
     content = alice.get("/events/exact").content

@@ -38,7 +38,10 @@ def record(line: str | bytes) -> AccessRecord:
 
 
 def test_a_combined_line_is_read() -> None:
-    line = f'83.149.9.216 - frank {WHEN} "GET /images/a.png HTTP/1.1" 200 203023 "http://example.com/" "Mozilla/5.0 (X11)"\n'
+    line = (
+        f'83.149.9.216 - frank {WHEN} "GET /images/a.png HTTP/1.1" 200 203023 "http://example.com/" "Mozilla/5.0 '
+        f'(X11)"\n'
+    )
     assert record(line) == AccessRecord(
         request_id=None,
         ip="83.149.9.216",

@@ -80,7 +80,8 @@ def test_partitions_are_made_before_there_is_a_tenant() -> None:
 def store_counter(alice: Tenant, *, used: int, period_start: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO limit_counter (tenant_id, is_live, scope_id, meter_id, period_start, period_end, used, is_ready)"
+            "INSERT INTO limit_counter (tenant_id, is_live, scope_id, meter_id, period_start, period_end, used, "
+            "is_ready)"
             " VALUES (%s, true, %s, %s, %s, %s, %s, true)",
             [
                 alice.pk, TENANT_SCOPE, Meter.objects.get(code="api_requests").pk, period_start,

@@ -144,7 +144,11 @@ def test_rebuilding_cuts_days_in_the_zone_of_now(ledger: Ledger, stored: list[Pa
         ("DELETE FROM usage_hour WHERE hour = '2026-03-10 11:00Z'", "usage_hour"),
         ("UPDATE usage_day SET dimension_key = '\\x00' WHERE day = '2026-03-01'", "usage_day"),
         (
-            "INSERT INTO usage_hour SELECT tenant_id, is_live, meter_id, hour, 40, 5, 5 FROM usage_hour WHERE slot < 40",
+            (
+                "INSERT INTO usage_hour SELECT tenant_id, is_live, meter_id, hour, 40, 5, 5 FROM usage_hour WHERE "
+                "slot < "
+                "40"
+            ),
             "usage_hour",
         ),
     ],

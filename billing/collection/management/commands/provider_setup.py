@@ -14,7 +14,10 @@ PAUSE_SECONDS = 0.5
 class Command(BaseCommand):
     """Prepare each configured provider, or the fake."""
 
-    help = "Make at each configured payment provider what we need there, such as meters and the webhook endpoint, where it is missing."
+    help = (
+        "Make at each configured payment provider what we need there, such as meters and the webhook endpoint, "
+        "where it is missing."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """A fake that is just being started needs a moment."""

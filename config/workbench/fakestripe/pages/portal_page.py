@@ -123,7 +123,10 @@ def _subscription(store: Store, subscription: Json, url: str) -> str:
         state = f"Renews on {end}."
         control = action(url, "Cancel subscription", do="cancel", id=subscription["id"])
     status = subscription["status"].replace("_", " ")
-    return f'<section class="box"><h3>{escape(", ".join(names))}</h3><p>{status.capitalize()}. {state}</p>{control}</section>'
+    return (
+        f'<section class="box"><h3>{escape(", ".join(names))}</h3><p>{status.capitalize()}. '
+        f"{state}</p>{control}</section>"
+    )
 
 
 def _cards(store: Store, customer: Json, url: str) -> str:

@@ -163,7 +163,10 @@ PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
         (
             Batch(checkpoints=(Checkpoint(NUMBER, 1, CALLS, Bounds(used(1), used(2))),)),
             [
-                f"{NUMBER}: usage: Line 1: {CORRECTED} has 12345 in 3 events, the ledger had between 1 in 1 events and 2 in 1 events."
+                (
+                    f"{NUMBER}: usage: Line 1: {CORRECTED} has 12345 in 3 events, the ledger had between 1 in 1 events "
+                    f"and 2 in 1 events."
+                )
             ],
         )
     ],

@@ -124,7 +124,8 @@ TAMPERINGS = {
         (f"{TWO}: lines_digest:", f"{TWO}: usage: Line 1: {LEDGER} 2999 in 3 events, the ledger had 3000 in 3 events."),
     ),
     "a line's explanation": Tampering(
-        "UPDATE billing_invoiceline SET explanation = jsonb_set(explanation, '{exact_amount}', '\"9\"') WHERE quantity = 3000",
+        "UPDATE billing_invoiceline SET explanation = jsonb_set(explanation, '{exact_amount}', '\"9\"') WHERE "
+        "quantity = 3000",
         (f"{TWO}: lines_digest:", f"{TWO}: line: Line 1: explanation is"),
     ),
     "a line that is gone": Tampering(
@@ -173,7 +174,8 @@ TAMPERINGS = {
         ("plan version ",),
     ),
     "a total": Tampering(
-        "UPDATE billing_invoice SET total_minor = total_minor - 100, subtotal_minor = subtotal_minor - 100 WHERE boundary = 2",
+        "UPDATE billing_invoice SET total_minor = total_minor - 100, subtotal_minor = subtotal_minor - 100 WHERE "
+        "boundary = 2",
         (f"{THREE}: subtotal_minor: It says", f"{THREE}: total_minor: It says", f"{THREE}: document: Its total_minor"),
     ),
     "a tax": Tampering(
@@ -242,7 +244,8 @@ def test_a_file_and_a_credit_note_are_compared_too() -> None:
     assert invoice.issued_on is not None
     sha = "0" * 64
     execute(
-        "INSERT INTO accounts_storedfile (sha256, media_type, content, created_at) VALUES (%s, 'application/pdf', 'x', now())",
+        "INSERT INTO accounts_storedfile (sha256, media_type, content, created_at) VALUES (%s, 'application/pdf', "
+        "'x', now())",
         sha,
     )
     execute(

@@ -196,7 +196,8 @@ def test_the_same_content_gives_the_same_bytes_in_any_process_whatever_was_made_
     render_document(samples.arabic_invoice())
     here = {name: sha256(render_document(MAKERS[name]())).hexdigest() for name in reversed(MAKERS)}
     program = (
-        "import sys; from hashlib import sha256; from billing.services.documents.rendering.documents import render_document\n"
+        "import sys; from hashlib import sha256; from billing.services.documents.rendering.documents import "
+        "render_document\n"
         "from tests.billing.services.documents.rendering.test_documents import MAKERS\n"
         "print(sha256(render_document(MAKERS[sys.argv[1]]())).hexdigest())"
     )
