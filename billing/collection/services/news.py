@@ -46,19 +46,17 @@ def ask_about(*, provider: PaymentProvider, event: InboundEvent) -> ProviderAnsw
     subject = provider.subject_of(event)
     if isinstance(subject, IgnoredEvent):
         return subject
-    customer = customer_named(
-        provider=provider.name, reference=subject.customer_reference
-    )  # before the provider is asked
+    # With its revision: read before the provider is asked.
+    customer = customer_named(provider=provider.name, reference=subject.customer_reference)
     if customer is None:
         return IgnoredEvent(f"{subject.customer_reference or 'its customer'} is no customer of ours")
     news = provider.look_up(event, subject)
-    match news:
-        case AgreementNews():
-            return _about_agreement(provider, customer, news)
-        case InvoiceNews():
-            _check_invoice(customer, news)
-        case IgnoredEvent():
-            return news
+    if isinstance(news, IgnoredEvent):
+        return news
+    if isinstance(news, AgreementNews):
+        return _about_agreement(provider, customer, news)
+    if isinstance(news, InvoiceNews):
+        _check_invoice(customer, news)
     return ProviderAnswer(customer, news)
 
 
@@ -97,15 +95,16 @@ def apply_answer(*, answer: ProviderAnswer, as_of: datetime) -> str:
 def apply_news(*, answer: ProviderAnswer, as_of: datetime) -> str:
     """Apply an answer, whoever else has applied one since it was asked for."""
     customer, news = answer.customer, answer.news
-    match news:
-        case AgreementNews(agreement=agreement):
-            keep_card_of_customer(customer=customer, card_label=answer.card_label)
-            done = apply_agreement(provider=customer.provider, agreement=agreement, tenant=customer.tenant, as_of=as_of)
-        case CardNews(card_label=label):
-            keep_card_of_customer(customer=customer, card_label=label)
-            return f"the card is {label or 'none'}"
-        case InvoiceNews():
-            done = _apply_invoice(customer.provider, news, as_of)
+    if isinstance(news, CardNews):
+        keep_card_of_customer(customer=customer, card_label=news.card_label)
+        return f"the card is {news.card_label or 'none'}"
+    if isinstance(news, AgreementNews):
+        keep_card_of_customer(customer=customer, card_label=answer.card_label)
+        done = apply_agreement(
+            provider=customer.provider, agreement=news.agreement, tenant=customer.tenant, as_of=as_of
+        )
+    else:
+        done = _apply_invoice(customer.provider, news, as_of)
     return f"{done}; {news.remarks}" if news.remarks else done
 
 

@@ -10,6 +10,8 @@ from pytest_django import Settings
 
 from accounts.models import Tenant
 from billing.collection import tasks
+from billing.collection.domain.provider import Bill, PreparedInvoice
+from billing.collection.errors import PaymentProviderError
 from billing.collection.gateways import registry
 from billing.collection.models import (
     InboxEvent,
@@ -18,12 +20,13 @@ from billing.collection.models import (
     ProviderInvoice,
     UsagePush,
 )
-from billing.collection.selectors.providers import described_providers, provider_of_tenant, title_of
+from billing.collection.selectors.providers import described_providers, provider_of_tenant, provider_title_for, title_of
 from billing.collection.services.checkout import open_billing_portal, start_checkout
 from billing.collection.services.collecting import collect_due, payment_link
 from billing.collection.services.customers import ensure_customer
 from billing.collection.services.samples import receive_samples
 from billing.collection.services.setup import set_up_providers
+from billing.collection.services.usage_push import push_usage
 from billing.models import BillingProfile, Invoice, Payment, Subscription
 from billing.services.invoicing.staff_actions import void_invoice
 from billing.services.subscriptions.changes import When, cancel_subscription, undo_pending
@@ -154,14 +157,40 @@ def test_without_stripe_it_is_the_one_that_is_offered(second: SecondProvider) ->
     assert set_up_providers(currencies=["EUR"]) == ["second: takes EUR"]
     receive_samples(as_of=now())
     assert InboxEvent.objects.get().outcome == "nothing that we follow"
+    receive_samples(as_of=now())
+    assert InboxEvent.objects.get().deliveries == 1, "an inbox that has something needs no samples"
+    assert push_usage(as_of=now()).away == "", "it keeps no meters"
     second.is_configured = False
-    assert provider_of_tenant(tenant.pk) is None
+    assert (provider_of_tenant(tenant.pk), provider_title_for(tenant.pk)) == (None, "")
+    with pytest.raises(PaymentProviderError, match="not set up"):
+        open_billing_portal(tenant=tenant, return_url="http://h/", actor=STAFF, as_of=now())
 
 
 def test_an_invoice_without_a_card_is_paid_on_its_page(second: SecondProvider) -> None:
     bought(make_buyer())
     invoice = Invoice.objects.get()
     assert payment_link(invoice_id=invoice.pk, as_of=now()) == f"https://second.example/claim-{invoice.number}"
+
+
+def test_an_invoice_that_another_provider_took_meanwhile_is_left_to_it(
+    second: SecondProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bought(make_buyer())
+    invoice = Invoice.objects.get()
+    ProviderInvoice.objects.all().delete()
+    second.bills.clear()
+    second.paid.clear()
+    prepare = second.prepare_invoice
+
+    def prepare_while_another_is_named(bill: Bill) -> PreparedInvoice:
+        ProviderInvoice.objects.create(invoice_id=bill.invoice_id, provider="stripe", reference="in_1")
+        return prepare(bill)
+
+    monkeypatch.setattr(second, "prepare_invoice", prepare_while_another_is_named)
+    collect_due(as_of=now())
+
+    assert ProviderInvoice.objects.get().reference == "in_1"
+    assert (second.taken_back, second.paid) == ({f"claim-{invoice.number}"}, set())
 
 
 def test_its_title_stands_where_people_look(second: SecondProvider) -> None:

@@ -643,3 +643,9 @@ def test_an_endpoint_whose_secret_nobody_kept_is_made_anew(fake_stripe: FakeStri
 
 def test_an_event_without_a_customer_is_nobody_s() -> None:
     assert customer_named(provider="stripe", reference="") is None
+
+
+def test_checkout_of_a_fee_alone_says_nothing_of_usage(fake_stripe: FakeStripe) -> None:
+    checkout_url(make_buyer(), make_plan("fee-only", usage={}))
+    (session,) = fake_stripe.store.all("checkout.session")
+    assert "what you use" not in session["custom_text"]["submit"]["message"]
