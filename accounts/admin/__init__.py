@@ -1,5 +1,5 @@
-"""The staff admin of people, keys and records. Tenants are registered by metering, which knows their usage."""
+"""The staff admin of tenants, people and records."""
 
-from accounts.admin import people, records
+from accounts.admin import people, records, tenants
 
-__all__ = ["people", "records"]
+__all__ = ["people", "records", "tenants"]

@@ -1,9 +1,10 @@
 """What money adds to a tenant's page: its subscription, invoices, alerts and how it is billed."""
 
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -13,10 +14,10 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin.base import Question, ReadOnlyInline, found_or_404, holds, staff_actor
 from accounts.admin.by_state import posted
+from accounts.admin.tenant_sections import TenantSection, register_tenant_section
 from accounts.domain.plain import plain_decimal
 from accounts.errors import InvalidFieldsError
 from accounts.models import Tenant
-from billing.admin.contributions import contributed_inlines
 from billing.admin.previews import previewed
 from billing.admin.subscriptions import versions_on_sale
 from billing.admin.tabs import AlertInline, InvoiceRowInline, SubscriptionRowInline
@@ -28,7 +29,6 @@ from billing.selectors.invoicing.preview import preview_first_invoice
 from billing.selectors.subscriptions.current import current_subscription
 from billing.services.subscriptions.profiles import PAYMENT_DAYS_MAX, TERMS, update_billing_profile
 from billing.services.subscriptions.subscribing import subscribe
-from metering.admin.tenants import TenantAdmin
 
 
 class SubscribeForm(forms.Form):
@@ -100,35 +100,20 @@ class ProfileInline(ReadOnlyInline, StackedInline):
         return profile.card_label or None
 
 
-admin.site.unregister(Tenant)
+@register_tenant_section
+class BillingSection(TenantSection):
+    """What the tenant buys, and how it is billed."""
 
-
-@admin.register(Tenant)
-class PayingTenantAdmin(TenantAdmin):
-    """Customers, with what they buy."""
-
-    inlines: ClassVar = [SubscriptionRowInline, InvoiceRowInline, AlertInline, ProfileInline, *TenantAdmin.inlines]
-    actions_detail: ClassVar = [
-        "view_as_customer", "events", "subscribe", "billing_profile",
-        {"title": "More", "items": ["assign_plan", "suspend", "reactivate", "close", "revoke_keys", "reconcile"]},
-    ]  # fmt: skip
-
-    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
-        """With what apps above have to show."""
-        return [*super().get_inlines(request, obj), *contributed_inlines(obj)]
+    place = 30
+    buttons = ("subscribe", "billing_profile")
+    inlines = (SubscriptionRowInline, InvoiceRowInline, AlertInline, ProfileInline)
 
     has_bill_permission = holds("billing.change_billingprofile")
+    has_subscribe_permission = holds("billing.add_subscription")
 
-    def has_subscribe_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:  # noqa: ARG002 - unfold's signature
-        """Who may sell."""
-        return bool(request.user.has_perm("billing.add_subscription"))
-
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+    def hidden_buttons(self, tenant: Tenant) -> Iterable[str]:
         """A tenant that has a subscription changes its plan on the subscription's page."""
-        actions: list[Any] = super().get_actions_detail(request, object_id)
-        tenant = self.get_object(request, object_id)
-        has_one = tenant is not None and current_subscription(tenant.pk) is not None
-        return [entry for entry in actions if not has_one or entry.method.original_function_name != "subscribe"]
+        return () if current_subscription(tenant.pk) is None else ("subscribe",)
 
     @action(description="Subscribe", permissions=["subscribe"], icon="add_shopping_cart")
     def subscribe(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -138,23 +123,23 @@ class PayingTenantAdmin(TenantAdmin):
         is_answered = request.method == "POST" and form.is_valid()
         if is_answered and "preview" not in request.POST:
             given = form.cleaned_data
-            return self.attempt(
+            return self.page.attempt(
                 request,
                 lambda: subscribe(
                     tenant=tenant, plan_version=given["plan_version"], trial_days=given["trial_days"],
                     actor=staff_actor(request), as_of=timezone.now(),
                 ),
                 said=lambda made: f"{tenant} is on {made.plan_version}.",
-                back=self.page_of(tenant),
+                back=self.page.page_of(tenant),
             )  # fmt: skip
         if request.method != "POST" and current_subscription(tenant.pk) is not None:
             messages.error(request, f"{tenant} has a subscription: change its plan there.")
-            return redirect(self.page_of(tenant))
+            return redirect(self.page.page_of(tenant))
         extra: dict[str, object] = {"is_seen": is_answered}
         if is_answered:
             version = sold_version(form.cleaned_data["plan_version"].pk)
             extra |= previewed(lambda: preview_first_invoice(tenant=tenant, version=version, as_of=timezone.now()))
-        return self.ask_first(
+        return self.page.ask_first(
             request,
             tenant,
             form,
@@ -188,8 +173,8 @@ class PayingTenantAdmin(TenantAdmin):
                     form.add_error(refused.pointer.strip("/"), refused.detail)
             else:
                 messages.success(request, f"{tenant} is billed as you said; its drafts follow.")
-                return redirect(self.page_of(tenant))
-        return self.ask_first(
+                return redirect(self.page.page_of(tenant))
+        return self.page.ask_first(
             request,
             tenant,
             form,

@@ -1,4 +1,4 @@
-"""The staff admin of what is metered, and of the tenants whose usage it is."""
+"""The staff admin of what is metered."""
 
 from metering.admin import catalog, ledger, tenants, usage_plans
 

@@ -1,5 +1,5 @@
 """The staff admin of keys."""
 
-from accounts.keys.admin import keys
+from accounts.keys.admin import keys, tenants
 
-__all__ = ["keys"]
+__all__ = ["keys", "tenants"]

@@ -1,5 +1,6 @@
 """Tenants, subscriptions and invoices as payment providers know them: to look at, and beside what they belong to."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -9,6 +10,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyInline, ReadOnlyModelAdmin
+from accounts.admin.tenant_sections import TenantSection, register_tenant_section
 from accounts.models import Tenant
 from billing.admin.contributions import show_on_page_of
 from billing.collection.models import ProviderAgreement, ProviderCustomer, ProviderInvoice
@@ -116,6 +118,17 @@ class CollectingInline(ProviderTitle, ReadOnlyInline, TabularInline):
         return super().get_queryset(request).select_related("invoice__tenant")
 
 
-show_on_page_of(Tenant, CustomerInline)
+@register_tenant_section
+class CollectionSection(TenantSection):
+    """The tenant at providers, if it is known to one."""
+
+    place = 5
+
+    def tabs(self, tenant: Tenant | None) -> Sequence[type[Any]]:
+        """Show the table when it has rows."""
+        is_known = tenant is not None and ProviderCustomer.objects.filter(tenant=tenant).exists()
+        return (CustomerInline,) if is_known else ()
+
+
 show_on_page_of(Subscription, AgreementInline)
 show_on_page_of(Invoice, CollectingInline)

@@ -1,52 +1,17 @@
-"""The tabs of a tenant's page: keys, members, invitations and the latest of its audit log, all to be read."""
+"""The tabs of a tenant's page: members, invitations and the latest of its audit log, all to be read."""
 
 from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyInline
-from accounts.keys.admin.keys import STATE_LABELS, state_of
-from accounts.models import ApiKey, AuditEntry, Invitation, Membership
+from accounts.models import AuditEntry, Invitation, Membership
 
 AUDIT_ENTRIES_SHOWN = 25
-
-
-class KeyInline(ReadOnlyInline, TabularInline):
-    """The tenant's keys."""
-
-    model = ApiKey
-    fk_name = "tenant"
-    tab = True
-    hide_title = True
-    per_page = 20
-    fields = ("name", "known_by", "kind", "state", "scope_list", "created_at", "expires_at", "last_used_at")
-    readonly_fields = fields
-    show_change_link = True
-    verbose_name_plural = "API keys"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Without the digests."""
-        return super().get_queryset(request).defer("digest")
-
-    @display(description="Key")
-    def known_by(self, key: ApiKey) -> str:
-        """The characters that people know it by."""
-        return f"{key.prefix}…{key.last_four}"
-
-    @display(description="Scopes")
-    def scope_list(self, key: ApiKey) -> str:
-        """What it may do."""
-        return ", ".join(key.scopes)
-
-    @display(description="State", label=STATE_LABELS)
-    def state(self, key: ApiKey) -> str:
-        """Whether it works now."""
-        return state_of(key, timezone.now())
 
 
 class MemberInline(ReadOnlyInline, TabularInline):

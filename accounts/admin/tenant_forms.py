@@ -8,7 +8,6 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from accounts.domain.tenant_settings import SETTINGS, clean_settings
 from accounts.errors import InvalidFieldsError
 from accounts.models import Membership, Tenant
-from metering.models import UsagePlan
 
 
 class TenantForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
@@ -35,17 +34,6 @@ class ReasonForm(forms.Form):
 
     reason = forms.CharField(
         max_length=200, widget=UnfoldAdminTextInputWidget, help_text="The tenant's members see it."
-    )
-
-
-class UsagePlanForm(forms.Form):
-    """Which usage plan."""
-
-    usage_plan = forms.ModelChoiceField(
-        queryset=UsagePlan.objects.all(),
-        required=False,
-        empty_label="None: nothing is limited",
-        widget=UnfoldAdminSelectWidget,
     )
 
 
