@@ -95,7 +95,8 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        # Ours by app; and what stands in the place of allauth's and unfold's own, under the names that they give it.
+        "DIRS": [BASE_DIR / "templates", BASE_DIR / "templates" / "overrides"],
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
