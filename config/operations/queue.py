@@ -10,9 +10,10 @@ from datetime import datetime
 from django.core.cache import cache
 from django.db.models import Count, Q
 from django_q.conf import Conf
-from django_q.models import Failure, OrmQ
+from django_q.models import Failure, OrmQ, Task
 from django_q.signing import BadSignature, SignedPackage
 from django_q.status import Stat
+from django_q.tasks import async_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,24 @@ def _state(package: str) -> Stat | None:
     except BadSignature:
         return None
     return state
+
+
+def try_again(task: Task) -> None:
+    """Put a failed task back into the queue, once."""
+    async_task(
+        task.func,
+        *(task.args or ()),
+        hook=task.hook,
+        group=task.group,
+        task_name=task.name,
+        **(task.kwargs or {}),
+    )
+    dismiss(task)
+
+
+def dismiss(task: Task) -> None:
+    """Forget a failed task."""
+    task.delete()
 
 
 def queue_state(as_of: datetime) -> QueueState:

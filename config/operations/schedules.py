@@ -22,6 +22,10 @@ _DAILY: Final = timedelta(hours=26)
 _HOURLY: Final = timedelta(hours=3)
 _BY_THE_MINUTE: Final = timedelta(minutes=15)
 
+# How django-q2 counts: none are left, and without an end.
+REPEATS_WHEN_PAUSED: Final = 0
+REPEATS_FOR_EVER: Final = -1
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
@@ -88,7 +92,7 @@ def ensure_schedules(*, as_of: datetime) -> list[str]:
 def _ensure(job: PlannedJob, row: Schedule | None, as_of: datetime) -> bool:
     if row is not None and (row.func, row.cron, row.schedule_type) == (job.task, job.cron, Schedule.CRON):
         return False
-    row = row or Schedule(name=job.name, repeats=-1)
+    row = row or Schedule(name=job.name, repeats=REPEATS_FOR_EVER)
     row.func, row.cron, row.schedule_type = job.task, job.cron, Schedule.CRON
     row.args = row.kwargs = row.hook = None
     row.save()
@@ -109,6 +113,16 @@ def run_soon(*, job: PlannedJob, started_by: str) -> str:
         job.task, started_by, group=job.name, task_name=f"{job.name}, asked for by {started_by}"[:100]
     )
     return task_id
+
+
+def pause(schedule: Schedule) -> None:
+    """Let a job rest until it is resumed."""
+    Schedule.objects.filter(pk=schedule.pk).update(repeats=REPEATS_WHEN_PAUSED)
+
+
+def resume(schedule: Schedule) -> None:
+    """Let a job run by itself again."""
+    Schedule.objects.filter(pk=schedule.pk).update(repeats=REPEATS_FOR_EVER)
 
 
 def latest_runs() -> Mapping[str, JobRun]:

@@ -10,13 +10,21 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
-from django_q.tasks import async_task
 from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyModelAdmin, staff_actor
 from accounts.admin.records import OUTCOME_LABELS
 from accounts.services.audit import AuditTarget, record_audit
-from config.operations.schedules import job_states, planned_job, run_soon
+from config.operations.queue import dismiss, try_again
+from config.operations.schedules import (
+    REPEATS_FOR_EVER,
+    REPEATS_WHEN_PAUSED,
+    job_states,
+    pause,
+    planned_job,
+    resume,
+    run_soon,
+)
 
 RESULT_CHARACTERS_MAX = 160
 
@@ -82,7 +90,7 @@ class ScheduleAdmin(TaskTableAdmin):
     @display(description="Active", boolean=True)
     def is_running_by_itself(self, schedule: Schedule) -> bool:
         """Whether it is not paused."""
-        return bool(schedule.repeats != 0)
+        return bool(schedule.repeats != REPEATS_WHEN_PAUSED)
 
     @admin.action(description="Run now", permissions=["run"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
@@ -97,18 +105,20 @@ class ScheduleAdmin(TaskTableAdmin):
     @admin.action(description="Pause", permissions=["run"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
         """Let the chosen jobs rest until they are resumed."""
-        self._set_repeats(request, queryset, 0, "job.paused")
+        for schedule in queryset.exclude(repeats=REPEATS_WHEN_PAUSED):
+            pause(schedule)
+            self._say(request, schedule, "job.paused", REPEATS_WHEN_PAUSED)
 
     @admin.action(description="Resume", permissions=["run"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
         """Let the chosen jobs run by themselves again."""
-        self._set_repeats(request, queryset, -1, "job.resumed")
+        for schedule in queryset.exclude(repeats=REPEATS_FOR_EVER):
+            resume(schedule)
+            self._say(request, schedule, "job.resumed", REPEATS_FOR_EVER)
 
-    def _set_repeats(self, request: HttpRequest, queryset: QuerySet[Schedule], repeats: int, action: str) -> None:
-        for schedule in queryset.exclude(repeats=repeats):
-            Schedule.objects.filter(pk=schedule.pk).update(repeats=repeats)
-            self.note(request, action, schedule, {"repeats": repeats})
-            messages.success(request, f"{schedule.name}: {action.removeprefix('job.')}.")
+    def _say(self, request: HttpRequest, schedule: Schedule, action: str, repeats: int) -> None:
+        self.note(request, action, schedule, {"repeats": repeats})
+        messages.success(request, f"{schedule.name}: {action.removeprefix('job.')}.")
 
 
 @admin.register(Success)
@@ -147,16 +157,8 @@ class FailedTaskAdmin(TaskTableAdmin):
     def retry(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
         """Put the chosen tasks back into the queue, once each."""
         for task in queryset:
-            async_task(
-                task.func,
-                *(task.args or ()),
-                hook=task.hook,
-                group=task.group,
-                task_name=task.name,
-                **(task.kwargs or {}),
-            )
             self.note(request, "task.retried", task, {"func": task.func})
-            task.delete()
+            try_again(task)
             messages.success(request, f"{task.name} is back in the queue.")
 
     @admin.action(description="Dismiss", permissions=["retry"])
@@ -164,7 +166,7 @@ class FailedTaskAdmin(TaskTableAdmin):
         """Forget the chosen failures."""
         for task in queryset:
             self.note(request, "task.dismissed", task, {"func": task.func})
-            task.delete()
+            dismiss(task)
             messages.success(request, f"{task.name} is dismissed.")
 
 
