@@ -98,7 +98,7 @@ class Session:
     def _prepare(self) -> None:
         """Have the schema brought up to date. The services start meanwhile if an earlier run has prepared these very migrations."""
         say("Bringing the schema and the demo data up to date ...")
-        arguments = self.plan.manage("prepare", *(["--demo"] if self.plan.with_demo else []))
+        arguments = self.plan.manage("prepare_demo" if self.plan.with_demo else "prepare")
         migrations = digest_of_migrations()
         was_prepared_before = self._prepared_with() == migrations
         with subprocess.Popen(

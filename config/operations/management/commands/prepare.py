@@ -1,9 +1,8 @@
-"""Brings an installation up to date before it serves: schema, schedules, what we need at payment providers and, where asked, the demo data.
+"""`manage.py prepare`: bring an installation up to date before it serves: schema, schedules, what we need at payment providers.
 
 One command, so that Django starts once. Run twice, it changes nothing.
 """
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management import call_command
@@ -13,23 +12,16 @@ PROVIDER_SECONDS_MAX = 10
 
 
 class Command(BaseCommand):
-    """Migrate, make the schedules, and seed the demo."""
+    """Migrate, make the schedules, and set the providers up."""
 
-    help = "Bring the schema and the schedules up to date; with --demo also the demo data."
+    help = "Bring the schema, the schedules and what payment providers know of us up to date."
 
     requires_system_checks = ()  # `migrate` runs them
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--demo", action="store_true", help="also make the demo tenants, which takes some seconds once"
-        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0, interactive=False)
         call_command("ensure_schedules", verbosity=0)
         self._set_up_providers()
-        if options["demo"]:
-            call_command("seed_demo", verbosity=0)
 
     def _set_up_providers(self) -> None:
         """A provider that does not answer is no reason not to serve: it is asked again at the next start."""

@@ -1,0 +1,18 @@
+"""`manage.py prepare_demo`: `prepare` and `seed_demo` in one process, so that Django starts once: what `make run` waits for."""
+
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    """Prepare, then seed."""
+
+    help = "Bring the installation up to date, and make what is missing of the demo data: some seconds, once."
+
+    requires_system_checks = ()  # `migrate` runs them
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("prepare")
+        call_command("seed_demo", verbosity=0)
