@@ -1,6 +1,6 @@
 """Whether a database was made by migrations that the code still has.
 
-Nothing is released, so initial migrations are made again when tables change their names (docs/decisions/0012-rooms-of-config.md).
+Nothing is released, so initial migrations are made again when tables change their names (docs/decisions/0012-config-composes.md).
 """
 
 from typing import Final
