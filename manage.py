@@ -19,6 +19,8 @@ COMMANDS_WITHOUT_DATABASE = frozenset(
     {"collectstatic", "spectacular", "help", "version", "compilemessages", "makemessages"}
 )
 
+HINT = " (This is the production profile. In a clone, `make run` once: from then on manage.py works on what it runs.)"
+
 
 def main() -> None:
     """Run one command; a wrong setting is one sentence, not a traceback."""
@@ -28,7 +30,8 @@ def main() -> None:
         prepare(needs_database=len(sys.argv) > 1 and sys.argv[1] not in COMMANDS_WITHOUT_DATABASE)
         execute_from_command_line(sys.argv)
     except (ImproperlyConfigured, EmbeddedPostgresError, RunnerError) as error:
-        sys.exit(f"countinghouse: {error}")
+        hint = "" if os.environ.get("COUNTINGHOUSE_PROFILE") else HINT
+        sys.exit(f"countinghouse: {error}{hint}")
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ def test_manage_takes_the_profile_of_the_clone(tmp_path: Path) -> None:
 def test_manage_stays_in_production_without_a_run_or_with_a_setting_of_an_installation(tmp_path: Path) -> None:
     without_a_run = start(MANAGE, tmp_path)
     assert "SECRET_KEY is not set" in without_a_run.stderr
+    assert "In a clone, `make run` once" in without_a_run.stderr
     run_in(tmp_path)
     for given in ({"COUNTINGHOUSE_PROFILE": "production"}, {"PUBLIC_URL": "https://money.example.com"}):
         program = start(MANAGE, tmp_path, **given)
