@@ -13,6 +13,7 @@ from accounts.api.tenancy import tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from billing.models import CreditNote
+from billing.selectors.facts import facts_of_credit_note
 from billing.selectors.invoicing.invoices import credit_notes_page
 
 
@@ -59,15 +60,5 @@ class CreditNotesView(ApiView):
 
 
 def credit_note_body(note: CreditNote) -> dict[str, object]:
-    """The contract's form."""
-    return {
-        "number": note.number,
-        "invoice": note.invoice.number,
-        "currency": note.currency,
-        "subtotal_minor": note.subtotal_minor,
-        "tax_minor": note.tax_minor,
-        "total_minor": note.total_minor,
-        "reason": note.reason,
-        "issued_on": note.issued_on,
-        "issued_at": note.issued_at,
-    }
+    """Return the contract's form."""
+    return facts_of_credit_note(note).as_body()

@@ -19,9 +19,11 @@ from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from accounts.errors import FieldError, InvalidFieldsError
 from billing.api.presentation import BillingSpanSchema
+from billing.domain.happenings import span_body
 from billing.domain.statuses import InvoiceStatus
 from billing.domain.tax import TaxTreatment
 from billing.models import Invoice, InvoiceLine, LineKind, Payment, PaymentStatus
+from billing.selectors.facts import facts_of_invoice, facts_of_payment
 from billing.selectors.invoicing.invoices import (
     ISSUED_STATUSES,
     content_of,
@@ -34,6 +36,7 @@ from billing.selectors.invoicing.line_events import events_behind, line_at
 from billing.services.documents.deliveries import PDF, invoice_pdf
 from metering.api.events import event_body
 from metering.api.events_schema import EVENT_PAGE
+from metering.domain.periods import Span
 
 NUMBER_PARAMETER = OpenApiParameter("number", str, OpenApiParameter.PATH, description="As in INV-2026-000042.")
 POSITION_PARAMETER = OpenApiParameter("position", int, OpenApiParameter.PATH, description="Of the line, from 1 on.")
@@ -52,6 +55,7 @@ TAGS = ["Invoices"]
 class InvoiceSchema(serializers.Serializer[Any]):
     """An issued invoice without its lines. Amounts are in the currency's minor unit."""
 
+    id = serializers.UUIDField()
     number = serializers.CharField()
     status = serializers.ChoiceField(choices=[status.value for status in ISSUED_STATUSES])
     subscription = serializers.UUIDField()
@@ -243,26 +247,7 @@ def _status_of(request: Request) -> InvoiceStatus | None:
 
 
 def _invoice(invoice: Invoice) -> dict[str, object]:
-    note = getattr(invoice, "credit_note", None)
-    return {
-        "number": invoice.number,
-        "status": invoice.status,
-        "subscription": invoice.subscription_id,
-        "currency": invoice.currency,
-        "period": {"start": invoice.period_start, "end": invoice.period_end},
-        "subtotal_minor": invoice.subtotal_minor,
-        "tax_minor": invoice.tax_minor,
-        "total_minor": invoice.total_minor,
-        "issued_on": invoice.issued_on,
-        "due_on": invoice.due_on,
-        "finalized_at": invoice.finalized_at,
-        "paid_at": invoice.paid_at,
-        "voided_at": invoice.voided_at,
-        "void_reason": invoice.void_reason,
-        "payment_failed_at": invoice.payment_failed_at,
-        "payment_error": invoice.payment_error,
-        "credit_note": None if note is None else note.number,
-    }
+    return facts_of_invoice(invoice).as_body()
 
 
 def _line(line: InvoiceLine) -> dict[str, object]:
@@ -270,7 +255,7 @@ def _line(line: InvoiceLine) -> dict[str, object]:
         "position": line.position,
         "kind": line.kind,
         "description": line.description,
-        "period": {"start": line.period_start, "end": line.period_end},
+        "period": span_body(Span(line.period_start, line.period_end)),
         "meter": None if line.meter is None else line.meter.code,
         "quantity": line.quantity,
         "unit": line.unit,
@@ -282,11 +267,4 @@ def _line(line: InvoiceLine) -> dict[str, object]:
 
 
 def _payment(payment: Payment) -> dict[str, object]:
-    return {
-        "status": payment.status,
-        "provider": payment.provider,
-        "amount_minor": payment.amount_minor,
-        "currency": payment.currency,
-        "error": payment.error,
-        "occurred_at": payment.occurred_at,
-    }
+    return facts_of_payment(payment).as_body()

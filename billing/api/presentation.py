@@ -4,13 +4,13 @@ from typing import Any
 
 from rest_framework import serializers
 
+from billing.domain.happenings import PlanName, span_body
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.lines import LineDraft
 from billing.domain.plan_terms import SoldVersion
 from billing.domain.prices import PriceModel
 from billing.domain.tax import TaxTreatment
-from billing.models import LineKind, PlanVersion
-from metering.domain.periods import Span
+from billing.models import LineKind
 
 
 class BillingSpanSchema(serializers.Serializer[Any]):
@@ -99,14 +99,9 @@ class NextInvoiceSchema(serializers.Serializer[Any]):
     credit_left_minor = serializers.IntegerField(help_text="What is left in your favour, for the invoice after it.")
 
 
-def plan_name(version: PlanVersion) -> dict[str, object]:
-    """A stored version by its names; it comes with its plan."""
-    return {"code": version.plan.code, "name": version.plan.name, "version": version.number}
-
-
 def sold_plan_name(version: SoldVersion) -> dict[str, object]:
-    """The same of a version as a value."""
-    return {"code": version.plan_code, "name": version.plan_name, "version": version.number}
+    """Return what a version is called."""
+    return PlanName(version.plan_code, version.plan_name, version.number).as_body()
 
 
 def next_invoice(computed: ComputedInvoice) -> dict[str, object]:
@@ -114,7 +109,7 @@ def next_invoice(computed: ComputedInvoice) -> dict[str, object]:
     state, tax = computed.state, computed.tax
     return {
         "due_at": state.closes_at,
-        "period": span(state.covered),
+        "period": span_body(state.covered),
         "currency": state.currency,
         "lines": [_line(position, line) for position, line in enumerate(computed.lines, start=1)],
         "subtotal_minor": computed.subtotal_minor,
@@ -130,17 +125,12 @@ def next_invoice(computed: ComputedInvoice) -> dict[str, object]:
     }
 
 
-def span(period: Span) -> dict[str, object]:
-    """A period."""
-    return {"start": period.start, "end": period.end}
-
-
 def _line(position: int, line: LineDraft) -> dict[str, object]:
     return {
         "position": position,
         "kind": line.kind,
         "description": line.description,
-        "period": span(line.period),
+        "period": span_body(line.period),
         "quantity": line.quantity,
         "unit": line.unit,
         "amount_minor": line.amount_minor,

@@ -21,16 +21,14 @@ from billing.api.presentation import (
     NextInvoiceSchema,
     PlanNameSchema,
     next_invoice,
-    plan_name,
     sold_plan_name,
-    span,
 )
-from billing.domain.statuses import LIVE_STATUSES, SubscriptionStatus
+from billing.domain.statuses import LIVE_STATUSES
 from billing.errors import UnbillableError
 from billing.models import Subscription
+from billing.selectors.facts import facts_of_subscription
 from billing.selectors.invoicing.preview import preview_under_plan, project_next_invoice
 from billing.selectors.subscriptions.current import current_subscription
-from metering.domain.periods import Span
 
 NOW: Final = "now"
 PERIOD_END: Final = "period_end"
@@ -72,6 +70,7 @@ class SubscriptionSchema(serializers.Serializer[Any]):
     period = BillingSpanSchema(help_text="The running period.")
     pending_plan = PlanNameSchema(allow_null=True, help_text="The plan that it changes to with the next period.")
     cancel_at_period_end = serializers.BooleanField()
+    ended_at = serializers.DateTimeField(allow_null=True, help_text="Null while it is live.")
     next_invoice = NextInvoiceSchema(
         allow_null=True,
         help_text="With usage projected to the end of the period; null where the operator has to look at it first.",
@@ -133,22 +132,7 @@ class PreviewView(ApiView):
 
 
 def _described(subscription: Subscription, as_of: datetime) -> dict[str, object]:
-    pending = subscription.pending_plan_version
-    is_trial = subscription.status == SubscriptionStatus.TRIALING
-    return {
-        "id": subscription.pk,
-        "status": subscription.status,
-        "plan": plan_name(subscription.plan_version),
-        "currency": subscription.currency,
-        "time_zone": subscription.time_zone,
-        "started_at": subscription.started_at,
-        "anchor_at": subscription.anchor_at,
-        "trial_ends_at": subscription.anchor_at if is_trial else None,
-        "period": span(Span(subscription.period_start, subscription.period_end)),
-        "pending_plan": None if pending is None else plan_name(pending),
-        "cancel_at_period_end": subscription.is_cancelled_at_period_end,
-        "next_invoice": _projected(subscription, as_of),
-    }
+    return {**facts_of_subscription(subscription).as_body(), "next_invoice": _projected(subscription, as_of)}
 
 
 def _projected(subscription: Subscription, as_of: datetime) -> dict[str, object] | None:

@@ -6,7 +6,7 @@ When an alert is due is decided by one SQL statement in `billing.services.alerts
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 from accounts.domain.numbers import number_text
@@ -78,6 +78,24 @@ class AlertFacts:
             "percent": self.percent,
             "occurred_at": self.occurred_at,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdReached:
+    """A tenant's usage crossed a share of a quota."""
+
+    type: ClassVar[str] = "usage.threshold_reached"
+    tenant_id: UUID
+    alert: AlertFacts
+
+    @property
+    def dedupe_key(self) -> str:
+        """Return the happening's one name: an alert is raised once."""
+        return f"{self.type}:{self.alert.id}"
+
+    def as_body(self) -> dict[str, object]:
+        """Return the alert as the API shows it."""
+        return self.alert.as_body()
 
 
 def percent_of(quantity: Decimal, limit: Decimal) -> Decimal:

@@ -21,18 +21,17 @@ from accounts.domain.job_report import JobReport
 from accounts.models import JobOutcome, JobRun, Tenant
 from accounts.notices.selectors.recipients import recipients_by_tenant
 from accounts.notices.services.mails import NewMail, queue_mails
-from accounts.notices.services.outbox import Happening, add_to_outbox
+from accounts.notices.services.outbox import add_to_outbox
 from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.jobs import run_job
 from accounts.sql import fetch_all
-from billing.domain.alerts import USAGE_ALERT, USED_UP, AlertFacts, grouped, period_in_words
+from billing.domain.alerts import USAGE_ALERT, USED_UP, AlertFacts, ThresholdReached, grouped, period_in_words
 from billing.domain.statuses import LIVE_STATUSES
 from billing.models import THRESHOLDS
 from metering.domain.periods import Period
 
 ALERTS_JOB: Final = "alerts"
 ALERTS_OF_SOME_JOB: Final = "alerts of some"
-THRESHOLD_REACHED: Final = "usage.threshold_reached"
 # A period that ended is looked at for as long: what arrived in its last minutes, or within the usual grace of an invoice. Where no
 # pass was made for a while, because no worker ran, the next one looks back from the last that was.
 LOOK_BACK: Final = timedelta(hours=2)
@@ -127,7 +126,7 @@ def monitor_thresholds(
     """
     looked_back_to = max((last_pass_at or as_of) - LOOK_BACK, as_of - LOOK_BACK_MAX)
     tenants, alerts = _raise_alerts(as_of, looked_back_to, tenant_ids)
-    add_to_outbox((_happening(alert) for alert in alerts), as_of=as_of)
+    add_to_outbox((ThresholdReached(alert.tenant.pk, alert.facts) for alert in alerts), as_of=as_of)
     queue_mails(_mails(alerts, as_of), as_of=as_of)
     return MonitorResult(as_of, tenants, alerts)
 
@@ -196,15 +195,6 @@ def _alert_of(row: tuple[Any, ...], tenants: dict[UUID, Tenant], as_of: datetime
     return RaisedAlert(facts, tenant, name, hard)
 
 
-def _happening(alert: RaisedAlert) -> Happening:
-    return Happening(
-        tenant_id=alert.tenant.pk,
-        type=THRESHOLD_REACHED,
-        dedupe_key=f"{THRESHOLD_REACHED}:{alert.facts.id}",
-        payload=alert.facts.as_body(),
-    )
-
-
 def _mails(alerts: Sequence[RaisedAlert], as_of: datetime) -> Iterator[NewMail]:
     """One mail for all thresholds of a quota that were crossed at once, to those who want it."""
     tenants = {alert.tenant.pk: alert.tenant for alert in alerts}
@@ -222,7 +212,7 @@ def _mail(crossed: Sequence[RaisedAlert], recipients: Sequence[str], as_of: date
         tenant_id=highest.tenant.pk,
         kind=USAGE_ALERT.name,
         # A threshold is crossed once for each quota and period, so the highest of a pass names its mail.
-        dedupe_key=f"{THRESHOLD_REACHED}:{highest.facts.id}",
+        dedupe_key=ThresholdReached(highest.tenant.pk, highest.facts).dedupe_key,
         recipients=recipients,
         subject=render_to_string("billing/email/usage_alert_subject.txt", context).strip(),
         text=render_to_string("billing/email/usage_alert.txt", context),

@@ -20,6 +20,7 @@ from accounts.api.tenancy import require_active, tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS, Scope
+from accounts.keys.selectors.facts import facts_of_key
 from accounts.keys.services.api_keys import (
     CIDRS_MAX,
     GRACE_MAX,
@@ -110,23 +111,7 @@ class KeyPageSchema(serializers.Serializer[Any]):
 
 def present_key(key: ApiKey) -> dict[str, object]:
     """Return what the API shows of a key."""
-    throttle = None if key.throttle_rate is None else {"rate": key.throttle_rate, "burst": key.throttle_burst}
-    return {
-        "id": key.pk,
-        "kind": key.kind,
-        "name": key.name,
-        "prefix": key.prefix,
-        "last_four": key.last_four,
-        "scopes": key.scopes,
-        "allowed_cidrs": key.allowed_cidrs,
-        "quota": key.quota,
-        "throttle": throttle,
-        "rotated_from": key.rotated_from_id,
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
-        "last_used_at": key.last_used_at,
-    }
+    return facts_of_key(key).as_body()
 
 
 def _created(created: CreatedKey) -> Response:

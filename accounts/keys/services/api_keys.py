@@ -30,7 +30,10 @@ from accounts.errors import (
     TooManyKeysError,
     WiderThanOwnError,
 )
+from accounts.keys.domain.happenings import ApiKeyCreated, ApiKeyRevoked
+from accounts.keys.selectors.facts import facts_of_key
 from accounts.models import ApiKey, Tenant
+from accounts.notices.services.outbox import add_to_outbox
 from accounts.selectors.api_keys import forget_keys
 from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.rights import lock_tenant, require_capability
@@ -106,6 +109,7 @@ def create_api_key(
             _check_room(tenant.pk, as_of)
         created = _store(tenant=tenant, kind=kind, terms=terms, actor=actor, as_of=as_of, rotated_from=None)
         _audit(actor, "api_key.created", created.key, as_of, after=_facts(created.key))
+        _tell(ApiKeyCreated, created.key, as_of)
     return created
 
 
@@ -142,6 +146,7 @@ def rotate_api_key(
             before=before,
             after={"expires_at": ends_at, "successor": created.key.id},
         )
+        _tell(ApiKeyCreated, created.key, as_of)
     forget_keys()
     return created
 
@@ -152,6 +157,7 @@ def revoke_api_key(*, key: ApiKey, actor: Actor, as_of: datetime) -> None:
         _check_may_manage(actor, key.tenant)
         if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=as_of) == 1:
             _audit(actor, "api_key.revoked", key, as_of, before={"revoked_at": None}, after={"revoked_at": as_of})
+            _tell(ApiKeyRevoked, ApiKey.objects.get(pk=key.pk), as_of)
     forget_keys()
 
 
@@ -347,6 +353,12 @@ def _audit(
         after=after,
         as_of=as_of,
     )
+
+
+def _tell(happening: type[ApiKeyCreated | ApiKeyRevoked], key: ApiKey, as_of: datetime) -> None:
+    """Put it into the outbox of the key's tenant; service keys are the operator's own matter."""
+    if key.tenant_id is not None:
+        add_to_outbox([happening(facts_of_key(key))], as_of=as_of)
 
 
 def _check_room(tenant_id: UUID, as_of: datetime) -> None:

@@ -1,23 +1,12 @@
 """The outbox: what happened, in the words of the contract's webhooks, written in the transaction in which it did."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
-from uuid import UUID
 
 from accounts.domain.identifiers import uuid7
 from accounts.domain.plain import to_plain
+from accounts.notices.domain.happenings import Happening
 from accounts.notices.models import OutboxEvent
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """Something to tell. Of two with the same `dedupe_key` the first is kept."""
-
-    tenant_id: UUID
-    type: str
-    dedupe_key: str
-    payload: Mapping[str, object]
 
 
 def add_to_outbox(happenings: Iterable[Happening], *, as_of: datetime) -> None:
@@ -28,7 +17,7 @@ def add_to_outbox(happenings: Iterable[Happening], *, as_of: datetime) -> None:
                 id=uuid7(as_of),
                 tenant_id=happening.tenant_id,
                 type=happening.type,
-                payload=to_plain(happening.payload),
+                payload=to_plain(happening.as_body()),
                 dedupe_key=happening.dedupe_key,
                 occurred_at=as_of,
             )

@@ -11,20 +11,23 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 
 from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
-from accounts.notices.services.outbox import Happening, add_to_outbox
-from accounts.services.audit import AuditTarget, record_audit
+from accounts.notices.services.outbox import add_to_outbox
 from accounts.sql import as_json, fetch_all
+from billing.domain.happenings import InvoiceDrafted, SubscriptionCancelled, SubscriptionHappening, SubscriptionUpdated
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.state import BillingState
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import Invoice, Issuer, Subscription, SubscriptionPhase
+from billing.selectors.facts import facts_of_invoice
 from billing.selectors.invoicing.computation import Unbillable, compute_invoices, states_at_due
 from billing.selectors.invoicing.due import Due, due_subscriptions
 from billing.services.invoicing.exceptions import park
 from billing.services.invoicing.lines import store_lines
+from billing.services.subscriptions.recording import described, tell
 from metering.models import UsagePlan
 from metering.services.usage_plans import assign_default_usage_plan, assign_usage_plan
 
@@ -95,18 +98,7 @@ def _store_drafts(computed: Sequence[ComputedInvoice], as_of: datetime) -> list[
     grace = timedelta(minutes=Issuer.objects.values_list("grace_minutes", flat=True).get(pk=1))
     invoices = Invoice.objects.bulk_create([_draft_of(invoice, grace, as_of) for invoice in computed])
     store_lines((row.pk, 1, invoice) for row, invoice in zip(invoices, computed, strict=True))
-    add_to_outbox(
-        (
-            Happening(
-                row.tenant_id,
-                "invoice.drafted",
-                f"invoice.drafted:{row.pk}",
-                {"invoice": row.pk, "currency": row.currency, "total_minor": row.total_minor},
-            )
-            for row in invoices
-        ),
-        as_of=as_of,
-    )
+    add_to_outbox((InvoiceDrafted(facts_of_invoice(row)) for row in invoices), as_of=as_of)
     return list(invoices)
 
 
@@ -155,10 +147,21 @@ def _advance(billed: Sequence[tuple[Subscription, ComputedInvoice]], as_of: date
         for subscription, state in changed
     )
     for subscription, state in changed:
-        _move_to_plan(subscription, state, as_of)
+        usage_plan = UsagePlan.objects.get(pk=state.version_at(state.closes_at).usage_plan_id)
+        assign_usage_plan(tenant=subscription.tenant, usage_plan=usage_plan, actor=SCHEDULER, as_of=as_of)
     ended = [s for s, c in billed if c.state.is_ending and s.ended_at is None]
     for subscription in ended:
-        _end(subscription, as_of)
+        assign_default_usage_plan(tenant=subscription.tenant, actor=SCHEDULER, as_of=as_of)
+    _tell(SubscriptionUpdated, [subscription for subscription, _ in changed], as_of)
+    _tell(SubscriptionCancelled, ended, as_of)
+
+
+def _tell(happening: type[SubscriptionHappening], subscriptions: Sequence[Subscription], as_of: datetime) -> None:
+    """Tell what has happened to subscriptions that were read before they were moved on."""
+    prefetch_related_objects(subscriptions, "plan_version__plan", "pending_plan_version__plan")
+    now = Subscription.objects.select_related("tenant", "plan_version__plan").in_bulk([row.pk for row in subscriptions])
+    for row in subscriptions:
+        tell(now[row.pk], happening, before=described(row), actor=SCHEDULER, as_of=as_of)
 
 
 def _advanced(subscription: Subscription, state: BillingState) -> dict[str, object]:
@@ -185,30 +188,3 @@ def _advanced(subscription: Subscription, state: BillingState) -> dict[str, obje
         "plan_version_id": subscription.pending_plan_version_id or subscription.plan_version_id,
         "ended_at": None,
     }
-
-
-def _move_to_plan(subscription: Subscription, state: BillingState, as_of: datetime) -> None:
-    version = state.version_at(state.closes_at)
-    usage_plan = UsagePlan.objects.get(pk=version.usage_plan_id)
-    assign_usage_plan(tenant=subscription.tenant, usage_plan=usage_plan, actor=SCHEDULER, as_of=as_of)
-    _tell(subscription, "subscription.updated", {"plan": version.plan_code, "plan_version": version.number}, as_of)
-
-
-def _end(subscription: Subscription, as_of: datetime) -> None:
-    assign_default_usage_plan(tenant=subscription.tenant, actor=SCHEDULER, as_of=as_of)
-    _tell(subscription, "subscription.cancelled", {"status": SubscriptionStatus.CANCELLED.value}, as_of)
-
-
-def _tell(subscription: Subscription, event: str, after: dict[str, object], as_of: datetime) -> None:
-    record_audit(
-        actor=SCHEDULER,
-        action=event,
-        tenant_id=subscription.tenant_id,
-        target=AuditTarget("subscription", subscription.pk, subscription.tenant.slug),
-        after=after,
-        as_of=as_of,
-    )
-    key = f"{event}:{subscription.pk}:{subscription.version + 1}"
-    add_to_outbox(
-        [Happening(subscription.tenant_id, event, key, {"subscription": subscription.pk, **after})], as_of=as_of
-    )

@@ -13,13 +13,15 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.domain.actor import Actor
-from accounts.notices.services.outbox import Happening, add_to_outbox
+from accounts.notices.services.outbox import add_to_outbox
 from accounts.sql import as_json, fetch_all
 from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS, Heading, digest_of_content, invoice_content
+from billing.domain.happenings import InvoiceFinalized, InvoiceHappening, InvoicePaid
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
 from billing.models import BillingProfile, Invoice, Issuer
+from billing.selectors.facts import facts_of_invoice
 from billing.selectors.invoicing.computation import Unbillable, compute_invoices, states_of_invoices
 from billing.selectors.invoicing.due import Due, ripe_invoices
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
@@ -134,7 +136,7 @@ def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) ->
     assert len(done) == len(finals), "the drafts are locked"
     documents = [_document(final, issuer, issued_on) for final in finals]
     fetch_all(ADD_DOCUMENTS, {"documents": as_json(documents), "as_of": as_of})
-    add_to_outbox((happening for final in finals for happening in _happenings(final)), as_of=as_of)
+    _tell(finals, as_of)
     for final in finals:
         if final.invoice.subscription.due_at is None:
             report_credit_left(final.computed, number=final.number, as_of=as_of)
@@ -176,10 +178,13 @@ def _document(final: _Final, issuer: Issuer, issued_on: date) -> dict[str, objec
     return {"invoice_id": final.invoice.pk, "content": content, "content_digest": digest_of_content(content)}
 
 
-def _happenings(final: _Final) -> list[Happening]:
-    invoice, total = final.invoice, final.computed.total_minor
-    payload = {"invoice": invoice.pk, "number": final.number, "currency": invoice.currency, "total_minor": total}
-    told = [Happening(invoice.tenant_id, "invoice.finalized", f"invoice.finalized:{invoice.pk}", payload)]
-    if final.is_free:
-        told.append(Happening(invoice.tenant_id, "invoice.paid", f"invoice.paid:{invoice.pk}", payload))
-    return told
+def _tell(finals: Sequence[_Final], as_of: datetime) -> None:
+    """Put into the outbox that the invoices are final, and of those over nothing that they are paid."""
+    rows = Invoice.objects.select_related("credit_note").in_bulk([final.invoice.pk for final in finals])
+    happenings: list[InvoiceHappening] = []
+    for final in finals:
+        facts = facts_of_invoice(rows[final.invoice.pk])
+        happenings.append(InvoiceFinalized(facts))
+        if final.is_free:
+            happenings.append(InvoicePaid(facts))
+    add_to_outbox(happenings, as_of=as_of)

@@ -14,11 +14,14 @@ from django.db import IntegrityError, transaction
 
 from accounts.domain.actor import Actor
 from accounts.errors import ConflictError, FieldError, InvalidFieldsError
+from accounts.notices.services.outbox import add_to_outbox
+from billing.domain.happenings import InvoicePaid, InvoicePaymentFailed
 from billing.domain.money import money_text
 from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
 from billing.errors import InvoiceStatusError
 from billing.models import MANUAL_PROVIDER, BillingException, Invoice, Payment, PaymentStatus
-from billing.services.invoicing.status import locked_invoice, move_invoice, record_change, tell
+from billing.selectors.facts import facts_of_invoice, facts_of_payment
+from billing.services.invoicing.status import locked_invoice, move_invoice, record_change
 from billing.services.subscriptions.standing import refresh_standing
 
 UNMATCHED_PAYMENT: Final = "unmatched_payment"
@@ -87,12 +90,13 @@ def record_failed_payment(
         invoice = locked_invoice(invoice_id)
         if _is_known(invoice, told, {PaymentStatus.FAILED}):
             return invoice
-        _keep(invoice, told, PaymentStatus.FAILED, error, as_of)
+        payment = _keep(invoice, told, PaymentStatus.FAILED, error, as_of)
         is_latest = invoice.payment_failed_at is None or invoice.payment_failed_at <= occurred_at
         if invoice.status in _PAYABLE and is_latest:
             Invoice.objects.filter(pk=invoice.pk).update(payment_failed_at=occurred_at, payment_error=error)
             invoice.refresh_from_db(fields=["payment_failed_at", "payment_error"])
-        tell(invoice, "invoice.payment_failed", key=f"{provider}:{reference}", more={"error": error}, as_of=as_of)
+        failed = InvoicePaymentFailed(facts_of_invoice(invoice), facts_of_payment(payment))
+        add_to_outbox([failed], as_of=as_of)
         refresh_standing(subscription_id=invoice.subscription_id, as_of=as_of)
     return invoice
 
@@ -164,7 +168,7 @@ def _settle(invoice: Invoice, told: _Told, actor: Actor, as_of: datetime) -> Non
     move_invoice(invoice, InvoiceStatus.PAID, paid)
     after = {"status": invoice.status, "provider": told.provider, "reference": told.reference}
     record_change(invoice, "invoice.paid", actor=actor, before=before, after=after, as_of=as_of)
-    tell(invoice, "invoice.paid", key=invoice.pk, as_of=as_of)
+    add_to_outbox([InvoicePaid(facts_of_invoice(invoice))], as_of=as_of)
     refresh_standing(subscription_id=invoice.subscription_id, as_of=as_of)
 
 

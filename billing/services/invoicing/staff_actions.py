@@ -10,14 +10,17 @@ from django.db import transaction
 
 from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
+from accounts.notices.services.outbox import add_to_outbox
 from billing.domain.documents import credit_note_content, digest_of_content
+from billing.domain.happenings import CreditNoteIssued, InvoiceVoided
 from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
 from billing.models import CreditNote, Invoice, Issuer
+from billing.selectors.facts import facts_of_credit_note, facts_of_invoice
 from billing.services.documents.deliveries import invoice_pdf, queue_invoice_mail
 from billing.services.invoicing.exceptions import report_credit_back
 from billing.services.invoicing.numbering import take_numbers
-from billing.services.invoicing.status import checked_reason, locked_invoice, move_invoice, record_change, tell
+from billing.services.invoicing.status import checked_reason, locked_invoice, move_invoice, record_change
 from billing.services.subscriptions.standing import refresh_standing
 from metering.domain.periods import local_day
 
@@ -104,7 +107,7 @@ def _add_note(
     )
     after = {"credit_note": number, "reason": reason}
     record_change(invoice, "credit_note.issued", actor=actor, after=after, as_of=as_of)
-    tell(invoice, "credit_note.issued", key=note.pk, more={"credit_note": number}, as_of=as_of)
+    add_to_outbox([CreditNoteIssued(facts_of_credit_note(note))], as_of=as_of)
     return note
 
 
@@ -113,7 +116,7 @@ def _void(invoice: Invoice, reason: str, actor: Actor, as_of: datetime) -> None:
     move_invoice(invoice, InvoiceStatus.VOID, {"voided_at": as_of, "void_reason": reason})
     after = {"status": invoice.status, "reason": reason}
     record_change(invoice, "invoice.voided", actor=actor, before=before, after=after, as_of=as_of)
-    tell(invoice, "invoice.voided", key=invoice.pk, more={"reason": reason}, as_of=as_of)
+    add_to_outbox([InvoiceVoided(facts_of_invoice(invoice))], as_of=as_of)
     refresh_standing(subscription_id=invoice.subscription_id, as_of=as_of)
 
 

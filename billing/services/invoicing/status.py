@@ -1,4 +1,4 @@
-"""What every change of a finalized invoice shares: the lock, the compare-and-set, and who is told.
+"""What every change of a finalized invoice shares: the lock, the compare-and-set, and the audit entry.
 
 The subscription's row is locked before the invoice's, as a change of the subscription does it: nobody waits in a circle.
 """
@@ -13,7 +13,6 @@ from django.db import connection
 from accounts.domain.actor import Actor
 from accounts.domain.texts import line_problem
 from accounts.errors import InvalidFieldsError, NotFoundError
-from accounts.notices.services.outbox import Happening, add_to_outbox
 from accounts.services.audit import AuditTarget, record_audit
 from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
 from billing.errors import InvoiceStatusError
@@ -71,17 +70,3 @@ def record_change(
         after=after,
         as_of=as_of,
     )
-
-
-def tell(
-    invoice: Invoice, event: str, *, key: object, as_of: datetime, more: Mapping[str, object] | None = None
-) -> None:
-    """Add to the outbox what happened to an invoice; of two with the same event and key the first is kept."""
-    payload = {
-        "invoice": invoice.pk,
-        "number": invoice.number,
-        "currency": invoice.currency,
-        "total_minor": invoice.total_minor,
-        **(more or {}),
-    }
-    add_to_outbox([Happening(invoice.tenant_id, event, f"{event}:{key}", payload)], as_of=as_of)

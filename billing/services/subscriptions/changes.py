@@ -12,6 +12,7 @@ from django.db import transaction
 from accounts.domain.actor import Actor
 from accounts.domain.roles import Capability
 from accounts.services.rights import require_capability
+from billing.domain.happenings import SubscriptionCancelled, SubscriptionUpdated
 from billing.domain.statuses import SubscriptionStatus
 from billing.errors import (
     SubscriptionChangedError,
@@ -57,7 +58,7 @@ def change_plan(
             return update_subscription(
                 current,
                 {"pending_plan_version": pending, "is_cancelled_at_period_end": False, "cancelled_at": None},
-                "subscription.updated",
+                SubscriptionUpdated,
                 before,
                 actor=actor,
                 as_of=as_of,
@@ -70,7 +71,7 @@ def change_plan(
         return update_subscription(
             current,
             {**changes, "is_cancelled_at_period_end": False, "cancelled_at": None},
-            "subscription.updated",
+            SubscriptionUpdated,
             before,
             actor=actor,
             as_of=as_of,
@@ -99,7 +100,7 @@ def cancel_subscription(
             if _awaits(current, None, is_cancelled=True):
                 return current
             changes = {"is_cancelled_at_period_end": True, "pending_plan_version": None, "cancelled_at": as_of}
-            return update_subscription(current, changes, "subscription.updated", before, actor=actor, as_of=as_of)
+            return update_subscription(current, changes, SubscriptionUpdated, before, actor=actor, as_of=as_of)
         is_trial = current.status == SubscriptionStatus.TRIALING
         ended: dict[str, object] = {
             "status": SubscriptionStatus.CANCELLED,
@@ -111,7 +112,7 @@ def cancel_subscription(
             "is_cancelled_at_period_end": False,
         }
         assign_default_usage_plan(tenant=current.tenant, actor=actor, as_of=as_of)
-        return update_subscription(current, ended, "subscription.cancelled", before, actor=actor, as_of=as_of)
+        return update_subscription(current, ended, SubscriptionCancelled, before, actor=actor, as_of=as_of)
 
 
 def undo_pending(
@@ -127,9 +128,7 @@ def undo_pending(
             return current
         _require_settled(current, as_of)
         changes = {"pending_plan_version": None, "is_cancelled_at_period_end": False, "cancelled_at": None}
-        return update_subscription(
-            current, changes, "subscription.updated", described(current), actor=actor, as_of=as_of
-        )
+        return update_subscription(current, changes, SubscriptionUpdated, described(current), actor=actor, as_of=as_of)
 
 
 def _locked(subscription: Subscription, actor: Actor, expected_version: int | None) -> Subscription:

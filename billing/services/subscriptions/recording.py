@@ -4,31 +4,33 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from accounts.domain.actor import Actor
-from accounts.notices.services.outbox import Happening, add_to_outbox
+from accounts.notices.services.outbox import add_to_outbox
 from accounts.services.audit import AuditTarget, record_audit
+from billing.domain.happenings import SubscriptionHappening
 from billing.models import Subscription
+from billing.selectors.facts import facts_of_subscription
 
 
 def update_subscription(
     subscription: Subscription,
     changes: Mapping[str, object],
-    event: str,
+    happening: type[SubscriptionHappening],
     before: Mapping[str, object],
     *,
     actor: Actor,
     as_of: datetime,
 ) -> Subscription:
-    """Update a locked row with `changes`, count its version up, and tell of it as `event`."""
+    """Update a locked row with `changes`, count its version up, and tell what has happened."""
     seen = subscription.version
     changed = Subscription.objects.filter(pk=subscription.pk, version=seen).update(version=seen + 1, **changes)
     assert changed == 1, "the row is locked"
     subscription.refresh_from_db()
-    tell(subscription, event, before=before, actor=actor, as_of=as_of)
+    tell(subscription, happening, before=before, actor=actor, as_of=as_of)
     return subscription
 
 
 def described(subscription: Subscription) -> dict[str, object]:
-    """Return the row as the log and the outbox say it."""
+    """Return the row as the audit log says it."""
     pending = subscription.pending_plan_version
     return {
         "status": subscription.status,
@@ -39,20 +41,22 @@ def described(subscription: Subscription) -> dict[str, object]:
 
 
 def tell(
-    subscription: Subscription, event: str, *, before: Mapping[str, object], actor: Actor, as_of: datetime
+    subscription: Subscription,
+    happening: type[SubscriptionHappening],
+    *,
+    before: Mapping[str, object],
+    actor: Actor,
+    as_of: datetime,
 ) -> None:
-    """Record `event` in the audit log and in the outbox."""
+    """Record what has happened in the audit log and in the outbox; the row comes with its plans as they are now."""
     after = described(subscription)
     record_audit(
         actor=actor,
-        action=event,
+        action=happening.type,
         tenant_id=subscription.tenant_id,
         target=AuditTarget("subscription", subscription.pk, subscription.tenant.slug),
         before=before,
         after=after,
         as_of=as_of,
     )
-    key = f"{event}:{subscription.pk}:{subscription.version}"
-    add_to_outbox(
-        [Happening(subscription.tenant_id, event, key, {"subscription": subscription.pk, **after})], as_of=as_of
-    )
+    add_to_outbox([happening(facts_of_subscription(subscription))], as_of=as_of)

@@ -11,6 +11,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.job_report import JobReport
 from accounts.models import JobRun
 from accounts.services.jobs import run_job
+from billing.domain.happenings import SubscriptionUpdated
 from billing.domain.statuses import SUBSCRIPTION_TRANSITIONS, InvoiceStatus, SubscriptionStatus, statuses_before
 from billing.models import Invoice, Issuer, Subscription
 from billing.services.subscriptions.recording import described, update_subscription
@@ -37,7 +38,7 @@ def refresh_standing(*, subscription_id: UUID, as_of: datetime) -> None:
         update_subscription(
             current,
             {"status": status},
-            "subscription.updated",
+            SubscriptionUpdated,
             described(current),
             actor=Actor.system("payments"),
             as_of=as_of,

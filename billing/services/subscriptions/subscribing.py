@@ -9,6 +9,7 @@ from accounts.domain.identifiers import uuid7
 from accounts.domain.roles import Capability
 from accounts.models import Tenant, TenantStatus
 from accounts.services.rights import require_capability
+from billing.domain.happenings import SubscriptionCreated
 from billing.domain.plan_terms import TRIAL_DAYS_MAX
 from billing.domain.prices import PriceKind
 from billing.domain.statuses import SubscriptionStatus
@@ -68,7 +69,7 @@ def subscribe(
                 subscription=subscription, plan_version=plan_version, starts_at=as_of, created_at=as_of
             )
             assign_usage_plan(tenant=current, usage_plan=plan_version.usage_plan, actor=actor, as_of=as_of)
-            tell(subscription, "subscription.created", before={}, actor=actor, as_of=as_of)
+            tell(subscription, SubscriptionCreated, before={}, actor=actor, as_of=as_of)
     except IntegrityError as error:
         if Subscription.objects.of_tenant(tenant.pk).live().exists():
             raise SubscriptionExistsError("The tenant has a subscription: change its plan instead.") from error

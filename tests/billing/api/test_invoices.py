@@ -68,6 +68,7 @@ def test_issued_invoices_are_listed_the_newest_first_and_drafts_are_not(client: 
     answer = client.get("/api/v1/invoices")
     assert numbers(answer) == ["INV-2026-000002", "INV-2026-000001"]
     assert answer.json()["data"][0] == {
+        "id": str(march.pk),
         "number": "INV-2026-000002",
         "status": "finalized",
         "subscription": str(subscription.pk),

@@ -208,6 +208,7 @@ def test_a_subscription_says_what_holds_and_what_comes(subscription: Subscriptio
         "period": {"start": "2026-03-01T00:00:00Z", "end": "2026-04-01T00:00:00Z"},
         "pending_plan": {"code": "team", "name": "Team", "version": 1},
         "cancel_at_period_end": False,
+        "ended_at": None,
     }
     # 15,000 calls in 369.5 of 744 hours.
     assert [(line["kind"], line["amount_minor"]) for line in invoice["lines"]] == [

@@ -12,14 +12,13 @@ from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.models import AuditEntry, JobRun, Tenant
 from accounts.notices.models import MailPreference, OutboundMail, OutboxEvent
-from billing.domain.alerts import USAGE_ALERT
+from billing.domain.alerts import USAGE_ALERT, ThresholdReached
 from billing.models import Subscription, ThresholdAlert
 from billing.services.alerts import (
     ALERTS_JOB,
     ALERTS_OF_SOME_JOB,
     LOOK_BACK,
     LOOK_BACK_MAX,
-    THRESHOLD_REACHED,
     monitor_thresholds,
     run_monitor,
 )
@@ -502,7 +501,7 @@ def test_an_alert_names_the_subscription_that_is_live_and_not_one_that_ended() -
     use_calls(subscription.tenant, 80, at=NOON)
     monitor_thresholds(as_of=NOON)
     assert {alert.subscription for alert in ThresholdAlert.objects.all()} == {subscription}
-    assert {event.payload["subscription"] for event in OutboxEvent.objects.filter(type=THRESHOLD_REACHED)} == {
+    assert {event.payload["subscription"] for event in OutboxEvent.objects.filter(type=ThresholdReached.type)} == {
         str(subscription.pk)
     }
     before = ThresholdAlert.objects.count()

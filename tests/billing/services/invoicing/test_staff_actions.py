@@ -57,7 +57,7 @@ def test_a_void_invoice_is_owed_no_more_and_keeps_its_number(invoice: Invoice) -
         {"status": "finalized"},
         {"status": "void", "reason": "wrong customer"},
     )
-    assert OutboxEvent.objects.get(type="invoice.voided").payload["reason"] == "wrong customer"
+    assert OutboxEvent.objects.get(type="invoice.voided").payload["void_reason"] == "wrong customer"
 
 
 def test_only_what_is_unpaid_is_voided_and_only_once(invoice: Invoice) -> None:
@@ -117,7 +117,7 @@ def test_a_credit_note_says_what_its_invoice_said(invoice: Invoice) -> None:
     assert (content["reason"], content["due_on"], content["payment_url"]) == ("service was down", None, "")
     assert note.content_digest == digest_of_content(content)
     assert AuditEntry.objects.get(action="credit_note.issued").after["credit_note"] == note.number
-    assert OutboxEvent.objects.get(type="credit_note.issued").payload["credit_note"] == note.number
+    assert OutboxEvent.objects.get(type="credit_note.issued").payload["number"] == note.number
 
 
 def test_a_credited_invoice_is_void_unless_it_was_paid(db: None) -> None:

@@ -1,0 +1,89 @@
+"""Stored rows as the values that the API and webhooks show."""
+
+from billing.domain.happenings import CreditNoteFacts, InvoiceFacts, PaymentFacts, PlanName, SubscriptionFacts
+from billing.domain.statuses import SubscriptionStatus
+from billing.models import CreditNote, Invoice, Payment, PlanVersion, Subscription
+from metering.domain.periods import Span
+
+
+def facts_of_subscription(subscription: Subscription) -> SubscriptionFacts:
+    """Return a subscription by its row, which comes with its plans."""
+    pending = subscription.pending_plan_version
+    return SubscriptionFacts(
+        id=subscription.pk,
+        tenant_id=subscription.tenant_id,
+        version=subscription.version,
+        status=subscription.status,
+        plan=plan_name_of(subscription.plan_version),
+        currency=subscription.currency,
+        time_zone=subscription.time_zone,
+        started_at=subscription.started_at,
+        anchor_at=subscription.anchor_at,
+        is_trial=subscription.status == SubscriptionStatus.TRIALING,
+        period=Span(subscription.period_start, subscription.period_end),
+        pending_plan=None if pending is None else plan_name_of(pending),
+        is_cancelled_at_period_end=subscription.is_cancelled_at_period_end,
+        ended_at=subscription.ended_at,
+    )
+
+
+def plan_name_of(version: PlanVersion) -> PlanName:
+    """Return what a stored version, which comes with its plan, is called."""
+    return PlanName(code=version.plan.code, name=version.plan.name, version=version.number)
+
+
+def facts_of_invoice(invoice: Invoice) -> InvoiceFacts:
+    """Return an invoice by its row; that of an issued one comes with its credit note, and a draft has none."""
+    note = getattr(invoice, "credit_note", None) if invoice.number else None
+    return InvoiceFacts(
+        id=invoice.pk,
+        tenant_id=invoice.tenant_id,
+        number=invoice.number,
+        status=invoice.status,
+        subscription=invoice.subscription_id,
+        currency=invoice.currency,
+        period=Span(invoice.period_start, invoice.period_end),
+        subtotal_minor=invoice.subtotal_minor,
+        tax_minor=invoice.tax_minor,
+        total_minor=invoice.total_minor,
+        issued_on=invoice.issued_on,
+        due_on=invoice.due_on,
+        finalized_at=invoice.finalized_at,
+        paid_at=invoice.paid_at,
+        voided_at=invoice.voided_at,
+        void_reason=invoice.void_reason,
+        payment_failed_at=invoice.payment_failed_at,
+        payment_error=invoice.payment_error,
+        credit_note=None if note is None else note.number,
+    )
+
+
+def facts_of_payment(payment: Payment) -> PaymentFacts:
+    """Return an attempt to pay by its row."""
+    return PaymentFacts(
+        provider=payment.provider,
+        reference=payment.reference,
+        status=payment.status,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        error=payment.error,
+        occurred_at=payment.occurred_at,
+    )
+
+
+def facts_of_credit_note(note: CreditNote) -> CreditNoteFacts:
+    """Return a credit note by its row, which comes with its invoice."""
+    assert note.invoice.number is not None, "what is taken back was issued"
+    return CreditNoteFacts(
+        id=note.pk,
+        tenant_id=note.tenant_id,
+        number=note.number,
+        invoice=note.invoice.number,
+        currency=note.currency,
+        subtotal_minor=note.subtotal_minor,
+        tax_minor=note.tax_minor,
+        total_minor=note.total_minor,
+        reason=note.reason,
+        issued_on=note.issued_on,
+        issued_at=note.issued_at,
+    )
