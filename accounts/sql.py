@@ -1,6 +1,7 @@
 """Send SQL to PostgreSQL, where the ORM cannot say what is meant: the one door of every app above.
 
-A statement is a constant of the module that sends it. It names its parameters as `%(name)s`, and rows travel as one JSON parameter.
+A statement is a constant of the module that sends it. It names its parameters as `%(name)s`, and rows travel as one
+JSON parameter.
 """
 
 import re
@@ -21,9 +22,9 @@ _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 def fetch_all(statement: str, parameters: Mapping[str, object] = _NOTHING) -> list[tuple[Any, ...]]:
     """Run one statement with its parameters sent apart from it, prepared at its first use on a connection.
 
-    Django's own cursors bind on the client, which parses a batch of events twice and plans it again each time; psycopg's
-    own read a statement of more than 4,096 characters again each time.
-    Errors are Django's; outside of a transaction the statement commits by itself.
+    Django's own cursors bind on the client, which parses a batch of events twice and plans it again each time;
+    psycopg's own read a statement of more than 4,096 characters again each time. Errors are Django's; outside of a
+    transaction the statement commits by itself.
     """
     connection.ensure_connection()
     text, names = _numbered(statement)

@@ -1,4 +1,7 @@
-"""What schedules and the admin have the task cluster do. Each answers in a word what became of it; its run is recorded."""
+"""What schedules and the admin have the task cluster do.
+
+Each answers in a word what became of it; its run is recorded.
+"""
 
 from uuid import UUID
 
@@ -16,7 +19,10 @@ SCHEDULE = "schedule"
 
 
 def run_invoicing(started_by: str = SCHEDULE, month: str | None = None, tenant_ids: list[str] | None = None) -> str:
-    """Draft the invoices that are due, and finalize those whose grace is over: all, or those of a month and of some tenants."""
+    """Draft the invoices that are due, and finalize those whose grace is over.
+
+    All, or those of a month and of some tenants.
+    """
     due = Due(
         tenant_ids=None if tenant_ids is None else tuple(UUID(tenant_id) for tenant_id in tenant_ids),
         month=None if month is None else YearMonth.parse(month),

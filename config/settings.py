@@ -131,7 +131,8 @@ _connection: dict[str, Any] = (
 )
 _options: dict[str, Any] = _connection.get("OPTIONS", {}) | {
     "connect_timeout": 5,
-    # A server that vanished from the network is given up after a minute instead of two hours; a socket file has none of these.
+    # A server that vanished from the network is given up after a minute instead of two hours; a socket file has none of
+    # these.
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
@@ -330,7 +331,8 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# Payment providers: a folder each, the preferred first. Each reads its own settings; without a key nothing leaves this machine.
+# Payment providers: a folder each, the preferred first. Each reads its own settings; without a key nothing leaves this
+# machine.
 PAYMENT_PROVIDERS = [
     "billing.collection.gateways.stripe",
 ]

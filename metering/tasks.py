@@ -1,4 +1,7 @@
-"""What schedules and the admin have the task cluster do. Each answers in a word what became of it; its run is recorded."""
+"""What schedules and the admin have the task cluster do.
+
+Each answers in a word what became of it; its run is recorded.
+"""
 
 from uuid import UUID
 

@@ -1,6 +1,7 @@
 """Who may see a tenant's page. Every view below `/t/<slug>/` stands behind `tenant_page`.
 
-A stranger gets the same 404 for a tenant that exists as for one that does not; a member whose role does not allow it, a 403.
+A stranger gets the same 404 for a tenant that exists as for one that does not; a member whose role does not allow it, a
+403.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +41,10 @@ class SignedInRequest(HttpRequest):
 
 @dataclass(frozen=True)
 class Portal:
-    """What every page of a tenant knows: whose it is, who looks, and when. Without slots, so that its properties can be kept."""
+    """What every page of a tenant knows: whose it is, who looks, and when.
+
+    Without slots, so that its properties can be kept.
+    """
 
     tenant: Tenant
     tenants: Sequence[Tenant]
@@ -100,7 +104,10 @@ def tenant_page(
 
 
 def actor_of(request: SignedInRequest, role: Role | None = None) -> Actor:
-    """Who acts, for the audit log: where staff view as a customer, the member of staff, bound by the customer's role."""
+    """Return who acts, for the audit log.
+
+    If staff view as a customer: the member of staff, bound by the customer's role.
+    """
     ip, request_id = address_of(request) or None, request_id_of(request)
     user = request.user
     staff_ids = request.session.get("hijack_history", [])

@@ -25,7 +25,7 @@ class MoneyAhead:
 
 
 def projected_invoice(subscription: Subscription, as_of: datetime) -> ComputedInvoice | None:
-    """The next invoice at the pace of the period so far; None where it cannot be computed before somebody has looked at it."""
+    """Return the next invoice at the pace of the period so far; None if somebody has to look at it first."""
     try:
         return project_next_invoice(subscription=subscription, as_of=as_of)
     except UnbillableError:

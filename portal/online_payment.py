@@ -1,8 +1,8 @@
-"""The way to a payment provider's pages and back: whose they are, how a browser is sent there, and what is said where it is silent.
+"""The way to a payment provider's pages and back: whose they are, how to get there, what is said if it is silent.
 
-A form that is answered with a redirect to another host is stopped by our own policy (`form-action 'self'`, in Chromium for each
-redirect on the way). So it is answered with a page of ours that goes on by itself: the policy stays as strict as it is, and
-holds for every host that a checkout may have.
+A form that is answered with a redirect to another host is stopped by our own policy (`form-action 'self'`, in Chromium
+for each redirect on the way). So it is answered with a page of ours that goes on by itself: the policy stays as strict
+as it is, and holds for every host that a checkout may have.
 """
 
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from portal.access import Portal, SignedInRequest
 
 
 def online_provider(portal: Portal) -> str:
-    """Return what people call the provider that the tenant pays through by itself; empty where online payment is not set up."""
+    """Return the name of the provider that the tenant pays through; empty if online payment is not set up."""
     return provider_title_for(portal.tenant.pk)
 
 

@@ -1,8 +1,9 @@
 """Lets a whole test run happen at another time: `make test CLOCK=+40d`, or any other offset, or an instant.
 
-The clock of this process is shifted and ticks on. Every Python process below it finds the offset in its environment and, through
-`shifted_processes/sitecustomize.py`, shifts its own. Only the time of day is: waiting and measuring go by the monotonic clock.
-PostgreSQL keeps the machine's clock, since no statement of the product asks it for the time; docs/decisions/0014 says why.
+The clock of this process is shifted and ticks on. Every Python process below it finds the offset in its environment
+and, through `shifted_processes/sitecustomize.py`, shifts its own. Only the time of day is: waiting and measuring go by
+the monotonic clock. PostgreSQL keeps the machine's clock, since no statement of the product asks it for the time;
+docs/decisions/0014 says why.
 """
 
 import os
@@ -22,7 +23,10 @@ SECONDS_OF_UNIT = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
 def offset_seconds(clock: str, *, now_seconds: float) -> float:
-    """Return how far `clock` is from now: an offset such as `+40d` or `-3h`, or an instant with its zone. Raises `ValueError`."""
+    """Return how far `clock` is from now: an offset such as `+40d` or `-3h`, or an instant with its zone.
+
+    Raises `ValueError`.
+    """
     if found := re.fullmatch(r"([+-]\d+)([dhms])", clock):
         return int(found[1]) * SECONDS_OF_UNIT[found[2]]
     instant = datetime.fromisoformat(clock)

@@ -31,8 +31,8 @@ from tests.postgres_plugin import RUN_DIR_VARIABLE, database_name, database_url
 __all__ = ["fake_stripe", "fake_stripe_server"]  # fixtures for every folder
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "live_server"})
 
-# A busy machine is no reason to fail. Whether a change may be taken in depends on the change, not on luck: new examples are
-# looked for where people work.
+# A busy machine is no reason to fail. Whether a change may be taken in depends on the change, not on luck: new examples
+# are looked for where people work.
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")

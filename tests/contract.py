@@ -1,8 +1,8 @@
 """Hold every answer of the API against the OpenAPI document that the code generates.
 
-`tests/conftest.py` puts `check_answer` behind Django's test client, and so behind REST framework's, for every test. The document
-is the one at `/api/schema/`, generated once in a process, and read more strictly than a client would: a field, a header of ours, a
-status or a media type that it does not name is a mistake, either of the view or of its description.
+`tests/conftest.py` puts `check_answer` behind Django's test client, and so behind REST framework's, for every test. The
+document is the one at `/api/schema/`, generated once in a process, and read more strictly than a client would: a field,
+a header of ours, a status or a media type that it does not name is a mistake, either of the view or of its description.
 """
 
 import json
@@ -100,7 +100,7 @@ def operation_of(method: str, path: str) -> Mapping[str, Any] | None:
 
 
 def check_answer(method: str, path: str, response: HttpResponseBase, sent: bytes = b"") -> None:
-    """Raise AssertionError if an answer of the API, or the body that was sent and taken, is not as the document says."""
+    """Raise AssertionError if an answer of the API, or the body that it took, is not as the document says."""
     if not path.startswith(PREFIX):
         return
     operation = operation_of(method, path)

@@ -1,4 +1,4 @@
-"""Makes the database of a test process out of a migrated template, and makes it like the template again after a test that commits."""
+"""Makes a test process's database out of a migrated template, and restores it after a test that commits."""
 
 import os
 from pathlib import Path
@@ -70,7 +70,7 @@ def clone_database(template: str, name: str) -> None:
 
 
 class Cleaner:
-    """Removes what a test committed: empties the tables that migrations leave empty, and puts the rows of the others back.
+    """Remove what a test committed: empty the tables that migrations leave empty, and restore the others' rows.
 
     Much cheaper than Django's flush, which truncates every table and inserts the rows of migrations one by one.
     """

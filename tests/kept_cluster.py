@@ -1,9 +1,10 @@
 """Keeps a stopped cluster with a migrated template in it from one test run to the next.
 
-Initialising a cluster and migrating take seconds, and give the same files until one of the sources that decide about the schema
-changes. So the files are kept, in one archive named after a digest of those sources, in the user's cache directory, for all
-checkouts together. An archive is renamed into its place when it is complete and never changed afterwards, so that any number of
-runs may write, read and remove at once. COUNTINGHOUSE_TEST_CACHE names another directory, or nothing to keep nothing.
+Initialising a cluster and migrating take seconds, and give the same files until one of the sources that decide about
+the schema changes. So the files are kept, in one archive named after a digest of those sources, in the user's cache
+directory, for all checkouts together. An archive is renamed into its place when it is complete and never changed
+afterwards, so that any number of runs may write, read and remove at once. COUNTINGHOUSE_TEST_CACHE names another
+directory, or nothing to keep nothing.
 """
 
 import contextlib
@@ -22,7 +23,8 @@ from config.workbench.embedded_postgres.account import ServerAccount
 
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("accounts", "billing", "config", "metering", "portal")
-# What decides about the schema, its first rows and the rights on it: these modules, each SQL file, and all below these names.
+# What decides about the schema, its first rows and the rights on it: these modules, each SQL file, and all below these
+# names.
 DECIDING_MODULES = (database_roles, migrate, settings)
 DECIDING_NAMES = {"migrations", "djstripe_migrations", "models", "models.py", "apps.py", "embedded_postgres"}
 UNUSED_SECONDS_MAX = 7 * 24 * 3600

@@ -1,7 +1,7 @@
-"""Watches how long tests take: none waits for ever, those that take long say why, and `--quick` runs those that need no server.
+"""Watches how long tests take: none waits for ever, slow ones say why, and `--quick` runs those without a server.
 
-A test that takes more than five seconds carries `@pytest.mark.takes_long("why")`; others are listed at the end of a run on a machine
-that was not busy with something else. A list and no failure, since no test can know why it was slow.
+A test that takes more than five seconds carries `@pytest.mark.takes_long("why")`; others are listed at the end of a run
+on a machine that was not busy with something else. A list and no failure, since no test can know why it was slow.
 """
 
 import os

@@ -1,6 +1,7 @@
-"""What every page of the staff admin shares: who acts, an audit entry for each change, a question before a dangerous one.
+"""What every page of the staff admin shares: who acts, an audit entry for each change, a question before a danger.
 
-A form that no service stands behind is saved by Django; `StaffModelAdmin` then writes the audit entry in the same transaction.
+A form that no service stands behind is saved by Django; `StaffModelAdmin` then writes the audit entry in the same
+transaction.
 """
 
 from collections.abc import Callable, Iterable, Mapping

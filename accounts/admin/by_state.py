@@ -1,7 +1,7 @@
 """Pages whose objects are changed by actions alone, each of which asks first.
 
-A button shows where the object's state allows what it does. Whoever comes too late, with an old page or after a colleague,
-is told so by the service in a sentence.
+A button shows where the object's state allows what it does. Whoever comes too late, with an old page or after a
+colleague, is told so by the service in a sentence.
 """
 
 from collections.abc import Callable

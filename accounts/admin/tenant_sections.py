@@ -1,7 +1,7 @@
 """What each app shows and does on a tenant's page in the staff admin.
 
-A section is one class in an app's admin package, decorated with `register_tenant_section`. The page asks its sections for everything:
-accounts knows of none by name.
+A section is one class in an app's admin package, decorated with `register_tenant_section`. The page asks its sections
+for everything: accounts knows of none by name.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -70,7 +70,10 @@ class TenantAdmin(StaffModelAdmin):
 
     @property
     def sections(self) -> list[TenantSection]:
-        """What the apps above add, by place. They register as their admin is imported, before any address is resolved."""
+        """What the apps above add, by place.
+
+        They register as their admin is imported, before any address is resolved.
+        """
         return sections_of(self)
 
     def __getattr__(self, name: str) -> Any:

@@ -103,7 +103,10 @@ def read_body(request: Request) -> bytes:
 
 
 def give_length(request: HttpRequest) -> None:
-    """Take in a body sent in chunks, which Django would take for none. Raises 411 where the server cannot tell its end."""
+    """Take in a body sent in chunks, which Django would take for none.
+
+    Raises 411 where the server cannot tell its end.
+    """
     if "CONTENT_LENGTH" in request.META or "chunked" not in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
         return
     if not request.META.get("wsgi.input_terminated"):

@@ -25,7 +25,7 @@ class AccountAdapter(DefaultAccountAdapter):
     """Sign-up may be closed by the operator; limits by address look behind our proxies, and not further."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Whether strangers may sign up; an invitation in the session, while it is open, opens the door for its bearer."""
+        """Return whether strangers may sign up; who has an open invitation in the session may in any case."""
         if settings.SIGN_UP_OPEN:
             return True
         token = request.session.get(INVITATION_IN_SESSION)

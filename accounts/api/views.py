@@ -19,7 +19,8 @@ METHODS = ("get", "post", "put", "patch", "delete")
 class ApiView(APIView):
     """A view of the API: authenticated by key, allowed by scope, exact JSON both ways, errors as problems.
 
-    `scopes` names the scope for each method; a subclass that forgets one fails at import, unless it names other `permission_classes`.
+    `scopes` names the scope for each method; a subclass that forgets one fails at import, unless it names other
+    `permission_classes`.
     """
 
     http_method_names = [*METHODS, "head"]

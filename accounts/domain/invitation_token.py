@@ -1,4 +1,4 @@
-"""The secret in an invitation's link: 256 random bits, of which only a digest is stored, and where a browser's session keeps it."""
+"""The secret in an invitation's link: 256 random bits, stored as a digest, and its place in a browser's session."""
 
 import hashlib
 import secrets

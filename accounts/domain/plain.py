@@ -1,4 +1,4 @@
-"""Values in the form that JSON knows: decimals as plain strings, instants as RFC 3339 in UTC with `Z`, never a float."""
+"""Values in the form that JSON knows: decimals as plain strings, instants as RFC 3339 in UTC, never a float."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime

@@ -1,6 +1,7 @@
 """First answers of creating calls, so that a retry gets the same one.
 
-A row is written in the transaction of the work itself; a running twin is seen by an advisory lock, so a crash leaves nothing to clean up.
+A row is written in the transaction of the work itself; a running twin is seen by an advisory lock, so a crash leaves
+nothing to clean up.
 """
 
 from typing import ClassVar

@@ -9,7 +9,10 @@ from accounts.models import Invitation
 
 
 def open_invitation(*, token: str, as_of: datetime) -> Invitation:
-    """Return the invitation that a link names, with its tenant. Raises `InvitationInvalidError`: it does not tell why."""
+    """Return the invitation that a link names, with its tenant.
+
+    Raises `InvitationInvalidError`: it does not tell why.
+    """
     invitation: Invitation | None = (
         Invitation.objects.open_at(as_of)
         .filter(token_digest=token_digest(token))

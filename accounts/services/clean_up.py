@@ -53,7 +53,10 @@ def _successes_followed(as_of: datetime) -> QuerySet[JobRun]:
 
 
 def _remove_cache_rows(as_of: datetime) -> int:
-    """Remove what has expired in the database cache: it does so by itself only when it is full. Redis does it always."""
+    """Remove what has expired in the database cache: it does so by itself only when it is full.
+
+    Redis does it always.
+    """
     location = settings.CACHES["default"]
     if location["BACKEND"] != DATABASE_CACHE:
         return 0

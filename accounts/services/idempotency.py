@@ -1,7 +1,7 @@
 """First answers of creating calls, kept for a day in the transaction of the work itself.
 
-A running twin is seen by an advisory lock that ends with its transaction, so a crash leaves nothing behind:
-neither the work, nor its answer, nor the lock. Only a success is kept; a refusal changed nothing and may be tried again.
+A running twin is seen by an advisory lock that ends with its transaction, so a crash leaves nothing behind: neither the
+work, nor its answer, nor the lock. Only a success is kept; a refusal changed nothing and may be tried again.
 """
 
 import hashlib

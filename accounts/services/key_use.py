@@ -14,7 +14,10 @@ _noted: ShortMemory[UUID, bool] = ShortMemory(NOTED_EVERY)
 
 
 def note_key_use(*, key_id: UUID, as_of: datetime) -> None:
-    """Move `last_used_at` on where it lies a minute back; other processes note the same key, so the condition is in the UPDATE."""
+    """Update `last_used_at` if it lies a minute back.
+
+    Other processes note the same key, so the condition is in the UPDATE.
+    """
     if _noted.recall(key_id, as_of):
         return
     _noted.keep(key_id, value=True, as_of=as_of)

@@ -1,4 +1,7 @@
-"""Mails about tenants. They are handed over after the transaction that they tell of, and never stored with a link in them."""
+"""Mails about tenants.
+
+They are handed over after the transaction that they tell of, and never stored with a link in them.
+"""
 
 from smtplib import SMTPException
 from typing import Final

@@ -1,9 +1,9 @@
 """Members of a tenant: inviting, joining, changing roles, leaving.
 
-Every change locks the tenant's row first, so that two owners who demote each other at once leave one behind.
-An invitation's link carries 256 random bits, of which only a digest is stored. It works once, for seven days, and only for
-somebody who is signed in and has verified the address it was sent to: a forwarded mail or a leaked link is worth nothing
-to others, and the owner who invited jane@example.com gets Jane, or nobody.
+Every change locks the tenant's row first, so that two owners who demote each other at once leave one behind. An
+invitation's link carries 256 random bits, of which only a digest is stored. It works once, for seven days, and only for
+somebody who is signed in and has verified the address it was sent to: a forwarded mail or a leaked link is worth
+nothing to others, and the owner who invited jane@example.com gets Jane, or nobody.
 """
 
 from datetime import datetime, timedelta
@@ -42,8 +42,8 @@ INVITATIONS_PER_DAY_MAX: Final = 100
 def invite_member(*, tenant: Tenant, email: str, role: Role, actor: Actor, as_of: datetime) -> Invitation:
     """Invite an address; an open invitation of the same address is replaced, and its link dies.
 
-    Raises `InvalidFieldsError`, `PermissionMissingError`, `AlreadyMemberError`, `TooManyInvitationsError`, and, with the
-    invitation made, `MailNotSentError`.
+    Raises `InvalidFieldsError`, `PermissionMissingError`, `AlreadyMemberError`, `TooManyInvitationsError`, and, with
+    the invitation made, `MailNotSentError`.
     """
     address = email.strip()
     if not is_email(address):

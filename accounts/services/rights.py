@@ -20,7 +20,7 @@ def lock_tenant(tenant_id: UUID) -> Tenant:
 
 
 def role_of_actor(actor: Actor, tenant_id: UUID) -> Role | None:
-    """Return the role that bounds the actor: a member's own as it is now, or that of the customer whom staff view as."""
+    """Return the role that bounds the actor: a member's own as it is now, or that of the customer viewed as."""
     if actor.kind is not ActorKind.MEMBER:
         return actor.role
     assert actor.user_id is not None, "a member is a person"

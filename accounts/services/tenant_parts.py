@@ -1,6 +1,7 @@
 """What the apps above add to a tenant, in the transaction that opens or changes it.
 
-`settings.TENANT_PARTS` names them, in the order in which they are called: an app that has something to add is one line there.
+`settings.TENANT_PARTS` names them, in the order in which they are called: an app that has something to add is one line
+there.
 """
 
 from collections.abc import Collection

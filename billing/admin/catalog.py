@@ -289,7 +289,7 @@ def newest_of(plan: Plan) -> SoldVersion | None:
 
 
 def publish_form(request: HttpRequest, newest: SoldVersion | None) -> PublishForm:
-    """The form with the currencies that were asked for: those of the version that is sold, until somebody says otherwise."""
+    """Return the form with the currencies that were asked for, by default those of the version that is sold."""
     sold = " ".join(newest.currencies) if newest else "EUR"
     asked = request.POST.get("currencies") or request.GET.get("currencies") or sold
     currencies = read_currencies(asked) or read_currencies(sold)

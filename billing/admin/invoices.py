@@ -1,4 +1,4 @@
-"""Invoices: read with all that they were computed from; what becomes of one is decided by actions, each with its reason."""
+"""Invoices with all that they were computed from; actions, each with its reason, decide what becomes of one."""
 
 from datetime import date, datetime, time
 from decimal import Decimal

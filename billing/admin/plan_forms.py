@@ -1,7 +1,7 @@
 """The form from which the next version of a plan is published: a fee for each currency, and what each meter costs.
 
-Tiers are written one to a line: up to which quantity, the price of a unit, and what is due once where the tier is reached.
-What the rules of prices refuse is shown at the field, and for tiers with its line.
+Tiers are written one to a line: up to which quantity, the price of a unit, and what is due once where the tier is
+reached. What the rules of prices refuse is shown at the field, and for tiers with its line.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What machines write about money, to look at: payments and credit notes; and the exceptions that a person decides about."""
+"""What machines write about money: payments and credit notes; and the exceptions that a person decides about."""
 
 from typing import Any, ClassVar
 
@@ -103,7 +103,7 @@ class CreditNoteAdmin(MoneyAdmin):
 
 @admin.register(BillingException)
 class BillingExceptionAdmin(MoneyAdmin):
-    """What a person has to look at: usage that could not be billed, payments that settle nothing, credit that is left at an end."""
+    """What a person has to look at: usage that could not be billed, payments that settle nothing, credit left over."""
 
     list_display = ("occurred_at", "tenant", "code", "detail", "state", "resolved_by")
     list_filter = (("resolved_at", admin.EmptyFieldListFilter), "code")

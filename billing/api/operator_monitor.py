@@ -1,7 +1,7 @@
 """`POST /operator/monitor` and `POST /operator/aggregate`: the checks that schedules make, now, with what they found.
 
-Usage is always current, since it is counted in the transaction that stores an event. So there is nothing to aggregate: the
-call proves that every rollup says what the ledger says.
+Usage is always current, since it is counted in the transaction that stores an event. So there is nothing to aggregate:
+the call proves that every rollup says what the ledger says.
 """
 
 from typing import Any, Final
@@ -88,7 +88,10 @@ class OperatorAggregateView(OperatorView):
     )
     @idempotent()
     def post(self, request: Request) -> Response:
-        """Compare each hour and day of usage with the events. Nothing is changed: usage is current without this call."""
+        """Compare each hour and day of usage with the events.
+
+        Nothing is changed: usage is current without this call.
+        """
         slugs = sorted(tenants_named(slugs_of(request)))
         as_of = timezone.now()
         found = run_reconciliation(started_by=actor_of(request).label, slugs=slugs or None, as_of=as_of)

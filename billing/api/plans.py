@@ -78,7 +78,7 @@ class PlansView(ApiView):
         responses={200: PlanListSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
-        """List the public plans that are sold in the tenant's currency, in the order of the pricing page, all at once."""
+        """List the public plans that are sold in the tenant's currency, in the order of the pricing page."""
         currency = tenant_of(request).currency
         return Response(
             {"data": [_plan(listed, currency) for listed in price_list(currency)], "next": None, "previous": None}

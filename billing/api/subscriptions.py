@@ -118,7 +118,10 @@ class PreviewView(ApiView):
         responses={200: PreviewSchema, **problems(*BODY_STATUSES, 404, 409)},
     )
     def post(self, request: Request) -> Response:
-        """Compute the next invoice as if the plan held from `at` on. The same computation as the real one; nothing is changed."""
+        """Compute the next invoice as if the plan held from `at` on.
+
+        The same computation as the real one; nothing is changed.
+        """
         given = PreviewInput(data=body_object(request))
         given.is_valid(raise_exception=True)
         fields = given.validated_data

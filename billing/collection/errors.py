@@ -4,7 +4,10 @@ from accounts.errors import ConflictError, ProblemError
 
 
 class PaymentProviderError(ProblemError):
-    """The provider does not answer, or there is none: nobody knows, nothing of ours was changed, and the same call may be made again."""
+    """The provider does not answer, or there is none.
+
+    Nothing of ours was changed, and the same call may be made again.
+    """
 
     code = "payment_provider_unavailable"
     status = 503
@@ -12,7 +15,10 @@ class PaymentProviderError(ProblemError):
 
 
 class PaymentRefusedError(ConflictError):
-    """The provider answered, and said no; asking again changes nothing. `reason` is the provider's own code, if it gave one."""
+    """The provider answered, and said no; asking again changes nothing.
+
+    `reason` is the provider's own code, if it gave one.
+    """
 
     code = "payment_provider_refused"
     title = "The payment provider refuses this"
@@ -32,7 +38,7 @@ class DeliverySignatureError(ProblemError):
 
 
 class ProviderObjectError(ConflictError):
-    """The provider describes something in a way that we do not know, or that contradicts what we have: a person has to look."""
+    """The provider describes something unknown to us, or that contradicts what we have: a person has to look."""
 
     code = "provider_object"
     title = "The provider says something that does not fit"

@@ -1,4 +1,7 @@
-"""What schedules, the webhook and the admin have the task cluster do. Each returns in a word what became of it; its run is recorded."""
+"""What schedules, the webhook and the admin have the task cluster do.
+
+Each returns in a word what became of it; its run is recorded.
+"""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -30,7 +33,10 @@ def process_delivered() -> str:
 
 
 def invoice_and_collect(tenant_ids: Collection[UUID], as_of: datetime) -> None:
-    """Make and collect what is due now, so that nobody waits for the first invoice; the schedules find it by its state, too."""
+    """Create and collect what is due now, so that nobody waits for the first invoice.
+
+    The schedules find it by its state, too.
+    """
     if tenant_ids:
         run_invoicing(as_of=as_of, due=Due(tenant_ids=tenant_ids))
         collecting.collect_due(as_of=as_of, tenant_ids=tenant_ids)

@@ -1,4 +1,4 @@
-"""What a finalized invoice and a credit note say: a snapshot in plain values, from which alone every rendering is made."""
+"""What a finalized invoice and a credit note say: a snapshot in plain values, the one source of every rendering."""
 
 import hashlib
 import json
@@ -42,7 +42,10 @@ class Heading:
 
 
 def invoice_content(heading: Heading, computed: ComputedInvoice) -> dict[str, object]:
-    """The whole content of an invoice. Amounts are minor units, rates and quantities texts, days ISO dates with the last day included."""
+    """The whole content of an invoice.
+
+    Amounts are minor units, rates and quantities texts, days ISO dates with the last day included.
+    """
     state, tax = computed.state, computed.tax
     first, last = days_of(state.covered, state.time_zone)
     return {

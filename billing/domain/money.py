@@ -1,6 +1,9 @@
-"""Amounts: integers of a currency's minor unit. One function crosses from a rate to an amount, one splits an amount, one writes it.
+"""Amounts: integers of a currency's minor unit.
 
-The digits are ISO 4217's (list one of 2026); rounding is half-up, away from zero, once per line. `docs/algorithms/rating.md`.
+One function crosses from a rate to an amount, one splits an amount, one writes it.
+
+The digits are ISO 4217's (list one of 2026); rounding is half-up, away from zero, once per line.
+`docs/algorithms/rating.md`.
 """
 
 from collections.abc import Sequence
@@ -14,7 +17,8 @@ THREE_DIGITS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"
 FOUR_DIGITS: Final = frozenset({"CLF", "UYW"})
 # Wide enough for a quantity of 29 digits times a rate of 24, with nothing rounded on the way.
 EXACT: Final = Context(prec=120, rounding=ROUND_HALF_UP)
-# Ten billion in a currency of two digits: more than that on one invoice is a mistake, and not billed without a person's look.
+# Ten billion in a currency of two digits: more than that on one invoice is a mistake, and not billed without a person's
+# look.
 AMOUNT_MINOR_MAX: Final = 10**12
 _SPACE: Final = "\N{NO-BREAK SPACE}"
 

@@ -1,4 +1,6 @@
-"""Proration by the day: a fee's share for the days of a billing period that remain. `docs/algorithms/rating.md`, section P.
+"""Proration by the day: a fee's share for the days of a billing period that remain.
+
+`docs/algorithms/rating.md`, section P.
 
 Days are calendar days of the subscription's time zone, so that a day of 23 or 25 hours counts as one.
 """

@@ -1,6 +1,7 @@
 """Rating: a quantity and a price give a charge, rounded once, with every step that led to it.
 
-Pure arithmetic on exact decimals; `docs/algorithms/rating.md` has a worked table for each model, and its numbers are the tests.
+Pure arithmetic on exact decimals; `docs/algorithms/rating.md` has a worked table for each model, and its numbers are
+the tests.
 """
 
 from collections.abc import Sequence

@@ -22,7 +22,7 @@ from billing.domain.steps import (
 
 @dataclass(frozen=True, slots=True)
 class StepWords:
-    """A step as it is laid out: what it is, the quantity and the price of a unit where it has them, and what it adds."""
+    """A step as it is laid out: what it is, quantity and unit price if it has them, and what it adds."""
 
     label: str
     amount: Decimal

@@ -1,4 +1,4 @@
-"""How a line's amount came about: steps that add up to it, read from the explanation that the line stores (`docs/algorithms/rating.md`, E).
+"""How a line's amount came about: steps that add up to it (`docs/algorithms/rating.md`, E).
 
 A page, a document or a mail shows the steps in their order; what each is called stands in `billing.domain.step_words`.
 """
@@ -78,7 +78,10 @@ class NothingCountedStep:
 
 @dataclass(frozen=True, slots=True)
 class InvoicedBeforeStep:
-    """What invoice `number` and its corrections charged for the same usage, taken off. `quantity` is what they counted."""
+    """What invoice `number` and its corrections charged for the same usage, taken off.
+
+    `quantity` is what they counted.
+    """
 
     number: str
     quantity: Decimal
@@ -126,7 +129,7 @@ def steps_of(explanation: Mapping[str, Any], amount_minor: int, currency: str) -
 
 
 def told_by_the_line(steps: list[LineStep]) -> bool:
-    """Whether a line's amount needs no steps: nothing was used, or the amount is due once, or carried over, as it is."""
+    """Return whether a line's amount needs no steps: nothing was used, or it is due once, or carried over."""
     match steps:
         case [] | [CarriedStep()] | [OnceStep(tier=None)]:
             return True

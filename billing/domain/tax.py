@@ -1,7 +1,7 @@
-"""Tax: one rate for an invoice, from the seller's country, the buyer's country and what the operator decided for the buyer.
+"""Tax: one rate for an invoice, from the seller's country, the buyer's country and the operator's decision.
 
-`docs/algorithms/rating.md`, section T. Legal background: Directive 2006/112/EC, articles 44 and 196 (services to businesses
-in another member state are taxed where the buyer is, who declares the tax).
+`docs/algorithms/rating.md`, section T. Legal background: Directive 2006/112/EC, articles 44 and 196 (services to
+businesses in another member state are taxed where the buyer is, who declares the tax).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """In which order the characters of a line stand on paper: names in Arabic or Hebrew beside others.
 
-Source: Unicode Standard Annex 9, rules P2-P3, W1-W7, N1-N2, I1-I2 and L1-L2, without explicit formatting characters, which names
-may not hold (`accounts.domain.texts`), and without paired brackets (N0).
+Source: Unicode Standard Annex 9, rules P2-P3, W1-W7, N1-N2, I1-I2 and L1-L2, without explicit formatting characters,
+which names may not hold (`accounts.domain.texts`), and without paired brackets (N0).
 """
 
 import unicodedata

@@ -32,7 +32,10 @@ class Plan(models.Model):
 
 
 class PlanVersion(models.Model):
-    """A plan as it is sold from a moment on; subscriptions stay on theirs until they are moved. `digest` is of all its terms."""
+    """A plan as it is sold from a moment on; subscriptions stay on theirs until they are moved.
+
+    `digest` is of all its terms.
+    """
 
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
@@ -54,7 +57,10 @@ class PlanVersion(models.Model):
 
 
 class Price(models.Model):
-    """One component of a plan version in one currency: its recurring fee, or what a meter's usage costs. `terms` as in `domain.prices`."""
+    """One component of a plan version in one currency: its recurring fee, or what a meter's usage costs.
+
+    `terms` as in `domain.prices`.
+    """
 
     plan_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="prices")
     kind = models.CharField(max_length=9, choices=[(kind.value, kind.value.capitalize()) for kind in PriceKind])

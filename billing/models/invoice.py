@@ -1,7 +1,8 @@
 """Invoices and credit notes, with all that they were computed from.
 
-A draft's lines are added anew under a higher `revision` when usage came in meanwhile. A finalized invoice, its lines, its document
-and its PDF never change: `billing/migrations/immutability.sql` holds that against the owner of the tables, too.
+A draft's lines are added anew under a higher `revision` when usage came in meanwhile. A finalized invoice, its lines,
+its document and its PDF never change: `billing/migrations/immutability.sql` holds that against the owner of the tables,
+too.
 """
 
 from typing import ClassVar
@@ -86,7 +87,7 @@ class NumberSeries(models.Model):
 
 
 class Invoice(models.Model):
-    """What a tenant owes at one boundary of its subscription: usage of the period that ended, the fee of the one that begins."""
+    """What a tenant owes at one boundary of its subscription: the ended period's usage, the next one's fee."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="invoices")

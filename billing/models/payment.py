@@ -21,7 +21,10 @@ MANUAL_PROVIDER: Final = "manual"  # a transfer that staff saw arrive
 
 
 class Payment(models.Model):
-    """One attempt to pay an invoice, as its provider told it. `reference` is the provider's own name for the attempt."""
+    """One attempt to pay an invoice, as its provider told it.
+
+    `reference` is the provider's own name for the attempt.
+    """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payments")
     provider = models.CharField(max_length=20, help_text="Through whom was paid: a payment provider, or `manual`.")

@@ -13,7 +13,10 @@ from billing.querysets import SubscriptionQuerySet
 
 
 class BillingProfile(models.Model):
-    """How a tenant is billed. Its name, address and tax id are the tenant's own; cards stay with the payment provider."""
+    """How a tenant is billed.
+
+    Its name, address and tax id are the tenant's own; cards stay with the payment provider.
+    """
 
     tenant = models.OneToOneField(Tenant, on_delete=models.PROTECT, primary_key=True, related_name="billing_profile")
     tax_treatment = models.CharField(
@@ -50,9 +53,9 @@ class BillingProfile(models.Model):
 class Subscription(models.Model):
     """A tenant's purchase of a plan.
 
-    Its boundaries tile time from `anchor_at` in `time_zone` (docs/algorithms/periods.md, section A). `next_boundary` is the number
-    of the boundary that is invoiced next, and `due_at` its instant; between `period_start` and `period_end` lies the running period.
-    After the end `due_at` is when corrections are looked for a last time, and then empty.
+    Its boundaries tile time from `anchor_at` in `time_zone` (docs/algorithms/periods.md, section A). `next_boundary` is
+    the number of the boundary that is invoiced next, and `due_at` its instant; between `period_start` and `period_end`
+    lies the running period. After the end `due_at` is when corrections are looked for a last time, and then empty.
     `version` counts changes: whoever changes it says which version they saw.
     """
 
@@ -136,7 +139,7 @@ class SubscriptionPhase(models.Model):
 
 
 class BillingException(models.Model):
-    """What a person has to look at: usage that could not be billed, a `payment` that settles no invoice, credit that is left at the end.
+    """What a person has to look at: usage that could not be billed, a `payment` that settles nothing, credit left over.
 
     Without a payment, the subscription is passed over by invoicing until somebody has resolved it.
     """

@@ -1,4 +1,6 @@
-"""What the business earns, by month and currency; never summed over currencies. Each question is one statement, however many rows.
+"""What the business earns, by month and currency; never summed over currencies.
+
+Each question is one statement, however many rows.
 
 Revenue is without tax, and a month is one of the issuer's time zone. `docs/admin.md` defines each figure.
 """
@@ -32,12 +34,14 @@ RECURRING_FEES: Final = """
 SELECT m.at, sum((p.terms ->> 'amount')::numeric), count(*) FILTER (WHERE (p.terms ->> 'amount')::numeric > 0)
 FROM unnest(%(instants)s::timestamptz[]) AS m(at)
 JOIN billing_subscription AS s
-    ON s.currency = %(currency)s AND greatest(s.anchor_at, s.started_at) < m.at AND (s.ended_at IS NULL OR s.ended_at >= m.at)
+    ON s.currency = %(currency)s AND greatest(s.anchor_at, s.started_at) < m.at
+        AND (s.ended_at IS NULL OR s.ended_at >= m.at)
 CROSS JOIN LATERAL (
     SELECT f.plan_version_id FROM billing_subscriptionphase AS f
     WHERE f.subscription_id = s.id AND f.starts_at < m.at ORDER BY f.starts_at DESC LIMIT 1
 ) AS phase
-JOIN billing_price AS p ON p.plan_version_id = phase.plan_version_id AND p.currency = s.currency AND p.kind = 'recurring'
+JOIN billing_price AS p ON p.plan_version_id = phase.plan_version_id AND p.currency = s.currency
+    AND p.kind = 'recurring'
 GROUP BY m.at
 """
 
@@ -137,7 +141,10 @@ def overdue_invoices(*, currency: str, today: date) -> StatusSum:
 
 
 def waiting(*, as_of: datetime) -> Waiting:
-    """What waits for a person, and what is due next. A last look after an end is no invoice before it has found something."""
+    """What waits for a person, and what is due next.
+
+    A last look after an end is no invoice before it has found something.
+    """
     due = Subscription.objects.filter(due_at__isnull=False).aggregate(
         next=Min("due_at", filter=Q(due_at__gt=as_of, ended_at=None)), now=Count("pk", filter=Q(due_at__lte=as_of))
     )

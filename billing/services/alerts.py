@@ -1,8 +1,8 @@
 """Threshold alerts: who has used 80, 95 or 100 percent of a quota is told so, once for each.
 
-One statement finds what was crossed and writes it down; the unique constraint `threshold_alert_once` decides which of several
-workers does. Outbox and mails are written in the same transaction, so an alert is told of if and only if it is there.
-docs/alerts.md says what is looked at, and what is not.
+One statement finds what was crossed and writes it down; the unique constraint `threshold_alert_once` decides which of
+several workers does. Outbox and mails are written in the same transaction, so an alert is told of if and only if it is
+there. docs/alerts.md says what is looked at, and what is not.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,16 +32,16 @@ from metering.domain.periods import Period
 
 ALERTS_JOB: Final = "alerts"
 ALERTS_OF_SOME_JOB: Final = "alerts of some"
-# A period that ended is looked at for as long: what arrived in its last minutes, or within the usual grace of an invoice. Where no
-# pass was made for a while, because no worker ran, the next one looks back from the last that was.
+# A period that ended is looked at for as long: what arrived in its last minutes, or within the usual grace of an
+# invoice. Where no pass was made for a while, because no worker ran, the next one looks back from the last that was.
 LOOK_BACK: Final = timedelta(hours=2)
 LOOK_BACK_MAX: Final = timedelta(days=35)
 ALERTS_PATH: Final = "/t/{slug}/alerts/"
 
-# A quota's period is a day or a month of the tenant's zone, as in usage_day. One that has ended is compared with the quota only
-# where the tenant was on that usage plan before its end: else a change of plan at midnight would measure the old month by the new plan.
-# The quantity that is kept is bounded by its column; the comparison is not.
-# Rows are written in the order of the unique key, so that two workers wait for each other and never in a circle.
+# A quota's period is a day or a month of the tenant's zone, as in usage_day. One that has ended is compared with the
+# quota only where the tenant was on that usage plan before its end: else a change of plan at midnight would measure the
+# old month by the new plan. The quantity that is kept is bounded by its column; the comparison is not. Rows are written
+# in the order of the unique key, so that two workers wait for each other and never in a circle.
 RAISE_ALERTS: Final = """
 WITH quota AS MATERIALIZED (
     SELECT t.id AS tenant_id, s.id AS subscription_id, q.meter_id, q.period, q.limit AS allowed, q.is_hard, p.first_day,
@@ -67,7 +67,8 @@ used AS MATERIALIZED (
     FROM quota AS q
     CROSS JOIN LATERAL (
         SELECT sum(d.quantity) AS quantity FROM usage_day AS d
-        WHERE d.tenant_id = q.tenant_id AND d.is_live AND d.meter_id = q.meter_id AND d.day BETWEEN q.first_day AND q.last_day
+        WHERE d.tenant_id = q.tenant_id AND d.is_live AND d.meter_id = q.meter_id
+            AND d.day BETWEEN q.first_day AND q.last_day
     ) AS u
 ),
 raised AS (
@@ -81,12 +82,14 @@ raised AS (
     ON CONFLICT ON CONSTRAINT threshold_alert_once DO NOTHING
     RETURNING *
 )
-SELECT looked_at.tenants, r.id, r.tenant_id, r.subscription_id, m.code, m.name, m.unit, r.quota_period, r.period_start_on, r.threshold,
+SELECT looked_at.tenants, r.id, r.tenant_id, r.subscription_id, m.code, m.name, m.unit, r.quota_period,
+    r.period_start_on, r.threshold,
     r.limit, r.quantity, u.is_hard
 FROM (SELECT count(DISTINCT tenant_id) AS tenants FROM quota) AS looked_at
 LEFT JOIN raised AS r ON true
 LEFT JOIN metering_meter AS m ON m.id = r.meter_id
-LEFT JOIN used AS u ON (u.tenant_id, u.meter_id, u.period, u.first_day) = (r.tenant_id, r.meter_id, r.quota_period, r.period_start_on)
+LEFT JOIN used AS u ON (u.tenant_id, u.meter_id, u.period, u.first_day) = (r.tenant_id, r.meter_id, r.quota_period,
+    r.period_start_on)
 ORDER BY r.tenant_id, r.meter_id, r.quota_period, r.period_start_on, r.threshold
 """
 

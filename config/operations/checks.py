@@ -1,4 +1,7 @@
-"""Settings that contradict one another. `manage.py check` names them, each command refuses them, and so does the web server."""
+"""Settings that contradict one another.
+
+`manage.py check` names them, each command refuses them, and so does the web server.
+"""
 
 from collections.abc import Sequence
 from importlib import import_module

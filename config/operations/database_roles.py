@@ -94,7 +94,10 @@ def _create_role(connection: BaseDatabaseWrapper, role: sql.Identifier) -> None:
 
 
 def grant_rights(connection: BaseDatabaseWrapper) -> None:
-    """Everything ordinary may be read and written; history may be read and added to; partitions are reached through their parent."""
+    """Grant reading and writing of everything ordinary, and reading and adding of history.
+
+    Partitions are reached through their parent.
+    """
     role = sql.Identifier(settings.DATABASE_ROLE)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(

@@ -1,6 +1,7 @@
-"""Whether this process answers (`/healthz`), whether all that it stands on is up (`/readyz`), and its figures (`/metrics`).
+"""Whether this process answers (`/healthz`), whether what it needs is up (`/readyz`), and its figures (`/metrics`).
 
-A load balancer asks `/readyz` every few seconds, so each check is one small query; none of them tells a stranger more than up or down.
+A load balancer asks `/readyz` every few seconds, so each check is one small query; none of them tells a stranger more
+than up or down.
 """
 
 import secrets

@@ -1,6 +1,7 @@
 """Whether a database was made by migrations that the code still has.
 
-Nothing is released, so initial migrations are made again when tables change their names (docs/decisions/0012-config-composes.md).
+Nothing is released, so initial migrations are made again when tables change their names
+(docs/decisions/0012-config-composes.md).
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
 """The figures that `/metrics` shows, in Prometheus's text format, version 0.0.4.
 
-They are read from the database when asked for, so that any process of any machine shows the same; each costs one indexed query.
-Nothing in them names a tenant.
+They are read from the database when asked for, so that any process of any machine shows the same; each costs one
+indexed query. Nothing in them names a tenant.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,7 @@
 """What there is to know about the task queue: which clusters are alive, how much waits, what has failed.
 
-A cluster publishes its state in the cache about twice a second, and lets it expire after three seconds; so a cluster that was
-killed is noticed, and no process needs to be asked.
+A cluster publishes its state in the cache about twice a second, and lets it expire after three seconds; so a cluster
+that was killed is noticed, and no process needs to be asked.
 """
 
 from dataclasses import dataclass

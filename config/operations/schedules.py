@@ -1,7 +1,7 @@
 """What runs by itself, and when: the one list of planned jobs, and the rows of django-q2 that make them run.
 
-A malformed row would stop every schedule, so rows are written by `ensure_schedules` alone; the admin shows, runs and pauses them.
-Times are UTC. Each run leaves a `JobRun`, whoever started it.
+A malformed row would stop every schedule, so rows are written by `ensure_schedules` alone; the admin shows, runs and
+pauses them. Times are UTC. Each run leaves a `JobRun`, whoever started it.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Money on the first page of the staff admin: revenue and MRR by month in one currency, invoices by state, and what waits for a person."""
+"""Money on the first page of the staff admin: revenue and MRR by month, invoices by state, what waits for a person."""
 
 import json
 from collections.abc import Sequence
@@ -59,7 +59,10 @@ class MoneyConcern:
 
 
 def money_of(request: HttpRequest, *, as_of: datetime, options: dict[str, Any]) -> dict[str, object] | None:
-    """The figures in the currency that the page's address asks for, else in the most used; None for those who may not see them."""
+    """Return the figures in the currency that the page's address asks for, else in the most used.
+
+    None for those who may not see them.
+    """
     if not request.user.has_perm("billing.view_invoice"):
         return None
     currencies = currencies_sold()

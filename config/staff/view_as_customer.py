@@ -1,4 +1,4 @@
-"""Looking through a customer's eyes: django-hijack's view, with a reason asked for and an entry in the tenant's audit log."""
+"""Viewing as a customer: django-hijack's view, with a reason and an entry in the tenant's audit log."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The ledger for staff to read: what was refused, and a tenant's events, always by tenant and time and never counted."""
+"""The ledger for staff to read: what was refused, and a tenant's events, by tenant and time, never counted."""
 
 from typing import Any
 

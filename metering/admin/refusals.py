@@ -8,7 +8,7 @@ from accounts.errors import InvalidFieldsError
 
 
 def show_refusals(form: BaseForm, check: Callable[[], None]) -> None:
-    """Add what the domain refuses to the form: each refusal to the field that its pointer names, others above the form."""
+    """Add what the domain refuses to the form: each to the field that its pointer names, others above the form."""
     try:
         check()
     except InvalidFieldsError as error:

@@ -1,4 +1,7 @@
-"""`POST /authorize`: may this request pass? One atomic step checks every limit and records the event only where all allow it."""
+"""`POST /authorize`: ask if a request may pass.
+
+One atomic step checks every limit, and records the event only if all allow it.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -80,7 +83,10 @@ class AuthorizeView(ApiView):
     )
     @idempotent()
     def post(self, request: Request) -> Response:
-        """Ask for one request to pass, and count it where it may. A retry with the same id is allowed and counts nothing."""
+        """Ask for one request to pass, and count it where it may.
+
+        A retry with the same id is allowed and counts nothing.
+        """
         as_of, principal = timezone.now(), principal_of(request)
         _ = request.data
         members = decode_object(body_bytes(request))

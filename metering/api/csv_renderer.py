@@ -1,7 +1,7 @@
 """Usage as CSV (RFC 4180), for spreadsheets, and safe to open in one.
 
-A cell whose text begins with `=`, `+`, `-`, `@`, a tab or a return would run as a formula in the program that opens the file,
-and such texts come from whoever calls our customers. So an apostrophe goes before them, as OWASP recommends.
+A cell whose text begins with `=`, `+`, `-`, `@`, a tab or a return would run as a formula in the program that opens the
+file, and such texts come from whoever calls our customers. So an apostrophe goes before them, as OWASP recommends.
 """
 
 import csv

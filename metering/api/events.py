@@ -90,7 +90,10 @@ class EventsView(ApiView):
     )
     @idempotent()
     def post(self, request: Request) -> Response:
-        """Report one event, or a batch. An answer of 2xx means that it is on disk; sending it again never counts it twice."""
+        """Report one event, or a batch.
+
+        An answer of 2xx means that it is on disk; sending it again never counts it twice.
+        """
         _ = request.data
         submission = decode_body(body_bytes(request))
         return report_events(request, submission)

@@ -15,6 +15,9 @@ def readable_ledger(request: Request) -> Ledger:
 
 
 def require_may_write(principal: Principal, tenant: TenantFacts) -> None:
-    """Raise 402 where a suspended tenant reports by itself. The operator's service keys may still report what was used."""
+    """Raise 402 where a suspended tenant reports by itself.
+
+    The operator's service keys may still report what was used.
+    """
     if principal.tenant is not None:
         require_active(tenant)

@@ -4,9 +4,9 @@
     @metered(quantity=lambda request: len(request.data["items"]))
     permission_classes = [MeteredPermission]       # every method of a REST framework view
 
-The request is authorised and counted before the view runs, in the one step of `POST /authorize`: a request that has run is
-counted, whatever it answers, and one that is refused never runs. What is known only afterwards, the status and the length of
-the answer, is no part of the event; `POST /access-logs` reports those.
+The request is authorised and counted before the view runs, in the one step of `POST /authorize`: a request that has run
+is counted, whatever it answers, and one that is refused never runs. What is known only afterwards, the status and the
+length of the answer, is no part of the event; `POST /access-logs` reports those.
 """
 
 from collections.abc import Callable
@@ -48,8 +48,8 @@ UNMETERED_METHOD: Final = "OPTIONS"
 def metered(event_type: str = HTTP_REQUEST, *, quantity: Quantity = 1) -> Callable[[View], View]:
     """Ask for a valid key, and let the request pass and count it if its limits allow it.
 
-    In a Django view the caller is in `request.auth` afterwards, and a refusal is answered as a problem; a view that takes
-    POST with a key instead of a cookie is also `csrf_exempt`. In a REST framework view a refusal is raised.
+    In a Django view the caller is in `request.auth` afterwards, and a refusal is answered as a problem; a view that
+    takes POST with a key instead of a cookie is also `csrf_exempt`. In a REST framework view a refusal is raised.
     """
 
     def decorate(view: View) -> View:
@@ -117,7 +117,10 @@ def resource_path(request: Request) -> str:
 def _event_of(
     request: Request, tenant: TenantFacts, event_type: str, quantity: int | Decimal, as_of: datetime
 ) -> ParsedEvent:
-    """The event of one request. Its id is ours: one that a client could choose would let it repeat a request for free."""
+    """The event of one request.
+
+    Its id is ours: one that a client could choose would let it repeat a request for free.
+    """
     members = {
         "id": str(uuid7(as_of)),
         "type": event_type,

@@ -1,4 +1,4 @@
-"""Query parameters of the metering calls, read strictly: what cannot be understood is refused by name, never guessed."""
+"""Query parameters of the metering calls, read strictly: what cannot be read is refused by name, never guessed."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -29,7 +29,10 @@ def refuse(name: str, code: str, detail: str) -> NoReturn:
 
 
 def text_of(request: Request, name: str) -> str | None:
-    """The parameter's text; None where it is absent or empty. What no store could hold matches nothing, and is refused."""
+    """The parameter's text; None where it is absent or empty.
+
+    What no store could hold matches nothing, and is refused.
+    """
     text = request.query_params.get(name)
     if not text:
         return None

@@ -1,4 +1,4 @@
-"""Where a client stands with its limits, in headers: draft-ietf-httpapi-ratelimit-headers, and `Retry-After` with a 429."""
+"""A client's limits in headers: draft-ietf-httpapi-ratelimit-headers, and `Retry-After` with a 429."""
 
 from collections.abc import Sequence
 from datetime import datetime

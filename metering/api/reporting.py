@@ -1,7 +1,7 @@
-"""From a decoded body to stored events and the contract's answer; what `POST /events` and `POST /access-logs` have in common.
+"""From a decoded body to stored events and the answer: what `POST /events` and `POST /access-logs` share.
 
-A tenant's key reports for its tenant. A service key names one, in each event or once in the header, and may mix them: every
-tenant's events are stored by themselves.
+A tenant's key reports for its tenant. A service key names one, in each event or once in the header, and may mix them:
+every tenant's events are stored by themselves.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -66,7 +66,10 @@ def report_of_tenant(request: Request, indexes: Iterable[int], judge: Judge, as_
 def reports_of_service(
     request: Request, slugs: Sequence[str | None], ids: Callable[[int], str | None], judge: Judge, as_of: datetime
 ) -> tuple[list[TenantReport], list[Rejection]]:
-    """Judge a body in which each event may name its tenant by a slug; also answers the events whose tenant is not known."""
+    """Judge a body in which each event may name its tenant by a slug.
+
+    Also returns the events whose tenant is not known.
+    """
     reports: dict[str | None, TenantReport] = {}
     refused: dict[str | None, ProblemError] = {}
     strangers: list[Rejection] = []
@@ -112,7 +115,10 @@ def store_reports(
 
 
 def batch_answer(request: Request, outcome: ReportOutcome, strangers: Sequence[Rejection], member: str) -> Response:
-    """200 with the counts and the refused items; 422 where all were refused. `member` is the name of the body's list."""
+    """200 with the counts and the refused items; 422 where all were refused.
+
+    `member` is the name of the body's list.
+    """
     rejected = sorted([*outcome.rejected, *strangers], key=lambda rejection: rejection.index)
     counts: dict[str, object] = {
         "accepted": outcome.accepted,

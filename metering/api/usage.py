@@ -1,4 +1,7 @@
-"""`GET /usage/…`: how much was used. Exact and current: every event acknowledged before the request is in the answer."""
+"""`GET /usage/…`: how much was used.
+
+Exact and current: every event acknowledged before the request is in the answer.
+"""
 
 import re
 from collections.abc import Mapping

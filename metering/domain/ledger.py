@@ -28,7 +28,10 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class CounterKey:
-    """A counter of a limit that ingest keeps in step: `scope_id` is a key's id, or TENANT_SCOPE; the period is half-open."""
+    """A counter of a limit that ingest keeps in step.
+
+    `scope_id` is a key's id, or TENANT_SCOPE; the period is half-open.
+    """
 
     scope_id: UUID
     meter_id: int
@@ -47,7 +50,10 @@ class IngestResult:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A place where a rollup says something else than the ledger. `events` count events, `quantity` is in the meter's unit."""
+    """A place where a rollup says something else than the ledger.
+
+    `events` count events, `quantity` is in the meter's unit.
+    """
 
     tenant_id: UUID
     is_live: bool

@@ -142,7 +142,7 @@ def counter_key(quota: Quota, as_of: datetime, time_zone: str) -> CounterKey:
 
 
 def counters_for(policy: LimitPolicy, as_of: datetime) -> tuple[CounterKey, ...]:
-    """Return every counter that an event arriving now may have to be counted in: the running ones, and those about to begin."""
+    """Return every counter that an event arriving now may count in: running ones, and those about to begin."""
     zone = policy.ledger.time_zone
     instants = (as_of, as_of + EVENT_AHEAD_MAX)
     return tuple(dict.fromkeys(counter_key(quota, instant, zone) for quota in policy.quotas for instant in instants))
@@ -155,7 +155,10 @@ def running_spans(time_zone: str, as_of: datetime) -> tuple[Span, ...]:
 
 
 def claim_on(policy: LimitPolicy, amounts: Mapping[int, Decimal], as_of: datetime, *, cost: int = 1) -> Claim:
-    """Return what a request takes that adds `amounts`, by meter id. Counters come in the order in which stores lock them."""
+    """Return what a request takes that adds `amounts`, by meter id.
+
+    Counters come in the order in which stores lock them.
+    """
     counters = (
         CounterClaim(quota, counter_key(quota, as_of, policy.ledger.time_zone), amounts[quota.meter_id])
         for quota in policy.quotas

@@ -1,4 +1,7 @@
-"""What a meter measures, as staff order it, and whether it can be measured. The rule is fixed from the moment at which counting begins."""
+"""What a meter measures, as staff order it, and whether it can be measured.
+
+The rule is fixed from the moment at which counting begins.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

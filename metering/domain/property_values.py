@@ -1,7 +1,7 @@
 """Properties of events as PostgreSQL reads them: the text of a value, and the number in it.
 
-Values are compared and grouped by the text that `->>` gives. A numeric text is what one regular expression lets through, the same
-in SQL.
+Values are compared and grouped by the text that `->>` gives. A numeric text is what one regular expression lets
+through, the same in SQL.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""What a usage plan says, and whether it can be kept: exact arithmetic bounds the throttle, each meter and period has one quota."""
+"""What a usage plan says, and whether it can be kept.
+
+Exact arithmetic bounds the throttle; each meter and period has one quota.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -19,7 +19,8 @@ CACHE_KIBIBYTES: Final = 32 * 1024
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
 _CREATE: Final = """
-CREATE TABLE line (second INTEGER, digest BLOB, occurrences INTEGER NOT NULL, PRIMARY KEY (second, digest)) WITHOUT ROWID"""
+CREATE TABLE line (second INTEGER, digest BLOB, occurrences INTEGER NOT NULL,
+    PRIMARY KEY (second, digest)) WITHOUT ROWID"""
 _COUNT: Final = """
 INSERT INTO line VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET occurrences = occurrences + 1 RETURNING occurrences"""
 

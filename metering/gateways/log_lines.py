@@ -16,7 +16,10 @@ CHUNK_BYTES: Final = 1024 * 1024
 
 
 class LogLine(NamedTuple):
-    """A line without its end. `is_ended` is false for a last line that nothing ended yet; a cut one was longer than we read."""
+    """A line without its end.
+
+    `is_ended` is false for a last line that nothing ended yet; a cut one was longer than we read.
+    """
 
     number: int
     text: bytes

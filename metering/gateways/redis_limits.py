@@ -29,8 +29,8 @@ TIMEOUT_SECONDS: Final = 0.5
 IDLE_SECONDS_MAX: Final = 5
 KEPT_AFTER_PERIOD: Final = timedelta(days=1)
 _SECOND: Final = timedelta(seconds=1)
-# Quantities are texts of 70 digits in units of 10^-30. The offset keeps them positive, so that texts compare as numbers;
-# an amount has no offset and wraps around instead. Room for 10^19 events of the largest quantity there is.
+# Quantities are texts of 70 digits in units of 10^-30. The offset keeps them positive, so that texts compare as
+# numbers; an amount has no offset and wraps around instead. Room for 10^19 events of the largest quantity there is.
 _DIGITS: Final = 70
 _DECIMAL_PLACES: Final = 30
 _WHOLE: Final = 10**_DIGITS

@@ -1,7 +1,8 @@
 """The ledger and the rollups kept with it. Their tables are made by SQL in the first migration, not by Django.
 
-One schema must run on plain PostgreSQL and on Citus: the tenant comes first in every key, nothing points to the
-control plane by a foreign key, and there are no triggers. `tests/metering/test_ledger_schema.py` reads the catalog and holds it to that.
+One schema must run on plain PostgreSQL and on Citus: the tenant comes first in every key, nothing points to the control
+plane by a foreign key, and there are no triggers. `tests/metering/test_ledger_schema.py` reads the catalog and holds it
+to that.
 """
 
 from django.db import models

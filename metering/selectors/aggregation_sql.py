@@ -1,4 +1,4 @@
-"""The SQL of each aggregation; `metering.domain.aggregations` says the same in Python, and what else there is to know of each.
+"""The SQL of each aggregation; `metering.domain.aggregations` says the same in Python.
 
 Where statements treat meters of several kinds at once, `by_aggregation` makes one expression of them all.
 """
@@ -15,9 +15,9 @@ from metering.domain.property_values import NUMERIC_TEXT_PATTERN
 class AggregationSql:
     """The expressions of one aggregation.
 
-    `measured`: what one event `e` brings; `{value_property}` is the expression of the property's name, whose text may be empty.
-    `collected`: an aggregate over the `{quantity}` of events, or of rows of the rollups.
-    `accumulated`: the quantity of a row of the rollups that held `{held}`, after `{added}`.
+    `measured`: what one event `e` brings; `{value_property}` is the expression of the property's name, whose text may
+    be empty. `collected`: an aggregate over the `{quantity}` of events, or of rows of the rollups. `accumulated`: the
+    quantity of a row of the rollups that held `{held}`, after `{added}`.
     """
 
     measured: str
@@ -66,7 +66,10 @@ def accumulated_by_meter(aggregation: str, *, held: str, added: str) -> str:
 
 
 def _by_aggregation(aggregation: str, part: Callable[[AggregationSql], str]) -> str:
-    """Return the expression of each kind behind its condition. Kinds that have one expression need no condition for it."""
+    """Return the expression of each kind behind its condition.
+
+    Kinds that have one expression need no condition for it.
+    """
     codes: dict[str, list[str]] = {}
     for kind in AGGREGATIONS:
         codes.setdefault(part(AGGREGATION_SQL[kind.code]), []).append(f"'{kind.code}'")

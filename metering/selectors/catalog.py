@@ -24,7 +24,10 @@ _latest: list[Catalog] = []
 
 
 def catalog() -> Catalog:
-    """The catalogue, at most a second old. A new meter counts from some seconds after it was made, so no process is late."""
+    """The catalogue, at most a second old.
+
+    A new meter counts from some seconds after it was made, so no process is late.
+    """
     if _latest and time.monotonic_ns() - _latest[0].read_at_nanoseconds < AGE_NANOSECONDS_MAX:
         return _latest[0]
     read_at_nanoseconds = time.monotonic_ns()

@@ -1,7 +1,7 @@
-"""What became of the events that a tenant sent, newest first: the ledger's rows and the events that were not stored, as one list.
+"""What became of a tenant's events, newest first: the ledger's rows and what was not stored, as one list.
 
-The two come from two tables, ordered by when the event occurred and by when it was refused. A page is the merge of a page of
-each, and its cursor holds the place reached in both.
+The two come from two tables, ordered by when the event occurred and by when it was refused. A page is the merge of a
+page of each, and its cursor holds the place reached in both.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,10 @@ class SentEventFilters:
 
 @dataclass(frozen=True, slots=True)
 class SentEvent:
-    """One event that was sent. `source` and `quantity` are known of stored events, `code` and `detail` of the others."""
+    """One event that was sent.
+
+    `source` and `quantity` are known of stored events, `code` and `detail` of the others.
+    """
 
     at: datetime
     outcome: str

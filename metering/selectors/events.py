@@ -1,6 +1,7 @@
 """The raw ledger, as tenants look at it: newest first by the time of the event, each with its void where it has one.
 
-Pages follow the primary key, so the thousandth is found as fast as the first, and events that arrive meanwhile shift nothing.
+Pages follow the primary key, so the thousandth is found as fast as the first, and events that arrive meanwhile shift
+nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -90,7 +91,8 @@ def events_page(*, ledger: Ledger, filters: EventFilters, page: PageRequest) -> 
     """A page of the events that pass the filters. Raises `InvalidCursorError` for a position that is none of ours."""
     wanted = {name: getattr(filters, name) for name in _CONDITIONS if getattr(filters, name) is not None}
     conditions = "".join(_CONDITIONS[name] for name in wanted)
-    # Without filters the page is read off the primary key; a filter that hardly any event passes may have to look at all.
+    # Without filters the page is read off the primary key; a filter that hardly any event passes may have to look at
+    # all.
     fetch = fetch_in_time if wanted.keys() & {"type", "subject", "api_key_id"} else fetch_all
     return _page(ledger, conditions, wanted, page, fetch)
 
@@ -98,7 +100,9 @@ def events_page(*, ledger: Ledger, filters: EventFilters, page: PageRequest) -> 
 def counted_events_page(
     *, ledger: Ledger, meter: MeterRule, span: Span, known_at: datetime, page: PageRequest
 ) -> Page[StoredEvent]:
-    """A page of the events that a meter counted in a span, of those that had come in and were not voided before `known_at`.
+    """Return a page of the events that a meter counted in a span.
+
+    Only those that had come in and were not voided before `known_at`.
 
     Raises `InvalidCursorError`, and `QueryTooLargeError` where hardly any event passes the meter's filters.
     """

@@ -22,7 +22,7 @@ from metering.selectors.statements import (
 
 
 def buckets_from_ledger(only: str = "") -> str:
-    """Return the beginning of a statement that has the rollups as the events `e` make them: all, or those under a condition."""
+    """Return the beginning of a statement with the rollups that the events `e` make, all or some."""
     return f"""
 WITH counted AS (
     SELECT e.key, e.occurred_at, e.received_at, e.type, e.quantity, e.api_key_id, e.properties
@@ -48,24 +48,29 @@ hour_in_rollup AS (
     WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s GROUP BY 1, 2
 ),
 day_in_rollup AS (
-    SELECT meter_id, day, api_key_id, dimension_key, min(dimensions::text)::jsonb AS dimensions, {_of("usage_day")} AS quantity,
+    SELECT meter_id, day, api_key_id, dimension_key, min(dimensions::text)::jsonb AS dimensions,
+        {_of("usage_day")} AS quantity,
         sum(events) AS events
     FROM usage_day WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s GROUP BY 1, 2, 3, 4
 ),
 compared AS (
     SELECT 'usage_hour' AS rollup, jsonb_build_object('meter', meter_id, 'hour', hour) AS bucket,
-        l.quantity AS quantity_in_ledger, r.quantity AS quantity_in_rollup, l.events AS events_in_ledger, r.events AS events_in_rollup
+        l.quantity AS quantity_in_ledger, r.quantity AS quantity_in_rollup, l.events AS events_in_ledger,
+        r.events AS events_in_rollup
     FROM hour_in_ledger AS l FULL JOIN hour_in_rollup AS r USING (meter_id, hour)
     UNION ALL
     SELECT 'usage_day',
-        jsonb_build_object('meter', meter_id, 'day', day, 'api_key', api_key_id, 'dimensions', coalesce(l.dimensions, r.dimensions)),
+        jsonb_build_object('meter', meter_id, 'day', day, 'api_key', api_key_id, 'dimensions',
+            coalesce(l.dimensions, r.dimensions)),
         l.quantity, r.quantity, l.events, r.events
     FROM day_in_ledger AS l FULL JOIN day_in_rollup AS r USING (meter_id, day, api_key_id, dimension_key)
 )
-SELECT rollup, bucket, coalesce(quantity_in_ledger, 0), coalesce(quantity_in_rollup, 0), coalesce(events_in_ledger, 0)::bigint,
+SELECT rollup, bucket, coalesce(quantity_in_ledger, 0), coalesce(quantity_in_rollup, 0),
+    coalesce(events_in_ledger, 0)::bigint,
     coalesce(events_in_rollup, 0)::bigint
 FROM compared
-WHERE coalesce(quantity_in_ledger, 0) <> coalesce(quantity_in_rollup, 0) OR coalesce(events_in_ledger, 0) <> coalesce(events_in_rollup, 0)
+WHERE coalesce(quantity_in_ledger, 0) <> coalesce(quantity_in_rollup, 0)
+    OR coalesce(events_in_ledger, 0) <> coalesce(events_in_rollup, 0)
 ORDER BY rollup, bucket
 LIMIT {DRIFTS_MAX}
 """

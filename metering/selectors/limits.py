@@ -1,6 +1,7 @@
 """Which limits hold for a tenant and a key, and what the ledger says was used of them.
 
-A usage plan is read once a second by each process, not once a request; a change of it is in force everywhere within that time.
+A usage plan is read once a second by each process, not once a request; a change of it is in force everywhere within
+that time.
 """
 
 import time

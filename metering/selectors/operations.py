@@ -50,7 +50,8 @@ ORDER BY t.id, m.code, q.period
 USAGE_BY_METER = """
 SELECT m.code, m.name, m.unit, coalesce(sum(h.quantity) FILTER (WHERE h.hour >= %(middle)s), 0),
     coalesce(sum(h.quantity) FILTER (WHERE h.hour < %(middle)s), 0)
-FROM metering_meter AS m LEFT JOIN usage_hour AS h ON h.meter_id = m.id AND h.is_live AND h.hour >= %(start)s AND h.hour < %(end)s
+FROM metering_meter AS m LEFT JOIN usage_hour AS h ON h.meter_id = m.id AND h.is_live AND h.hour >= %(start)s
+    AND h.hour < %(end)s
 WHERE m.aggregation = ANY(%(additive)s::text[])
 GROUP BY m.code, m.name, m.unit ORDER BY m.code
 """
@@ -99,7 +100,10 @@ def events_by_hour(*, start: datetime, end: datetime) -> dict[datetime, int]:
 
 
 def usage_totals(*, start: datetime, end: datetime) -> list[MeterTotals]:
-    """Return the usage of each meter that adds up, over all tenants, from `start` to `end`, whole hours, and in as long a span before."""
+    """Return the usage of each additive meter over all tenants, from `start` to `end`, and in as long a span before.
+
+    Both are whole hours.
+    """
     rows = fetch_all(
         USAGE_BY_METER, {"start": start - (end - start), "middle": start, "end": end, "additive": ADDITIVE_CODES}
     )

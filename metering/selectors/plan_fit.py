@@ -21,7 +21,10 @@ class UsedUp:
 
 
 def used_up_quotas(*, usage_plan_id: int, ledger: Ledger, at: datetime) -> list[UsedUp]:
-    """Those hard quotas of a usage plan that are used up in the day or month of `at` by what is metered until now. Two queries."""
+    """Those hard quotas of a usage plan that are used up in the day or month of `at` by what is metered until now.
+
+    Two queries.
+    """
     quotas = UsagePlanQuota.objects.filter(usage_plan_id=usage_plan_id, is_hard=True).select_related("meter")
     by_counter = {}
     for quota in quotas.order_by("meter__code", "period"):

@@ -1,7 +1,9 @@
-"""Usage of many tenants' meters over many spans at once: one statement over the hourly rollup, one more where spans cut through hours.
+"""Usage of many tenants' meters over many spans at once.
 
-What is billed is read here. `usage_of_spans` reads rollups and needs no scan of events; `raw_usage_of_spans` adds up the
-events themselves, and so proves the other. Both count live events alone.
+One statement over the hourly rollup, one more if spans cut through hours.
+
+What is billed is read here. `usage_of_spans` reads rollups and needs no scan of events; `raw_usage_of_spans` adds up
+the events themselves, and so proves the other. Both count live events alone.
 """
 
 from collections import defaultdict
@@ -26,26 +28,32 @@ def whole_hours_of(aggregation: Aggregation) -> str:
     """Return the statement for meters of an aggregation; kinds that add up have the same one."""
     return f"""
 SELECT s.position, u.quantity, u.events
-FROM jsonb_to_recordset(%(spans)s::jsonb) AS s(position int, tenant_id uuid, meter_id bigint, start_at timestamptz, end_at timestamptz)
+FROM jsonb_to_recordset(%(spans)s::jsonb) AS s(position int, tenant_id uuid, meter_id bigint, start_at timestamptz,
+    end_at timestamptz)
 CROSS JOIN LATERAL (
     SELECT {collected(aggregation.code, quantity="quantity")} AS quantity, sum(events) AS events FROM usage_hour AS h
-    WHERE h.tenant_id = s.tenant_id AND h.is_live AND h.meter_id = s.meter_id AND h.hour >= s.start_at AND h.hour < s.end_at
+    WHERE h.tenant_id = s.tenant_id AND h.is_live AND h.meter_id = s.meter_id AND h.hour >= s.start_at
+        AND h.hour < s.end_at
 ) AS u
 WHERE u.events IS NOT NULL
 """
 
 
-# An event's key is a digest of its id, which several tenants may use; with the piece's number behind it, it is one row's own.
+# An event's key is a digest of its id, which several tenants may use; with the piece's number behind it, it is one
+# row's own.
 PIECES = f"""
 WITH piece AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(pieces)s::jsonb) AS p(
-        n int, tenant_id uuid, start_at timestamptz, end_at timestamptz, known_at timestamptz, voids_known_at timestamptz)
+        n int, tenant_id uuid, start_at timestamptz, end_at timestamptz, known_at timestamptz,
+        voids_known_at timestamptz)
 ),
 {METERS},
 counted AS MATERIALIZED (
-    SELECT p.n, e.key || int4send(p.n) AS key, e.occurred_at, e.received_at, e.type, e.quantity, e.api_key_id, e.properties
+    SELECT p.n, e.key || int4send(p.n) AS key, e.occurred_at, e.received_at, e.type, e.quantity, e.api_key_id,
+        e.properties
     FROM piece AS p
-    JOIN event AS e ON e.tenant_id = p.tenant_id AND e.is_live AND e.occurred_at >= p.start_at AND e.occurred_at < p.end_at
+    JOIN event AS e ON e.tenant_id = p.tenant_id AND e.is_live AND e.occurred_at >= p.start_at
+        AND e.occurred_at < p.end_at
     WHERE (p.known_at IS NULL OR e.received_at < p.known_at) AND NOT EXISTS (
         SELECT FROM event_void AS v WHERE v.tenant_id = e.tenant_id AND v.is_live AND v.key = e.key
             AND (p.voids_known_at IS NULL OR v.voided_at < p.voids_known_at))
@@ -61,7 +69,8 @@ PIECE: Final = ("n", "tenant_id", "start_at", "end_at", "known_at", "voids_known
 
 OLD_VOIDS = """
 SELECT s.position
-FROM jsonb_to_recordset(%(spans)s::jsonb) AS s(position int, tenant_id uuid, start_at timestamptz, end_at timestamptz, since timestamptz)
+FROM jsonb_to_recordset(%(spans)s::jsonb) AS s(position int, tenant_id uuid, start_at timestamptz, end_at timestamptz,
+    since timestamptz)
 WHERE EXISTS (
     SELECT FROM event_void AS v WHERE v.tenant_id = s.tenant_id AND v.is_live AND v.occurred_at >= s.start_at
         AND v.occurred_at < s.end_at AND v.voided_at >= s.since)

@@ -1,7 +1,8 @@
 """The SQL that the ledger's statements share, whether they read or write.
 
 Ingest, void, rebuild and reconciliation must agree to the last digit on what an event contributes to which meter, so
-`METERS` and `contributions_of` stand here once. `metering.domain.contribution` says the same in Python; a property test compares the two.
+`METERS` and `contributions_of` stand here once. `metering.domain.contribution` says the same in Python; a property test
+compares the two.
 """
 
 from collections.abc import Iterable
@@ -15,14 +16,16 @@ from metering.selectors.aggregation_sql import collected_by_meter, measured_by_m
 METERS: Final = """
 meters AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(meters)s::jsonb) AS m(
-        meter_id bigint, event_type text, aggregation text, value_property text, dimensions jsonb, filters jsonb, counts_from timestamptz)
+        meter_id bigint, event_type text, aggregation text, value_property text, dimensions jsonb, filters jsonb,
+        counts_from timestamptz)
 )"""
 
 
 def passes_filters(filters: str) -> str:
     """Return the condition that an event `e` passes the filters of a meter, an expression of type jsonb."""
     return f"""({filters} = '{{}}'::jsonb OR NOT EXISTS (
-        SELECT FROM jsonb_each({filters}) AS f(name, accepted) WHERE NOT coalesce(f.accepted ? (e.properties ->> f.name), false)))"""
+        SELECT FROM jsonb_each({filters}) AS f(name, accepted)
+            WHERE NOT coalesce(f.accepted ? (e.properties ->> f.name), false)))"""
 
 
 def aggregation_of(meter_id: str) -> str:
@@ -38,13 +41,15 @@ def contributions_of(events: str) -> str:
     return f"""
 dimensioned AS MATERIALIZED (
     SELECT e.key, d.names,
-        (SELECT coalesce(jsonb_object_agg(name, e.properties ->> name), '{{}}'::jsonb) FROM jsonb_array_elements_text(d.names) AS name)
+        (SELECT coalesce(jsonb_object_agg(name, e.properties ->> name), '{{}}'::jsonb)
+            FROM jsonb_array_elements_text(d.names) AS name)
             AS dimensions
     FROM {events} AS e
     JOIN (SELECT DISTINCT event_type, dimensions AS names FROM meters) AS d ON d.event_type = e.type
 ),
 contribution AS MATERIALIZED (
-    SELECT e.key, e.occurred_at, coalesce(e.api_key_id, '00000000-0000-0000-0000-000000000000'::uuid) AS api_key_id, m.meter_id,
+    SELECT e.key, e.occurred_at, coalesce(e.api_key_id, '00000000-0000-0000-0000-000000000000'::uuid) AS api_key_id,
+        m.meter_id,
         {measured_by_meter("m.aggregation", value_property="m.value_property")} AS quantity,
         d.dimensions
     FROM {events} AS e
@@ -64,7 +69,8 @@ FROM contribution GROUP BY 1, 2"""
 DAY_BUCKETS: Final = f"""
 SELECT *, substring(sha256(convert_to(dimensions::text, 'UTF8')) FROM 1 FOR 16) AS dimension_key
 FROM (
-    SELECT meter_id, (occurred_at AT TIME ZONE %(time_zone)s)::date AS day, api_key_id, dimensions, {COLLECTED} AS quantity,
+    SELECT meter_id, (occurred_at AT TIME ZONE %(time_zone)s)::date AS day, api_key_id, dimensions,
+        {COLLECTED} AS quantity,
         count(*) AS events
     FROM contribution GROUP BY 1, 2, 3, 4
 ) AS day_bucket"""

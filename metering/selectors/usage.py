@@ -45,7 +45,10 @@ _BY_KEY, _BY_DAY, _TOTAL = 1, 2, 3
 
 @dataclass(frozen=True, slots=True)
 class MeterMonth:
-    """A meter's usage in a month against the tenant's monthly quota; `forecast` is what the whole month comes to, if it adds up."""
+    """A meter's usage in a month against the tenant's monthly quota.
+
+    `forecast` is what the whole month comes to, if it adds up.
+    """
 
     meter: str
     name: str
@@ -147,7 +150,10 @@ def monthly_usage(*, ledger: Ledger, month: YearMonth, as_of: datetime) -> Month
 def _month_sums(
     ledger: Ledger, month: YearMonth, meter_id: int
 ) -> tuple[dict[int, Decimal], dict[UUID, Decimal], dict[date, Decimal]]:
-    """The month's quantities by meter, and one meter's by key and by day, in one pass over the rollup for each way to merge it."""
+    """Return the month's quantities by meter, and one meter's by key and by day.
+
+    One pass over the rollup for each way to merge it.
+    """
     meters: dict[str, list[int]] = defaultdict(list)
     for rule in rules_in_rollups():
         meters[collected(rule.aggregation.code, quantity="quantity")].append(rule.id)

@@ -1,7 +1,8 @@
 """Usage by window, grouped and filtered: each question is one statement over the smallest table that can answer it.
 
-Hours without groups come from `usage_hour`, whole days and months from `usage_day`; what neither keeps apart (a subject,
-an hour of one key, a span that begins at noon) is added up from the events themselves. All three give the same numbers.
+Hours without groups come from `usage_hour`, whole days and months from `usage_day`; what neither keeps apart (a
+subject, an hour of one key, a span that begins at noon) is added up from the events themselves. All three give the same
+numbers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -161,7 +162,10 @@ def _name_terms(
 
 
 def _grouped(groups: Sequence[str], having: str = "") -> str:
-    """Group and order by the window and every group. A rollup of which all was voided is no row: `having` leaves it out."""
+    """Group and order by the window and every group.
+
+    A rollup of which all was voided is no row: `having` leaves it out.
+    """
     ordinals = ", ".join(str(n) for n in range(1, len(groups) + 2))
     return f"GROUP BY {ordinals} {having} ORDER BY {ordinals}"
 

@@ -1,7 +1,8 @@
 """Metering an existing access log: each line an event of type `http_request`, in batches through the real ingest.
 
-A line's id is computed from its text and from how many lines before it read the same, so whoever imports the same file again,
-or the file after it has grown, or stops half-way and starts anew, finds the lines that are known and adds only the others.
+A line's id is computed from its text and from how many lines before it read the same, so whoever imports the same file
+again, or the file after it has grown, or stops half-way and starts anew, finds the lines that are known and adds only
+the others.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -64,7 +65,8 @@ class BadLineFound(NamedTuple):
 class ImportTotals:
     """What an import has done so far. Every line is blank, bad, unfinished, or else accepted or a duplicate.
 
-    `response_bytes`, `first_at` and `last_at` speak of all good lines, new or known. `stopped` says why it ended before the end.
+    `response_bytes`, `first_at` and `last_at` speak of all good lines, new or known. `stopped` says why it ended before
+    the end.
     """
 
     lines: int = 0
@@ -112,7 +114,10 @@ class ImportTotals:
 
 @dataclass(frozen=True, slots=True)
 class AccessLogImport:
-    """What is to be imported: where to, as which key, and how its lines are to be read. `name` is what people call the file."""
+    """What is to be imported: where to, as which key, and how its lines are to be read.
+
+    `name` is what people call the file.
+    """
 
     ledger: Ledger
     name: str
@@ -140,8 +145,8 @@ def import_access_log(
 ) -> ImportTotals:
     """Import the stream to its end, or to the end of the batch in which `is_interrupted` says so.
 
-    Recorded as a run of a job and in the audit log. Raises Django's database errors, after which all batches but the last are
-    stored and the last may be; importing again is always safe.
+    Recorded as a run of a job and in the audit log. Raises Django's database errors, after which all batches but the
+    last are stored and the last may be; importing again is always safe.
     """
     totals = ImportTotals()
 
@@ -252,7 +257,8 @@ class _Reader:
 def is_evidently_whole(line: bytes, previous: bytes) -> bool:
     """Tell whether a last line that no line end follows can be taken for finished.
 
-    A server may be in the middle of writing it; metered now, it would be another line, and count again, once it is whole.
+    A server may be in the middle of writing it; metered now, it would be another line, and count again, once it is
+    whole.
     """
     if line.startswith(b"{"):
         return line.rstrip().endswith(b"}")

@@ -1,4 +1,4 @@
-"""Voiding an event whose usage may also count against limits: the void, and the counters that must be summed up anew."""
+"""Voiding an event whose usage may also count against limits: the void, and the counters to be summed up again."""
 
 from datetime import datetime
 

@@ -25,14 +25,17 @@ from metering.services.rollups import add_to_rollups, counters_parameter
 
 DEADLOCK_TRIES_MAX = 5
 
-# Answers only the events that were not accepted; `NULL` means that the claim was taken by a transaction younger than our snapshot.
+# Answers only the events that were not accepted; `NULL` means that the claim was taken by a transaction younger than
+# our snapshot.
 INGEST = f"""
 WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(%(lock_key)s)),
 input AS MATERIALIZED (
-    SELECT e.n, decode(e.key, 'hex') AS key, decode(e.hash, 'hex') AS content_hash, e.occurred_at, e.id, e.source, e.type,
+    SELECT e.n, decode(e.key, 'hex') AS key, decode(e.hash, 'hex') AS content_hash, e.occurred_at, e.id, e.source,
+        e.type,
         e.quantity, e.subject, e.properties
     FROM gate, jsonb_to_recordset(%(events)s::jsonb) AS e(
-        n int, key text, hash text, occurred_at timestamptz, id text, source text, type text, quantity numeric, subject text,
+        n int, key text, hash text, occurred_at timestamptz, id text, source text, type text, quantity numeric,
+        subject text,
         properties jsonb)
 ),
 claimed AS (
@@ -42,8 +45,10 @@ claimed AS (
     RETURNING key
 ),
 stored AS (
-    INSERT INTO event (tenant_id, is_live, occurred_at, key, id, source, type, quantity, subject, api_key_id, properties, received_at)
-    SELECT %(tenant_id)s::uuid, %(is_live)s, occurred_at, key, id, source, type, quantity, subject, %(api_key_id)s::uuid, properties,
+    INSERT INTO event (tenant_id, is_live, occurred_at, key, id, source, type, quantity, subject, api_key_id,
+        properties, received_at)
+    SELECT %(tenant_id)s::uuid, %(is_live)s, occurred_at, key, id, source, type, quantity, subject,
+        %(api_key_id)s::uuid, properties,
         %(received_at)s::timestamptz
     FROM input JOIN claimed USING (key)
     RETURNING key, occurred_at, received_at, type, quantity, api_key_id, properties
@@ -53,7 +58,8 @@ stored AS (
 {add_to_rollups()}
 SELECT i.n, known.content_hash = i.content_hash
 FROM input AS i
-LEFT JOIN event_identity AS known ON known.tenant_id = %(tenant_id)s::uuid AND known.is_live = %(is_live)s AND known.key = i.key
+LEFT JOIN event_identity AS known ON known.tenant_id = %(tenant_id)s::uuid AND known.is_live = %(is_live)s
+    AND known.key = i.key
 WHERE NOT EXISTS (SELECT FROM claimed AS c WHERE c.key = i.key)
 """
 
@@ -130,7 +136,10 @@ def _run_with_partitions(parameters: dict[str, object], months: set[date]) -> li
 
 
 def _run(parameters: dict[str, object]) -> list[tuple[int, bool | None]]:
-    """Run the statement; of two that wait for each other PostgreSQL cancels one whole, which may simply be sent again."""
+    """Run the statement.
+
+    Of two that wait for each other PostgreSQL cancels one whole, which may simply be sent again.
+    """
     for _ in range(DEADLOCK_TRIES_MAX - 1):
         try:
             return [(n, is_same) for n, is_same in fetch_all(INGEST, parameters)]

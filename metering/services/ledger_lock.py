@@ -11,6 +11,6 @@ from metering.domain.ledger import Ledger
 
 
 def lock_ledger(ledger: Ledger) -> None:
-    """Wait for running ingest of this half of the tenant's ledger, and hold new ingest back until the transaction ends."""
+    """Wait for running ingest of this half of the tenant's ledger, and hold back new until the transaction ends."""
     assert connection.in_atomic_block, "an advisory lock outside of a transaction would be released at once"
     fetch_all("SELECT pg_advisory_xact_lock(%(lock_key)s)", {"lock_key": ledger.lock_key})

@@ -1,4 +1,6 @@
-"""The jobs that keep the ledger whole, each recorded with what it found: schedules, commands and the admin start the same ones.
+"""The jobs that keep the ledger whole, each recorded with what it found.
+
+Schedules, commands and the admin start the same ones.
 
 Each may run at any moment and twice at once: none changes what another has made.
 """

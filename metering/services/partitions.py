@@ -12,7 +12,8 @@ from django.db import connection
 from accounts.sql import fetch_all
 
 MONTHS_AHEAD: Final = 3
-# Months that this process has seen a partition for. One may go again, by a rollback or by an operator; ingest finds out and asks anew.
+# Months that this process has seen a partition for. One may go again, by a rollback or by an operator; ingest finds out
+# and asks anew.
 _seen: set[date] = set()
 
 MAKE = (
@@ -21,7 +22,7 @@ MAKE = (
 
 
 def ensure_partitions(*, first: date, last: date) -> list[str]:
-    """Make the partitions from `first`'s month to `last`'s where missing; answer the months that were made, as 2026-11."""
+    """Create the missing partitions from `first`'s month to `last`'s. Returns the months, as 2026-11."""
     return [month[:7] for month, is_new in fetch_all(MAKE, {"months": _months_between(first, last)}) if is_new]
 
 

@@ -37,7 +37,8 @@ hours AS (
     SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, hour, 0, quantity, events FROM hour_in_ledger RETURNING 1
 ),
 days AS (
-    INSERT INTO usage_day (tenant_id, is_live, meter_id, day, api_key_id, dimension_key, slot, dimensions, quantity, events)
+    INSERT INTO usage_day (tenant_id, is_live, meter_id, day, api_key_id, dimension_key, slot, dimensions, quantity,
+        events)
     SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, day, api_key_id, dimension_key, 0, dimensions, quantity, events
     FROM day_in_ledger {only_days} RETURNING 1
 )
@@ -61,7 +62,10 @@ class RebuiltUsage:
 
 @transaction.atomic
 def rebuild_usage(*, ledger: Ledger) -> RebuiltUsage:
-    """Compute a tenant's rollups again from its events and voids. Ingest waits meanwhile; readers see the old rows until the end."""
+    """Compute a tenant's rollups again from its events and voids.
+
+    Ingest waits meanwhile; readers see the old rows until the end.
+    """
     parameters = _parameters(ledger, rules_in_rollups())
     lock_ledger(ledger)
     for statement in CLEAR:

@@ -24,7 +24,10 @@ class Reconciliation:
 
 
 def reconcile(*, ledgers: Iterable[Ledger]) -> Reconciliation:
-    """Compare each ledger with its rollups, one after the other, so that memory stays bounded by one tenant's buckets."""
+    """Compare each ledger with its rollups, one after the other.
+
+    So memory stays bounded by one tenant's buckets.
+    """
     count = 0
     drifts: list[Drift] = []
     for ledger in ledgers:

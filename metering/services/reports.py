@@ -38,9 +38,12 @@ def store_report(
     request_id: str,
     as_of: datetime,
 ) -> ReportOutcome:
-    """Store the valid events of one tenant, and remember what was not stored. `type_of` tells what type a refused event claimed.
+    """Store the valid events of one tenant, and remember what was not stored.
 
-    The events are on disk before anything is remembered; a caller who is told of an error may always send the report again.
+    `type_of` tells what type a refused event claimed.
+
+    The events are on disk before anything is remembered; a caller who is told of an error may always send the report
+    again.
     """
     result = ingest_and_count(principal=principal, tenant=tenant, events=events, as_of=as_of)
     by_index = {event.index: event for event in events} if result.duplicates or result.conflicts else {}

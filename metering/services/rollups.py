@@ -9,17 +9,21 @@ from metering.selectors.statements import DAY_BUCKETS, HOUR_BUCKETS, aggregation
 
 
 def add_to_rollups(sign: str = "") -> str:
-    """Return the expressions that add `contribution` to counters, hours and days, or with `-` subtract it: of additive meters alone.
+    """Return the expressions that add `contribution` to counters, hours and days, or with `-` subtract it.
 
-    Rows are written in the order of their keys, so that no two statements wait for each other in a circle. PostgreSQL runs what
-    nothing refers to last part first; so the counters, which every request of a tenant wants, are locked last and the shortest, and
-    in the order in which `authorize` locks them too. A quota is of an additive meter, so a counter is a sum.
+    Only for additive meters.
+
+    Rows are written in the order of their keys, so that no two statements wait for each other in a circle. PostgreSQL
+    runs what nothing refers to last part first; so the counters, which every request of a tenant wants, are locked last
+    and the shortest, and in the order in which `authorize` locks them too. A quota is of an additive meter, so a
+    counter is a sum.
     """
     accumulated = accumulated_by_meter(aggregation_of("u.meter_id"), held="u.quantity", added="excluded.quantity")
     return f"""
 counters AS (
     INSERT INTO limit_counter AS l (tenant_id, is_live, scope_id, meter_id, period_start, period_end, used, is_ready)
-    SELECT %(tenant_id)s::uuid, %(is_live)s, q.scope_id, q.meter_id, q.period_start, q.period_end, {sign} sum(c.quantity), false
+    SELECT %(tenant_id)s::uuid, %(is_live)s, q.scope_id, q.meter_id, q.period_start, q.period_end,
+        {sign} sum(c.quantity), false
     FROM contribution AS c
     JOIN jsonb_to_recordset(%(counters)s::jsonb)
         AS q(scope_id uuid, meter_id bigint, period_start timestamptz, period_end timestamptz)
@@ -29,13 +33,17 @@ counters AS (
 ),
 hours AS (
     INSERT INTO usage_hour AS u (tenant_id, is_live, meter_id, hour, slot, quantity, events)
-    SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, hour, pg_backend_pid() %% %(slots)s, {sign} quantity, {sign} events
+    SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, hour, pg_backend_pid() %% %(slots)s, {sign} quantity,
+        {sign} events
     FROM ({HOUR_BUCKETS}) AS bucket ORDER BY meter_id, hour
-    ON CONFLICT ON CONSTRAINT usage_hour_once DO UPDATE SET quantity = {accumulated}, events = u.events + excluded.events
+    ON CONFLICT ON CONSTRAINT usage_hour_once DO UPDATE SET quantity = {accumulated},
+        events = u.events + excluded.events
 ),
 days AS (
-    INSERT INTO usage_day AS u (tenant_id, is_live, meter_id, day, api_key_id, dimension_key, slot, dimensions, quantity, events)
-    SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, day, api_key_id, dimension_key, pg_backend_pid() %% %(slots)s, dimensions,
+    INSERT INTO usage_day AS u (tenant_id, is_live, meter_id, day, api_key_id, dimension_key, slot, dimensions,
+        quantity, events)
+    SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, day, api_key_id, dimension_key, pg_backend_pid() %% %(slots)s,
+        dimensions,
         {sign} quantity, {sign} events
     FROM ({DAY_BUCKETS}) AS bucket ORDER BY meter_id, day, api_key_id, dimension_key
     ON CONFLICT ON CONSTRAINT usage_day_once DO UPDATE SET quantity = {accumulated}, events = u.events + excluded.events

@@ -1,4 +1,7 @@
-"""Create, change and delete usage plans, and assign them to tenants. A change is in force in every process within a second."""
+"""Create, change and delete usage plans, and assign them to tenants.
+
+A change is in force in every process within a second.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -1,6 +1,7 @@
 """Voids: an event stays in the ledger, a row beside it cancels it, and its quantity is taken back.
 
-What adds up is subtracted in the same statement. What does not, such as a maximum, is computed again for the event's hour and day.
+What adds up is subtracted in the same statement. What does not, such as a maximum, is computed again for the event's
+hour and day.
 """
 
 from collections.abc import Sequence
@@ -25,13 +26,15 @@ WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(%(lock_key)s)),
 found AS MATERIALIZED (
     SELECT e.key, e.occurred_at, e.received_at, e.type, e.quantity, e.api_key_id, e.properties
     FROM gate, event_identity AS i
-    JOIN event AS e ON e.tenant_id = i.tenant_id AND e.is_live = i.is_live AND e.occurred_at = i.occurred_at AND e.key = i.key
+    JOIN event AS e ON e.tenant_id = i.tenant_id AND e.is_live = i.is_live AND e.occurred_at = i.occurred_at
+        AND e.key = i.key
     WHERE i.tenant_id = %(tenant_id)s::uuid AND i.is_live = %(is_live)s AND i.key = %(key)s
         AND e.tenant_id = %(tenant_id)s::uuid AND e.is_live = %(is_live)s
 ),
 voided AS (
     INSERT INTO event_void (tenant_id, is_live, key, occurred_at, reason, voided_by, voided_at)
-    SELECT %(tenant_id)s::uuid, %(is_live)s, key, occurred_at, %(reason)s, %(voided_by)s, %(voided_at)s::timestamptz FROM found
+    SELECT %(tenant_id)s::uuid, %(is_live)s, key, occurred_at, %(reason)s, %(voided_by)s, %(voided_at)s::timestamptz
+        FROM found
     ON CONFLICT DO NOTHING
     RETURNING key
 ),

@@ -1,4 +1,4 @@
-"""From nothing to the first counted request: a key, a command with the key in it, and a box that waits for the event."""
+"""From nothing to the first counted request: a key, a command with it, and a box that waits for the event."""
 
 from typing import Final
 

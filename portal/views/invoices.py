@@ -1,4 +1,7 @@
-"""Invoices: what was issued, what is to come, how each line came about, and paying. For those who manage the tenant's money."""
+"""Invoices: what was issued, what is to come, how each line came about, and paying.
+
+For those who manage the tenant's money.
+"""
 
 from typing import Final
 from zoneinfo import ZoneInfo

@@ -1,4 +1,7 @@
-"""API keys: list, make, look at, rotate, revoke. A secret is in one answer and nowhere else: not in a session, not in an address."""
+"""API keys: list, make, look at, rotate, revoke.
+
+A secret is in one answer and nowhere else: not in a session, not in an address.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,4 +1,7 @@
-"""A tenant's plan: what it has, what it costs, and leaving it. Prices are looked at by every member, money is moved by few."""
+"""A tenant's plan: what it has, what it costs, and leaving it.
+
+Prices are looked at by every member, money is moved by few.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -145,7 +148,10 @@ def carry_out(
     said: str,
     is_done: Callable[[Subscription], bool],
 ) -> HttpResponse:
-    """Do it once, say so, and show the plan as it is then. Who pressed twice is told the same, who was overtaken, that nothing was done."""
+    """Do it once, say so, and show the plan as it is then.
+
+    Who pressed twice is told the same, who was overtaken, that nothing was done.
+    """
     try:
         act()
     except (ConflictError, CurrencyNotOfferedError) as error:

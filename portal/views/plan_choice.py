@@ -1,4 +1,4 @@
-"""Taking a plan: the invoice that it leads to is shown first, then the change is made, or the way leads through the checkout."""
+"""Taking a plan: the invoice that it leads to is shown first; then comes the change, or the checkout."""
 
 from collections.abc import Callable
 from functools import partial
@@ -38,7 +38,7 @@ NEW_TERMS = "The plan's terms were changed meanwhile, so nothing was done. These
 
 @tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES)
 def plan_choose(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """One plan, with the invoice that it leads to; then the change, the first subscription, or the way to the checkout."""
+    """Show one plan with the invoice that it leads to; then change, subscribe, or go to the checkout."""
     code = request.POST.get("plan") or request.GET.get("plan")
     if not code:
         return redirect("portal:plan", portal.tenant.slug)
@@ -190,7 +190,10 @@ def _preview(shown: ComputedInvoice | None, problem: str) -> dict[str, object]:
 
 
 def _needs_card(version: SoldVersion, subscription: Subscription) -> bool:
-    """Whether the way from a plan that costs nothing leads through the checkout. Who has paid before, by card or transfer, goes on so."""
+    """Whether the way from a plan that costs nothing leads through the checkout.
+
+    Who has paid before, by card or transfer, goes on so.
+    """
     if costs_nothing(version, subscription.currency):
         return False
     if not costs_nothing(sold_version(subscription.plan_version_id), subscription.currency):

@@ -31,7 +31,7 @@ from portal.views.pricing import PLAN_IN_SESSION, address_of_choice
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def start(request: SignedInRequest) -> HttpResponse:
-    """Go on to the invitation, or to the tenant in which the user may do most; ask for a name where there is none yet."""
+    """Go on to the invitation, or to the tenant in which the user may do most; ask for a name if there is none."""
     token = request.session.get(INVITATION_IN_SESSION)
     if token and request.method != "POST":
         return redirect("portal:invitation", token)

@@ -1,4 +1,7 @@
-"""Members and invitations of a tenant. What a role may do is decided by the services; the pages only hide what would be refused."""
+"""Members and invitations of a tenant.
+
+What a role may do is decided by the services; the pages only hide what would be refused.
+"""
 
 from dataclasses import dataclass
 from typing import Final

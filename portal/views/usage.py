@@ -1,4 +1,4 @@
-"""Usage by meter, period and group: a chart, the same numbers in a table, as CSV, and as the API call that answers them."""
+"""Usage by meter, period and group: a chart, a table, CSV, and the API call that returns the same."""
 
 import csv
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The cast: Alice owns Acme, Bob is a developer there, Vera only looks; Charlie owns Globex and must see nothing of Acme."""
+"""The cast: Alice owns Acme, Bob develops there, Vera only looks; Charlie owns Globex and must see nothing of Acme."""
 
 import json
 from collections.abc import Callable

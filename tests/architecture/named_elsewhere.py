@@ -1,6 +1,7 @@
 """Print the names that templates and strings use, as Python that vulture reads as uses: `make check` calls it.
 
-A property may be used by a template alone, a task by its dotted path alone, a column of the admin by its name in a tuple.
+A property may be used by a template alone, a task by its dotted path alone, a column of the admin by its name in a
+tuple.
 """
 
 import ast

@@ -1,7 +1,8 @@
-"""`python -m tests.bench.invoicing`: what closing a month costs for many subscriptions, beside the raw SQL sum of the same usage.
+"""`python -m tests.bench.invoicing`: what closing a month costs for many subscriptions, beside the raw SQL sum.
 
-Makes subscriptions with a month of usage on a PostgreSQL of its own with `fsync` on, then drafts and finalizes their invoices by the
-services that the schedule calls, each step in a process of its own so that its memory is its own. Prints a table and writes nothing.
+Makes subscriptions with a month of usage on a PostgreSQL of its own with `fsync` on, then drafts and finalizes their
+invoices by the services that the schedule calls, each step in a process of its own so that its memory is its own.
+Prints a table and writes nothing.
 """
 
 import argparse
@@ -36,14 +37,17 @@ KIBIBYTES_PER_MEBIBYTE: Final = 1024
 PROPERTIES: Final = ", ".join(f"'m{meter}', (s.n * {meter + 7} + e.n * {meter + 3}) %% 1000" for meter in range(METERS))
 EVENTS: Final = f"""
 INSERT INTO event (tenant_id, is_live, occurred_at, key, id, source, type, quantity, properties, received_at)
-SELECT s.tenant_id, true, at, decode(md5(e.n::text), 'hex'), e.n::text, '', 'bench', 1, jsonb_build_object({PROPERTIES}), at
+SELECT s.tenant_id, true, at, decode(md5(e.n::text), 'hex'), e.n::text, '', 'bench', 1,
+    jsonb_build_object({PROPERTIES}), at
 FROM (SELECT tenant_id, row_number() OVER () AS n FROM billing_subscription) AS s
 CROSS JOIN generate_series(1, %(events)s) AS e(n)
-CROSS JOIN LATERAL (SELECT %(march)s::timestamptz + (e.n * 86400 * 30 / %(events)s + s.n %% 3000) * interval '1 second' AS at) AS t
+CROSS JOIN LATERAL (SELECT %(march)s::timestamptz + (e.n * 86400 * 30 / %(events)s + s.n %% 3000) * interval
+    '1 second' AS at) AS t
 """
 HOURS: Final = """
 INSERT INTO usage_hour (tenant_id, is_live, meter_id, hour, slot, quantity, events)
-SELECT e.tenant_id, true, m.id, date_trunc('hour', e.occurred_at, 'UTC'), 0, sum((e.properties ->> m.value_property)::numeric), count(*)
+SELECT e.tenant_id, true, m.id, date_trunc('hour', e.occurred_at, 'UTC'), 0,
+    sum((e.properties ->> m.value_property)::numeric), count(*)
 FROM event AS e CROSS JOIN metering_meter AS m WHERE m.code LIKE 'bench%%' AND e.type = 'bench' GROUP BY 1, 3, 4
 """
 SUM_OF_HOURS: Final = """
@@ -51,7 +55,8 @@ SELECT tenant_id, meter_id, sum(quantity), sum(events) FROM usage_hour
 WHERE is_live AND hour >= %(march)s AND hour < %(april)s GROUP BY 1, 2
 """
 SUM_OF_EVENTS: Final = f"""
-SELECT tenant_id, {", ".join(f"sum((properties ->> 'm{meter}')::numeric)" for meter in range(METERS))}, count(*) FROM event
+SELECT tenant_id, {", ".join(f"sum((properties ->> 'm{meter}')::numeric)" for meter in range(METERS))}, count(*)
+    FROM event
 WHERE is_live AND type = 'bench' AND occurred_at >= %(march)s AND occurred_at < %(april)s GROUP BY 1
 """
 

@@ -30,7 +30,8 @@ COPY = (
 )
 INSERT = """
 INSERT INTO event (tenant_id, is_live, occurred_at, key, id, source, type, quantity, properties, received_at)
-SELECT %(tenant)s::uuid, true, now(), substring(sha256(convert_to(e.id, 'UTF8')) FROM 1 FOR 16), e.id, '', e.type, 1, e.properties, now()
+SELECT %(tenant)s::uuid, true, now(), substring(sha256(convert_to(e.id, 'UTF8')) FROM 1 FOR 16), e.id, '', e.type, 1,
+    e.properties, now()
 FROM jsonb_to_recordset(%(events)s::jsonb) AS e(id text, type text, properties jsonb)
 """
 

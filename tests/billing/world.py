@@ -34,7 +34,9 @@ def make_plan(
     trial_days: int = 0,
     as_of: datetime = LONG_AGO,
 ) -> PlanVersion:
-    """A plan for sale, or the next version of one that is: `fee` in EUR or by currency, `usage` by meter code in all of them.
+    """Create a plan for sale, or the next version of one.
+
+    `fee` is in EUR or by currency, `usage` by meter code in all of them.
 
     Without `usage` calls cost 0.001 each: the sum of the quantities of `http_request` events, by the meter `calls`.
     """
@@ -86,7 +88,7 @@ def use(
 
 
 def close_month(subscription: Subscription, *, as_of: datetime | None = None) -> Invoice:
-    """Close the running period, as the schedule would: the invoice that was finalized, also where nothing is to be paid.
+    """Close the running period, as the schedule would, and return the invoice that was finalized.
 
     Without `as_of` at the end of the period and its grace. What was due before is invoiced as well.
     """

@@ -1,9 +1,9 @@
 """Processes that check thresholds at once. Started by the tests, with their database in the environment.
 
-Each line that it reads is a task in JSON: how many processes, in which mode, as of when. They are forked, wait for the last to be
-connected, and run a pass each; the answer is what each raised and how it ended. With `check-then-insert` they use the same
-statement on a copy of the table without the constraint, as a control that the rig sees the fault; with `die-before-commit`
-they are killed when all is written and nothing committed.
+Each line that it reads is a task in JSON: how many processes, in which mode, as of when. They are forked, wait for the
+last to be connected, and run a pass each; the answer is what each raised and how it ended. With `check-then-insert`
+they use the same statement on a copy of the table without the constraint, as a control that the rig sees the fault;
+with `die-before-commit` they are killed when all is written and nothing committed.
 """
 
 import json
@@ -31,7 +31,8 @@ SCRATCH_TABLE = "threshold_alert_scratch"
 PAUSE_SECONDS = 0.1  # as long as a busy machine may take between the statement and the commit
 GUARD = "ON CONFLICT ON CONSTRAINT threshold_alert_once DO NOTHING"
 CHECK = f"""AND NOT EXISTS (
-        SELECT FROM {SCRATCH_TABLE} AS s WHERE (s.tenant_id, s.meter_id, s.quota_period, s.period_start_on, s.threshold, s.limit)
+        SELECT FROM {SCRATCH_TABLE} AS s WHERE (s.tenant_id, s.meter_id, s.quota_period, s.period_start_on,
+            s.threshold, s.limit)
             = (u.tenant_id, u.meter_id, u.period, u.first_day, step.threshold, u.allowed))
     ORDER BY u.tenant_id"""
 GUARDED = alerts.RAISE_ALERTS

@@ -1,8 +1,9 @@
 """One process of many that authorise at once. Started by the tests, with their database in its environment.
 
-Each line that it reads is a task in JSON: whose key, which store, which ids, in how many threads. It answers `ready`, waits for
-one more line, asks, and answers which ids were allowed. With `check-then-act` it uses a store that is not atomic, as a control
-that the rig sees the fault; with `die-after-take` it is killed before the commit. With `report` it reports usage unasked.
+Each line that it reads is a task in JSON: whose key, which store, which ids, in how many threads. It answers `ready`,
+waits for one more line, asks, and answers which ids were allowed. With `check-then-act` it uses a store that is not
+atomic, as a control that the rig sees the fault; with `die-after-take` it is killed before the commit. With `report` it
+reports usage unasked.
 """
 
 import json

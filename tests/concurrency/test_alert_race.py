@@ -1,4 +1,4 @@
-"""Usage jumps from nothing to 130 percent in one batch while eight processes check thresholds: each alert once, one mail."""
+"""Usage jumps to 130 percent in one batch while eight processes check thresholds: each alert once, one mail."""
 
 import json
 import signal

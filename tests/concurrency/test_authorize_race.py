@@ -1,4 +1,4 @@
-"""A hundred requests at once, from several processes, for the last ten of a hard quota: exactly ten pass, with either store."""
+"""A hundred requests at once, from several processes, for the last ten of a hard quota: exactly ten pass."""
 
 import json
 import signal

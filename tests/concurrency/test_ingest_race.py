@@ -45,7 +45,8 @@ PARTITION_LOCK = 7310468202
 # Of pg_locks alone: within a transaction pg_stat_activity always shows what it showed first.
 WAITING = """
 SELECT count(*) FROM pg_locks
-WHERE NOT granted AND locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+WHERE NOT granted AND locktype = 'advisory'
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
 

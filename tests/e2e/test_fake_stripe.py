@@ -1,4 +1,4 @@
-"""The fake Stripe's own pages in a browser: they are the only ones that people of a trial see of Stripe, so axe judges them too."""
+"""The fake Stripe's own pages in a browser: all that people of a trial see of Stripe, so axe checks them too."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -165,7 +165,10 @@ def pay(page: Page, number: str) -> None:
 def await_text(
     page: Page, path: str, text: str, *, installation: Installation | None = None, link: int | None = None
 ) -> None:
-    """Look again until the page says it: webhooks and workers take their time. `link` opens that many-th invoice's page first."""
+    """Look again until the page says it: webhooks and workers take their time.
+
+    `link` opens that many-th invoice's page first.
+    """
     deadline = datetime.now(tz=UTC) + timedelta(seconds=90)
     while datetime.now(tz=UTC) < deadline:
         if installation is not None:

@@ -1,4 +1,4 @@
-"""The demonstration as `make run` shows it, on the pages of its main tenant; `readme.png` is the picture in the README."""
+"""The demonstration as `make run` shows it, on its main tenant's pages; `readme.png` is the README's picture."""
 
 from collections.abc import Callable
 from pathlib import Path

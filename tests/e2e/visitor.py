@@ -103,7 +103,8 @@ class Visitor:
         self.judge(name, rules=["color-contrast"] if scheme == "dark" else ())
 
     def _hear(self, message: ConsoleMessage) -> None:
-        # A form that is refused is answered with 422, a card with 402, and Chromium notes the status of the page itself as an error.
+        # A form that is refused is answered with 422, a card with 402, and Chromium notes the status of the page itself
+        # as an error.
         is_refused = "status of 422" in message.text or "status of 402" in message.text
         is_refused_form = is_refused and message.location.get("url") == self.page.url
         if message.type == "error" and not is_refused_form:

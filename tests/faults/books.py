@@ -13,8 +13,10 @@ from metering.domain.ledger import Ledger
 
 NAMED_MAX = 5
 METER_TOTALS = """
-SELECT m.code, (SELECT coalesce(sum(quantity), 0) FROM usage_hour WHERE tenant_id = %(tenant)s AND is_live = %(live)s AND meter_id = m.id),
-    (SELECT coalesce(sum(quantity), 0) FROM usage_day WHERE tenant_id = %(tenant)s AND is_live = %(live)s AND meter_id = m.id)
+SELECT m.code, (SELECT coalesce(sum(quantity), 0) FROM usage_hour WHERE tenant_id = %(tenant)s AND is_live = %(live)s
+    AND meter_id = m.id),
+    (SELECT coalesce(sum(quantity), 0) FROM usage_day WHERE tenant_id = %(tenant)s AND is_live = %(live)s
+        AND meter_id = m.id)
 FROM metering_meter AS m WHERE m.code IN ('api_requests', 'api_bytes')
 """
 EVENTS = """
@@ -24,7 +26,8 @@ SELECT id, count(*), count(*) FILTER (WHERE EXISTS (
 FROM event AS e WHERE tenant_id = %(tenant)s AND is_live = %(live)s GROUP BY id
 """
 BYTES = """
-SELECT coalesce(sum((properties ->> 'response_length')::numeric), 0) FROM event WHERE tenant_id = %(tenant)s AND is_live = %(live)s
+SELECT coalesce(sum((properties ->> 'response_length')::numeric), 0) FROM event WHERE tenant_id = %(tenant)s
+    AND is_live = %(live)s
 """
 ORPHANED_CLAIMS = """
 SELECT count(*) FROM event_identity AS i WHERE tenant_id = %(tenant)s AND is_live = %(live)s AND NOT EXISTS (

@@ -1,4 +1,4 @@
-"""Real processes that close a month, on a database of the test's choosing, one of which may stop at a step and wait to be killed.
+"""Real processes that close a month, one of which may stop at a step and wait to be killed.
 
 The step is built into the doomed process alone, around the application's own functions; nothing in the application
 knows of it. A closer does what the schedules do: it drafts, finalizes, makes PDFs and sends mails.
@@ -45,7 +45,8 @@ class Step:
     is_before: bool = False
 
 
-# Each is looked up where its caller finds it. Those of drafting and finalizing are called within the batch's transaction.
+# Each is looked up where its caller finds it. Those of drafting and finalizing are called within the batch's
+# transaction.
 STEPS: Final = {
     "with half of a draft stored": Step(drafting, "store_lines"),
     "before drafting's commit": Step(drafting, "_advance"),

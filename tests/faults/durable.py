@@ -17,7 +17,8 @@ PATIENCE_SECONDS = 60
 SLOTS_MAX = 64
 INGEST_RUNNING = """
 SELECT count(*) FROM pg_stat_activity
-WHERE state = 'active' AND query LIKE '%%WITH gate AS%%' AND pid <> pg_backend_pid() AND (wait_event_type = 'Lock' OR NOT %s)
+WHERE state = 'active' AND query LIKE '%%WITH gate AS%%' AND pid <> pg_backend_pid()
+    AND (wait_event_type = 'Lock' OR NOT %s)
 """
 
 
@@ -71,7 +72,7 @@ class DurableServer:
 
     @contextmanager
     def holding_rollups(self, work_ledger: Ledger, *, hour: str) -> Iterator[psycopg.Connection]:
-        """Stop every ingest of that hour between its claims and its rollups, until the block ends or the connection dies.
+        """Stop every ingest of that hour between its claims and its rollups, until the block or the connection ends.
 
         An uncommitted row in each slot of the rollup makes the statement wait in its middle.
         """

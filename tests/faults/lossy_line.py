@@ -1,6 +1,7 @@
 """A line to PostgreSQL that lets a statement through and loses its answer: the ambiguous retry, made to order.
 
-Of the retries after a killed backend nearly half had in fact been committed, so a client that asks again is the normal case.
+Of the retries after a killed backend nearly half had in fact been committed, so a client that asks again is the normal
+case.
 """
 
 import re
@@ -19,7 +20,8 @@ from tests.faults.durable import DATABASE, DurableServer
 SOCKET_NAME = ".s.PGSQL.5432"
 CHUNK_BYTES = 65536
 INGEST_TEXT = b"WITH gate AS"
-# CommandComplete of a SELECT, then ReadyForQuery outside of a transaction: what a statement that committed by itself ends with.
+# CommandComplete of a SELECT, then ReadyForQuery outside of a transaction: what a statement that committed by itself
+# ends with.
 COMMITTED = re.compile(rb"C....SELECT \d+\x00Z\x00\x00\x00\x05I", re.DOTALL)
 
 

@@ -156,7 +156,10 @@ def send(work: Work, bodies: list[dict[str, object]]) -> str:
 
 
 def post(work: Work, bodies: list[dict[str, object]]) -> str:
-    """Send one batch as a client does. An answer counts its duplicates and does not name them, so all are noted as such."""
+    """Send one batch as a client does.
+
+    An answer counts its duplicates and does not name them, so all are noted as such.
+    """
     line = HTTPConnection("127.0.0.1", work.port, timeout=GIVE_UP_AFTER_SECONDS)
     with closing(line):
         headers = {"Authorization": f"Bearer {work.secret}", "Content-Type": "application/json"}
@@ -181,7 +184,10 @@ def parse(bodies: list[dict[str, object]], as_of: datetime) -> list[ParsedEvent]
 
 
 def until_answered(attempt: Callable[[], object], note: Callable[[str], object]) -> None:
-    """What every client does: ask again where no answer came. IntegrityError is the control's, two rows under one key."""
+    """What every client does: ask again where no answer came.
+
+    IntegrityError is the control's, two rows under one key.
+    """
     deadline = time.monotonic() + GIVE_UP_AFTER_SECONDS
     while True:
         try:

@@ -1,8 +1,8 @@
 """A subscription's life at Stripe, told calmly or in a storm, and what is left of it in our tables.
 
-In the calm each event is delivered once, in order, to one worker that nobody disturbs. In the storm each is delivered twenty times,
-shuffled among the earlier ones, while workers are started and killed with SIGKILL. What counts as the end state is everything that
-we keep except ids, numbers and times.
+In the calm each event is delivered once, in order, to one worker that nobody disturbs. In the storm each is delivered
+twenty times, shuffled among the earlier ones, while workers are started and killed with SIGKILL. What counts as the end
+state is everything that we keep except ids, numbers and times.
 """
 
 import json
@@ -47,7 +47,8 @@ from tests.faults.processes import FORK_SERVER, connect_to
 COPIES: Final = 20
 COPIES_OF_EARLIER: Final = 3
 GIVE_UP_AFTER_SECONDS: Final = 120
-# From the moment at which a worker begins: enough to come to any step between taking an event and marking it, and to die there.
+# From the moment at which a worker begins: enough to come to any step between taking an event and marking it, and to
+# die there.
 LIFETIME_SECONDS: Final = (0.02, 1)
 KILLED_PER_STEP_MAX: Final = 6
 # The first few of each step die while they have an event in hand, anywhere between asking Stripe and the commit.

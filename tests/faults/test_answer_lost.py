@@ -66,7 +66,7 @@ def test_the_same_kill_loses_what_was_answered_where_commits_are_not_synchronous
 
 
 def send_then_kill(server: DurableServer, work: Work) -> None:
-    """Kill PostgreSQL as soon as the last batch is answered, having seen to it that only a commit itself writes to the log."""
+    """Kill PostgreSQL as soon as the last batch is answered, while only a commit itself writes to the log."""
     server.checkpoint_and_stop_wal_writer()
     with senders(work, 1) as processes:
         finish(processes)

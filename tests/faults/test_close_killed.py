@@ -1,8 +1,8 @@
 """A month closed twice, at once, by four processes, one of them killed with SIGKILL at each step in turn.
 
 Afterwards there is one invoice for each subscription and period, each with its PDF, numbers have no gap, and no mail
-arrived twice. The doomed process goes first
-and stops at its step with all that it holds; the others work beside it until they are done or wait for its locks; then it is killed.
+arrived twice. The doomed process goes first and stops at its step with all that it holds; the others work beside it
+until they are done or wait for its locks; then it is killed.
 """
 
 import random
@@ -44,14 +44,16 @@ SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND wait_event_type = 'Lock' AND state = 'active'
 """
 INVOICES = """
-SELECT s.tenant_id, i.boundary, i.status, i.number, i.subtotal_minor, f.number IS NOT NULL FROM billing_subscription AS s
+SELECT s.tenant_id, i.boundary, i.status, i.number, i.subtotal_minor, f.number IS NOT NULL
+    FROM billing_subscription AS s
 LEFT JOIN billing_invoice AS i ON i.subscription_id = s.id LEFT JOIN billing_documentfile AS f ON f.number = i.number
 WHERE s.tenant_id = ANY(%s)
 """
 MAILS = "SELECT status, count(*) FROM notices_outboundmail WHERE tenant_id = ANY(%s) GROUP BY 1"
 MISSING_NUMBERS = """
 SELECT n FROM billing_numberseries AS s, generate_series(1, s.last_number) AS n
-WHERE s.code = %(code)s AND NOT EXISTS (SELECT FROM billing_invoice WHERE number = %(code)s || '-' || lpad(n::text, 6, '0'))
+WHERE s.code = %(code)s AND NOT EXISTS (SELECT FROM billing_invoice
+    WHERE number = %(code)s || '-' || lpad(n::text, 6, '0'))
 """
 TOLD = "SELECT count(*) FROM notices_outboxevent WHERE tenant_id = ANY(%s) AND type = 'invoice.finalized'"
 

@@ -144,7 +144,7 @@ def kill_a_worker(port: int) -> None:
 def send_while_killing(
     server: DurableServer, work: Work, *, kills: int, also_kill: Callable[[], None] = lambda: None
 ) -> list[Journal]:
-    """Let the senders work, and kill PostgreSQL at even parts of the first third of their work, each time while ingest runs.
+    """Let the senders work, and kill PostgreSQL at even parts of the first third of it, each time while ingest runs.
 
     Two thirds are left after the last kill: a killer that is slow to look still finds somebody sending.
     """

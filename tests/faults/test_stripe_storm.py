@@ -1,4 +1,4 @@
-"""Each webhook of a subscription's life delivered twenty times, shuffled, with the worker killed: the same end as once in order."""
+"""Each webhook of a subscription's life delivered twenty times, shuffled, with the worker killed: the same end."""
 
 import random
 from collections.abc import Callable

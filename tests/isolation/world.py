@@ -1,4 +1,4 @@
-"""Two tenants with something of everything, and a digest of the database that only the second one's own rows may change.
+"""Two tenants with something of everything, and a digest of the database that only the second's rows may change.
 
 Acme is Alice's. Charlie owns Rival, has every right there and no business at Acme.
 """

@@ -1,4 +1,4 @@
-"""The cast: Alice owns Acme; Bob administers it, Dora develops, Vera views; Charlie owns Rival and must see nothing of Acme."""
+"""The cast: Alice owns Acme, Bob administers, Dora develops, Vera views; Charlie of Rival must see nothing of it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Every page of a tenant, with what its address needs and the least role that may open it: a new route fails until it stands here."""
+"""Every page of a tenant, with its arguments and the least role that may open it: a new route fails until added."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Invoices as a tenant sees them: the list, each with every step that led to its total, the events behind a line, and paying."""
+"""Invoices as a tenant sees them: the list, every step that led to a total, the events behind a line, and paying."""
 
 import hashlib
 from collections.abc import Callable

@@ -116,7 +116,8 @@ def test_a_change_is_previewed_by_the_real_computation(
     now = shown(alice.get("/t/acme/plan/choose/?plan=big&when=now"))
     later = shown(alice.get("/t/acme/plan/choose/?plan=big&when=period_end"))
 
-    # 22 of 31 days: 49 gives back 34.77, 199 costs 141.23; then the fee of April. 100 calls cost 0.10 and count until now.
+    # 22 of 31 days: 49 gives back 34.77, 199 costs 141.23; then the fee of April. 100 calls cost 0.10 and count until
+    # now.
     assert "Unused time on Pro (22 of 31 days)" in now
     assert "\N{MINUS SIGN}34.77 EUR" in now
     assert "141.23 EUR" in now

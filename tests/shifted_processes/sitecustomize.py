@@ -1,4 +1,4 @@
-"""Shifts the clock of a Python process that a shifted test run starts; Python imports this module of this name by itself."""
+"""Shifts the clock of a Python process that a shifted test run starts; Python imports it by its name."""
 
 import os
 import time

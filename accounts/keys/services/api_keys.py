@@ -1,7 +1,8 @@
 """Making, rotating and revoking keys. The secret is returned once, and nothing of it is kept but its digest.
 
-A key that makes or rotates keys gives none more than it has: no scope that it lacks, no wider network, no later end, no wider
-limit. Successors by rotation share the limits of the first key of their line, so that a new key is no new allowance.
+A key that makes or rotates keys gives none more than it has: no scope that it lacks, no wider network, no later end, no
+wider limit. Successors by rotation share the limits of the first key of their line, so that a new key is no new
+allowance.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -152,7 +153,10 @@ def rotate_api_key(
 
 
 def revoke_api_key(*, key: ApiKey, actor: Actor, as_of: datetime) -> None:
-    """End a key in every process within a second; one that is revoked stays as it is. Raises `PermissionMissingError`."""
+    """End a key in every process within a second; one that is revoked stays as it is.
+
+    Raises `PermissionMissingError`.
+    """
     with transaction.atomic():
         _check_may_manage(actor, key.tenant)
         if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=as_of) == 1:
@@ -198,7 +202,7 @@ def _store(
 
 
 def _check_may_see_secret(actor: Actor) -> None:
-    """Refuse staff who look through a customer's eyes: they see what the customer sees, but no secret is made for them."""
+    """Refuse staff who view as a customer: they see what the customer sees, but no secret is made for them."""
     if actor.kind is ActorKind.STAFF and actor.role is not None:
         raise PermissionMissingError("While viewing as a customer, keys are neither made nor rotated.")
 
@@ -268,7 +272,9 @@ def _is_quota(quota: Decimal) -> bool:
 
 
 def _within(grantor: Principal, kind: KeyKind, terms: _Terms) -> _Terms:
-    """Return the terms, with the grantor's own network, end and limits where none are asked for. Raises `WiderThanOwnError`.
+    """Return the terms, with the grantor's own network, end and limits where none are asked for.
+
+    Raises `WiderThanOwnError`.
 
     The operator's provisioning sits in a network of its own, so of a service key only the scopes count,
     and with the scope `operator` it may give any.

@@ -5,7 +5,10 @@ from uuid import UUID
 
 
 class Happening(Protocol):
-    """Something that happened to a tenant, as a webhook tells it. Of two with the same `dedupe_key` the first is kept."""
+    """Something that happened to a tenant, as a webhook tells it.
+
+    Of two with the same `dedupe_key` the first is kept.
+    """
 
     type: ClassVar[str]
 

@@ -20,7 +20,8 @@ class MailStatus(StrEnum):
 class MailKind:
     """A kind of mail that members choose for themselves. The app that sends it declares it in its `domain/`.
 
-    `wish` is the name of the choice in forms and in the audit log. A member may have the mail if their role has `capability`.
+    `wish` is the name of the choice in forms and in the audit log. A member may have the mail if their role has
+    `capability`.
     """
 
     name: str

@@ -11,7 +11,10 @@ from accounts.notices.domain.mails import MailStatus
 
 
 class OutboundMail(models.Model):
-    """A mail to be sent once. It is claimed before it is sent; one that was cut off meanwhile may have gone out, and stays `unknown`."""
+    """A mail to be sent once.
+
+    It is claimed before it is sent; one that was cut off meanwhile may have gone out, and stays `unknown`.
+    """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="outbound_mails")
     kind = models.CharField(max_length=40)

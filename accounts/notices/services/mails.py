@@ -1,7 +1,8 @@
-"""Mails that must go out once: written down with what they tell of, sent afterwards, each row claimed before it is sent.
+"""Mails that must go out once: stored with what they tell of, sent afterwards, each row claimed before it is sent.
 
-What the mail server refused is tried again later. Where nobody can say whether it took the mail (the line broke while it was
-handed over, or our process died), the mail becomes `unknown`, and only a person sends it again: never twice by itself.
+What the mail server refused is tried again later. Where nobody can say whether it took the mail (the line broke while
+it was handed over, or our process died), the mail becomes `unknown`, and only a person sends it again: never twice by
+itself.
 """
 
 import hashlib
@@ -107,7 +108,10 @@ def queue_mails(mails: Iterable[NewMail], *, as_of: datetime) -> None:
 
 
 def send_queued_mails(*, as_of: datetime, limit: int = 100) -> int:
-    """Send at most `limit` mails that are due, the oldest first; answers how many went out. Any number of workers may do so at once."""
+    """Send at most `limit` mails that are due, the oldest first; answers how many went out.
+
+    Any number of workers may do so at once.
+    """
     started = perf_counter()
     OutboundMail.objects.filter(status=MailStatus.SENDING, claimed_at__lt=as_of - CUT_OFF_AFTER).update(
         status=MailStatus.UNKNOWN, error="The process that sent it did not finish; it may have gone out."
@@ -144,7 +148,10 @@ def run_mails(*, started_by: str, as_of: datetime, limit: int = MAILS_PER_RUN) -
 
 @transaction.atomic
 def send_again(*, mail_id: int, actor: Actor, as_of: datetime) -> None:
-    """Queue a mail anew that failed, or of which nobody knows. A person's decision; raises `ConflictError` for any other mail."""
+    """Queue a mail anew that failed, or of which nobody knows.
+
+    A person's decision; raises `ConflictError` for any other mail.
+    """
     ended = OutboundMail.objects.filter(pk=mail_id, status__in=[MailStatus.FAILED, MailStatus.UNKNOWN])
     if ended.update(status=MailStatus.QUEUED, attempts=0, error="", next_attempt_at=as_of) != 1:
         raise ConflictError("Only a mail that failed, or that may not have gone out, is sent again.")
@@ -165,7 +172,10 @@ def message_id(dedupe_key: str) -> str:
 
 
 def _claim(mail_id: int, now: datetime) -> OutboundMail | None:
-    """Take the mail, or None where another worker has. Durable: what follows cannot be rolled back, so neither may this be."""
+    """Take the mail, or None where another worker has.
+
+    Durable: what follows cannot be rolled back, so neither may this be.
+    """
     with transaction.atomic(durable=True):
         queued = OutboundMail.objects.filter(pk=mail_id, status=MailStatus.QUEUED)
         if not queued.update(status=MailStatus.SENDING, claimed_at=now, attempts=F("attempts") + 1):
@@ -209,7 +219,10 @@ def _message(mail: OutboundMail) -> EmailMultiAlternatives:
 
 
 def _record(mail: OutboundMail, attempt: _Attempt, now: datetime) -> None:
-    """Write down how the attempt ended. A claim that was taken for cut off meanwhile is corrected: this process knows."""
+    """Write down how the attempt ended.
+
+    A claim that was taken for cut off meanwhile is corrected: this process knows.
+    """
     claimed = OutboundMail.objects.filter(
         pk=mail.pk, claimed_at=mail.claimed_at, status__in=[MailStatus.SENDING, MailStatus.UNKNOWN]
     )

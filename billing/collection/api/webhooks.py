@@ -1,7 +1,7 @@
 """Where payment providers deliver their events (decision 0007).
 
-The signature is checked on the raw bytes, the event is stored and committed, and only then answered; a worker does the rest. What is
-refused leaves no trace. This is no call of the API: it needs no key, and its body may be 1 MiB.
+The signature is checked on the raw bytes, the event is stored and committed, and only then answered; a worker does the
+rest. What is refused leaves no trace. This is no call of the API: it needs no key, and its body may be 1 MiB.
 """
 
 from typing import Final

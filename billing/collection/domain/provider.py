@@ -1,9 +1,10 @@
 """The provider protocol: everything that collection asks of whoever collects money, on one page.
 
-Values go in and values come out; the shape of a provider's own messages is known to its folder below `gateways/` alone. Where a
-provider does not answer, each method raises `PaymentProviderError`, so that nobody knows and the same call may be made again; where
-it says no, `PaymentRefusedError`; where it describes something that does not fit, `ProviderObjectError`. A call that makes something
-makes it once, however often it is repeated. The network is asked, so no method is called inside a transaction.
+Values go in and values come out; the shape of a provider's own messages is known to its folder below `gateways/` alone.
+Where a provider does not answer, each method raises `PaymentProviderError`, so that nobody knows and the same call may
+be made again; where it says no, `PaymentRefusedError`; where it describes something that does not fit,
+`ProviderObjectError`. A call that makes something makes it once, however often it is repeated. The network is asked, so
+no method is called inside a transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,8 @@ from uuid import UUID
 class MirroredModel:
     """A table in which a provider's library keeps its copy of the provider's objects, for staff to look at.
 
-    `attribute` has the object as the provider described it; one with an `icon` stands in the side bar under its `title`.
+    `attribute` has the object as the provider described it; one with an `icon` stands in the side bar under its
+    `title`.
     """
 
     label: str
@@ -62,7 +64,7 @@ class CheckoutOrder:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """An invoice of ours to be collected: charged by itself where `is_charged`, else paid on a page within `days_until_due`."""
+    """An invoice of ours to be collected: charged if `is_charged`, else paid on a page within `days_until_due`."""
 
     invoice_id: UUID
     number: str
@@ -76,7 +78,10 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class PreparedInvoice:
-    """The provider's invoice over our total. A draft charges nobody yet; `void_references` name earlier ones that were taken back there."""
+    """The provider's invoice over our total.
+
+    A draft charges nobody yet; `void_references` name earlier ones that were taken back there.
+    """
 
     reference: str
     is_draft: bool
@@ -103,7 +108,10 @@ class AgreementEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A customer's agreement to be charged. `status` is the provider's own word; `card_reference` the card given with it, if any."""
+    """A customer's agreement to be charged.
+
+    `status` is the provider's own word; `card_reference` the card given with it, if any.
+    """
 
     reference: str
     customer_reference: str
@@ -118,7 +126,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class DeliveredRequest:
-    """A request to our webhook as it came: the rest of its address after the provider's name, its headers, its raw bytes."""
+    """A request to our webhook: the rest of its address after the provider's name, its headers, its raw bytes."""
 
     address: str
     headers: Mapping[str, str]
@@ -127,7 +135,10 @@ class DeliveredRequest:
 
 @dataclass(frozen=True, slots=True)
 class InboundEvent:
-    """A verified event. `payload` is the provider's own and is given back as it is; `ignored_because` says why there is nothing to do."""
+    """A verified event.
+
+    `payload` is the provider's own and is given back as it is; `ignored_because` says why there is nothing to do.
+    """
 
     event_id: str
     type: str
@@ -180,7 +191,7 @@ class ToldPayment:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceNews:
-    """An invoice of ours at the provider as it is now: its payment if it is paid, and the failed attempt that the event tells of."""
+    """An invoice of ours at the provider as it is now: its payment, if paid, and the event's failed attempt."""
 
     reference: str
     customer_reference: str
@@ -196,7 +207,10 @@ News = AgreementNews | CardNews | InvoiceNews
 
 @dataclass(frozen=True, slots=True)
 class UsageTotal:
-    """A meter's whole total of one UTC hour. Of two with one `identifier` the first counts, of an hour's revisions the last."""
+    """A meter's whole total of one UTC hour.
+
+    Of two with one `identifier` the first counts, of an hour's revisions the last.
+    """
 
     meter_code: str
     identifier: str
@@ -244,7 +258,10 @@ class PaymentProvider(Protocol):
         """Return the address of a page on which the customer changes its cards."""
 
     def ensure_card(self, agreement: Agreement) -> str:
-        """Return the label of what the customer's invoices are charged to: its own choice, else the card given with a live agreement."""
+        """Return the label of what the customer's invoices are charged to.
+
+        Its own choice, else the card given with a live agreement.
+        """
 
     # Invoices: pushed in two steps, so that ours names the provider's before anybody is charged
 
@@ -252,7 +269,7 @@ class PaymentProvider(Protocol):
         """Find the provider's invoice for ours, or make a draft over our total."""
 
     def release_invoice(self, prepared: PreparedInvoice) -> str:
-        """Let a draft be paid, and charge the customer's card where it is to be; returns the address of the page for paying it."""
+        """Let a draft be paid, charge the customer's card if agreed, and return the page for paying it."""
 
     def take_back(self, reference: str) -> bool:
         """End the collecting of an invoice; returns False where it was paid already. Repeating it changes nothing."""
@@ -267,14 +284,18 @@ class PaymentProvider(Protocol):
     def read_delivery(self, request: DeliveredRequest, *, as_of: datetime) -> InboundEvent:
         """Verify a delivery on its raw bytes and parse it. Asks no network.
 
-        Raises `NotFoundError` for an unknown address, `DeliverySignatureError`, and `MalformedBodyError` for what is no event.
+        Raises `NotFoundError` for an unknown address, `DeliverySignatureError`, and `MalformedBodyError` for what is no
+        event.
         """
 
     def subject_of(self, event: InboundEvent) -> EventSubject | IgnoredEvent:
         """Return what an event is about."""
 
     def look_up(self, event: InboundEvent, subject: EventSubject) -> News | IgnoredEvent:
-        """Ask how the subject is now. The event itself counts only for what never changes: an attempt to pay that failed."""
+        """Ask how the subject is now.
+
+        The event itself counts only for what never changes: an attempt to pay that failed.
+        """
 
     # What a provider may do without
 

@@ -1,4 +1,4 @@
-"""Which payment providers there are: the folders that `settings.PAYMENT_PROVIDERS` names, one line each, the preferred first."""
+"""Which payment providers there are: the folders that `settings.PAYMENT_PROVIDERS` names, the preferred first."""
 
 from functools import lru_cache
 from importlib import import_module

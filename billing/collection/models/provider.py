@@ -1,4 +1,7 @@
-"""What we know of a tenant, a subscription and an invoice at a payment provider. A provider's name is an open text: see its registry."""
+"""What we know of a tenant, a subscription and an invoice at a payment provider.
+
+A provider's name is an open text: see its registry.
+"""
 
 from typing import ClassVar
 

@@ -20,7 +20,10 @@ class PushStatus(models.TextChoices):
 
 
 class UsagePush(models.Model):
-    """A meter's total of one UTC hour, as it was pushed to a provider. A correction is a new revision with the new total."""
+    """A meter's total of one UTC hour, as it was pushed to a provider.
+
+    A correction is a new revision with the new total.
+    """
 
     provider = models.CharField(max_length=PROVIDER_CHARACTERS_MAX)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="usage_pushes")

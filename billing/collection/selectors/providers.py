@@ -14,7 +14,10 @@ def described_providers() -> Sequence[tuple[str, ProviderDescription]]:
 
 
 def provider_of_tenant(tenant_id: UUID) -> PaymentProvider | None:
-    """Return the provider that the tenant is a customer of, one that charges its card first; else the preferred one, if any is set up."""
+    """Return the provider that the tenant is a customer of, else the preferred one, if any is set up.
+
+    One that charges its card comes first.
+    """
     configured = {provider.name: provider for provider in registry.configured_providers()}
     customers = ProviderCustomer.objects.filter(tenant_id=tenant_id, provider__in=configured).order_by("pk")
     for customer in sorted(customers, key=lambda row: not row.card_label):

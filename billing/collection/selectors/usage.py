@@ -6,7 +6,8 @@ from uuid import UUID
 from accounts.sql import fetch_all
 from billing.collection.models import ProviderCustomer, PushStatus, UsagePush
 
-# The whole number that a provider gets is the hour's total, half-up. An hour that was pushed and has no usage left is pushed as 0.
+# The whole number that a provider gets is the hour's total, half-up. An hour that was pushed and has no usage left is
+# pushed as 0.
 CHANGED_HOURS = """
 WITH usage AS (
     SELECT h.tenant_id, h.meter_id, h.hour, round(sum(h.quantity)) AS quantity
@@ -31,14 +32,17 @@ LIMIT %(limit)s
 def changed_hours(
     *, provider: str, since: datetime, until: datetime, limit: int
 ) -> list[tuple[UUID, int, datetime, int, int]]:
-    """Find hours from `since` to `until` whose total is not what was pushed last: tenant, meter, hour, whole total, next revision."""
+    """Find hours from `since` to `until` whose total is not what was pushed last.
+
+    Each is tenant, meter, hour, whole total, next revision.
+    """
     parameters = {"provider": provider, "since": since, "until": until, "limit": limit}
     rows = fetch_all(CHANGED_HOURS, parameters)
     return [(tenant_id, meter_id, hour, int(total), revision) for tenant_id, meter_id, hour, total, revision in rows]
 
 
 def pending_pushes(*, provider: str, limit: int) -> list[tuple[UsagePush, str]]:
-    """Find pushes of which nobody knows that the provider has them, oldest first, each with its customer's reference."""
+    """Find pushes that the provider is not known to have, oldest first, each with its customer's reference."""
     waiting = UsagePush.objects.filter(provider=provider, status=PushStatus.PENDING).select_related("meter")
     pushes = list(waiting.order_by("created_at", "hour", "revision", "pk")[:limit])
     customers = ProviderCustomer.objects.filter(provider=provider, tenant__in={push.tenant_id for push in pushes})

@@ -1,4 +1,7 @@
-"""What there is to do at a provider, and whose an object there is. State is the queue: whoever asks again finds what is left."""
+"""What there is to do at a provider, and whose an object there is.
+
+State is the queue: whoever asks again finds what is left.
+"""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -41,7 +44,7 @@ def has_live_agreement(subscription: Subscription) -> bool:
 
 
 def invoices_to_collect(*, provider: str, tenant_ids: Collection[UUID] | None = None) -> QuerySet[Invoice]:
-    """Find unpaid invoices of customers with a card that no provider collects, or that this one does not know to the end."""
+    """Find unpaid invoices of customers with a card that no provider collects, or this one not to the end."""
     charged = ProviderCustomer.objects.filter(tenant=OuterRef("tenant"), provider=provider).exclude(card_label="")
     found: QuerySet[Invoice] = Invoice.objects.unpaid().filter(
         Q(provider_invoice=None) | Q(provider_invoice__provider=provider, provider_invoice__payment_url=""),

@@ -1,7 +1,8 @@
 """The customer's agreement at a provider and our subscription: each follows what changed at the other.
 
-`ProviderAgreement` is what the provider said last. What differs from that at the provider was changed there, and is applied
-here; what differs from it here was changed here, and is told to the provider. So neither side undoes the other's change.
+`ProviderAgreement` is what the provider said last. What differs from that at the provider was changed there, and is
+applied here; what differs from it here was changed here, and is told to the provider. So neither side undoes the
+other's change.
 """
 
 from dataclasses import dataclass, field
@@ -26,7 +27,8 @@ from billing.models import PlanVersion, Subscription
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
 from billing.services.subscriptions.subscribing import subscribe
 
-# Our periods are cut by days of the tenant's zone, a provider's by the second: an end of both within this time is the same end.
+# Our periods are cut by days of the tenant's zone, a provider's by the second: an end of both within this time is the
+# same end.
 SAME_END: Final = timedelta(days=3)
 
 
@@ -100,7 +102,10 @@ def _begin(provider: str, agreement: Agreement, tenant: Tenant, as_of: datetime)
 
 
 def _taken_on(live: Subscription, version: PlanVersion, actor: Actor, as_of: datetime) -> Subscription:
-    """Bring a subscription to the version that was agreed to. A change or cancellation that waited is over: who agrees again goes on."""
+    """Bring a subscription to the version that was agreed to.
+
+    A change or cancellation that waited is over: who agrees again goes on.
+    """
     if live.plan_version_id != version.pk:
         return change_plan(subscription=live, plan_version=version, when=When.NOW, actor=actor, as_of=as_of)
     undo_pending(subscription=live, actor=actor, as_of=as_of)
@@ -138,7 +143,10 @@ def _cancel(known: ProviderAgreement, when: When, as_of: datetime) -> str:
 
 
 def tell_agreements(*, provider: PaymentProvider) -> AgreementsTold:
-    """Tell a provider what ended, was cancelled or taken back here. State is the queue. Raises `PaymentProviderError`."""
+    """Tell a provider what ended, was cancelled or taken back here.
+
+    State is the queue. Raises `PaymentProviderError`.
+    """
     done = AgreementsTold()
     for known in list(agreements_to_end(provider=provider.name)):
         _tell(done, provider, known, AgreementEnd.NOW)

@@ -1,4 +1,7 @@
-"""What a member does at a provider: agree to a plan and give a card, and change cards. Nothing of ours changes before it has said so."""
+"""What a member does at a provider: agree to a plan and give a card, and change cards.
+
+Nothing of ours changes before it has said so.
+"""
 
 from datetime import datetime
 from uuid import UUID
@@ -28,14 +31,16 @@ def start_checkout(
 ) -> str:
     """Return the address of a page at the provider on which the customer agrees to the plan and gives a card.
 
-    The subscription begins when the provider says that this is done. Raises `SubscriptionExistsError` where there is an agreement
-    already (its plan is changed here), `CurrencyNotOfferedError`, `PermissionMissingError`, `PaymentProviderError`.
+    The subscription begins when the provider says that this is done. Raises `SubscriptionExistsError` where there is an
+    agreement already (its plan is changed here), `CurrencyNotOfferedError`, `PermissionMissingError`,
+    `PaymentProviderError`.
     """
     require_capability(actor, tenant.pk, Capability.MANAGE_BILLING)
     live = live_subscription_of(tenant)
     if live is not None and has_live_agreement(live):
         raise SubscriptionExistsError("The tenant has a subscription with a card: change its plan instead.")
-    # A subscription keeps its currency, whatever the tenant says since; and a provider takes one currency of a customer.
+    # A subscription keeps its currency, whatever the tenant says since; and a provider takes one currency of a
+    # customer.
     currency = tenant.currency if live is None else live.currency
     [sold] = as_offered([as_sold(version)], tenant.pk)
     if sold.fee(currency) is None:
@@ -57,7 +62,10 @@ def start_checkout(
 
 
 def open_billing_portal(*, tenant: Tenant, return_url: str, actor: Actor, as_of: datetime) -> str:
-    """Return the address of the provider's page for cards and past payments. Raises `PermissionMissingError`, `PaymentProviderError`."""
+    """Return the address of the provider's page for cards and past payments.
+
+    Raises `PermissionMissingError`, `PaymentProviderError`.
+    """
     require_capability(actor, tenant.pk, Capability.MANAGE_BILLING)
     provider = require_provider(tenant.pk)
     customer = ensure_customer(tenant_id=tenant.pk, provider=provider)

@@ -1,7 +1,8 @@
-"""Collecting through a provider: each unpaid invoice of ours is one invoice there, whatever crashes or runs twice (decision 0006).
+"""Collecting through a provider: each unpaid invoice of ours is one invoice there, whatever happens (decision 0006).
 
-The provider finds what it has for ours before it makes another: so a push that died half-way, however long ago, is taken up where
-it stopped. Ours names the provider's before anything is charged; whatever nobody owes any more is taken back there, too.
+The provider finds what it has for ours before it makes another: so a push that died half-way, however long ago, is
+taken up where it stopped. Ours names the provider's before anything is charged; whatever nobody owes any more is taken
+back there, too.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -49,7 +50,7 @@ class Collected:
 
     @property
     def is_over(self) -> bool:
-        """Return whether a provider did not answer several times in a row: it will not answer for the next one either."""
+        """Return whether a provider did not answer several times in a row, and so will not for the next one."""
         return self.without_answer >= WITHOUT_ANSWER_MAX
 
     def report(self) -> JobReport:
@@ -60,7 +61,10 @@ class Collected:
 
 
 def collect_due(*, as_of: datetime, tenant_ids: Collection[UUID] | None = None) -> Collected:
-    """Hand every unpaid invoice of a customer with a card to its provider, and take back what is settled. Safe to run twice and at once."""
+    """Hand every unpaid invoice of a customer with a card to its provider, and take back what is settled.
+
+    Safe to run twice and at once.
+    """
     done = Collected()
     for provider in configured_providers():
         done.without_answer = 0
@@ -97,7 +101,8 @@ def run_collection(*, started_by: str, as_of: datetime) -> JobRun:
 def payment_link(*, invoice_id: UUID, as_of: datetime) -> str:
     """Return the address of a provider's page on which this invoice can be paid now, by any card.
 
-    Raises `NotFoundError`, `InvoiceStatusError` where there is nothing to pay, `PaymentProviderError`, `PaymentRefusedError`.
+    Raises `NotFoundError`, `InvoiceStatusError` where there is nothing to pay, `PaymentProviderError`,
+    `PaymentRefusedError`.
     """
     invoice = Invoice.objects.filter(pk=invoice_id).first()
     if invoice is None:
@@ -191,7 +196,10 @@ def _is_named(provider: PaymentProvider, invoice: Invoice, prepared: PreparedInv
 
 
 def _take_back(provider: PaymentProvider, invoice: Invoice, _as_of: datetime) -> None:
-    """End the provider's collecting. Where it was paid meanwhile nothing is done: its event makes that an unmatched payment."""
+    """End the provider's collecting.
+
+    Where it was paid meanwhile nothing is done: its event makes that an unmatched payment.
+    """
     named = ProviderInvoice.objects.get(invoice=invoice)
     if not provider.take_back(named.reference):
         title = provider.describe().title

@@ -42,6 +42,9 @@ def keep_card_of_customer(*, customer: ProviderCustomer, card_label: str) -> Non
 
 
 def _address_of_owner(tenant: Tenant) -> str:
-    """Return where a bill reaches a tenant that has named no address for bills: some providers send none to a customer without one."""
+    """Return where a bill reaches a tenant that has named no address for bills.
+
+    Some providers send none to a customer without one.
+    """
     owners = Membership.objects.filter(tenant=tenant, role=Role.OWNER, user__is_active=True)
     return owners.order_by("created_at", "pk").values_list("user__email", flat=True).first() or ""

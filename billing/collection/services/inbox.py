@@ -1,8 +1,9 @@
 """The inbox of providers' events: stored before they are answered, processed once by whichever worker comes first.
 
-An event's row is its own queue. A worker claims it for some minutes, asks the provider with no transaction open, then locks the row,
-applies what the provider said and marks the event in one transaction; if it dies anywhere before that commit, nothing has happened,
-and another takes the event up when the claim is over. What follows for invoices is found by their state: see `tasks`.
+An event's row is its own queue. A worker claims it for some minutes, asks the provider with no transaction open, then
+locks the row, applies what the provider said and marks the event in one transaction; if it dies anywhere before that
+commit, nothing has happened, and another takes the event up when the claim is over. What follows for invoices is found
+by their state: see `tasks`.
 """
 
 import json
@@ -38,7 +39,8 @@ _WAITING: Final = (InboxStatus.PENDING, InboxStatus.FAILED)
 
 STORE = """
 INSERT INTO collection_inboxevent
-    (provider, event_id, type, payload, status, outcome, error, attempts, deliveries, received_at, next_attempt_at, processed_at)
+    (provider, event_id, type, payload, status, outcome, error, attempts, deliveries, received_at, next_attempt_at,
+        processed_at)
 VALUES (%(provider)s, %(event_id)s, %(type)s, %(payload)s::jsonb, %(status)s, %(outcome)s, '', 0, 1,
     %(as_of)s, %(next_attempt_at)s, %(processed_at)s)
 ON CONFLICT (provider, event_id) DO UPDATE SET deliveries = collection_inboxevent.deliveries + 1
@@ -88,7 +90,10 @@ def receive_event(*, provider_name: str, request: DeliveredRequest, as_of: datet
 
 
 def process_inbox(*, as_of: datetime, limit: int = BATCH, run: InboxRun | None = None) -> InboxRun:
-    """Process the events that are due, each once. Safe to run twice and at once. The run names the tenants that something changed for."""
+    """Process the events that are due, each once.
+
+    Safe to run twice and at once. The run names the tenants that something changed for.
+    """
     run = InboxRun() if run is None else run
     for _ in range(limit):
         event = _claim(as_of)
@@ -163,7 +168,10 @@ def _claim(as_of: datetime) -> InboxEvent | None:
 
 
 def _process(event: InboxEvent, run: InboxRun, as_of: datetime) -> None:
-    """Ask, then apply and mark in one transaction. What may happen is kept with the event; a mistake of ours ends the run."""
+    """Ask, then apply and mark in one transaction.
+
+    What may happen is kept with the event; a mistake of ours ends the run.
+    """
     try:
         for _ in range(ASKED_AGAIN_MAX):
             answer = _ask(event)

@@ -1,8 +1,10 @@
-"""What a provider's events change here. An event says that something happened to an object; what is applied is how the object is *now*.
+"""What a provider's events change here.
 
-So the number and the order of deliveries do not matter, as long as nobody applies an older answer over a newer one. That is held by
-`ProviderCustomer.revision`: it is read before the provider is asked, and counted up in the transaction that applies the answer; who
-finds that it moved meanwhile asks again. The network is asked outside of any transaction.
+An event says that something happened to an object; what is applied is how the object is *now*.
+
+So the number and the order of deliveries do not matter, as long as nobody applies an older answer over a newer one.
+That is held by `ProviderCustomer.revision`: it is read before the provider is asked, and counted up in the transaction
+that applies the answer; who finds that it moved meanwhile asks again. The network is asked outside of any transaction.
 """
 
 from dataclasses import dataclass
@@ -34,7 +36,10 @@ class StateMovedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProviderAnswer:
-    """What a provider said of a customer, ready to be applied in a transaction. The customer's revision is the one seen before asking."""
+    """What a provider said of a customer, ready to be applied in a transaction.
+
+    The customer's revision is the one seen before asking.
+    """
 
     customer: ProviderCustomer
     news: AgreementNews | CardNews | InvoiceNews
@@ -42,7 +47,10 @@ class ProviderAnswer:
 
 
 def ask_about(*, provider: PaymentProvider, event: InboundEvent) -> ProviderAnswer | IgnoredEvent:
-    """Ask the provider how things stand. Raises `PaymentProviderError`, `PaymentRefusedError`, `ProviderObjectError`."""
+    """Ask the provider how things stand.
+
+    Raises `PaymentProviderError`, `PaymentRefusedError`, `ProviderObjectError`.
+    """
     subject = provider.subject_of(event)
     if isinstance(subject, IgnoredEvent):
         return subject

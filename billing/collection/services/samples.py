@@ -10,7 +10,10 @@ from billing.collection.services.inbox import process_inbox, receive_event
 
 
 def receive_samples(*, as_of: datetime) -> None:
-    """Receive and process each configured provider's samples, where its inbox is empty; the inbox says what became of each."""
+    """Receive and process each configured provider's samples if its inbox is empty.
+
+    The inbox says what became of each.
+    """
     for provider in configured_providers():
         if InboxEvent.objects.filter(provider=provider.name).exists():
             continue

@@ -1,8 +1,9 @@
-"""Usage to providers that keep meters: each hour's total per tenant and meter, as a copy of the ledger for whoever looks at it there.
+"""Usage to providers that keep meters: each hour's total per tenant and meter, as a copy of the ledger.
 
-Nothing is billed from the copy. An hour whose total changed is pushed again with its new total under the next revision, and the
-provider keeps the newest of each hour. The row is written first, then the network is asked, then the outcome is kept; so of a push
-that died in between the row is still pending, and the provider's refusal of a duplicate says that it had arrived.
+Nothing is billed from the copy. An hour whose total changed is pushed again with its new total under the next revision,
+and the provider keeps the newest of each hour. The row is written first, then the network is asked, then the outcome is
+kept; so of a push that died in between the row is still pending, and the provider's refusal of a duplicate says that it
+had arrived.
 """
 
 from dataclasses import dataclass, field
@@ -48,7 +49,10 @@ class Pushed:
 
 
 def push_usage(*, as_of: datetime) -> Pushed:
-    """Push the totals of all hours that have ended and changed since they were pushed last. Safe to run twice and at once."""
+    """Push the totals of all hours that have ended and changed since they were pushed last.
+
+    Safe to run twice and at once.
+    """
     done = Pushed()
     for provider in configured_providers():
         if meters := provider.usage_meters():
@@ -108,7 +112,10 @@ def plan_pushes(*, provider: str, age_max: timedelta, as_of: datetime) -> int:
 
 
 def retry_push(*, push_id: int, actor: Actor, as_of: datetime) -> None:
-    """Let a rejected push be tried again: for staff, who have removed what was in its way. Raises `NotFoundError`, `ConflictError`."""
+    """Let a rejected push be tried again: for staff, who have removed what was in its way.
+
+    Raises `NotFoundError`, `ConflictError`.
+    """
     with transaction.atomic():
         push = UsagePush.objects.select_related("tenant").filter(pk=push_id).first()
         if push is None:

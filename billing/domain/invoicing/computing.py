@@ -1,8 +1,10 @@
-"""What an invoice says, computed from a subscription's state, its usage and what was invoiced before. Pure; `docs/algorithms/invoicing.md`.
+"""What an invoice says, computed from a subscription's state, its usage and what was invoiced before.
 
-At boundary *k* of a subscription its invoice has the usage of period *k* - 1 (one line for each phase and meter), the shares of
-fees where the plan changed meanwhile, corrections of usage that was invoiced before, and the fee of period *k* in advance.
-After its end comes a last look, once nothing can come late any more: it has corrections alone.
+Pure; `docs/algorithms/invoicing.md`.
+
+At boundary *k* of a subscription its invoice has the usage of period *k* - 1 (one line for each phase and meter), the
+shares of fees where the plan changed meanwhile, corrections of usage that was invoiced before, and the fee of period
+*k* in advance. After its end comes a last look, once nothing can come late any more: it has corrections alone.
 """
 
 from collections.abc import Sequence
@@ -56,7 +58,7 @@ class ComputedInvoice:
 
     @property
     def carried_minor(self) -> int:
-        """By how much the invoice changes what stands in the customer's favour: what it leaves over, less what it uses."""
+        """Return how much the invoice changes the customer's credit: what it leaves over, less what it uses."""
         return sum(line.amount_minor for line in self.lines if line.kind == CARRY)
 
     @property
@@ -75,8 +77,8 @@ def compute_invoice(
 ) -> ComputedInvoice:
     """Compute the invoice at the state's boundary.
 
-    `usage` answers `state.usage_wanted()` in its order; `credit_minor` is what the invoice before left in the customer's favour.
-    Raises `UnbillableError` where a person has to look.
+    `usage` answers `state.usage_wanted()` in its order; `credit_minor` is what the invoice before left in the
+    customer's favour. Raises `UnbillableError` where a person has to look.
     """
     lines = [
         *_usage_lines(state, usage),
@@ -173,7 +175,10 @@ def _prorated(state: BillingState, version: SoldVersion, share: Share, rest: Spa
 
 
 def _adjustment_lines(state: BillingState, invoiced: Sequence[InvoicedUsage]) -> list[LineDraft]:
-    """What the ledger says now of usage that was invoiced before, at the price it was invoiced at, less what was invoiced."""
+    """Compute what the ledger says now of usage that was invoiced before, less what was invoiced.
+
+    It is rated at the price that it was invoiced at.
+    """
     lines = []
     for known in invoiced:
         if known.now == known.invoiced:

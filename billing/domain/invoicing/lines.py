@@ -29,7 +29,10 @@ class Used:
 
     @classmethod
     def of(cls, quantity: Decimal, events: int) -> "Used":
-        """What is invoiced of a sum: meters add up to 30 places exactly, an invoice has 9 of them, rounded half-up once."""
+        """Return what is invoiced of a sum.
+
+        Meters add up to 30 places exactly; an invoice has 9 of them, rounded half-up once.
+        """
         return cls(quantity.quantize(_QUANTITY_STEP, context=EXACT), events)
 
     def plus(self, quantity: Decimal, events: int) -> "Used":
@@ -41,7 +44,8 @@ class Used:
 class InvoicedUsage:
     """A usage line of a finalized invoice with all its corrections so far, and what the ledger says of its span now.
 
-    `forgiven_minor` is the part of the amount that stands on invoices which are void or were credited: nobody has paid that.
+    `forgiven_minor` is the part of the amount that stands on invoices which are void or were credited: nobody has paid
+    that.
     """
 
     line_id: int

@@ -1,4 +1,7 @@
-"""A subscription as its invoice at a boundary needs it: which period is closed, which is opened, and on which plans. Pure."""
+"""A subscription as its invoice at a boundary needs it: which period is closed, which is opened, and on which plans.
+
+Pure.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,10 +25,12 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class BillingState:
-    """A subscription as its invoice at `boundary` needs it; `closes_at` is the boundary's instant, or when the subscription ended.
+    """A subscription as its invoice at `boundary` needs it.
 
-    `ended_at` is when it ended, if it has; a boundary after that is a last look. `is_fee_forgiven` says that the invoice with the
-    fee of the closed period is void or was credited.
+    `closes_at` is the boundary's instant, or when the subscription ended.
+
+    `ended_at` is when it ended, if it has; a boundary after that is a last look. `is_fee_forgiven` says that the
+    invoice with the fee of the closed period is void or was credited.
     """
 
     subscription_id: UUID | None
@@ -55,12 +60,17 @@ class BillingState:
 
     @property
     def covered(self) -> Span:
-        """What the invoice is about, for its reader: the period that was closed, or the first one, or the time since the end."""
+        """Return the period that the invoice is about, for its reader.
+
+        It is the one that was closed, or the first one, or the time since the end.
+        """
         return self.closed or self._since_end or self.opened or Span(self.closes_at, self.closes_at)
 
     @property
     def looks_again_at(self) -> datetime | None:
-        """When nothing can come late any more, so that corrections are looked for a last time; only after the final period.
+        """Return when nothing can come late any more, and corrections are looked for a last time.
+
+        Only after the final period.
 
         Where the tenant's window was widened meanwhile, that look is followed by another.
         """

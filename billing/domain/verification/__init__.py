@@ -1,1 +1,1 @@
-"""Whether finalized invoices say what they were computed from: a batch of values, and checks that find what does not agree."""
+"""Whether finalized invoices say what they were computed from: a batch of values, and checks over it."""

@@ -14,8 +14,9 @@ from billing.domain.invoicing.state import BillingState
 from billing.domain.plan_terms import SoldVersion
 from billing.domain.tax import TaxDecision
 
-# An event's time of arrival is when its request began, a run's is when the run began: within these margins of a computation
-# nobody can say whether it saw an event. No request lasts as long as the first, no run as long as the second.
+# An event's time of arrival is when its request began, a run's is when the run began: within these margins of a
+# computation nobody can say whether it saw an event. No request lasts as long as the first, no run as long as the
+# second.
 ARRIVAL_MARGIN: Final = timedelta(minutes=15)
 RUN_MARGIN: Final = timedelta(hours=1)
 
@@ -86,7 +87,10 @@ class PaidInvoice:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a computation can have seen of a span: at least the one, at most the other. They differ only for what was under way."""
+    """What a computation can have seen of a span: at least the one, at most the other.
+
+    They differ only for what was under way.
+    """
 
     least: Used
     most: Used
@@ -116,7 +120,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series whose numbers do not come out even: what its counter says, what documents have, and which numbers nobody has."""
+    """A series whose numbers do not come out even: its counter, the documents' numbers, and those that nobody has."""
 
     code: str
     last_given: int

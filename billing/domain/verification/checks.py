@@ -1,4 +1,6 @@
-"""The checks of verification, each a function over a batch that yields what does not agree. `docs/algorithms/invoicing.md`, section V.
+"""The checks of verification, each a function over a batch that yields what does not agree.
+
+`docs/algorithms/invoicing.md`, section V.
 
 A check knows nothing of the others and of no table. A new one is a function here and a row in `CHECKS` and on the page.
 """
@@ -23,7 +25,10 @@ _SUMS: Final = ("subtotal_minor", "tax_minor", "total_minor")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that does not agree. `subject` is an invoice's number, a plan version, a series or a file; `code` a stable word."""
+    """One thing that does not agree.
+
+    `subject` is an invoice's number, a plan version, a series or a file; `code` a stable word.
+    """
 
     subject: str
     code: str
@@ -51,7 +56,7 @@ def lines_as_finalized(batch: Batch) -> Iterator[Difference]:
 
 
 def lines_follow(batch: Batch) -> Iterator[Difference]:
-    """Yield lines that do not follow from the plan, the period, what was invoiced before and the quantities of usage."""
+    """Yield lines that do not follow from plan, period, what was invoiced before and quantities of usage."""
     for stored in batch.invoices:
         wanted = [(version.id, price.id, price.meter_id, span) for version, price, span in stored.state.usage_wanted()]
         usage = [line for line in stored.lines if line.kind == USAGE]

@@ -1,4 +1,4 @@
-"""`manage.py monitor_thresholds`: raise the threshold alerts that are due now, as the schedule does every five minutes."""
+"""`manage.py monitor_thresholds`: raise the threshold alerts that are due now, as the schedule does."""
 
 from typing import Any
 

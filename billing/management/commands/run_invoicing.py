@@ -1,4 +1,4 @@
-"""`manage.py run_invoicing`: draft what is due and finalize what has waited, or show with `--dry-run` what that would give.
+"""`manage.py run_invoicing`: draft what is due and finalize what has waited, or show it with `--dry-run`.
 
 May be run again at any time and beside the schedule. Exits with 1 where something could not be billed.
 """

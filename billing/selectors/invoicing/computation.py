@@ -1,4 +1,4 @@
-"""Computing the invoices of many subscriptions at once: what each needs is read for all of them in a fixed number of queries.
+"""Computing the invoices of many subscriptions at once, in a fixed number of queries.
 
 Nothing is written here, so drafting, finalizing, a dry run and a preview are the same computation.
 """
@@ -140,9 +140,9 @@ def compute_invoices(
 ) -> list[Computation]:
     """Compute each state's invoice, in their order, from usage as it is now.
 
-    With `projected_at`, usage counted up to then is projected in a straight line to the end of its span, once a day of it has
-    passed: the first minutes tell nothing of a month. With `following`,
-    each state comes after an invoice that was computed and not stored: what that one corrects and carries over counts.
+    With `projected_at`, usage counted up to then is projected in a straight line to the end of its span, once a day of
+    it has passed: the first minutes tell nothing of a month. With `following`, each state comes after an invoice that
+    was computed and not stored: what that one corrects and carries over counts.
     """
     states = _with_forgiven_fees(states)
     wanted = [
@@ -260,7 +260,10 @@ def _backfill_days(tenant_ids: Iterable[UUID]) -> dict[UUID, int]:
 
 
 def _roots_of(states: Sequence[BillingState]) -> list[tuple[int, _Root]]:
-    """Of each state, the usage lines that may have to be corrected: those which late events can still reach, or voids have."""
+    """Return the usage lines of each state that may have to be corrected.
+
+    They are those that late events can still reach, or voids have.
+    """
     closing = {state.subscription_id: (number, state) for number, state in enumerate(states) if state.boundary > 1}
     if not closing:
         return []
@@ -329,7 +332,9 @@ def _invoiced_usage(roots: Sequence[tuple[int, _Root]], usage: Sequence[SpanUsag
 def _credits_left(
     states: Sequence[BillingState], following: Sequence[ComputedInvoice] | None
 ) -> dict[UUID | None, int]:
-    """What each subscription has in its favour: carry lines add what an invoice left over, and take what the next one used.
+    """Return the credit of each subscription.
+
+    Carry lines add what an invoice left over, and take what the next one used.
 
     An invoice that is void, or was credited, has used nothing: its credit is there again.
     """

@@ -22,7 +22,10 @@ class Due:
 
 
 def due_subscriptions(as_of: datetime, due: Due) -> QuerySet[Subscription]:
-    """Subscriptions with a boundary to be invoiced: its instant has come, its last invoice is no draft, nobody has to look first."""
+    """Return the subscriptions with a boundary to be invoiced.
+
+    Its instant has come, its last invoice is no draft, and no person has to look first.
+    """
     waiting = Invoice.objects.filter(subscription=OuterRef("pk"), status=InvoiceStatus.DRAFT)
     parked = BillingException.objects.filter(subscription=OuterRef("pk"), payment=None, resolved_at=None)
     found = Subscription.objects.filter(~Exists(waiting), ~Exists(parked), due_at__lte=as_of)

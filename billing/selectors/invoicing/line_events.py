@@ -1,4 +1,4 @@
-"""The events behind a line of an invoice: what its meter had counted in its span when the invoice was computed for the last time."""
+"""The events behind a line of an invoice: what its meter had counted when the invoice was last computed."""
 
 from accounts.domain.pages import Page, PageRequest
 from accounts.errors import NotFoundError
@@ -18,7 +18,9 @@ def line_at(*, invoice: Invoice, position: int) -> InvoiceLine:
 
 
 def events_behind(*, line: InvoiceLine, page: PageRequest) -> Page[StoredEvent]:
-    """A page of them, newest first. For a correction: all events of the span that it corrects, as they are counted since.
+    """A page of them, newest first.
+
+    For a correction: all events of the span that it corrects, as they are counted since.
 
     Raises `NotFoundError` for a line that counts nothing, `InvalidCursorError`, `QueryTooLargeError`.
     """

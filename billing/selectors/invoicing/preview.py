@@ -28,7 +28,9 @@ FIRST_PERIOD_WITHIN: Final = timedelta(days=366)
 def preview_next_invoice(
     *, subscription: Subscription, version: SoldVersion | None = None, at: datetime | None = None
 ) -> ComputedInvoice:
-    """The invoice at the next boundary with usage as it is now; with `version`, as if it held from `at` on, or from the boundary.
+    """Compute the invoice at the next boundary with usage as it is now.
+
+    With `version`, as if that held from `at` on, or from the boundary.
 
     Raises `CurrencyNotOfferedError`, `UnbillableError`.
     """
@@ -45,7 +47,9 @@ def project_next_invoice(*, subscription: Subscription, as_of: datetime) -> Comp
 def preview_under_plan(
     *, tenant_id: UUID, plan_code: str, at: datetime | None, as_of: datetime
 ) -> tuple[SoldVersion, ComputedInvoice]:
-    """The tenant's next invoice if it were on a plan for sale from `at` on, or from the end of its period where that is None.
+    """Compute the tenant's next invoice as if a plan for sale held from `at` on.
+
+    With `at` None it holds from the end of the period.
 
     Without a subscription it is the first one. Raises `UnknownPlanError`, `CurrencyNotOfferedError`, `UnbillableError`,
     `InvalidFieldsError`, and `SubscriptionChangedError` while a boundary that has come is not invoiced.

@@ -1,4 +1,7 @@
-"""What a tenant's every page says of its money: the subscription, and which invoices wait for their payment too long. Two queries."""
+"""What a tenant's every page says of its money: the subscription, and which invoices wait for their payment too long.
+
+Two queries.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -60,7 +60,8 @@ WITH given AS (
 )
 SELECT coalesce(s.code, c.code), coalesce(s.last_number, 0), coalesce(c.last, 0), coalesce(c.given, 0),
     ARRAY(SELECT n FROM generate_series(1, greatest(s.last_number, c.last)) AS n
-        WHERE NOT EXISTS (SELECT FROM used WHERE used.code = coalesce(s.code, c.code) AND used.n = n.n) ORDER BY n LIMIT %(most)s)
+        WHERE NOT EXISTS (SELECT FROM used WHERE used.code = coalesce(s.code, c.code) AND used.n = n.n)
+            ORDER BY n LIMIT %(most)s)
 FROM billing_numberseries AS s FULL JOIN counted AS c ON c.code = s.code
 WHERE coalesce(s.last_number, 0) <> coalesce(c.last, 0) OR coalesce(c.last, 0) <> coalesce(c.different, 0)
     OR coalesce(c.given, 0) <> coalesce(c.different, 0)

@@ -49,7 +49,10 @@ def lines_of(invoices: Sequence[Invoice]) -> dict[UUID, list[InvoiceLine]]:
 def corrected_by_invoice(
     invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]
 ) -> dict[UUID, list[InvoicedUsage]]:
-    """Return for each adjustment line, in the invoice's order, what had been invoiced of its usage before, and what it came to then."""
+    """Return for each adjustment line what had been invoiced of its usage before, and its amount.
+
+    The lines are in the invoice's order.
+    """
     adjusting = [
         (invoice, line) for invoice in invoices for line in lines[invoice.pk] if line.kind == LineKind.ADJUSTMENT
     ]
@@ -114,7 +117,10 @@ def gone_at(invoice_ids: set[UUID]) -> dict[UUID, datetime]:
 def _forgiven(
     invoice: Invoice, correction: InvoiceLine, before: Sequence[InvoiceLine], gone: Mapping[UUID, datetime]
 ) -> int:
-    """Return what of the amounts before nobody owed any more. Of an invoice that was voided just then, both are right."""
+    """Return what of the amounts before nobody owed any more.
+
+    Of an invoice that was voided just then, both are right.
+    """
 
     def stood_at(moment: datetime) -> int:
         return sum(one.amount_minor for one in before if one.invoice_id in gone and gone[one.invoice_id] <= moment)

@@ -49,7 +49,10 @@ def checkpoints_of(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[In
 
 
 def _latest_by_subscription(invoices: Sequence[Invoice]) -> dict[UUID, datetime]:
-    """Return when the latest finalized invoice of each subscription was computed: up to then corrections are to be expected."""
+    """Return when the latest finalized invoice of each subscription was computed.
+
+    Up to then corrections are to be expected.
+    """
     rows = (
         Invoice.objects.issued()
         .filter(subscription__in={invoice.subscription_id for invoice in invoices})

@@ -1,4 +1,7 @@
-"""Making plans and their versions. A version is written whole, once; to change a price is to publish the next version."""
+"""Making plans and their versions.
+
+A version is written whole, once; to change a price is to publish the next version.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -72,7 +75,9 @@ def archive_plan(*, plan: Plan, actor: Actor, as_of: datetime) -> None:
 def publish_version(
     *, plan: Plan, offer: VersionOffer, actor: Actor, as_of: datetime, expected_number: int | None = None
 ) -> PlanVersion:
-    """Sell a plan at these prices from now on; who has an older version keeps it. `expected_number` is what it is to become.
+    """Sell a plan at these prices from now on; who has an older version keeps it.
+
+    `expected_number` is what it is to become.
 
     Raises `InvalidFieldsError`, `UnknownMeterError`, and `ConflictError` where another version was published meanwhile.
     """

@@ -1,7 +1,7 @@
 """What follows an issued document: its PDF, made once and kept by its hash, and the mail that brings it.
 
-Found by state: a document without a stored file is due. The file and the mail are written in one transaction, so whoever is
-killed before has done nothing, and whoever comes after finds nothing left to do.
+Found by state: a document without a stored file is due. The file and the mail are written in one transaction, so
+whoever is killed before has done nothing, and whoever comes after finds nothing left to do.
 """
 
 import hashlib
@@ -54,7 +54,10 @@ class _Document:
 
 
 def deliver_documents(*, as_of: datetime, limit: int = 200) -> Delivered:
-    """Make the PDFs that are missing and queue their mails, at most `limit` documents. Safe to run twice and at once."""
+    """Make the PDFs that are missing and queue their mails, at most `limit` documents.
+
+    Safe to run twice and at once.
+    """
     done = Delivered()
     for find, numbers in ((_locked_invoice, _invoices_due(limit)), (_locked_credit_note, _credit_notes_due(limit))):
         for number in numbers:
@@ -81,7 +84,10 @@ def run_deliveries(*, started_by: str, as_of: datetime) -> JobRun:
 
 
 def invoice_pdf(*, invoice: Invoice, as_of: datetime) -> StoredFile:
-    """The PDF of an issued invoice; where it is not made yet, it is made now, and its mail queued as by the schedule."""
+    """Return the PDF of an issued invoice.
+
+    If it does not exist yet, it is made now, and its mail queued as by the schedule.
+    """
     assert invoice.number is not None, "an issued invoice has a number"
     return _stored(invoice.number, _locked_invoice, as_of)
 

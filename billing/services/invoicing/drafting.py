@@ -36,11 +36,14 @@ SCHEDULER: Final = Actor.system("invoicing")
 
 ADVANCE = """
 UPDATE billing_subscription AS s SET
-    next_boundary = a.next_boundary, due_at = a.due_at, period_start = a.period_start, period_end = a.period_end, status = a.status,
-    plan_version_id = a.plan_version_id, pending_plan_version_id = NULL, is_cancelled_at_period_end = false, ended_at = a.ended_at,
+    next_boundary = a.next_boundary, due_at = a.due_at, period_start = a.period_start, period_end = a.period_end,
+    status = a.status,
+    plan_version_id = a.plan_version_id, pending_plan_version_id = NULL, is_cancelled_at_period_end = false,
+    ended_at = a.ended_at,
     version = s.version + 1
 FROM jsonb_to_recordset(%(advances)s::jsonb) AS a(
-    id uuid, next_boundary int, due_at timestamptz, period_start timestamptz, period_end timestamptz, status text, plan_version_id bigint,
+    id uuid, next_boundary int, due_at timestamptz, period_start timestamptz, period_end timestamptz, status text,
+    plan_version_id bigint,
     ended_at timestamptz)
 WHERE s.id = a.id
 RETURNING s.id
@@ -49,7 +52,7 @@ RETURNING s.id
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """What a batch did: the drafts that were made, the subscriptions that a person has to look at, and how many owed nothing at all."""
+    """What a batch did: the drafts, the subscriptions that a person has to look at, and how many owed nothing."""
 
     invoice_ids: tuple[UUID, ...] = ()
     parked: tuple[Unbillable, ...] = ()
@@ -85,7 +88,10 @@ def draft_batch(*, as_of: datetime, due: Due, size: int = BATCH_SIZE) -> Drafted
 
 
 def _still_due(locked: Sequence[Subscription]) -> list[Subscription]:
-    """Those that nobody has drafted between our look and our lock: of one that is several periods behind, the next is due already."""
+    """Return those that nobody has drafted between our look and our lock.
+
+    Of one that is several periods behind, the next is due already.
+    """
     drafted = set(
         Invoice.objects.filter(subscription__in=[row.pk for row in locked], status=InvoiceStatus.DRAFT).values_list(
             "subscription_id", flat=True
@@ -130,7 +136,10 @@ def _draft_of(computed: ComputedInvoice, grace: timedelta, as_of: datetime) -> I
 
 
 def _advance(billed: Sequence[tuple[Subscription, ComputedInvoice]], as_of: datetime) -> None:
-    """Move each subscription on to the period that its boundary opens, with the change that waited for it, or to its end."""
+    """Move each subscription on to the period that its boundary opens, or to its end.
+
+    A change that waited for the boundary takes effect.
+    """
     if not billed:
         return
     advances = [_advanced(subscription, invoice.state) for subscription, invoice in billed]

@@ -1,4 +1,4 @@
-"""What could not be billed, or paid back: put on record, so that nothing is passed over in silence, and resolved by a person."""
+"""What could not be billed, or paid back: stored, so that nothing is dropped, and resolved by a person."""
 
 from datetime import datetime
 from typing import Final
@@ -26,7 +26,7 @@ def park(unbillable: Unbillable, *, as_of: datetime) -> None:
 
 
 def report_credit_left(computed: ComputedInvoice, *, number: str, as_of: datetime) -> None:
-    """Put on record what the last invoice of a subscription leaves in the customer's favour; where it leaves nothing, nothing."""
+    """Store what the last invoice of a subscription leaves in the customer's favour, if anything."""
     state, net_minor = computed.state, computed.credit_left_minor
     if not net_minor:
         return
@@ -40,7 +40,9 @@ def report_credit_left(computed: ComputedInvoice, *, number: str, as_of: datetim
 
 
 def report_credit_back(invoice: Invoice, *, as_of: datetime) -> None:
-    """Put on record the credit that an invoice had used and that is there again, where no invoice follows that could take it.
+    """Store the credit that an invoice had used and that is there again.
+
+    Only if no invoice follows that could take it.
 
     For a void or credited invoice, whose subscription is locked.
     """
@@ -73,7 +75,10 @@ def _put_on_record(subscription_id: UUID | None, code: str, detail: str, as_of: 
 
 @transaction.atomic
 def resolve_exception(*, exception: BillingException, resolution: str, actor: Actor, as_of: datetime) -> None:
-    """Take it off the list, and let the subscription be billed again. Raises `ConflictError` where somebody resolved it before."""
+    """Take it off the list, and let the subscription be billed again.
+
+    Raises `ConflictError` where somebody resolved it before.
+    """
     open_ones = BillingException.objects.filter(pk=exception.pk, resolved_at=None)
     if open_ones.update(resolved_at=as_of, resolved_by=actor.label, resolution=resolution[:200]) != 1:
         raise ConflictError("Somebody has resolved it before.")

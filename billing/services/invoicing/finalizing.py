@@ -1,7 +1,7 @@
 """Finalizing: a draft whose grace is over is computed once more, numbered, and never changes again.
 
-Number, tax, lines and the document's content are written in one transaction for a batch. What follows from it (the PDF, the
-mail, the collection) is found by its state afterwards and may be retried.
+Number, tax, lines and the document's content are written in one transaction for a batch. What follows from it (the PDF,
+the mail, the collection) is found by its state afterwards and may be retried.
 """
 
 from collections.abc import Sequence
@@ -35,12 +35,14 @@ INVOICE_PATH = "/t/{slug}/invoices/{number}/"
 
 FINALIZE = """
 UPDATE billing_invoice AS i SET
-    status = f.status, number = f.number, revision = f.revision, lines_digest = f.lines_digest, subtotal_minor = f.subtotal_minor,
+    status = f.status, number = f.number, revision = f.revision, lines_digest = f.lines_digest,
+    subtotal_minor = f.subtotal_minor,
     tax_minor = f.tax_minor, total_minor = f.total_minor, tax_treatment = f.tax_treatment, tax_name = f.tax_name,
     tax_percent = f.tax_percent, tax_note = f.tax_note, computed_at = %(as_of)s, finalized_at = %(as_of)s,
     issued_on = %(issued_on)s, due_on = f.due_on, paid_at = f.paid_at
 FROM jsonb_to_recordset(%(finalized)s::jsonb) AS f(
-    id uuid, status text, number text, revision int, lines_digest text, subtotal_minor bigint, tax_minor bigint, total_minor bigint,
+    id uuid, status text, number text, revision int, lines_digest text, subtotal_minor bigint, tax_minor bigint,
+    total_minor bigint,
     tax_treatment text, tax_name text, tax_percent numeric, tax_note text, due_on date, paid_at timestamptz)
 WHERE i.id = f.id AND i.status = 'draft'
 RETURNING i.id
@@ -83,7 +85,10 @@ def finalize_batch(*, as_of: datetime, due: Due, size: int = BATCH_SIZE) -> Draf
 
 
 def finalize_now(*, invoice_id: UUID, as_of: datetime, actor: Actor | None = None) -> Invoice:
-    """Finalize one draft before its grace is over: for staff, by name. Raises `InvoiceStatusError`, also where it is parked."""
+    """Finalize one draft before its grace is over: for staff, by name.
+
+    Raises `InvoiceStatusError`, also where it is parked.
+    """
     with transaction.atomic():
         invoices = list(
             Invoice.objects.filter(pk=invoice_id)

@@ -1,6 +1,7 @@
 """Storing computed lines: each revision of an invoice has its own, and none is ever changed.
 
-They are given to PostgreSQL as one JSON parameter: as thousands of values, half of a month's close would be spent on quoting.
+They are given to PostgreSQL as one JSON parameter: as thousands of values, half of a month's close would be spent on
+quoting.
 """
 
 from collections.abc import Iterable
@@ -14,11 +15,14 @@ from billing.domain.invoicing.lines import LineDraft
 LINES_PER_STATEMENT: Final = 2000
 
 ADD_LINES = """
-INSERT INTO billing_invoiceline (invoice_id, revision, position, kind, description, plan_version_id, price_id, meter_id, adjusts_id,
+INSERT INTO billing_invoiceline (invoice_id, revision, position, kind, description, plan_version_id, price_id,
+    meter_id, adjusts_id,
     period_start, period_end, quantity, unit, events, amount_minor, explanation)
 SELECT l.* FROM jsonb_to_recordset(%(lines)s::jsonb) AS l(
-    invoice_id uuid, revision int, position int, kind text, description text, plan_version_id bigint, price_id bigint, meter_id bigint,
-    adjusts_id bigint, period_start timestamptz, period_end timestamptz, quantity numeric, unit text, events bigint, amount_minor bigint,
+    invoice_id uuid, revision int, position int, kind text, description text, plan_version_id bigint, price_id bigint,
+    meter_id bigint,
+    adjusts_id bigint, period_start timestamptz, period_end timestamptz, quantity numeric, unit text, events bigint,
+    amount_minor bigint,
     explanation jsonb)
 """
 

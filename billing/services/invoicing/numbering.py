@@ -1,4 +1,4 @@
-"""Numbers without a gap: given by a locked counter in the transaction that finalizes, so that a rollback takes them back."""
+"""Numbers without a gap, from a locked counter in the finalizing transaction: a rollback takes them back."""
 
 from datetime import date
 
@@ -8,7 +8,10 @@ from billing.models import NumberSeries
 
 
 def take_numbers(*, prefix: str, issued_on: date, count: int) -> list[str]:
-    """Return the next numbers of the year's series, as in INV-2026-000042. The series stays locked until the transaction ends."""
+    """Return the next numbers of the year's series, as in INV-2026-000042.
+
+    The series stays locked until the transaction ends.
+    """
     assert connection.in_atomic_block, "a number is given in the transaction that uses it"
     if not count:
         return []

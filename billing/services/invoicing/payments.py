@@ -1,7 +1,7 @@
 """Payments, as their providers tell of them: each is kept once, and the invoice follows where it is settled.
 
-No money is dropped: what does not settle its invoice (another amount or currency, an invoice that is paid, void or a draft) is
-kept as an unmatched payment with an exception that a person resolves.
+No money is dropped: what does not settle its invoice (another amount or currency, an invoice that is paid, void or a
+draft) is kept as an unmatched payment with an exception that a person resolves.
 """
 
 from collections.abc import Collection
@@ -52,10 +52,12 @@ def record_payment(
     occurred_at: datetime,
     as_of: datetime,
 ) -> Invoice:
-    """Keep a payment that succeeded, and return its invoice: paid where it is settled, else as it was, with an exception on record.
+    """Store a payment that succeeded, and return its invoice.
 
-    A second time with the same provider and reference changes nothing. Raises `NotFoundError`, and `ConflictError` where
-    the reference is another invoice's.
+    It is paid if it is settled, else as it was, with a billing exception.
+
+    A second time with the same provider and reference changes nothing. Raises `NotFoundError`, and `ConflictError`
+    where the reference is another invoice's.
     """
     told = _Told(provider, reference, amount_minor, currency, occurred_at)
     with transaction.atomic():
@@ -80,7 +82,9 @@ def record_failed_payment(
     occurred_at: datetime,
     as_of: datetime,
 ) -> Invoice:
-    """Keep a failed attempt. An invoice that still waits for its payment shows the latest failure, one that was paid does not.
+    """Keep a failed attempt.
+
+    An invoice that still waits for its payment shows the latest failure, one that was paid does not.
 
     A second time with the same provider and reference changes nothing. Raises `NotFoundError`, `ConflictError`.
     """
@@ -111,9 +115,12 @@ def record_manual_payment(
     actor: Actor,
     as_of: datetime,
 ) -> Invoice:
-    """Keep a transfer that staff saw arrive. What does not settle the invoice is refused, so that the person can look again.
+    """Keep a transfer that staff saw arrive.
 
-    Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`, `ConflictError` where the reference was recorded before.
+    What does not settle the invoice is refused, so that the person can look again.
+
+    Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`, `ConflictError` where the reference was recorded
+    before.
     """
     told = _Told(MANUAL_PROVIDER, reference.strip(), amount_minor, currency, occurred_at)
     _check_manual(told, as_of)

@@ -1,4 +1,4 @@
-"""A run of invoicing: drafts and finalizes until nothing is left to do, batch by batch, however often and wherever it is started."""
+"""A run of invoicing: drafts and finalizes batch by batch until nothing is left; any number may run at once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -98,7 +98,10 @@ def run_invoicing_job(
 
 
 def count_waiting(*, as_of: datetime, due: Due | None = None) -> int:
-    """How many steps a run begins with: boundaries to draft, and drafts to finalize. What these lead to comes on top."""
+    """How many steps a run begins with: boundaries to draft, and drafts to finalize.
+
+    What these lead to comes on top.
+    """
     due = due or Due()
     return due_subscriptions(as_of, due).count() + ripe_invoices(as_of, due).count()
 
@@ -139,7 +142,10 @@ def _plan_following(
     due: Due,
     grace: timedelta,
 ) -> list[Computation]:
-    """What a run would go on to do once these are finalized. `next_states` are those that are known; others follow from the state."""
+    """What a run would go on to do once these are finalized.
+
+    `next_states` are those that are known; others follow from the state.
+    """
     planned: list[Computation] = []
     while True:
         following = []

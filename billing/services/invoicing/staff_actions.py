@@ -1,4 +1,6 @@
-"""What staff do with a finalized invoice. The invoice itself never changes: what became of it does, and a credit note is a document.
+"""What staff do with a finalized invoice.
+
+The invoice itself never changes: what became of it does, and a credit note is a document.
 
 `docs/invoices.md` says when to void and when to credit.
 """
@@ -57,7 +59,9 @@ def mark_uncollectible(*, invoice_id: UUID, reason: str, actor: Actor, as_of: da
 
 
 def issue_credit_note(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime) -> CreditNote:
-    """Take a whole invoice back by a document of its own. One that is unpaid is void then; one that was paid stays paid.
+    """Take a whole invoice back by a document of its own.
+
+    One that is unpaid is void then; one that was paid stays paid.
 
     Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`, also where there is a credit note already.
     """

@@ -1,6 +1,7 @@
 """What every change of a finalized invoice shares: the lock, the compare-and-set, and the audit entry.
 
-The subscription's row is locked before the invoice's, as a change of the subscription does it: nobody waits in a circle.
+The subscription's row is locked before the invoice's, as a change of the subscription does it: nobody waits in a
+circle.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,10 @@ REASON_CHARACTERS_MAX: Final = 200
 
 
 def locked_invoice(invoice_id: UUID) -> Invoice:
-    """The invoice with its tenant, locked until the transaction ends, and its subscription with it. Raises `NotFoundError`."""
+    """The invoice with its tenant, locked until the transaction ends, and its subscription with it.
+
+    Raises `NotFoundError`.
+    """
     assert connection.in_atomic_block, "a lock lasts as long as its transaction"
     subscription = Subscription.objects.select_for_update(no_key=True).filter(invoices=invoice_id).first()
     if subscription is None:

@@ -1,7 +1,7 @@
 """A subscription in its life: moved to another plan, cancelled, taken back.
 
-Each change locks the row, may be bound to the version that its author saw, and moves the tenant to the plan's limits in the
-same transaction. What becomes due is found by invoicing, not done here.
+Each change locks the row, may be bound to the version that its author saw, and moves the tenant to the plan's limits in
+the same transaction. What becomes due is found by invoicing, not done here.
 """
 
 from datetime import datetime
@@ -86,7 +86,9 @@ def cancel_subscription(
     as_of: datetime,
     expected_version: int | None = None,
 ) -> Subscription:
-    """End a subscription at the end of its period, or now: then usage up to now is invoiced, and the fee that was paid stays paid.
+    """End a subscription at the end of its period, or now.
+
+    Now: usage up to now is invoiced, and the fee that was paid stays paid.
 
     To ask for the end of the period a second time changes nothing.
 
@@ -134,8 +136,8 @@ def undo_pending(
 def _locked(subscription: Subscription, actor: Actor, expected_version: int | None) -> Subscription:
     """The row, locked, if its author may change it and saw it as it is.
 
-    It is locked alone and read with its plans afterwards: a join that was made before the wait does not fit a row whose plan
-    was changed meanwhile, and PostgreSQL would leave it out.
+    It is locked alone and read with its plans afterwards: a join that was made before the wait does not fit a row whose
+    plan was changed meanwhile, and PostgreSQL would leave it out.
     """
     Subscription.objects.select_for_update().get(pk=subscription.pk)
     current: Subscription = Subscription.objects.select_related(
@@ -150,7 +152,9 @@ def _locked(subscription: Subscription, actor: Actor, expected_version: int | No
 
 
 def _require_settled(subscription: Subscription, as_of: datetime) -> None:
-    """A boundary that has come is invoiced first, so that what waited for it takes effect there, and what comes now does not.
+    """Check that no boundary waits to be invoiced.
+
+    What waited for it takes effect there, and what comes now does not.
 
     Whoever decided before a boundary that was invoiced meanwhile decides anew, too: they saw the period before.
     """

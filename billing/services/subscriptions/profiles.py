@@ -26,7 +26,10 @@ def billing_profile_of(tenant_id: UUID) -> BillingProfile:
 
 
 def keep_card(*, tenant_id: UUID, card_label: str) -> None:
-    """Store what the tenant's invoices are charged to by themselves from now on; an empty label means that the customer pays each."""
+    """Store what the tenant's invoices are charged to from now on.
+
+    An empty label means that the customer pays each.
+    """
     billing_profile_of(tenant_id)
     BillingProfile.objects.filter(tenant_id=tenant_id).update(card_label=card_label)
 

@@ -1,4 +1,4 @@
-"""What every change of a subscription shares: one write that counts its version up, and what the log and the outbox are told."""
+"""What every change of a subscription shares: one write that counts its version up, its audit entry and event."""
 
 from collections.abc import Mapping
 from datetime import datetime

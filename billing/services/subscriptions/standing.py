@@ -46,7 +46,7 @@ def refresh_standing(*, subscription_id: UUID, as_of: datetime) -> None:
 
 
 def refresh_overdue(*, as_of: datetime) -> int:
-    """Look at every subscription with an invoice that is unpaid, or that was past due; answers how many were looked at."""
+    """Check every subscription that is past due or has an unpaid invoice. Returns how many were checked."""
     unpaid = Invoice.objects.filter(status=InvoiceStatus.FINALIZED, due_on__lt=as_of.date() + timedelta(days=1))
     due = Q(status=SubscriptionStatus.PAST_DUE) | Q(
         status=SubscriptionStatus.ACTIVE, pk__in=unpaid.values("subscription")

@@ -36,8 +36,8 @@ def subscribe(
     """Put the tenant on a plan from now on; the first period begins with this day of its time zone, or after the trial.
 
     Without `trial_days`, who never had a subscription gets the plan's trial. Currency and time zone are fixed with it.
-    Raises `SubscriptionExistsError`, `CurrencyNotOfferedError`, `PermissionMissingError`, `SubscriptionStatusError` where the
-    tenant is closed.
+    Raises `SubscriptionExistsError`, `CurrencyNotOfferedError`, `PermissionMissingError`, `SubscriptionStatusError`
+    where the tenant is closed.
     """
     try:
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Schedules, tasks and the queue of django-q2: schedules are run, paused and resumed here, and never written by hand."""
+"""Schedules, tasks and the queue of django-q2: schedules are run, paused and resumed here, never edited."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""Copies of payment providers' objects, to look at: the tables that each provider names, and no other of the same library."""
+"""Copies of payment providers' objects, to look at: the tables that each provider names."""
 
 from django.apps import apps
 from django.contrib import admin

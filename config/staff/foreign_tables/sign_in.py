@@ -1,4 +1,4 @@
-"""How people sign in, from django-allauth's tables: addresses, second factors without their secrets, sessions without their keys."""
+"""How people sign in, from django-allauth's tables: addresses, second factors and sessions, without secrets."""
 
 from typing import ClassVar
 

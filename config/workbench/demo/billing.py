@@ -1,4 +1,4 @@
-"""The demonstration's money: half a year of subscriptions, invoices and payments, by the real services on a clock that is moved.
+"""The demonstration's money: half a year of subscriptions, invoices and payments, by the real services.
 
 Each step looks at what is there, so a run that was killed is completed, and a later one adds what came since.
 """
@@ -127,7 +127,10 @@ def ensure_subscription(*, planned: DemoTenant, tenant: Tenant, actor: Actor) ->
 
 
 def add_invoices(*, tenants: Sequence[Tenant], actor: Actor, as_of: datetime) -> int:
-    """Close every period up to now, moment by moment, with what happened in between; answers how many invoices there are."""
+    """Close every period up to now, moment by moment, with what happened in between.
+
+    Returns how many invoices there are.
+    """
     due = Due(tenant_ids=[tenant.pk for tenant in tenants])
     for moment, act in [*_moments(tenants, actor, as_of), (as_of, None)]:
         run_invoicing(as_of=moment, due=due)
@@ -143,7 +146,7 @@ def add_invoices(*, tenants: Sequence[Tenant], actor: Actor, as_of: datetime) ->
 
 
 def add_alerts(*, tenants: Sequence[Tenant], as_of: datetime) -> None:
-    """Look at quotas once a day since the last alert, as the schedule would have, and put away the mails of old ones."""
+    """Check quotas once a day since the last alert, as the schedule would have, and drop the mails of old ones."""
     ids = [tenant.pk for tenant in tenants]
     last = ThresholdAlert.objects.filter(tenant__in=ids).aggregate(last=Max("occurred_at"))["last"]
     moment = last or min(tenant.created_at for tenant in tenants)

@@ -68,7 +68,10 @@ class DemoKey:
 
 @dataclass(frozen=True, slots=True)
 class DemoTenant:
-    """A tenant with its traffic: `hourly_tenths` of a request in its busiest hour when it was new, `growth_percent` over the six months."""
+    """A tenant with its traffic.
+
+    `hourly_tenths` of a request in its busiest hour when it was new, `growth_percent` over the six months.
+    """
 
     slug: str
     name: str

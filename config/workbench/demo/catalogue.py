@@ -1,4 +1,4 @@
-"""What the demonstration sells, and who sells it: plans in every currency of its tenants, taxes, and the issuer's address.
+"""What the demonstration sells, and who sells it: plans in every currency of its tenants, taxes, the issuer.
 
 Prices in other currencies are the euro's at a rounded rate, as a price list would have them.
 """

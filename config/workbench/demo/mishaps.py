@@ -1,4 +1,4 @@
-"""What goes wrong in every real integration, so that the live debugger has something to show: repeats, conflicts, refusals, voids."""
+"""What goes wrong in every real integration, for the live debugger to show: repeats, conflicts, refusals, voids."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -84,7 +84,7 @@ def _boundaries(tenant: Tenant, as_of: datetime) -> list[datetime]:
 def _batches(
     requests: Iterator[DemoRequest], as_of: datetime, boundaries: Sequence[datetime]
 ) -> Iterator[list[DemoRequest]]:
-    """Batches in order of time: by period and as large as may be for what is old, and by the hour for what is recent."""
+    """Yield batches in order of time: by period for what is old, by the hour for what is recent."""
     recent_from = as_of - RECENT
     pending: list[DemoRequest] = []
     period = 0

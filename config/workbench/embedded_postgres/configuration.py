@@ -8,7 +8,8 @@ MEBIBYTE = 1024 * 1024
 SHARED_BUFFERS_MIN_MB, SHARED_BUFFERS_MAX_MB = 64, 2048
 MAINTENANCE_MEMORY_MAX_MB = 512
 
-# For a cluster that may be lost with the machine. A commit still reaches the kernel, so a killed server forgets nothing.
+# For a cluster that may be lost with the machine. A commit still reaches the kernel, so a killed server forgets
+# nothing.
 UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off"}
 
 

@@ -1,7 +1,8 @@
-"""What a plain `manage.py` needs to work on what `make run` runs: the development profile and the port, remembered in a file.
+"""What a plain `manage.py` needs to work on what `make run` runs: the development profile and the port, from a file.
 
-Only a development run on the embedded database leaves the file. Only `manage.py` reads it, and only when no variable says
-which installation this is. The web server never reads it, so nothing in a data directory can take a production out of its profile.
+Only a development run on the embedded database leaves the file. Only `manage.py` reads it, and only when no variable
+says which installation this is. The web server never reads it, so nothing in a data directory can take a production out
+of its profile.
 """
 
 import json
@@ -17,7 +18,10 @@ VARIABLES_OF_AN_INSTALLATION = ("COUNTINGHOUSE_PROFILE", "DATABASE_URL", "PUBLIC
 
 
 def remember(plan: Plan) -> None:
-    """Store the port of a development run on the embedded database; after any other run, forget what an earlier one stored."""
+    """Store the port of a development run on the embedded database.
+
+    After any other run, forget what an earlier one stored.
+    """
     file = plan.data_dir / FILE_NAME
     if plan.database is None or plan.environment["COUNTINGHOUSE_PROFILE"] != "development":
         file.unlink(missing_ok=True)
@@ -28,7 +32,7 @@ def remember(plan: Plan) -> None:
 
 
 def variables_missing(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a plain `manage.py` has to add to its environment; nothing outside of a clone in which `make run` ran."""
+    """Return what a plain `manage.py` adds to its environment: nothing if `make run` never ran in this clone."""
     if any(environment.get(name) for name in VARIABLES_OF_AN_INSTALLATION):
         return {}
     if _remembered_port(Plan.from_environment(environment).data_dir) is None:
@@ -37,7 +41,7 @@ def variables_missing(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def environment_of_run(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a command that works on what runs: the same port and, while it runs, the same fake Stripe.
+    """Return the environment of a command on what runs: the same port and, while it runs, the same fake Stripe.
 
     The command is not one of the run's own processes, which `make stop` ends.
     """

@@ -74,7 +74,10 @@ class Plan:
         ]
 
     def with_fake_stripe(self, running_port: int = 0) -> Self:
-        """The same with a fake Stripe beside it, the one that runs or a new one; without, where there is a key or a production."""
+        """Return the same with a fake Stripe beside it, the one that runs or a new one.
+
+        Without, if there is a key or in production.
+        """
         is_development = self.environment["COUNTINGHOUSE_PROFILE"] == "development"
         if not is_development or self.environment.get("STRIPE_SECRET_KEY"):
             return self

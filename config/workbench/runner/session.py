@@ -96,7 +96,10 @@ class Session:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _prepare(self) -> None:
-        """Have the schema brought up to date. The services start meanwhile if an earlier run has prepared these very migrations."""
+        """Have the schema brought up to date.
+
+        The services start meanwhile if an earlier run has prepared these very migrations.
+        """
         say("Bringing the schema and the demo data up to date ...")
         arguments = self.plan.manage("prepare_demo" if self.plan.with_demo else "prepare")
         migrations = digest_of_migrations()

@@ -1,7 +1,7 @@
 """What an aggregation is: how events become one quantity, and what may be done with that quantity afterwards.
 
-Whoever writes, reads, limits or bills usage asks this description, and none of them knows a kind by name. Its SQL stands in
-`metering.selectors.aggregation_sql`.
+Whoever writes, reads, limits or bills usage asks this description, and none of them knows a kind by name. Its SQL
+stands in `metering.selectors.aggregation_sql`.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,15 +30,17 @@ class MeasuredEvent:
 class Aggregation:
     """One kind of meter.
 
-    `measure` returns what one event brings; `merge` returns the quantity of two sets of events, neither of which is empty.
+    `measure` returns what one event brings; `merge` returns the quantity of two sets of events, neither of which is
+    empty.
 
-    `is_mergeable`: quantities of hours, days, keys and dimensions merge into that of the whole. So the rollups keep it, rebuild
-    and reconciliation fill and compare them, and longer windows are read from shorter ones. Of another kind the rollups keep
-    nothing, and every window is read from the events.
+    `is_mergeable`: quantities of hours, days, keys and dimensions merge into that of the whole. So the rollups keep it,
+    rebuild and reconciliation fill and compare them, and longer windows are read from shorter ones. Of another kind the
+    rollups keep nothing, and every window is read from the events.
 
-    `is_additive`: to merge is to add. So a void subtracts what its event brought (for another mergeable kind the event's buckets
-    are computed again from the ledger), quotas may count it up, a forecast may extend it in a straight line, and billing may
-    report it to a payment provider hour by hour. Billing rates every kind by the quantity of a whole span.
+    `is_additive`: to merge is to add. So a void subtracts what its event brought (for another mergeable kind the
+    event's buckets are computed again from the ledger), quotas may count it up, a forecast may extend it in a straight
+    line, and billing may report it to a payment provider hour by hour. Billing rates every kind by the quantity of a
+    whole span.
     """
 
     code: str

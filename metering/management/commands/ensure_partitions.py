@@ -1,4 +1,4 @@
-"""`manage.py ensure_partitions`: make the event table's partitions, as the daily job does, or for months that are named."""
+"""`manage.py ensure_partitions`: make the event table's partitions, as the daily job does, or for named months."""
 
 from datetime import date
 from typing import Any

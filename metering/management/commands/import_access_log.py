@@ -168,7 +168,10 @@ def opened(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
 
 @contextmanager
 def interruption() -> Iterator[Callable[[], bool]]:
-    """Answer whether somebody asked to stop. The batch that is being stored is finished first; who asks twice is obeyed at once."""
+    """Answer whether somebody asked to stop.
+
+    The batch that is being stored is finished first; who asks twice is obeyed at once.
+    """
     asked: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler

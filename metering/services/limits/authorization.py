@@ -1,8 +1,8 @@
 """Authorise and count: one request passes all its limits and is recorded, or neither.
 
-The event is stored first and the limits are taken last, in one transaction: a refusal undoes the event, a duplicate takes
-nothing, and the counters, which many requests want, are held only until the commit. A look without locks goes before, so
-that a client who is refused over and over writes nothing.
+The event is stored first and the limits are taken last, in one transaction: a refusal undoes the event, a duplicate
+takes nothing, and the counters, which many requests want, are held only until the commit. A look without locks goes
+before, so that a client who is refused over and over writes nothing.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Comparing counters with the ledger, and setting right those that differ. Run on a schedule.
 
-A counter may differ after a crash between its step in Redis and the commit, or after an outage of Redis during ingest. Limits
-are then a little too strict or too mild until the next comparison; the ledger and usage are exact throughout.
+A counter may differ after a crash between its step in Redis and the commit, or after an outage of Redis during ingest.
+Limits are then a little too strict or too mild until the next comparison; the ledger and usage are exact throughout.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Counting what was ingested without asking first: usage that was reported counts against quotas like usage that was authorised."""
+"""Counting what was ingested without asking first: reported usage counts against quotas as authorised usage does."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -44,7 +44,7 @@ def ingest_and_count(
 
 
 def forget_counters(*, ledger: Ledger, as_of: datetime) -> None:
-    """Have the running counters summed up anew: after a void, an import or a rebuild, in the transaction of the change."""
+    """Have the running counters summed up again, in the transaction of a void, an import or a rebuild."""
     limit_store().forget(ledger, as_of)
 
 
@@ -63,7 +63,10 @@ def amounts_in(
 
 
 def _add(store: RedisLimits, ledger: Ledger, amounts: dict[CounterKey, Decimal]) -> None:
-    """Count in Redis before the commit. An event is stored also where Redis is down: the comparison with the ledger counts it then."""
+    """Count in Redis before the commit.
+
+    An event is stored also where Redis is down: the comparison with the ledger counts it then.
+    """
     if not amounts:
         return
     try:

@@ -14,8 +14,8 @@ from metering.domain.ledger import CounterKey, Ledger
 from metering.domain.limit_policy import Claim, Standing, Throttle, microseconds_of, running_spans
 from metering.domain.limits import MICRO, Bucket
 
-# A claim holds its rows in the order of their keys, counters before buckets, so that no two claims wait in a circle. A row that
-# was changed while the statement waited for it is read as it is now, not as it was when the statement began.
+# A claim holds its rows in the order of their keys, counters before buckets, so that no two claims wait in a circle. A
+# row that was changed while the statement waited for it is read as it is now, not as it was when the statement began.
 _CLAIM = """
 WITH claim_counter AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(counters)s::jsonb) AS c(position int, scope_id uuid, meter_id bigint,
@@ -42,7 +42,8 @@ stored_bucket AS MATERIALIZED (
 ),
 bucket AS (
     -- Bounding the time before multiplying keeps the product in reach; the division rounds up.
-    SELECT *, least(tokens + least(elapsed, (capacity - tokens + rate - 1) / rate) * rate, capacity) AS filled FROM stored_bucket
+    SELECT *, least(tokens + least(elapsed, (capacity - tokens + rate - 1) / rate) * rate, capacity) AS filled
+        FROM stored_bucket
 ),
 verdict AS (
     SELECT
@@ -63,12 +64,15 @@ counted AS (
     UPDATE limit_counter AS l SET used = l.used + c.amount
     FROM counter AS c, verdict AS v
     WHERE v.is_known AND v.is_allowed AND l.tenant_id = %(tenant_id)s::uuid AND l.is_live = %(is_live)s
-        AND l.scope_id = c.scope_id AND l.meter_id = c.meter_id AND l.period_start = c.period_start AND l.period_end = c.period_end
+        AND l.scope_id = c.scope_id AND l.meter_id = c.meter_id AND l.period_start = c.period_start
+        AND l.period_end = c.period_end
 ),
 poured AS (
-    UPDATE limit_bucket AS l SET tokens_micro = b.filled - %(cost)s, updated_at = greatest(b.updated_at, %(as_of)s::timestamptz)
+    UPDATE limit_bucket AS l SET tokens_micro = b.filled - %(cost)s,
+        updated_at = greatest(b.updated_at, %(as_of)s::timestamptz)
     FROM bucket AS b, verdict AS v
-    WHERE v.is_known AND v.is_allowed AND l.tenant_id = %(tenant_id)s::uuid AND l.is_live = %(is_live)s AND l.scope_id = b.scope_id
+    WHERE v.is_known AND v.is_allowed AND l.tenant_id = %(tenant_id)s::uuid AND l.is_live = %(is_live)s
+        AND l.scope_id = b.scope_id
 )"""
 PEEK: Final = _CLAIM.format(hold_counters="", hold_buckets="", write="")
 TAKE: Final = _CLAIM.format(hold_counters="FOR UPDATE OF l", hold_buckets="FOR UPDATE OF l", write=_WRITE)

@@ -1,7 +1,9 @@
-"""Where limits are kept: Redis where `REDIS_URL` names one, else PostgreSQL. Both answer the same questions the same way.
+"""Where limits are kept: Redis if `REDIS_URL` names one, else PostgreSQL.
 
-A store may lose everything at any time. What it does not know is summed up from the ledger, under the lock that holds ingest
-back; so what is counted beside it is counted once.
+Both answer the same questions the same way.
+
+A store may lose everything at any time. What it does not know is summed up from the ledger, under the lock that holds
+ingest back; so what is counted beside it is counted once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,7 +70,8 @@ def counting_with(store: LimitStore, ledger: Ledger, as_of: datetime) -> Iterato
     """A transaction beside which `store` counts.
 
     Where it fails, a store that is no part of it may have counted what was not stored, or the commit may have been done
-    without an answer. Nobody can tell, so nothing is given back by guess: the counters are forgotten, and summed up anew.
+    without an answer. Nobody can tell, so nothing is given back by guess: the counters are forgotten, and summed up
+    anew.
     """
     try:
         with transaction.atomic():

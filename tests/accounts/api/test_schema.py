@@ -25,7 +25,8 @@ VERBS = {
 OPERATION_ID = re.compile(r"(?P<verb>[a-z]+)(?:_[a-z]+)+")
 SUMMARY = re.compile(r"[A-Z][a-z]+ \S.{3,60}[^.]")
 
-# Every call of the public contract. A call that is built moves up; one that the contract does not have may not be there.
+# Every call of the public contract. A call that is built moves up; one that the contract does not have may not be
+# there.
 BUILT = """
 GET /keys · POST /keys · POST /keys/{} /rotate · DELETE /keys/{}
 GET /events · POST /events · GET /events/{} · POST /events/{} /void · POST /access-logs · POST /authorize

@@ -1,4 +1,4 @@
-"""Staff of each group in front of the admin: Robin may do everything, Bo bills, Kim supports, Pat reads, Alice is a customer."""
+"""Staff of each group in the admin: Robin may do everything, Bo bills, Kim supports, Pat reads; Alice is a customer."""
 
 import pytest
 from django.contrib.auth.models import Group

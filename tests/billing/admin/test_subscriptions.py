@@ -1,4 +1,4 @@
-"""Subscriptions in the admin: on the tenant's page they begin, on their own they change; each asks first, with the next invoice."""
+"""Subscriptions in the admin: they begin on the tenant's page and change on their own; each asks first."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""`/invoices` and `/credit-notes`: what a tenant sees of what it was charged, down to the event, and nobody else sees."""
+"""`/invoices` and `/credit-notes`: what a tenant, and nobody else, sees of its charges, down to the event."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""`GET /plans`, `GET /subscription` and `POST /subscription/preview`: what they say, to whom, and that asking changes nothing."""
+"""`GET /plans`, `GET /subscription`, `POST /subscription/preview`: what they say, to whom, and that they only read."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A provider that is one folder and one line: it collects beside Stripe, or instead of it, and nothing else has to know."""
+"""A provider that is one folder and one line: it collects beside Stripe, or instead of it."""
 
 import json
 from typing import Any

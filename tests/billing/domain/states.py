@@ -1,4 +1,4 @@
-"""States of subscriptions as values, for tests of what an invoice says: two plans in EUR, with a meter of calls and one of bytes."""
+"""States of subscriptions as values, for tests of invoices: two plans in EUR, a meter of calls and one of bytes."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

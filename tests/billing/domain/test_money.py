@@ -1,4 +1,4 @@
-"""Amounts: the worked examples of docs/algorithms/rating.md, and that nothing is lost or made by rounding and splitting."""
+"""Amounts: the worked examples of docs/algorithms/rating.md, and that rounding and splitting lose nothing."""
 
 from decimal import Decimal
 from fractions import Fraction

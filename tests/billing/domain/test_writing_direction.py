@@ -1,4 +1,7 @@
-"""The order of characters on a line. The expected values are those of python-bidi 0.6.12, which agreed on 200,000 random lines."""
+"""The order of characters on a line.
+
+The expected values are those of python-bidi 0.6.12, which agreed on 200,000 random lines.
+"""
 
 import pytest
 from hypothesis import given

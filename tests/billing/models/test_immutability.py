@@ -1,4 +1,4 @@
-"""What was sold and invoiced stays as it was: against the application by privilege, against the tables' owner by trigger."""
+"""What was sold and invoiced stays: against the application by privilege, against the tables' owner by trigger."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,7 @@
-"""What a year must cost, calculated without the application: own dates, own prices, fractions, and a list of what happened.
+"""What a year must cost, calculated without the application: own dates, prices and fractions, a list of events.
 
-It shares no code with `billing/` or `metering/`; it is slow, and as plain as it can be. Periods begin at midnight, which exists
-on every day of the zones that the scenarios use.
+It shares no code with `billing/` or `metering/`; it is slow, and as plain as it can be. Periods begin at midnight,
+which exists on every day of the zones that the scenarios use.
 """
 
 from collections.abc import Callable, Sequence
@@ -190,7 +190,10 @@ def each(rate: str) -> Cost:
 
 
 def steps(*tiers: tuple[int | None, str, str]) -> Cost:
-    """Each unit at its own step's rate; a step's flat amount once it is entered. A tier: its end, its rate, its flat amount."""
+    """Each unit at its own step's rate; a step's flat amount once it is entered.
+
+    A tier: its end, its rate, its flat amount.
+    """
 
     def cost(quantity: Fraction) -> Fraction:
         total, start = Fraction(), Fraction()

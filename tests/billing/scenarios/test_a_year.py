@@ -1,7 +1,8 @@
-"""A year of one tenant on a moved clock, by the real services, against `plain_year`, which was written from the rules alone.
+"""A year of one tenant by the real services, against `plain_year`, which was written from the rules alone.
 
-Anchor 31 January of a leap year, a trial, changes of plan at once and at the period's end, days on which clocks change, 29
-February, late events, voids, a worker that is away for weeks, less than nothing to pay, and a cancellation: equal to the cent.
+Anchor 31 January of a leap year, a trial, changes of plan at once and at the period's end, days on which clocks change,
+29 February, late events, voids, a worker that is away for weeks, less than nothing to pay, and a cancellation: equal to
+the cent.
 """
 
 import random

@@ -87,8 +87,8 @@ def test_recurring_fees_count_who_pays_at_the_end_of_each_month() -> None:
     change_plan(subscription=grows, plan_version=team, when=When.NOW, actor=STAFF, as_of=MARCH + timedelta(days=10))
     close_month(leaves)
     instants = [datetime(2026, month, 1, tzinfo=UTC) for month in (3, 4, 5)]
-    # Who is on a free plan pays nothing. Nobody pays before March begins; at its end 49 (stays) + 49 (leaves with the month) + 199 (grown);
-    # in April the one is gone, and the trial, of 49 too, has become a customer.
+    # Who is on a free plan pays nothing. Nobody pays before March begins; at its end 49 (stays) + 49 (leaves with the
+    # month) + 199 (grown); in April the one is gone, and the trial, of 49 too, has become a customer.
     assert recurring_fees(currency="EUR", instants=instants) == {
         instants[1]: (29700, 3),
         instants[2]: (29700, 3),

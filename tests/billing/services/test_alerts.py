@@ -454,7 +454,8 @@ def test_the_number_of_queries_is_the_same_whatever_the_number_of_tenants() -> N
             assert len(monitor_thresholds(as_of=NOON).alerts) == 3 * number
         return len(captured)
 
-    # Tenants, members, profiles, outbox, mails, and two for the savepoint; the pass itself is one more, past Django's cursors.
+    # Tenants, members, profiles, outbox, mails, and two for the savepoint; the pass itself is one more, past Django's
+    # cursors.
     assert queries(1) == queries(12) == 7
 
 

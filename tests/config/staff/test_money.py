@@ -1,4 +1,4 @@
-"""Money on the first page of the admin: the numbers that the selectors count, one currency at a time, to those who may see them."""
+"""Money on the first page of the admin: the selectors' numbers, one currency at a time, for those who may see them."""
 
 import json
 from datetime import timedelta

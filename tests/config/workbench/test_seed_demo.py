@@ -1,4 +1,4 @@
-"""The demonstration's data: the same from the same seed, completed rather than repeated, and openable with what its file says."""
+"""The demonstration's data: the same from the same seed, completed rather than repeated, open to its credentials."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Authorise and count, through the services, with either store: what is counted, what is refused, and what a retry gets."""
+"""Authorise and count, through the services, with either store: what is counted, refused, and what a retry gets."""
 
 import time
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Each invariant of the catalogue, the usage plans and the debugger's rows holds against whoever writes past the services."""
+"""Each invariant of the catalogue, usage plans and the debugger's rows holds against writes past the services."""
 
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What staff see over all tenants: counted once though several meters see an event, and by each tenant's own calendar."""
+"""What staff see over all tenants: an event counted once for all its meters, by each tenant's own calendar."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

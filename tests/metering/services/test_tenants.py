@@ -1,4 +1,4 @@
-"""Metering's part of a tenant: whichever way it comes in, its limits hold from the first request, and its days follow its time zone."""
+"""Metering's part of a tenant: its limits hold from the first request, and its days follow its time zone."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -1,8 +1,11 @@
-"""The only module that asks Stripe for something. It returns Stripe's objects as plain dicts, for `objects` beside it to read.
+"""The only module that asks Stripe for something.
 
-Two kinds of failure come out of here: `PaymentProviderError` where Stripe did not answer, so that nobody knows and the same call may be
-made again, and `PaymentRefusedError` where it answered and said no. A call that makes something carries an Idempotency-Key made
-from our own ids. Key, host and version are read at each call, so that a test, or a new key, is followed at once.
+It returns Stripe's objects as plain dicts, for `objects` beside it to read.
+
+Two kinds of failure come out of here: `PaymentProviderError` where Stripe did not answer, so that nobody knows and the
+same call may be made again, and `PaymentRefusedError` where it answered and said no. A call that makes something
+carries an Idempotency-Key made from our own ids. Key, host and version are read at each call, so that a test, or a new
+key, is followed at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,7 +66,10 @@ def api_host() -> str:
 
 
 def create_customer(*, tenant_id: UUID) -> Json:
-    """Make the tenant's customer. Says nothing that may change, so that a repetition is the same request; see `describe_customer`."""
+    """Make the tenant's customer.
+
+    Says nothing that may change, so that a repetition is the same request; see `describe_customer`.
+    """
     params: Any = {"metadata": {TENANT_KEY: str(tenant_id), SUBSCRIBER_KEY: str(tenant_id)}}
     return _ask(lambda client: client.v1.customers.create(params, _once(f"customer:{tenant_id}")))
 
@@ -122,7 +128,7 @@ def _ensure_product() -> None:
 
 
 def start_checkout(order: CheckoutOrder, *, price_id: str) -> Json:
-    """Open a page on which the customer agrees, to what stands above its button, and gives a card, although nothing is due on it."""
+    """Open a page on which the customer agrees to the text above its button and gives a card; nothing is due."""
     metadata = {TENANT_KEY: str(order.tenant_id), PLAN_VERSION_KEY: str(order.plan_version_id)}
     params: Any = {
         "mode": "subscription",
@@ -165,7 +171,10 @@ def end_agreement(subscription_id: str) -> Json:
 
 
 def end_agreement_with_period(subscription_id: str, *, is_ending: bool) -> Json:
-    """End a subscription with its period, or let it go on. Stripe's portal sets a date, the API a flag: each is taken back its own way."""
+    """End a subscription with its period, or let it go on.
+
+    Stripe's portal sets a date, the API a flag: each is taken back its own way.
+    """
     params: Any = {"expand": ["default_payment_method"]}
     if not is_ending and agreement(subscription_id).get("cancel_at_period_end") is not True:
         params |= {"cancel_at": ""}
@@ -178,7 +187,10 @@ def end_agreement_with_period(subscription_id: str, *, is_ending: bool) -> Json:
 
 
 def invoices_for(invoice_id: UUID, *, customer_id: str, since: datetime) -> list[Json]:
-    """Stripe's invoices that collect one of ours, oldest first. The list is read from the first write on, unlike Stripe's search."""
+    """Stripe's invoices that collect one of ours, oldest first.
+
+    The list is read from the first write on, unlike Stripe's search.
+    """
     params: Any = {"customer": customer_id, "created": {"gte": int(since.timestamp())}, "limit": PAGE}
     found = _pages(lambda client, after: client.v1.invoices.list(params | after))
     ours = [item for item in found if text(inner(item, "metadata"), INVOICE_KEY) == str(invoice_id)]
@@ -215,7 +227,7 @@ def add_invoice_item(*, stripe_invoice_id: str, customer_id: str, amount: int, c
 
 
 def finalize_invoice(stripe_invoice_id: str, *, is_charged: bool) -> Json:
-    """Let a draft be paid; where `is_charged`, Stripe tries the customer's card, and again later by its own schedule."""
+    """Let a draft be paid; if `is_charged`, Stripe tries the customer's card, and again by its own schedule."""
     params: Any = {"auto_advance": is_charged}
     key = f"finalize:{stripe_invoice_id}"
     return _ask(lambda client: client.v1.invoices.finalize_invoice(stripe_invoice_id, params, _once(key)))
@@ -323,7 +335,10 @@ def _once(key: str) -> Any:
 
 
 def _once_per_call() -> Any:
-    """What may be asked again later with another answer; Stripe's library names each call, and its own repetitions alike."""
+    """Return whether the call may be sent again later with another answer.
+
+    Stripe's library names each call, and its own repetitions alike.
+    """
     return {}
 
 

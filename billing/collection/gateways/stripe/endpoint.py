@@ -1,4 +1,4 @@
-"""Where Stripe sends its events: dj-stripe's row of our endpoint, which has its secret, and the endpoint at Stripe (decision 0007).
+"""Where Stripe sends its events: dj-stripe's row of our endpoint, and the endpoint at Stripe (decision 0007).
 
 Idempotent and cheap: each thing is looked up before it is made, so it may run at every start.
 """
@@ -30,7 +30,10 @@ def endpoint_secret(endpoint_uuid: UUID) -> str | None:
 
 
 def ensure_endpoint() -> str:
-    """Keep the endpoint that the settings name, or make one at Stripe where we can be reached; returns in a sentence what there is."""
+    """Keep the endpoint that the settings name, or create one at Stripe if we can be reached.
+
+    Returns in a sentence what there is.
+    """
     secret, public_url = settings.webhook_secret(), str(django_settings.PUBLIC_URL)
     if secret:
         return _keep_given(UUID(settings.webhook_uuid()), secret, public_url)
@@ -49,7 +52,10 @@ def _keep_given(uuid: UUID, secret: str, public_url: str) -> str:
 
 
 def _ensure_at_stripe(public_url: str) -> str:
-    """Make the endpoint. Stripe tells its secret once, so one at our address whose secret we lack is of no use, and is deleted."""
+    """Make the endpoint.
+
+    Stripe tells its secret once, so one at our address whose secret we lack is of no use, and is deleted.
+    """
     prefix = public_url + WEBHOOK_PATH.format(uuid="")
     there = [endpoint for endpoint in api.webhook_endpoints() if text(endpoint, "url").startswith(prefix)]
     for endpoint in there:

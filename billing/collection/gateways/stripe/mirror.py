@@ -1,6 +1,7 @@
 """Keeps dj-stripe's copy of Stripe's objects, which staff look at. Nothing of ours is decided by it.
 
-dj-stripe fetches what an object refers to by itself, each in a transaction of its own; so this is called outside of any of ours.
+dj-stripe fetches what an object refers to by itself, each in a transaction of its own; so this is called outside of any
+of ours.
 """
 
 from typing import Any, Final
@@ -22,7 +23,8 @@ MODELS: Final[dict[str, Any]] = {
     "invoice": mirror.Invoice,
     "checkout.session": mirror.Session,
 }
-# What dj-stripe raises where an object is not as it expects; the copy stays as it was, and what we do with the object goes on.
+# What dj-stripe raises where an object is not as it expects; the copy stays as it was, and what we do with the object
+# goes on.
 ODDITIES: Final = (
     ValueError,
     TypeError,
@@ -35,7 +37,10 @@ ODDITIES: Final = (
 
 
 def mirror_object(described: Json) -> str:
-    """Keep the copy of an object up to date; answers what went wrong, if anything. Raises `PaymentProviderError` where Stripe is away."""
+    """Keep the copy of an object up to date; answers what went wrong, if anything.
+
+    Raises `PaymentProviderError` where Stripe is away.
+    """
     model = MODELS.get(text(described, "object"))
     if model is None:
         return ""

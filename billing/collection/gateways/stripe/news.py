@@ -1,7 +1,8 @@
 """What Stripe's events are about, and how those objects are now, as values of the provider protocol.
 
-An event says that something happened to an object; what counts is how the object is *now*, asked from Stripe. An attempt to pay that
-failed is the one thing that is taken from the event itself: it is a fact that does not change, and the object does not remember it.
+An event says that something happened to an object; what counts is how the object is *now*, asked from Stripe. An
+attempt to pay that failed is the one thing that is taken from the event itself: it is a fact that does not change, and
+the object does not remember it.
 """
 
 from collections.abc import Callable, Mapping
@@ -90,7 +91,7 @@ def _agreement_now(_event: StripeEvent, subject: EventSubject) -> News | Ignored
 
 
 def _unexpanded(described: Json) -> Json:
-    """Return a subscription as dj-stripe wants it: it makes no difference between a card inside and one that it knows."""
+    """Return a subscription as dj-stripe wants it, which treats a card inside as one that it knows."""
     return {**described, "default_payment_method": id_in(described, "default_payment_method") or None}
 
 

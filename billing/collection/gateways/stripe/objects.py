@@ -1,8 +1,11 @@
-"""What Stripe's objects say, as values: the only place that knows their shape, which is that of API version 2026-05-27.dahlia.
+"""What Stripe's objects say, as values.
 
-Pure readers. What is missing where Stripe always has it is a `ProviderObjectError`, and so something that a person sees; what may be
-missing reads as nothing. Since 2025-03-31.basil a period stands on a subscription's items, a tax in `total_taxes`, a payment
-below `payments`; dj-stripe's own properties still look where they were, so nothing here uses them.
+The only place that knows their shape, which is that of API version 2026-05-27.dahlia.
+
+Pure readers. What is missing where Stripe always has it is a `ProviderObjectError`, and so something that a person
+sees; what may be missing reads as nothing. Since 2025-03-31.basil a period stands on a subscription's items, a tax in
+`total_taxes`, a payment below `payments`; dj-stripe's own properties still look where they were, so nothing here uses
+them.
 """
 
 from collections.abc import Mapping
@@ -24,7 +27,8 @@ THIN_EVENT: Final = "v2.core.event"
 ID_CHARACTERS_MAX: Final = 255
 TYPE_CHARACTERS_MAX: Final = 100
 CARD_LABEL_CHARACTERS_MAX: Final = 60
-# Where Stripe's digits are not those of ISO 4217: docs.stripe.com/currencies, "Zero-decimal currencies" and "Special cases".
+# Where Stripe's digits are not those of ISO 4217: docs.stripe.com/currencies, "Zero-decimal currencies" and "Special
+# cases".
 _STRIPE_DIGITS: Final = {"ISK": 2, "UGX": 2, "MGA": 0, "IQD": 3, "LYD": 3}
 _PERIOD_END_SLACK: Final = timedelta(hours=2)
 

@@ -33,7 +33,8 @@ def read_settings(env: ReadsEnvironment, *, is_production: bool) -> dict[str, ob
         "DJSTRIPE_SUBSCRIBER_MODEL_MIGRATION_DEPENDENCY": "0001_initial",
         "DJSTRIPE_SUBSCRIBER_MODEL_REQUEST_CALLBACK": "billing.collection.gateways.stripe.subscribers.subscriber_of_request",
     }
-    # A live key goes to Stripe alone. dj-stripe warns of this setting's mere presence in production, so it is there only when it counts.
+    # A live key goes to Stripe alone. dj-stripe warns of this setting's mere presence in production, so it is there
+    # only when it counts.
     host = env.text("STRIPE_API_HOST").rstrip("/")
     read["STRIPE_API_HOST_GIVEN"] = host
     if host and not is_live:

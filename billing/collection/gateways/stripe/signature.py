@@ -1,8 +1,9 @@
 """Stripe's signature of a webhook, over the raw bytes.
 
-`Stripe-Signature: t=<seconds>,v1=<hex>[,v1=<hex>…]`, where each v1 is the HMAC-SHA256 of "<t>.<body>" under the endpoint's secret;
-several stand there while a secret is rolled. Source: docs.stripe.com/webhooks, "Verify webhook signatures manually".
-Unlike Stripe's own library this refuses times ahead of ours as well, and takes bytes, so that nothing has to be decoded first.
+`Stripe-Signature: t=<seconds>,v1=<hex>[,v1=<hex>…]`, where each v1 is the HMAC-SHA256 of "<t>.<body>" under the
+endpoint's secret; several stand there while a secret is rolled. Source: docs.stripe.com/webhooks, "Verify webhook
+signatures manually". Unlike Stripe's own library this refuses times ahead of ours as well, and takes bytes, so that
+nothing has to be decoded first.
 """
 
 import hashlib

@@ -1,4 +1,7 @@
-"""`manage.py provider_setup`: what we need at payment providers, looked up and made where it is missing. Run it as often as you like."""
+"""`manage.py provider_setup`: what we need at payment providers, looked up and made where it is missing.
+
+Run it as often as you like.
+"""
 
 import time
 from typing import Any

@@ -1,7 +1,7 @@
 """The fonts of documents: which font writes which character, how wide a text is, and how it is put on the page.
 
-Every font is in `billing/fonts/` and is embedded. Scripts whose letters join or move are shaped by HarfBuzz; the others are
-written as they are, so that their text can be searched and copied.
+Every font is in `billing/fonts/` and is embedded. Scripts whose letters join or move are shaped by HarfBuzz; the others
+are written as they are, so that their text can be searched and copied.
 """
 
 import unicodedata
@@ -104,7 +104,7 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _Glyph:
-    """A shaped glyph: the character that stands for it in the PDF, and where it goes, in thousandths of the font's size."""
+    """A shaped glyph: its character in the PDF, and where it goes, in thousandths of the font's size."""
 
     character: str
     x: float
@@ -153,7 +153,10 @@ def draw(canvas: Canvas, x: float, y: float, text: str, style: Style) -> None:
 
 
 def wrapped(text: str, style: Style, width: float) -> list[str]:
-    """Cut a text into lines of at most `width` points: at spaces, between characters of Chinese and Japanese, else anywhere."""
+    """Cut a text into lines of at most `width` points.
+
+    It is cut at spaces, between characters of Chinese and Japanese, else anywhere.
+    """
     lines: list[str] = []
     line = ""
     for piece in _pieces(clean(text)):
@@ -255,7 +258,10 @@ def _characters(font: str) -> frozenset[int]:
 
 @cache
 def _shaper(font: str) -> _Shaper:
-    """Give every glyph a character, in the order of glyphs: what a document holds does not depend on those made before it."""
+    """Give every glyph a character, in the order of glyphs.
+
+    So a document does not depend on those that were made before it.
+    """
     own = _characters(font)
     face = pdfmetrics.getFont(font).face
     shaping = uharfbuzz.Face(uharfbuzz.Blob.from_file_path(str(FONTS_DIRECTORY / f"{font}.ttf")))

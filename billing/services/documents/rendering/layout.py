@@ -1,4 +1,7 @@
-"""Where things go on paper: cells in rows, rows in groups, groups on pages. Points, with y from the bottom as in PDF."""
+"""Where things go on paper: cells in rows, rows in groups, groups on pages.
+
+Points, with y from the bottom as in PDF.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -120,7 +123,9 @@ def draw_rows(canvas: Canvas, rows: Sequence[Block], top: float) -> float:
 def paginate(
     groups: Sequence[Sequence[Row]], tail: Sequence[Row], *, first: float, following: float
 ) -> list[list[Row]]:
-    """Share groups of rows among pages with `first` and then `following` points of room; the last page ends with `tail`.
+    """Share groups of rows among pages with `first`, then `following` points of room.
+
+    The last page ends with `tail`.
 
     A group stays together where a page can hold it. The tail never stands without the group before it.
     """
@@ -144,7 +149,10 @@ def paginate(
 
 
 def _last_rows(page: list[list[Row]], room: float) -> list[Row]:
-    """Take from a page what goes over to the next one with the tail: its last group where it fits beside, else its last row."""
+    """Take from a page what goes over to the next one with the tail.
+
+    It is the last group if that fits beside, else the last row.
+    """
     if len(page) > 1 and height_of(page[-1]) <= room:
         return page.pop()
     return [page[-1].pop()] if sum(map(len, page)) > 1 else []

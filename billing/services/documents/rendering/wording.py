@@ -76,7 +76,7 @@ def quantity(line: Content) -> str:
 
 
 def steps_under(line: Content, currency: str) -> list[PrintedStep]:
-    """How a line's amount came about; nothing where the line says it all, which has a column for the price of a unit."""
+    """Return how a line's amount came about; nothing if the line, with its unit price, says it all."""
     steps = steps_of(line["explanation"], line["amount_minor"], currency)
     if told_by_the_line(steps) or (len(steps) == 1 and unit_price(line)):
         return []

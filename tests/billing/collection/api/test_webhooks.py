@@ -1,4 +1,4 @@
-"""The guard in front of dj-stripe's endpoint: what is not signed by Stripe within five minutes leaves no trace; what is, is on disk."""
+"""The guard in front of dj-stripe's endpoint: only what Stripe signed within five minutes is stored."""
 
 import hashlib
 import hmac

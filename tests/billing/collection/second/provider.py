@@ -1,4 +1,4 @@
-"""A second provider, in memory, unlike Stripe where it may be: events of two words, an address without a last part, no meters."""
+"""A second provider, in memory, unlike Stripe: events of two words, an address without a last part, no meters."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Each unpaid invoice is one invoice at Stripe, whatever crashes, runs twice or does not answer; what is settled is taken back."""
+"""Each unpaid invoice is one invoice at Stripe, whatever crashes or runs twice; what is settled is taken back."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The demonstration's deliveries: signed as the provider signs, received by the real door, and ignored or failed as strangers' are."""
+"""The demonstration's deliveries: signed as the provider signs, and received like any other."""
 
 import pytest
 from pytest_django import Settings

@@ -1,4 +1,4 @@
-"""After a subscription's end: what comes late is corrected once more, and what is left in the customer's favour is not lost."""
+"""After a subscription's end: what comes late is corrected once more, and credit that is left is not lost."""
 
 import threading
 from collections.abc import Callable
@@ -225,7 +225,10 @@ def test_credit_alone_is_stated_on_a_last_document() -> None:
 
 
 def test_a_dry_run_that_comes_late_foretells_the_last_invoice_and_the_look_after_it() -> None:
-    """One with nothing late, one with a correction, one with a draft of its last period, one with credit: some far behind."""
+    """Create one with nothing late, one with a correction, one with a draft of its last period, one with credit.
+
+    Some are far behind.
+    """
     quiet, (rich, _) = used_in_march(), credited(slug="rich", is_invoiced=False)
     cancel_subscription(subscription=quiet, when=When.PERIOD_END, actor=STAFF, as_of=MID_MARCH)
     as_of = APRIL + WINDOW + 2 * DAY

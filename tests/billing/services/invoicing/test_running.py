@@ -1,4 +1,4 @@
-"""A run of invoicing: safe to repeat, catches up, passes over what a person has to look at, and is foretold by its dry run."""
+"""A run of invoicing: safe to repeat, catches up, skips what needs a person, and is foretold by its dry run."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -91,7 +91,8 @@ def test_what_nobody_touched_agrees() -> None:
 
 SLIPPED_IN = """
 INSERT INTO event (tenant_id, is_live, occurred_at, key, id, source, type, quantity, properties, received_at)
-SELECT tenant_id, true, occurred_at, decode(md5('x'), 'hex'), 'x', '', type, 9, '{}', received_at FROM event WHERE quantity = 2000
+SELECT tenant_id, true, occurred_at, decode(md5('x'), 'hex'), 'x', '', type, 9, '{}', received_at FROM event
+    WHERE quantity = 2000
 """
 FORGED = """
 UPDATE billing_invoicedocument SET content = jsonb_set(content, %s, %s) WHERE content ->> 'number' = 'INV-2026-000002'

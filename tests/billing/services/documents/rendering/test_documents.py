@@ -1,6 +1,7 @@
 """Documents as a finance department gets them: read as text, and looked at as pictures.
 
-The pictures in `golden/` were looked at by a person. UPDATE_GOLDEN=1 writes them anew after a change that is meant: look at them again.
+The pictures in `golden/` were looked at by a person. UPDATE_GOLDEN=1 writes them anew after a change that is meant:
+look at them again.
 """
 
 import os
