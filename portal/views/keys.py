@@ -18,7 +18,7 @@ from django.urls import reverse
 from accounts.domain.api_key import KeyKind
 from accounts.domain.roles import Capability
 from accounts.errors import ProblemError
-from accounts.keys.services.api_keys import CreatedKey, create_api_key, revoke_api_key, rotate_api_key
+from accounts.keys.services.api_keys import CreatedKey, KeyTerms, create_api_key, revoke_api_key, rotate_api_key
 from accounts.models import ApiKey
 from accounts.selectors.api_keys import key_of_tenant
 from accounts.selectors.directory import USABLE, keys_matching
@@ -130,7 +130,9 @@ def key_revoke(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpRe
 
 def create_key(portal: Portal, *, kind: str, **terms: Any) -> CreatedKey:
     """Make a key of the tenant on behalf of the member."""
-    return create_api_key(tenant=portal.tenant, kind=KeyKind(kind), actor=portal.actor, as_of=portal.as_of, **terms)
+    return create_api_key(
+        tenant=portal.tenant, kind=KeyKind(kind), terms=KeyTerms(**terms), actor=portal.actor, as_of=portal.as_of
+    )
 
 
 def _key(portal: Portal, key_id: UUID) -> ApiKey:

@@ -17,7 +17,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.domain.roles import Role
 from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS, Scope
-from accounts.keys.services.api_keys import CreatedKey, create_api_key
+from accounts.keys.services.api_keys import CreatedKey, KeyTerms, create_api_key
 from accounts.models import Membership, Tenant, User
 from accounts.selectors.api_keys import forget_keys
 from accounts.selectors.tenants import forget_tenant
@@ -145,8 +145,10 @@ KeyMaker = Callable[..., CreatedKey]
 def make_key(now: datetime) -> KeyMaker:
     def make(tenant: Tenant | None, kind: KeyKind = KeyKind.LIVE, **terms: Any) -> CreatedKey:
         scopes = [Scope.OPERATOR, *SCOPES_FOR_TENANT_KEYS] if tenant is None else SCOPES_FOR_TENANT_KEYS
-        named = {"name": "Backend", "scopes": scopes, "actor": SYSTEM, "as_of": now} | terms
-        return create_api_key(tenant=tenant, kind=KeyKind.SERVICE if tenant is None else kind, **named)
+        who = {name: terms.pop(name) for name in ("actor", "as_of", "granted_by") if name in terms}
+        named = {"actor": SYSTEM, "as_of": now} | who
+        asked = KeyTerms(**{"name": "Backend", "scopes": scopes} | terms)
+        return create_api_key(tenant=tenant, kind=KeyKind.SERVICE if tenant is None else kind, terms=asked, **named)
 
     return make
 

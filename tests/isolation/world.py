@@ -16,7 +16,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.domain.roles import Role
 from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS
-from accounts.keys.services.api_keys import CreatedKey, create_api_key
+from accounts.keys.services.api_keys import CreatedKey, KeyTerms, create_api_key
 from accounts.models import Invitation, Membership, StoredFile, Tenant, User
 from accounts.services.members import invite_member
 from billing.models import DocumentFile, Invoice, PlanVersion
@@ -71,7 +71,11 @@ def make_estate(slug: str) -> Estate:
     onlooker = Membership.objects.create(tenant=tenant, user=viewer, role=Role.VIEWER, created_at=LONG_AGO)
     actor = Actor.member(user_id=owner.pk, label=owner.email, role=Role.OWNER)
     key = create_api_key(
-        tenant=tenant, kind=KeyKind.LIVE, name=f"Key of {slug}", scopes=SCOPES_FOR_TENANT_KEYS, actor=actor, as_of=as_of
+        tenant=tenant,
+        kind=KeyKind.LIVE,
+        terms=KeyTerms(name=f"Key of {slug}", scopes=SCOPES_FOR_TENANT_KEYS),
+        actor=actor,
+        as_of=as_of,
     )
     invitation = invite_member(
         tenant=tenant, email=f"invited@{slug}.example", role=Role.DEVELOPER, actor=actor, as_of=as_of

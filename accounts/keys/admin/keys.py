@@ -20,7 +20,7 @@ from accounts.admin.by_state import ConfirmForm
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
 from accounts.errors import InvalidFieldsError
-from accounts.keys.services.api_keys import create_api_key, revoke_api_key
+from accounts.keys.services.api_keys import KeyTerms, create_api_key, revoke_api_key
 from accounts.models import ApiKey
 
 STATE_LABELS = {"Active": "success", "Expired": "warning", "Revoked": "danger"}
@@ -132,11 +132,9 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
         created = create_api_key(
             tenant=None,
             kind=KeyKind.SERVICE,
-            name=form.cleaned_data["name"],
-            scopes=form.scopes(),
+            terms=KeyTerms(name=form.cleaned_data["name"], scopes=form.scopes(), expires_at=form.expires_at()),
             actor=staff_actor(request),
             as_of=timezone.now(),
-            expires_at=form.expires_at(),
         )
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": "Service key made", "created": created,

@@ -58,6 +58,19 @@ class CreatedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyTerms:
+    """What a key is to be allowed, as it was asked for; None where nothing limits it."""
+
+    name: str
+    scopes: Iterable[str]
+    expires_at: datetime | None = None
+    allowed_cidrs: Sequence[str] = ()
+    throttle_rate: int | None = None
+    throttle_burst: int | None = None
+    quota: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Terms:
     """What a key may do, checked and in its one spelling."""
 
@@ -74,15 +87,9 @@ def create_api_key(
     *,
     tenant: Tenant | None,
     kind: KeyKind,
-    name: str,
-    scopes: Iterable[str],
+    terms: KeyTerms,
     actor: Actor,
     as_of: datetime,
-    expires_at: datetime | None = None,
-    allowed_cidrs: Sequence[str] = (),
-    throttle_rate: int | None = None,
-    throttle_burst: int | None = None,
-    quota: Decimal | None = None,
     granted_by: Principal | None = None,
 ) -> CreatedKey:
     """Make a key of a tenant, or a service key where `tenant` is None. `granted_by` is the key that asks, if one does.
@@ -91,24 +98,24 @@ def create_api_key(
     """
     assert (tenant is None) == (kind is KeyKind.SERVICE), "a service key is no tenant's"
     allowed = SCOPES_FOR_SERVICE_KEYS if kind is KeyKind.SERVICE else SCOPES_FOR_TENANT_KEYS
-    terms = _Terms(
-        name=name.strip(),
-        scopes=validate(scopes, allowed=allowed),
-        allowed_cidrs=_canonical_cidrs(allowed_cidrs),
-        expires_at=expires_at,
-        throttle_rate=throttle_rate,
-        throttle_burst=throttle_burst,
-        quota=quota,
+    checked = _Terms(
+        name=terms.name.strip(),
+        scopes=validate(terms.scopes, allowed=allowed),
+        allowed_cidrs=_canonical_cidrs(terms.allowed_cidrs),
+        expires_at=terms.expires_at,
+        throttle_rate=terms.throttle_rate,
+        throttle_burst=terms.throttle_burst,
+        quota=terms.quota,
     )
-    _check_terms(terms, as_of)
+    _check_terms(checked, as_of)
     if granted_by is not None:
-        terms = _within(granted_by, kind, terms)
+        checked = _within(granted_by, kind, checked)
     with transaction.atomic():
         _check_may_see_secret(actor)
         _check_may_manage(actor, tenant)
         if tenant is not None:
             _check_room(tenant.pk, as_of)
-        created = _store(tenant=tenant, kind=kind, terms=terms, actor=actor, as_of=as_of, rotated_from=None)
+        created = _store(tenant=tenant, kind=kind, terms=checked, actor=actor, as_of=as_of, rotated_from=None)
         _audit(actor, "api_key.created", created.key, as_of, after=_facts(created.key))
         _tell(ApiKeyCreated, created.key, as_of)
     return created

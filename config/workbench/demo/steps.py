@@ -12,7 +12,7 @@ from django.db import transaction
 from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
-from accounts.keys.services.api_keys import create_api_key, revoke_api_key
+from accounts.keys.services.api_keys import KeyTerms, create_api_key, revoke_api_key
 from accounts.models import ApiKey, Tenant, User
 from accounts.services.tenants import open_tenant, suspend_tenant
 from billing.collection.services.samples import receive_samples
@@ -135,13 +135,15 @@ def _make_key(planned: DemoKey, tenant: Tenant, actor: Actor, as_of: datetime) -
     created = create_api_key(
         tenant=tenant,
         kind=planned.kind,
-        name=planned.name,
-        scopes=planned.scopes,
+        terms=KeyTerms(
+            name=planned.name,
+            scopes=planned.scopes,
+            expires_at=expires_at,
+            throttle_rate=planned.throttle_rate,
+            throttle_burst=None if planned.throttle_rate is None else planned.throttle_rate * 2,
+        ),
         actor=actor,
         as_of=tenant.created_at + timedelta(hours=1),
-        expires_at=expires_at,
-        throttle_rate=planned.throttle_rate,
-        throttle_burst=None if planned.throttle_rate is None else planned.throttle_rate * 2,
     )
     if planned.revoked_days_ago is not None:
         revoke_api_key(key=created.key, actor=actor, as_of=as_of - timedelta(days=planned.revoked_days_ago))
@@ -168,8 +170,7 @@ def _ensure_service_key(known: str, staff: User, as_of: datetime) -> str:
     created = create_api_key(
         tenant=None,
         kind=KeyKind.SERVICE,
-        name=SERVICE_KEY_NAME,
-        scopes=tuple(Scope),
+        terms=KeyTerms(name=SERVICE_KEY_NAME, scopes=tuple(Scope)),
         actor=_staff_actor(staff),
         as_of=as_of,
     )

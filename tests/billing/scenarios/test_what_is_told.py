@@ -1,4 +1,4 @@
-"""Each type of event through every path that writes it: one shape, which is that of the API and of docs/webhook-events.md."""
+"""Each type of event through every path that writes it: one shape, that of the API and docs/webhook-events.md."""
 
 import re
 from collections import defaultdict
@@ -17,7 +17,7 @@ from accounts.domain.api_key import KeyKind
 from accounts.domain.roles import Role
 from accounts.domain.scopes import Scope
 from accounts.keys.domain import happenings as happenings_of_keys
-from accounts.keys.services.api_keys import create_api_key, revoke_all_keys, revoke_api_key, rotate_api_key
+from accounts.keys.services.api_keys import KeyTerms, create_api_key, revoke_all_keys, revoke_api_key, rotate_api_key
 from accounts.models import Tenant
 from accounts.notices.models import OutboxEvent
 from billing.collection.services.agreements import apply_agreement
@@ -238,12 +238,19 @@ def test_a_failed_payment_is_told_of_as_the_api_shows_it() -> None:
 
 def bodies_of_keys(tenant: Tenant) -> dict[str, list[Body]]:
     """Make, rotate and revoke keys, one and all at once."""
-    terms: dict[str, Any] = {"tenant": tenant, "kind": KeyKind.LIVE, "scopes": ["usage:read"], "actor": STAFF}
-    plain = create_api_key(name="Plain", as_of=MARCH, **terms)
-    create_api_key(
-        name="Bounded", as_of=MARCH + timedelta(seconds=1), expires_at=MARCH + timedelta(days=90), throttle_rate=5, throttle_burst=9,
-        quota=Decimal(1000), allowed_cidrs=["192.0.2.0/24"], **terms,
-    )  # fmt: skip
+    bounded = KeyTerms(
+        name="Bounded",
+        scopes=["usage:read"],
+        expires_at=MARCH + timedelta(days=90),
+        allowed_cidrs=["192.0.2.0/24"],
+        throttle_rate=5,
+        throttle_burst=9,
+        quota=Decimal(1000),
+    )
+    plain, _ = (
+        create_api_key(tenant=tenant, kind=KeyKind.LIVE, terms=terms, actor=STAFF, as_of=MARCH + timedelta(seconds=n))
+        for n, terms in enumerate((KeyTerms("Plain", ["usage:read"]), bounded))
+    )
     rotated = rotate_api_key(key=plain.key, grace=timedelta(days=1), actor=STAFF, as_of=MARCH + timedelta(minutes=1))
     revoke_api_key(key=rotated.key, actor=STAFF, as_of=MARCH + timedelta(minutes=2))
     revoke_api_key(key=rotated.key, actor=STAFF, as_of=MID_MARCH)
@@ -266,7 +273,11 @@ def test_keys_are_told_of_as_the_api_shows_them_and_never_their_secret() -> None
 
 def test_nobody_is_told_of_a_service_key() -> None:
     made = create_api_key(
-        tenant=None, kind=KeyKind.SERVICE, name="Gateway", scopes=["events:write"], actor=STAFF, as_of=MARCH
+        tenant=None,
+        kind=KeyKind.SERVICE,
+        terms=KeyTerms(name="Gateway", scopes=["events:write"]),
+        actor=STAFF,
+        as_of=MARCH,
     )
     revoke_api_key(key=made.key, actor=STAFF, as_of=MARCH)
     assert not OutboxEvent.objects.exists()

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
-from accounts.keys.services.api_keys import CreatedKey, create_api_key
+from accounts.keys.services.api_keys import CreatedKey, KeyTerms, create_api_key
 from accounts.models import Tenant, User
 from accounts.services.tenants import open_tenant
 from metering.models import Meter, UsagePlan, UsagePlanQuota
@@ -49,7 +49,11 @@ def acme(alice: User) -> Tenant:
 def acme_key(acme: Tenant, alice: User) -> CreatedKey:
     actor = Actor.member(user_id=alice.pk, label=alice.email)
     return create_api_key(
-        tenant=acme, kind=KeyKind.LIVE, name="Production", scopes=["events:write"], actor=actor, as_of=MADE_AT
+        tenant=acme,
+        kind=KeyKind.LIVE,
+        terms=KeyTerms(name="Production", scopes=["events:write"]),
+        actor=actor,
+        as_of=MADE_AT,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.domain.principal import Principal
-from accounts.keys.services.api_keys import CreatedKey, create_api_key, rotate_api_key
+from accounts.keys.services.api_keys import CreatedKey, KeyTerms, create_api_key, rotate_api_key
 from accounts.selectors.api_keys import find_principal
 from metering.selectors.limits import ledger_of
 from metering.services.limits.authorization import authorize
@@ -35,9 +35,12 @@ def passes(principal: Principal, event_id: str) -> bool:
 
 def test_a_rotated_key_goes_on_with_the_quota_of_the_first(backend: str) -> None:
     first = create_api_key(
-        tenant=make_tenant("acme"), kind=KeyKind.LIVE, name="k", scopes=["events:write"], actor=OPERATOR, as_of=AS_OF,
-        quota=Decimal(3),
-    )  # fmt: skip
+        tenant=make_tenant("acme"),
+        kind=KeyKind.LIVE,
+        terms=KeyTerms(name="k", scopes=["events:write"], quota=Decimal(3)),
+        actor=OPERATOR,
+        as_of=AS_OF,
+    )
     second = rotate_api_key(key=first.key, grace=timedelta(hours=1), actor=OPERATOR, as_of=AS_OF)
     third = rotate_api_key(key=second.key, grace=timedelta(hours=1), actor=OPERATOR, as_of=AS_OF)
     allowed = [

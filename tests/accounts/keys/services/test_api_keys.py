@@ -18,7 +18,14 @@ from accounts.errors import (
     WiderThanOwnError,
 )
 from accounts.keys.services import api_keys
-from accounts.keys.services.api_keys import CreatedKey, create_api_key, revoke_all_keys, revoke_api_key, rotate_api_key
+from accounts.keys.services.api_keys import (
+    CreatedKey,
+    KeyTerms,
+    create_api_key,
+    revoke_all_keys,
+    revoke_api_key,
+    rotate_api_key,
+)
 from accounts.models import ApiKey, AuditEntry, Tenant, User
 from accounts.selectors.api_keys import find_principal, key_ids_named
 from tests.accounts.conftest import SYSTEM, KeyMaker, member
@@ -131,9 +138,19 @@ def test_a_secret_that_is_no_key_is_nobody(db: None, now: datetime) -> None:
 
 def test_a_principal_knows_what_requests_need(acme: Tenant, now: datetime) -> None:
     made = create_api_key(
-        tenant=acme, kind=KeyKind.TEST, name=" Tests ", scopes=["usage:read"], actor=SYSTEM, as_of=now,
-        allowed_cidrs=["10.0.0.0/8", "10.0.0.0/8"], throttle_rate=5, throttle_burst=9, quota=Decimal(10),
-    )  # fmt: skip
+        tenant=acme,
+        kind=KeyKind.TEST,
+        terms=KeyTerms(
+            name=" Tests ",
+            scopes=["usage:read"],
+            allowed_cidrs=["10.0.0.0/8", "10.0.0.0/8"],
+            throttle_rate=5,
+            throttle_burst=9,
+            quota=Decimal(10),
+        ),
+        actor=SYSTEM,
+        as_of=now,
+    )
     principal = find_principal(made.secret, now)
     assert principal is not None
     assert (principal.name, principal.is_live, principal.scopes) == ("Tests", False, {Scope.USAGE_READ})
