@@ -32,7 +32,8 @@ class AuditEntryAdmin(ReadOnlyModelAdmin):
     search_fields = ("action", "actor_label", "target_label", "tenant__slug", "request_id")
     list_select_related = ("tenant",)
     fields = (
-        "occurred_at", "action", "tenant", "actor_kind", "actor_label", "target_kind", "target_label", "target_id", "ip", "request_id",
+        "occurred_at", "action", "tenant", "actor_kind", "actor_label", "target_kind", "target_label", "target_id",
+        "ip", "request_id",
         "shown_before", "shown_after",
     )  # fmt: skip
     readonly_fields = ("shown_before", "shown_after")

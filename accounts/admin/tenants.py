@@ -59,7 +59,8 @@ class TenantAdmin(StaffModelAdmin):
             "Address",
             {
                 "fields": (
-                    "legal_name", "billing_email", "address_line1", "address_line2", "postal_code", "city", "region", "country", "tax_id",
+                    "legal_name", "billing_email", "address_line1", "address_line2", "postal_code", "city", "region",
+                    "country", "tax_id",
                 )
             },
         ),

@@ -158,7 +158,8 @@ class InvoiceAdmin(MoneyAdmin):
             {
                 "classes": ["collapse"],
                 "fields": (
-                    "subscription", "boundary", "revision", "lines_digest", "drafted_at", "computed_at", "finalize_after", "finalized_at",
+                    "subscription", "boundary", "revision", "lines_digest", "drafted_at", "computed_at",
+                    "finalize_after", "finalized_at",
                 ),
             },
         ),
@@ -391,8 +392,10 @@ class InvoiceAdmin(MoneyAdmin):
 
         def work(given: dict[str, Any]) -> Invoice:
             return record_manual_payment(
-                invoice_id=invoice.pk, reference=given["reference"], amount_minor=round_to_minor(given["amount"], invoice.currency),
-                currency=invoice.currency, occurred_at=min(noon_of(given["received_on"], zone), now), actor=staff_actor(request), as_of=now,
+                invoice_id=invoice.pk, reference=given["reference"],
+                amount_minor=round_to_minor(given["amount"], invoice.currency),
+                currency=invoice.currency, occurred_at=min(noon_of(given["received_on"], zone), now),
+                actor=staff_actor(request), as_of=now,
             )  # fmt: skip
 
         return self.decide(

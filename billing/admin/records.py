@@ -63,7 +63,8 @@ class CreditNoteAdmin(MoneyAdmin):
     list_select_related = ("invoice__tenant", "tenant")
     search_fields = ("number", "invoice__number", "tenant__name", "tenant__slug")
     fields = (
-        "number", "invoice", "tenant", "subtotal", "tax", "total", "reason", "issued_on", "issued_at", "issued_by", "content_digest",
+        "number", "invoice", "tenant", "subtotal", "tax", "total", "reason", "issued_on", "issued_at", "issued_by",
+        "content_digest",
         "said",
     )  # fmt: skip
     readonly_fields = ("subtotal", "tax", "total", "said")
@@ -111,7 +112,8 @@ class BillingExceptionAdmin(MoneyAdmin):
     search_fields = ("code", "detail", "subscription__tenant__slug", "subscription__tenant__name")
     ordering = (F("resolved_at").desc(nulls_first=True), "-occurred_at")
     fields = (
-        "subscription_link", "payment", "code", "detail", "state", "occurred_at", "resolved_at", "resolved_by", "resolution",
+        "subscription_link", "payment", "code", "detail", "state", "occurred_at", "resolved_at", "resolved_by",
+        "resolution",
     )  # fmt: skip
     readonly_fields = ("subscription_link", "state")
     actions_detail: ClassVar = ["resolve"]

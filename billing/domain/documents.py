@@ -15,11 +15,13 @@ from metering.domain.periods import Span, local_day
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 ISSUER_FIELDS: Final = (
-    "legal_name", "address_line1", "address_line2", "postal_code", "city", "country", "tax_id", "registration", "email", "phone",
+    "legal_name", "address_line1", "address_line2", "postal_code", "city", "country", "tax_id", "registration",
+    "email", "phone",
     "website", "bank_account", "footer",
 )  # fmt: skip
 CUSTOMER_FIELDS: Final = (
-    "name", "slug", "legal_name", "billing_email", "address_line1", "address_line2", "postal_code", "city", "region", "country",
+    "name", "slug", "legal_name", "billing_email", "address_line1", "address_line2", "postal_code", "city", "region",
+    "country",
     "tax_id",
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What metering adds to a tenant's page: its usage against quota, its events, its usage plan and the comparison with the ledger."""
+"""What metering adds to a tenant's page: usage against quota, events, the usage plan and the reconciliation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -146,7 +146,8 @@ class MeteringSection(TenantSection):
         except InvalidCursorError:
             return redirect(request.path)
         context = {
-            **self.page.admin_site.each_context(request), "opts": self.page.opts, "original": tenant, "title": f"Events of "
+            **self.page.admin_site.each_context(request), "opts": self.page.opts, "original": tenant,
+            "title": f"Events of "
             f"{tenant}",
             "form": form, "page": page, "query": _query_without_cursor(request),
             "older": page.next and write_cursor(page.next), "newer": page.previous and write_cursor(page.previous),

@@ -30,7 +30,8 @@ _VALUE: Final = f"""CASE WHEN {{value_property}} = '' THEN e.quantity
                 WHEN jsonb_typeof(e.properties -> {{value_property}}) = 'number'
                     THEN greatest((e.properties ->> {{value_property}})::numeric, 0)
                 WHEN jsonb_typeof(e.properties -> {{value_property}}) = 'string'
-                    AND e.properties ->> {{value_property}} ~ '^{NUMERIC_TEXT_PATTERN.replace("{", "{{").replace("}", "}}")}$'
+                    AND e.properties ->> {{value_property}}
+                        ~ '^{NUMERIC_TEXT_PATTERN.replace("{", "{{").replace("}", "}}")}$'
                     THEN (e.properties ->> {{value_property}})::numeric
                 ELSE 0 END"""
 

@@ -20,7 +20,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 START_SECONDS_MAX, STOP_SECONDS_MAX = 600, 60
 # What the test run itself is configured with, and what would point the installation at somebody else's data.
 NOT_INHERITED = frozenset({
-    "DATABASE_URL", "DATABASE_AS_OWNER", "REDIS_URL", "PUBLIC_URL", "COUNTINGHOUSE_PROFILE", "COUNTINGHOUSE_TEST_RUN_DIR",
+    "DATABASE_URL", "DATABASE_AS_OWNER", "REDIS_URL", "PUBLIC_URL", "COUNTINGHOUSE_PROFILE",
+    "COUNTINGHOUSE_TEST_RUN_DIR",
     "STRIPE_SECRET_KEY", "STRIPE_API_HOST", "STRIPE_WEBHOOK_SECRET", "STRIPE_WEBHOOK_UUID",
 })  # fmt: skip
 

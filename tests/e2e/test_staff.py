@@ -16,12 +16,14 @@ pytestmark = pytest.mark.e2e
 EVERY_TABLE = (
     "accounts/user", "accounts/apikey", "accounts/invitation", "accounts/auditentry", "accounts/jobrun",
     "metering/usageplan", "metering/meter", "metering/eventtype", "metering/ingestverdict",
-    "billing/plan", "billing/planversion", "billing/subscription", "billing/invoice", "billing/payment", "billing/creditnote",
+    "billing/plan", "billing/planversion", "billing/subscription", "billing/invoice", "billing/payment",
+    "billing/creditnote",
     "billing/billingexception", "notices/outboundmail", "notices/outboxevent", "billing/taxrate", "billing/issuer",
     "billing/numberseries", "collection/inboxevent", "collection/providercustomer", "collection/provideragreement",
     "collection/providerinvoice", "collection/usagepush",
     "django_q/failure", "django_q/success", "django_q/ormq",
-    "djstripe/customer", "djstripe/event", "account/emailaddress", "mfa/authenticator", "usersessions/usersession", "auth/group",
+    "djstripe/customer", "djstripe/event", "account/emailaddress", "mfa/authenticator", "usersessions/usersession",
+    "auth/group",
 )  # fmt: skip
 
 

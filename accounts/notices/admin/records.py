@@ -48,7 +48,8 @@ class OutboundMailAdmin(ByState, ReadOnlyModelAdmin):
     list_select_related = ("tenant",)
     search_fields = ("subject", "tenant__slug", "recipients", "attachment_name")
     fields = (
-        "tenant", "kind", "state", "to", "subject", "attachment_name", "attempts", "error", "created_at", "next_attempt_at", "claimed_at",
+        "tenant", "kind", "state", "to", "subject", "attachment_name", "attempts", "error", "created_at",
+        "next_attempt_at", "claimed_at",
         "sent_at", "shown_text",
     )  # fmt: skip
     readonly_fields = ("state", "to", "shown_text")

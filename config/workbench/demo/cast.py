@@ -169,7 +169,8 @@ TENANTS: Final = (
     DemoTenant(
         MAIN_TENANT, "Northwind Maps", "Europe/Berlin", "EUR", "DE", "Berlin", "scale",
         people=(
-            ("dana.olsen", Role.OWNER), ("jonas.weber", Role.ADMIN), ("mei.tanaka", Role.DEVELOPER), ("ravi.iyer", Role.DEVELOPER),
+            ("dana.olsen", Role.OWNER), ("jonas.weber", Role.ADMIN), ("mei.tanaka", Role.DEVELOPER),
+            ("ravi.iyer", Role.DEVELOPER),
             ("clara.fontaine", Role.VIEWER),
         ),
         keys=(
@@ -205,7 +206,8 @@ TENANTS: Final = (
     DemoTenant(
         "fjord-robotics", "Fjord Robotics", "Europe/Oslo", "NOK", "NO", "Bergen", "growth",
         people=(("ingrid.dahl", Role.OWNER), ("lars.moen", Role.DEVELOPER)),
-        keys=_TEAM_KEYS, rhythm=MACHINES, endpoints=SENSORS, hourly_tenths=7, growth_percent=20, spike_days=(9, 41, 100),
+        keys=_TEAM_KEYS, rhythm=MACHINES, endpoints=SENSORS, hourly_tenths=7, growth_percent=20,
+        spike_days=(9, 41, 100),
     ),
     DemoTenant(
         "bluebird-travel", "Bluebird Travel", "America/Sao_Paulo", "BRL", "BR", "Recife", "growth",
@@ -231,7 +233,8 @@ TENANTS: Final = (
     DemoTenant(
         "quiet-harbour-studio", "Quiet Harbour Studio", "Europe/Lisbon", "EUR", "PT", "Porto", "free",
         people=(("rita.alves", Role.OWNER),),
-        keys=_SMALL_TEAM_KEYS, rhythm=EVENING, endpoints=PAYMENTS, hourly_tenths=4, growth_percent=0, joined_days_ago=64,
+        keys=_SMALL_TEAM_KEYS, rhythm=EVENING, endpoints=PAYMENTS, hourly_tenths=4, growth_percent=0,
+        joined_days_ago=64,
     ),
     DemoTenant(
         "oldgate-devices", "Oldgate Devices", "Europe/Dublin", "EUR", "IE", "Cork", "growth",

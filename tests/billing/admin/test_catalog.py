@@ -30,7 +30,8 @@ def version_form(plan: Plan, **changes: str) -> dict[str, str]:
     """What the page sends: 99 EUR, calls graduated."""
     meter = Meter.objects.get(code="calls").pk
     given = {
-        "usage_plan": str(UsagePlan.objects.get(code="pro").pk), "trial_days": "14", "units": "15000", "currencies": "EUR",
+        "usage_plan": str(UsagePlan.objects.get(code="pro").pk), "trial_days": "14", "units": "15000",
+        "currencies": "EUR",
         "expected_number": str(plan.versions.count() + 1), "fee_EUR": "99", f"model_EUR_{meter}": "graduated",
         f"tiers_EUR_{meter}": "10000 0.002\nmore 0.001 5",
     }  # fmt: skip

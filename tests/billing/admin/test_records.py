@@ -110,7 +110,8 @@ def test_open_exceptions_come_first_and_are_resolved_with_words(
     as_bo: Client, as_robin: Client, exception: BillingException
 ) -> None:
     BillingException.objects.create(
-        subscription=exception.subscription, code="absurd_amount", detail="Too much.", occurred_at=timezone.now() + timedelta(1),
+        subscription=exception.subscription, code="absurd_amount", detail="Too much.",
+        occurred_at=timezone.now() + timedelta(1),
         resolved_at=timezone.now(), resolved_by="robin", resolution="A test.",
     )  # fmt: skip
     rows = as_bo.get(listed(BillingException)).context["cl"].result_list
@@ -137,7 +138,8 @@ def test_credit_that_is_left_is_taken_off_the_list_and_holds_up_nothing(
 def test_money_that_settles_nothing_is_shown_with_its_payment(as_bo: Client) -> None:
     invoice = issued()
     record_payment(
-        invoice_id=invoice.pk, provider="stripe", reference="pi_1", amount_minor=1, currency="EUR", occurred_at=timezone.now(),
+        invoice_id=invoice.pk, provider="stripe", reference="pi_1", amount_minor=1, currency="EUR",
+        occurred_at=timezone.now(),
         as_of=timezone.now(),
     )  # fmt: skip
     exception = BillingException.objects.get()

@@ -81,7 +81,8 @@ def test_each_model_has_its_terms(model: str, given_terms: dict[str, Any], terms
 
 
 @pytest.mark.parametrize(
-    "value", [None, 1, 1.5, True, "", " 1", "1 ", "-1", "+1", "1e3", "1,5", ".5", "5.", "NaN", "Infinity", "٣", "1" * 13,
+    "value", [None, 1, 1.5, True, "", " 1", "1 ", "-1", "+1", "1e3", "1,5", ".5", "5.", "NaN", "Infinity", "٣",
+     "1" * 13,
               "0." + "1" * 13, [], {}, "1\n", "1\x00"]
 )  # fmt: skip
 def test_a_rate_is_a_plain_decimal_in_text(value: object) -> None:
@@ -107,7 +108,8 @@ def test_a_package_has_a_size(value: object) -> None:
         ([{}], [("/terms/tiers/0/unit_amount", "invalid_rate")]),
         ([tier(up_to="1")], [("/terms/tiers/0/up_to", "last_tier_open")]),
         ([tier(up_to=1)], [("/terms/tiers/0/up_to", "invalid_up_to")]),
-        ([tier(up_to="0"), tier()], [("/terms/tiers/0/up_to", "invalid_up_to"), ("/terms/tiers/0/up_to", "tier_without_end")]),
+        ([tier(up_to="0"), tier()],
+         [("/terms/tiers/0/up_to", "invalid_up_to"), ("/terms/tiers/0/up_to", "tier_without_end")]),
         ([tier(), tier()], [("/terms/tiers/0/up_to", "tier_without_end")]),
         ([tier(up_to="2"), tier(up_to="2"), tier()], [("/terms/tiers/1/up_to", "tiers_unordered")]),
         ([tier(up_to="2"), tier(up_to="1"), tier()], [("/terms/tiers/1/up_to", "tiers_unordered")]),

@@ -41,7 +41,8 @@ PLANS: dict[str, tuple[PlainPlan, dict[str, PriceTerms]]] = {
         PlainPlan(
             "starter",
             Fraction(29),
-            {"calls": each("0.0475"), "bytes": steps((1000, "0", "0"), (20_000, "0.0003", "2.5"), (None, "0.00011", "0"))},
+            {"calls": each("0.0475"),
+             "bytes": steps((1000, "0", "0"), (20_000, "0.0003", "2.5"), (None, "0.00011", "0"))},
         ),
         {
             "calls": PerUnit(Decimal("0.0475")),
@@ -58,7 +59,8 @@ PLANS: dict[str, tuple[PlainPlan, dict[str, PriceTerms]]] = {
         PlainPlan(
             "growth",
             Fraction(99),
-            {"calls": all_at((20, "0.07"), (35, "0.065"), (None, "0.05")), "tokens": packs(7, "0.35"), "bytes": once("4.444")},
+            {"calls": all_at((20, "0.07"), (35, "0.065"), (None, "0.05")), "tokens": packs(7, "0.35"),
+             "bytes": once("4.444")},
         ),
         {
             "calls": Volume(

@@ -157,7 +157,8 @@ def test_no_page_shows_a_digest_a_hash_or_a_session(
 
 MACHINE_WRITTEN = [
     "accounts_auditentry", "accounts_jobrun", "accounts_invitation", "metering_ingestverdict", "django_q_success",
-    "django_q_ormq", "django_q_schedule", "mfa_authenticator", "usersessions_usersession", "djstripe_customer", "djstripe_invoice",
+    "django_q_ormq", "django_q_schedule", "mfa_authenticator", "usersessions_usersession", "djstripe_customer",
+    "djstripe_invoice",
 ]  # fmt: skip
 
 
@@ -495,7 +496,8 @@ def test_readers_do_not_run_schedules(as_pat: Client) -> None:
 def test_a_failed_task_is_tried_again_once(as_kim: Client) -> None:
     now = timezone.now()
     task = Task.objects.create(
-        id=uuid4().hex, name="nightly", func="metering.tasks.make_partitions", args=("schedule",), started=now, stopped=now,
+        id=uuid4().hex, name="nightly", func="metering.tasks.make_partitions", args=("schedule",), started=now,
+        stopped=now,
         success=False, result="Traceback\nOperationalError: gone",
     )  # fmt: skip
     url = reverse("admin:django_q_failure_changelist")

@@ -59,7 +59,8 @@ def test_what_waits_for_a_person_is_named(as_pat: Client) -> None:
     )
     now = timezone.now()
     OutboundMail.objects.create(
-        tenant=subscription.tenant, kind="invoice", dedupe_key="1", recipients=["a@acme.example"], subject="Invoice", text="", html="",
+        tenant=subscription.tenant, kind="invoice", dedupe_key="1", recipients=["a@acme.example"], subject="Invoice",
+        text="", html="",
         status="failed", created_at=now, next_attempt_at=now,
     )  # fmt: skip
     InboxEvent.objects.create(

@@ -12,7 +12,8 @@ from metering.selectors.catalog import known_event_types
 def meter_form(**changes: str) -> dict[str, str]:
     event_type = EventType.objects.get(code="http_request")
     return {
-        "code": "errors", "name": "Errors", "unit": "requests", "event_type": str(event_type.pk), "aggregation": "count",
+        "code": "errors", "name": "Errors", "unit": "requests", "event_type": str(event_type.pk),
+        "aggregation": "count",
         "value_property": "", "dimensions": "status", "filters": '{"status": ["500", "503"]}',
     } | changes  # fmt: skip
 

@@ -102,7 +102,8 @@ def test_live_and_test_and_other_tenants_have_ids_of_their_own(
     test_ledger = Ledger(ledger.tenant_id, is_live=False, time_zone=ledger.time_zone, backfill_days=35)
     for each in (ledger, test_ledger, other_ledger):
         assert ingest(each, events({"id": "a"})).accepted == (0,)
-    assert sorted(UsageHour.objects.filter(meter_id=meter("api_requests")).values_list("tenant_id", "is_live", "quantity")) == [
+    hours = UsageHour.objects.filter(meter_id=meter("api_requests"))
+    assert sorted(hours.values_list("tenant_id", "is_live", "quantity")) == [
         (ledger.tenant_id, False, 1), (ledger.tenant_id, True, 1), (other_ledger.tenant_id, True, 1),
     ]  # fmt: skip
 

@@ -31,7 +31,9 @@ def read_settings(env: ReadsEnvironment, *, is_production: bool) -> dict[str, ob
         "DJSTRIPE_FOREIGN_KEY_TO_FIELD": "id",
         "DJSTRIPE_SUBSCRIBER_MODEL": "accounts.Tenant",
         "DJSTRIPE_SUBSCRIBER_MODEL_MIGRATION_DEPENDENCY": "0001_initial",
-        "DJSTRIPE_SUBSCRIBER_MODEL_REQUEST_CALLBACK": "billing.collection.gateways.stripe.subscribers.subscriber_of_request",
+        "DJSTRIPE_SUBSCRIBER_MODEL_REQUEST_CALLBACK": (
+            "billing.collection.gateways.stripe.subscribers.subscriber_of_request"
+        ),
     }
     # A live key goes to Stripe alone. dj-stripe warns of this setting's mere presence in production, so it is there
     # only when it counts.

@@ -146,21 +146,18 @@ def _running(content: Content) -> Row:
 
 def _table_head(content: Content) -> Row:
     names = ("Description", "Quantity", "Unit price", f"Amount ({content['currency']})")
-    return _table_row(("#", _HEAD), *((name, _HEAD) for name in names), space_below=4)
+    return _table_row([(name, _HEAD) for name in ("#", *names)], space_below=4)
 
 
 def _table_row(
-    position: tuple[str, Style],
-    description: tuple[str, Style],
-    quantity: tuple[str, Style],
-    price: tuple[str, Style],
-    amount: tuple[str, Style],
+    texts: Sequence[tuple[str, Style]],
     *,
     under: tuple[str, Style] | None = None,
     space_above: float = 0,
     space_below: float = 0,
     has_rule: bool = False,
 ) -> Row:
+    position, description, quantity, price, amount = texts
     descriptions = [description] if under is None else [description, under]
     cells = [
         Cell(LEFT, 20, [position]),
@@ -177,24 +174,20 @@ def _line_rows(line: Content, content: Content) -> list[Row]:
     currency = content["currency"]
     rows = [
         _table_row(
-            (str(line["position"]), _SMALL),
-            (line["description"], _BODY),
-            (wording.quantity(line), _BODY),
-            (wording.unit_price(line), _BODY),
-            (amount_text(line["amount_minor"], currency), _BODY),
+            [
+                (str(line["position"]), _SMALL),
+                (line["description"], _BODY),
+                (wording.quantity(line), _BODY),
+                (wording.unit_price(line), _BODY),
+                (amount_text(line["amount_minor"], currency), _BODY),
+            ],
             under=(wording.days(line["period"]), _SMALL),
             space_above=5,
             has_rule=True,
         )
     ]
     rows += [
-        _table_row(
-            ("", _SMALL),
-            (step.label, _SMALL),
-            (step.quantity, _SMALL),
-            (step.unit_price, _SMALL),
-            (step.amount, _SMALL),
-        )
+        _table_row([(text, _SMALL) for text in ("", step.label, step.quantity, step.unit_price, step.amount)])
         for step in wording.steps_under(line, currency)
     ]
     rows.append(Row([], space_below=5))

@@ -1,4 +1,4 @@
-"""`manage.py prepare`: bring an installation up to date before it serves: schema, schedules, what we need at payment providers.
+"""`manage.py prepare`: bring an installation up to date before it serves: schema, schedules, payment providers.
 
 One command, so that Django starts once. Run twice, it changes nothing.
 """

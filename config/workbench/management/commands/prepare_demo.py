@@ -1,4 +1,4 @@
-"""`manage.py prepare_demo`: `prepare` and `seed_demo` in one process, so that Django starts once: what `make run` waits for."""
+"""`manage.py prepare_demo`: `prepare` and `seed_demo` in one process, so that Django starts once for `make run`."""
 
 from typing import Any
 

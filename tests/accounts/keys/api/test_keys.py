@@ -275,7 +275,8 @@ def test_pages_hold_every_key_once_and_lead_back(api: Api, acme: Tenant, make_ke
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=501", "limit=-1", "limit=x", "limit=٣", "limit=9999999999", "cursor=x", "cursor=W10", "cursor=" + "A" * 2000,
+    ["limit=0", "limit=501", "limit=-1", "limit=x", "limit=٣", "limit=9999999999", "cursor=x", "cursor=W10",
+     "cursor=" + "A" * 2000,
      "cursor=WyJuIiwgIjIwMjYtMDEtMDFUMDA6MDA6MDArMDA6MDAiLCAibm8tdXVpZCJd", "cursor=%E2%82%AC", "cursor=W1tbW1tb"],
 )  # fmt: skip
 def test_a_bad_page_is_refused(api: Api, query: str) -> None:

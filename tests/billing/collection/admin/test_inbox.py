@@ -80,7 +80,8 @@ def test_a_push_that_a_provider_rejected_is_tried_again_on_a_person_s_word(admin
 
 def test_pushed_usage_is_listed(as_pat: Client) -> None:
     UsagePush.objects.create(
-        provider="stripe", tenant=issued().tenant, meter=Meter.objects.get(code="calls"), hour=timezone.now(), quantity=12,
+        provider="stripe", tenant=issued().tenant, meter=Meter.objects.get(code="calls"), hour=timezone.now(),
+        quantity=12,
         identifier="acme:calls:1", status="rejected", error="no such meter", created_at=timezone.now(),
     )  # fmt: skip
     assert "no such meter" in as_pat.get(listed(UsagePush)).content.decode()
