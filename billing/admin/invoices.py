@@ -1,21 +1,16 @@
 """Invoices with all that they were computed from; actions, each with its reason, decide what becomes of one."""
 
-from datetime import date, datetime, time
-from decimal import Decimal
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
-from unfold.views import ChangeList
-from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin.base import Question, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm, posted
@@ -23,10 +18,12 @@ from accounts.domain.numbers import number_text
 from accounts.notices.models import OutboundMail
 from billing.admin.base import MoneyAdmin, WhyForm, document_response
 from billing.admin.contributions import contributed_inlines
+from billing.admin.invoice_list import InvoiceChangeList, IssuedMonthFilter, OverdueFilter, today_of_issuer
 from billing.admin.invoicing_runs import run_page
+from billing.admin.payment_form import PaymentForm, noon_of
 from billing.admin.tabs import INVOICE_LABELS, PaymentInline
 from billing.admin.wording import shown_steps
-from billing.domain.money import money_text, round_to_minor, to_major
+from billing.domain.money import money_text, round_to_minor
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice, Issuer
 from billing.services.invoicing.finalizing import finalize_now
@@ -38,106 +35,10 @@ from billing.services.invoicing.staff_actions import (
     resend_invoice,
     void_invoice,
 )
-from metering.domain.periods import YearMonth, local_day, start_of_day
+from metering.domain.periods import local_day
 
-MONTHS_SHOWN = 24
 KEPT = "Kept with the invoice, and in the tenant's audit log."
 PAYABLE = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE})
-
-
-def today_of_issuer() -> date:
-    """The day by which invoices are overdue."""
-    return local_day(timezone.now(), Issuer.objects.values_list("time_zone", flat=True).get(pk=1))
-
-
-class OverdueFilter(admin.SimpleListFilter):
-    """What should have been paid by now."""
-
-    title = "payment"
-    parameter_name = "payment"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's signature
-        """Overdue, or tried in vain."""
-        return [("overdue", "Overdue"), ("failed", "Payment failed")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's signature
-        """Those rows."""
-        if self.value() == "overdue":
-            return queryset.filter(status=InvoiceStatus.FINALIZED, due_on__lt=today_of_issuer())
-        if self.value() == "failed":
-            return queryset.filter(status=InvoiceStatus.FINALIZED, payment_failed_at__isnull=False)
-        return queryset
-
-
-class IssuedMonthFilter(DropdownFilter):
-    """By the month of issue."""
-
-    title = "issued in"
-    parameter_name = "issued_in"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's signature
-        """The last two years."""
-        month = YearMonth.of(timezone.now().date())
-        texts = [month.plus(-number).isoformat() for number in range(MONTHS_SHOWN)]
-        return [(text, text) for text in texts]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's signature
-        """Those rows; no month is every month."""
-        month = YearMonth.parse(self.value() or "")
-        if month is None:
-            return queryset
-        return queryset.filter(issued_on__gte=month.first_day(), issued_on__lt=month.plus(1).first_day())
-
-
-class InvoiceChangeList(ChangeList):
-    """The list, with what its filters choose summed by currency and status."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Sum once for the whole list, not only for its page."""
-        super().get_results(request)
-        sums = (
-            self.queryset.order_by("currency", "status")
-            .values_list("currency", "status")
-            .annotate(number=Count("pk"), total=Sum("total_minor"))
-        )
-        labels = dict(Invoice._meta.get_field("status").choices or [])  # noqa: SLF001 - Django documents it
-        self.sums = [
-            {"status": labels[status], "number": number, "total": money_text(int(total), currency)}
-            for currency, status, number, total in sums
-        ]
-
-
-class PaymentForm(forms.Form):
-    """A transfer that somebody saw arrive."""
-
-    amount = forms.DecimalField(max_digits=20, widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}))
-    received_on = forms.DateField(widget=UnfoldAdminDateWidget, help_text="The day on which the money arrived.")
-    reference = forms.CharField(
-        max_length=255,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="What the bank statement calls it; each is taken once.",
-    )
-
-    def __init__(self, data: Any, invoice: Invoice, today: date) -> None:
-        super().__init__(
-            data, initial={"amount": to_major(invoice.total_minor, invoice.currency), "received_on": today}
-        )
-        self.fields["amount"].label = f"Amount in {invoice.currency}"
-        self.today, self.currency = today, invoice.currency
-
-    def clean_received_on(self) -> date:
-        """Not in the future."""
-        day: date = self.cleaned_data["received_on"]
-        if day > self.today:
-            raise forms.ValidationError("This day has not come yet.")
-        return day
-
-    def clean_amount(self) -> Decimal:
-        """To the currency's last digit."""
-        amount: Decimal = self.cleaned_data["amount"]
-        if not amount.is_finite() or to_major(round_to_minor(amount, self.currency), self.currency) != amount:
-            raise forms.ValidationError("More digits than the currency has.")
-        return amount
 
 
 @admin.register(Invoice)
@@ -444,12 +345,6 @@ def in_a_line(text: object) -> SafeString:
 def lines_of(invoice: Invoice) -> QuerySet[Any]:
     """The lines of its last revision."""
     return invoice.lines.filter(revision=invoice.revision).select_related("adjusts__invoice").order_by("position")
-
-
-def noon_of(day: date, time_zone: str) -> datetime:
-    """The middle of a day, for what is only known to the day."""
-    start = start_of_day(day, time_zone)
-    return start + (datetime.combine(day, time(12)) - datetime.combine(day, time(0)))
 
 
 def _shown_line(line: Any, currency: str) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.http import HttpRequest
 from django.urls import reverse
 
-from billing.admin.invoices import today_of_issuer
+from billing.admin.invoice_list import today_of_issuer
 from billing.collection.selectors.work import failed_inbox_events, rejected_pushes
 from billing.domain.money import amount_text, currency_digits, money_text, to_major
 from billing.models import Invoice

@@ -18,7 +18,8 @@ from billing.domain.plan_terms import SoldVersion
 from billing.errors import CurrencyNotOfferedError, SubscriptionChangedError, UnbillableError, UnknownPlanError
 from billing.models import Subscription
 from billing.selectors.catalog.plans import newest_version, sold_version
-from billing.selectors.invoicing.computation import Computation, compute_invoices, states_at_due
+from billing.selectors.invoicing.computation import Computation, compute_invoices
+from billing.selectors.invoicing.states import states_at_due
 from billing.selectors.subscriptions.current import as_offered, current_subscription
 from metering.domain.periods import local_day, start_of_day
 

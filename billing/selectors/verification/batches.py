@@ -36,7 +36,7 @@ from billing.models import (
     SubscriptionPhase,
 )
 from billing.selectors.catalog.plans import sold_versions
-from billing.selectors.invoicing.computation import states_of_invoices
+from billing.selectors.invoicing.states import states_of_invoices
 from billing.selectors.verification.history import (
     carried_by_subscription,
     corrected_by_invoice,

@@ -23,8 +23,9 @@ from billing.domain.invoicing.state import BillingState
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import Invoice, Issuer, Subscription, SubscriptionPhase
 from billing.selectors.facts import facts_of_invoice
-from billing.selectors.invoicing.computation import Unbillable, compute_invoices, states_at_due
+from billing.selectors.invoicing.computation import Unbillable, compute_invoices
 from billing.selectors.invoicing.due import Due, due_subscriptions
+from billing.selectors.invoicing.states import states_at_due
 from billing.services.invoicing.exceptions import park
 from billing.services.invoicing.lines import store_lines
 from billing.services.subscriptions.recording import described, tell

@@ -22,8 +22,9 @@ from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
 from billing.models import BillingProfile, Invoice, Issuer
 from billing.selectors.facts import facts_of_invoice
-from billing.selectors.invoicing.computation import Unbillable, compute_invoices, states_of_invoices
+from billing.selectors.invoicing.computation import Unbillable, compute_invoices
 from billing.selectors.invoicing.due import Due, ripe_invoices
+from billing.selectors.invoicing.states import states_of_invoices
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
 from billing.services.invoicing.exceptions import park, report_credit_left
 from billing.services.invoicing.lines import store_lines

@@ -12,14 +12,9 @@ from accounts.services.jobs import Tell, run_long_job
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.state import BillingState
 from billing.models import Issuer
-from billing.selectors.invoicing.computation import (
-    Computation,
-    Unbillable,
-    compute_invoices,
-    states_at_due,
-    states_of_invoices,
-)
+from billing.selectors.invoicing.computation import Computation, Unbillable, compute_invoices
 from billing.selectors.invoicing.due import Due, due_subscriptions, ripe_invoices
+from billing.selectors.invoicing.states import states_at_due, states_of_invoices
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted, draft_batch
 from billing.services.invoicing.finalizing import finalize_batch
 from metering.domain.periods import month_span

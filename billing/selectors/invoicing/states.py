@@ -1,0 +1,101 @@
+"""States of many subscriptions at once: what an invoice is computed from, at the due boundary or as it was."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from accounts.models import Tenant, TenantStatus
+from billing.domain.invoicing.state import BillingState, Phase
+from billing.domain.plan_terms import SoldVersion
+from billing.models import (
+    Invoice,
+    Subscription,
+    SubscriptionPhase,
+)
+from billing.selectors.catalog.plans import sold_versions
+
+
+def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
+    """The state of each subscription at the boundary that is due next, with the change that waits for it."""
+    phases = _phases_of([subscription.pk for subscription in subscriptions])
+    pending = sold_versions(
+        subscription.pending_plan_version_id
+        for subscription in subscriptions
+        if subscription.pending_plan_version_id is not None
+    )
+    tenants = Tenant.objects.filter(pk__in={subscription.tenant_id for subscription in subscriptions})
+    facts = {pk: (days, status) for pk, days, status in tenants.values_list("pk", "backfill_days", "status")}
+    states = []
+    for subscription in subscriptions:
+        backfill_days, tenant_status = facts[subscription.tenant_id]
+        # Who was closed owes what was used, and no fee for a period to come.
+        is_last = subscription.is_cancelled_at_period_end or tenant_status == TenantStatus.CLOSED
+        assert subscription.due_at is not None, "a subscription that is due"
+        known = phases[subscription.pk]
+        if subscription.pending_plan_version_id is not None:
+            known = (*known, Phase(subscription.due_at, pending[subscription.pending_plan_version_id]))
+        states.append(
+            BillingState(
+                subscription_id=subscription.pk,
+                tenant_id=subscription.tenant_id,
+                currency=subscription.currency,
+                time_zone=subscription.time_zone,
+                anchor_at=subscription.anchor_at,
+                boundary=subscription.next_boundary,
+                closes_at=subscription.due_at,
+                is_ending=subscription.ended_at is not None or is_last,
+                phases=known,
+                backfill_days=backfill_days,
+                ended_at=subscription.ended_at,
+            )
+        )
+    return states
+
+
+def states_of_invoices(invoices: Sequence[Invoice]) -> list[BillingState]:
+    """The states that invoices were computed from; `invoices` come with their subscriptions."""
+    phases = _phases_of([invoice.subscription_id for invoice in invoices])
+    backfill = _backfill_days({invoice.tenant_id for invoice in invoices})
+    ends = [_ended_by(invoice) for invoice in invoices]
+    return [
+        BillingState(
+            subscription_id=invoice.subscription_id,
+            tenant_id=invoice.tenant_id,
+            currency=invoice.currency,
+            time_zone=invoice.subscription.time_zone,
+            anchor_at=invoice.subscription.anchor_at,
+            boundary=invoice.boundary,
+            closes_at=invoice.period_end if invoice.boundary else invoice.subscription.anchor_at,
+            is_ending=ended_at is not None,
+            phases=phases[invoice.subscription_id],
+            backfill_days=backfill[invoice.tenant_id],
+            ended_at=ended_at,
+        )
+        for invoice, ended_at in zip(invoices, ends, strict=True)
+    ]
+
+
+def _phases_of(subscription_ids: Sequence[UUID]) -> dict[UUID, tuple[Phase, ...]]:
+    rows = list(
+        SubscriptionPhase.objects.filter(subscription__in=subscription_ids)
+        .order_by("subscription", "starts_at")
+        .values_list("subscription_id", "starts_at", "plan_version_id")
+    )
+    versions: Mapping[int, SoldVersion] = sold_versions(version_id for _, _, version_id in rows)
+    phases: dict[UUID, tuple[Phase, ...]] = defaultdict(tuple)
+    for subscription_id, starts_at, version_id in rows:
+        phases[subscription_id] += (Phase(starts_at, versions[version_id]),)
+    return phases
+
+
+def _ended_by(invoice: Invoice) -> datetime | None:
+    """When the subscription ended, if it had at the invoice's boundary, so that it has no fee for a next period."""
+    ended_at = invoice.subscription.ended_at
+    closes_at = invoice.period_end if invoice.boundary else invoice.subscription.anchor_at
+    return ended_at if ended_at is not None and ended_at <= closes_at else None
+
+
+def _backfill_days(tenant_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """How many days late events of each tenant may be."""
+    return dict(Tenant.objects.filter(pk__in=tenant_ids).values_list("pk", "backfill_days"))
