@@ -19,7 +19,8 @@ from accounts.admin.base import (
     staff_actor,
 )
 from accounts.admin.by_state import ByState, ConfirmForm, posted
-from accounts.errors import InvalidFieldsError, ProblemError
+from accounts.admin.refusals import show_refusals
+from accounts.errors import ProblemError
 from billing.admin.plan_forms import (
     PublishForm,
     initial_of,
@@ -51,13 +52,8 @@ class PlanForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is no
         """Show at each field what the service refuses."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if not self.errors:
-            try:
-                check_plan(
-                    code=cleaned.get("code", self.instance.code), name=cleaned["name"], position=cleaned["position"]
-                )
-            except InvalidFieldsError as error:
-                for refusal in error.field_errors:
-                    self.add_error(refusal.pointer.removeprefix("/"), refusal.detail)
+            code = cleaned.get("code", self.instance.code)
+            show_refusals(self, lambda: check_plan(code=code, name=cleaned["name"], position=cleaned["position"]))
         return cleaned
 
 

@@ -1,6 +1,6 @@
 """Who sells, what tax is charged where, and the numbers that were given."""
 
-import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,16 +12,17 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.decorators import display
 
-from accounts.admin.base import ReadOnlyModelAdmin, StaffModelAdmin
+from accounts.admin.base import ReadOnlyModelAdmin, StaffModelAdmin, staff_actor
+from accounts.admin.refusals import show_refusals
 from accounts.domain.numbers import number_text
-from accounts.domain.tenant_settings import is_time_zone
 from accounts.models import Tenant
+from billing.domain.issuer import check_issuer
 from billing.domain.money import money_text
 from billing.domain.tax import TaxDecision, TaxTreatment
 from billing.models import Issuer, NumberSeries, Subscription, TaxRate
+from billing.services.invoicing.issuer import update_issuer
 from metering.domain.periods import local_day
 
-_PREFIX = re.compile(r"[A-Z][A-Z0-9-]{0,9}", re.ASCII)
 EXAMPLE_MINOR = 10_000
 WHO = ("legal_name", "tax_id", "registration")
 WHERE = ("address_line1", "address_line2", "postal_code", "city", "country", "email", "phone", "website")
@@ -36,22 +37,11 @@ class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is 
         model = Issuer
         fields = (*WHO, *WHERE, *TERMS, *NUMBERS)
 
-    def clean_time_zone(self) -> str:
-        """A zone that exists."""
-        name = str(self.cleaned_data["time_zone"])
-        if not is_time_zone(name):
-            raise forms.ValidationError("A time zone of the IANA list, such as Europe/Berlin.")
-        return name
-
     def clean(self) -> dict[str, Any]:
-        """Two series of numbers, each with a prefix that can stand in an address."""
-        cleaned = super().clean() or self.cleaned_data
-        prefixes = ("invoice_prefix", "credit_note_prefix")
-        for name in prefixes:
-            if name in cleaned and not _PREFIX.fullmatch(cleaned[name]):
-                self.add_error(name, "Capitals, digits and hyphens, beginning with a letter.")
-        if cleaned.get(prefixes[0]) == cleaned.get(prefixes[1]):
-            self.add_error(prefixes[1], "Credit notes are numbered in a series of their own.")
+        """Show at each field what the service refuses."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors:
+            show_refusals(self, lambda: check_issuer(cleaned))
         return cleaned
 
 
@@ -68,6 +58,16 @@ class IssuerAdmin(StaffModelAdmin):
         ("Terms", {"fields": TERMS}),
         ("Numbers", {"fields": NUMBERS}),
     )
+
+    def save_model(self, request: HttpRequest, obj: Issuer, form: "forms.ModelForm[Issuer]", change: bool) -> None:  # noqa: ARG002, FBT001 - Django's signature
+        """Have the service write, and audit."""
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        update_issuer(changes=changes, actor=staff_actor(request), as_of=timezone.now())
+
+    def audit(
+        self, request: HttpRequest, obj: Model, verb: str, *, before: Mapping[str, object], after: Mapping[str, object]
+    ) -> None:
+        """Leave the entry to the service that this page calls."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
         """A migration made it."""

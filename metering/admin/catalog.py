@@ -13,7 +13,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin.base import StaffModelAdmin, staff_actor
-from metering.admin.refusals import show_refusals
+from accounts.admin.refusals import show_refusals
 from metering.domain.aggregations.registry import aggregation_named
 from metering.domain.meter_terms import MeterTerms, check_meter_terms
 from metering.models import EventType, Meter

@@ -12,8 +12,8 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.admin.base import StaffModelAdmin, staff_actor
+from accounts.admin.refusals import show_refusals
 from accounts.domain.plain import plain_decimal
-from metering.admin.refusals import show_refusals
 from metering.domain.aggregations.registry import ADDITIVE_CODES
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms, check_terms, quota_errors

@@ -34,6 +34,7 @@ from billing.selectors.subscriptions.current import current_subscription
 from billing.services.alerts import monitor_thresholds
 from billing.services.catalog.plans import create_plan, publish_version
 from billing.services.documents.deliveries import deliver_documents
+from billing.services.invoicing.issuer import update_issuer
 from billing.services.invoicing.payments import record_failed_payment, record_payment
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
@@ -94,7 +95,7 @@ STORIES: Final[dict[str, Story]] = {
 def ensure_catalogue(*, actor: Actor, as_of: datetime) -> None:
     """Make the issuer, the taxes and the plans, where staff have not made their own."""
     if not Issuer.objects.exclude(tax_id="").exists():
-        Issuer.objects.filter(pk=1).update(**ISSUER)
+        update_issuer(changes=ISSUER, actor=actor, as_of=as_of)
     for country, name, percent in TAXES:
         TaxRate.objects.get_or_create(country=country, defaults={"name": name, "percent": percent})
     for position, product in enumerate(PRODUCTS):

@@ -200,7 +200,7 @@ def test_the_issuer_is_changed_with_an_entry(as_bo: Client) -> None:
     issuer = Issuer.objects.get()
     assert "The next invoice will be INV-" in as_bo.get(page(issuer)).content.decode()
     assert as_bo.post(page(issuer), issuer_form()).status_code == 302
-    assert latest_entry().action == "issuer.changed"
+    assert latest_entry().action == "issuer.updated"
     assert "The next invoice will be RE-" in as_bo.get(page(issuer)).content.decode()
     assert as_bo.get("/admin/billing/issuer/add/").status_code == 403
 

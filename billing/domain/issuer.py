@@ -1,0 +1,29 @@
+"""What the issuer has to be, so that an invoice can be issued in its name."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from accounts.domain.tenant_settings import is_time_zone
+from accounts.errors import FieldError, InvalidFieldsError
+
+_PREFIX: Final = re.compile(r"[A-Z][A-Z0-9-]{0,9}", re.ASCII)
+
+
+def check_issuer(settings: Mapping[str, object]) -> None:
+    """Check the settings that numbers and days depend on. Raises `InvalidFieldsError` that names each field."""
+    refusals = []
+    if not is_time_zone(str(settings["time_zone"])):
+        refusals.append(
+            FieldError("/time_zone", "invalid_time_zone", "A time zone of the IANA list, such as Europe/Berlin.")
+        )
+    refusals += [
+        FieldError(f"/{name}", "invalid_prefix", "Capitals, digits and hyphens, beginning with a letter.")
+        for name in ("invoice_prefix", "credit_note_prefix")
+        if not _PREFIX.fullmatch(str(settings[name]))
+    ]
+    if settings["invoice_prefix"] == settings["credit_note_prefix"]:
+        detail = "Credit notes are numbered in a series of their own."
+        refusals.append(FieldError("/credit_note_prefix", "same_prefix", detail))
+    if refusals:
+        raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))
