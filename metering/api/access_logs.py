@@ -14,9 +14,7 @@ from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from metering.api.events_schema import BATCH_PROBLEM, AccessLogSchema, BatchOutcomeSchema
 from metering.api.reporting import batch_answer, report_of_tenant, store_reports
-from metering.domain.access_log import EVENT_TYPE
 from metering.domain.access_record_input import decode_records, parse_record
-from metering.domain.event_input import IngestRules, ParsedEvent, Rejection
 
 
 class AccessLogsView(ApiView):
@@ -38,10 +36,6 @@ class AccessLogsView(ApiView):
         """Report what a gateway logged; answers as a batch of events does."""
         _ = request.data
         records, as_of = decode_records(body_bytes(request)), timezone.now()
-
-        def judge(index: int, rules: IngestRules) -> ParsedEvent | Rejection:
-            return parse_record(records[index], index, as_of, rules)
-
-        report = report_of_tenant(request, range(len(records)), judge, as_of)
-        outcome = store_reports(request, [report], lambda rejection: EVENT_TYPE, as_of)  # noqa: ARG005 - they are all of one type
+        report = report_of_tenant(request, records, parse_record, as_of)
+        outcome = store_reports(request, [report], as_of)
         return batch_answer(request, outcome, [], "records")

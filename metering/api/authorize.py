@@ -27,7 +27,10 @@ from accounts.domain.scopes import Scope
 from accounts.errors import FieldError, MalformedBodyError
 from metering.api.rate_limit_headers import limits_body, rate_limit_headers, refusal_error
 from metering.api.reporting import rules_for
-from metering.domain.event_input import ParsedEvent, Rejection, decode_object, parse_event, pointer_part
+from metering.domain.event_input import parse_event
+from metering.domain.events import ParsedEvent, Rejection
+from metering.domain.exact_json import decode_object
+from metering.domain.texts import pointer_part
 from metering.errors import EventRefusedError
 from metering.services.limits.authorization import ask, authorize
 

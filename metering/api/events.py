@@ -34,36 +34,24 @@ from metering.api.events_schema import (
 from metering.api.ledger_access import readable_ledger, require_may_write
 from metering.api.parameters import API_KEY_PARAMETER, api_key_of, instant_of, text_of
 from metering.api.reporting import (
+    EventNames,
     batch_answer,
     report_of_tenant,
     reports_of_service,
     single_answer,
     store_reports,
 )
-from metering.domain.event_input import (
-    EventInput,
-    IngestRules,
-    ParsedEvent,
-    Rejection,
-    Submission,
-    decode_body,
-    is_storable,
-    parse_event,
-)
+from metering.domain.event_bodies import EventInput, Submission, decode_body
+from metering.domain.event_input import parse_event
+from metering.domain.events import Rejection
 from metering.domain.ledger import Ledger
+from metering.domain.texts import is_storable
 from metering.selectors.events import EventFilters, StoredEvent, event_by_id, events_page
 from metering.selectors.limits import ledger_of
 from metering.services.event_voids import void_counted_event
 
 REASON_CHARACTERS_MAX: Final = 500
 VOID_SUFFIX: Final = "/void"
-
-
-class EventNames(msgspec.Struct, frozen=True):
-    """How an event names itself and its tenant."""
-
-    id: str | None = None
-    tenant: str | None = None
 
 
 _NAMES: Final = msgspec.json.Decoder(EventNames)
@@ -168,27 +156,16 @@ class EventVoidView(ApiView):
 
 def report_events(request: Request, submission: Submission) -> Response:
     """Judge and store a submission, and answer as the contract says."""
-    as_of = timezone.now()
-    items = submission.items
-
-    def judge(index: int, rules: IngestRules) -> ParsedEvent | Rejection:
-        return parse_event(items[index], index, as_of, rules)
-
-    def type_of(rejection: Rejection) -> str:
-        item = items[rejection.index]
-        return item.type if isinstance(item, EventInput) else ""
-
+    as_of, items = timezone.now(), submission.items
     strangers: list[Rejection] = []
     if principal_of(request).tenant is not None:
-        reports = [report_of_tenant(request, range(len(items)), judge, as_of)]
+        reports = [report_of_tenant(request, items, parse_event, as_of)]
     else:
-        named = [named_in(item) for item in items]
+        names = [named_in(item) for item in items]
         if not submission.is_batch:
-            tenant_of(request, named[0].tenant)  # a single event has no other answer to this than the call's own
-        reports, strangers = reports_of_service(
-            request, [name.tenant for name in named], lambda index: named[index].id, judge, as_of
-        )
-    outcome = store_reports(request, reports, type_of, as_of)
+            tenant_of(request, names[0].tenant)  # a single event has no other answer to this than the call's own
+        reports, strangers = reports_of_service(request, items, names, as_of)
+    outcome = store_reports(request, reports, as_of)
     if submission.is_batch:
         return batch_answer(request, outcome, strangers, "events")
     return single_answer(request, reports[0].events[0].id if reports[0].events else None, outcome)

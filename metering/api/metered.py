@@ -32,20 +32,21 @@ from accounts.domain.principal import TenantFacts
 from accounts.errors import ProblemError
 from metering.api.rate_limit_headers import rate_limit_headers, refusal_error
 from metering.api.reporting import rules_for
-from metering.domain.event_input import ParsedEvent, Rejection, parse_event
+from metering.domain.event_input import parse_event
+from metering.domain.events import ParsedEvent, Rejection
+from metering.domain.http_requests import EVENT_TYPE, HTTP_METHOD, RESOURCE_PATH
 from metering.errors import EventRefusedError
 from metering.services.limits.authorization import authorize
 
 Quantity = int | Decimal | Callable[[Request], int | Decimal]
 View = Callable[..., HttpResponseBase]
 
-HTTP_REQUEST: Final = "http_request"
 PATH_CHARACTERS_MAX: Final = 1000
 # A browser asks with OPTIONS whether it may send the request, and has no key to show.
 UNMETERED_METHOD: Final = "OPTIONS"
 
 
-def metered(event_type: str = HTTP_REQUEST, *, quantity: Quantity = 1) -> Callable[[View], View]:
+def metered(event_type: str = EVENT_TYPE, *, quantity: Quantity = 1) -> Callable[[View], View]:
     """Ask for a valid key, and let the request pass and count it if its limits allow it.
 
     In a Django view the caller is in `request.auth` afterwards, and a refusal is answered as a problem; a view that
@@ -85,7 +86,7 @@ class MeteredPermission(BasePermission):
         """Pass and count, or raise what refuses the request."""
         if request.method == UNMETERED_METHOD:
             return True
-        event_type: str = getattr(view, "metered_event_type", HTTP_REQUEST)
+        event_type: str = getattr(view, "metered_event_type", EVENT_TYPE)
         quantity: Quantity = getattr(view, "metered_quantity", 1)
         # What stands here when a view begins is set on its response, whatever the response is.
         view.headers.update(admit(request, event_type=event_type, quantity=quantity))
@@ -125,7 +126,7 @@ def _event_of(
         "id": str(uuid7(as_of)),
         "type": event_type,
         "quantity": quantity,
-        "properties": {"http_method": request.method, "resource_path": resource_path(request)},
+        "properties": {HTTP_METHOD: request.method, RESOURCE_PATH: resource_path(request)},
     }
     verdict = parse_event(members, 0, as_of, rules_for(tenant, as_of, accepts_tenant=False))
     if not isinstance(verdict, Rejection):

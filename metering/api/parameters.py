@@ -10,16 +10,17 @@ from rest_framework.request import Request
 
 from accounts.errors import FieldError, InvalidFieldsError
 from metering.domain.contribution import MeterRule
-from metering.domain.event_input import is_storable
+from metering.domain.http_requests import API_REQUESTS
 from metering.domain.instants import InvalidInstantError, read_instant
 from metering.domain.ledger import Ledger
 from metering.domain.periods import YearMonth, is_in_reach, local_day, start_of_day
-from metering.selectors.usage import DEFAULT_METER, api_key_id_of, meter_named
+from metering.domain.texts import is_storable
+from metering.selectors.usage import api_key_id_of, meter_named
 
 TEXT_CHARACTERS_MAX: Final = 4096
 _MILLISECONDS_DIGITS_MAX: Final = 15
 
-METER_PARAMETER: Final = OpenApiParameter("meter", str, description=f"A meter's code; by default `{DEFAULT_METER}`.")
+METER_PARAMETER: Final = OpenApiParameter("meter", str, description=f"A meter's code; by default `{API_REQUESTS}`.")
 API_KEY_PARAMETER: Final = OpenApiParameter("api_key", str, description="A key's id, or its first 12 characters.")
 
 
@@ -88,7 +89,7 @@ def month_of(request: Request, as_of: datetime, zone: str) -> YearMonth:
 
 def meter_of(request: Request) -> MeterRule:
     """The meter that is asked about. Raises 422 `unknown_meter`."""
-    return meter_named(text_of(request, "meter") or DEFAULT_METER)
+    return meter_named(text_of(request, "meter") or API_REQUESTS)
 
 
 def api_key_of(request: Request, ledger: Ledger) -> UUID | None:

@@ -7,8 +7,9 @@ every tenant's events are stored by themselves.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,7 +20,9 @@ from accounts.api.tenancy import tenant_of
 from accounts.domain.principal import TenantFacts
 from accounts.errors import FieldError, MalformedBodyError, NotFoundError, ProblemError
 from metering.api.ledger_access import require_may_write
-from metering.domain.event_input import IngestRules, ParsedEvent, Rejection
+from metering.domain.event_bodies import EventInput
+from metering.domain.event_input import parse_event
+from metering.domain.events import IngestRules, ParsedEvent, Rejection
 from metering.domain.limit_policy import EVENT_AHEAD_MAX
 from metering.errors import EventConflictError, EventRefusedError
 from metering.selectors.catalog import known_event_types
@@ -28,8 +31,15 @@ from metering.services.reports import ReportOutcome, store_report
 TENANTS_PER_BATCH_MAX: Final = 100
 UNKNOWN_TENANT: Final = "unknown_tenant"
 
-Judge = Callable[[int, IngestRules], ParsedEvent | Rejection]
-"""Judges the event at an index of the body by a tenant's rules."""
+Judge = Callable[[Any, int, datetime, IngestRules], ParsedEvent | Rejection]
+"""Judges an item of a body, at an index of it, by a tenant's rules: `parse_event` or `parse_record`."""
+
+
+class EventNames(msgspec.Struct, frozen=True):
+    """How an event names itself and its tenant."""
+
+    id: str | None = None
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +61,26 @@ def rules_for(tenant: TenantFacts, as_of: datetime, *, accepts_tenant: bool) -> 
     )
 
 
-def report_of_tenant(request: Request, indexes: Iterable[int], judge: Judge, as_of: datetime) -> TenantReport:
+def report_of_tenant(request: Request, items: Sequence[Any], judge: Judge, as_of: datetime) -> TenantReport:
     """Judge a whole body that speaks of one tenant: the key's own, or the one in the header. Raises 402, 404 or 422."""
     principal = principal_of(request)
     tenant = tenant_of(request)
     require_may_write(principal, tenant)
     report = TenantReport(tenant)
     rules = rules_for(tenant, as_of, accepts_tenant=principal.tenant is None)
-    for index in indexes:
-        _add(report, judge(index, rules))
+    for index, item in enumerate(items):
+        _add(report, judge(item, index, as_of, rules))
     return report
 
 
 def reports_of_service(
-    request: Request, slugs: Sequence[str | None], ids: Callable[[int], str | None], judge: Judge, as_of: datetime
+    request: Request, items: Sequence[EventInput | msgspec.Raw], names: Sequence[EventNames], as_of: datetime
 ) -> tuple[list[TenantReport], list[Rejection]]:
-    """Judge a body in which each event may name its tenant by a slug.
+    """Judge events of which each may name its tenant by a slug.
 
     Also returns the events whose tenant is not known.
     """
+    slugs = [name.tenant for name in names]
     reports: dict[str | None, TenantReport] = {}
     refused: dict[str | None, ProblemError] = {}
     strangers: list[Rejection] = []
@@ -85,15 +96,13 @@ def reports_of_service(
     rules = {slug: rules_for(report.tenant, as_of, accepts_tenant=True) for slug, report in reports.items()}
     for index, slug in enumerate(slugs):
         if slug in refused:
-            strangers.append(_stranger(index, ids(index), refused[slug]))
+            strangers.append(_stranger(index, names[index].id, refused[slug]))
         else:
-            _add(reports[slug], judge(index, rules[slug]))
+            _add(reports[slug], parse_event(items[index], index, as_of, rules[slug]))
     return list(reports.values()), strangers
 
 
-def store_reports(
-    request: Request, reports: Iterable[TenantReport], type_of: Callable[[Rejection], str], as_of: datetime
-) -> ReportOutcome:
+def store_reports(request: Request, reports: Iterable[TenantReport], as_of: datetime) -> ReportOutcome:
     """Store every tenant's events; the outcomes add up."""
     outcomes = [
         store_report(
@@ -101,7 +110,6 @@ def store_reports(
             tenant=report.tenant,
             events=report.events,
             rejections=report.rejections,
-            type_of=type_of,
             request_id=request_id_of(request),
             as_of=as_of,
         )

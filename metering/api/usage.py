@@ -41,9 +41,9 @@ from metering.api.usage_schema import (
     usage_responses,
 )
 from metering.domain.contribution import MeterRule
-from metering.domain.event_input import is_storable
 from metering.domain.ledger import Ledger
 from metering.domain.periods import Period, Span, local_day, span_of, start_of_day, start_of_hour
+from metering.domain.texts import is_storable
 from metering.domain.windows import Window
 from metering.selectors.usage import MonthlyUsage, api_key_id_of, daily_usage, monthly_usage, realtime_usage
 from metering.selectors.usage_query import API_KEY, UsageQuestion, names_kept_apart, query_usage

@@ -16,10 +16,10 @@ import msgspec
 
 from accounts.errors import MalformedBodyError
 from metering.domain.canonical import PropertyValue
-from metering.domain.event_input import decode_object
+from metering.domain.exact_json import decode_object
+from metering.domain.http_requests import HTTP_METHOD, RESOURCE_PATH, RESPONSE_LENGTH, STATUS
 from metering.domain.instants import InvalidInstantError, read_common_log_time, read_instant
 
-EVENT_TYPE: Final = "http_request"
 LINE_BYTES_MAX: Final = 64 * 1024
 RESPONSE_LENGTH_MAX: Final = 2**63 - 1
 # What each text may take in JSON, escapes included: together far below the 4 KiB of properties.
@@ -154,16 +154,16 @@ def record_to_event_properties(record: AccessRecord) -> dict[str, PropertyValue]
     texts = {
         "ip": record.ip,
         "user": record.user,
-        "http_method": record.http_method,
-        "resource_path": record.resource_path,
+        HTTP_METHOD: record.http_method,
+        RESOURCE_PATH: record.resource_path,
         "protocol": record.protocol,
     }
     properties: dict[str, PropertyValue] = {
         name: _cut(text, TEXT_BYTES_MAX[name]) for name, text in texts.items() if text is not None
     }
     if record.status is not None:
-        properties["status"] = record.status
-    return properties | {"response_length": record.response_length}
+        properties[STATUS] = record.status
+    return properties | {RESPONSE_LENGTH: record.response_length}
 
 
 def line_digest(line: bytes) -> bytes:

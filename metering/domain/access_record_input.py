@@ -11,22 +11,17 @@ import msgspec
 
 from accounts.errors import MalformedBodyError
 from metering.domain.access_log import (
-    EVENT_TYPE,
     AccessRecord,
     InvalidRecordError,
     record_of,
     record_to_event_properties,
 )
-from metering.domain.event_input import (
-    EVENTS_PER_BATCH_MAX,
-    IngestRules,
-    ParsedEvent,
-    Rejection,
-    decode_object,
-    parse_event,
-    pointer_part,
-    tellable_id,
-)
+from metering.domain.event_bodies import EVENTS_PER_BATCH_MAX, tellable_id
+from metering.domain.event_input import parse_event
+from metering.domain.events import IngestRules, ParsedEvent, Rejection
+from metering.domain.exact_json import decode_object
+from metering.domain.http_requests import EVENT_TYPE
+from metering.domain.texts import pointer_part
 
 _FIELDS: Final = frozenset(AccessRecord._fields)
 _CODES: Final = {"request_id": "invalid_id", "request_time": "invalid_timestamp"}
@@ -47,19 +42,19 @@ def decode_records(body: bytes) -> list[Any]:
 def parse_record(item: object, index: int, received_at: datetime, rules: IngestRules) -> ParsedEvent | Rejection:
     """Judge one record as `parse_event` judges an event; a pointer leads into the record."""
     if not isinstance(item, dict):
-        return Rejection(index, None, "invalid_type", "A record is a JSON object.", "")
+        return Rejection(index, None, "invalid_type", "A record is a JSON object.", "", EVENT_TYPE)
     told_id = tellable_id(item.get("request_id"))
     for name in item:
         if name not in _FIELDS:
-            return Rejection(index, told_id, "unknown_field", "No such field.", f"/{pointer_part(name)}")
+            return Rejection(index, told_id, "unknown_field", "No such field.", f"/{pointer_part(name)}", EVENT_TYPE)
     request_id = item.get("request_id")
     if request_id is None:
-        return Rejection(index, None, "required", "This field is needed.", "/request_id")
+        return Rejection(index, None, "required", "This field is needed.", "/request_id", EVENT_TYPE)
     try:
         record = record_of(item)
     except InvalidRecordError as error:
         code = _CODES.get(error.field, "invalid_properties")
-        return Rejection(index, told_id, code, error.detail, f"/{error.field}")
+        return Rejection(index, told_id, code, error.detail, f"/{error.field}", EVENT_TYPE)
     return event_from_record(record, request_id, index, received_at, rules)
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from accounts.domain.principal import Principal, TenantFacts
 from accounts.selectors.api_keys import key_ids_of_families
 from accounts.sql import as_json, fetch_all
+from metering.domain.http_requests import API_REQUESTS
 from metering.domain.ledger import TENANT_SCOPE, CounterKey, Ledger
 from metering.domain.limit_policy import LimitPolicy, Quota, Throttle
 from metering.domain.periods import Period, local_day
@@ -23,7 +24,6 @@ from metering.selectors.catalog import meter_rules
 
 AGE_NANOSECONDS_MAX: Final = 1_000_000_000
 PLANS_KEPT_MAX: Final = 10_000
-API_REQUESTS: Final = "api_requests"
 # The names under which clients see limits, in `limits` and in the RateLimit headers.
 THROTTLE_NAME: Final = "throttle"
 KEY_THROTTLE_NAME: Final = "key-throttle"

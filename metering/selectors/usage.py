@@ -19,6 +19,7 @@ from accounts.selectors.api_keys import key_ids_named
 from accounts.sql import fetch_all
 from metering.domain.aggregations.registry import aggregation_named
 from metering.domain.contribution import MeterRule
+from metering.domain.http_requests import API_REQUESTS
 from metering.domain.ledger import NO_KEY, Ledger
 from metering.domain.periods import (
     Span,
@@ -37,7 +38,6 @@ from metering.selectors.aggregation_sql import collected
 from metering.selectors.catalog import meter_rules, rules_in_rollups
 from metering.selectors.usage_query import API_KEY, UsageQuestion, query_usage
 
-DEFAULT_METER: Final = "api_requests"
 _PERCENT_STEP: Final = Decimal("0.01")
 # What GROUPING() answers for the three sets below, from the columns that a set leaves out.
 _BY_KEY, _BY_DAY, _TOTAL = 1, 2, 3
@@ -134,7 +134,7 @@ def _service_key_ids(text: str) -> list[UUID]:
 def monthly_usage(*, ledger: Ledger, month: YearMonth, as_of: datetime) -> MonthlyUsage:
     """Every meter's usage in the month, with limits and forecast; the default meter's by key, and its busiest day."""
     period = month_span(month, ledger.time_zone)
-    totals, keys, days = _month_sums(ledger, month, meter_named(DEFAULT_METER).id)
+    totals, keys, days = _month_sums(ledger, month, meter_named(API_REQUESTS).id)
     totals |= _read_from_events(ledger, period)
     return MonthlyUsage(
         period=period,

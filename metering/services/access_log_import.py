@@ -22,7 +22,6 @@ from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.jobs import run_job
 from metering.domain.access_log import (
     API_GATEWAY_FIELDS,
-    EVENT_TYPE,
     AccessRecord,
     BadLine,
     line_identity,
@@ -30,7 +29,8 @@ from metering.domain.access_log import (
     parse_line,
 )
 from metering.domain.access_record_input import event_from_record
-from metering.domain.event_input import IngestRules, ParsedEvent, Rejection
+from metering.domain.events import IngestRules, ParsedEvent, Rejection
+from metering.domain.http_requests import EVENT_TYPE
 from metering.domain.ledger import IngestResult, Ledger
 from metering.domain.limit_policy import EVENT_AHEAD_MAX, running_spans
 from metering.gateways.line_occurrences import OccurrenceCounter

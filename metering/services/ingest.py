@@ -16,7 +16,7 @@ from psycopg.errors import CheckViolation, DeadlockDetected
 
 from accounts.errors import StoreUnavailableError
 from accounts.sql import as_json, fetch_all
-from metering.domain.event_input import ParsedEvent
+from metering.domain.events import ParsedEvent
 from metering.domain.ledger import CounterKey, IngestResult, Ledger
 from metering.selectors.catalog import rules_in_rollups
 from metering.selectors.statements import METERS, contributions_of, meters_parameter

@@ -1,12 +1,12 @@
 """Reports: what one call says was used. Valid events are stored; what is refused is remembered for the debugger."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from accounts.domain.principal import Principal, TenantFacts
-from metering.domain.event_input import ParsedEvent, Rejection
+from metering.domain.events import ParsedEvent, Rejection
 from metering.domain.ledger import IngestResult
 from metering.errors import EventConflictError
 from metering.models import Verdict
@@ -34,7 +34,6 @@ def store_report(
     tenant: TenantFacts,
     events: Sequence[ParsedEvent],
     rejections: Sequence[Rejection],
-    type_of: Callable[[Rejection], str],
     request_id: str,
     as_of: datetime,
 ) -> ReportOutcome:
@@ -50,7 +49,7 @@ def store_report(
     conflicts = [_conflict(by_index[index]) for index in result.conflicts]
     refusals = [
         *_refusals_of_known(by_index, result),
-        *(_refusal(rejection, type_of(rejection)) for rejection in rejections),
+        *(_refusal(rejection) for rejection in rejections),
     ]
     if refusals:
         record_verdicts(
@@ -65,7 +64,7 @@ def store_report(
 
 
 def _conflict(event: ParsedEvent) -> Rejection:
-    return Rejection(event.index, event.id, EventConflictError.code, CONFLICT_DETAIL, "/id")
+    return Rejection(event.index, event.id, EventConflictError.code, CONFLICT_DETAIL, "/id", event.type)
 
 
 def _refusals_of_known(by_index: dict[int, ParsedEvent], result: IngestResult) -> list[Refusal]:
@@ -81,5 +80,5 @@ def _refusals_of_known(by_index: dict[int, ParsedEvent], result: IngestResult) -
     ]
 
 
-def _refusal(rejection: Rejection, event_type: str) -> Refusal:
-    return Refusal(Verdict.REJECTED, rejection.id or "", event_type, rejection.code, rejection.detail)
+def _refusal(rejection: Rejection) -> Refusal:
+    return Refusal(Verdict.REJECTED, rejection.id or "", rejection.type, rejection.code, rejection.detail)

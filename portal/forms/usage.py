@@ -8,10 +8,10 @@ from typing import Any, Final
 from django import forms
 
 from metering.domain.contribution import MeterRule
+from metering.domain.http_requests import API_REQUESTS, HTTP_METHOD, RESOURCE_PATH
 from metering.domain.ledger import Ledger
 from metering.domain.periods import Span, YearMonth, is_in_reach, local_day, month_span, start_of_day
 from metering.domain.windows import Window, windows_at_most
-from metering.selectors.usage import DEFAULT_METER
 from metering.selectors.usage_query import SUBJECT, names_kept_apart
 
 WINDOWS_MAX: Final = 800
@@ -27,7 +27,7 @@ _PERIODS: Final = (
     ("year", "Last 12 months"),
     (_CUSTOM, "From … to"),
 )
-_GROUP_NAMES: Final = {"api_key": "API key", "subject": "Subject", "resource_path": "Endpoint", "http_method": "Method"}
+_GROUP_NAMES: Final = {"api_key": "API key", "subject": "Subject", RESOURCE_PATH: "Endpoint", HTTP_METHOD: "Method"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class UsageForm(forms.Form):
     ledger = forms.ChoiceField(choices=LEDGERS)
 
     defaults: Final = {
-        "meter": DEFAULT_METER,
+        "meter": API_REQUESTS,
         "period": "this_month",
         "window": Window.DAY.value,
         "group_by": "",

@@ -12,12 +12,12 @@ from django.shortcuts import render
 
 from accounts.domain.roles import Capability
 from accounts.selectors.directory import KeyLabel, key_labels
+from metering.domain.http_requests import API_REQUESTS
 from metering.domain.ledger import CounterKey, Ledger
 from metering.domain.limit_policy import Quota
 from metering.domain.periods import Period, YearMonth, is_in_reach, local_day, span_of
 from metering.selectors.limits import tenant_limits, used_of
 from metering.selectors.usage import (
-    DEFAULT_METER,
     DayUsage,
     HourUsage,
     KeyUsage,
@@ -94,7 +94,7 @@ def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
     month = _month(request.GET.get("month", ""), YearMonth.of(today))
     usage = monthly_usage(ledger=ledger, month=month, as_of=portal.as_of)
     shown = next((meter for meter in usage.meters if meter.meter == request.GET.get("meter")), None)
-    main = shown or next(meter for meter in usage.meters if meter.meter == DEFAULT_METER)
+    main = shown or next(meter for meter in usage.meters if meter.meter == API_REQUESTS)
     rule = meter_named(main.meter)
     days = daily_usage(ledger=ledger, meter=rule, start=month.first_day(), end=month.plus(1).first_day())
     hours = realtime_usage(ledger=ledger, meter=rule, as_of=portal.as_of)
@@ -110,7 +110,7 @@ def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "is_current": is_current,
         "bars": sorted(
             (MeterBar.of(meter) for meter in usage.meters),
-            key=lambda bar: (bar.usage.limit is None, bar.usage.meter != DEFAULT_METER, bar.usage.meter),
+            key=lambda bar: (bar.usage.limit is None, bar.usage.meter != API_REQUESTS, bar.usage.meter),
         ),
         "main": main,
         "today": next((day for day in days if day.date == today), None),

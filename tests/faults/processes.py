@@ -35,7 +35,8 @@ from django.core.management import call_command
 from accounts.domain.api_key import parse_key
 from accounts.domain.scopes import Scope
 from accounts.models import ApiKey, Tenant
-from metering.domain.event_input import IngestRules, ParsedEvent, parse_event
+from metering.domain.event_input import parse_event
+from metering.domain.events import IngestRules, ParsedEvent
 from metering.domain.ledger import Ledger
 from metering.selectors.ledgers import ledgers
 from metering.services import ingest

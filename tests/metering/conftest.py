@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from metering.domain.event_input import IngestRules, ParsedEvent, Rejection, parse_event
+from metering.domain.event_input import parse_event
+from metering.domain.events import IngestRules, ParsedEvent, Rejection
 from metering.domain.ledger import Ledger
 
 NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)

@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 from accounts.domain.api_key import KeyKind, generate_key, parse_key
 from accounts.models import ApiKey, Tenant
 from metering.domain.contribution import Contribution, MeterRule, contributions
-from metering.domain.event_input import IngestRules, ParsedEvent, parse_event
+from metering.domain.event_input import parse_event
+from metering.domain.events import IngestRules, ParsedEvent
 from metering.domain.ledger import IngestResult, Ledger
 from metering.models import EventType, Meter
 from metering.selectors.catalog import forget_catalog, known_event_types, meter_rules

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import JobOutcome, JobRun, Tenant
-from metering.domain.event_input import ParsedEvent
+from metering.domain.events import ParsedEvent
 from metering.domain.ledger import Ledger
 from metering.models import UsageHour
 from metering.services.ingest import ingest_events

@@ -44,7 +44,8 @@ from billing.services.subscriptions.standing import refresh_standing
 from billing.services.subscriptions.subscribing import subscribe
 from config.workbench.demo.cast import DemoTenant
 from config.workbench.demo.catalogue import ISSUER, PRODUCTS, TAXES, offer_of
-from metering.domain.event_input import IngestRules, ParsedEvent, parse_event
+from metering.domain.event_input import parse_event
+from metering.domain.events import IngestRules, ParsedEvent
 from metering.domain.ledger import Ledger
 from metering.domain.periods import anchored_span
 from metering.selectors.catalog import known_event_types

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from accounts.domain.principal import Principal, TenantFacts
 from accounts.selectors.api_keys import find_principal
 from config.workbench.demo.traffic import ID_PREFIX
-from metering.domain.event_input import IngestRules, ParsedEvent, Rejection, parse_event
+from metering.domain.event_input import parse_event
+from metering.domain.events import IngestRules, ParsedEvent, Rejection
 from metering.models import Event, EventVoid, IngestVerdict
 from metering.selectors.catalog import known_event_types
 from metering.selectors.limits import ledger_of
@@ -74,7 +75,6 @@ def _send(
         tenant=tenant,
         events=[verdict for verdict in judged if isinstance(verdict, ParsedEvent)],
         rejections=[verdict for verdict in judged if isinstance(verdict, Rejection)],
-        type_of=lambda rejection: str(items[rejection.index].get("type", "")),
         request_id=request_id,
         as_of=as_of,
     )

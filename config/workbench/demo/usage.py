@@ -12,7 +12,10 @@ from accounts.models import ApiKey, Tenant
 from billing.models import Subscription
 from config.workbench.demo.cast import DemoTenant
 from config.workbench.demo.traffic import ID_PREFIX, DemoRequest, requests_within
-from metering.domain.event_input import EVENTS_PER_BATCH_MAX, IngestRules, ParsedEvent, parse_event
+from metering.domain.event_bodies import EVENTS_PER_BATCH_MAX
+from metering.domain.event_input import parse_event
+from metering.domain.events import IngestRules, ParsedEvent
+from metering.domain.http_requests import EVENT_TYPE
 from metering.domain.ledger import Ledger
 from metering.domain.periods import anchored_span
 from metering.models import Event
@@ -20,7 +23,6 @@ from metering.selectors.catalog import known_event_types
 from metering.services.ingest import ingest_events
 from metering.services.limits.counting import forget_counters
 
-EVENT_TYPE = "http_request"
 # A gateway reports at least this often, so recent events look as if they had come one after the other.
 RECENT = timedelta(days=1)
 

@@ -17,7 +17,7 @@ from psycopg.errors import DeadlockDetected
 from accounts.domain.principal import Principal, TenantFacts
 from accounts.errors import StoreUnavailableError
 from metering.domain.contribution import contributions, rules_counting_at
-from metering.domain.event_input import ParsedEvent
+from metering.domain.events import ParsedEvent
 from metering.domain.limit_policy import Claim, Decision, Standing, claim_on, decide, limit_states
 from metering.errors import EventConflictError
 from metering.selectors.catalog import meter_rules

@@ -10,7 +10,7 @@ import structlog
 from accounts.domain.principal import Principal, TenantFacts
 from accounts.errors import StoreUnavailableError
 from metering.domain.contribution import contributions, rules_counting_at
-from metering.domain.event_input import ParsedEvent
+from metering.domain.events import ParsedEvent
 from metering.domain.ledger import CounterKey, IngestResult, Ledger
 from metering.domain.limit_policy import counters_for
 from metering.domain.quantities import EXACT

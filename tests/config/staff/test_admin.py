@@ -21,7 +21,8 @@ from accounts.keys.services.api_keys import CreatedKey
 from accounts.models import ApiKey, AuditEntry, JobOutcome, JobRun, Tenant, User
 from accounts.services.tenants import open_tenant
 from config.operations.schedules import ensure_schedules
-from metering.domain.event_input import IngestRules, ParsedEvent, parse_event
+from metering.domain.event_input import parse_event
+from metering.domain.events import IngestRules, ParsedEvent
 from metering.domain.ledger import Ledger
 from metering.models import IngestVerdict, Meter, UsagePlan, UsagePlanAssignment
 from metering.services.ingest import ingest_events

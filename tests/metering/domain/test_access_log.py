@@ -25,7 +25,8 @@ from metering.domain.access_log import (
     record_to_event_properties,
 )
 from metering.domain.canonical import canonical_json
-from metering.domain.event_input import PROPERTIES_BYTES_MAX, is_storable
+from metering.domain.event_input import PROPERTIES_BYTES_MAX
+from metering.domain.texts import is_storable
 
 WHEN = "[17/May/2015:10:05:03 +0000]"
 AT = datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC)

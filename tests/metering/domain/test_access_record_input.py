@@ -12,7 +12,7 @@ from accounts.errors import MalformedBodyError
 from metering.domain.access_log import AccessRecord
 from metering.domain.access_record_input import decode_records, parse_record
 from metering.domain.canonical import event_key
-from metering.domain.event_input import IngestRules, ParsedEvent, Rejection
+from metering.domain.events import IngestRules, ParsedEvent, Rejection
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RULES = IngestRules(NOW - timedelta(days=35), NOW + timedelta(minutes=5), frozenset({"http_request"}))
@@ -87,7 +87,9 @@ def test_what_is_refused_is_named(change: dict[str, Any], code: str, pointer: st
 
 
 def test_what_is_no_object_is_no_record() -> None:
-    assert parse_record([], 0, NOW, RULES) == Rejection(0, None, "invalid_type", "A record is a JSON object.", "")
+    assert parse_record([], 0, NOW, RULES) == Rejection(
+        0, None, "invalid_type", "A record is a JSON object.", "", "http_request"
+    )
 
 
 @pytest.mark.parametrize(

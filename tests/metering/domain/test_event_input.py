@@ -12,15 +12,10 @@ from hypothesis import strategies as st
 
 from accounts.errors import MalformedBodyError
 from metering.domain.canonical import PropertyValue, content_hash, event_key
-from metering.domain.event_input import (
-    IngestRules,
-    ParsedEvent,
-    Rejection,
-    Submission,
-    decode_body,
-    decode_object,
-    parse_event,
-)
+from metering.domain.event_bodies import Submission, decode_body
+from metering.domain.event_input import parse_event
+from metering.domain.events import IngestRules, ParsedEvent, Rejection
+from metering.domain.exact_json import decode_object
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RULES = IngestRules(
@@ -251,6 +246,9 @@ def test_a_rejection_names_the_event_where_it_can() -> None:
     assert isinstance(nameless, Rejection)
     assert (named.id, nameless.id) == ("evt_1", None)
     assert named.pointer == "/type"
+    assert (named.type, nameless.type) == ("nope", "nope")
+    assert parse_event({"type": "nope", "size": 1}, 0, NOW, RULES).type == "nope"
+    assert parse_event({"type": 7}, 0, NOW, RULES).type == ""
 
 
 @pytest.mark.parametrize("item", ["1", "null", '"a"', "[]", "true"])

@@ -11,7 +11,8 @@ from accounts.domain.api_key import KeyKind
 from accounts.domain.principal import Principal, TenantFacts
 from accounts.domain.scopes import Scope
 from accounts.models import Tenant
-from metering.domain.event_input import IngestRules, ParsedEvent, parse_event
+from metering.domain.event_input import parse_event
+from metering.domain.events import IngestRules, ParsedEvent
 from metering.domain.ledger import Ledger
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
 from metering.models import Event

@@ -14,7 +14,7 @@ from psycopg.errors import DeadlockDetected
 
 from accounts.domain.api_key import KeyKind
 from accounts.errors import StoreUnavailableError
-from metering.domain.event_input import ParsedEvent
+from metering.domain.events import ParsedEvent
 from metering.domain.limit_policy import Claim, Refusal, Standing, counter_key
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import UsagePlanTerms

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from accounts.errors import StoreUnavailableError
 from metering.domain.contribution import contributions, rules_counting_at
-from metering.domain.event_input import ParsedEvent
+from metering.domain.events import ParsedEvent
 from metering.domain.ledger import NO_KEY, CounterKey, IngestResult, Ledger
 from metering.models import Event, EventIdentity, EventType, Meter, UsageDay, UsageHour
 from metering.selectors.catalog import forget_catalog, meter_rules

@@ -12,7 +12,7 @@ from django.db import connection
 from accounts.errors import NotFoundError
 from metering.domain.aggregations import registry
 from metering.domain.aggregations.count import COUNT
-from metering.domain.event_input import ParsedEvent
+from metering.domain.events import ParsedEvent
 from metering.domain.ledger import NO_KEY, CounterKey, Ledger
 from metering.errors import AlreadyVoidedError
 from metering.models import Event, EventVoid, Meter, UsageDay, UsageHour

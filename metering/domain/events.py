@@ -1,0 +1,61 @@
+"""An event that was taken, or why it was not, and the rules by which that is decided."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import NoReturn
+
+import msgspec
+
+from metering.domain.canonical import PropertyValue
+
+
+class IngestRules(msgspec.Struct, frozen=True):
+    """What is allowed for one tenant at one moment. Both bounds belong to the window."""
+
+    window_start: datetime
+    latest: datetime
+    known_types: frozenset[str]
+    accepts_tenant: bool = False
+
+
+class ParsedEvent(msgspec.Struct, frozen=True, gc=False):
+    """One valid event. `properties_json` is the canonical JSON of `properties`."""
+
+    index: int
+    key: bytes
+    content_hash: bytes
+    source: str
+    id: str
+    type: str
+    occurred_at: datetime
+    quantity: Decimal
+    subject: str | None
+    properties: dict[str, PropertyValue]
+    properties_json: bytes
+    tenant: str | None
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """Why one event was refused. `pointer` is a JSON Pointer (RFC 6901) into the event; `type` is the type that it claimed, if any."""
+
+    index: int
+    id: str | None
+    code: str
+    detail: str
+    pointer: str
+    type: str = ""
+
+
+class RefusedError(Exception):
+    """Carries a refusal from the rule that found it to `parse_event`."""
+
+    def __init__(self, code: str, detail: str, pointer: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.pointer = pointer
+
+
+def refuse(code: str, detail: str, pointer: str) -> NoReturn:
+    """Raise `RefusedError`."""
+    raise RefusedError(code, detail, pointer)

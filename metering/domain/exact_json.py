@@ -1,0 +1,69 @@
+"""JSON read exactly: numbers never pass through a float, and whatever the bytes, nothing but `MalformedBodyError` comes out.
+
+Where an object names a member twice, the last one counts, as in PostgreSQL's jsonb. A lone surrogate or a byte that is not UTF-8
+makes a body malformed.
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from accounts.errors import MalformedBodyError
+
+Decoded = TypeVar("Decoded")
+
+
+def exact_number(text: str) -> Decimal:
+    """Keep a JSON number exactly; one whose exponent no decimal can hold becomes NaN."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("NaN")
+
+
+VALUE: Final = msgspec.json.Decoder(Any, float_hook=exact_number)
+MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def decode_object(body: bytes) -> dict[str, Any]:
+    """Read a JSON object with exact numbers, for calls of another form.
+
+    Raises `MalformedBodyError`. A member that holds an absurdly long number is refused too.
+    """
+    require_utf_8(body)
+    try:
+        value = decode(VALUE, body)
+    except msgspec.ValidationError as error:
+        raise MalformedBodyError("A number is too long.") from error
+    if not isinstance(value, dict):
+        raise MalformedBodyError("The body is not a JSON object.")
+    return value
+
+
+def members_of(body: bytes) -> dict[str, msgspec.Raw]:
+    """Return the members of a JSON object, not decoded yet. Raises `MalformedBodyError`."""
+    try:
+        return decode(MEMBERS, body)
+    except msgspec.ValidationError as error:
+        raise MalformedBodyError("The body is not a JSON object.") from error
+
+
+def require_utf_8(body: bytes) -> None:
+    """Raise `MalformedBodyError` unless the body is UTF-8."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedBodyError("The body is not UTF-8.") from error
+
+
+def decode(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Raw) -> Decoded:
+    """Decode, or raise ValidationError for another shape, MalformedBodyError for no JSON."""
+    try:
+        return decoder.decode(text)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedBodyError(f"The body is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise MalformedBodyError("The body is nested too deeply.") from error

@@ -1,0 +1,12 @@
+"""The names of what every deployment meters from its first day: requests to an API. The first migration creates them."""
+
+from typing import Final
+
+EVENT_TYPE: Final = "http_request"
+# The meter that counts them; what a question about usage means if it names none.
+API_REQUESTS: Final = "api_requests"
+# Properties of the event.
+HTTP_METHOD: Final = "http_method"
+RESOURCE_PATH: Final = "resource_path"
+STATUS: Final = "status"
+RESPONSE_LENGTH: Final = "response_length"
