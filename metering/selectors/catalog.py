@@ -1,14 +1,13 @@
 """The event types and meters, as ingest needs them: read once a second by each process, not once a request."""
 
-import time
 from dataclasses import dataclass
 from typing import Final
 
+from accounts.domain.short_memory import ShortMemory
 from metering.domain.aggregations.registry import aggregation_named
 from metering.domain.contribution import MeterRule
 from metering.models import EventType, Meter
-
-AGE_NANOSECONDS_MAX: Final = 1_000_000_000
+from metering.selectors.steady_clock import steady_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +16,26 @@ class Catalog:
 
     event_types: frozenset[str]
     rules: tuple[MeterRule, ...]
-    read_at_nanoseconds: int
 
 
-_latest: list[Catalog] = []
+_CATALOG: Final = "catalog"
+_memory: Final = ShortMemory[str, Catalog]()
 
 
 def catalog() -> Catalog:
-    """The catalogue, at most a second old.
+    """Return the catalogue, at most a second old.
 
     A new meter counts from some seconds after it was made, so no process is late.
     """
-    if _latest and time.monotonic_ns() - _latest[0].read_at_nanoseconds < AGE_NANOSECONDS_MAX:
-        return _latest[0]
-    read_at_nanoseconds = time.monotonic_ns()
+    now = steady_instant()
+    known = _memory.recall(_CATALOG, now)
+    if known is None:
+        known = _read()
+        _memory.keep(_CATALOG, known, now)
+    return known
+
+
+def _read() -> Catalog:
     rules = tuple(
         MeterRule(
             id=meter.pk,
@@ -45,8 +50,7 @@ def catalog() -> Catalog:
         for meter in Meter.objects.select_related("event_type").order_by("pk")
     )
     event_types = frozenset(EventType.objects.values_list("code", flat=True))
-    _latest[:] = [Catalog(event_types, rules, read_at_nanoseconds)]
-    return _latest[0]
+    return Catalog(event_types, rules)
 
 
 def meter_rules() -> tuple[MeterRule, ...]:
@@ -66,4 +70,4 @@ def known_event_types() -> frozenset[str]:
 
 def forget_catalog() -> None:
     """Read anew at the next call: after a change in this very process, and between tests."""
-    _latest.clear()
+    _memory.forget_all()

@@ -4,15 +4,15 @@ A usage plan is read once a second by each process, not once a request; a change
 that time.
 """
 
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
 from accounts.domain.principal import Principal, TenantFacts
+from accounts.domain.short_memory import ShortMemory
 from accounts.selectors.api_keys import key_ids_of_families
 from accounts.sql import as_json, fetch_all
 from metering.domain.http_requests import API_REQUESTS
@@ -21,9 +21,8 @@ from metering.domain.limit_policy import LimitPolicy, Quota, Throttle
 from metering.domain.periods import Period, local_day
 from metering.models import EventIdentity, UsagePlanAssignment
 from metering.selectors.catalog import meter_rules
+from metering.selectors.steady_clock import steady_instant
 
-AGE_NANOSECONDS_MAX: Final = 1_000_000_000
-PLANS_KEPT_MAX: Final = 10_000
 # The names under which clients see limits, in `limits` and in the RateLimit headers.
 THROTTLE_NAME: Final = "throttle"
 KEY_THROTTLE_NAME: Final = "key-throttle"
@@ -48,10 +47,9 @@ class TenantLimits:
     plan_code: str
     throttles: tuple[Throttle, ...]
     quotas: tuple[Quota, ...]
-    read_at_nanoseconds: int
 
 
-_by_tenant: dict[UUID, TenantLimits] = {}
+_by_tenant: Final = ShortMemory[UUID, TenantLimits]()
 
 
 def ledger_of(principal: Principal, tenant: TenantFacts) -> Ledger:
@@ -70,31 +68,18 @@ def limits_for(principal: Principal, tenant: TenantFacts) -> LimitPolicy:
 
 
 def tenant_limits(tenant_id: UUID) -> TenantLimits:
-    """The usage plan of a tenant, at most a second old."""
-    known = _by_tenant.get(tenant_id)
-    if known is not None and time.monotonic_ns() - known.read_at_nanoseconds < AGE_NANOSECONDS_MAX:
-        return known
-    if len(_by_tenant) >= PLANS_KEPT_MAX:
-        _by_tenant.clear()
-    limits = _by_tenant[tenant_id] = _read_tenant_limits(tenant_id)
+    """Return the usage plan of a tenant, at most a second old."""
+    now = steady_instant()
+    limits = _by_tenant.recall(tenant_id, now)
+    if limits is None:
+        limits = _read_tenant_limits(tenant_id)
+        _by_tenant.keep(tenant_id, limits, now)
     return limits
 
 
-def quotas_last_seen(tenant_id: UUID) -> tuple[Quota, ...] | None:
-    """The quotas that this process read last, however long ago; None where it never did."""
-    known = _by_tenant.get(tenant_id)
-    return None if known is None else known.quotas
-
-
-def expire_limits() -> None:
-    """Read anew at the next call, and remember what was seen last: after a change in this very process."""
-    for tenant_id, known in list(_by_tenant.items()):
-        _by_tenant[tenant_id] = replace(known, read_at_nanoseconds=known.read_at_nanoseconds - AGE_NANOSECONDS_MAX)
-
-
 def forget_limits() -> None:
-    """Forget all that was read: between tests."""
-    _by_tenant.clear()
+    """Read again at the next call: after a change in this very process, and between tests."""
+    _by_tenant.forget_all()
 
 
 def used_of(ledger: Ledger, counters: Iterable[CounterKey]) -> dict[CounterKey, Decimal]:
@@ -131,10 +116,9 @@ def known_content_hash(ledger: Ledger, key: bytes) -> bytes | None:
 
 
 def _read_tenant_limits(tenant_id: UUID) -> TenantLimits:
-    read_at_nanoseconds = time.monotonic_ns()
     assignment = UsagePlanAssignment.objects.filter(tenant_id=tenant_id).select_related("usage_plan").first()
     if assignment is None:
-        return TenantLimits("", (), (), read_at_nanoseconds)
+        return TenantLimits("", (), ())
     plan = assignment.usage_plan
     quotas = tuple(
         Quota(
@@ -152,7 +136,6 @@ def _read_tenant_limits(tenant_id: UUID) -> TenantLimits:
         plan.code,
         _throttles(THROTTLE_NAME, TENANT_SCOPE, plan.throttle_rate, plan.throttle_burst),
         quotas,
-        read_at_nanoseconds,
     )
 
 
@@ -188,5 +171,5 @@ def _quotas_of_key(principal: Principal) -> tuple[Quota, ...]:
             is_hard=True,
         )
         for rule in meter_rules()
-        if rule.code == API_REQUESTS
+        if rule.code == API_REQUESTS and rule.aggregation.is_additive
     )

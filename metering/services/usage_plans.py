@@ -18,7 +18,7 @@ from metering.domain.codes import code_errors
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms, check_terms
 from metering.errors import CodeTakenError, InUseError, UnknownMeterError
 from metering.models import Meter, UsagePlan, UsagePlanAssignment, UsagePlanQuota
-from metering.selectors.limits import expire_limits
+from metering.selectors.limits import forget_limits
 
 
 def create_usage_plan(*, code: str, terms: UsagePlanTerms, actor: Actor, as_of: datetime) -> UsagePlan:
@@ -35,7 +35,7 @@ def create_usage_plan(*, code: str, terms: UsagePlanTerms, actor: Actor, as_of: 
             raise CodeTakenError(f"There is a usage plan {code} already.") from error
         _set_quotas(usage_plan, terms.quotas)
         _record(usage_plan, "usage_plan.created", before={}, after=described(usage_plan), actor=actor, as_of=as_of)
-    expire_limits()
+    forget_limits()
     return usage_plan
 
 
@@ -55,7 +55,7 @@ def update_usage_plan(*, usage_plan: UsagePlan, terms: UsagePlanTerms, actor: Ac
         after = described(current)
         if after != before:
             _record(current, "usage_plan.updated", before=before, after=after, actor=actor, as_of=as_of)
-    expire_limits()
+    forget_limits()
     return current
 
 
@@ -68,7 +68,7 @@ def delete_usage_plan(*, usage_plan: UsagePlan, actor: Actor, as_of: datetime) -
             current.delete()
         except ProtectedError as error:
             raise InUseError(f"{current.name} is in use: it stays.") from error
-    expire_limits()
+    forget_limits()
 
 
 def assign_usage_plan(*, tenant: Tenant, usage_plan: UsagePlan | None, actor: Actor, as_of: datetime) -> bool:
@@ -94,7 +94,7 @@ def assign_usage_plan(*, tenant: Tenant, usage_plan: UsagePlan | None, actor: Ac
             after={"usage_plan": None if usage_plan is None else usage_plan.code},
             as_of=as_of,
         )
-    expire_limits()
+    forget_limits()
     return True
 
 

@@ -12,9 +12,7 @@ from accounts.models import JobRun
 from billing import tasks
 from billing.domain.prices import PerUnit
 from billing.domain.statuses import SubscriptionStatus
-from billing.management.commands.run_invoicing import progress
 from billing.models import Invoice
-from billing.services.invoicing.running import InvoicingRun
 from tests.billing.world import GRACE, MARCH, first_invoice, make_plan, subscribe_tenant, use
 
 pytestmark = pytest.mark.django_db
@@ -72,16 +70,6 @@ def test_the_clock_is_not_moved_in_production(settings: Settings) -> None:
     settings.IS_PRODUCTION = True
     with pytest.raises(CommandError, match="production"):
         command("--as-of", "2026-03-01T00:00Z")
-
-
-def test_on_a_terminal_there_is_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
-    class Terminal(StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    with progress(Terminal(), 2) as show:  # type: ignore[arg-type] # as much of an output as it needs
-        show(InvoicingRun(drafted=1))
-        show(InvoicingRun(drafted=2, finalized=2))
 
 
 def test_the_schedules_task_runs_and_overdue_invoices_are_seen() -> None:

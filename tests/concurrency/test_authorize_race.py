@@ -16,8 +16,8 @@ from pytest_django import Settings
 
 from accounts.models import Tenant
 from metering.domain.periods import Period
+from metering.gateways.limit_stores.chosen import limit_store
 from metering.services.limits.comparison import compare_counters
-from metering.services.limits.stores import limit_store
 from tests.metering.limits.conftest import REDIS_URL, STORES, delete_keys, require_redis
 from tests.metering.limits.limit_world import Caller, caller_on_plan, quota_of
 

@@ -4,19 +4,16 @@ May be run again at any time and beside the schedule. Exits with 1 where somethi
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
-from time import monotonic
 from typing import Any, Final
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from accounts.management.progress import progress
 from accounts.models import Tenant
 from billing.domain.documents import days_of
 from billing.domain.money import amount_text
@@ -33,9 +30,6 @@ from billing.services.invoicing.running import (
 from metering.domain.periods import YearMonth
 
 PARKED_SHOWN_MAX: Final = 50
-SECONDS_BETWEEN_LINES: Final = 5
-
-Show = Callable[[InvoicingRun], None]
 
 
 class Command(BaseCommand):
@@ -64,8 +58,14 @@ class Command(BaseCommand):
             self._report_plan(plan_invoices(as_of=as_of, due=due))
             return
         waiting = count_waiting(as_of=as_of, due=due)
-        with progress(self.stdout, waiting) as show:
-            _, run = run_invoicing_job(started_by="command", as_of=as_of, due=due, on_progress=show)
+        with progress(self.stdout) as show:
+
+            def tell(run: InvoicingRun) -> None:
+                done = run.drafted + run.finalized + len(run.parked)
+                # What was drafted may be finalized in the same run, and so lead to more than was waiting.
+                show(f"{run.drafted:,} drafted, {run.finalized:,} finalized", done, max(waiting, done))
+
+            _, run = run_invoicing_job(started_by="command", as_of=as_of, due=due, on_progress=tell)
         self._report_parked(run.parked)
         self.stdout.write(f"{run.drafted:,} drafted, {run.finalized:,} finalized, {len(run.parked):,} parked")
         if run.parked:
@@ -127,37 +127,3 @@ def moment_of(text: str | None) -> datetime:
     if moment is None or moment.tzinfo is None:
         raise CommandError("--as-of is a moment with its offset, as in 2026-11-01T02:00Z.")
     return moment
-
-
-@contextmanager
-def progress(output: OutputWrapper, waiting: int) -> Iterator[Show]:
-    """A bar on a terminal; elsewhere a line every few seconds."""
-    if not output.isatty():
-        yield _lines_now_and_then(output)
-        return
-    columns = (
-        TextColumn("{task.fields[drafted]:,} drafted, {task.fields[finalized]:,} finalized"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(file=sys.stdout), transient=True) as bar:
-        task = bar.add_task("invoicing", total=waiting, drafted=0, finalized=0)
-
-        def show(run: InvoicingRun) -> None:
-            done = run.drafted + run.finalized + len(run.parked)
-            # What was drafted may be finalized in the same run, and so lead to more than was waiting.
-            bar.update(task, completed=done, total=max(waiting, done), drafted=run.drafted, finalized=run.finalized)
-
-        yield show
-
-
-def _lines_now_and_then(output: OutputWrapper) -> Show:
-    last = [monotonic()]
-
-    def show(run: InvoicingRun) -> None:
-        if monotonic() - last[0] >= SECONDS_BETWEEN_LINES:
-            last[0] = monotonic()
-            output.write(f"{run.drafted:,} drafted, {run.finalized:,} finalized …")
-
-    return show

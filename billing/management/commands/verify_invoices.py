@@ -4,24 +4,17 @@ Exits with 1 where there is one.
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from time import monotonic
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from accounts.management.progress import progress
 from accounts.models import Tenant
 from billing.models import Invoice
-from billing.services.verification.running import Chosen, Verification, run_verification
+from billing.services.verification.running import Chosen, run_verification
 
 DIFFERENCES_SHOWN_MAX: Final = 200
-SECONDS_BETWEEN_LINES: Final = 5
-
-Show = Callable[[Verification], None]
 
 
 class Command(BaseCommand):
@@ -43,7 +36,14 @@ class Command(BaseCommand):
         """Report, and fail where something does not agree."""
         chosen = chosen_of(options)
         with progress(self.stdout) as show:
-            found = run_verification(started_by="command", as_of=timezone.now(), chosen=chosen, on_progress=show)
+            found = run_verification(
+                started_by="command",
+                as_of=timezone.now(),
+                chosen=chosen,
+                on_progress=lambda done: show(
+                    f"{done.verified:,} of {done.total:,} invoices", done.verified, done.total
+                ),
+            )
         for difference in found.differences[:DIFFERENCES_SHOWN_MAX]:
             self.stdout.write(str(difference))
         if len(found.differences) > DIFFERENCES_SHOWN_MAX:
@@ -65,26 +65,3 @@ def chosen_of(options: dict[str, Any]) -> Chosen:
     if unknown:
         raise CommandError(f"There is no tenant {unknown[0]!r}.")
     return Chosen(tenant_ids=sorted(ids.values()), number=number)
-
-
-@contextmanager
-def progress(output: OutputWrapper) -> Iterator[Show]:
-    """A bar on a terminal; elsewhere a line every few seconds."""
-    if not output.isatty():
-        yield _lines_now_and_then(output)
-        return
-    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(file=sys.stdout), transient=True) as bar:
-        task = bar.add_task("verify", total=None)
-        yield lambda done: bar.update(task, completed=done.verified, total=done.total)
-
-
-def _lines_now_and_then(output: OutputWrapper) -> Show:
-    last = [monotonic()]
-
-    def show(done: Verification) -> None:
-        if monotonic() - last[0] >= SECONDS_BETWEEN_LINES:
-            last[0] = monotonic()
-            output.write(f"{done.verified:,} of {done.total:,} invoices …")
-
-    return show

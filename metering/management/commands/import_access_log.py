@@ -14,15 +14,14 @@ from time import monotonic
 from types import FrameType
 from typing import Any, BinaryIO, Final
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.errors import NotFoundError, ProblemError
+from accounts.management.progress import progress
 from accounts.models import ApiKey, Tenant
 from accounts.selectors.tenants import tenant_by_slug
 from metering.domain.access_log import API_GATEWAY_FIELDS
@@ -32,11 +31,8 @@ from metering.services.access_log_import import INTERRUPTED, AccessLogImport, Im
 
 STANDARD_INPUT: Final = "-"
 BAD_LINES_SHOWN: Final = 20
-SECONDS_BETWEEN_LINES: Final = 5
 INTERRUPTED_STATUS: Final = 130
 _MAPPING: Final = re.compile(r"(?P<field>[a-z_]+)=(?P<place>.+)", re.DOTALL)
-
-Show = Callable[[ImportTotals], None]
 
 
 class Command(BaseCommand):
@@ -69,7 +65,7 @@ class Command(BaseCommand):
         with (
             opened(options["file"]) as (stream, size),
             interruption() as is_interrupted,
-            progress(self.stdout, size) as show,
+            progress(self.stdout) as show,
         ):
             started = monotonic()
             try:
@@ -78,7 +74,7 @@ class Command(BaseCommand):
                     stream=stream,
                     actor=Actor.system(f"manage.py {__name__.rpartition('.')[2]}"),
                     as_of=timezone.now(),
-                    on_progress=show,
+                    on_progress=lambda done: show(f"{done.lines:,} lines", done.bytes_read, size),
                     is_interrupted=is_interrupted,
                 )
             except (OperationalError, InterfaceError) as error:
@@ -185,34 +181,6 @@ def interruption() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def progress(output: OutputWrapper, size: int | None) -> Iterator[Show]:
-    """A bar on a terminal; elsewhere a line every few seconds."""
-    if not output.isatty():
-        yield _lines_now_and_then(output)
-        return
-    columns = (
-        TextColumn("{task.fields[lines]:,} lines"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(file=sys.stdout), transient=True) as bar:
-        task = bar.add_task("import", total=size, lines=0)
-        yield lambda totals: bar.update(task, completed=totals.bytes_read, lines=totals.lines)
-
-
-def _lines_now_and_then(output: OutputWrapper) -> Show:
-    last = [monotonic()]
-
-    def show(totals: ImportTotals) -> None:
-        if monotonic() - last[0] >= SECONDS_BETWEEN_LINES:
-            last[0] = monotonic()
-            output.write(f"{totals.lines:,} lines …")
-
-    return show
 
 
 def described(totals: ImportTotals, seconds: float) -> str:

@@ -20,11 +20,13 @@ from metering.domain.contribution import contributions, rules_counting_at
 from metering.domain.events import ParsedEvent
 from metering.domain.limit_policy import Claim, Decision, Standing, claim_on, decide, limit_states
 from metering.errors import EventConflictError
+from metering.gateways.limit_stores.chosen import limit_store
+from metering.gateways.limit_stores.protocol import LimitStore
 from metering.selectors.catalog import meter_rules
 from metering.selectors.limits import known_content_hash
 from metering.services.ingest import ingest_events
 from metering.services.limits.policies import policy_in_force
-from metering.services.limits.stores import LimitStore, counting_with, limit_store, make_known
+from metering.services.limits.summing_up import counting_with, make_known
 
 TRIES_MAX: Final = 5
 UNLIMITED: Final = Standing(is_allowed=True, buckets=(), used=())

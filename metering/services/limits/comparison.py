@@ -13,10 +13,10 @@ from typing import Final
 from django.db import transaction
 
 from metering.domain.ledger import CounterKey, Ledger
+from metering.gateways.limit_stores.chosen import limit_store
+from metering.gateways.limit_stores.protocol import LimitStore
 from metering.selectors.limits import used_of
 from metering.services.ledger_lock import lock_ledger
-from metering.services.limits.postgres import PostgresLimits
-from metering.services.limits.stores import LimitStore, limit_store
 
 KEPT_AFTER_PERIOD: Final = timedelta(days=1)
 
@@ -54,7 +54,7 @@ def compare_counters(*, ledgers: Iterable[Ledger], as_of: datetime) -> CounterCo
 
 def delete_ended_counters(*, as_of: datetime) -> int:
     """Delete counters whose period is over; Redis lets its own expire. Answers how many."""
-    return PostgresLimits().delete_ended(as_of - KEPT_AFTER_PERIOD)
+    return limit_store().delete_ended(as_of - KEPT_AFTER_PERIOD)
 
 
 @transaction.atomic

@@ -14,11 +14,12 @@ from metering.domain.events import ParsedEvent
 from metering.domain.ledger import CounterKey, IngestResult, Ledger
 from metering.domain.limit_policy import counters_for
 from metering.domain.quantities import EXACT
-from metering.gateways.redis_limits import RedisLimits
+from metering.gateways.limit_stores.chosen import limit_store
+from metering.gateways.limit_stores.protocol import LimitStore
 from metering.selectors.catalog import meter_rules
 from metering.services.ingest import ingest_events
 from metering.services.limits.policies import policy_in_force
-from metering.services.limits.stores import counting_with, limit_store
+from metering.services.limits.summing_up import counting_with
 
 _ZERO: Final = Decimal(0)
 
@@ -32,7 +33,7 @@ def ingest_and_count(
     store = limit_store()
     policy = policy_in_force(principal=principal, tenant=tenant, as_of=as_of)
     counters = counters_for(policy, as_of)
-    if not isinstance(store, RedisLimits) or not counters:
+    if store.is_transactional or not counters:
         return ingest_events(
             ledger=policy.ledger, events=events, api_key_id=principal.key_id, as_of=as_of, counters=counters
         )
@@ -62,10 +63,10 @@ def amounts_in(
     return amounts
 
 
-def _add(store: RedisLimits, ledger: Ledger, amounts: dict[CounterKey, Decimal]) -> None:
-    """Count in Redis before the commit.
+def _add(store: LimitStore, ledger: Ledger, amounts: dict[CounterKey, Decimal]) -> None:
+    """Count before the commit.
 
-    An event is stored also where Redis is down: the comparison with the ledger counts it then.
+    An event is stored also if the store is down: the comparison with the ledger counts it then.
     """
     if not amounts:
         return

@@ -1,25 +1,37 @@
 """The policy in force, and what to do in the moment in which it changes.
 
-A process may work with a usage plan for a second after it was changed, and count nothing for a quota that it does not
-know yet, while another process keeps its counter already. So each process that notices a change has the counters summed
-up anew; the last to notice leaves them exact.
+A process may work with a usage plan for a second after it was changed, and count nothing for a quota that it does not know
+yet, while another process keeps its counter already. So each process whose quotas have changed since it last counted has the
+counters summed up again; the last to notice leaves them exact.
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
 
 from accounts.domain.principal import Principal, TenantFacts
-from metering.domain.limit_policy import LimitPolicy
-from metering.selectors.limits import ledger_of, limits_for, quotas_last_seen
-from metering.services.limits.stores import limit_store
+from accounts.domain.short_memory import ShortMemory
+from metering.domain.ledger import TENANT_SCOPE
+from metering.domain.limit_policy import LimitPolicy, Quota
+from metering.gateways.limit_stores.chosen import limit_store
+from metering.selectors.limits import limits_for
+from metering.selectors.steady_clock import steady_instant
+
+# What was counted longer ago belongs to a period that is over: no quota outlives a month.
+_MONTH: Final = timedelta(days=32)
+# With which quotas of a tenant this process counted last.
+_counted_with: Final = ShortMemory[UUID, tuple[Quota, ...]](_MONTH)
 
 
 def policy_in_force(*, principal: Principal, tenant: TenantFacts, as_of: datetime) -> LimitPolicy:
-    """Every limit that holds for the key, after the counters of changed quotas were forgotten."""
-    last_seen = quotas_last_seen(tenant.id)
+    """Return every limit that holds for the key, after the counters of changed quotas were forgotten."""
     policy = limits_for(principal, tenant)
-    if last_seen is not None and last_seen != quotas_last_seen(tenant.id):
-        ledger = ledger_of(principal, tenant)
+    quotas = tuple(quota for quota in policy.quotas if quota.scope_id == TENANT_SCOPE)
+    now = steady_instant()
+    counted_with = _counted_with.recall(tenant.id, now)
+    if counted_with is not None and counted_with != quotas:
         for is_live in (True, False):
-            limit_store().forget(replace(ledger, is_live=is_live), as_of)
+            limit_store().forget(replace(policy.ledger, is_live=is_live), as_of)
+    _counted_with.keep(tenant.id, quotas, now)
     return policy

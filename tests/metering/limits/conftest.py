@@ -10,10 +10,11 @@ from pytest_django import Settings
 
 from accounts.models import Tenant
 from metering.domain.ledger import Ledger
-from metering.gateways.redis_limits import RedisLimits, redis_limits
+from metering.gateways.limit_stores.chosen import redis_limits
+from metering.gateways.limit_stores.postgres import PostgresLimits
+from metering.gateways.limit_stores.protocol import LimitStore
+from metering.gateways.limit_stores.redis import RedisLimits
 from metering.selectors.limits import forget_limits
-from metering.services.limits.postgres import PostgresLimits
-from metering.services.limits.stores import LimitStore
 
 REDIS_URL = os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/9"
 STORES = ("postgres", "redis")

@@ -13,8 +13,8 @@ from metering.domain.ledger import TENANT_SCOPE, Ledger
 from metering.domain.limit_policy import Claim, LimitPolicy, Quota, Throttle, claim_on, counter_key, decide
 from metering.domain.limits import take
 from metering.domain.periods import Period
-from metering.gateways.redis_limits import amount_text, used_from, used_text
-from metering.services.limits.stores import LimitStore
+from metering.gateways.limit_stores.protocol import LimitStore
+from metering.gateways.limit_stores.redis import amount_text, used_from, used_text
 
 NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
 METER = 7

@@ -16,13 +16,12 @@ from accounts.models import JobRun
 from billing import tasks
 from billing.domain.prices import PerUnit
 from billing.domain.verification.checks import differences_in
-from billing.management.commands.verify_invoices import progress
 from billing.models import CreditNote, Invoice
 from billing.selectors.verification.batches import load_batch, load_series
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import void_invoice
 from billing.services.subscriptions.changes import When, change_plan
-from billing.services.verification.running import Chosen, Verification, run_verification
+from billing.services.verification.running import Chosen, run_verification
 from metering.selectors.catalog import forget_catalog
 from metering.services.voids import void_event
 from tests.billing.world import GRACE, MARCH, STAFF, first_invoice, make_plan, subscribe_tenant, use
@@ -373,15 +372,6 @@ def test_the_command_names_differences_and_fails() -> None:
 def test_the_command_refuses_what_there_is_not(options: list[str]) -> None:
     with pytest.raises(CommandError, match="There is no"):
         command(*options)
-
-
-def test_on_a_terminal_there_is_a_bar() -> None:
-    class Terminal(StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    with progress(Terminal()) as show:  # type: ignore[arg-type] # as much of an output as it needs
-        show(Verification(total=2, verified=1))
 
 
 def test_an_invoice_that_says_it_is_paid_without_a_payment_is_found() -> None:

@@ -116,6 +116,9 @@ class PostgresLimits:
         """Take the whole claim or nothing. None where a counter or a bucket is unknown."""
         return _ask(TAKE, claim)
 
+    def add(self, ledger: Ledger, amounts: Mapping[CounterKey, Decimal]) -> None:
+        """Do nothing: ingest has counted in its own statement."""
+
     def store(self, ledger: Ledger, used: Mapping[CounterKey, Decimal], as_of: datetime) -> None:  # noqa: ARG002 - Redis needs it
         """Set counters to what the ledger says. Exact while the ledger is locked."""
         rows = [
@@ -147,7 +150,7 @@ class PostgresLimits:
         return {key: used for key, used in counters.items() if (key.period_start, key.period_end) in running}
 
     def delete_ended(self, ended_before: datetime) -> int:
-        """Delete the counters of periods that ended earlier; answers how many."""
+        """Delete the counters of periods that ended earlier; return how many."""
         return len(fetch_all(DELETE_ENDED, {"ended_before": ended_before}))
 
 

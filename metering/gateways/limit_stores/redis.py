@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -103,6 +102,10 @@ class RedisLimits:
                     used[CounterKey(UUID(hex=scope), int(meter_id), start, end)] = used_from(str(text))
         return used
 
+    def delete_ended(self, ended_before: datetime) -> int:  # noqa: ARG002 - the protocol's
+        """Do nothing: counters expire a day after their period."""
+        return 0
+
     def _ask(self, mode: str, claim: Claim) -> Standing | None:
         keys = [
             *(self._bucket(claim.ledger, throttle.scope_id) for throttle in claim.throttles),
@@ -148,12 +151,6 @@ class RedisLimits:
     def _span_hash(self, ledger: Ledger, start: datetime, end: datetime) -> str:
         """All counters of a period in one hash: they expire together and can be forgotten together."""
         return f"{self._of_ledger(ledger)}:used:{microseconds_of(start)}:{microseconds_of(end)}"
-
-
-@lru_cache(maxsize=4)
-def redis_limits(url: str) -> RedisLimits:
-    """The process's one store at `url`, whose connections are kept."""
-    return RedisLimits(url)
 
 
 @contextmanager
