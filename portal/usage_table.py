@@ -4,10 +4,11 @@ Of many groups the largest are shown by name and the rest as one series, so that
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -18,13 +19,14 @@ SERIES_MAX: Final = 7
 OTHERS: Final = "All others"
 NONE: Final = "(none)"
 ZERO: Final = Decimal(0)
+Merge = Callable[[Decimal, Decimal], Decimal]
 _LABEL_FORMATS: Final = {Window.HOUR: "%d %b, %H:%M", Window.DAY: "%d %b", Window.MONTH: "%b %Y"}
 _TITLE_FORMATS: Final = {Window.HOUR: "%a %d %b %Y, %H:%M", Window.DAY: "%a %d %b %Y", Window.MONTH: "%B %Y"}
 
 
 @dataclass(frozen=True, slots=True)
 class UsageTableRow:
-    """One window: a quantity for each series, and their sum."""
+    """One window: a quantity for each series, and that of all of them."""
 
     start: datetime
     label: str
@@ -52,17 +54,18 @@ def usage_table(
     group_by: str,
     unit: str,
     names: Mapping[str, str],
+    merge: Merge,
 ) -> UsageTable:
-    """Lay `usage` out, a row for each of `starts`; `names` says what a group's value is called."""
-    by_series: dict[str, dict[datetime, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    """Lay `usage` out, a row for each of `starts`; `names` says what a group's value is called, `merge` how the meter aggregates."""
+    by_series: dict[str, dict[datetime, Decimal]] = defaultdict(dict)
     for row in usage:
         value = row.group.get(group_by) if group_by else unit
         series = NONE if value is None else names.get(value, value)
-        by_series[series][row.window_start] += row.quantity
-    quantities = _largest(by_series) or {unit: {}}
-    rows = tuple(_row(start, quantities, window, ZoneInfo(time_zone)) for start in starts)
-    totals = tuple(sum((row.cells[position] for row in rows), ZERO) for position in range(len(quantities)))
-    return UsageTable(tuple(quantities), rows, totals, sum(totals, ZERO))
+        _merge_into(by_series[series], row.window_start, row.quantity, merge)
+    quantities = _largest(by_series, merge) or {unit: {}}
+    rows = tuple(_row(start, quantities, window, ZoneInfo(time_zone), merge) for start in starts)
+    totals = tuple(_whole((row.cells[position] for row in rows), merge) for position in range(len(quantities)))
+    return UsageTable(tuple(quantities), rows, totals, _whole(totals, merge))
 
 
 def chart_of(table: UsageTable, *, unit: str, kind: str = "bar", limit: Decimal | None = None) -> dict[str, object]:
@@ -80,23 +83,41 @@ def chart_of(table: UsageTable, *, unit: str, kind: str = "bar", limit: Decimal 
     }
 
 
-def _largest(by_series: Mapping[str, Mapping[datetime, Decimal]]) -> dict[str, Mapping[datetime, Decimal]]:
-    """The series of the largest totals; what is left over is added up under one name."""
-    ordered = sorted(by_series, key=lambda name: (-sum(by_series[name].values(), ZERO), name))
+def _whole(quantities: Iterable[Decimal], merge: Merge) -> Decimal:
+    return reduce(merge, quantities, ZERO)
+
+
+def _merge_into(quantities: dict[datetime, Decimal], start: datetime, quantity: Decimal, merge: Merge) -> None:
+    quantities[start] = merge(quantities[start], quantity) if start in quantities else quantity
+
+
+def _largest(
+    by_series: Mapping[str, Mapping[datetime, Decimal]], merge: Merge
+) -> dict[str, Mapping[datetime, Decimal]]:
+    """Return the series of the largest totals; what is left over is merged under one name."""
+    ordered = sorted(by_series, key=lambda name: (-_whole(by_series[name].values(), merge), name))
     if len(ordered) <= SERIES_MAX:
         return {name: by_series[name] for name in ordered}
-    others: dict[datetime, Decimal] = defaultdict(Decimal)
+    others: dict[datetime, Decimal] = {}
     for name in ordered[SERIES_MAX - 1 :]:
         for start, quantity in by_series[name].items():
-            others[start] += quantity
+            _merge_into(others, start, quantity, merge)
     return {name: by_series[name] for name in ordered[: SERIES_MAX - 1]} | {OTHERS: others}
 
 
 def _row(
-    start: datetime, quantities: Mapping[str, Mapping[datetime, Decimal]], window: Window, zone: ZoneInfo
+    start: datetime,
+    quantities: Mapping[str, Mapping[datetime, Decimal]],
+    window: Window,
+    zone: ZoneInfo,
+    merge: Merge,
 ) -> UsageTableRow:
     cells = tuple(series.get(start, ZERO) for series in quantities.values())
     local = start.astimezone(zone)
     return UsageTableRow(
-        start, local.strftime(_LABEL_FORMATS[window]), local.strftime(_TITLE_FORMATS[window]), cells, sum(cells, ZERO)
+        start,
+        local.strftime(_LABEL_FORMATS[window]),
+        local.strftime(_TITLE_FORMATS[window]),
+        cells,
+        _whole(cells, merge),
     )

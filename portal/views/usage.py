@@ -94,6 +94,7 @@ def _results(request: SignedInRequest, portal: Portal, wanted: UsageRequest, met
         group_by=wanted.group_by,
         unit=meter.unit,
         names=names,
+        merge=wanted.meter.aggregation.merge,
     )
     return {
         "meter": meter,

@@ -12,6 +12,7 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metering.domain.aggregations.sum import SUM
 from metering.domain.windows import Window
 from metering.models import Meter, UsagePlan, UsagePlanAssignment, UsagePlanQuota
 from metering.selectors.usage_query import UsageRow
@@ -220,7 +221,14 @@ def test_a_table_adds_up_whatever_is_folded_into_the_others(usage: list[UsageRow
     starts = [START + timedelta(days=day) for day in range(5)]
 
     table = usage_table(
-        usage=usage, starts=starts, window=Window.DAY, time_zone="UTC", group_by="path", unit="calls", names={}
+        usage=usage,
+        starts=starts,
+        window=Window.DAY,
+        time_zone="UTC",
+        group_by="path",
+        unit="calls",
+        names={},
+        merge=SUM.merge,
     )
 
     assert table.total == sum((row.quantity for row in usage), Decimal(0))

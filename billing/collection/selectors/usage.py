@@ -5,7 +5,9 @@ from uuid import UUID
 
 from accounts.sql import fetch_all
 from billing.collection.models import ProviderCustomer, PushStatus, UsagePush
+from metering.domain.aggregations.registry import ADDITIVE_CODES
 
+# Only meters that add up: a provider sums what it gets.
 # The whole number that a provider gets is the hour's total, half-up. An hour that was pushed and has no usage left is
 # pushed as 0.
 CHANGED_HOURS = """
@@ -13,6 +15,7 @@ WITH usage AS (
     SELECT h.tenant_id, h.meter_id, h.hour, round(sum(h.quantity)) AS quantity
     FROM usage_hour AS h
     JOIN collection_providercustomer AS c ON c.tenant_id = h.tenant_id AND c.provider = %(provider)s
+    JOIN metering_meter AS m ON m.id = h.meter_id AND m.aggregation = ANY(%(additive)s::text[])
     WHERE h.is_live AND h.hour >= %(since)s AND h.hour < %(until)s
     GROUP BY 1, 2, 3
 ),
@@ -36,7 +39,7 @@ def changed_hours(
 
     Each is tenant, meter, hour, whole total, next revision.
     """
-    parameters = {"provider": provider, "since": since, "until": until, "limit": limit}
+    parameters = {"provider": provider, "since": since, "until": until, "limit": limit, "additive": ADDITIVE_CODES}
     rows = fetch_all(CHANGED_HOURS, parameters)
     return [(tenant_id, meter_id, hour, int(total), revision) for tenant_id, meter_id, hour, total, revision in rows]
 

@@ -24,6 +24,7 @@ from billing.collection.errors import PaymentProviderError, PaymentRefusedError
 from billing.collection.gateways.registry import configured_providers
 from billing.collection.models import PushStatus, UsagePush
 from billing.collection.selectors.usage import changed_hours, pending_pushes
+from metering.domain.aggregations.registry import ADDITIVE_CODES
 from metering.domain.periods import start_of_hour
 from metering.models import Meter
 
@@ -136,7 +137,7 @@ def retry_push(*, push_id: int, actor: Actor, as_of: datetime) -> None:
 def ensure_meters(*, meters: UsageMeters) -> tuple[int, list[str]]:
     """Make at a provider the meters that it lacks; returns how many there are then, and the codes of those made now."""
     known = meters.codes()
-    lacking = list(Meter.objects.exclude(code__in=known).order_by("code"))
+    lacking = list(Meter.objects.filter(aggregation__in=ADDITIVE_CODES).exclude(code__in=known).order_by("code"))
     for meter in lacking:
         meters.create_meter(code=meter.code, name=meter.name)
     return len(known) + len(lacking), [meter.code for meter in lacking]
