@@ -56,7 +56,10 @@ def usage_table(
     names: Mapping[str, str],
     merge: Merge,
 ) -> UsageTable:
-    """Lay `usage` out, a row for each of `starts`; `names` says what a group's value is called, `merge` how the meter aggregates."""
+    """Lay `usage` out, a row for each of `starts`.
+
+    `names` says what a group's value is called, `merge` how the meter aggregates.
+    """
     by_series: dict[str, dict[datetime, Decimal]] = defaultdict(dict)
     for row in usage:
         value = row.group.get(group_by) if group_by else unit

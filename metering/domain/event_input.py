@@ -1,4 +1,7 @@
-"""The judgement of one event: `parse_event` applies the contract's rules, and returns a `ParsedEvent` or a `Rejection`, nothing else."""
+"""The judgement of one event.
+
+`parse_event` applies the contract's rules, and returns a `ParsedEvent` or a `Rejection`, nothing else.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

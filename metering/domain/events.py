@@ -36,7 +36,10 @@ class ParsedEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """Why one event was refused. `pointer` is a JSON Pointer (RFC 6901) into the event; `type` is the type that it claimed, if any."""
+    """Why one event was refused.
+
+    `pointer` is a JSON Pointer (RFC 6901) into the event; `type` is the type that it claimed, if any.
+    """
 
     index: int
     id: str | None

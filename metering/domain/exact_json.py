@@ -1,7 +1,7 @@
-"""JSON read exactly: numbers never pass through a float, and whatever the bytes, nothing but `MalformedBodyError` comes out.
+"""JSON read exactly: numbers never pass through a float.
 
-Where an object names a member twice, the last one counts, as in PostgreSQL's jsonb. A lone surrogate or a byte that is not UTF-8
-makes a body malformed.
+Whatever the bytes, nothing but `MalformedBodyError` comes out. If an object names a member twice, the last one
+counts, as in PostgreSQL's jsonb. A lone surrogate or a byte that is not UTF-8 makes a body malformed.
 """
 
 from decimal import Decimal, InvalidOperation

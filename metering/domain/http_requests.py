@@ -1,4 +1,7 @@
-"""The names of what every deployment meters from its first day: requests to an API. The first migration creates them."""
+"""The names of what every deployment meters from its first day: requests to an API.
+
+The first migrations create them.
+"""
 
 from typing import Final
 

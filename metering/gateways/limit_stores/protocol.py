@@ -1,4 +1,7 @@
-"""What every store of limits does, and the same way: it may lose everything at any time, and what it does not know it says so."""
+"""What every store of limits does, and in the same way.
+
+It may lose everything at any time, and says what it does not know.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

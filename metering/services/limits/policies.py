@@ -1,8 +1,8 @@
 """The policy in force, and what to do in the moment in which it changes.
 
-A process may work with a usage plan for a second after it was changed, and count nothing for a quota that it does not know
-yet, while another process keeps its counter already. So each process whose quotas have changed since it last counted has the
-counters summed up again; the last to notice leaves them exact.
+A process may work with a usage plan for a second after it was changed, and count nothing for a quota that it does not
+know yet, while another process keeps its counter already. So each process whose quotas have changed since it last
+counted has the counters summed up again; the last to notice leaves them exact.
 """
 
 from dataclasses import replace

@@ -1,7 +1,7 @@
 """Sum up from the ledger what a store of limits does not know, or cannot be trusted to know.
 
-A store may lose everything at any time. It learns again under the lock that holds ingest back; so what is counted beside it is
-counted once.
+A store may lose everything at any time. It learns again under the lock that holds ingest back; so what is counted
+beside it is counted once.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,8 @@ def counting_with(store: LimitStore, ledger: Ledger, as_of: datetime) -> Iterato
     """A transaction beside which `store` counts.
 
     Where it fails, a store that is no part of it may have counted what was not stored, or the commit may have been done
-    without an answer. Nobody can tell, so nothing is given back by guess: the counters are forgotten, and summed up anew.
+    without an answer. Nobody can tell, so nothing is given back by guess: the counters are forgotten, and summed up
+    anew.
     """
     try:
         with transaction.atomic():
