@@ -225,8 +225,9 @@ def test_a_subscription_without_trouble_stays_as_it_is_when_it_pays(invoice: Inv
 def test_payments_are_bound_by_the_database_too(invoice: Invoice) -> None:
     pay(invoice)
     fields = {"invoice": invoice, "provider": "stripe", "currency": "EUR", "occurred_at": NOW, "created_at": NOW}
+    Payment.objects.create(**fields, reference="pi_0", status="failed", amount_minor=1)
     for name, changes in {
-        "payment_once": {"reference": "pi_1", "status": "succeeded", "amount_minor": 1},
+        "payment_once": {"reference": "pi_0", "status": "failed", "amount_minor": 1},
         "payment_one_success": {"reference": "pi_2", "status": "succeeded", "amount_minor": 1},
         "payment_status_known": {"reference": "pi_3", "status": "perhaps", "amount_minor": 1},
         "payment_not_negative": {"reference": "pi_4", "status": "failed", "amount_minor": -1},
