@@ -30,10 +30,10 @@ manage: venv  ## A command of manage.py on what `make run` runs: make manage ARG
 # Work on it
 
 test: venv-dev  ## Run the tests on a throw-away PostgreSQL (or on DATABASE_URL), WORKERS at a time; CLOCK=+40d for another day
-	@$(PYTEST) -n $(WORKERS) $(ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-quick: venv-dev  ## Only the tests that need neither a database nor another program
-	@$(PYTEST) -n $(WORKERS) --quick $(ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist worksteal --quick $(ARGS)
 
 coverage: venv-dev  ## Show which lines of the rules and the services no test runs
 	@$(PYTEST) -n $(WORKERS) --cov --cov-report= $(ARGS)

@@ -28,7 +28,7 @@ request = urllib.request.Request(
     data=json.dumps(event).encode(),
     headers={{"Authorization": "Bearer {key}", "Content-Type": "application/json"}},
 )
-with urllib.request.urlopen(request) as response:
+with urllib.request.urlopen(request, timeout=10) as response:
     print(response.status, response.read().decode())"""
 
 _JAVASCRIPT: Final = """const event = {{

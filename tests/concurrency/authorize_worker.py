@@ -29,7 +29,7 @@ from metering.domain.quantities import EXACT  # noqa: E402
 from metering.gateways.limit_stores.chosen import limit_store  # noqa: E402
 from metering.services.limits import authorization  # noqa: E402
 from metering.services.limits.counting import ingest_and_count  # noqa: E402
-from tests.metering.limits.limit_world import parsed_event  # noqa: E402
+from tests.metering.services.limits.limit_world import parsed_event  # noqa: E402
 
 CHECK_THEN_ACT, DIE_AFTER_TAKE, REPORT = "check-then-act", "die-after-take", "report"
 

@@ -18,8 +18,8 @@ from accounts.models import Tenant
 from metering.domain.periods import Period
 from metering.gateways.limit_stores.chosen import limit_store
 from metering.services.limits.comparison import compare_counters
-from tests.metering.limits.conftest import REDIS_URL, STORES, delete_keys, require_redis
-from tests.metering.limits.limit_world import Caller, caller_on_plan, quota_of
+from tests.metering.services.limits.conftest import REDIS_URL, STORES, delete_keys, require_redis
+from tests.metering.services.limits.limit_world import Caller, caller_on_plan, quota_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES, THREADS, PER_PROCESS, LEFT, USED_BEFORE = 4, 5, 25, 10, 15

@@ -62,6 +62,7 @@ def observer(ledger: Ledger) -> Iterator[psycopg.Connection]:
         yield observer
 
 
+@pytest.mark.takes_long("thousands of events by eight senders, so that they meet")
 def test_overlapping_batches_in_different_orders_count_each_event_once(
     ledger: Ledger, observer: psycopg.Connection, tmp_path: Path
 ) -> None:

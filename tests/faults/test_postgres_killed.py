@@ -31,6 +31,7 @@ AN_HOUR = "2026-03-10T12:00:00+00:00"
 IN_THAT_HOUR = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
 
 
+@pytest.mark.takes_long("PostgreSQL recovers three times")
 def test_eight_senders_and_three_kills_of_postgres_leave_every_event_counted_once(
     server: DurableServer, ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def calm(fake_stripe: FakeStripe) -> Life:
     return Life(fake_stripe, make_buyer("calm"), make_plan())
 
 
+@pytest.mark.takes_long("hundreds of deliveries through workers that die and come back")
 @pytest.mark.django_db(transaction=True)
 def test_a_storm_of_deliveries_and_dying_workers_ends_as_a_calm_life(
     fake_stripe: FakeStripe, calm: Life, process_environment: dict[str, str]

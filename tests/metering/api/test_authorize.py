@@ -16,7 +16,7 @@ from metering.models import Event
 from metering.selectors.limits import forget_limits
 from tests.metering.api.conftest import Api, body_of, problem_of
 from tests.metering.ledger_world import make_key
-from tests.metering.limits.limit_world import put_on_plan, quota_of
+from tests.metering.services.limits.limit_world import put_on_plan, quota_of
 
 POLICY = re.compile(r'"throttle";q=100;w=2, "quota";q=3;w=\d+')
 STANDING = re.compile(r'"throttle";r=99;t=1, "quota";r=2;t=\d+')

@@ -9,7 +9,7 @@ from accounts.selectors.tenants import forget_tenant
 from metering.models import Event
 from tests.metering.api.conftest import Api, body_of, problem_of
 from tests.metering.ledger_world import make_key
-from tests.metering.limits.limit_world import put_on_plan, quota_of
+from tests.metering.services.limits.limit_world import put_on_plan, quota_of
 
 
 def metered(tenant: Tenant) -> list[tuple[str, str, str]]:

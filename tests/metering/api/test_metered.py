@@ -22,7 +22,7 @@ from accounts.models import Tenant
 from metering.api.metered import MeteredPermission, metered
 from metering.models import Event
 from tests.metering.api.conftest import Api
-from tests.metering.limits.limit_world import put_on_plan, quota_of
+from tests.metering.services.limits.limit_world import put_on_plan, quota_of
 
 pytestmark = pytest.mark.urls(__name__)
 

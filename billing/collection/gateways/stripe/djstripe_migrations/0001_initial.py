@@ -1,7 +1,7 @@
 """dj-stripe 2.11.0's tables in one migration: its own chain (0001_initial, 0002_2_10, 0003_2_11) renders its state hundreds of times.
 
 Made by `makemigrations djstripe` with an empty MIGRATION_MODULES target. The chain has no data migrations. Regenerate when dj-stripe is upgraded
-by adding the migration that `makemigrations djstripe` proposes; `tests/config/test_djstripe_migrations.py` fails until it is there.
+by adding the migration that `makemigrations djstripe` proposes; `tests/billing/collection/gateways/stripe/test_djstripe_migrations.py` fails until it is there.
 """
 
 import django.core.validators

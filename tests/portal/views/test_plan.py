@@ -19,7 +19,7 @@ from config.workbench.fakestripe.server import FakeStripe
 from metering.models import Meter, UsagePlanQuota
 from tests.billing.world import GRACE, STAFF, close_month, make_plan, set_issuer, use
 from tests.portal.conftest import NOW, Cast, signed_in
-from tests.portal.test_pricing import shown
+from tests.portal.views.test_pricing import shown
 
 BEGAN = datetime(2026, 2, 28, 23, tzinfo=UTC)  # midnight in Paris, where Acme is
 

@@ -14,7 +14,7 @@ from metering.selectors.limits import ledger_of
 from metering.services.limits.authorization import authorize
 from metering.services.limits.counting import forget_counters
 from tests.metering.ledger_world import make_tenant
-from tests.metering.limits.limit_world import parsed_event
+from tests.metering.services.limits.limit_world import parsed_event
 
 pytestmark = pytest.mark.django_db
 AS_OF = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)

@@ -22,7 +22,7 @@ from config.workbench.fakestripe.server import FakeStripe
 from tests.billing.world import GRACE, STAFF, close_month, make_plan, set_issuer, use
 from tests.metering.ledger_world import make_meter
 from tests.portal.conftest import NOW, Cast, signed_in
-from tests.portal.test_pricing import shown
+from tests.portal.views.test_pricing import shown
 
 JANUARY = datetime(2025, 12, 31, 23, tzinfo=UTC)  # midnight in Paris, where Acme is
 FEBRUARY = datetime(2026, 1, 31, 23, tzinfo=UTC)

@@ -30,8 +30,8 @@ from metering.services.limits.counting import forget_counters, ingest_and_count
 from metering.services.usage_plans import update_usage_plan
 from metering.services.voids import void_event
 from tests.metering.ledger_world import make_meter, make_tenant
-from tests.metering.limits.conftest import delete_keys
-from tests.metering.limits.limit_world import OPERATOR, Caller, caller_on_plan, put_on_plan, quota_of
+from tests.metering.services.limits.conftest import delete_keys
+from tests.metering.services.limits.limit_world import OPERATOR, Caller, caller_on_plan, put_on_plan, quota_of
 
 NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
 

@@ -27,9 +27,9 @@ from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
 from metering.services.usage_plans import create_usage_plan
 from metering.services.voids import void_event
-from tests.billing.scenarios.plain_year import PlainEvent, PlainPlan, PlainYear, all_at, each, once, packs, steps
 from tests.billing.world import STAFF
 from tests.metering.ledger_world import LONG_AGO, ledger_of, make_meter, make_tenant, send
+from tests.scenarios.plain_year import PlainEvent, PlainPlan, PlainYear, all_at, each, once, packs, steps
 
 pytestmark = [pytest.mark.django_db, pytest.mark.as_owner]
 
