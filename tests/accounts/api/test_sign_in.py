@@ -278,10 +278,12 @@ def test_a_code_used_in_one_process_is_worth_nothing_in_another(process_environm
     processes = [process_that_checks_codes(process_environment) for _ in range(2)]
     try:
         assert [process.stdout.readline().strip() for process in processes if process.stdout] == ["ready", "ready"]
-        if time.time() % 30 > 25:
-            time.sleep(6)  # gives both the same half minute
-        code = code_now(secret)
-        assert [ask(process, code) for process in processes] == ["True", "False"]
+        for _ in range(10):  # on a busy machine a code's half minute may be over before it is asked
+            code = code_now(secret)
+            answers = [ask(process, code) for process in processes]
+            if "True" in answers:
+                break
+        assert answers == ["True", "False"]
     finally:
         for process in processes:
             process.communicate(timeout=120)
