@@ -11,6 +11,8 @@ from django.test import Client
 
 from accounts.domain.roles import Role
 from accounts.models import Membership, Tenant, User
+from metering.selectors.catalog import forget_catalog
+from metering.selectors.limits import forget_limits
 from tests.metering.ledger_world import LONG_AGO, make_tenant
 
 NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
@@ -77,7 +79,9 @@ def query_count(django_assert_max_num_queries: Callable[..., object]) -> Callabl
 
     def count(client: Client, url: str) -> int:
         client.get(url)
-        with django_assert_max_num_queries(40) as captured:  # type: ignore[attr-defined]
+        forget_catalog()  # or it depends on the machine whether what a process knows for a second is asked for again
+        forget_limits()
+        with django_assert_max_num_queries(45) as captured:  # type: ignore[attr-defined]
             assert client.get(url).status_code == 200
         return len(captured)
 
