@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import stripe
-from django.conf import settings
 
+from billing.collection.gateways.stripe.settings import API_VERSION
 from config.workbench.fakestripe.deliveries import body_of, signature
 from config.workbench.fakestripe.server import FakeStripe
 from tests.fakestripe.fixture import WEBHOOK_SECRET
@@ -64,7 +64,7 @@ def test_an_event_arrives_signed(fake_stripe: FakeStripe, receiver: Receiver) ->
     assert (event.type, event.data.object.id, event.api_version) == (
         "customer.created",
         customer.id,
-        settings.STRIPE_API_VERSION,
+        API_VERSION,
     )
     assert stripe.Event.retrieve(event.id).pending_webhooks == 0
     for bad_body, secret in ((body.replace(b"a@x", b"b@x"), WEBHOOK_SECRET), (body, "whsec_other")):
