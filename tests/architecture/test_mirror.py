@@ -2,9 +2,9 @@
 
 `tests/billing/services/invoicing/test_drafting.py` tests `billing/services/invoicing/drafting.py`.
 
-A second file about the same module adds words to its name (`test_drafting_batches.py`); a package may be tested as a whole by
-`test_PACKAGE.py` beside it. What does not keep to this is listed in mirror_exceptions.txt, a list that only shrinks: an entry that
-is no longer needed fails as well.
+A second file about the same module adds words to its name (`test_drafting_batches.py`); a package may be tested as a
+whole by `test_PACKAGE.py` beside it. What does not keep to this is listed in mirror_exceptions.txt, a list that only
+shrinks: an entry that is no longer needed fails as well.
 """
 
 from collections.abc import Iterator
