@@ -8,7 +8,6 @@ from uuid import UUID
 from django.utils import timezone
 
 from billing.selectors.invoicing.due import Due
-from billing.services import alerts
 from billing.services.documents import deliveries
 from billing.services.invoicing.running import run_invoicing_job
 from billing.services.subscriptions.standing import run_overdue
@@ -45,8 +44,3 @@ def refresh_overdue(started_by: str = SCHEDULE) -> str:
 def deliver_documents(started_by: str = SCHEDULE) -> str:
     """Make the PDFs of documents that were issued, and queue their mails."""
     return str(deliveries.run_deliveries(started_by=started_by, as_of=timezone.now()).outcome)
-
-
-def monitor_thresholds(started_by: str = SCHEDULE) -> str:
-    """Raise the threshold alerts that are due."""
-    return f"{len(alerts.run_monitor(started_by=started_by, as_of=timezone.now()).alerts)} alerts"

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "portal.apps.PortalConfig",
     "billing.collection.apps.CollectionConfig",
     "billing.apps.BillingConfig",
+    "metering.alerts.apps.AlertsConfig",
     "metering.apps.MeteringConfig",
     "accounts.keys.apps.KeysConfig",
     "accounts.notices.apps.NoticesConfig",

@@ -3,13 +3,14 @@
 Facts are kept in each process for less than a second, so a suspension is effective everywhere within one.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from accounts.domain.pages import Page, PageRequest
 from accounts.domain.principal import TenantFacts
 from accounts.domain.short_memory import ShortMemory
-from accounts.errors import NotFoundError
+from accounts.errors import FieldError, InvalidFieldsError, NotFoundError
 from accounts.models import Membership, Tenant, User
 from accounts.selectors.pages import page_of
 
@@ -68,3 +69,16 @@ def tenants_page(request: PageRequest) -> Page[Tenant]:
 def tenants_of_user(user: User) -> list[Membership]:
     """Return the user's memberships with their tenants, by the tenants' names."""
     return list(Membership.objects.filter(user=user).select_related("tenant").order_by("tenant__name", "tenant__slug"))
+
+
+def tenants_named(slugs: Sequence[str]) -> dict[str, UUID]:
+    """Return the ids of the tenants with these slugs. Raises `InvalidFieldsError` that names each which is unknown."""
+    found = dict(Tenant.objects.filter(slug__in=slugs).values_list("slug", "pk"))
+    refusals = tuple(
+        FieldError(f"/tenants/{position}", "unknown_tenant", "There is no such tenant.")
+        for position, slug in enumerate(slugs)
+        if slug not in found
+    )
+    if refusals:
+        raise InvalidFieldsError(refusals[0].detail, field_errors=refusals)
+    return found

@@ -11,9 +11,8 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyInline
-from accounts.domain.numbers import number_text
 from billing.domain.money import money_text
-from billing.models import BillingException, Invoice, Payment, Subscription, SubscriptionPhase, ThresholdAlert
+from billing.models import BillingException, Invoice, Payment, Subscription, SubscriptionPhase
 
 STATUS_LABELS = {"Trialing": "info", "Active": "success", "Past due": "danger", "Cancelled": "warning"}
 PAYMENT_LABELS = {"Succeeded": "success", "Failed": "danger", "Unmatched": "warning"}
@@ -115,27 +114,6 @@ class SubscriptionRowInline(ReadOnlyInline, TabularInline):
     def state(self, subscription: Subscription) -> str:
         """Whether it goes on, and whether it is paid."""
         return str(subscription.get_status_display())
-
-
-class AlertInline(ReadOnlyInline, TabularInline):
-    """Of which shares of quotas the tenant was told."""
-
-    model = ThresholdAlert
-    tab = True
-    hide_title = True
-    per_page = 20
-    fields = ("occurred_at", "meter", "threshold", "used", "quota_period", "period_start_on")
-    readonly_fields = fields
-    verbose_name_plural = "alerts"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the meters' names."""
-        return super().get_queryset(request).select_related("meter", "tenant")
-
-    @display(description="Used")
-    def used(self, alert: ThresholdAlert) -> str:
-        """Of what."""
-        return f"{number_text(alert.quantity)} of {number_text(alert.limit)}"
 
 
 class PaymentInline(ReadOnlyInline, TabularInline):

@@ -20,7 +20,7 @@ from accounts.errors import InvalidFieldsError
 from accounts.models import Tenant
 from billing.admin.previews import previewed
 from billing.admin.subscriptions import versions_on_sale
-from billing.admin.tabs import AlertInline, InvoiceRowInline, SubscriptionRowInline
+from billing.admin.tabs import InvoiceRowInline, SubscriptionRowInline
 from billing.domain.plan_terms import TRIAL_DAYS_MAX
 from billing.domain.tax import TaxTreatment
 from billing.models import BillingProfile, PlanVersion
@@ -106,7 +106,7 @@ class BillingSection(TenantSection):
 
     place = 30
     buttons = ("subscribe", "billing_profile")
-    inlines = (SubscriptionRowInline, InvoiceRowInline, AlertInline, ProfileInline)
+    inlines = (SubscriptionRowInline, InvoiceRowInline, ProfileInline)
 
     has_bill_permission = holds("billing.change_billingprofile")
     has_subscribe_permission = holds("billing.add_subscription")

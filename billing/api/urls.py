@@ -2,11 +2,9 @@
 
 from django.urls import URLPattern, path
 
-from billing.api.alerts import AlertsView
 from billing.api.credit_notes import CreditNotesView
 from billing.api.invoices import InvoicePdfView, InvoicesView, InvoiceView, LineEventsView
 from billing.api.operator_invoices import OperatorInvoicesView
-from billing.api.operator_monitor import OperatorAggregateView, OperatorMonitorView
 from billing.api.plans import PlansView
 from billing.api.subscriptions import PreviewView, SubscriptionView
 
@@ -19,8 +17,5 @@ urlpatterns: list[URLPattern] = [
     path("invoices/<str:number>/pdf", InvoicePdfView.as_view(), name="api-invoice-pdf"),
     path("invoices/<str:number>/lines/<int:position>/events", LineEventsView.as_view(), name="api-invoice-line-events"),
     path("credit-notes", CreditNotesView.as_view(), name="api-credit-notes"),
-    path("alerts", AlertsView.as_view(), name="api-alerts"),
-    path("operator/monitor", OperatorMonitorView.as_view(), name="api-operator-monitor"),
-    path("operator/aggregate", OperatorAggregateView.as_view(), name="api-operator-aggregate"),
     path("operator/invoices", OperatorInvoicesView.as_view(), name="api-operator-invoices"),
 ]

@@ -328,24 +328,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='ThresholdAlert',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('quota_period', models.CharField(choices=[('day', 'Day'), ('month', 'Month')], max_length=5)),
-                ('period_start_on', models.DateField(help_text="First day of the quota's period, in the tenant's time zone.")),
-                ('threshold', models.PositiveSmallIntegerField(help_text='Percent of the quota.')),
-                ('limit', models.DecimalField(decimal_places=9, max_digits=20)),
-                ('quantity', models.DecimalField(decimal_places=9, help_text='Usage when it was found.', max_digits=38)),
-                ('occurred_at', models.DateTimeField()),
-                ('meter', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='threshold_alerts', to='metering.meter')),
-                ('subscription', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='threshold_alerts', to='billing.subscription')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='threshold_alerts', to='accounts.tenant')),
-            ],
-            options={
-                'ordering': ['-occurred_at', '-id'],
-            },
-        ),
-        migrations.CreateModel(
             name='UsagePush',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -573,18 +555,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='subscriptionphase',
             constraint=models.UniqueConstraint(fields=('subscription', 'starts_at'), name='subscription_phase_once'),
-        ),
-        migrations.AddIndex(
-            model_name='thresholdalert',
-            index=models.Index(fields=['tenant', '-occurred_at'], name='threshold_alert_by_tenant'),
-        ),
-        migrations.AddConstraint(
-            model_name='thresholdalert',
-            constraint=models.UniqueConstraint(fields=('tenant', 'meter', 'quota_period', 'period_start_on', 'threshold', 'limit'), name='threshold_alert_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='thresholdalert',
-            constraint=models.CheckConstraint(condition=models.Q(('threshold__in', (80, 95, 100))), name='threshold_alert_known'),
         ),
         migrations.AddIndex(
             model_name='usagepush',

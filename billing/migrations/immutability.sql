@@ -12,7 +12,7 @@ DECLARE
     history text;
 BEGIN
     FOREACH history IN ARRAY ARRAY['billing_planversion', 'billing_price', 'billing_subscriptionphase', 'billing_invoiceline',
-        'billing_invoicedocument', 'billing_creditnote', 'billing_documentfile', 'billing_payment', 'billing_thresholdalert'] LOOP
+        'billing_invoicedocument', 'billing_creditnote', 'billing_documentfile', 'billing_payment'] LOOP
         EXECUTE format('CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION billing_refuse_change()',
             history);
     END LOOP;

@@ -12,7 +12,6 @@ from billing.models.invoice import (
     NumberSeries,
     TaxRate,
 )
-from billing.models.notice import THRESHOLDS, ThresholdAlert
 from billing.models.payment import (
     MANUAL_PROVIDER,
     Payment,
@@ -27,7 +26,6 @@ from billing.models.subscription import (
 
 __all__ = [
     "MANUAL_PROVIDER",
-    "THRESHOLDS",
     "BillingException",
     "BillingProfile",
     "CreditNote",
@@ -46,5 +44,4 @@ __all__ = [
     "Subscription",
     "SubscriptionPhase",
     "TaxRate",
-    "ThresholdAlert",
 ]

@@ -28,7 +28,7 @@ APPEND_ONLY_TABLES = (
     "billing_creditnote",
     "billing_documentfile",
     "billing_payment",
-    "billing_thresholdalert",
+    "alerts_thresholdalert",
 )
 # Rows that change their state and never go away.
 KEPT_TABLES = ("billing_invoice", "billing_subscription", "billing_numberseries", "collection_inboxevent")

@@ -54,7 +54,11 @@ PLANNED_JOBS: Final = (
     PlannedJob("documents", "Make PDFs", "billing.tasks.deliver_documents", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("mails", "Send mails", "accounts.notices.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),
     PlannedJob(
-        "alerts", "Check thresholds of quotas", "billing.tasks.monitor_thresholds", "*/5 * * * *", _BY_THE_MINUTE
+        "alerts",
+        "Check thresholds of quotas",
+        "metering.alerts.tasks.monitor_thresholds",
+        "*/5 * * * *",
+        _BY_THE_MINUTE,
     ),
     PlannedJob(
         "inbox", "Process providers' events", "billing.collection.tasks.process_inbox", "* * * * *", _BY_THE_MINUTE

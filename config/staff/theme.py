@@ -53,7 +53,7 @@ NAVIGATION: list[dict[str, Any]] = [
             link_to_model("Payments", "payments", "billing_payment"),
             link_to_model("Credit notes", "undo", "billing_creditnote"),
             link_to_model("Exceptions", "report", "billing_billingexception"),
-            link_to_model("Alerts", "notifications", "billing_thresholdalert"),
+            link_to_model("Alerts", "notifications", "alerts_thresholdalert"),
             link_to_model("Mails", "outgoing_mail", "notices_outboundmail"),
             link_to_model("Outbox", "outbox", "notices_outboxevent"),
             link_to_model("Tax rates", "percent", "billing_taxrate"),

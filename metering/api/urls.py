@@ -6,6 +6,7 @@ from metering.api.access_logs import AccessLogsView
 from metering.api.authorize import AuthorizeView
 from metering.api.demo import DemoDataView, DemoExampleView, DemoRandomStringsView
 from metering.api.events import EventsView, EventView, EventVoidView
+from metering.api.operator_aggregate import OperatorAggregateView
 from metering.api.usage import DailyUsageView, MonthlyUsageView, QueryUsageView, RealtimeUsageView
 
 
@@ -38,4 +39,5 @@ urlpatterns: list[URLPattern] = [
     path("usage/daily", DailyUsageView.as_view(), name="api-usage-daily"),
     path("usage/realtime", RealtimeUsageView.as_view(), name="api-usage-realtime"),
     path("usage/query", QueryUsageView.as_view(), name="api-usage-query"),
+    path("operator/aggregate", OperatorAggregateView.as_view(), name="api-operator-aggregate"),
 ]

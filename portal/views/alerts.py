@@ -14,10 +14,10 @@ from accounts.models import Membership
 from accounts.notices.selectors.preferences import may_want, tenant_wants, wishes_of
 from accounts.notices.services.preferences import set_member_mails, set_tenant_mails
 from accounts.selectors.directory import membership_of
-from billing.domain.alerts import USAGE_ALERT, percent_of, period_in_words
 from billing.domain.mails import INVOICE
-from billing.models import THRESHOLDS, ThresholdAlert
-from billing.selectors.alerts import alerts_of_tenant
+from metering.alerts.domain.alerts import USAGE_ALERT, percent_of, period_in_words
+from metering.alerts.models import THRESHOLDS, ThresholdAlert
+from metering.alerts.selectors.alerts import alerts_of_tenant
 from metering.domain.periods import Period
 from metering.selectors.operations import QuotaUse, quota_uses
 from portal.access import Portal, SignedInRequest, tenant_page

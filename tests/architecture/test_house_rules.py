@@ -19,6 +19,7 @@ NESTED_APPS = {
     "collection": "billing",
     "keys": "accounts",
     "notices": "accounts",
+    "alerts": "metering",
 }  # in which app, with rooms of their own below
 GENERATED = {"migrations", "djstripe_migrations"}
 

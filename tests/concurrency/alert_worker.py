@@ -22,7 +22,7 @@ django.setup()
 
 from django.db import connection, transaction  # noqa: E402 - Django has to be set up first
 
-from billing.services import alerts  # noqa: E402
+from metering.alerts.services import monitoring as alerts  # noqa: E402
 
 # Forked before anything is connected: eight processes for the start of one.
 FORK = multiprocessing.get_context("fork")
@@ -30,17 +30,14 @@ CHECK_THEN_INSERT, DIE_BEFORE_COMMIT = "check-then-insert", "die-before-commit"
 SCRATCH_TABLE = "threshold_alert_scratch"
 PAUSE_SECONDS = 0.1  # as long as a busy machine may take between the statement and the commit
 GUARD = "ON CONFLICT ON CONSTRAINT threshold_alert_once DO NOTHING"
-CHECK = f"""AND NOT EXISTS (
-        SELECT FROM {SCRATCH_TABLE} AS s WHERE (s.tenant_id, s.meter_id, s.quota_period, s.period_start_on,
-            s.threshold, s.limit)
-            = (u.tenant_id, u.meter_id, u.period, u.first_day, step.threshold, u.allowed))
-    ORDER BY u.tenant_id"""
+ORDER = "ORDER BY c.position"
+CHECK = f"""WHERE NOT EXISTS (
+        SELECT FROM {SCRATCH_TABLE} AS s
+        WHERE (s.tenant_id, s.meter_id, s.quota_period, s.period_start_on, s.threshold, s.limit)
+            = (c.tenant_id, c.meter_id, c.quota_period, c.period_start_on, c.threshold, c.limit))
+    {ORDER}"""
 GUARDED = alerts.RAISE_ALERTS
-UNGUARDED = (
-    GUARDED.replace(GUARD, "")
-    .replace("billing_thresholdalert", SCRATCH_TABLE)
-    .replace("ORDER BY u.tenant_id", CHECK, 1)
-)
+UNGUARDED = GUARDED.replace(GUARD, "").replace("alerts_thresholdalert", SCRATCH_TABLE).replace(ORDER, CHECK, 1)
 assert GUARD in GUARDED
 assert CHECK in UNGUARDED
 

@@ -16,10 +16,10 @@ from django.db import connection
 
 from accounts.models import Tenant
 from accounts.notices.models import OutboundMail, OutboxEvent
-from billing.models import ThresholdAlert
-from billing.services.alerts import monitor_thresholds
-from tests.billing.alert_world import NOON, TOKENS, crossed, customer, quota, use
+from metering.alerts.models import ThresholdAlert
+from metering.alerts.services.monitoring import monitor_thresholds
 from tests.concurrency.test_authorize_race import deadlocks, read, write
+from tests.metering.alerts.alert_world import NOON, TOKENS, crossed, customer, quota, use
 from tests.metering.ledger_world import ledger_of, send
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,7 +81,7 @@ def table_without_the_constraint() -> Iterator[None]:
     role = settings.DATABASE_ROLE
     with connection.cursor() as cursor:
         cursor.execute("SET ROLE NONE")
-        cursor.execute(f"CREATE TABLE {SCRATCH_TABLE} (LIKE billing_thresholdalert INCLUDING IDENTITY)")
+        cursor.execute(f"CREATE TABLE {SCRATCH_TABLE} (LIKE alerts_thresholdalert INCLUDING IDENTITY)")
         cursor.execute(f"GRANT SELECT, INSERT ON {SCRATCH_TABLE} TO {role}")
         cursor.execute(f"SET ROLE {role}")
         try:

@@ -21,17 +21,15 @@ from accounts.keys.services.api_keys import KeyTerms, create_api_key, revoke_all
 from accounts.models import Tenant
 from accounts.notices.models import OutboxEvent
 from billing.collection.services.agreements import apply_agreement
-from billing.domain import alerts as happenings_of_alerts
 from billing.domain import happenings as happenings_of_billing
 from billing.models import PlanVersion, Subscription
-from billing.services.alerts import monitor_thresholds
 from billing.services.invoicing.finalizing import finalize_now
 from billing.services.invoicing.payments import record_failed_payment, record_manual_payment, record_payment
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
 from billing.services.subscriptions.standing import refresh_standing
-from tests.billing.alert_world import customer, join, quota
-from tests.billing.alert_world import use as use_tokens
+from metering.alerts.domain import alerts as happenings_of_alerts
+from metering.alerts.services.monitoring import monitor_thresholds
 from tests.billing.collection.services.test_agreements import agreed, ended
 from tests.billing.world import (
     MARCH,
@@ -42,6 +40,8 @@ from tests.billing.world import (
     make_plan,
     subscribe_tenant,
 )
+from tests.metering.alerts.alert_world import customer, join, quota
+from tests.metering.alerts.alert_world import use as use_tokens
 from tests.metering.ledger_world import make_key, make_tenant
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/webhook-events.md"

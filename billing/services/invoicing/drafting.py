@@ -29,6 +29,7 @@ from billing.selectors.invoicing.states import states_at_due
 from billing.services.invoicing.exceptions import park
 from billing.services.invoicing.lines import store_lines
 from billing.services.subscriptions.recording import described, tell
+from metering.alerts.services.agreements import set_agreement
 from metering.models import UsagePlan
 from metering.services.usage_plans import assign_default_usage_plan, assign_usage_plan
 
@@ -161,6 +162,7 @@ def _advance(billed: Sequence[tuple[Subscription, ComputedInvoice]], as_of: date
         assign_usage_plan(tenant=subscription.tenant, usage_plan=usage_plan, actor=SCHEDULER, as_of=as_of)
     ended = [s for s, c in billed if c.state.is_ending and s.ended_at is None]
     for subscription in ended:
+        set_agreement(tenant_id=subscription.tenant_id, agreement_id=None)
         assign_default_usage_plan(tenant=subscription.tenant, actor=SCHEDULER, as_of=as_of)
     _tell(SubscriptionUpdated, [subscription for subscription, _ in changed], as_of)
     _tell(SubscriptionCancelled, ended, as_of)

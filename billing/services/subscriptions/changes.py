@@ -21,6 +21,7 @@ from billing.errors import (
 from billing.models import PlanVersion, Subscription, SubscriptionPhase
 from billing.services.subscriptions.recording import described, update_subscription
 from billing.services.subscriptions.subscribing import require_currency
+from metering.alerts.services.agreements import set_agreement
 from metering.services.usage_plans import assign_default_usage_plan, assign_usage_plan
 
 
@@ -113,6 +114,7 @@ def cancel_subscription(
             "pending_plan_version": None,
             "is_cancelled_at_period_end": False,
         }
+        set_agreement(tenant_id=current.tenant_id, agreement_id=None)
         assign_default_usage_plan(tenant=current.tenant, actor=actor, as_of=as_of)
         return update_subscription(current, ended, SubscriptionCancelled, before, actor=actor, as_of=as_of)
 

@@ -21,6 +21,7 @@ from billing.errors import (
 from billing.models import PlanVersion, Price, Subscription, SubscriptionPhase
 from billing.selectors.subscriptions.current import may_try
 from billing.services.subscriptions.recording import tell
+from metering.alerts.services.agreements import set_agreement
 from metering.domain.periods import anchored_span, local_day, start_of_day
 from metering.services.usage_plans import assign_usage_plan
 
@@ -68,6 +69,7 @@ def subscribe(
             SubscriptionPhase.objects.create(
                 subscription=subscription, plan_version=plan_version, starts_at=as_of, created_at=as_of
             )
+            set_agreement(tenant_id=current.pk, agreement_id=subscription.pk)
             assign_usage_plan(tenant=current, usage_plan=plan_version.usage_plan, actor=actor, as_of=as_of)
             tell(subscription, SubscriptionCreated, before={}, actor=actor, as_of=as_of)
     except IntegrityError as error:

@@ -9,7 +9,6 @@ permission_of = import_module("config.staff.migrations.0001_staff_groups").permi
 SEEN = (
     "plan", "planversion", "price", "taxrate", "issuer", "numberseries", "billingprofile", "subscription", "subscriptionphase",
     "billingexception", "invoice", "invoiceline", "invoicedocument", "creditnote", "payment",
-    "thresholdalert",
 )
 SEEN_OF_COLLECTION = ("inboxevent", "provideragreement", "providercustomer", "providerinvoice", "usagepush")
 ACTED_ON = {
@@ -25,6 +24,7 @@ NOTICES_SEEN = ("outboxevent", "outboundmail", "mailpreference")
 def let_staff_see_money(apps, schema_editor):
     """Add to the groups; what a superuser has given or taken meanwhile stays."""
     seen = [permission_of(apps, "view", ("billing", name)) for name in SEEN]
+    seen.append(permission_of(apps, "view", ("alerts", "thresholdalert")))
     seen += [permission_of(apps, "view", ("notices", name)) for name in NOTICES_SEEN]
     seen += [permission_of(apps, "view", ("collection", name)) for name in SEEN_OF_COLLECTION]
     acted_on = [permission_of(apps, verb, ("billing", name)) for verb, names in ACTED_ON.items() for name in names]
@@ -36,5 +36,5 @@ def let_staff_see_money(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("staff", "0001_staff_groups"), ("billing", "0002_immutability"), ("notices", "0001_initial"), ("collection", "0001_initial")]
+    dependencies = [("staff", "0001_staff_groups"), ("billing", "0002_immutability"), ("notices", "0001_initial"), ("collection", "0001_initial"), ("alerts", "0001_initial")]
     operations = [migrations.RunPython(let_staff_see_money, migrations.RunPython.noop)]

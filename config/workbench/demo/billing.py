@@ -27,11 +27,9 @@ from billing.models import (
     PlanVersion,
     Subscription,
     TaxRate,
-    ThresholdAlert,
 )
 from billing.selectors.invoicing.due import Due
 from billing.selectors.subscriptions.current import current_subscription
-from billing.services.alerts import monitor_thresholds
 from billing.services.catalog.plans import create_plan, publish_version
 from billing.services.documents.deliveries import deliver_documents
 from billing.services.invoicing.issuer import update_issuer
@@ -44,6 +42,8 @@ from billing.services.subscriptions.standing import refresh_standing
 from billing.services.subscriptions.subscribing import subscribe
 from config.workbench.demo.cast import DemoTenant
 from config.workbench.demo.catalogue import ISSUER, PRODUCTS, TAXES, offer_of
+from metering.alerts.models import ThresholdAlert
+from metering.alerts.services.monitoring import monitor_thresholds
 from metering.domain.event_input import parse_event
 from metering.domain.events import IngestRules, ParsedEvent
 from metering.domain.ledger import Ledger

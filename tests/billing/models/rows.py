@@ -15,8 +15,8 @@ from billing.models import (
     Payment,
     Price,
     Subscription,
-    ThresholdAlert,
 )
+from metering.alerts.models import ThresholdAlert
 from metering.models import Meter
 
 NOW: Final = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
@@ -122,7 +122,7 @@ def pdf(invoice: Invoice) -> DocumentFile:
 def alert(subscription: Subscription, **fields: Any) -> ThresholdAlert:
     facts = {
         "tenant_id": subscription.tenant_id,
-        "subscription": subscription,
+        "agreement_id": subscription.pk,
         "meter": Meter.objects.get(code="calls"),
         "quota_period": "month",
         "period_start_on": date(2026, 3, 1),

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 HISTORY = [
     table
     for table in APPEND_ONLY_TABLES
-    if table.startswith(("billing_", "notices_")) or table == "accounts_storedfile"
+    if table.startswith(("billing_", "notices_", "alerts_")) or table == "accounts_storedfile"
 ]
 LATER = NOW + timedelta(days=1)
 OTHERS: dict[str, object] = {

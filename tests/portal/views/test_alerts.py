@@ -7,11 +7,11 @@ import pytest
 from django.test import Client
 
 from accounts.notices.selectors.preferences import tenant_wants
-from billing.domain.alerts import USAGE_ALERT
-from billing.services.alerts import monitor_thresholds
+from metering.alerts.domain.alerts import USAGE_ALERT
+from metering.alerts.services.monitoring import monitor_thresholds
 from metering.domain.periods import Period
 from metering.services.usage_plans import assign_usage_plan
-from tests.billing.alert_world import OPERATOR, plan_of, quota, use
+from tests.metering.alerts.alert_world import OPERATOR, plan_of, quota, use
 from tests.metering.ledger_world import LONG_AGO
 from tests.portal.conftest import NOW, Cast, signed_in
 

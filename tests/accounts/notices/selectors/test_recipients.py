@@ -7,8 +7,8 @@ from accounts.models import Membership, Tenant, User
 from accounts.notices.domain.mails import MailKind
 from accounts.notices.models import MailPreference
 from accounts.notices.selectors.recipients import recipients_of
-from billing.domain.alerts import USAGE_ALERT
 from billing.domain.mails import INVOICE
+from metering.alerts.domain.alerts import USAGE_ALERT
 from tests.metering.ledger_world import LONG_AGO, make_tenant
 
 

@@ -12,9 +12,9 @@ from accounts.notices.models import MailPreference
 from accounts.notices.selectors.preferences import tenant_wants, wishes_of
 from accounts.notices.selectors.recipients import recipients_of
 from accounts.notices.services.preferences import set_member_mails, set_tenant_mails
-from billing.domain.alerts import USAGE_ALERT
 from billing.domain.mails import INVOICE
-from tests.billing.alert_world import NOON, join
+from metering.alerts.domain.alerts import USAGE_ALERT
+from tests.metering.alerts.alert_world import NOON, join
 from tests.metering.ledger_world import make_tenant
 
 pytestmark = pytest.mark.django_db

@@ -42,7 +42,6 @@ from billing.services.invoicing.payments import record_manual_payment
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
 from billing.services.subscriptions.changes import When, cancel_subscription, undo_pending
 from config.workbench.fakestripe.server import FakeStripe
-from tests.billing.alert_world import join
 from tests.billing.collection.stripe_world import (
     agreement_of,
     buy,
@@ -58,6 +57,7 @@ from tests.billing.collection.stripe_world import (
 )
 from tests.billing.world import STAFF, make_plan, subscribe_tenant
 from tests.fakestripe import shopper
+from tests.metering.alerts.alert_world import join
 from tests.metering.ledger_world import make_tenant
 
 pytestmark = pytest.mark.django_db

@@ -11,13 +11,14 @@ from pytest_django import Settings
 
 from billing.domain.money import is_whole_minor
 from billing.domain.plan_terms import check_offer, fee_amount
-from billing.models import CreditNote, Invoice, InvoiceLine, NumberSeries, Payment, Subscription, ThresholdAlert
+from billing.models import CreditNote, Invoice, InvoiceLine, NumberSeries, Payment, Subscription
 from billing.selectors.catalog.plans import plans_for_sale
 from billing.services.verification.running import run_verification
 from config.workbench.demo.billing import LATE_EVENTS, STORIES
 from config.workbench.demo.cast import TENANTS
 from config.workbench.demo.catalogue import ADDRESSES, PRODUCTS, RATES, offer_of
 from config.workbench.demo.steps import seed_demo
+from metering.alerts.models import ThresholdAlert
 from metering.services.partitions import ensure_partitions_around
 
 pytestmark = pytest.mark.django_db

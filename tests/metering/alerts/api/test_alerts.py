@@ -10,9 +10,9 @@ from rest_framework.test import APIClient
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
 from accounts.models import AuditEntry, JobRun, Tenant
-from billing.models import ThresholdAlert
-from billing.services.alerts import monitor_thresholds
-from tests.billing.alert_world import NOON, customer, quota, use
+from metering.alerts.models import ThresholdAlert
+from metering.alerts.services.monitoring import monitor_thresholds
+from tests.metering.alerts.alert_world import NOON, customer, quota, use
 from tests.metering.ledger_world import make_key
 
 pytestmark = pytest.mark.django_db

@@ -1,15 +1,16 @@
 """Threshold alerts: who has used 80, 95 or 100 percent of a quota is told so, once for each.
 
-One statement finds what was crossed and writes it down; the unique constraint `threshold_alert_once` decides which of
-several workers does. Outbox and mails are written in the same transaction, so an alert is told of if and only if it is
-there. docs/alerts.md says what is looked at, and what is not.
+A selector finds which shares of quotas are reached, one statement writes down those that are new; the unique constraint
+`threshold_alert_once` decides which of several workers does. Outbox and mails are written in the same transaction, so
+an alert is told of if and only if it is there. docs/alerts.md says what is looked at, and what is not.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -24,11 +25,20 @@ from accounts.notices.services.mails import NewMail, queue_mails
 from accounts.notices.services.outbox import add_to_outbox
 from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.jobs import run_job
-from accounts.sql import fetch_all
-from billing.domain.alerts import USAGE_ALERT, USED_UP, AlertFacts, ThresholdReached, grouped, period_in_words
-from billing.domain.statuses import LIVE_STATUSES
-from billing.models import THRESHOLDS
+from accounts.sql import as_json, fetch_all
+from metering.alerts.domain.alerts import (
+    USAGE_ALERT,
+    USED_UP,
+    AlertFacts,
+    ThresholdReached,
+    grouped,
+    has_reached,
+    period_in_words,
+)
+from metering.alerts.models import THRESHOLDS
+from metering.alerts.selectors.alerts import agreements_of
 from metering.domain.periods import Period
+from metering.selectors.quota_windows import QuotaWindow, quota_windows
 
 ALERTS_JOB: Final = "alerts"
 ALERTS_OF_SOME_JOB: Final = "alerts of some"
@@ -38,59 +48,19 @@ LOOK_BACK: Final = timedelta(hours=2)
 LOOK_BACK_MAX: Final = timedelta(days=35)
 ALERTS_PATH: Final = "/t/{slug}/alerts/"
 
-# A quota's period is a day or a month of the tenant's zone, as in usage_day. One that has ended is compared with the
-# quota only where the tenant was on that usage plan before its end: else a change of plan at midnight would measure the
-# old month by the new plan. The quantity that is kept is bounded by its column; the comparison is not. Rows are written
-# in the order of the unique key, so that two workers wait for each other and never in a circle.
+# Rows are written in the order of the unique key, so that two workers wait for each other and never in a circle.
+# The quantity that is kept is bounded by its column; the comparison was not.
 RAISE_ALERTS: Final = """
-WITH quota AS MATERIALIZED (
-    SELECT t.id AS tenant_id, s.id AS subscription_id, q.meter_id, q.period, q.limit AS allowed, q.is_hard, p.first_day,
-        least((%(as_of)s::timestamptz AT TIME ZONE t.time_zone)::date, p.end_day - 1) AS last_day
-    FROM accounts_tenant AS t
-    JOIN metering_usageplanassignment AS a ON a.tenant_id = t.id
-    JOIN metering_usageplanquota AS q ON q.usage_plan_id = a.usage_plan_id AND q.limit > 0
-    LEFT JOIN billing_subscription AS s ON s.tenant_id = t.id AND s.status = ANY(%(live_statuses)s::text[])
-    CROSS JOIN LATERAL (
-        SELECT first_day, (first_day + ('1 ' || q.period)::interval)::date AS end_day
-        FROM (
-            SELECT DISTINCT date_trunc(q.period, day)::date AS first_day
-            FROM generate_series(
-                date_trunc('day', %(looked_back_to)s::timestamptz AT TIME ZONE t.time_zone),
-                %(as_of)s::timestamptz AT TIME ZONE t.time_zone, '1 day') AS day
-        ) AS begun
-    ) AS p
-    WHERE t.status = 'active' AND (%(tenant_ids)s::uuid[] IS NULL OR t.id = ANY(%(tenant_ids)s::uuid[]))
-        AND a.assigned_at < p.end_day::timestamp AT TIME ZONE t.time_zone
-),
-used AS MATERIALIZED (
-    SELECT q.*, u.quantity
-    FROM quota AS q
-    CROSS JOIN LATERAL (
-        SELECT sum(d.quantity) AS quantity FROM usage_day AS d
-        WHERE d.tenant_id = q.tenant_id AND d.is_live AND d.meter_id = q.meter_id
-            AND d.day BETWEEN q.first_day AND q.last_day
-    ) AS u
-),
-raised AS (
-    INSERT INTO billing_thresholdalert
-        (tenant_id, subscription_id, meter_id, quota_period, period_start_on, threshold, "limit", quantity, occurred_at)
-    SELECT u.tenant_id, u.subscription_id, u.meter_id, u.period, u.first_day, step.threshold, u.allowed,
-        least(u.quantity, 99999999999999999999999999999::numeric), %(as_of)s::timestamptz
-    FROM used AS u CROSS JOIN unnest(%(thresholds)s::int[]) AS step(threshold)
-    WHERE u.quantity * 100 >= u.allowed * step.threshold
-    ORDER BY u.tenant_id, u.meter_id, u.period, u.first_day, step.threshold
-    ON CONFLICT ON CONSTRAINT threshold_alert_once DO NOTHING
-    RETURNING *
-)
-SELECT looked_at.tenants, r.id, r.tenant_id, r.subscription_id, m.code, m.name, m.unit, r.quota_period,
-    r.period_start_on, r.threshold,
-    r.limit, r.quantity, u.is_hard
-FROM (SELECT count(DISTINCT tenant_id) AS tenants FROM quota) AS looked_at
-LEFT JOIN raised AS r ON true
-LEFT JOIN metering_meter AS m ON m.id = r.meter_id
-LEFT JOIN used AS u ON (u.tenant_id, u.meter_id, u.period, u.first_day) = (r.tenant_id, r.meter_id, r.quota_period,
-    r.period_start_on)
-ORDER BY r.tenant_id, r.meter_id, r.quota_period, r.period_start_on, r.threshold
+INSERT INTO alerts_thresholdalert
+    (tenant_id, agreement_id, meter_id, quota_period, period_start_on, threshold, "limit", quantity, occurred_at)
+SELECT c.tenant_id, c.agreement_id, c.meter_id, c.quota_period, c.period_start_on, c.threshold, c.limit,
+    least(c.quantity, 99999999999999999999999999999::numeric), %(as_of)s::timestamptz
+FROM jsonb_to_recordset(%(crossed)s::jsonb) AS c(
+    position int, tenant_id uuid, agreement_id uuid, meter_id bigint, quota_period text,
+    period_start_on date, threshold int, "limit" numeric, quantity numeric)
+ORDER BY c.position
+ON CONFLICT ON CONSTRAINT threshold_alert_once DO NOTHING
+RETURNING id, tenant_id, meter_id, quota_period, period_start_on, threshold, quantity
 """
 
 
@@ -108,6 +78,55 @@ class RaisedAlert:
         """What all alerts of one quota and period have in common."""
         facts = self.facts
         return self.tenant.pk, facts.meter, facts.quota_period, facts.period_start_on
+
+
+@dataclass(frozen=True, slots=True)
+class _Crossing:
+    """A share of a quota that is reached, whether somebody was told of it before or not."""
+
+    window: QuotaWindow
+    threshold: int
+    agreement_id: UUID | None
+
+    @property
+    def key(self) -> tuple[UUID, int, str, date, int]:
+        """Return what tells it from the others of a pass; a quota of a window has one limit."""
+        window = self.window
+        return window.tenant_id, window.meter_id, window.period, window.first_day, self.threshold
+
+    def as_row(self, position: int) -> dict[str, object]:
+        """Return it as the statement takes it, written in the order of `position`."""
+        window = self.window
+        return {
+            "position": position,
+            "tenant_id": window.tenant_id,
+            "agreement_id": self.agreement_id,
+            "meter_id": window.meter_id,
+            "quota_period": window.period,
+            "period_start_on": window.first_day,
+            "threshold": self.threshold,
+            "limit": window.limit,
+            "quantity": window.used,
+        }
+
+    def raised(self, alert_id: int, quantity: Decimal, *, tenant: Tenant, as_of: datetime) -> RaisedAlert:
+        """Return the alert that was stored of it."""
+        window = self.window
+        facts = AlertFacts(
+            id=alert_id,
+            tenant=tenant.slug,
+            time_zone=tenant.time_zone,
+            agreement_id=self.agreement_id,
+            meter=window.meter,
+            unit=window.unit,
+            quota_period=Period(window.period),
+            period_start_on=window.first_day,
+            threshold=self.threshold,
+            limit=window.limit,
+            quantity=quantity,
+            occurred_at=as_of,
+        )
+        return RaisedAlert(facts, tenant, window.meter_name, window.is_hard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,38 +183,31 @@ def run_monitor(
 def _raise_alerts(
     as_of: datetime, looked_back_to: datetime, tenant_ids: Sequence[UUID] | None
 ) -> tuple[int, tuple[RaisedAlert, ...]]:
-    rows = fetch_all(
-        RAISE_ALERTS,
-        {
-            "as_of": as_of,
-            "looked_back_to": looked_back_to,
-            "live_statuses": sorted(LIVE_STATUSES),
-            "thresholds": list(THRESHOLDS),
-            "tenant_ids": None if tenant_ids is None else list(tenant_ids),
-        },
+    tenants, windows = quota_windows(
+        as_of=as_of, looked_back_to=looked_back_to, percent_min=THRESHOLDS[0], tenant_ids=tenant_ids
     )
-    tenants = Tenant.objects.in_bulk({row[2] for row in rows if row[1] is not None})
-    return rows[0][0], tuple(_alert_of(row, tenants, as_of) for row in rows if row[1] is not None)
-
-
-def _alert_of(row: tuple[Any, ...], tenants: dict[UUID, Tenant], as_of: datetime) -> RaisedAlert:
-    _, alert_id, tenant_id, subscription_id, meter, name, unit, period, start_on, threshold, limit, quantity, hard = row
-    tenant = tenants[tenant_id]
-    facts = AlertFacts(
-        id=alert_id,
-        tenant=tenant.slug,
-        time_zone=tenant.time_zone,
-        subscription_id=subscription_id,
-        meter=meter,
-        unit=unit,
-        quota_period=Period(period),
-        period_start_on=start_on,
-        threshold=threshold,
-        limit=limit,
-        quantity=quantity,
-        occurred_at=as_of,
+    if not windows:
+        return tenants, ()
+    agreements = agreements_of({window.tenant_id for window in windows})
+    crossed = [
+        _Crossing(window, threshold, agreements.get(window.tenant_id))
+        for window in windows
+        for threshold in THRESHOLDS
+        if has_reached(threshold, used=window.used, limit=window.limit)
+    ]
+    rows = [crossing.as_row(position) for position, crossing in enumerate(crossed)]
+    raised = {
+        (tenant_id, meter_id, period, start_on, threshold): (alert_id, quantity)
+        for alert_id, tenant_id, meter_id, period, start_on, threshold, quantity in fetch_all(
+            RAISE_ALERTS, {"as_of": as_of, "crossed": as_json(rows)}
+        )
+    }
+    of_tenants = Tenant.objects.in_bulk({tenant_id for tenant_id, *_ in raised})
+    return tenants, tuple(
+        crossing.raised(*raised[crossing.key], tenant=of_tenants[crossing.window.tenant_id], as_of=as_of)
+        for crossing in crossed
+        if crossing.key in raised
     )
-    return RaisedAlert(facts, tenant, name, hard)
 
 
 def _mails(alerts: Sequence[RaisedAlert], as_of: datetime) -> Iterator[NewMail]:
@@ -217,9 +229,9 @@ def _mail(crossed: Sequence[RaisedAlert], recipients: Sequence[str], as_of: date
         # A threshold is crossed once for each quota and period, so the highest of a pass names its mail.
         dedupe_key=ThresholdReached(highest.tenant.pk, highest.facts).dedupe_key,
         recipients=recipients,
-        subject=render_to_string("billing/email/usage_alert_subject.txt", context).strip(),
-        text=render_to_string("billing/email/usage_alert.txt", context),
-        html=render_to_string("billing/email/usage_alert.html", context),
+        subject=render_to_string("alerts/email/usage_alert_subject.txt", context).strip(),
+        text=render_to_string("alerts/email/usage_alert.txt", context),
+        html=render_to_string("alerts/email/usage_alert.html", context),
     )
 
 

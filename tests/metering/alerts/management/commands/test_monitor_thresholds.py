@@ -7,8 +7,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import JobRun
-from billing.tasks import monitor_thresholds
-from tests.billing.alert_world import customer, quota, use
+from metering.alerts.tasks import monitor_thresholds
+from tests.metering.alerts.alert_world import customer, quota, use
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from billing.domain.alerts import AlertFacts, grouped, percent_of, period_in_words
+from metering.alerts.domain.alerts import AlertFacts, grouped, percent_of, period_in_words
 from metering.domain.periods import Period
 
 
@@ -15,7 +15,7 @@ def facts(**fields: Any) -> AlertFacts:
         "id": 1,
         "tenant": "acme",
         "time_zone": "Europe/Berlin",
-        "subscription_id": None,
+        "agreement_id": None,
         "meter": "tokens",
         "unit": "tokens",
         "quota_period": Period.MONTH,

@@ -8,7 +8,7 @@ from uuid import uuid4
 from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.models import Membership, Tenant, User
-from billing.models import ThresholdAlert
+from metering.alerts.models import ThresholdAlert
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
 from metering.models import Meter, UsagePlan, UsagePlanAssignment

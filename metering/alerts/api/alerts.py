@@ -12,8 +12,8 @@ from accounts.api.schema import TENANT_PARAMETER, problems
 from accounts.api.tenancy import tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
-from billing.models import THRESHOLDS, ThresholdAlert
-from billing.selectors.alerts import alerts_page, facts_of_alert
+from metering.alerts.models import THRESHOLDS, ThresholdAlert
+from metering.alerts.selectors.alerts import alerts_page, facts_of_alert
 from metering.domain.periods import Period
 
 

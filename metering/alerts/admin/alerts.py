@@ -8,14 +8,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 
-from accounts.admin.base import Question, ReadOnlyModelAdmin, staff_actor
+from accounts.admin.base import Question, ReadOnlyInline, ReadOnlyModelAdmin, staff_actor
+from accounts.admin.tenant_sections import TenantSection, register_tenant_section
 from accounts.notices.selectors.preferences import is_turned_off
-from billing.domain.alerts import USAGE_ALERT, grouped, percent_of, period_in_words
-from billing.models import THRESHOLDS, ThresholdAlert
-from billing.services.alerts import run_monitor
+from metering.alerts.domain.alerts import USAGE_ALERT, grouped, percent_of, period_in_words
+from metering.alerts.models import THRESHOLDS, ThresholdAlert
+from metering.alerts.services.monitoring import run_monitor
 from metering.domain.periods import Period
 
 THRESHOLD_LABELS = dict(zip((f"{threshold} %" for threshold in THRESHOLDS), ("info", "warning", "danger"), strict=True))
@@ -55,7 +57,7 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
     fields = (
         "occurred_at",
         "tenant",
-        "subscription",
+        "agreement_id",
         "meter",
         "quota_period",
         "period_start_on",
@@ -115,4 +117,33 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
         actor = staff_actor(request)
         result = run_monitor(started_by=actor.label, actor=actor, as_of=timezone.now())
         messages.success(request, f"{len(result.alerts)} new alerts in {result.tenants} tenants with quotas.")
-        return redirect("admin:billing_thresholdalert_changelist")
+        return redirect("admin:alerts_thresholdalert_changelist")
+
+
+class AlertInline(ReadOnlyInline, TabularInline):
+    """Of which shares of quotas the tenant was told."""
+
+    model = ThresholdAlert
+    tab = True
+    hide_title = True
+    per_page = 20
+    fields = ("occurred_at", "meter", "threshold", "used", "quota_period", "period_start_on")
+    readonly_fields = fields
+    verbose_name_plural = "alerts"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the meters' names."""
+        return super().get_queryset(request).select_related("meter", "tenant")
+
+    @display(description="Used")
+    def used(self, alert: ThresholdAlert) -> str:
+        """Of what."""
+        return f"{grouped(alert.quantity)} of {grouped(alert.limit)}"
+
+
+@register_tenant_section
+class AlertSection(TenantSection):
+    """Of what the tenant was told."""
+
+    place = 25
+    inlines = (AlertInline,)

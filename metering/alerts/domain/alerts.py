@@ -1,6 +1,6 @@
 """What a threshold alert says: shares, spans and numbers in words. Pure.
 
-When an alert is due is decided by one SQL statement in `billing.services.alerts`; docs/alerts.md has the rules.
+docs/alerts.md has the rules by which an alert is due.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class AlertFacts:
     id: int
     tenant: str
     time_zone: str
-    subscription_id: UUID | None
+    agreement_id: UUID | None
     meter: str
     unit: str
     quota_period: Period
@@ -67,7 +67,7 @@ class AlertFacts:
         return {
             "id": self.id,
             "tenant": self.tenant,
-            "subscription": self.subscription_id,
+            "subscription": self.agreement_id,
             "meter": self.meter,
             "unit": self.unit,
             "quota_period": self.quota_period,
@@ -96,6 +96,11 @@ class ThresholdReached:
     def as_body(self) -> dict[str, object]:
         """Return the alert as the API shows it."""
         return self.alert.as_body()
+
+
+def has_reached(threshold: int, *, used: Decimal, limit: Decimal) -> bool:
+    """Return whether so many percent of a limit are used."""
+    return used * 100 >= limit * threshold
 
 
 def percent_of(quantity: Decimal, limit: Decimal) -> Decimal:

@@ -12,9 +12,10 @@ from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.models import AuditEntry, JobRun, Tenant
 from accounts.notices.models import MailPreference, OutboundMail, OutboxEvent
-from billing.domain.alerts import USAGE_ALERT, ThresholdReached
-from billing.models import Subscription, ThresholdAlert
-from billing.services.alerts import (
+from billing.services.subscriptions.changes import When, cancel_subscription
+from metering.alerts.domain.alerts import USAGE_ALERT, ThresholdReached
+from metering.alerts.models import ThresholdAlert
+from metering.alerts.services.monitoring import (
     ALERTS_JOB,
     ALERTS_OF_SOME_JOB,
     LOOK_BACK,
@@ -26,7 +27,9 @@ from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import UsagePlanTerms
 from metering.services.event_voids import void_counted_event
 from metering.services.usage_plans import assign_usage_plan, update_usage_plan
-from tests.billing.alert_world import (
+from tests.billing.world import first_invoice, make_plan, subscribe_tenant
+from tests.billing.world import use as use_calls
+from tests.metering.alerts.alert_world import (
     NOON,
     OPERATOR,
     TOKENS,
@@ -38,8 +41,6 @@ from tests.billing.alert_world import (
     quota,
     use,
 )
-from tests.billing.world import make_plan, subscribe_tenant
-from tests.billing.world import use as use_calls
 from tests.metering.ledger_world import ledger_of, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -133,7 +134,7 @@ def test_an_alert_says_what_was_used_and_of_what() -> None:
     monitor_thresholds(as_of=NOON)
     alert = ThresholdAlert.objects.get()
     assert (alert.meter.code, alert.quota_period, alert.period_start_on) == (TOKENS, "month", date(2026, 3, 1))
-    assert (alert.limit, alert.quantity, alert.occurred_at, alert.subscription) == (1000, Decimal("850.5"), NOON, None)
+    assert (alert.limit, alert.quantity, alert.occurred_at, alert.agreement_id) == (1000, Decimal("850.5"), NOON, None)
     event = OutboxEvent.objects.get()
     assert event.tenant == acme
     assert event.payload == {
@@ -454,9 +455,9 @@ def test_the_number_of_queries_is_the_same_whatever_the_number_of_tenants() -> N
             assert len(monitor_thresholds(as_of=NOON).alerts) == 3 * number
         return len(captured)
 
-    # Tenants, members, profiles, outbox, mails, and two for the savepoint; the pass itself is one more, past Django's
-    # cursors.
-    assert queries(1) == queries(12) == 7
+    # Agreements, tenants, members, preferences, outbox, mails, and two for the savepoint; what the pass itself asks and
+    # writes goes past Django's cursors.
+    assert queries(1) == queries(12) == 8
 
 
 def test_the_same_threshold_cannot_be_stored_twice() -> None:
@@ -501,13 +502,14 @@ def test_an_alert_names_the_subscription_that_is_live_and_not_one_that_ended() -
     update_usage_plan(usage_plan=plan, terms=terms, actor=OPERATOR, as_of=NOON)
     use_calls(subscription.tenant, 80, at=NOON)
     monitor_thresholds(as_of=NOON)
-    assert {alert.subscription for alert in ThresholdAlert.objects.all()} == {subscription}
+    assert set(ThresholdAlert.objects.values_list("agreement_id", flat=True)) == {subscription.pk}
     assert {event.payload["subscription"] for event in OutboxEvent.objects.filter(type=ThresholdReached.type)} == {
         str(subscription.pk)
     }
     before = ThresholdAlert.objects.count()
 
-    Subscription.objects.filter(pk=subscription.pk).update(status="cancelled", ended_at=NOON, due_at=None)
+    first_invoice(subscription)
+    cancel_subscription(subscription=subscription, when=When.NOW, actor=OPERATOR, as_of=NOON + MINUTE)
     use_calls(subscription.tenant, 20, at=NOON)
     monitor_thresholds(as_of=NOON)
-    assert [alert.subscription for alert in ThresholdAlert.objects.order_by("id")[before:]] == [None, None]
+    assert list(ThresholdAlert.objects.order_by("id").values_list("agreement_id", flat=True)[before:]) == [None, None]

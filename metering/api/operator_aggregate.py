@@ -1,4 +1,4 @@
-"""`POST /operator/monitor` and `POST /operator/aggregate`: the checks that schedules make, now, with what they found.
+"""`POST /operator/aggregate`: the proof that a schedule makes each night, now.
 
 Usage is always current, since it is counted in the transaction that stores an event. So there is nothing to aggregate:
 the call proves that every rollup says what the ledger says.
@@ -18,9 +18,7 @@ from accounts.api.idempotency import idempotent
 from accounts.api.operator import OperatorView
 from accounts.api.parsers import body_object
 from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, problems
-from billing.api.alerts import AlertSchema
-from billing.selectors.alerts import tenants_named
-from billing.services.alerts import run_monitor
+from accounts.selectors.tenants import tenants_named
 from metering.services.nightly import run_reconciliation
 
 TENANTS_MAX: Final = 100
@@ -35,14 +33,6 @@ class TenantsInput(StrictSerializer):
     )
 
 
-class MonitorSchema(serializers.Serializer[Any]):
-    """What a pass over the quotas did."""
-
-    checked_at = serializers.DateTimeField()
-    tenants = serializers.IntegerField(help_text="How many have a quota that was looked at.")
-    alerts = AlertSchema(many=True, help_text="Those that are new.")
-
-
 class AggregateSchema(serializers.Serializer[Any]):
     """What the comparison of usage with the ledger found."""
 
@@ -50,29 +40,6 @@ class AggregateSchema(serializers.Serializer[Any]):
     ledgers = serializers.IntegerField(help_text="A tenant has two: live and test.")
     drift_count = serializers.IntegerField()
     drifts = serializers.ListField(child=serializers.CharField(), help_text=f"The first {DRIFTS_SHOWN_MAX}.")
-
-
-class OperatorMonitorView(OperatorView):
-    """Checks thresholds."""
-
-    @extend_schema(
-        operation_id="run_monitoring",
-        tags=["Operations"],
-        summary="Run the threshold checks",
-        parameters=[IDEMPOTENCY_PARAMETER],
-        request=TenantsInput,
-        responses={200: MonitorSchema, **problems(*BODY_STATUSES, 409)},
-    )
-    @idempotent()
-    def post(self, request: Request) -> Response:
-        """Raise the alerts that are due, and answer with them; those that were raised before are not repeated."""
-        found = tenants_named(slugs_of(request))
-        actor = actor_of(request)
-        result = run_monitor(
-            started_by=actor.label, tenant_ids=list(found.values()) or None, actor=actor, as_of=timezone.now()
-        )
-        alerts = [alert.facts.as_body() for alert in result.alerts]
-        return Response({"checked_at": result.checked_at, "tenants": result.tenants, "alerts": alerts})
 
 
 class OperatorAggregateView(OperatorView):

@@ -1,4 +1,4 @@
-"""Threshold alerts."""
+"""Threshold alerts, and under which agreement they are raised."""
 
 from typing import ClassVar
 
@@ -6,17 +6,26 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import Tenant
-from billing.models.subscription import Subscription
 from metering.models import Meter, QuotaPeriod
 
 THRESHOLDS = (80, 95, 100)
+
+
+class TenantAgreement(models.Model):
+    """Under which agreement a tenant uses what is metered now, as an app above has said; it knows what the id names."""
+
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, primary_key=True, related_name="metered_agreement")
+    agreement_id = models.UUIDField()
+
+    def __str__(self) -> str:
+        return str(self.agreement_id)
 
 
 class ThresholdAlert(models.Model):
     """A tenant's usage crossed a share of a quota. A new period, or another quota, arms it anew."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="threshold_alerts")
-    subscription = models.ForeignKey(Subscription, null=True, on_delete=models.PROTECT, related_name="threshold_alerts")
+    agreement_id = models.UUIDField(null=True, help_text="The subscription that the tenant had then.")
     meter = models.ForeignKey(Meter, on_delete=models.PROTECT, related_name="threshold_alerts")
     quota_period = models.CharField(max_length=5, choices=QuotaPeriod.choices)
     period_start_on = models.DateField(help_text="First day of the quota's period, in the tenant's time zone.")

@@ -1,16 +1,14 @@
 """Threshold alerts as tenants and staff look at them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from accounts.domain.pages import Page, PageRequest
-from accounts.errors import FieldError, InvalidFieldsError
-from accounts.models import Tenant
 from accounts.selectors.pages import page_of
-from billing.domain.alerts import AlertFacts
-from billing.models import ThresholdAlert
+from metering.alerts.domain.alerts import AlertFacts
+from metering.alerts.models import TenantAgreement, ThresholdAlert
 from metering.domain.periods import Period
 
 
@@ -31,7 +29,7 @@ def facts_of_alert(alert: ThresholdAlert, *, tenant: str, time_zone: str) -> Ale
         id=alert.pk,
         tenant=tenant,
         time_zone=time_zone,
-        subscription_id=alert.subscription_id,
+        agreement_id=alert.agreement_id,
         meter=alert.meter.code,
         unit=alert.meter.unit,
         quota_period=Period(alert.quota_period),
@@ -43,14 +41,7 @@ def facts_of_alert(alert: ThresholdAlert, *, tenant: str, time_zone: str) -> Ale
     )
 
 
-def tenants_named(slugs: Sequence[str]) -> dict[str, UUID]:
-    """The ids of the tenants with these slugs. Raises `InvalidFieldsError` that names each which is unknown."""
-    found = dict(Tenant.objects.filter(slug__in=slugs).values_list("slug", "pk"))
-    refusals = tuple(
-        FieldError(f"/tenants/{position}", "unknown_tenant", "There is no such tenant.")
-        for position, slug in enumerate(slugs)
-        if slug not in found
-    )
-    if refusals:
-        raise InvalidFieldsError(refusals[0].detail, field_errors=refusals)
-    return found
+def agreements_of(tenant_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return under which agreement each of these tenants uses what is metered, of those that have one."""
+    agreements = TenantAgreement.objects.filter(tenant__in=tenant_ids)
+    return dict(agreements.values_list("tenant_id", "agreement_id"))

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from accounts.domain.plain import plain_decimal
 from accounts.errors import InvalidFieldsError
-from billing.selectors.alerts import tenants_named
-from billing.services.alerts import run_monitor
+from accounts.selectors.tenants import tenants_named
+from metering.alerts.services.monitoring import run_monitor
 
 
 class Command(BaseCommand):

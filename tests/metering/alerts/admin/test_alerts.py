@@ -12,12 +12,12 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, JobRun, User
 from accounts.notices.models import OutboundMail
-from billing.models import ThresholdAlert
-from billing.services.alerts import monitor_thresholds
-from tests.billing.alert_world import customer, quota, use
+from metering.alerts.models import ThresholdAlert
+from metering.alerts.services.monitoring import monitor_thresholds
+from tests.metering.alerts.alert_world import customer, quota, use
 
 pytestmark = pytest.mark.django_db
-LIST = "/admin/billing/thresholdalert/"
+LIST = "/admin/alerts/thresholdalert/"
 CHECK = f"{LIST}check_now/"
 
 
@@ -50,7 +50,7 @@ def test_the_list_shows_filters_and_searches(robin: Client) -> None:
         assert len(robin.get(f"{LIST}?{query}").context["cl"].result_list) == expected
     alert = ThresholdAlert.objects.first()
     assert alert is not None
-    one = reverse("admin:billing_thresholdalert_change", args=[alert.pk])
+    one = reverse("admin:alerts_thresholdalert_change", args=[alert.pk])
     assert robin.get(one).status_code == 200
     assert robin.post(one, {"threshold": 80}).status_code == 403
     assert robin.get(f"{LIST}add/").status_code == 403

@@ -1,0 +1,5 @@
+"""The staff admin of threshold alerts."""
+
+from metering.alerts.admin import alerts
+
+__all__ = ["alerts"]

@@ -1,0 +1,86 @@
+"""Usage against quotas over the days and months that have begun, for all tenants by one statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from accounts.sql import fetch_all
+
+# A quota's period is a day or a month of the tenant's zone, as in usage_day. One that has ended is compared with the
+# quota only where the tenant was on that usage plan before its end: else a change of plan at midnight would measure the
+# old month by the new plan.
+QUOTA_WINDOWS: Final = """
+WITH quota AS MATERIALIZED (
+    SELECT t.id AS tenant_id, q.meter_id, q.period, q.limit AS allowed, q.is_hard, p.first_day,
+        least((%(as_of)s::timestamptz AT TIME ZONE t.time_zone)::date, p.end_day - 1) AS last_day
+    FROM accounts_tenant AS t
+    JOIN metering_usageplanassignment AS a ON a.tenant_id = t.id
+    JOIN metering_usageplanquota AS q ON q.usage_plan_id = a.usage_plan_id AND q.limit > 0
+    CROSS JOIN LATERAL (
+        SELECT first_day, (first_day + ('1 ' || q.period)::interval)::date AS end_day
+        FROM (
+            SELECT DISTINCT date_trunc(q.period, day)::date AS first_day
+            FROM generate_series(
+                date_trunc('day', %(looked_back_to)s::timestamptz AT TIME ZONE t.time_zone),
+                %(as_of)s::timestamptz AT TIME ZONE t.time_zone, '1 day') AS day
+        ) AS begun
+    ) AS p
+    WHERE t.status = 'active' AND (%(tenant_ids)s::uuid[] IS NULL OR t.id = ANY(%(tenant_ids)s::uuid[]))
+        AND a.assigned_at < p.end_day::timestamp AT TIME ZONE t.time_zone
+),
+used AS (
+    SELECT q.tenant_id, q.meter_id, q.period, q.first_day, q.allowed, q.is_hard, u.quantity
+    FROM quota AS q
+    CROSS JOIN LATERAL (
+        SELECT sum(d.quantity) AS quantity FROM usage_day AS d
+        WHERE d.tenant_id = q.tenant_id AND d.is_live AND d.meter_id = q.meter_id
+            AND d.day BETWEEN q.first_day AND q.last_day
+    ) AS u
+    WHERE u.quantity * 100 >= q.allowed * %(percent_min)s::int
+)
+SELECT looked_at.tenants, u.tenant_id, u.meter_id, m.code, m.name, m.unit, u.period, u.first_day, u.allowed, u.is_hard,
+    u.quantity
+FROM (SELECT count(DISTINCT tenant_id) AS tenants FROM quota) AS looked_at
+LEFT JOIN used AS u ON true
+LEFT JOIN metering_meter AS m ON m.id = u.meter_id
+ORDER BY u.tenant_id, u.meter_id, u.period, u.first_day
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaWindow:
+    """What a tenant has used of one quota in one day or month of its own, which begins with `first_day`."""
+
+    tenant_id: UUID
+    meter_id: int
+    meter: str
+    meter_name: str
+    unit: str
+    period: str
+    first_day: date
+    limit: Decimal
+    is_hard: bool
+    used: Decimal
+
+
+def quota_windows(
+    *, as_of: datetime, looked_back_to: datetime, percent_min: int, tenant_ids: Sequence[UUID] | None = None
+) -> tuple[int, list[QuotaWindow]]:
+    """Return how many active tenants have a quota, and where at least `percent_min` percent of one are used.
+
+    Looked at is every day and month of the tenant's zone that has begun by `as_of` and had not ended at
+    `looked_back_to`.
+    """
+    rows = fetch_all(
+        QUOTA_WINDOWS,
+        {
+            "as_of": as_of,
+            "looked_back_to": looked_back_to,
+            "percent_min": percent_min,
+            "tenant_ids": None if tenant_ids is None else list(tenant_ids),
+        },
+    )
+    return rows[0][0], [QuotaWindow(*row[1:]) for row in rows if row[1] is not None]
