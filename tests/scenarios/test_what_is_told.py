@@ -44,7 +44,7 @@ from tests.metering.alerts.alert_world import customer, join, quota
 from tests.metering.alerts.alert_world import use as use_tokens
 from tests.metering.ledger_world import make_key, make_tenant
 
-PAGE = Path(__file__).resolve().parents[3] / "docs/webhook-events.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs/webhook-events.md"
 MID_MARCH = MARCH + timedelta(days=14)
 Body = dict[str, Any]
 
