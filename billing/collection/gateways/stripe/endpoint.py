@@ -4,7 +4,6 @@ Idempotent and cheap: each thing is looked up before it is made, so it may run a
 """
 
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from django.conf import settings as django_settings
@@ -15,7 +14,6 @@ from billing.collection.gateways.stripe.news import EVENT_TYPES
 from billing.collection.gateways.stripe.objects import required, text
 
 WEBHOOK_PATH: Final = "/webhooks/stripe/{uuid}"
-LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
 def endpoint_secret(endpoint_uuid: UUID) -> str | None:
@@ -37,7 +35,7 @@ def ensure_endpoint() -> str:
     secret, public_url = settings.webhook_secret(), str(django_settings.PUBLIC_URL)
     if secret:
         return _keep_given(UUID(settings.webhook_uuid()), secret, public_url)
-    if _is_public(public_url):
+    if settings.can_be_reached(public_url):
         return _ensure_at_stripe(public_url)
     return "no webhook endpoint: PUBLIC_URL is not public https, and STRIPE_WEBHOOK_SECRET is not set"
 
@@ -76,8 +74,3 @@ def _id_of_known(url: str) -> str | None:
     """Return Stripe's id of the endpoint at this address, if we have its secret."""
     row = WebhookEndpoint.objects.filter(url=url, status="enabled").exclude(secret="").first()
     return None if row is None else str(row.id)
-
-
-def _is_public(url: str) -> bool:
-    host = urlsplit(url).netloc
-    return url.startswith("https://") and not host.startswith(LOCAL_NAMES)

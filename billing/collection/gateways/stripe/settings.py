@@ -4,6 +4,7 @@ A test, or a new key, is followed at once. Without a key nothing leaves this mac
 """
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's name
@@ -12,6 +13,7 @@ from billing.collection.domain.environment import ReadsEnvironment
 
 API_VERSION: Final = "2026-05-27.dahlia"
 LIVE_PREFIXES: Final = ("sk_live_", "rk_live_")
+LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 # Where the fake Stripe of `make run` sends its webhooks; known beforehand, so that nothing has to be set up.
 DEVELOPMENT_WEBHOOK_UUID: Final = "3f0e8f5c-6a1d-4f0e-9a55-0b6c1d2e3f40"
 
@@ -54,15 +56,27 @@ def check_settings() -> list[CheckMessage]:
                 id="countinghouse.E004",
             )
         )
-    if secret_key() and not (webhook_secret() and webhook_uuid()):
+    if secret_key() and webhook_secret() and not webhook_uuid():
         found.append(
             Warning(
-                "STRIPE_SECRET_KEY is set without STRIPE_WEBHOOK_SECRET and STRIPE_WEBHOOK_UUID:"
-                " no payment would ever be noticed.",
+                "STRIPE_WEBHOOK_SECRET is set without STRIPE_WEBHOOK_UUID: no payment would ever be noticed.",
                 id="countinghouse.W002",
             )
         )
+    if secret_key() and not webhook_secret() and not can_be_reached(settings.PUBLIC_URL):
+        found.append(
+            Warning(
+                "STRIPE_SECRET_KEY is set without STRIPE_WEBHOOK_SECRET, and Stripe cannot reach PUBLIC_URL:"
+                " no payment would ever be noticed.",
+                id="countinghouse.W003",
+            )
+        )
     return found
+
+
+def can_be_reached(url: str) -> bool:
+    """Return whether Stripe can send webhooks there: to public https, where `provider_setup` makes the endpoint."""
+    return url.startswith("https://") and not urlsplit(url).netloc.startswith(LOCAL_NAMES)
 
 
 def secret_key() -> str:
