@@ -39,8 +39,6 @@ def store_report(
 ) -> ReportOutcome:
     """Store the valid events of one tenant, and remember what was not stored.
 
-    `type_of` tells what type a refused event claimed.
-
     The events are on disk before anything is remembered; a caller who is told of an error may always send the report
     again.
     """
