@@ -6,7 +6,6 @@ from django.db import migrations
 
 IMMUTABILITY = Path(__file__).with_name("immutability.sql").read_text()
 DROP = """
-DROP FUNCTION billing_refuse_change() CASCADE;
 DROP FUNCTION billing_keep_finalized_invoice() CASCADE;
 DROP FUNCTION billing_refuse_late_line() CASCADE;
 """
@@ -18,7 +17,7 @@ def add_issuer(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0001_initial")]
+    dependencies = [("accounts", "0003_history"), ("billing", "0001_initial")]
     operations = [
         migrations.RunSQL(IMMUTABILITY, DROP),
         migrations.RunPython(add_issuer, migrations.RunPython.noop),

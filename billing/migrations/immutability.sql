@@ -1,11 +1,6 @@
 -- What was sold and what was invoiced stays as it was, also for the owner of the tables. The application's role has no right to
 -- change these tables in the first place (config/operations/database_roles.py); a trigger stands behind that.
-
-CREATE FUNCTION billing_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION '% is history: it is added to, never changed', TG_TABLE_NAME USING ERRCODE = '23001';
-END
-$$;
+-- `refuse_change` is made by the migrations of accounts.
 
 DO $$
 DECLARE
@@ -13,13 +8,14 @@ DECLARE
 BEGIN
     FOREACH history IN ARRAY ARRAY['billing_planversion', 'billing_price', 'billing_subscriptionphase', 'billing_invoiceline',
         'billing_invoicedocument', 'billing_creditnote', 'billing_documentfile', 'billing_payment'] LOOP
-        EXECUTE format('CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION billing_refuse_change()',
+        EXECUTE format('CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse_change()',
             history);
     END LOOP;
 END
 $$;
 
--- Of a finalized invoice only what became of its payment may change.
+-- Of a finalized invoice only what became of its payment may change. An invoice goes from one status to another as in INVOICE_TRANSITIONS (billing/domain/statuses.py), and no other way; one over
+-- nothing is paid as soon as it is finalized.
 CREATE FUNCTION billing_keep_finalized_invoice() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     open_columns text[] := ARRAY['status', 'paid_at', 'voided_at', 'void_reason', 'uncollectible_at', 'payment_failed_at',
@@ -31,13 +27,15 @@ BEGIN
     IF OLD.finalized_at IS NOT NULL AND to_jsonb(OLD) - open_columns <> to_jsonb(NEW) - open_columns THEN
         RAISE EXCEPTION 'invoice % is finalized: it never changes', OLD.number USING ERRCODE = '23001';
     END IF;
-    IF (OLD.status, NEW.status) IN (('paid', 'draft'), ('paid', 'finalized'), ('void', 'draft'), ('void', 'finalized'), ('void', 'paid'),
-        ('finalized', 'draft'), ('uncollectible', 'draft')) THEN
+    IF OLD.status <> NEW.status AND (OLD.status, NEW.status) NOT IN (('draft', 'finalized'), ('draft', 'paid'),
+        ('finalized', 'paid'), ('finalized', 'void'), ('finalized', 'uncollectible'),
+        ('uncollectible', 'paid'), ('uncollectible', 'void')) THEN
         RAISE EXCEPTION 'an invoice that is % does not become %', OLD.status, NEW.status USING ERRCODE = '23001';
     END IF;
     RETURN NEW;
 END
 $$;
+
 CREATE TRIGGER keep_finalized BEFORE UPDATE OR DELETE ON billing_invoice
     FOR EACH ROW EXECUTE FUNCTION billing_keep_finalized_invoice();
 

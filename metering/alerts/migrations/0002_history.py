@@ -8,5 +8,5 @@ HISTORY = Path(__file__).with_name("history.sql").read_text()
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0006_history"), ("alerts", "0001_initial")]
+    dependencies = [("accounts", "0003_history"), ("alerts", "0001_initial")]
     operations = [migrations.RunSQL(HISTORY, "DROP TRIGGER refuse_change ON alerts_thresholdalert")]

@@ -8,5 +8,5 @@ HISTORY = Path(__file__).with_name("history.sql").read_text()
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0005_stored_file")]
+    dependencies = [("accounts", "0002_cache_table")]
     operations = [migrations.RunSQL(HISTORY, "DROP FUNCTION refuse_change() CASCADE")]
