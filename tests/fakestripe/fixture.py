@@ -12,6 +12,7 @@ import pytest
 import stripe
 from pytest_django import Settings
 
+from billing.collection.gateways.stripe.settings import API_VERSION
 from config.workbench.fakestripe.server import FakeStripe
 
 SECRET_KEY = "sk_test_countinghouseFakeStripe000"
@@ -41,5 +42,8 @@ def fake_stripe(
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(stripe, "api_base", fake_stripe_server.url)
     monkeypatch.setattr(stripe, "api_key", SECRET_KEY)
+    monkeypatch.setattr(stripe, "api_version", API_VERSION)
+    monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.01)  # the library's wait before it asks again
+    monkeypatch.setattr(stripe.HTTPClient, "MAX_DELAY", 0.02)
     yield fake_stripe_server
     fake_stripe_server.control.reset()
