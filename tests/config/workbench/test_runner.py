@@ -334,7 +334,7 @@ def processes_of(place: Path) -> list[psutil.Process]:
     return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
 
 
-@pytest.mark.takes_long("starts everything three times, and kills all of it")
+@pytest.mark.soak  # starts everything three times, and kills all of it: half a minute, which `.ci/run` spends on it
 def test_everything_survives_sigkill_and_ends_with_ctrl_c(place: Path) -> None:
     port = free_port()
     first = Run(place, port, "first")
