@@ -1,4 +1,4 @@
-"""The packages of the product and what they import: no circle at any level, nothing upwards.
+"""The packages of the product and what they import: no circle at any level, nothing upwards, none too large.
 
 Import-linter's contracts say which room may import which. This test looks at the whole graph, so that a package that
 did not exist when the contracts were written is in it too.
@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("accounts", "metering", "billing", "portal", "config")  # lowest first
+GENERATED = {"migrations", "djstripe_migrations"}
 
 
 @cache
@@ -55,6 +56,23 @@ def test_the_apps_import_downwards_only() -> None:
         modules = {app, *product().find_descendants(app)}
         imported = {target for module in modules for target in product().find_modules_directly_imported_by(module)}
         assert not {target for target in imported if target.split(".")[0] in APPS[position + 1 :]}
+
+
+def lines_of(app: str, apps: set[str]) -> int:
+    """Count the lines of an app, without those of the apps nested in it and without generated ones."""
+    nested = [ROOT / other.replace(".", "/") for other in apps if other.startswith(f"{app}.")]
+    return sum(
+        len(path.read_text().splitlines())
+        for path in (ROOT / app.replace(".", "/")).rglob("*.py")
+        if not GENERATED & set(path.parts) and not any(path.is_relative_to(folder) for folder in nested)
+    )
+
+
+def test_no_app_holds_more_than_a_quarter_of_the_product() -> None:
+    nested = {dotted(path) for path in ROOT.glob("*/**/apps.py") if dotted(path).split(".")[0] in APPS}
+    apps = {*APPS, *nested}
+    lines = {app: lines_of(app, apps) for app in apps}
+    assert max(lines.values()) <= sum(lines.values()) // 4, lines
 
 
 def test_a_circle_is_seen() -> None:
