@@ -5,7 +5,7 @@ that cannot see the fault proves nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -168,10 +168,12 @@ def at_rest(processes: Iterable[BaseProcess]) -> Iterator[None]:
     """Stop the processes for the time of the block; those that have ended stay ended."""
     resting = [psutil.Process(process.pid) for process in processes if process.is_alive()]
     for process in resting:
-        process.suspend()
+        with suppress(psutil.NoSuchProcess):  # it ended just now
+            process.suspend()
     yield
     for process in resting:
-        process.resume()
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
 
 
 def answers(journals: Path) -> int:
