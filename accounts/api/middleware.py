@@ -28,7 +28,8 @@ log = structlog.get_logger("countinghouse.access")
 
 def _without_trailing_slash(path: str) -> str:
     """A slash at the end of an API path is not needed, and does no harm."""
-    if not path.startswith(_VERSIONED_PREFIX) or path.rstrip("/").startswith(_IDS_OF_CALLERS):
+    names_event = path.startswith(_IDS_OF_CALLERS) and path != _IDS_OF_CALLERS
+    if names_event or not path.startswith(_VERSIONED_PREFIX):
         return path
     return path.rstrip("/")
 

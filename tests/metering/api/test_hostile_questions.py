@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.metering.api.conftest import Api
@@ -79,6 +79,8 @@ def test_odd_parameters_are_answered_or_refused(alice: Api, path: str, query: di
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(event_id=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
+@example("/")
+@example("//")
 def test_an_event_is_found_under_exactly_the_id_it_was_given(alice: Api, event_id: str) -> None:
     sent = alice.post("/events", {"id": event_id, "type": "http_request"})
     found = alice.get(f"/events/{quote(event_id, safe='')}")
