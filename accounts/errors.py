@@ -73,6 +73,14 @@ class ScopeMissingError(ProblemError):
     title = "The key lacks a scope"
 
 
+class SecondFactorMissingError(ProblemError):
+    """A member of staff is signed in, and this session has not seen their second factor."""
+
+    code = "second_factor_missing"
+    status = 403
+    title = "A second factor is needed"
+
+
 class AddressNotAllowedError(ProblemError):
     """The key is valid and may not be used from this address."""
 

@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.api.second_factor.SecondFactorMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "hijack.middleware.HijackUserMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -222,6 +223,8 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Countinghouse"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_PRODUCTION
 USERSESSIONS_TRACK_ACTIVITY = True
+# Whether staff must prove a second factor: the development profile lets its printed login in, and says so on each page.
+STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", default=IS_PRODUCTION)
 HIJACK_PERMISSION_CHECK = "config.staff.view_as_customer.may_view_as_customer"
 HIJACK_INSERT_BEFORE = None
 SIGN_UP_OPEN = env.flag("SIGN_UP_OPEN", default=True)

@@ -15,10 +15,11 @@ from rest_framework.request import Request
 
 from accounts.api.problems import WWW_AUTHENTICATE
 from accounts.api.request_facts import address_of, request_id_of
+from accounts.api.second_factor import must_prove
 from accounts.domain.actor import Actor
 from accounts.domain.networks import is_allowed
 from accounts.domain.principal import Principal
-from accounts.errors import AddressNotAllowedError, NotAuthenticatedError
+from accounts.errors import AddressNotAllowedError, NotAuthenticatedError, SecondFactorMissingError
 from accounts.models import User
 from accounts.selectors.api_keys import find_principal
 from accounts.services.key_use import note_key_use
@@ -76,10 +77,12 @@ class StaffSessionAuthentication(SessionAuthentication):
     """A signed-in member of staff, with CSRF protection. Customers' sessions are nobody here."""
 
     def authenticate(self, request: Request) -> tuple[User, None] | None:
-        """Return the member of staff, or None."""
+        """Return the member of staff, or None. Raises 403 if the session lacks the second factor."""
         result = super().authenticate(request)
         if result is None or not isinstance(result[0], User) or not result[0].is_staff:
             return None
+        if must_prove(request._request):  # noqa: SLF001 - DRF documents it: what the middleware has seen
+            raise SecondFactorMissingError("Open /admin/ in this browser and prove your second factor there.")
         return result[0], None
 
 

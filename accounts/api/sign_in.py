@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.api.request_facts import address_of, request_id_of
+from accounts.api.second_factor import must_prove, note_first_factor
 from accounts.domain.actor import Actor
 from accounts.domain.invitation_token import INVITATION_IN_SESSION
 from accounts.models import User
@@ -19,6 +20,7 @@ from accounts.selectors.invitations import is_invitation_open
 from accounts.services.audit import AuditTarget, record_audit
 
 UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - the name of no address, for a local socket; nothing is bound to it
+FACTOR_ADDED = frozenset({"totp_activated", "webauthn_added"})
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -41,7 +43,10 @@ class AccountAdapter(DefaultAccountAdapter):
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
     ) -> None:
         """Note each change of how a person comes in, and tell the person; allauth calls this for every one of them."""
-        self._record(template_prefix.rsplit("/", 1)[-1], self.request, user)
+        what = template_prefix.rsplit("/", 1)[-1]
+        if what in FACTOR_ADDED:
+            note_first_factor(self.request, user)
+        self._record(what, self.request, user)
         super().send_notification_mail(template_prefix, user, context, email)
 
     def _record(self, what: str, request: HttpRequest, user: User) -> None:
@@ -56,6 +61,12 @@ class AccountAdapter(DefaultAccountAdapter):
             target=AuditTarget("user", user.pk, user.email),
             as_of=timezone.now(),
         )
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
+        """Offer every way; staff who owe their second factor are offered that alone, since a password pays no debt."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        factors = [method for method in methods if method["id"].startswith("mfa_")]
+        return factors if factors and must_prove(self.request) else methods
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Where limits count from: the address that our own proxies vouch for, as the API and the audit log see it."""

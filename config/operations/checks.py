@@ -49,6 +49,13 @@ def _production() -> list[CheckMessage]:
                 id="countinghouse.E002",
             )
         )
+    if not settings.STAFF_SECOND_FACTOR:
+        found.append(
+            Error(
+                "STAFF_SECOND_FACTOR is off in the production profile: a staff password alone would open the admin.",
+                id="countinghouse.E008",
+            )
+        )
     return found
 
 

@@ -22,7 +22,7 @@ def ids() -> list[str | None]:
 @pytest.fixture
 def production(settings: Settings) -> Settings:
     """A production in which nothing is wrong."""
-    settings.IS_PRODUCTION = settings.IS_HTTPS = True
+    settings.IS_PRODUCTION = settings.IS_HTTPS = settings.STAFF_SECOND_FACTOR = True
     settings.DEBUG = settings.ALLOW_HTTP = False
     settings.PUBLIC_URL = "https://money.example.com"
     settings.ALLOWED_HOSTS = ["money.example.com"]
@@ -45,6 +45,7 @@ def test_a_production_without_contradictions_passes() -> None:
         ("DEBUG", True, "countinghouse.E001"),
         ("IS_HTTPS", False, "countinghouse.E002"),
         ("ALLOWED_HOSTS", ["other.example.com"], "countinghouse.E003"),
+        ("STAFF_SECOND_FACTOR", False, "countinghouse.E008"),
         ("STRIPE_API_HOST_GIVEN", "http://127.0.0.1:12111", "countinghouse.E004"),
         ("TRUSTED_PROXY_COUNT", 0, "countinghouse.W001"),
         ("STRIPE_WEBHOOK_UUID", "", "countinghouse.W002"),

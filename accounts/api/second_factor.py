@@ -1,0 +1,122 @@
+"""Staff prove a second factor before any page of theirs opens.
+
+Whoever has none is led to setting one up; whoever has one and came in without it is asked for it. What counts is what
+this session has seen: a code of an authenticator app, a passkey, a recovery code, or a provider of single sign-on that
+says it has asked for more than a password. `STAFF_SECOND_FACTOR` switches it off, which production refuses.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.flows.login import (
+    _AUTHENTICATION_METHODS_USER_SESSION_KEY,
+    AUTHENTICATION_METHODS_SESSION_KEY,
+    record_authentication,
+)
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.models import User
+from accounts.selectors.second_factors import FACTORS, second_factors_of
+
+STAFF_PATHS: Final = ("/admin/", "/hijack/")
+OPEN_TO_STAFF: Final = frozenset({"/admin/logout/"})
+HELD_IN_SESSION: Final = "proofs_of_staff"
+
+
+def must_prove(request: HttpRequest) -> bool:
+    """Return whether a member of staff still owes the second factor in this session."""
+    user = request.user
+    if not settings.STAFF_SECOND_FACTOR or not isinstance(user, User) or not user.is_staff:
+        return False
+    records = get_authentication_records(request, user)
+    if any(record.get("method") == "socialaccount" and record.get("is_multi_factor") for record in records):
+        return False
+    return not (any(record.get("method") == "mfa" for record in records) and second_factors_of(user.pk))
+
+
+def note_first_factor(request: HttpRequest, user: User) -> None:
+    """Count a factor that was set up in this session as proven, if it is the only one the person has.
+
+    Setting up asks for a code of the app, or a touch of the key: it would be asked for again a moment later, and a code
+    works once. A further factor proves nothing: who knows the password alone could add it.
+    """
+    factors = list(Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS)[:2])
+    if len(factors) == 1:
+        record_authentication(request, user, "mfa", id=factors[0].pk, type=factors[0].type)
+
+
+class SecondFactorMiddleware:
+    """Stands in front of every page of staff. Belongs behind allauth's own middleware, which finds the session's user.
+
+    A session in which staff view as a customer begins anew, and again at its end. What they had proven is kept
+    meanwhile and given back.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Redirect, or answer."""
+        if not request.path.startswith(STAFF_PATHS):
+            return self.get_response(request)
+        if request.path not in OPEN_TO_STAFF and must_prove(request):
+            return _way_to_proof(request)
+        staff_id, records = request.user.pk, request.session.get(AUTHENTICATION_METHODS_SESSION_KEY)
+        held = request.session.get(HELD_IN_SESSION)
+        response = self.get_response(request)
+        if request.path.startswith("/hijack/"):
+            _keep_proofs(request, staff_id, records, held)
+        return response
+
+
+@never_cache
+@require_safe
+@login_required
+def second_factor(request: HttpRequest) -> HttpResponse:
+    """Say what is needed and why, with the ways to set it up; lead on once it is there."""
+    target = request.GET.get("next", "")
+    if not url_has_allowed_host_and_scheme(target, allowed_hosts=None):
+        target = reverse("admin:index")
+    if not must_prove(request):
+        return redirect(target)
+    assert isinstance(request.user, User), "must_prove has looked"
+    if second_factors_of(request.user.pk):
+        return HttpResponseRedirect(_asked_for(request.user, target))
+    return render(request, "accounts/second_factor.html", {"next": target})
+
+
+def _way_to_proof(request: HttpRequest) -> HttpResponseRedirect:
+    """Lead to the code, or to setting one up; back to the page afterwards, if it was asked for by its address."""
+    assert isinstance(request.user, User), "must_prove has looked"
+    target = request.get_full_path() if request.method == "GET" else reverse("admin:index")
+    if second_factors_of(request.user.pk):
+        return HttpResponseRedirect(_asked_for(request.user, target))
+    return HttpResponseRedirect(f"{reverse('second_factor')}?{urlencode({'next': target})}")
+
+
+def _asked_for(user: User, target: str) -> str:
+    has_app = Authenticator.Type.TOTP in second_factors_of(user.pk)
+    page = reverse("mfa_reauthenticate" if has_app else "mfa_reauthenticate_webauthn")
+    return f"{page}?{urlencode({'next': target})}"
+
+
+def _keep_proofs(request: HttpRequest, staff_id: int | None, records: Any, held: Any) -> None:
+    """Hold the proofs of staff while they view as a customer; give them back when they are themselves again."""
+    history = request.session.get("hijack_history") or []
+    if history and str(history[-1]) == str(staff_id):
+        request.session[HELD_IN_SESSION] = {"user": str(staff_id), "records": records or []}
+    elif held and str(request.user.pk) == held["user"] and not history:
+        # As they were, with their times: what is old by now does not become recent.
+        request.session[AUTHENTICATION_METHODS_SESSION_KEY] = held["records"]
+        request.session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = held["user"]
