@@ -160,9 +160,9 @@ def test_a_draft_that_advances_by_itself_is_final_after_an_hour(
     fake_stripe: FakeStripe, payer: stripe.Customer
 ) -> None:
     invoice = draft(payer, auto_advance=True)
-    fake_stripe.control.advance(3599)
+    fake_stripe.control.advance(3540)
     assert stripe.Invoice.retrieve(invoice.id).status == "draft"
-    fake_stripe.control.advance(2)
+    fake_stripe.control.advance(120)
     assert stripe.Invoice.retrieve(invoice.id).status == "paid"
 
 
