@@ -12,9 +12,11 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 
-from accounts.admin.base import Question, ReadOnlyInline, ReadOnlyModelAdmin, staff_actor
+from accounts.admin.base import Question, ReadOnlyInline, ReadOnlyModelAdmin, found_or_404, holds, staff_actor
 from accounts.admin.tenant_sections import TenantSection, register_tenant_section
-from accounts.notices.selectors.preferences import is_turned_off
+from accounts.models import Tenant
+from accounts.notices.selectors.preferences import is_turned_off, tenant_wants
+from accounts.notices.services.preferences import set_tenant_mails
 from metering.alerts.domain.alerts import USAGE_ALERT, grouped, percent_of, period_in_words
 from metering.alerts.models import THRESHOLDS, ThresholdAlert
 from metering.alerts.services.monitoring import run_monitor
@@ -120,6 +122,12 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
         return redirect("admin:alerts_thresholdalert_changelist")
 
 
+class WantedForm(forms.Form):
+    """What the page asked for, so that two members of staff do not undo each other's choice."""
+
+    wanted = forms.ChoiceField(choices=[("on", "on"), ("off", "off")], widget=forms.HiddenInput)
+
+
 class AlertInline(ReadOnlyInline, TabularInline):
     """Of which shares of quotas the tenant was told."""
 
@@ -146,4 +154,35 @@ class AlertSection(TenantSection):
     """Of what the tenant was told."""
 
     place = 25
+    buttons_below_more = ("set_usage_alerts",)
     inlines = (AlertInline,)
+
+    has_set_usage_alerts_permission = holds("accounts.change_tenant")
+
+    @action(description="Usage alerts by e-mail", permissions=["set_usage_alerts"], icon="notifications")
+    def set_usage_alerts(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, and turn the mails on or off for all of the tenant's members."""
+        tenant = found_or_404(Tenant.objects.all(), object_id)
+        form = WantedForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            set_tenant_mails(
+                tenant=tenant,
+                kind=USAGE_ALERT,
+                is_wanted=form.cleaned_data["wanted"] == "on",
+                actor=staff_actor(request),
+                as_of=timezone.now(),
+            )
+            messages.success(request, f"Usage alerts by e-mail are {form.cleaned_data['wanted']} for {tenant}.")
+            return redirect(self.page.page_of(tenant))
+        verb = "off" if tenant_wants(tenant_id=tenant.pk, kind=USAGE_ALERT) else "on"
+        return self.page.ask_first(
+            request,
+            tenant,
+            WantedForm(initial={"wanted": verb}),
+            question=Question(
+                title=f"Turn usage alerts by e-mail {verb} for {tenant}?",
+                explanation="Members who want usage alerts get a mail at 80, 95 and 100 percent of a quota. Alerts are"
+                " listed and put into the outbox in either case.",
+                button=f"Turn {verb}",
+            ),
+        )

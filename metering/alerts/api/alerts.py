@@ -12,6 +12,7 @@ from accounts.api.schema import TENANT_PARAMETER, problems
 from accounts.api.tenancy import tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
+from metering.alerts.domain.alerts import THRESHOLD_KIND
 from metering.alerts.models import THRESHOLDS, ThresholdAlert
 from metering.alerts.selectors.alerts import alerts_page, facts_of_alert
 from metering.domain.periods import Period
@@ -28,6 +29,7 @@ class AlertSchema(serializers.Serializer[Any]):
     """A threshold that was crossed."""
 
     id = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=[THRESHOLD_KIND], help_text="What was found.")
     tenant = serializers.SlugField()
     subscription = serializers.UUIDField(allow_null=True)
     meter = serializers.CharField()

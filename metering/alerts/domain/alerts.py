@@ -20,6 +20,7 @@ USAGE_ALERT: Final = MailKind(
     capability=Capability.READ_USAGE,
     roles_by_default=frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
 )
+THRESHOLD_KIND: Final = "threshold"  # the contract names others, such as budgets and anomalies
 USED_UP: Final = 100
 _PERCENT_STEP: Final = Decimal("0.01")
 _CONTEXT: Final = Context(prec=80, rounding=ROUND_HALF_UP)
@@ -66,6 +67,7 @@ class AlertFacts:
         """Return its form in the API and in webhooks."""
         return {
             "id": self.id,
+            "kind": THRESHOLD_KIND,
             "tenant": self.tenant,
             "subscription": self.agreement_id,
             "meter": self.meter,

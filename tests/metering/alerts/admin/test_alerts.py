@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, JobRun, User
 from accounts.notices.models import OutboundMail
+from accounts.notices.selectors.preferences import tenant_wants
+from metering.alerts.domain.alerts import USAGE_ALERT
 from metering.alerts.models import ThresholdAlert
 from metering.alerts.services.monitoring import monitor_thresholds
 from tests.metering.alerts.alert_world import customer, quota, use
@@ -95,3 +97,29 @@ def test_who_may_only_read_cannot_have_mails_sent(robin: Client) -> None:
     pat = staff_client("pat@example.org", group="Read-only")
     assert pat.post(CHECK).status_code == 403
     assert not JobRun.objects.exists()
+
+
+def test_staff_turn_a_tenants_alert_mails_off_and_on_after_being_asked(robin: Client) -> None:
+    acme = customer("acme", quota(100))
+    page = f"/admin/accounts/tenant/{acme.pk}/set_usage_alerts/"
+
+    for verb, is_wanted in (("off", False), ("on", True)):
+        asked = robin.get(page).content.decode()
+        assert f"Turn usage alerts by e-mail {verb} for" in asked
+        assert f'value="{verb}"' in asked
+        robin.get(page)
+        assert tenant_wants(tenant_id=acme.pk, kind=USAGE_ALERT) is not is_wanted, "to look changes nothing"
+        for _ in range(2):  # the second click of two colleagues asks for the same, and undoes nothing
+            said = robin.post(page, {"wanted": verb}, follow=True).content.decode()
+            assert f"Usage alerts by e-mail are {verb} for" in said
+        assert tenant_wants(tenant_id=acme.pk, kind=USAGE_ALERT) is is_wanted
+    entries = AuditEntry.objects.filter(action="tenant.usage_alerts_set", tenant_id=acme.pk)
+    assert [entry.actor_label for entry in entries] == ["robin@example.org"] * 2
+
+
+def test_who_may_only_read_does_not_turn_alert_mails_off(robin: Client) -> None:
+    acme = customer("acme", quota(100))
+    pat = staff_client("pat@example.org", group="Read-only")
+
+    assert pat.post(f"/admin/accounts/tenant/{acme.pk}/set_usage_alerts/", {"wanted": "off"}).status_code == 403
+    assert tenant_wants(tenant_id=acme.pk, kind=USAGE_ALERT)

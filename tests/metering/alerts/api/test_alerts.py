@@ -56,6 +56,7 @@ def test_a_tenant_reads_its_alerts_the_newest_first(acme: Tenant) -> None:
     assert [alert["id"] for alert in body["data"]] == ids
     assert body["data"][0] == {
         "id": ids[0],
+        "kind": "threshold",
         "tenant": "acme",
         "subscription": None,
         "meter": "tokens",

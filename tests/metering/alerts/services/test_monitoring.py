@@ -139,6 +139,7 @@ def test_an_alert_says_what_was_used_and_of_what() -> None:
     assert event.tenant == acme
     assert event.payload == {
         "id": alert.pk,
+        "kind": "threshold",
         "tenant": "acme",
         "subscription": None,
         "meter": TOKENS,
