@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "billing.apps.BillingConfig",
     "metering.alerts.apps.AlertsConfig",
     "metering.apps.MeteringConfig",
+    "accounts.exports.apps.ExportsConfig",
     "accounts.keys.apps.KeysConfig",
     "accounts.notices.apps.NoticesConfig",
     "accounts.apps.AccountsConfig",
@@ -201,6 +202,23 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # What the apps above accounts add to a tenant when it is opened or changed, in the order in which they are called.
 TENANT_PARTS = ["metering.services.tenants.MeteredTenant"]
+# What each app keeps of tenants and of people, for exports, erasure and the clean-up, in the order of their files.
+PRIVACY_PARTS = [
+    "accounts.services.privacy.AccountsPrivacy",
+    "accounts.notices.services.privacy.NoticesPrivacy",
+    "metering.services.privacy.MeteringPrivacy",
+    "metering.alerts.services.privacy.AlertsPrivacy",
+    "billing.services.privacy.BillingPrivacy",
+    "billing.collection.services.privacy.CollectionPrivacy",
+    "accounts.exports.services.privacy.ExportsPrivacy",
+]
+# How long what is kept stays, in days: docs/privacy.md.
+EXPORT_RETENTION_DAYS = env.number("EXPORT_RETENTION_DAYS", 7, lowest=1, highest=90)
+MAIL_RETENTION_DAYS = env.number("MAIL_RETENTION_DAYS", 400, lowest=30, highest=3650)
+VERDICT_RETENTION_DAYS = env.number("VERDICT_RETENTION_DAYS", 7, lowest=1, highest=90)
+JOB_RUN_RETENTION_DAYS = env.number("JOB_RUN_RETENTION_DAYS", 90, lowest=7, highest=3650)
+INVITATION_RETENTION_DAYS = env.number("INVITATION_RETENTION_DAYS", 90, lowest=1, highest=3650)
+INVOICE_RETENTION_YEARS = env.number("INVOICE_RETENTION_YEARS", 10, lowest=1, highest=30)
 LOGIN_REDIRECT_URL = "/start/"
 LOGIN_URL = "/accounts/login/"
 ACCOUNT_ADAPTER = "accounts.api.sign_in.AccountAdapter"

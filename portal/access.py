@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 from zoneinfo import ZoneInfo
 
+from allauth.account.decorators import reauthentication_required
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -71,7 +72,7 @@ class Portal:
         )
 
 
-TenantView = Callable[Concatenate[SignedInRequest, Portal, Parameters], HttpResponse]
+TenantView = Callable[Concatenate[SignedInRequest, Portal, Parameters], HttpResponseBase]
 
 
 def tenant_page(
@@ -86,7 +87,7 @@ def tenant_page(
         @wraps(view)
         def page(
             request: SignedInRequest, slug: str, *args: Parameters.args, **kwargs: Parameters.kwargs
-        ) -> HttpResponse:
+        ) -> HttpResponseBase:
             portal = _portal_of(request, slug, section)
             if not has_capability(portal.role, capability):
                 raise PermissionDenied
@@ -101,6 +102,11 @@ def tenant_page(
         return page
 
     return decorate
+
+
+def recently_signed_in(view: TenantView[Parameters]) -> TenantView[Parameters]:
+    """Ask for the password or second factor again, unless that was done within `ACCOUNT_REAUTHENTICATION_TIMEOUT`."""
+    return cast("TenantView[Parameters]", reauthentication_required(view))
 
 
 def actor_of(request: SignedInRequest, role: Role | None = None) -> Actor:

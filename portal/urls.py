@@ -5,6 +5,7 @@ from django.urls import include, path
 from portal.views import (
     alerts,
     audit,
+    data,
     errors,
     events,
     first_steps,
@@ -57,6 +58,10 @@ tenant_pages = [
     path("team/<int:membership_id>/", team.member, name="member"),
     path("team/<int:membership_id>/remove/", team.member_remove, name="member_remove"),
     path("settings/", settings.settings, name="settings"),
+    path("settings/data/", data.data, name="data"),
+    path("settings/data/exports/", data.data_exports, name="data_exports"),
+    path("settings/data/<uuid:export_id>/", data.data_download, name="data_download"),
+    path("settings/close/", data.close, name="close"),
     path("security/", security.security, name="security"),
     path("audit/", audit.audit, name="audit"),
 ]

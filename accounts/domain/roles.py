@@ -16,6 +16,7 @@ class Role(StrEnum):
 class Capability(StrEnum):
     """One thing that a role allows."""
 
+    OWN_TENANT = "own_tenant"  # what cannot be taken back: carrying everything away, closing
     MANAGE_TENANT = "manage_tenant"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_KEYS = "manage_keys"
@@ -27,7 +28,7 @@ class Capability(StrEnum):
 
 CAPABILITIES: Final[dict[Role, frozenset[Capability]]] = {
     Role.OWNER: frozenset(Capability),
-    Role.ADMIN: frozenset(Capability),
+    Role.ADMIN: frozenset(Capability) - {Capability.OWN_TENANT},
     Role.DEVELOPER: frozenset({Capability.MANAGE_KEYS, Capability.READ_USAGE, Capability.MANAGE_WEBHOOKS}),
     Role.VIEWER: frozenset({Capability.READ_USAGE}),
 }

@@ -1,4 +1,4 @@
-"""Removes what has had its time: kept answers, sessions, dead invitations, old job runs. The audit log is not touched.
+"""Removes what has had its time, in every app: docs/privacy.md. The audit log is not touched.
 
 Rows go in small batches, each a transaction of its own, so that a backlog of millions locks nothing for long.
 """
@@ -15,18 +15,21 @@ from psycopg import sql
 
 from accounts.domain.job_report import JobReport
 from accounts.models import IdempotencyRecord, Invitation, JobOutcome, JobRun
+from accounts.services.privacy_parts import privacy_parts
 
 BATCH_ROWS: Final = 1000
 DATABASE_CACHE: Final = "django.core.cache.backends.db.DatabaseCache"
-DEAD_INVITATIONS_KEPT: Final = timedelta(days=90)
-JOB_RUNS_KEPT: Final = timedelta(days=90)
 # Some jobs run each minute: of what went well, the last of each name is enough after some days.
 SUCCESSES_KEPT: Final = timedelta(days=3)
 
 
 def clean_up(*, as_of: datetime) -> JobReport:
     """Remove what is over, and report how many rows of each kind went."""
-    dead = Q(expires_at__lte=as_of - DEAD_INVITATIONS_KEPT, accepted_at=None)
+    dead = Q(expires_at__lte=as_of - timedelta(days=settings.INVITATION_RETENTION_DAYS), accepted_at=None)
+    old = JobRun.objects.filter(started_at__lte=as_of - timedelta(days=settings.JOB_RUN_RETENTION_DAYS))
+    of_parts: dict[str, object] = {}
+    for part in privacy_parts():
+        of_parts |= part.clean_up(as_of=as_of)
     sessions = _remove(Session.objects.filter(expire_date__lte=as_of))
     return JobReport(
         {
@@ -37,8 +40,8 @@ def clean_up(*, as_of: datetime) -> JobReport:
             ),
             "invitations": _remove(Invitation.objects.filter(dead)),
             "cache_rows": _remove_cache_rows(as_of),
-            "job_runs": _remove(JobRun.objects.filter(started_at__lte=as_of - JOB_RUNS_KEPT))
-            + _remove(_successes_followed(as_of)),
+            "job_runs": _remove(old) + _remove(_successes_followed(as_of)),
+            **of_parts,
         }
     )
 

@@ -53,6 +53,7 @@ PLANNED_JOBS: Final = (
     PlannedJob("overdue", "See who is past due", "billing.tasks.refresh_overdue", "50 * * * *", _HOURLY),
     PlannedJob("documents", "Make PDFs", "billing.tasks.deliver_documents", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("mails", "Send mails", "accounts.notices.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),
+    PlannedJob("exports", "Make exports", "accounts.exports.tasks.make_exports", "* * * * *", _BY_THE_MINUTE),
     PlannedJob(
         "alerts",
         "Check thresholds of quotas",

@@ -41,6 +41,7 @@ NAVIGATION: list[dict[str, Any]] = [
             link_to_model("People", "group", "accounts_user"),
             link_to_model("API keys", "key", "accounts_apikey"),
             link_to_model("Invitations", "mail", "accounts_invitation"),
+            link_to_model("Exports", "download", "exports_tenantexport"),
         ],
     },
     {

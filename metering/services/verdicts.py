@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from django.conf import settings
+
 from metering.domain.ledger import Ledger
 from metering.models import IngestVerdict, Verdict
 
 VERDICTS_PER_REQUEST_MAX: Final = 50
-KEPT_FOR: Final = timedelta(days=7)
 DELETED_AT_ONCE_MAX: Final = 10_000
 
 
@@ -47,10 +48,11 @@ def record_verdicts(
 
 
 def delete_old_verdicts(*, as_of: datetime) -> int:
-    """Forget what is older than a week, in bounded steps; answers how many."""
+    """Delete what is older than `VERDICT_RETENTION_DAYS`, in bounded steps, and return how many."""
+    before = as_of - timedelta(days=settings.VERDICT_RETENTION_DAYS)
     deleted = 0
     while True:
-        oldest = IngestVerdict.objects.filter(received_at__lt=as_of - KEPT_FOR).order_by("received_at", "pk")
+        oldest = IngestVerdict.objects.filter(received_at__lt=before).order_by("received_at", "pk")
         step, _ = IngestVerdict.objects.filter(
             pk__in=list(oldest.values_list("pk", flat=True)[:DELETED_AT_ONCE_MAX])
         ).delete()

@@ -18,6 +18,7 @@ APPS_WITH_TABLES = {"accounts", "metering", "billing"}
 NESTED_APPS = {
     "collection": "billing",
     "keys": "accounts",
+    "exports": "accounts",
     "notices": "accounts",
     "alerts": "metering",
 }  # in which app, with rooms of their own below

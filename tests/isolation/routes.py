@@ -118,6 +118,10 @@ ROOMS = {
     "t/<slug:slug>/team/<int:membership_id>/": Room.TENANT_PAGE,
     "t/<slug:slug>/team/<int:membership_id>/remove/": Room.TENANT_PAGE,
     "t/<slug:slug>/settings/": Room.TENANT_PAGE,
+    "t/<slug:slug>/settings/data/": Room.TENANT_PAGE,
+    "t/<slug:slug>/settings/data/exports/": Room.TENANT_PAGE,
+    "t/<slug:slug>/settings/data/<uuid:export_id>/": Room.TENANT_PAGE,
+    "t/<slug:slug>/settings/close/": Room.TENANT_PAGE,
     "t/<slug:slug>/security/": Room.TENANT_PAGE,
     "t/<slug:slug>/audit/": Room.TENANT_PAGE,
 }

@@ -45,6 +45,7 @@ FORMS: Mapping[str, dict[str, str]] = {
     "t/<slug:slug>/plan/choose/": {"plan": "pro", "when": "now"},
     "t/<slug:slug>/plan/cancel/": {"when": "now", "version": "99"},
     "t/<slug:slug>/plan/undo/": {"version": "99"},
+    "t/<slug:slug>/settings/close/": {"slug": "acme"},
     "t/<slug:slug>/settings/": {"name": "Taken", "time_zone": "UTC", "currency": "EUR"},
 }
 Query = Mapping[str, str]
@@ -305,6 +306,7 @@ def address(route: Route, target: Estate, *, slug: str = "") -> str:
         "<int:membership_id>": str(target.viewer.pk),
         "<int:invitation_id>": str(target.invitation.pk),
         "<str:number>": str(target.invoice.number),
+        "<uuid:export_id>": str(target.export.pk),
         "<int:position>": "1",
         "<slug:code>": target.invoice.subscription.plan_version.plan.code,
         "<path:object_id>": str(target.tenant.pk),

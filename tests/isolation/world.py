@@ -6,6 +6,7 @@ Acme is Alice's. Charlie owns Rival, has every right there and no business at Ac
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from allauth.account.models import EmailAddress
 from django.db import connection
@@ -16,6 +17,8 @@ from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.domain.roles import Role
 from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS
+from accounts.exports.domain.statuses import ExportStatus
+from accounts.exports.models import ExportChunk, ExportFile, TenantExport
 from accounts.keys.services.api_keys import CreatedKey, KeyTerms, create_api_key
 from accounts.models import Invitation, Membership, StoredFile, Tenant, User
 from accounts.services.members import invite_member
@@ -42,11 +45,20 @@ class Estate:
     key: CreatedKey
     event_id: str
     invoice: Invoice
+    export: TenantExport
 
     @property
     def marks(self) -> list[str]:
         """What nobody else may be shown."""
-        ids = [self.tenant.pk, self.key.key.pk, self.key.secret, self.key.key.prefix, self.key.key.name, self.event_id]
+        ids = [
+            self.tenant.pk,
+            self.export.pk,
+            self.key.key.pk,
+            self.key.secret,
+            self.key.key.prefix,
+            self.key.key.name,
+            self.event_id,
+        ]
         people = [self.owner.email, self.viewer.user.email, self.invitation.email]
         documents = [self.invoice.pk, self.invoice.number, self.invoice.credit_note.number]
         return [str(mark) for mark in (self.tenant.name, *ids, *people, *documents)]
@@ -84,7 +96,25 @@ def make_estate(slug: str) -> Estate:
     happened_at = (as_of - timedelta(minutes=1)).isoformat()
     event = {"id": event_id, "type": "http_request", "subject": f"subject-of-{slug}", "timestamp": happened_at}
     send(ledger_of(tenant), [event], as_of=as_of, api_key_id=key.key.pk)
-    return Estate(tenant, owner, membership, onlooker, invitation, key, event_id, make_invoice(tenant, actor, as_of))
+    invoice = make_invoice(tenant, actor, as_of)
+    export = make_export(tenant, owner, as_of)
+    return Estate(tenant, owner, membership, onlooker, invitation, key, event_id, invoice, export)
+
+
+def make_export(tenant: Tenant, owner: User, as_of: datetime) -> TenantExport:
+    """An export that can be downloaded, with one file."""
+    export = TenantExport.objects.create(
+        id=uuid4(),
+        tenant=tenant,
+        requested_by=owner,
+        status=ExportStatus.READY,
+        requested_at=as_of,
+        finished_at=as_of,
+        expires_at=as_of + timedelta(days=7),
+    )
+    file = ExportFile.objects.create(export=export, position=0, name="members.json", sha256="0" * 64)
+    ExportChunk.objects.create(file=file, position=0, content=owner.email.encode())
+    return export
 
 
 def make_invoice(tenant: Tenant, actor: Actor, as_of: datetime) -> Invoice:

@@ -9,7 +9,7 @@ from accounts.domain.roles import CAPABILITIES, Capability, Role, has_capability
     ("role", "capabilities"),
     [
         (Role.OWNER, set(Capability)),
-        (Role.ADMIN, set(Capability)),
+        (Role.ADMIN, set(Capability) - {Capability.OWN_TENANT}),
         (Role.DEVELOPER, {Capability.MANAGE_KEYS, Capability.READ_USAGE, Capability.MANAGE_WEBHOOKS}),
         (Role.VIEWER, {Capability.READ_USAGE}),
     ],

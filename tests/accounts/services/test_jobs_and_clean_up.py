@@ -79,6 +79,9 @@ def test_what_has_had_its_time_goes_and_the_rest_stays(
         "invitations": 3,
         "cache_rows": 0,
         "job_runs": 1,
+        "mails": 0,
+        "exports": 0,
+        "export_files": 0,
     }
     assert cleaning.clean_up(as_of=now).summary == expected
     assert cleaning.clean_up(as_of=now).summary == dict.fromkeys(expected, 0)

@@ -1,0 +1,11 @@
+"""Exports: all that a tenant has, in one archive made by a job."""
+
+from django.apps import AppConfig
+
+
+class ExportsConfig(AppConfig):
+    """The exports app, inside accounts."""
+
+    name = "accounts.exports"
+    label = "exports"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,46 @@
+"""What metering keeps of a tenant: events, voids, usage, and events that were refused."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time
+from functools import partial
+
+from accounts.models import Tenant
+from accounts.services.privacy_parts import ExportedRows, ExportPiece, PrivacyPart, Rows, exported_table
+from metering.domain.ledger import Ledger
+from metering.models import IngestVerdict, UsagePlanAssignment
+from metering.selectors.ledger_rows import (
+    DAYS,
+    EVENTS,
+    HOURS,
+    VOIDS,
+    ledger_pages,
+    months_with_events,
+    next_month,
+)
+from metering.selectors.ledgers import ledgers
+
+
+class MeteringPrivacy(PrivacyPart):
+    """What `settings.PRIVACY_PARTS` names."""
+
+    def files(self, *, tenant: Tenant) -> Iterable[ExportPiece]:
+        """Return the ledger, live and test, a file for each month of events, with its rollups."""
+        for ledger in ledgers(tenant_ids=[tenant.pk]):
+            half = "live" if ledger.is_live else "test"
+            for month in months_with_events(ledger):
+                yield ExportedRows(f"events/{half}-{month:%Y-%m}.ndjson.gz", partial(_events_of, ledger, month))
+            for name, table in (("voids", VOIDS), ("usage_hours", HOURS), ("usage_days", DAYS)):
+                yield ExportedRows(f"{name}/{half}.ndjson.gz", partial(ledger_pages, table, ledger))
+        yield exported_table(
+            "refused_events.ndjson.gz", IngestVerdict.objects.filter(tenant_id=tenant.pk), "id", "is_live",
+            "received_at", "api_key_id", "request_id", "event_id", "event_type", "verdict", "code", "detail",
+        )  # fmt: skip
+        yield exported_table(
+            "usage_plan.json", UsagePlanAssignment.objects.filter(tenant=tenant), "assigned_at",
+            usage_plan_code="usage_plan__code",
+        )  # fmt: skip
+
+
+def _events_of(ledger: Ledger, month: date) -> Rows:
+    start, end = (datetime.combine(day, time(), UTC) for day in (month, next_month(month)))
+    return ledger_pages(EVENTS, ledger, start=start, end=end)

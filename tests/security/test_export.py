@@ -1,0 +1,265 @@
+"""A tenant's owner carries away all that the tenant has, and nothing of anybody else (P20)."""
+
+import gzip
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.apps import apps
+from django.core import mail
+from django.db.models import Model
+from django.test import Client
+from django.utils import timezone
+
+from accounts.domain.actor import Actor, ActorKind
+from accounts.domain.roles import Role
+from accounts.errors import PermissionMissingError
+from accounts.exports.models import ExportChunk, TenantExport
+from accounts.exports.selectors.exports import archive_of
+from accounts.exports.services.making import make_exports, pieces_of
+from accounts.exports.services.requesting import request_export
+from accounts.models import (
+    ApiKey,
+    AuditEntry,
+    Invitation,
+    Membership,
+    Tenant,
+    User,
+)
+from accounts.notices.models import MailPreference, OutboundMail, OutboxEvent
+from accounts.notices.services.mails import send_queued_mails
+from accounts.services.clean_up import clean_up
+from billing.models import (
+    CreditNote,
+    Invoice,
+    InvoiceLine,
+    Payment,
+    Subscription,
+    SubscriptionPhase,
+)
+from metering.models import Event, EventVoid, UsageDay, UsageHour
+from metering.services.event_voids import void_event
+from tests.isolation.world import Estate, make_estate
+from tests.metering.ledger_world import ledger_of, send
+
+# Where the rows of each file lie: a file of one name is their whole table, as far as it is the tenant's.
+TABLES: Mapping[str, tuple[type[Model], str]] = {
+    "settings.json": (Tenant, "pk"),
+    "members.json": (Membership, "tenant"),
+    "invitations.json": (Invitation, "tenant"),
+    "keys.json": (ApiKey, "tenant"),
+    "audit_log.ndjson.gz": (AuditEntry, "tenant"),
+    "mail_preferences.json": (MailPreference, "tenant"),
+    "mails.ndjson.gz": (OutboundMail, "tenant"),
+    "webhook_events.ndjson.gz": (OutboxEvent, "tenant"),
+    "subscriptions.json": (Subscription, "tenant"),
+    "subscription_phases.json": (SubscriptionPhase, "subscription__tenant"),
+    "invoices.json": (Invoice, "tenant"),
+    "invoice_lines.json": (InvoiceLine, "invoice__tenant"),
+    "credit_notes.json": (CreditNote, "tenant"),
+    "payments.json": (Payment, "invoice__tenant"),
+}
+LEDGER: Mapping[str, type[Model]] = {
+    "events/": Event,
+    "voids/": EventVoid,
+    "usage_hours/": UsageHour,
+    "usage_days/": UsageDay,
+}
+# Tables of a tenant that are no part of its export, and why.
+NOT_EXPORTED = {
+    "accounts.IdempotencyRecord": "answers that were given, for a day",
+    "metering.EventIdentity": "what the ledger is guarded by; each event is exported itself",
+    "alerts.TenantAgreement": "names the subscription, which is exported",
+    "exports.TenantExport": "the export itself",
+}
+# Tables without a tenant of their own are reached through one that has it.
+
+
+@pytest.fixture
+def estates(db: None) -> tuple[Estate, Estate]:
+    acme, rival = make_estate("acme"), make_estate("rival")
+    for estate in (acme, rival):
+        moment = timezone.now() - timedelta(days=40)
+        events = [
+            {"id": f"{estate.tenant.slug}-{number}", "type": "http_request", "timestamp": moment.isoformat()}
+            for number in range(3)
+        ]
+        send(ledger_of(estate.tenant), events, as_of=moment, api_key_id=estate.key.key.pk)
+        send(ledger_of(estate.tenant, is_live=False), events[:1], as_of=moment)
+        void_event(
+            ledger=ledger_of(estate.tenant),
+            event_id=events[0]["id"],
+            source="",
+            reason="a mistake",
+            voided_by=estate.owner.email,
+            as_of=timezone.now(),
+        )
+    return acme, rival
+
+
+def owner_of(estate: Estate) -> Actor:
+    return Actor.member(user_id=estate.owner.pk, label=estate.owner.email, role=Role.OWNER)
+
+
+def export_of(estate: Estate) -> TenantExport:
+    export = request_export(tenant=estate.tenant, actor=owner_of(estate), as_of=timezone.now())
+    assert make_exports(as_of=timezone.now()) == 1
+    export.refresh_from_db()
+    return export
+
+
+def files_of(archive: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as found:
+        assert found.testzip() is None
+        return {name: found.read(name) for name in found.namelist()}
+
+
+def text_of(name: str, content: bytes) -> bytes:
+    return gzip.decompress(content) if name.endswith(".gz") else content
+
+
+def rows_of(name: str, content: bytes) -> list[Any]:
+    text = text_of(name, content)
+    return [json.loads(line) for line in text.splitlines()] if ".ndjson" in name else json.loads(text)
+
+
+def archive_bytes(pieces: Iterator[bytes]) -> bytes:
+    return b"".join(pieces)
+
+
+def test_the_counts_of_an_export_are_those_of_the_tables(estates: tuple[Estate, Estate]) -> None:
+    acme, _ = estates
+    export = request_export(tenant=acme.tenant, actor=owner_of(acme), as_of=timezone.now())
+    expected = {name: model.objects.filter(**{path: acme.tenant.pk}).count() for name, (model, path) in TABLES.items()}  # type: ignore[attr-defined]
+    assert make_exports(as_of=timezone.now()) == 1
+
+    files = files_of(archive_bytes(archive_of(export)))
+    manifest = {row["name"]: row for row in json.loads(files["manifest.json"])["files"]}
+
+    assert {name: manifest[name]["rows"] for name in expected} == expected
+    assert {name: len(rows_of(name, files[name])) for name in expected} == expected
+    assert expected["invoices.json"]
+    assert expected["credit_notes.json"]
+    assert expected["audit_log.ndjson.gz"]
+    for folder, model in LEDGER.items():
+        rows = sum(row["rows"] for name, row in manifest.items() if name.startswith(folder))
+        assert rows == model.objects.filter(tenant_id=acme.tenant.pk).count() > 0, folder  # type: ignore[attr-defined]
+
+
+def test_the_manifest_names_each_file_with_its_size_and_digest(estates: tuple[Estate, Estate]) -> None:
+    files = files_of(archive_bytes(archive_of(export_of(estates[0]))))
+    manifest = json.loads(files.pop("manifest.json"))
+
+    assert {row["name"] for row in manifest["files"]} == files.keys()
+    for row in manifest["files"]:
+        content = files[row["name"]]
+        assert (row["size_bytes"], row["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+    documents = {name for name in files if name.endswith(".pdf")}
+    invoice = estates[0].invoice
+    assert documents == {f"documents/{invoice.number}.pdf", f"documents/{invoice.credit_note.number}.pdf"}
+
+
+def test_nothing_of_another_tenant_and_no_secret_is_in_an_export(estates: tuple[Estate, Estate]) -> None:
+    acme, rival = estates
+    key = ApiKey.objects.get(pk=acme.key.key.pk)
+
+    for name, content in files_of(archive_bytes(archive_of(export_of(acme)))).items():
+        text = text_of(name, content)
+        for mark in rival.marks:
+            assert mark.encode() not in text, (name, mark)
+        for secret in (acme.key.secret.encode(), bytes(key.digest).hex().encode(), b'digest":'):
+            assert secret not in text, name
+
+
+def test_every_table_of_a_tenant_is_exported_or_named_with_a_reason(estates: tuple[Estate, Estate]) -> None:
+    names = {piece.name for piece in pieces_of(estates[0].tenant)}
+    assert TABLES.keys() <= names
+    exported = {model._meta.label for model, _ in TABLES.values()} | {model._meta.label for model in LEDGER.values()}
+    exported |= {
+        "metering.IngestVerdict", "metering.UsagePlanAssignment", "alerts.ThresholdAlert", "billing.BillingProfile",
+        "collection.ProviderCustomer", "collection.UsagePush",
+    }  # fmt: skip
+    owned = {
+        model._meta.label
+        for app in ("accounts", "notices", "exports", "metering", "alerts", "billing", "collection")
+        for model in apps.get_app_config(app).get_models()
+        if {"tenant", "tenant_id"} & {field.name for field in model._meta.get_fields()} and model is not Tenant
+    }
+    assert owned - exported - NOT_EXPORTED.keys() == set()
+
+
+def test_two_requests_at_once_make_one_export(estates: tuple[Estate, Estate]) -> None:
+    acme, _ = estates
+    first = request_export(tenant=acme.tenant, actor=owner_of(acme), as_of=timezone.now())
+    assert request_export(tenant=acme.tenant, actor=owner_of(acme), as_of=timezone.now()) == first
+    assert make_exports(as_of=timezone.now()) == 1
+    assert make_exports(as_of=timezone.now()) == 0
+
+
+def test_who_asked_is_told_by_mail_and_the_log_says_who_carried_it_away(estates: tuple[Estate, Estate]) -> None:
+    acme, _ = estates
+    export = export_of(acme)
+    assert send_queued_mails(as_of=timezone.now() + timedelta(minutes=1)) >= 1
+    told = [message for message in mail.outbox if "export of Acme is ready" in message.subject]
+    assert [message.to for message in told] == [[acme.owner.email]]
+    assert "/t/acme/settings/data/" in told[0].body
+
+    client = recently_signed_in(acme)
+    answer = client.get(f"/t/acme/settings/data/{export.pk}/")
+    assert answer.status_code == 200
+    assert "manifest.json" in files_of(b"".join(answer.streaming_content))
+    actions = AuditEntry.objects.filter(tenant=acme.tenant, target_kind="export").order_by("id")
+    assert [entry.action for entry in actions] == ["export.requested", "export.ready", "export.downloaded"]
+
+
+def recently_signed_in(estate: Estate) -> Client:
+    client = estate.client()
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "password", "at": timezone.now().timestamp()}]
+    session.save()
+    return client
+
+
+def test_only_an_owner_who_has_just_signed_in_downloads(estates: tuple[Estate, Estate]) -> None:
+    acme, rival = estates
+    path = f"/t/acme/settings/data/{export_of(acme).pk}/"
+
+    assert Client().get(path).status_code == 302
+    User.objects.filter(pk=acme.owner.pk).update(password="pbkdf2_sha256$1$salt$hash")  # or there is nothing to ask for
+    acme.owner.refresh_from_db()
+    assert acme.client().get(path)["Location"].startswith("/accounts/reauthenticate/")
+    assert recently_signed_in(rival).get(path).status_code == 404
+    assert recently_signed_in(rival).get(path.replace("/t/acme/", "/t/rival/")).status_code == 404
+    Membership.objects.filter(pk=acme.membership.pk).update(role=Role.ADMIN)
+    assert recently_signed_in(acme).get(path).status_code == 403
+
+
+def test_staff_who_view_as_the_owner_carry_nothing_away(estates: tuple[Estate, Estate]) -> None:
+    acme, _ = estates
+    staff = Actor(ActorKind.STAFF, "staff as owner", user_id=acme.owner.pk, role=Role.OWNER)
+    with pytest.raises(PermissionMissingError):
+        request_export(tenant=acme.tenant, actor=staff, as_of=timezone.now())
+    assert TenantExport.objects.filter(tenant=acme.tenant).count() == 1  # the one that was made before
+
+
+def test_an_export_ends_and_its_files_with_it(estates: tuple[Estate, Estate]) -> None:
+    acme, _ = estates
+    export = export_of(acme)
+    assert export.expires_at is not None
+    clean_up(as_of=export.expires_at - timedelta(seconds=1))
+    assert ExportChunk.objects.exists()
+
+    with time_machine.travel(export.expires_at, tick=False):
+        assert recently_signed_in(acme).get(f"/t/acme/settings/data/{export.pk}/").status_code == 404
+        summary = clean_up(as_of=export.expires_at).summary
+
+    assert int(str(summary["exports"])) >= 1
+    assert not ExportChunk.objects.exists()
+    export.refresh_from_db()
+    assert export.status == "expired"
