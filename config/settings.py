@@ -8,6 +8,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import Environment
+from config.operations.database_logins import database_logins
 from config.operations.logs import logging_settings
 from config.staff.theme import UNFOLD as UNFOLD
 from config.workbench.embedded_postgres import EmbeddedPostgres
@@ -121,17 +122,22 @@ TEMPLATES = [
     }
 ]
 
-# Database. The application connects as a role that may not change the ledger; only `migrate` acts as the owner.
-DATABASE_ROLE = env.text("DATABASE_ROLE", "countinghouse_app")
-if not DATABASE_ROLE.isidentifier() or not DATABASE_ROLE.islower():
-    raise ImproperlyConfigured(f"DATABASE_ROLE is {DATABASE_ROLE!r}; it must be a plain lower-case name.")
+# Database. The application logs in as a role that owns nothing; only `migrate` logs in as the owner (decision 0017).
 IS_DATABASE_EMBEDDED = not env.text("DATABASE_URL")
 IS_POOLED = env.flag("DATABASE_POOLED", default=False)
-_connection: dict[str, Any] = (
-    EmbeddedPostgres(data_dir=DATA_DIR / "postgres").connection_settings("countinghouse")
+_logins = database_logins(
+    env,
+    embedded=EmbeddedPostgres(data_dir=DATA_DIR / "postgres").connection_settings("countinghouse")
     if IS_DATABASE_EMBEDDED
-    else env.database("DATABASE_URL")
+    else None,
+    secret_key=SECRET_KEY,
 )
+DATABASE_ROLE, DATABASE_LOGIN, DATABASE_OWNER = _logins.role, _logins.application, _logins.owner
+_connection = dict(DATABASE_LOGIN)
+if env.flag("DATABASE_AS_OWNER", default=False):
+    if DATABASE_OWNER is None:
+        raise ImproperlyConfigured("DATABASE_AS_OWNER is 1, and no DATABASE_OWNER_URL says how the owner logs in.")
+    _connection = dict(DATABASE_OWNER)
 _options: dict[str, Any] = _connection.get("OPTIONS", {}) | {
     "connect_timeout": 5,
     # A server that vanished from the network is given up after a minute instead of two hours; a socket file has none of
@@ -142,8 +148,6 @@ _options: dict[str, Any] = _connection.get("OPTIONS", {}) | {
     "tcp_user_timeout": 60_000,
     "prepare_threshold": None if IS_POOLED else 5,
 }
-if not env.flag("DATABASE_AS_OWNER", default=False):
-    _options["options"] = f"-c role={DATABASE_ROLE}"
 DATABASES = {
     "default": _connection
     | {

@@ -1,8 +1,7 @@
 """The database that tests see: migrated at most once per run, reached with the application's rights.
 
-Each process clones one migrated template, which an earlier run may have left. A test runs as the
-role that the application runs as, so that a right it lacks shows here; `as_owner` marks
-the few that are about the owner.
+Each process clones one migrated template, which an earlier run may have left. A test logs in as the application does,
+so that a right it lacks shows here; `as_owner` marks the few that are about the owner.
 """
 
 import fcntl
@@ -24,12 +23,11 @@ from metering.selectors.catalog import forget_catalog
 from metering.selectors.limits import forget_limits
 from metering.services.partitions import forget_seen_partitions
 from tests.contract import check_answer
-from tests.databases import Cleaner, clone_database, provide_template, use_database
+from tests.databases import Cleaner, clone_database, owner_url, provide_template, use_database
 from tests.fakestripe.fixture import fake_stripe, fake_stripe_server
-from tests.postgres_plugin import RUN_DIR_VARIABLE, database_name, database_url
+from tests.postgres_plugin import RUN_DIR_VARIABLE, database_name
 
 __all__ = ["fake_stripe", "fake_stripe_server"]  # fixtures for every folder
-DATABASE_FIXTURES = frozenset({"db", "transactional_db", "live_server"})
 
 # A busy machine is no reason to fail. Whether a change may be taken in depends on the change, not on luck: new examples
 # are looked for where people work.
@@ -54,6 +52,7 @@ def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBl
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: cleaner.clean())
         yield
         connection.close()  # the run's databases are dropped together at its end
+        cleaner.server.close()
 
 
 @contextmanager
@@ -63,26 +62,14 @@ def one_worker_at_a_time(run_dir: Path) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def rights_of_the_application(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Take on the application's role for the length of a database test, in every connection it opens."""
-    touches_database = request.node.get_closest_marker("django_db") or DATABASE_FIXTURES & set(request.fixturenames)
-    if not touches_database or request.node.get_closest_marker("as_owner"):
-        yield
-        return
-    request.getfixturevalue("_django_db_helper")
-    options = connection.settings_dict["OPTIONS"]
-    options["options"] = f"-c role={settings.DATABASE_ROLE}"
-    if connection.in_atomic_block:
-        # Undone with the test's transaction.
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET ROLE {settings.DATABASE_ROLE}")
-    else:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Have every connection of the test log in as the application does, before a fixture opens one."""
+    login = settings.DATABASE_OWNER if item.get_closest_marker("as_owner") else settings.DATABASE_LOGIN
+    assert login is not None, "a test run knows both logins"
+    if connection.settings_dict["USER"] != login["USER"]:
         connection.close()
-    yield
-    del options["options"]
-    if not connection.in_atomic_block:
-        connection.close()  # what follows is the clean-up, as the owner
+        connection.settings_dict.update({name: login[name] for name in ("USER", "PASSWORD")})
 
 
 @pytest.fixture(autouse=True)
@@ -120,4 +107,4 @@ def empty_redis() -> None:
 def process_environment(request: pytest.FixtureRequest) -> dict[str, str]:
     """The environment of another process that is to use this test's database, with the application's rights."""
     inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_AS_OWNER"}
-    return inherited | {"DATABASE_URL": database_url(connection.settings_dict)}
+    return inherited | {"DATABASE_URL": owner_url()}

@@ -8,10 +8,11 @@ from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
+from config.operations.database_roles import logged_in_as
 from config.workbench.embedded_postgres import EmbeddedPostgres
 from config.workbench.embedded_postgres.binaries import find_binaries
 from tests.kept_cluster import KeptCluster
-from tests.postgres_plugin import DATABASE_NAME, cluster_in, database_name
+from tests.postgres_plugin import DATABASE_NAME, cluster_in, database_name, database_url
 
 # No foreign key leads to these, and load tests fill them: emptied by TRUNCATE, which leaves no dead rows.
 LEDGER_TABLES = ("event", "event_identity", "event_void", "usage_hour", "usage_day", "limit_counter", "limit_bucket")
@@ -53,14 +54,26 @@ def build_template(name: str) -> None:
     """Migrate a new database of this name, which nothing is connected to afterwards."""
     original = connection.settings_dict["NAME"]
     connection.settings_dict["TEST"]["NAME"] = name
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    connection.close()  # a template may not be in use
+    with logged_in_as(connection, settings.DATABASE_OWNER):
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        connection.close()  # a template may not be in use
     use_database(original)
 
 
 def use_database(name: str) -> None:
     """Have Django connect to this database from now on."""
     settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
+
+
+def owner_name() -> str:
+    """Return the name of the role that owns the tables."""
+    assert settings.DATABASE_OWNER is not None, "a test run knows both logins"
+    return str(settings.DATABASE_OWNER["USER"])
+
+
+def owner_url() -> str:
+    """Return the URL by which the owner of the tables logs in to this process's database."""
+    return database_url({**settings.DATABASE_OWNER, "NAME": connection.settings_dict["NAME"]})
 
 
 def clone_database(template: str, name: str) -> None:
@@ -77,7 +90,7 @@ class Cleaner:
 
     def __init__(self) -> None:
         """Remember the rows that the template has."""
-        server = server_connection()
+        server = self.server = psycopg.connect(owner_url(), autocommit=True, connect_timeout=30)
         tables = [name for (name,) in server.execute(TABLES)]
         self.first_rows = {table: rows for table in tables if (rows := copied_out(server, table))}
         self.was_written = " UNION ALL ".join(
@@ -93,7 +106,7 @@ class Cleaner:
 
     def clean(self) -> None:
         """Make the database like the template again, whatever was committed to it."""
-        server = server_connection()
+        server = self.server
         with server.transaction():
             server.execute(WITHOUT_TRIGGERS)
             written = [table for (table,) in server.execute(self.was_written)]
@@ -106,13 +119,6 @@ class Cleaner:
             for table in changed:
                 with server.cursor().copy(f'COPY "{table}" FROM STDIN') as copy:
                     copy.write(self.first_rows[table])
-
-
-def server_connection() -> psycopg.Connection:
-    """Return the test process's own connection, below Django."""
-    connection.ensure_connection()
-    server: psycopg.Connection = connection.connection
-    return server
 
 
 def copied_out(server: psycopg.Connection, table: str) -> bytes:

@@ -27,6 +27,7 @@ from config.workbench.embedded_postgres import EmbeddedPostgres
 RUN_PREFIX = "countinghouse-test-"
 RUN_DIR_VARIABLE = "COUNTINGHOUSE_TEST_RUN_DIR"
 DATABASE_NAME = "postgres"  # the one to connect to for making others
+ROLE_OF_OWN_CLUSTER = "countinghouse_app"  # always the same: it is kept with the cluster from run to run
 # A Redis has sixteen databases unless told otherwise; the lower ones are left to people.
 REDIS_DATABASE_ALONE, REDIS_DATABASE_OF_FIRST_WORKER = 15, 8
 
@@ -51,6 +52,9 @@ class TestRun:
         self.environment.setenv("DATABASE_AS_OWNER", "1")
         if self.cluster:
             self.environment.setenv("DATABASE_URL", self.cluster.database_url(DATABASE_NAME))
+            self.environment.setenv("DATABASE_ROLE", ROLE_OF_OWN_CLUSTER)
+        else:
+            self.environment.setenv("DATABASE_ROLE", database_name(self.directory, "app"))
 
     def finish(self) -> None:
         """Remove the cluster, or the template that the workers left on the named server."""
@@ -86,13 +90,14 @@ def database_url(connection_settings: Mapping[str, Any]) -> str:
 
 
 def drop_databases(url: str, *, of_run: Path) -> None:
-    """Drop what a run made on a server that it was given, with whoever is still connected to it."""
+    """Drop the databases and the role of a run on a server that it was given, with whoever is still connected."""
     with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
         found = connection.execute(
             "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [database_name(of_run, "")]
         ).fetchall()
         for (name,) in found:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(database_name(of_run, "app"))))
 
 
 def remove_dead_runs() -> None:

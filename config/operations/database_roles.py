@@ -1,12 +1,15 @@
 """Two database roles: the owner changes the schema, the application's role may not change history.
 
-The application connects with `options=-c role=…`, so PostgreSQL itself refuses an UPDATE of the ledger.
-Rights are given anew after each migration, so a new table is never forgotten.
+The application logs in as a role that owns nothing and is a member of nothing, so PostgreSQL itself refuses an UPDATE
+of the ledger, and there is no other role to go back to. Rights are granted again after each migration, so a new table
+is never forgotten.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, Final
 
+import psycopg
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, transaction
@@ -35,22 +38,55 @@ KEPT_TABLES = ("billing_invoice", "billing_subscription", "billing_numberseries"
 # Made by SQL in the first migrations, and called by the application where it needs a right that it has not.
 OWNER_FUNCTIONS = ("ledger_ensure_event_partition(date)",)
 MIGRATION_LOCK = 7310468201
+LOGIN_SECONDS_MAX: Final = 10
+# What a connection is named by, apart from its database: that one is the connection's own, also in a test.
+_OF_A_LOGIN: Final = ("USER", "PASSWORD", "HOST", "PORT")
+_UNSAFE: Final = """
+SELECT rolsuper, rolbypassrls, rolcreaterole,
+    EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid),
+    EXISTS (SELECT FROM pg_class WHERE relowner = r.oid)
+FROM pg_roles AS r WHERE rolname = %s
+"""
+_UNSAFE_WORDS: Final = (
+    "is a superuser",
+    "bypasses row-level security",
+    "may create roles",
+    "is a member of another role",
+    "owns tables",
+)
 
 
 @contextmanager
 def acting_as_owner(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Reconnect without the application's role, and go back to it at the end."""
-    options = connection.settings_dict["OPTIONS"]
-    role_option = options.pop("options", None)
-    if role_option is None:
+    """Reconnect with the owner's login, and go back to the application's at the end.
+
+    Raises `ImproperlyConfigured` in a process that was not given the owner's.
+    """
+    if settings.DATABASE_OWNER is None:
+        raise ImproperlyConfigured(
+            f"This needs the owner of the tables, and {connection.settings_dict['USER']} is the application's role: set"
+            " DATABASE_OWNER_URL for this command."
+        )
+    with logged_in_as(connection, settings.DATABASE_OWNER):
+        yield
+
+
+@contextmanager
+def logged_in_as(connection: BaseDatabaseWrapper, login: Mapping[str, Any]) -> Iterator[None]:
+    """Have the connection opened by another login to the same database."""
+    mine = connection.settings_dict
+    before = {name: mine[name] for name in (*_OF_A_LOGIN, "OPTIONS")}
+    if all(mine[name] == login[name] for name in _OF_A_LOGIN):
         yield
         return
     connection.close()
+    mine.update({name: login[name] for name in _OF_A_LOGIN})
+    mine["OPTIONS"] = {**before["OPTIONS"], **login.get("OPTIONS", {})}
     try:
         yield
     finally:
         connection.close()
-        options["options"] = role_option
+        mine.update(before)
 
 
 @contextmanager
@@ -66,31 +102,86 @@ def one_migration_at_a_time(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 def ensure_role(connection: BaseDatabaseWrapper) -> None:
-    """Make the application's role where it is missing, and let the owner's login take it on."""
-    role = sql.Identifier(settings.DATABASE_ROLE)
+    """Create the application's role where it is missing, and see that it can log in and do no more than it should.
+
+    Raises `ImproperlyConfigured` with a sentence that says what an administrator has to do.
+    """
+    login = settings.DATABASE_LOGIN
+    role = str(login["USER"])
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [settings.DATABASE_ROLE])
-        if cursor.fetchone() is None:
-            _create_role(connection, role)
-        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-        if not cursor.fetchone()[0]:
-            cursor.execute(sql.SQL("GRANT {} TO current_user").format(role))
+        cursor.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [role])
+        found = cursor.fetchone()
+        if found is None:
+            _create_role(connection, login)
+        elif not found[0] or not _can_log_in(connection, login):
+            _alter_role(connection, login)
+        cursor.execute(_UNSAFE, [role])
+        wrong = [word for word, is_so in zip(_UNSAFE_WORDS, cursor.fetchone(), strict=True) if is_so]
+    if wrong:
+        raise ImproperlyConfigured(
+            f"The application may not log in as {role}, which {' and '.join(wrong)}: name another role in"
+            " DATABASE_ROLE, or take that from it."
+        )
+    if not _can_log_in(connection, login):
+        raise ImproperlyConfigured(
+            f"The application cannot log in to the database as {role}: see pg_hba.conf, or set DATABASE_URL to a login"
+            " that works and DATABASE_OWNER_URL to the owner's."
+        )
 
 
-def _create_role(connection: BaseDatabaseWrapper, role: sql.Identifier) -> None:
+def _create_role(connection: BaseDatabaseWrapper, login: Mapping[str, Any]) -> None:
     """Roles belong to the whole server: another database's migration may make the same one at the same moment."""
     try:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-            cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN NOINHERIT").format(role))
+            cursor.execute(_with_password(connection, "CREATE ROLE {} NOINHERIT LOGIN PASSWORD {}", login))
     except DatabaseError as error:
         if isinstance(error.__cause__, errors.DuplicateObject | errors.UniqueViolation):
             return
         if isinstance(error.__cause__, errors.InsufficientPrivilege):
-            raise ImproperlyConfigured(
-                f"The database user may not create roles: run CREATE ROLE {settings.DATABASE_ROLE} NOLOGIN; "
-                f"GRANT {settings.DATABASE_ROLE} TO your user; as an administrator, then migrate again."
-            ) from error
+            raise ImproperlyConfigured(_by_hand(login, "CREATE ROLE {} LOGIN PASSWORD '…';")) from error
         raise
+
+
+def _alter_role(connection: BaseDatabaseWrapper, login: Mapping[str, Any]) -> None:
+    try:
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            cursor.execute(_with_password(connection, "ALTER ROLE {} LOGIN PASSWORD {}", login))
+    except DatabaseError as error:
+        if isinstance(error.__cause__, errors.InsufficientPrivilege):
+            raise ImproperlyConfigured(_by_hand(login, "ALTER ROLE {} LOGIN PASSWORD '…';")) from error
+        raise
+
+
+def _by_hand(login: Mapping[str, Any], statement: str) -> str:
+    return (
+        f"The database user may not make a role that logs in: run {statement.format(login['USER'])} as an"
+        " administrator, put its user and password into DATABASE_URL and the owner's into DATABASE_OWNER_URL, then"
+        " migrate again."
+    )
+
+
+def _with_password(connection: BaseDatabaseWrapper, statement: str, login: Mapping[str, Any]) -> sql.Composed:
+    """Name the role and what verifies its password, so that no log of statements has the password itself."""
+    role, password = str(login["USER"]), str(login["PASSWORD"])
+    verifier = connection.connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+    return sql.SQL(statement).format(sql.Identifier(role), sql.Literal(verifier.decode() if password else None))
+
+
+def _can_log_in(connection: BaseDatabaseWrapper, login: Mapping[str, Any]) -> bool:
+    """Return whether the application's login works, on the database that is migrated."""
+    options = login.get("OPTIONS", {})
+    try:
+        psycopg.connect(
+            host=options.get("host") or login["HOST"] or None,
+            port=options.get("port") or login["PORT"] or None,
+            user=login["USER"],
+            password=login["PASSWORD"] or None,
+            dbname=connection.settings_dict["NAME"],
+            connect_timeout=LOGIN_SECONDS_MAX,
+        ).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def grant_rights(connection: BaseDatabaseWrapper) -> None:
@@ -98,7 +189,7 @@ def grant_rights(connection: BaseDatabaseWrapper) -> None:
 
     Partitions are reached through their parent.
     """
-    role = sql.Identifier(settings.DATABASE_ROLE)
+    role = sql.Identifier(str(settings.DATABASE_LOGIN["USER"]))
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -19,6 +20,7 @@ from accounts.notices.models import OutboundMail, OutboxEvent
 from metering.alerts.models import ThresholdAlert
 from metering.alerts.services.monitoring import monitor_thresholds
 from tests.concurrency.test_authorize_race import deadlocks, read, write
+from tests.databases import owner_url
 from tests.metering.alerts.alert_world import NOON, TOKENS, crossed, customer, quota, use
 from tests.metering.ledger_world import ledger_of, send
 
@@ -78,18 +80,13 @@ def acme() -> Tenant:
 @contextmanager
 def table_without_the_constraint() -> Iterator[None]:
     """A copy of the table that stores an alert as often as anybody likes; it goes away afterwards."""
-    role = settings.DATABASE_ROLE
-    with connection.cursor() as cursor:
-        cursor.execute("SET ROLE NONE")
-        cursor.execute(f"CREATE TABLE {SCRATCH_TABLE} (LIKE alerts_thresholdalert INCLUDING IDENTITY)")
-        cursor.execute(f"GRANT SELECT, INSERT ON {SCRATCH_TABLE} TO {role}")
-        cursor.execute(f"SET ROLE {role}")
+    with psycopg.connect(owner_url(), autocommit=True, connect_timeout=10) as owner:
+        owner.execute(f"CREATE TABLE {SCRATCH_TABLE} (LIKE alerts_thresholdalert INCLUDING IDENTITY)")
+        owner.execute(f"GRANT SELECT, INSERT ON {SCRATCH_TABLE} TO {settings.DATABASE_ROLE}")
         try:
             yield
         finally:
-            cursor.execute("SET ROLE NONE")
-            cursor.execute(f"DROP TABLE {SCRATCH_TABLE}")
-            cursor.execute(f"SET ROLE {role}")
+            owner.execute(f"DROP TABLE {SCRATCH_TABLE}")
 
 
 def test_eight_processes_at_once_raise_each_threshold_once_and_send_one_mail(rig: Rig, acme: Tenant) -> None:

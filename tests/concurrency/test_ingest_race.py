@@ -29,11 +29,11 @@ from metering.services.partitions import ensure_partitions_of
 from metering.services.rebuild import CLEAR, FILL, rebuild_usage
 from metering.services.reconciliation import reconcile
 from metering.services.voids import void_event
+from tests.databases import owner_url
 from tests.faults.books import wrongs
 from tests.faults.durable import await_that
 from tests.faults.processes import Work, finish, parse, read_journals, senders
 from tests.faults.verdicts import ids, journals_in
-from tests.postgres_plugin import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,7 +58,7 @@ def ledger() -> Ledger:
 @pytest.fixture
 def observer(ledger: Ledger) -> Iterator[psycopg.Connection]:
     """A connection that takes part in nothing."""
-    with psycopg.connect(database_url(connection.settings_dict), autocommit=True, connect_timeout=10) as observer:
+    with psycopg.connect(owner_url(), autocommit=True, connect_timeout=10) as observer:
         yield observer
 
 
@@ -66,9 +66,7 @@ def observer(ledger: Ledger) -> Iterator[psycopg.Connection]:
 def test_overlapping_batches_in_different_orders_count_each_event_once(
     ledger: Ledger, observer: psycopg.Connection, tmp_path: Path
 ) -> None:
-    work = Work(
-        database_url(connection.settings_dict), ledger, journals_in(tmp_path), events=1500, events_per_batch=150
-    )
+    work = Work(owner_url(), ledger, journals_in(tmp_path), events=1500, events_per_batch=150)
 
     with senders(work, SENDERS) as processes:
         finish(processes)
@@ -85,7 +83,7 @@ def test_overlapping_batches_in_different_orders_count_each_event_once(
 def test_the_same_senders_without_the_claim_of_identities_count_events_again(
     ledger: Ledger, observer: psycopg.Connection, tmp_path: Path
 ) -> None:
-    url = database_url(connection.settings_dict)
+    url = owner_url()
     work = Work(url, ledger, journals_in(tmp_path), events=200, claims_identity=False)
 
     with senders(work, 2) as processes:
@@ -125,7 +123,7 @@ def test_the_first_events_of_a_month_may_arrive_in_many_processes_at_once(observ
 def test_usage_rebuilt_again_and_again_beside_ingest_stays_exact(
     ledger: Ledger, observer: psycopg.Connection, tmp_path: Path
 ) -> None:
-    work = Work(database_url(connection.settings_dict), ledger, journals_in(tmp_path), events=1500, events_per_batch=25)
+    work = Work(owner_url(), ledger, journals_in(tmp_path), events=1500, events_per_batch=25)
     rebuilds_beside_ingest = 0
 
     with senders(work, 3) as processes:

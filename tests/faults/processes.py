@@ -26,6 +26,7 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, connections
 
 from config.environment import Environment
+from config.operations.database_logins import database_logins
 
 if not apps.ready:  # in the process that the senders are forked from
     django.setup()
@@ -133,7 +134,7 @@ def finish(processes: list[BaseProcess]) -> None:
 
 def send_everything(work: Work, number: int) -> None:
     """The body of a sender: every batch again and again until it is answered."""
-    connect_to(work.database_url, parameters="" if work.commits_synchronously else " -c synchronous_commit=off")
+    connect_to(work.database_url, parameters="" if work.commits_synchronously else "-c synchronous_commit=off")
     if not work.claims_identity:
         ingest.INGEST = without_claim(ingest.INGEST)
     with (work.journals / f"{os.getpid()}.jsonl").open("a", buffering=1) as journal:
@@ -214,9 +215,11 @@ def without_claim(statement: str) -> str:
 
 def connect_to(database_url: str, *, parameters: str = "") -> None:
     """Let this process use another database than the settings name, with the application's rights."""
-    wanted = Environment({"URL": database_url}).database("URL")
-    options = {**dict(wanted.get("OPTIONS", {})), "options": f"-c role={settings.DATABASE_ROLE}{parameters}"}  # type: ignore[call-overload]
-    connections["default"].settings_dict.update(wanted | {"OPTIONS": options})
+    environment = Environment({"DATABASE_URL": database_url, "DATABASE_ROLE": settings.DATABASE_ROLE})
+    logins = database_logins(environment, embedded=None, secret_key=settings.SECRET_KEY)
+    settings.DATABASE_LOGIN, settings.DATABASE_OWNER = logins.application, logins.owner
+    options = {**logins.application.get("OPTIONS", {}), "options": parameters}
+    connections["default"].settings_dict.update({**logins.application, "OPTIONS": options})
 
 
 # What else must happen in a process whose Django looks at the durable server.
