@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import ClassVar
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
@@ -12,6 +14,7 @@ from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyModelAdmin
 from accounts.models import AuditEntry, Invitation, JobRun
+from accounts.selectors.sign_ins import sign_ins_of_everybody
 
 OUTCOME_LABELS = {"Succeeded": "success", "Running": "info", "Needs attention": "warning", "Failed": "danger"}
 SUMMARY_CHARACTERS_MAX = 120
@@ -22,12 +25,27 @@ def as_block(value: object) -> SafeString:
     return format_html('<pre class="staff-json">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
+class AboutFilter(admin.SimpleListFilter):
+    """One kind of entry, whatever it was done to."""
+
+    title = "about"
+    parameter_name = "about"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's signature
+        """Offer signing in."""
+        return [("sign_in", "Sign-ins")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:  # noqa: ARG002 - Django's signature
+        """Narrow the list."""
+        return sign_ins_of_everybody(queryset) if self.value() == "sign_in" else queryset
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyModelAdmin):
     """Who did what to what."""
 
     list_display = ("occurred_at", "action", "target", "tenant", "who", "ip")
-    list_filter = (("actor_kind", ChoicesDropdownFilter), ("occurred_at", RangeDateTimeFilter))
+    list_filter = (AboutFilter, ("actor_kind", ChoicesDropdownFilter), ("occurred_at", RangeDateTimeFilter))
     list_filter_submit = True
     search_fields = ("action", "actor_label", "target_label", "tenant__slug", "request_id")
     list_select_related = ("tenant",)

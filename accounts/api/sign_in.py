@@ -8,23 +8,27 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts.api.request_facts import address_of, request_id_of
+from accounts.api.request_facts import address_of
 from accounts.api.second_factor import must_prove, note_first_factor
-from accounts.domain.actor import Actor
+from accounts.api.sign_in_log import note, note_failure, note_limit, ways_in
 from accounts.domain.invitation_token import INVITATION_IN_SESSION
 from accounts.models import User
 from accounts.selectors.invitations import is_invitation_open
-from accounts.services.audit import AuditTarget, record_audit
+from accounts.selectors.sign_ins import person_at
 
 UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - the name of no address, for a local socket; nothing is bound to it
+RESET_MAIL = "account/email/password_reset_code"
 FACTOR_ADDED = frozenset({"totp_activated", "webauthn_added"})
 
 
 class AccountAdapter(DefaultAccountAdapter):
     """Sign-up may be closed by the operator; limits by address look behind our proxies, and not further."""
+
+    _is_asked_again = False
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Return whether strangers may sign up; who has an open invitation in the session may in any case."""
@@ -35,7 +39,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def post_login(self, request: HttpRequest, user: User, **details: Any) -> HttpResponse:
         """Note who came in, from where, and go on."""
-        self._record("signed_in", request, user)
+        note(request, "signed_in", user, **{"with": ways_in(request, user)})
         response: HttpResponse = super().post_login(request, user, **details)
         return response
 
@@ -46,21 +50,32 @@ class AccountAdapter(DefaultAccountAdapter):
         what = template_prefix.rsplit("/", 1)[-1]
         if what in FACTOR_ADDED:
             note_first_factor(self.request, user)
-        self._record(what, self.request, user)
+        note(self.request, what, user)
         super().send_notification_mail(template_prefix, user, context, email)
 
-    def _record(self, what: str, request: HttpRequest, user: User) -> None:
-        """Add to the audit log: for instance `account.password_changed`."""
-        actor = Actor.member(
-            user_id=user.pk, label=user.email, ip=address_of(request) or None, request_id=request_id_of(request)
-        )
-        record_audit(
-            actor=actor,
-            action=f"account.{what}",
-            tenant_id=None,
-            target=AuditTarget("user", user.pk, user.email),
-            as_of=timezone.now(),
-        )
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Let the attempt count against the limits. Raises `ValidationError` beyond them, which is noted."""
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            note_limit(request)
+            raise
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Note an attempt that failed, at the account if there is one."""
+        what = "reauthentication_failed" if self._is_asked_again else "sign_in_failed"
+        note_failure(request, what, person_at(str(credentials.get("email", ""))))
+
+    def reauthenticate(self, user: User, password: str) -> bool:
+        """Return whether this is the person's password; a failure is noted as one of asking again."""
+        self._is_asked_again = True
+        return bool(super().reauthenticate(user, password))
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Note who is sent a code for a new password, and send what is to be sent."""
+        if template_prefix == RESET_MAIL:
+            note_failure(self.request, "password_reset_asked", person_at(email))
+        super().send_mail(template_prefix, email, context)
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
         """Offer every way; staff who owe their second factor are offered that alone, since a password pays no debt."""

@@ -16,6 +16,7 @@ class ActorKind(StrEnum):
     STAFF = "staff"
     API_KEY = "api_key"
     SYSTEM = "system"
+    VISITOR = "visitor"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,11 @@ class AuditEntry(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["tenant", "-occurred_at", "-id"], name="audit_entry_by_tenant"),
             models.Index(fields=["-occurred_at", "-id"], name="audit_entry_by_time"),
+            models.Index(
+                fields=["target_id", "-occurred_at", "-id"],
+                name="audit_entry_of_person",
+                condition=Q(target_kind="user"),
+            ),
         ]
         ordering: ClassVar = ["-occurred_at", "-id"]
         verbose_name_plural = "audit entries"

@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.text import format_lazy
 
 
 def _may(permission: str) -> Callable[[HttpRequest], bool]:
@@ -16,13 +17,13 @@ def _may(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: bool(request.user.has_perm(permission))
 
 
-def link_to_model(title: str, icon: str, model: str) -> dict[str, Any]:
+def link_to_model(title: str, icon: str, model: str, query: str = "") -> dict[str, Any]:
     """An entry that leads to a model's list; `model` is app and name with an underscore between."""
     app, _, name = model.rpartition("_")
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{model}_changelist"),
+        "link": format_lazy("{}{}", reverse_lazy(f"admin:{model}_changelist"), query),
         "permission": _may(f"{app}.view_{name}"),
     }
 
@@ -101,6 +102,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "separator": True,
         "collapsible": True,
         "items": [
+            link_to_model("Sign-ins", "login", "accounts_auditentry", "?about=sign_in"),
             link_to_model("E-mail addresses", "alternate_email", "account_emailaddress"),
             link_to_model("Second factors", "passkey", "mfa_authenticator"),
             link_to_model("Sessions", "devices", "usersessions_usersession"),

@@ -1,13 +1,35 @@
 """What guards the member's own sign-in, with links to the pages that change it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from allauth.mfa.models import Authenticator
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from accounts.models import AuditEntry
+from accounts.selectors.sign_ins import SIGN_IN_PREFIX, recent_sign_ins
 from portal.access import Portal, SignedInRequest, tenant_page
+
+RECENT_MAX: Final = 10
+FAILED: Final = frozenset({"sign_in_failed", "second_factor_failed", "reauthentication_failed", "code_refused"})
+TOLD: Final = {
+    "signed_in": "Signed in",
+    "signed_out": "Signed out",
+    "sign_in_failed": "Wrong password",
+    "second_factor_failed": "Wrong second factor",
+    "reauthenticated": "Confirmed again",
+    "reauthentication_failed": "Wrong password or code on a confirmation",
+    "code_refused": "Wrong code from a mail",
+    "password_reset_asked": "A code for a new password was mailed",
+    "totp_activated": "Authenticator app added",
+    "totp_deactivated": "Authenticator app removed",
+    "webauthn_added": "Passkey added",
+    "webauthn_removed": "Passkey removed",
+    "email_changed": "E-mail address changed",
+    "second_factors_removed": "Second factors removed by the operator",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +45,30 @@ class SecurityEntry:
     state_kind: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SignInRow:
+    """One entry about the person's sign-in, in words."""
+
+    entry: AuditEntry
+    text: str
+    is_bad: bool
+
+
 @tenant_page("security")
 def security(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """The list, with what is switched on."""
     kinds = list(Authenticator.objects.filter(user=request.user).values_list("type", flat=True))
-    return render(request, "portal/security.html", {"portal": portal, "entries": _entries(kinds)})
+    recent = recent_sign_ins(user_id=request.user.pk, limit=RECENT_MAX)
+    context = {"portal": portal, "entries": _entries(kinds), "recent": [_told(entry) for entry in recent]}
+    return render(request, "portal/security.html", context)
+
+
+def _told(entry: AuditEntry) -> SignInRow:
+    name = entry.action.removeprefix(SIGN_IN_PREFIX)
+    text = TOLD.get(name, name.replace("_", " ").capitalize())
+    ways = entry.after.get("with", [])
+    how = ", ".join([ways] if isinstance(ways, str) else ways)
+    return SignInRow(entry, f"{text} ({how})" if how else text, is_bad=name in FAILED)
 
 
 def _entries(kinds: list[str]) -> list[SecurityEntry]:
