@@ -1,5 +1,6 @@
 """Settings, all from the environment; `docs/settings.md` has the table."""
 
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts.domain.attendance import SessionLimits
 from config.environment import Environment
 from config.operations.database_logins import database_logins
 from config.operations.logs import logging_settings
@@ -87,8 +89,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.api.session_life.SessionLifeMiddleware",
     "accounts.api.second_factor.SecondFactorMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
     "hijack.middleware.HijackUserMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -282,7 +284,16 @@ CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 14 * 24 * 3600
+# How long a session lasts without activity, and in all.
+SESSION_LIMITS = SessionLimits(
+    idle=timedelta(minutes=env.number("SESSION_IDLE_MINUTES", 480, lowest=5, highest=43200)),
+    lifetime=timedelta(hours=env.number("SESSION_HOURS", 168, lowest=1, highest=720)),
+)
+STAFF_SESSION_LIMITS = SessionLimits(
+    idle=timedelta(minutes=env.number("STAFF_SESSION_IDLE_MINUTES", 30, lowest=5, highest=1440)),
+    lifetime=timedelta(hours=env.number("STAFF_SESSION_HOURS", 12, lowest=1, highest=168)),
+)
+SESSION_COOKIE_AGE = int(max(SESSION_LIMITS.lifetime, STAFF_SESSION_LIMITS.lifetime).total_seconds())
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 63072000 if IS_HTTPS else 0

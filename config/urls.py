@@ -6,6 +6,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.api.second_factor import second_factor
+from accounts.api.session_life import sign_in_again
 from accounts.api.views import unknown_path
 from config.operations.health import healthz, metrics, readyz
 from config.staff.view_as_customer import ViewAsCustomerView
@@ -33,6 +34,7 @@ urlpatterns = [
     path("webhooks/", include("billing.collection.api.urls")),
     path("admin/", admin.site.urls),
     path("accounts/second-factor/", second_factor, name="second_factor"),
+    path("accounts/sign-in-again/", sign_in_again, name="sign_in_again"),
     path("accounts/", include("allauth.urls")),
     path("hijack/acquire/", ViewAsCustomerView.as_view()),  # in front of hijack's own, which asks for no reason
     path("hijack/", include("hijack.urls")),

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_http_methods
 from django_htmx.middleware import HtmxDetails
 
 from accounts.api.request_facts import address_of, request_id_of
+from accounts.api.session_life import require_recent_sign_in
 from accounts.domain.actor import Actor, ActorKind
 from accounts.domain.roles import Capability, Role, has_capability
 from accounts.errors import NotFoundError, PermissionMissingError
@@ -76,9 +77,16 @@ TenantView = Callable[Concatenate[SignedInRequest, Portal, Parameters], HttpResp
 
 
 def tenant_page(
-    section: str, capability: Capability = Capability.READ_USAGE, *, methods: Sequence[str] = ("GET", "HEAD")
+    section: str,
+    capability: Capability = Capability.READ_USAGE,
+    *,
+    methods: Sequence[str] = ("GET", "HEAD"),
+    recent: Sequence[str] = (),
 ) -> Callable[[TenantView[Parameters]], Callable[..., HttpResponseBase]]:
-    """Give a view its `Portal`, with times in the tenant's zone; `capability` is what the member's role must allow."""
+    """Give a view its `Portal`, with times in the tenant's zone; `capability` is what the member's role must allow.
+
+    `recent` names the methods that need a sign-in of the last ten minutes. A form that is asked for so loses nothing.
+    """
 
     def decorate(view: TenantView[Parameters]) -> Callable[..., HttpResponseBase]:
         @never_cache
@@ -91,6 +99,8 @@ def tenant_page(
             portal = _portal_of(request, slug, section)
             if not has_capability(portal.role, capability):
                 raise PermissionDenied
+            if request.method in recent:
+                require_recent_sign_in(request)
             try:
                 with timezone.override(ZoneInfo(portal.tenant.time_zone)):
                     return view(request, portal, *args, **kwargs)

@@ -5,10 +5,12 @@ this session has seen: a code of an authenticator app, a passkey, a recovery cod
 says it has asked for more than a password. `STAFF_SECOND_FACTOR` switches it off, which production refuses.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.login import (
     _AUTHENTICATION_METHODS_USER_SESSION_KEY,
@@ -26,11 +28,16 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.api.session_life import LIFE, is_recent
 from accounts.models import User
 from accounts.selectors.second_factors import FACTORS, second_factors_of
 
 STAFF_PATHS: Final = ("/admin/", "/hijack/")
 OPEN_TO_STAFF: Final = frozenset({"/admin/logout/"})
+NEEDS_RECENT_SIGN_IN: Final = re.compile(
+    r"/admin/((?P<form>accounts/apikey/add/|accounts/user/add/|accounts/user/\d+/password/|accounts/tenant/[^/]+/close/)"
+    r"|accounts/user/|auth/group/|account/emailaddress/)"
+)
 HELD_IN_SESSION: Final = "proofs_of_staff"
 
 
@@ -43,6 +50,12 @@ def must_prove(request: HttpRequest) -> bool:
     if any(record.get("method") == "socialaccount" and record.get("is_multi_factor") for record in records):
         return False
     return not (any(record.get("method") == "mfa" for record in records) and second_factors_of(user.pk))
+
+
+def must_be_recent(request: HttpRequest) -> bool:
+    """Return whether the page makes a key, changes who is staff or how a person comes in, or closes a tenant."""
+    found = NEEDS_RECENT_SIGN_IN.match(request.path)
+    return found is not None and (request.method == "POST" or found["form"] is not None)
 
 
 def note_first_factor(request: HttpRequest, user: User) -> None:
@@ -73,10 +86,16 @@ class SecondFactorMiddleware:
         if request.path not in OPEN_TO_STAFF and must_prove(request):
             return _way_to_proof(request)
         staff_id, records = request.user.pk, request.session.get(AUTHENTICATION_METHODS_SESSION_KEY)
-        held = request.session.get(HELD_IN_SESSION)
+        held, life = request.session.get(HELD_IN_SESSION), request.session.get(LIFE)
+        if must_be_recent(request) and not is_recent(request):
+            # Without what was posted, which may hold a password: it would be kept in the session.
+            way = get_adapter(request).get_reauthentication_methods(request.user)[0]["url"]
+            return HttpResponseRedirect(f"{way}?{urlencode({'next': request.get_full_path()})}")
         response = self.get_response(request)
         if request.path.startswith("/hijack/"):
             _keep_proofs(request, staff_id, records, held)
+            if life is not None:
+                request.session.setdefault(LIFE, life)  # a session that was begun anew is as old as it was
         return response
 
 

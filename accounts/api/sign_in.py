@@ -10,10 +10,12 @@ from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.api.request_facts import address_of
 from accounts.api.second_factor import must_prove, note_first_factor
+from accounts.api.session_life import begin_life
 from accounts.api.sign_in_log import note, note_failure, note_limit, ways_in
 from accounts.domain.invitation_token import INVITATION_IN_SESSION
 from accounts.models import User
@@ -39,6 +41,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def post_login(self, request: HttpRequest, user: User, **details: Any) -> HttpResponse:
         """Note who came in, from where, and go on."""
+        begin_life(request)
         note(request, "signed_in", user, **{"with": ways_in(request, user)})
         response: HttpResponse = super().post_login(request, user, **details)
         return response
@@ -78,8 +81,13 @@ class AccountAdapter(DefaultAccountAdapter):
         super().send_mail(template_prefix, email, context)
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
-        """Offer every way; staff who owe their second factor are offered that alone, since a password pays no debt."""
+        """Offer every way; staff who owe their second factor are offered that alone, since a password pays no debt.
+
+        Whoever has neither password nor factor here signs in again.
+        """
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if not methods and user.is_authenticated:
+            return [{"id": "sign_in_again", "description": "Sign in again", "url": reverse("sign_in_again")}]
         factors = [method for method in methods if method["id"].startswith("mfa_")]
         return factors if factors and must_prove(self.request) else methods
 

@@ -151,7 +151,7 @@ def _wanted_page(cursor: str) -> PageRequest:
         raise Http404 from error
 
 
-@tenant_page("invoices", Capability.MANAGE_BILLING, methods=("GET", "HEAD", "POST"))
+@tenant_page("invoices", Capability.MANAGE_BILLING, methods=("GET", "HEAD", "POST"), recent=("POST",))
 def invoice_pay(request: SignedInRequest, portal: Portal, number: str) -> HttpResponse:
     """On to the provider's page on which this invoice is paid."""
     found = _invoice(portal, number)

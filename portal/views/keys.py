@@ -71,7 +71,7 @@ def key(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpResponse:
     return render(request, "portal/key.html", {"portal": portal, "key": found, "state": state_of(found, portal.as_of)})
 
 
-@tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"))
+@tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"), recent=("GET", "POST"))
 def key_new(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """The form; then the key itself, this once."""
     form = NewKeyForm(request.POST if request.method == "POST" else None, as_of=portal.as_of)
@@ -85,7 +85,7 @@ def key_new(request: SignedInRequest, portal: Portal) -> HttpResponse:
     return render(request, "portal/key_new.html", context, status=422 if form.errors else 200)
 
 
-@tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"))
+@tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"), recent=("GET", "POST"))
 def key_rotate(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpResponse:
     """Choose the grace; then the successor, this once."""
     old_key = _key(portal, key_id)

@@ -74,7 +74,7 @@ def checkout_done(request: SignedInRequest, portal: Portal) -> HttpResponse:
     return HttpResponse(headers={"HX-Redirect": target}) if request.htmx else redirect(target)
 
 
-@tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES)
+@tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES, recent=("POST",))
 def plan_card(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """Cards and payment details, which stay with the provider."""
     back = reverse("portal:plan", args=[portal.tenant.slug])
@@ -94,7 +94,7 @@ def plan_card(request: SignedInRequest, portal: Portal) -> HttpResponse:
     return render(request, "portal/plan_card.html", context)
 
 
-@tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES)
+@tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES, recent=("POST",))
 def plan_cancel(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """What happens at the end of the period and what now; then the cancellation."""
     subscription = current_subscription(portal.tenant.pk)

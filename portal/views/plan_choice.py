@@ -36,7 +36,7 @@ from portal.views.plan import WRITES, carry_out, zone_of
 NEW_TERMS = "The plan's terms were changed meanwhile, so nothing was done. These are the ones that hold now."
 
 
-@tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES)
+@tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES, recent=("POST",))
 def plan_choose(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """Show one plan with the invoice that it leads to; then change, subscribe, or go to the checkout."""
     code = request.POST.get("plan") or request.GET.get("plan")

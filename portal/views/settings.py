@@ -5,6 +5,7 @@ from django.forms.models import model_to_dict
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from accounts.api.session_life import require_recent_sign_in
 from accounts.domain.roles import Capability
 from accounts.errors import ProblemError
 from accounts.services.tenants import update_tenant
@@ -18,6 +19,8 @@ def settings(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """The form, and its saving."""
     initial = model_to_dict(portal.tenant, fields=list(SettingsForm.base_fields))
     form = SettingsForm(request.POST if request.method == "POST" else None, initial=initial)
+    if form.is_valid() and "billing_email" in form.changed_data:
+        require_recent_sign_in(request)  # invoices go there
     if form.is_valid() and _save(request, portal, form):
         return redirect("portal:settings", portal.tenant.slug)
     return render(request, "portal/settings.html", {"portal": portal, "form": form}, status=422 if form.errors else 200)

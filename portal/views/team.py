@@ -12,6 +12,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from accounts.api.session_life import require_recent_sign_in
 from accounts.domain.roles import Capability, Role, may_manage
 from accounts.errors import MailNotSentError, ProblemError
 from accounts.models import Invitation, Membership
@@ -60,6 +61,8 @@ def invite(request: SignedInRequest, portal: Portal) -> HttpResponse:
     form = InviteForm(
         request.POST if request.method == "POST" else None, roles=_roles(portal), initial={"role": Role.DEVELOPER.value}
     )
+    if form.is_valid() and form.cleaned_data["role"] == Role.OWNER:
+        require_recent_sign_in(request)
     if form.is_valid() and _invite(request, portal, form):
         return redirect("portal:team", portal.tenant.slug)
     return render(request, "portal/invite.html", {"portal": portal, "form": form}, status=422 if form.errors else 200)
@@ -73,6 +76,8 @@ def member(request: SignedInRequest, portal: Portal, membership_id: int) -> Http
     form = RoleForm(given, roles=_roles(portal), initial={"role": found.role})
     if form.is_valid():
         role = Role(form.cleaned_data["role"])
+        if Role.OWNER in {role, Role(found.role)}:
+            require_recent_sign_in(request)
         try:
             change_role(membership=found, role=role, actor=portal.actor, as_of=portal.as_of)
         except ProblemError as error:
@@ -91,6 +96,8 @@ def member_remove(request: SignedInRequest, portal: Portal, membership_id: int) 
     is_me = found.user_id == request.user.pk
     back = reverse("portal:team", args=[portal.tenant.slug])
     if request.method == "POST":
+        if found.role == Role.OWNER:
+            require_recent_sign_in(request)
         try:
             remove_member(membership=found, actor=portal.actor, as_of=portal.as_of)
         except ProblemError as error:
