@@ -72,7 +72,6 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_cotton",
     "django_htmx",
-    "hijack",
     "django_q",
     "djstripe",
 ]
@@ -91,7 +90,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.api.session_life.SessionLifeMiddleware",
     "accounts.api.second_factor.SecondFactorMiddleware",
-    "hijack.middleware.HijackUserMiddleware",
+    "config.staff.viewing.ViewingMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
@@ -108,6 +107,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.api.viewing.viewing",
             ],
             "loaders": [
                 (
@@ -249,8 +249,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_PRODUCTION
 USERSESSIONS_TRACK_ACTIVITY = True
 # Whether staff must prove a second factor: the development profile lets its printed login in, and says so on each page.
 STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", default=IS_PRODUCTION)
-HIJACK_PERMISSION_CHECK = "config.staff.view_as_customer.may_view_as_customer"
-HIJACK_INSERT_BEFORE = None
+VIEWING_MINUTES = env.number("VIEWING_MINUTES", 20, lowest=1, highest=480)
 SIGN_UP_OPEN = env.flag("SIGN_UP_OPEN", default=True)
 
 for _name, _value in env.email("EMAIL_URL", "consolemail://").items():

@@ -9,7 +9,7 @@ from accounts.api.second_factor import second_factor
 from accounts.api.session_life import sign_in_again
 from accounts.api.views import unknown_path
 from config.operations.health import healthz, metrics, readyz
-from config.staff.view_as_customer import ViewAsCustomerView
+from config.staff import viewing
 
 # Staff sign in where everybody does, so that second factors and limits hold for them too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -19,6 +19,10 @@ handler403 = "portal.views.error_pages.forbidden"
 handler404 = "portal.views.error_pages.not_found"
 handler500 = "portal.views.error_pages.server_error"
 
+viewing_as_customer = [
+    path("acquire/", viewing.begin, name="acquire"),
+    path("release/", viewing.release, name="release"),
+]
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
@@ -36,7 +40,6 @@ urlpatterns = [
     path("accounts/second-factor/", second_factor, name="second_factor"),
     path("accounts/sign-in-again/", sign_in_again, name="sign_in_again"),
     path("accounts/", include("allauth.urls")),
-    path("hijack/acquire/", ViewAsCustomerView.as_view()),  # in front of hijack's own, which asks for no reason
-    path("hijack/", include("hijack.urls")),
+    path("hijack/", include((viewing_as_customer, "hijack"))),
     path("", include("portal.urls")),
 ]

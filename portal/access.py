@@ -23,7 +23,8 @@ from django_htmx.middleware import HtmxDetails
 
 from accounts.api.request_facts import address_of, request_id_of
 from accounts.api.session_life import require_recent_sign_in
-from accounts.domain.actor import Actor, ActorKind
+from accounts.api.viewing import viewed_member_of
+from accounts.domain.actor import Actor
 from accounts.domain.roles import Capability, Role, has_capability
 from accounts.errors import NotFoundError, PermissionMissingError
 from accounts.models import Tenant, User
@@ -122,27 +123,32 @@ def recently_signed_in(view: TenantView[Parameters]) -> TenantView[Parameters]:
 def actor_of(request: SignedInRequest, role: Role | None = None) -> Actor:
     """Return who acts, for the audit log.
 
-    If staff view as a customer: the member of staff, bound by the customer's role.
+    If staff view as a customer: the member of staff, whom no service lets change anything.
     """
     ip, request_id = address_of(request) or None, request_id_of(request)
-    user = request.user
-    staff_ids = request.session.get("hijack_history", [])
-    if not staff_ids:
+    user, viewed = request.user, viewed_member_of(request)
+    if viewed is None:
         return Actor.member(user_id=user.pk, label=user.email, role=role, ip=ip, request_id=request_id)
-    staff = User.objects.get(pk=staff_ids[0])
-    label = f"{staff.email} as {user.email}"
-    return Actor(ActorKind.STAFF, label, user_id=staff.pk, role=role, ip=ip, request_id=request_id)
+    label = f"{viewed.viewing.staff_label} as {user.email}"
+    return Actor.viewing(user_id=viewed.viewing.staff_id, label=label, role=viewed.role, ip=ip, request_id=request_id)
+
+
+def tenants_shown(request: HttpRequest, user: User) -> list[tuple[Tenant, Role]]:
+    """Return the user's tenants with the role in each; while viewing as a customer, the one tenant that is viewed."""
+    viewed = viewed_member_of(request)
+    if viewed is not None:
+        return [(viewed.tenant, viewed.role)]
+    return [(membership.tenant, Role(membership.role)) for membership in tenants_of_user(user)]
 
 
 def _portal_of(request: SignedInRequest, slug: str, section: str) -> Portal:
-    memberships = tenants_of_user(request.user)
-    membership = next((member for member in memberships if member.tenant.slug == slug), None)
-    if membership is None:
+    shown = tenants_shown(request, request.user)
+    tenant, role = next(((tenant, role) for tenant, role in shown if tenant.slug == slug), (None, Role.VIEWER))
+    if tenant is None:
         raise Http404
-    role = Role(membership.role)
     return Portal(
-        tenant=membership.tenant,
-        tenants=[member.tenant for member in memberships],
+        tenant=tenant,
+        tenants=[tenant for tenant, _ in shown],
         role=role,
         actor=actor_of(request, role),
         section=section,

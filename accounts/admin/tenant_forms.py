@@ -38,20 +38,18 @@ class ReasonForm(forms.Form):
 
 
 class ViewAsForm(forms.Form):
-    """Through whose eyes, and why. It is sent to the view that changes sessions."""
+    """Through whose eyes, and why. It is sent to the view that begins it."""
 
     user_pk = forms.TypedChoiceField(label="Member", coerce=int, widget=UnfoldAdminSelectWidget)
     reason = forms.CharField(
         max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Kept in the tenant's audit log."
     )
     tenant = forms.UUIDField(widget=forms.HiddenInput)
-    next = forms.CharField(widget=forms.HiddenInput)
 
     def __init__(self, tenant: Tenant, members: list[Membership]) -> None:
         super().__init__(
             initial={
                 "tenant": tenant.pk,
-                "next": f"/t/{tenant.slug}/",
                 "user_pk": members[0].user_id if members else None,
             }
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.db.models import Count, Model, QuerySet
@@ -283,7 +284,7 @@ class TenantAdmin(StaffModelAdmin):
 
     @action(description="View as customer", permissions=["view_as_customer"], icon="visibility")
     def view_as_customer(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Choose a member, say why, and look through the member's eyes; the audit log names both."""
+        """Ask for a member and a reason; the answer begins the viewing."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         members = Membership.objects.filter(
             tenant=tenant, user__is_active=True, user__is_staff=False, user__is_superuser=False
@@ -298,8 +299,8 @@ class TenantAdmin(StaffModelAdmin):
             ViewAsForm(tenant, ranked),
             question=Question(
                 title=f"View as a customer of {tenant}",
-                explanation="You see the portal as this member does, bounded by the member's role. What you change is "
-                "logged under your name.",
+                explanation="You see this tenant's pages as the member does, and can change nothing. Beginning and end "
+                f"are in the tenant's audit log; it ends by itself after {settings.VIEWING_MINUTES} minutes.",
                 button="View the portal",
                 form_action=reverse("hijack:acquire"),
             ),

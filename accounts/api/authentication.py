@@ -38,6 +38,12 @@ def presented_key(request: HttpRequest | Request) -> str | None:
     return given[0] if given else None
 
 
+def presents_key(request: HttpRequest) -> bool:
+    """Return whether the caller presents a key, valid or not: then a session counts for nothing."""
+    scheme = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0]
+    return scheme.lower() == "bearer" or "HTTP_X_API_KEY" in request.META
+
+
 def principal_for(request: HttpRequest | Request) -> Principal | None:
     """Check the presented key; also for a view of an adopter's own. Raises 401, or 403 for the address."""
     secret = presented_key(request)

@@ -7,16 +7,12 @@ says it has asked for more than a password. `STAFF_SECOND_FACTOR` switches it of
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
-from allauth.account.internal.flows.login import (
-    _AUTHENTICATION_METHODS_USER_SESSION_KEY,
-    AUTHENTICATION_METHODS_SESSION_KEY,
-    record_authentication,
-)
+from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -28,7 +24,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.api.session_life import LIFE, is_recent
+from accounts.api.session_life import is_recent
 from accounts.models import User
 from accounts.selectors.second_factors import FACTORS, second_factors_of
 
@@ -38,7 +34,6 @@ NEEDS_RECENT_SIGN_IN: Final = re.compile(
     r"/admin/((?P<form>accounts/apikey/add/|accounts/user/add/|accounts/user/\d+/password/|accounts/tenant/[^/]+/close/)"
     r"|accounts/user/|auth/group/|account/emailaddress/)"
 )
-HELD_IN_SESSION: Final = "proofs_of_staff"
 
 
 def must_prove(request: HttpRequest) -> bool:
@@ -72,8 +67,7 @@ def note_first_factor(request: HttpRequest, user: User) -> None:
 class SecondFactorMiddleware:
     """Stands in front of every page of staff. Belongs behind allauth's own middleware, which finds the session's user.
 
-    A session in which staff view as a customer begins anew, and again at its end. What they had proven is kept
-    meanwhile and given back.
+    It stands in front of the one that shows a customer to staff who view as one: a viewing is begun by staff.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -85,18 +79,11 @@ class SecondFactorMiddleware:
             return self.get_response(request)
         if request.path not in OPEN_TO_STAFF and must_prove(request):
             return _way_to_proof(request)
-        staff_id, records = request.user.pk, request.session.get(AUTHENTICATION_METHODS_SESSION_KEY)
-        held, life = request.session.get(HELD_IN_SESSION), request.session.get(LIFE)
         if must_be_recent(request) and not is_recent(request):
             # Without what was posted, which may hold a password: it would be kept in the session.
             way = get_adapter(request).get_reauthentication_methods(request.user)[0]["url"]
             return HttpResponseRedirect(f"{way}?{urlencode({'next': request.get_full_path()})}")
-        response = self.get_response(request)
-        if request.path.startswith("/hijack/"):
-            _keep_proofs(request, staff_id, records, held)
-            if life is not None:
-                request.session.setdefault(LIFE, life)  # a session that was begun anew is as old as it was
-        return response
+        return self.get_response(request)
 
 
 @never_cache
@@ -128,14 +115,3 @@ def _asked_for(user: User, target: str) -> str:
     has_app = Authenticator.Type.TOTP in second_factors_of(user.pk)
     page = reverse("mfa_reauthenticate" if has_app else "mfa_reauthenticate_webauthn")
     return f"{page}?{urlencode({'next': target})}"
-
-
-def _keep_proofs(request: HttpRequest, staff_id: int | None, records: Any, held: Any) -> None:
-    """Hold the proofs of staff while they view as a customer; give them back when they are themselves again."""
-    history = request.session.get("hijack_history") or []
-    if history and str(history[-1]) == str(staff_id):
-        request.session[HELD_IN_SESSION] = {"user": str(staff_id), "records": records or []}
-    elif held and str(request.user.pk) == held["user"] and not history:
-        # As they were, with their times: what is old by now does not become recent.
-        request.session[AUTHENTICATION_METHODS_SESSION_KEY] = held["records"]
-        request.session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = held["user"]

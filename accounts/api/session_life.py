@@ -26,6 +26,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.api.request_facts import is_api_path
 from accounts.api.sign_in_log import note
+from accounts.api.viewing import viewed_member_of
 from accounts.domain.attendance import SessionLimits
 from accounts.models import User
 
@@ -48,7 +49,7 @@ def is_recent(request: HttpRequest) -> bool:
 
     Staff who view as a customer have proven nothing of the customer.
     """
-    if request.session.get("hijack_history"):
+    if viewed_member_of(request) is not None:
         return False
     began = request.session.get(LIFE, {}).get("began", 0)
     user = request.user if isinstance(request.user, User) else None
@@ -101,7 +102,7 @@ def _attend(request: HttpRequest, user: User) -> None:
         UserSession.objects.create_from_request(request)
         return
     began_at, seen_at = (datetime.fromtimestamp(life[name], UTC) for name in ("began", "seen"))
-    reason = _limits(request, user).reason_to_end(began_at=began_at, seen_at=seen_at, as_of=now)
+    reason = _limits(user).reason_to_end(began_at=began_at, seen_at=seen_at, as_of=now)
     if reason is not None:
         note(request, "session_ended", user, reason=reason)
         request.session.flush()
@@ -113,10 +114,8 @@ def _attend(request: HttpRequest, user: User) -> None:
         UserSession.objects.create_from_request(request)
 
 
-def _limits(request: HttpRequest, user: User) -> SessionLimits:
-    """Staff keep theirs while they view as a customer."""
-    is_staff = user.is_staff or bool(request.session.get("hijack_history"))
-    return settings.STAFF_SESSION_LIMITS if is_staff else settings.SESSION_LIMITS
+def _limits(user: User) -> SessionLimits:
+    return settings.STAFF_SESSION_LIMITS if user.is_staff else settings.SESSION_LIMITS
 
 
 def _is_program(request: HttpRequest) -> bool:

@@ -31,13 +31,7 @@ LIMIT_NOTED_EVERY_SECONDS: Final = 60
 def note(request: HttpRequest, what: str, user: User, **after: object) -> None:
     """Add what a person did about their own sign-in, such as `account.signed_in`."""
     ip, request_id = address_of(request) or None, request_id_of(request)
-    staff_ids = request.session.get("hijack_history") or []
-    actor = Actor.member(user_id=user.pk, label=user.email, ip=ip, request_id=request_id)
-    if staff_ids:
-        staff = User.objects.get(pk=staff_ids[0])
-        label = f"{staff.email} as {user.email}"
-        actor = Actor(ActorKind.STAFF, label, user_id=staff.pk, ip=ip, request_id=request_id)
-    _add(actor, what, user, after)
+    _add(Actor.member(user_id=user.pk, label=user.email, ip=ip, request_id=request_id), what, user, after)
 
 
 def note_failure(request: HttpRequest, what: str, user: User | None, **after: object) -> None:

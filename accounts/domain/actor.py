@@ -35,6 +35,16 @@ class Actor:
     ip: str | None = None
     request_id: str = ""
 
+    @property
+    def is_viewing(self) -> bool:
+        """Whether this is staff who view as a customer, and so may change nothing."""
+        return self.kind is ActorKind.STAFF and self.role is not None
+
+    @classmethod
+    def viewing(cls, *, user_id: int, label: str, role: Role, ip: str | None = None, request_id: str = "") -> "Actor":
+        """One of the operator's people who views as a member with this role."""
+        return cls(ActorKind.STAFF, label, user_id=user_id, role=role, ip=ip, request_id=request_id)
+
     @classmethod
     def member(
         cls, *, user_id: int, label: str, role: Role | None = None, ip: str | None = None, request_id: str = ""

@@ -45,6 +45,11 @@ def outranks(role: Role, other: Role) -> bool:
     return _RANKS[role] > _RANKS[other]
 
 
+def lower_of(role: Role, other: Role) -> Role:
+    """Return the role that allows less."""
+    return other if outranks(role, other) else role
+
+
 def may_manage(actor: Role, subject: Role) -> bool:
     """Tell whether `actor` may give, change or take away the role `subject`.
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from accounts.domain.actor import Actor
 from accounts.domain.plain import to_plain
+from accounts.errors import PermissionMissingError
 from accounts.models import AuditEntry
 
 # What no entry may hold under any name; a service that passes one has a mistake.
@@ -34,7 +35,14 @@ def record_audit(
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> AuditEntry:
-    """Add one entry, in the transaction of the change itself."""
+    """Add one entry, in the transaction of the change itself.
+
+    Every change comes through here, so staff who view as a customer are stopped here, whatever page let them in.
+
+    Raises `PermissionMissingError` for them.
+    """
+    if actor.is_viewing:
+        raise PermissionMissingError("While you view as a customer, nothing can be changed.")
     before, after = before or {}, after or {}
     assert not SECRET_NAMES & (set(before) | set(after)), "a secret is not for the audit log"
     return AuditEntry.objects.create(

@@ -46,6 +46,7 @@ PLANNED_JOBS: Final = (
     PlannedJob("limits", "Compare limits with the ledger", "metering.tasks.compare_limits", "20 * * * *", _HOURLY),
     PlannedJob("verdicts", "Delete old verdicts", "metering.tasks.clean_up_verdicts", "40 3 * * *", _DAILY),
     PlannedJob("clean_up", "Delete what has expired", "accounts.tasks.clean_up", "50 3 * * *", _DAILY),
+    PlannedJob("viewings", "End viewings that are over", "accounts.tasks.end_viewings", "*/5 * * * *", _BY_THE_MINUTE),
     PlannedJob("invoicing", "Draft and finalize invoices", "billing.tasks.run_invoicing", "*/10 * * * *", _HOURLY),
     PlannedJob(
         "verification", "Verify invoices from the raw ledger", "billing.tasks.verify_invoices", "40 4 * * *", _DAILY

@@ -1,9 +1,11 @@
 """The pages for what went wrong, in the portal's frame, with the id under which the request is logged."""
 
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
 
 from accounts.api.request_facts import request_id_of
+from accounts.api.viewing import viewed_member_of
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
@@ -32,6 +34,13 @@ def stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa:
 
 
 def _page(request: HttpRequest, status: int) -> HttpResponse:
-    """Render without the request: neither session nor database is needed, whatever has failed."""
-    page = render_to_string(f"{status}.html", {"request_id": request_id_of(request)})
+    """Render without the request: neither session nor database is needed, whatever has failed.
+
+    Who views as a customer still sees the way out.
+    """
+    viewed = viewed_member_of(request)
+    context: dict[str, object] = {"request_id": request_id_of(request), "viewing": viewed}
+    if viewed is not None:
+        context["csrf_token"] = get_token(request)
+    page = render_to_string(f"{status}.html", context)
     return HttpResponse(page, status=status)

@@ -9,11 +9,11 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.domain.roles import Capability, Role, has_capability
+from accounts.domain.roles import Capability, has_capability
 from accounts.models import Tenant
-from accounts.selectors.tenants import tenants_of_user
 from billing.errors import UnknownPlanError
 from billing.selectors.catalog.plans import newest_version, plans_for_sale
+from portal.access import tenants_shown
 from portal.price_list import currencies_of, offers_of
 
 USUAL_CURRENCY: Final = "EUR"
@@ -64,9 +64,9 @@ def _tenant_of(request: HttpRequest) -> Tenant | None:
     """The visitor's tenant, of several one whose money they manage."""
     if not request.user.is_authenticated:
         return None
-    memberships = tenants_of_user(request.user)
-    memberships.sort(key=lambda member: not has_capability(Role(member.role), Capability.MANAGE_BILLING))
-    return memberships[0].tenant if memberships else None
+    shown = tenants_shown(request, request.user)
+    shown.sort(key=lambda pair: not has_capability(pair[1], Capability.MANAGE_BILLING))
+    return shown[0][0] if shown else None
 
 
 def _currency(asked: str, tenant: Tenant | None, offered: list[str]) -> str:

@@ -12,16 +12,16 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from accounts.api.viewing import viewed_member_of
 from accounts.domain.invitation_token import INVITATION_IN_SESSION
 from accounts.domain.roles import Role
 from accounts.errors import InvitationInvalidError, ProblemError
 from accounts.models import User
 from accounts.selectors.invitations import open_invitation
-from accounts.selectors.tenants import tenants_of_user
 from accounts.services.members import accept_invitation
 from accounts.services.tenants import open_tenant
 from metering.domain.periods import is_known_zone
-from portal.access import SignedInRequest, actor_of
+from portal.access import SignedInRequest, actor_of, tenants_shown
 from portal.forms.people import NewTenantForm
 from portal.forms.problems import show_problem
 from portal.views.pricing import PLAN_IN_SESSION, address_of_choice
@@ -32,12 +32,13 @@ from portal.views.pricing import PLAN_IN_SESSION, address_of_choice
 @login_required
 def start(request: SignedInRequest) -> HttpResponse:
     """Go on to the invitation, or to the tenant in which the user may do most; ask for a name if there is none."""
+    is_viewing = viewed_member_of(request) is not None
     token = request.session.get(INVITATION_IN_SESSION)
-    if token and request.method != "POST":
+    if token and request.method != "POST" and not is_viewing:
         return redirect("portal:invitation", token)
-    memberships = sorted(tenants_of_user(request.user), key=lambda member: list(Role).index(Role(member.role)))
-    tenants = [membership.tenant for membership in memberships]
-    if request.method != "POST" and tenants and "new" not in request.GET:
+    shown = sorted(tenants_shown(request, request.user), key=lambda pair: list(Role).index(pair[1]))
+    tenants = [tenant for tenant, _ in shown]
+    if request.method != "POST" and tenants and (is_viewing or "new" not in request.GET):
         return redirect("portal:overview", tenants[0].slug)
     form = NewTenantForm(request.POST if request.method == "POST" else None)
     if form.is_valid():

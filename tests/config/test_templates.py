@@ -7,7 +7,7 @@ from django.conf import settings
 from django.template.loader import get_template
 
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
-OTHERS = ("allauth", "unfold", "django.contrib.admin", "hijack", "drf_spectacular")
+OTHERS = ("allauth", "unfold", "django.contrib.admin", "drf_spectacular")
 
 
 def names_of_others() -> set[str]:

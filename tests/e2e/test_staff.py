@@ -86,6 +86,7 @@ def test_staff_look_through_a_customer_s_eyes_and_come_back(
     page.get_by_role("link", name="Audit log").click()
     expect(page.locator("tbody tr").first).to_contain_text("She asked where her usage went")
     page.get_by_role("button", name="Stop viewing as customer").click()
+    page.wait_for_url("**/admin/accounts/tenant/**/change/")
     expect(page.get_by_text("You are viewing as")).to_have_count(0)
     assert staff.status_of("/admin/") == 200
     assert staff.status_of(f"/t/{slug}/") == 404

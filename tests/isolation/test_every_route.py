@@ -309,6 +309,11 @@ def address(route: Route, target: Estate, *, slug: str = "") -> str:
         "<uuid:export_id>": str(target.export.pk),
         "<int:position>": "1",
         "<slug:code>": target.invoice.subscription.plan_version.plan.code,
+        "<slug:provider>": "stripe",
+        "<str:address>": str(target.tenant.pk),
+        "<str:token>": "a-token",
+        "<int:pk>": "1",
+        "(?P<path>.*)": "nothing",
         "<path:object_id>": str(target.tenant.pk),
         "<id>": str(target.owner.pk),
     }

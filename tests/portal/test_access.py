@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.domain.roles import Role, outranks
 from accounts.models import ApiKey, AuditEntry, Membership, Tenant
 from tests.metering.ledger_world import ledger_of, send
-from tests.portal.conftest import NOW, Cast, make_user, signed_in
+from tests.portal.conftest import NOW, Cast, signed_in
 from tests.portal.pages import LEAST_ROLE, NAMES, WRITING, Addresses, addresses_of_acme
 
 OF_AN_INVOICE = {"invoice", "invoice_pdf", "credit_note_pdf", "invoice_pay", "line_events"}
@@ -95,23 +95,6 @@ def test_the_switcher_offers_the_members_own_tenants_alone(cast: Cast, alice: Cl
 
     assert b"/t/rival/" in alice.get("/t/acme/").content
     assert b"/t/acme/" not in signed_in(cast.charlie).get("/t/rival/").content
-
-
-def test_staff_who_view_as_a_customer_are_named_in_the_audit_log(cast: Cast, alice: Client) -> None:
-    staff = make_user("staff@example.com")
-    session = alice.session
-    session["hijack_history"] = [staff.pk]
-    session.save()
-
-    assert b"You are viewing as" in alice.get("/t/acme/").content
-    alice.post("/t/acme/settings/", {"name": "Acme Ltd", "time_zone": "Europe/Paris", "currency": "EUR"})
-
-    entry = AuditEntry.objects.get(action="tenant.updated")
-    assert (entry.actor_kind, entry.actor_user, entry.actor_label) == (
-        "staff",
-        staff,
-        "staff@example.com as alice@example.com",
-    )
 
 
 def test_who_looks_is_found_in_three_queries(cast: Cast, alice: Client) -> None:

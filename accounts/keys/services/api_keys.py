@@ -111,7 +111,6 @@ def create_api_key(
     if granted_by is not None:
         checked = _within(granted_by, kind, checked)
     with transaction.atomic():
-        _check_may_see_secret(actor)
         _check_may_manage(actor, tenant)
         if tenant is not None:
             _check_room(tenant.pk, as_of)
@@ -132,7 +131,6 @@ def rotate_api_key(
         seconds = int(GRACE_MAX.total_seconds())
         raise _refused("/grace_seconds", "invalid_grace", f"From 0 to {seconds} seconds.")
     with transaction.atomic():
-        _check_may_see_secret(actor)
         _check_may_manage(actor, key.tenant)
         current: ApiKey | None = (
             ApiKey.objects.select_for_update(of=("self",)).usable_at(as_of).filter(pk=key.pk).first()
@@ -206,12 +204,6 @@ def _store(
         expires_at=terms.expires_at,
     )
     return CreatedKey(key, secret)
-
-
-def _check_may_see_secret(actor: Actor) -> None:
-    """Refuse staff who view as a customer: they see what the customer sees, but no secret is made for them."""
-    if actor.kind is ActorKind.STAFF and actor.role is not None:
-        raise PermissionMissingError("While viewing as a customer, keys are neither made nor rotated.")
 
 
 def _check_may_manage(actor: Actor, tenant: Tenant | None) -> None:

@@ -24,7 +24,7 @@ from accounts.api.sign_in import UNKNOWN_ADDRESS, AccountAdapter, MFAAdapter
 from accounts.domain.roles import Role
 from accounts.models import AuditEntry, Tenant, User
 from accounts.services.members import invite_member
-from config.staff.view_as_customer import may_view_as_customer
+from config.staff.viewing import is_customer, may_view_as_customer
 from tests.accounts.conftest import PASSWORD, SYSTEM, make_user
 
 pytestmark = pytest.mark.usefixtures("quick_hashing", "clean_cache")
@@ -292,24 +292,23 @@ def test_a_code_used_in_one_process_is_worth_nothing_in_another(process_environm
 
 
 @pytest.mark.parametrize(
-    ("hijacker", "hijacked", "may"),
+    ("traits", "may"),
     [
-        ({"is_staff": True, "permitted": True}, {}, True),
-        ({"is_staff": True}, {}, False),
-        ({"permitted": True}, {}, False),
-        ({"is_staff": True, "permitted": True}, {"is_staff": True}, False),
-        ({"is_staff": True, "permitted": True}, {"is_superuser": True}, False),
-        ({"is_staff": True, "permitted": True}, {"is_active": False}, False),
-        ({"is_staff": True, "permitted": True, "is_active": False}, {}, False),
+        ({"is_staff": True, "permitted": True}, True),
+        ({"is_staff": True}, False),
+        ({"permitted": True}, False),
+        ({"is_staff": True, "permitted": True, "is_active": False}, False),
     ],
 )
-def test_staff_with_the_permission_look_through_customers_eyes_alone(
-    db: None, hijacker: dict[str, bool], hijacked: dict[str, bool], may: bool
-) -> None:
-    traits = dict(hijacker)
-    permitted = traits.pop("permitted", False)
-    sam = User.objects.create_user("sam@example.com", **traits)
+def test_staff_with_the_permission_may_view_as_a_customer(db: None, traits: dict[str, bool], may: bool) -> None:
+    permitted = "permitted" in traits
+    sam = User.objects.create_user("sam@example.com", **{name: traits[name] for name in traits if name != "permitted"})
     if permitted:
         sam.user_permissions.add(Permission.objects.get(codename="view_as_customer"))
-    dora = User.objects.create_user("dora@example.com", **hijacked)
-    assert may_view_as_customer(hijacker=sam, hijacked=dora) is may
+    assert may_view_as_customer(sam) is may
+
+
+@pytest.mark.parametrize("trait", [{"is_staff": True}, {"is_superuser": True}, {"is_active": False}])
+def test_customers_alone_are_viewed(db: None, trait: dict[str, bool]) -> None:
+    assert is_customer(User.objects.create_user("dora@example.com"))
+    assert not is_customer(User.objects.create_user("colleague@example.com", **trait))

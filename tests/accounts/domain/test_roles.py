@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts.domain.roles import CAPABILITIES, Capability, Role, has_capability, may_manage, outranks
+from accounts.domain.roles import CAPABILITIES, Capability, Role, has_capability, lower_of, may_manage, outranks
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,10 @@ def test_a_higher_role_can_do_all_that_a_lower_one_can() -> None:
 )
 def test_members_are_managed_from_above(actor: Role, manageable: set[Role]) -> None:
     assert {role for role in Role if may_manage(actor, role)} == manageable
+
+
+@pytest.mark.parametrize("role", Role)
+def test_the_lower_of_two_roles_allows_no_more_than_either(role: Role) -> None:
+    for other in Role:
+        assert lower_of(role, other) is lower_of(other, role)
+        assert CAPABILITIES[lower_of(role, other)] == CAPABILITIES[role] & CAPABILITIES[other]
