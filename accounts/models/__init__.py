@@ -4,6 +4,7 @@ from accounts.domain.actor import ActorKind
 from accounts.domain.transitions import TenantStatus
 from accounts.models.api_key import ApiKey
 from accounts.models.audit_entry import AuditEntry
+from accounts.models.discrepancy import Discrepancy
 from accounts.models.idempotency_record import IdempotencyRecord
 from accounts.models.job_run import JobOutcome, JobRun
 from accounts.models.stored_file import StoredFile
@@ -14,6 +15,7 @@ __all__ = [
     "ActorKind",
     "ApiKey",
     "AuditEntry",
+    "Discrepancy",
     "IdempotencyRecord",
     "Invitation",
     "JobOutcome",

@@ -6,6 +6,7 @@ from time import perf_counter
 
 from accounts.domain.job_report import JobReport
 from accounts.models import JobOutcome, JobRun
+from accounts.services.discrepancies import record_findings
 
 _ERROR_CHARACTERS_MAX = 500
 Tell = Callable[[Mapping[str, object]], None]
@@ -30,6 +31,8 @@ def run_long_job(*, name: str, started_by: str, as_of: datetime, work: Callable[
         summary = {"error": f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS_MAX]}
         _finish(run, JobOutcome.FAILED, summary, perf_counter() - started)
         raise
+    if report.findings is not None:
+        record_findings(findings=report.findings, as_of=as_of)
     outcome = JobOutcome.ATTENTION if report.needs_attention else JobOutcome.SUCCEEDED
     return _finish(run, outcome, dict(report.summary), perf_counter() - started)
 

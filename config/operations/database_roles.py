@@ -34,7 +34,14 @@ APPEND_ONLY_TABLES = (
     "alerts_thresholdalert",
 )
 # Rows that change their state and never go away.
-KEPT_TABLES = ("billing_invoice", "billing_subscription", "billing_numberseries", "collection_inboxevent")
+KEPT_TABLES = (
+    "billing_invoice",
+    "billing_subscription",
+    "billing_numberseries",
+    "collection_inboxevent",
+    "billing_billingexception",
+    "accounts_discrepancy",
+)
 # Made by SQL in the first migrations, and called by the application where it needs a right that it has not.
 OWNER_FUNCTIONS = ("ledger_ensure_event_partition(date)",)
 MIGRATION_LOCK = 7310468201

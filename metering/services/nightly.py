@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from accounts.domain.job_report import JobReport
+from accounts.domain.job_report import Finding, Findings, JobReport
 from accounts.models import JobRun, Tenant
 from accounts.services.jobs import run_job
 from metering.selectors.ledgers import ledgers
@@ -48,7 +48,23 @@ def _report_of(found: Reconciliation, slugs: Sequence[str] | None) -> JobReport:
         summary["tenants"] = list(slugs)
     if found.drifts:
         summary["first"] = [str(drift) for drift in found.drifts[:DRIFTS_KEPT_MAX]]
-    return JobReport(summary, needs_attention=not found.is_clean)
+    return JobReport(summary, needs_attention=not found.is_clean, findings=_findings_of(found, slugs))
+
+
+def _findings_of(found: Reconciliation, slugs: Sequence[str] | None) -> Findings:
+    """Return one finding for each rollup of a ledger; a drift of live usage stops the tenant's billing."""
+    looked_at = None if not slugs else list(Tenant.objects.filter(slug__in=slugs).values_list("pk", flat=True))
+    drifts = [
+        Finding(
+            subject=f"{drift.rollup} of {drift.tenant_id}, {'live' if drift.is_live else 'test'}",
+            code="drift",
+            detail=str(drift),
+            tenant_id=drift.tenant_id,
+            is_holding=drift.is_live,
+        )
+        for drift in found.drifts
+    ]
+    return Findings(RECONCILIATION_JOB, drifts, tenant_ids=looked_at)
 
 
 def run_partitions(*, started_by: str, as_of: datetime) -> JobRun:
@@ -74,7 +90,17 @@ def _compare_limits(as_of: datetime) -> JobReport:
         "set_right": len(compared.drifts),
         "ended": delete_ended_counters(as_of=as_of),
     }
-    return JobReport(summary, needs_attention=bool(compared.drifts))
+    findings = [
+        Finding(
+            subject=f"counters of {drift.ledger.tenant_id}, {'live' if drift.ledger.is_live else 'test'}",
+            code="counter",
+            detail=f"Meter {drift.key.meter_id} since {drift.key.period_start:%Y-%m-%d %H:%M} UTC: counted"
+            f" {drift.counted:f}, ledger {drift.in_ledger:f}; set right.",
+            tenant_id=drift.ledger.tenant_id,
+        )
+        for drift in compared.drifts
+    ]
+    return JobReport(summary, needs_attention=bool(findings), findings=Findings(LIMITS_JOB, findings))
 
 
 def run_verdict_clean_up(*, started_by: str, as_of: datetime) -> JobRun:

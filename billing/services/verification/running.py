@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from accounts.domain.job_report import JobReport
+from accounts.domain.job_report import Finding, Findings, JobReport
 from accounts.services.jobs import Tell, run_long_job
 from billing.domain.verification.checks import Difference, differences_in
-from billing.models import Invoice
+from billing.models import CreditNote, Invoice
 from billing.selectors.verification.batches import load_batch, load_series
 
 VERIFICATION_JOB: Final = "verification"
@@ -66,12 +66,36 @@ def run_verification(
 
     def work(tell: Tell) -> JobReport:
         _verify(chosen, done, lambda: _report(done, tell, on_progress))
-        return JobReport(done.summary(), needs_attention=bool(done.differences))
+        findings = _findings_of(chosen, done.differences)
+        return JobReport(done.summary(), needs_attention=bool(done.differences), findings=findings)
 
     # Looking at some invoices must not pass for the nightly look at all.
     name = VERIFICATION_JOB if chosen.is_all else VERIFICATION_OF_SOME_JOB
     run_long_job(name=name, started_by=started_by, as_of=as_of, work=work)
     return done
+
+
+def _findings_of(chosen: Chosen, differences: Sequence[Difference]) -> Findings:
+    """Return the differences; one in a tenant's documents stops its billing."""
+    subjects = {difference.subject for difference in differences}
+    documents = (Invoice.objects, CreditNote.objects)
+    tenant_of = {
+        number: tenant_id
+        for rows in documents
+        for number, tenant_id in rows.filter(number__in=subjects).values_list("number", "tenant_id")
+    }
+    found = [
+        Finding(
+            difference.subject,
+            difference.code,
+            difference.detail,
+            tenant_of.get(difference.subject),
+            is_holding=difference.subject in tenant_of,
+        )
+        for difference in differences
+    ]
+    numbers = None if chosen.number is None else [chosen.number]
+    return Findings(VERIFICATION_JOB, found, tenant_ids=chosen.tenant_ids, subjects=numbers)
 
 
 def _report(done: Verification, tell: Tell, on_progress: Progress | None) -> None:

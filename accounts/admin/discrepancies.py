@@ -1,0 +1,89 @@
+"""What checks found in the books: read by all of staff, accepted with a reason by those who bill."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from accounts.admin.base import Question, ReadOnlyModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.by_state import ByState, posted
+from accounts.models import Discrepancy
+from accounts.services.discrepancies import accept_discrepancy
+
+STATES = {"Open": "danger", "Accepted": "warning", "Gone": "success"}
+
+
+class AcceptForm(forms.Form):
+    """Why it is accepted, and what was seen."""
+
+    reason = forms.CharField(
+        max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Why billing may go on. Kept in the audit log."
+    )
+    seen = forms.CharField(widget=forms.HiddenInput, strip=False)
+
+    def __init__(self, data: Any, *, seen: str) -> None:
+        super().__init__(data)
+        self.fields["seen"].initial = seen
+
+
+@admin.register(Discrepancy)
+class DiscrepancyAdmin(ByState, ReadOnlyModelAdmin):
+    """Differences between what the books say and what they follow from."""
+
+    list_display = ("opened_at", "found_by", "subject", "tenant", "detail", "state", "seen_at")
+    list_filter = ("found_by", ("closed_at", admin.EmptyFieldListFilter), ("accepted_at", admin.EmptyFieldListFilter))
+    list_select_related = ("tenant",)
+    search_fields = ("subject", "code", "detail", "tenant__slug", "tenant__name")
+    fields = (
+        "found_by", "subject", "code", "tenant", "detail", "state", "is_holding", "opened_at", "seen_at", "closed_at",
+        "accepted_at", "accepted_by", "acceptance",
+    )  # fmt: skip
+    readonly_fields = ("state",)
+    actions_detail: ClassVar = ["accept"]
+
+    @display(description="State", label=STATES)
+    def state(self, discrepancy: Discrepancy) -> str:
+        """Whether it stands."""
+        return self.state_of(discrepancy).capitalize()
+
+    def state_of(self, obj: Any) -> str:
+        """Open, accepted or gone."""
+        if obj.closed_at is not None:
+            return "gone"
+        return "open" if obj.accepted_at is None else "accepted"
+
+    def offered(self, obj: Discrepancy) -> frozenset[str]:
+        """What is open can be accepted."""
+        return frozenset({"accept"} if self.state_of(obj) == "open" else ())
+
+    has_accept_permission = holds("accounts.change_discrepancy")
+
+    @action(description="Accept", permissions=["accept"], icon="done")
+    def accept(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask why, and let the tenant be billed although it stands."""
+        discrepancy = found_or_404(Discrepancy.objects.select_related("tenant"), object_id)
+
+        def work(given: dict[str, Any]) -> None:
+            discrepancy.detail = given["seen"].replace("\r\n", "\n")
+            accept_discrepancy(
+                discrepancy=discrepancy, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
+            )
+
+        return self.decide(
+            request,
+            discrepancy,
+            AcceptForm(posted(request), seen=discrepancy.detail),
+            work,
+            name="accept",
+            said="Accepted. It is open again if it becomes another.",
+            question=Question(
+                title=f"Accept {discrepancy}?",
+                explanation=f"{discrepancy.detail} What is wrong stays wrong: only accept what you have understood."
+                + (" The tenant is billed again by the next run." if discrepancy.is_holding else ""),
+                button="Accept",
+            ),
+        )
