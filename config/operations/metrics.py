@@ -12,6 +12,7 @@ from typing import Final
 from django.db.models import Count
 
 from accounts.models import JobRun, Tenant
+from config.operations.books import books_health
 from config.operations.queue import queue_state
 from config.operations.schedules import latest_runs
 from metering.domain.periods import start_of_hour
@@ -41,7 +42,7 @@ class Figure:
 
 def figures_at(as_of: datetime) -> list[Figure]:
     """Every figure, as it stands now."""
-    return [*_events(as_of), *_queue(as_of), *_jobs(), _tenants()]
+    return [*_events(as_of), *_queue(as_of), *_jobs(), _tenants(), *_books(as_of)]
 
 
 def _events(as_of: datetime) -> list[Figure]:
@@ -104,6 +105,37 @@ def _tenants() -> Figure:
     return Figure(
         "tenants", "Tenants by status.", tuple(Sample(number, {"status": status}) for status, number in counts)
     )
+
+
+def _books(as_of: datetime) -> list[Figure]:
+    """Return the figures of the page *Health of the books*, those of one name under their labels."""
+    health = books_health(as_of)
+    samples: dict[str, list[Sample]] = {}
+    titles: dict[str, list[str]] = {}
+    for figure in health.figures:
+        labels = {} if figure.label is None else dict([figure.label])
+        samples.setdefault(figure.name, []).append(Sample(figure.value, labels))
+        titles.setdefault(figure.name, []).append(figure.title)
+    by_job = [(link, {"job": link.state.job.name}) for link in health.chain]
+    return [
+        *(Figure(name, "; ".join(titles[name]) + ".", tuple(found)) for name, found in samples.items()),
+        Figure("books_in_order", "1 if nothing speaks against the books.", (Sample(int(not health.doubts)),)),
+        Figure(
+            "job_succeeded_timestamp_seconds",
+            "When the latest run of a job that ended well began.",
+            tuple(Sample(int(link.succeeded_at.timestamp()), job) for link, job in by_job if link.succeeded_at),
+        ),
+        Figure(
+            "job_overdue",
+            "1 for a job that is late.",
+            tuple(Sample(int(link.state.is_overdue), job) for link, job in by_job),
+        ),
+        Figure(
+            "job_failures_day",
+            "Failed runs of a job in 24 hours.",
+            tuple(Sample(link.failures, job) for link, job in by_job),
+        ),
+    ]
 
 
 def exposition(figures: Iterable[Figure]) -> str:

@@ -32,6 +32,12 @@ NAVIGATION: list[dict[str, Any]] = [
     {
         "items": [
             {"title": "Dashboard", "icon": "monitoring", "link": reverse_lazy("admin:index")},
+            {
+                "title": "Health of the books",
+                "icon": "health_and_safety",
+                "link": reverse_lazy("admin:books"),
+                "permission": _may("accounts.view_discrepancy"),
+            },
         ],
     },
     {
@@ -55,6 +61,7 @@ NAVIGATION: list[dict[str, Any]] = [
             link_to_model("Payments", "payments", "billing_payment"),
             link_to_model("Credit notes", "undo", "billing_creditnote"),
             link_to_model("Exceptions", "report", "billing_billingexception"),
+            link_to_model("Differences", "difference", "accounts_discrepancy"),
             link_to_model("Alerts", "notifications", "alerts_thresholdalert"),
             link_to_model("Mails", "outgoing_mail", "notices_outboundmail"),
             link_to_model("Outbox", "outbox", "notices_outboxevent"),

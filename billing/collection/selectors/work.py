@@ -86,6 +86,13 @@ def agreements_to_tell(*, provider: str) -> QuerySet[ProviderAgreement]:
     )
 
 
+def agreements_that_differ() -> int:
+    """Count the agreements that say something else at their provider than our subscriptions say here."""
+    live = Q(subscription__status__in=LIVE_STATUSES)
+    differing = ~Q(is_cancelled_at_provider=F("subscription__is_cancelled_at_period_end"))
+    return ProviderAgreement.objects.exclude(state=AgreementState.ENDED).filter(~live | differing).count()
+
+
 def failed_inbox_events() -> int:
     """Count the events that could not be processed yet."""
     return InboxEvent.objects.filter(status=InboxStatus.FAILED).count()

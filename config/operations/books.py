@@ -1,0 +1,187 @@
+"""The health of the books: every figure that says whether money may be trusted, for a page and for `/metrics`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Count, Min, Q
+from django_q.models import Schedule
+
+from accounts.models import Discrepancy, JobOutcome, JobRun
+from accounts.notices.domain.mails import MailStatus
+from accounts.notices.models import OutboundMail
+from billing.collection.models import InboxEvent, InboxStatus
+from billing.collection.selectors.work import agreements_that_differ, rejected_pushes
+from billing.models import BillingException
+from config.operations.schedules import JobState, job_states
+
+CHECKS: Final = {
+    "reconciliation": "Usage that differs from the ledger",
+    "verification": "Invoices that differ from the ledger",
+    "limits": "Counters of limits that differed",
+}
+PROOFS: Final = frozenset({"reconciliation", "verification"})
+NUMBERS: Final = "numbers"
+OLDEST_SECONDS_MAX: Final = 900
+_DAY: Final = timedelta(days=1)
+_ENDED_WELL: Final = (JobOutcome.SUCCEEDED, JobOutcome.ATTENTION)
+
+
+@dataclass(frozen=True, slots=True)
+class BookFigure:
+    """A figure that is good up to `most`. `label` tells figures of one name apart."""
+
+    name: str
+    title: str
+    value: int
+    label: tuple[str, str] | None = None
+    most: int = 0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nobody has to look."""
+        return self.value <= self.most
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """A planned job, when it last ended well, when it runs next, and how often it failed within a day."""
+
+    state: JobState
+    succeeded_at: datetime | None
+    next_at: datetime | None
+    failures: int
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it runs in time and did not fail."""
+        return not self.is_missing and not self.failures
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether its latest run failed, or it is late."""
+        run = self.state.run
+        return self.state.is_overdue or (run is not None and run.outcome == JobOutcome.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class BooksHealth:
+    """All of it at one moment."""
+
+    figures: tuple[BookFigure, ...]
+    chain: tuple[ChainLink, ...]
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Return why money may not be trusted: a difference, or a proof that is late or failed."""
+        differences = [
+            f"{figure.title}: {figure.value}" for figure in self.of("books_differences") if not figure.is_good
+        ]
+        late = [f"{link.state.job.title}: overdue or failed" for link in self._proofs if link.is_missing]
+        return (*differences, *late)
+
+    @property
+    def is_proven(self) -> bool:
+        """Return whether both proofs have ended at least once."""
+        return all(link.succeeded_at is not None for link in self._proofs)
+
+    @property
+    def _proofs(self) -> tuple[ChainLink, ...]:
+        return tuple(link for link in self.chain if link.state.job.name in PROOFS)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many accounts wait for a person."""
+        parked, held = self.of("books_subscriptions_parked"), self.of("books_tenants_held")
+        return sum(figure.value for figure in (*parked, *held))
+
+    def of(self, name: str) -> tuple[BookFigure, ...]:
+        """Return the figures of a name."""
+        return tuple(figure for figure in self.figures if figure.name == name)
+
+
+def books_health(as_of: datetime) -> BooksHealth:
+    """Return how the books stand, in as many queries for one tenant as for thousands."""
+    figures = (*_differences(), *_waiting(), *_providers(as_of), *_mails(as_of))
+    return BooksHealth(figures, _chain(as_of))
+
+
+def _differences() -> list[BookFigure]:
+    rows = Discrepancy.objects.open().order_by().values_list("found_by").annotate(number=Count("pk"))
+    counts = dict(rows)
+    gaps = Discrepancy.objects.open().filter(code=NUMBERS).count()
+    figures = [
+        BookFigure("books_differences", title, counts.get(name, 0), ("check", name)) for name, title in CHECKS.items()
+    ]
+    return [*figures, BookFigure("books_number_gaps", "Series of numbers with a gap", gaps)]
+
+
+def _waiting() -> list[BookFigure]:
+    exceptions = BillingException.objects.filter(resolved_at=None).aggregate(
+        all=Count("pk"), parked=Count("subscription", filter=Q(payment=None), distinct=True)
+    )
+    held = Discrepancy.objects.open().filter(is_holding=True).aggregate(number=Count("tenant", distinct=True))
+    return [
+        BookFigure("books_exceptions_open", "Open exceptions", exceptions["all"]),
+        BookFigure("books_subscriptions_parked", "Parked subscriptions", exceptions["parked"]),
+        BookFigure("books_tenants_held", "Tenants whose books are in doubt", held["number"]),
+    ]
+
+
+def _providers(as_of: datetime) -> list[BookFigure]:
+    inbox = InboxEvent.objects.filter(status__in=[InboxStatus.PENDING, InboxStatus.FAILED]).aggregate(
+        pending=Count("pk", filter=Q(status=InboxStatus.PENDING)),
+        failed=Count("pk", filter=Q(status=InboxStatus.FAILED)),
+        oldest=Min("received_at"),
+    )
+    return [
+        BookFigure("provider_differences", "Agreements that differ at a provider", agreements_that_differ()),
+        BookFigure("provider_pushes_rejected", "Hours of usage that a provider rejected", rejected_pushes()),
+        BookFigure("inbox_events", "Events of providers that wait", inbox["pending"], ("state", "pending"), most=100),
+        BookFigure("inbox_events", "Events of providers that failed", inbox["failed"], ("state", "failed")),
+        BookFigure(
+            "inbox_oldest_seconds", "Age of the oldest one, seconds", _age(inbox["oldest"], as_of),
+            most=OLDEST_SECONDS_MAX,
+        ),
+    ]  # fmt: skip
+
+
+def _mails(as_of: datetime) -> list[BookFigure]:
+    waiting = OutboundMail.objects.filter(status=MailStatus.QUEUED).aggregate(
+        number=Count("pk"), oldest=Min("next_attempt_at")
+    )
+    undelivered = OutboundMail.objects.filter(status__in=[MailStatus.FAILED, MailStatus.UNKNOWN]).count()
+    return [
+        BookFigure("mails", "Mails that wait", waiting["number"], ("state", "queued"), most=1000),
+        BookFigure("mails", "Mails that did not go out", undelivered, ("state", "undelivered")),
+        BookFigure(
+            "mails_late_seconds", "Lateness of the oldest one, seconds", _age(waiting["oldest"], as_of),
+            most=OLDEST_SECONDS_MAX,
+        ),
+    ]  # fmt: skip
+
+
+def _age(since: datetime | None, as_of: datetime) -> int:
+    return 0 if since is None else max(0, int((as_of - since).total_seconds()))
+
+
+def _chain(as_of: datetime) -> tuple[ChainLink, ...]:
+    next_at = dict(Schedule.objects.values_list("name", "next_run"))
+    succeeded = _latest_successes()
+    failures = dict(
+        JobRun.objects.filter(outcome=JobOutcome.FAILED, started_at__gt=as_of - _DAY, started_at__lte=as_of)
+        .order_by()
+        .values_list("name")
+        .annotate(number=Count("pk"))
+    )
+    return tuple(
+        ChainLink(state, succeeded.get(name), next_at.get(name), failures.get(name, 0))
+        for state in job_states(as_of=as_of)
+        for name in [state.job.name]
+    )
+
+
+def _latest_successes() -> Mapping[str, datetime]:
+    runs = JobRun.objects.filter(outcome__in=_ENDED_WELL).order_by("name", "-started_at").distinct("name")
+    return dict(runs.values_list("name", "started_at"))

@@ -1,0 +1,72 @@
+"""*Health of the books*: one page that says whether money may be trusted, each figure with the way to its rows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from unfold.sites import UnfoldAdminSite
+
+from config.operations.books import BookFigure, books_health
+
+PERMISSION: Final = "accounts.view_discrepancy"
+GROUPS: Final = {
+    "Checks": ("books_differences", "books_number_gaps"),
+    "Waiting for a person": ("books_exceptions_open", "books_subscriptions_parked", "books_tenants_held"),
+    "Payment providers": ("provider_differences", "provider_pushes_rejected", "inbox_events", "inbox_oldest_seconds"),
+    "Mails": ("mails", "mails_late_seconds"),
+}
+OPEN: Final = "closed_at__isempty=1&accepted_at__isempty=1"
+ROWS: Final = {
+    "books_differences": ("accounts_discrepancy", f"{OPEN}&found_by="),
+    "books_number_gaps": ("accounts_discrepancy", f"{OPEN}&q=numbers"),
+    "books_exceptions_open": ("billing_billingexception", "resolved_at__isempty=1"),
+    "books_subscriptions_parked": ("billing_billingexception", "resolved_at__isempty=1"),
+    "books_tenants_held": ("accounts_discrepancy", OPEN),
+    "provider_differences": ("collection_provideragreement", ""),
+    "provider_pushes_rejected": ("collection_usagepush", "status__exact=rejected"),
+    "inbox_events": ("collection_inboxevent", "status__exact="),
+    "inbox_oldest_seconds": ("collection_inboxevent", ""),
+    "mails": ("notices_outboundmail", ""),
+    "mails_late_seconds": ("notices_outboundmail", "status__exact=queued"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFigure:
+    """A figure and the list of its rows."""
+
+    figure: BookFigure
+    url: str
+
+
+def books_page(request: HttpRequest, site: UnfoldAdminSite) -> HttpResponse:
+    """Show the health of the books to staff who may see what checks found."""
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    as_of = timezone.now()
+    health = books_health(as_of)
+    context = {
+        **site.each_context(request),
+        "title": "Health of the books",
+        "as_of": as_of,
+        "health": health,
+        "groups": [(title, _shown(health.of(name) for name in names)) for title, names in GROUPS.items()],
+    }
+    return TemplateResponse(request, "admin/books.html", context)
+
+
+def _shown(found: Iterable[tuple[BookFigure, ...]]) -> list[ShownFigure]:
+    return [ShownFigure(figure, _url(figure)) for figures in found for figure in figures]
+
+
+def _url(figure: BookFigure) -> str:
+    table, query = ROWS[figure.name]
+    if query.endswith("=") and figure.label is not None:
+        query += figure.label[1]
+    url = reverse(f"admin:{table}_changelist")
+    return f"{url}?{query}" if query else url

@@ -1,0 +1,58 @@
+"""The page *Health of the books*: one line says whether money may be trusted, each number leads to its rows."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AuditEntry, Discrepancy, JobOutcome, JobRun
+from config.operations.schedules import PLANNED_JOBS, ensure_schedules
+
+pytestmark = pytest.mark.django_db
+
+
+def difference() -> Discrepancy:
+    now = timezone.now()
+    return Discrepancy.objects.create(
+        found_by="reconciliation", subject="usage_hour", code="drift", detail="3 is not 4.", opened_at=now, seen_at=now
+    )
+
+
+def test_it_says_in_one_line_whether_money_may_be_trusted(as_robin: Client) -> None:
+    url = reverse("admin:books")
+    ensure_schedules(as_of=timezone.now())
+    assert "have not been checked yet" in as_robin.get(url).content.decode()
+    now = timezone.now()
+    JobRun.objects.bulk_create(
+        JobRun(name=job.name, started_at=now, finished_at=now, outcome=JobOutcome.SUCCEEDED) for job in PLANNED_JOBS
+    )
+    assert "The books are in order" in as_robin.get(url).content.decode()
+    difference()
+    text = as_robin.get(url).content.decode()
+    assert "Do not trust the books yet" in text
+    assert "Usage that differs from the ledger: 1" in text
+
+
+def test_each_number_leads_to_a_list_that_opens(as_robin: Client) -> None:
+    difference()
+    response = as_robin.get(reverse("admin:books"))
+    shown = [row for _, rows in response.context["groups"] for row in rows]
+    assert {as_robin.get(row.url).status_code for row in shown} == {200}
+    [wrong] = [row for row in shown if row.figure.label == ("check", "reconciliation")]
+    assert "usage_hour" in as_robin.get(wrong.url).content.decode()
+
+
+def test_customers_and_staff_without_the_right_do_not_see_it(as_alice: Client) -> None:
+    assert as_alice.get(reverse("admin:books")).status_code == 302
+
+
+def test_a_difference_is_accepted_with_a_reason(as_robin: Client) -> None:
+    row = difference()
+    url = reverse("admin:accounts_discrepancy_change", args=[row.pk]).replace("change/", "accept/")
+    assert "3 is not 4." in as_robin.get(url).content.decode()
+    assert as_robin.post(url, {"reason": "Known.", "seen": "3 is not 5."}).status_code == 302
+    assert Discrepancy.objects.open().exists(), "another one was seen"
+    as_robin.post(url, {"reason": "Known.", "seen": "3 is not 4."})
+    assert not Discrepancy.objects.open().exists()
+    assert AuditEntry.objects.filter(action="discrepancy.accepted").count() == 1
+    assert "Accepted" in as_robin.get(reverse("admin:accounts_discrepancy_changelist")).content.decode()
