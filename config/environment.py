@@ -54,6 +54,16 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {word!r}; it must be a whole number from {lowest} to {highest}.")
         return int(word)
 
+    def amounts(self, name: str) -> dict[str, int]:
+        """Amounts in minor units by currency, as in `JPY=500000,INR=45000000`."""
+        amounts = {}
+        for part in self.names(name):
+            currency, _, word = part.partition("=")
+            if not (currency.isascii() and currency.isupper() and word.isascii() and word.isdigit()):
+                raise ImproperlyConfigured(f"{name} has {part!r}; it must look like JPY=500000,INR=45000000.")
+            amounts[currency] = int(word)
+        return amounts
+
     def uuid(self, name: str, default: str = "") -> str:
         """A UUID in its usual form, or nothing."""
         value = self.text(name, default)

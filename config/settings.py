@@ -381,5 +381,9 @@ LOGGING = logging_settings(is_json=IS_PRODUCTION, level=env.text("LOG_LEVEL", "W
 
 # Metering
 LEDGER_SLOTS = env.number("LEDGER_SLOTS", 4, lowest=1, highest=64)
+# Billing: an invoice above this is parked for a person; amounts in minor units, the floor of any currency or by name.
+ABSURD_INVOICE_TIMES = env.number("ABSURD_INVOICE_TIMES", 10, lowest=2, highest=1000)
+ABSURD_INVOICE_FLOOR = env.number("ABSURD_INVOICE_FLOOR", 500_000, lowest=1, highest=10**12)
+ABSURD_INVOICE_FLOORS = env.amounts("ABSURD_INVOICE_FLOORS")
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 DEMO_FILE = DATA_DIR / "demo.json"

@@ -27,6 +27,16 @@ class WhyForm(forms.Form):
         self.fields["reason"].help_text = help_text
 
 
+class ApprovalForm(WhyForm):
+    """Why an amount is right, and which one was seen."""
+
+    seen_minor = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, *, seen_minor: int | None) -> None:
+        super().__init__(data, help_text="Why it is right. Kept in the audit log.")
+        self.fields["seen_minor"].initial = seen_minor
+
+
 class MoneyAdmin(ByState, ReadOnlyModelAdmin):
     """A table of money: read, and changed by actions alone."""
 

@@ -15,11 +15,12 @@ from unfold.decorators import action, display
 from accounts.admin.base import Question, ReadOnlyModelAdmin, found_or_404, holds, staff_actor
 from accounts.admin.by_state import posted
 from accounts.admin.records import as_block
-from billing.admin.base import MoneyAdmin, WhyForm, document_response
+from billing.admin.base import ApprovalForm, MoneyAdmin, WhyForm, document_response
 from billing.admin.tabs import PAYMENT_LABELS
+from billing.domain.invoicing.plausibility import UNUSUAL_AMOUNT
 from billing.domain.money import money_text
 from billing.models import BillingException, CreditNote, DocumentFile, Payment
-from billing.services.invoicing.exceptions import CREDIT_LEFT, resolve_exception
+from billing.services.invoicing.exceptions import CREDIT_LEFT, approve_amount, resolve_exception
 
 
 @admin.register(Payment)
@@ -106,24 +107,24 @@ class CreditNoteAdmin(MoneyAdmin):
 class BillingExceptionAdmin(MoneyAdmin):
     """What a person has to look at: usage that could not be billed, payments that settle nothing, credit left over."""
 
-    list_display = ("occurred_at", "tenant", "code", "detail", "state", "resolved_by")
+    list_display = ("occurred_at", "tenant", "code", "detail", "amount", "state", "resolved_by")
     list_filter = (("resolved_at", admin.EmptyFieldListFilter), "code")
-    list_select_related = ("subscription__tenant", "subscription__plan_version__plan")
+    list_select_related = ("subscription__tenant", "subscription__plan_version__plan", "invoice__tenant")
     search_fields = ("code", "detail", "subscription__tenant__slug", "subscription__tenant__name")
     ordering = (F("resolved_at").desc(nulls_first=True), "-occurred_at")
     fields = (
-        "subscription_link", "payment", "code", "detail", "state", "occurred_at", "resolved_at", "resolved_by",
-        "resolution",
+        "subscription_link", "invoice_link", "payment", "code", "detail", "amount", "state", "occurred_at",
+        "resolved_at", "resolved_by", "resolution",
     )  # fmt: skip
-    readonly_fields = ("subscription_link", "state")
-    actions_detail: ClassVar = ["resolve"]
+    readonly_fields = ("subscription_link", "invoice_link", "amount", "state")
+    actions_detail: ClassVar = ["approve", "resolve"]
 
     @display(description="Tenant", ordering="subscription__tenant__name")
     def tenant(self, exception: BillingException) -> str:
         """Whom it is about."""
         return exception.subscription.tenant.name
 
-    @display(description="State", label={"Open": "danger", "Resolved": "success"})
+    @display(description="State", label={"Open": "danger", "Resolved": "success", "Approved": "success"})
     def state(self, exception: BillingException) -> str:
         """Whether somebody has decided."""
         return self.state_of(exception).capitalize()
@@ -134,15 +135,61 @@ class BillingExceptionAdmin(MoneyAdmin):
         url = reverse("admin:billing_subscription_change", args=[exception.subscription_id])
         return format_html('<a href="{}">{}</a>', url, exception.subscription)
 
+    @display(description="Draft", empty_value="none")
+    def invoice_link(self, exception: BillingException) -> SafeString | None:
+        """The way to what is not finalized."""
+        if exception.invoice is None:
+            return None
+        url = reverse("admin:billing_invoice_change", args=[exception.invoice_id])
+        return format_html('<a href="{}">{}</a>', url, exception.invoice)
+
+    @display(description="Amount", ordering="amount_minor", empty_value="")
+    def amount(self, exception: BillingException) -> str | None:
+        """What was noticed, with its currency."""
+        if exception.amount_minor is None:
+            return None
+        return money_text(exception.amount_minor, exception.subscription.currency)
+
     def state_of(self, obj: Any) -> str:
-        """Open or resolved."""
-        return "open" if obj.resolved_at is None else "resolved"
+        """Open, resolved or approved."""
+        if obj.resolved_at is None:
+            return "open"
+        return "approved" if obj.is_approved else "resolved"
 
     has_resolve_permission = holds("billing.change_billingexception")
 
     def offered(self, obj: BillingException) -> frozenset[str]:
         """What is resolved stays so."""
-        return frozenset({"resolve"} if obj.resolved_at is None else ())
+        if obj.resolved_at is not None:
+            return frozenset()
+        return frozenset({"approve", "resolve"} if obj.code == UNUSUAL_AMOUNT else {"resolve"})
+
+    @action(description="Approve amount", permissions=["resolve"], icon="price_check")
+    def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask why, and let the draft be finalized at the amount that was seen."""
+        rows = BillingException.objects.select_related("subscription__tenant", "invoice__tenant")
+        exception = found_or_404(rows, object_id)
+        amount = self.amount(exception)
+        return self.decide(
+            request,
+            exception,
+            ApprovalForm(posted(request), seen_minor=exception.amount_minor),
+            lambda given: approve_amount(
+                exception=exception,
+                seen_minor=given["seen_minor"],
+                reason=given["reason"],
+                actor=staff_actor(request),
+                as_of=timezone.now(),
+            ),
+            name="approve",
+            said=f"Approved: the next run of invoicing finalizes it at {amount}, and parks it at any other amount.",
+            question=Question(
+                title=f"Bill {amount} to {exception.subscription.tenant}?",
+                explanation=f"{exception.detail} Exactly this amount is approved: if usage arrives until it is"
+                " finalized, it waits for you again.",
+                button=f"Bill {amount}",
+            ),
+        )
 
     @action(description="Resolve", permissions=["resolve"], icon="check_circle")
     def resolve(self, request: HttpRequest, object_id: str) -> HttpResponse:

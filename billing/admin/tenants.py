@@ -21,6 +21,8 @@ from accounts.models import Tenant
 from billing.admin.previews import previewed
 from billing.admin.subscriptions import versions_on_sale
 from billing.admin.tabs import InvoiceRowInline, SubscriptionRowInline
+from billing.domain.invoicing.plausibility import AmountCheck
+from billing.domain.money import money_text, round_to_minor, to_major
 from billing.domain.plan_terms import TRIAL_DAYS_MAX
 from billing.domain.tax import TaxTreatment
 from billing.models import BillingProfile, PlanVersion
@@ -80,6 +82,33 @@ class BillingForm(forms.Form):
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}),
         help_text="Instead of the usual term.",
     )
+    amount_check = forms.ChoiceField(
+        label="Look before finalizing",
+        choices=[
+            (AmountCheck.HISTORY.value, "if it is far above the last invoices"),
+            (AmountCheck.LIMIT.value, "if it is above the amount below"),
+            (AmountCheck.OFF.value, "never"),
+        ],
+        widget=UnfoldAdminSelectWidget,
+        help_text="Which invoices wait for a person. Who changed it is in the audit log.",
+    )
+    amount_max_minor = forms.DecimalField(
+        label="Highest amount",
+        required=False,
+        min_value=0,
+        max_digits=15,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}),
+    )
+
+    def __init__(self, data: Any, *, currency: str, initial: dict[str, Any]) -> None:
+        super().__init__(data, initial=initial)
+        self.currency = currency
+        self.fields["amount_max_minor"].help_text = f"In {currency}, with tax."
+
+    def clean_amount_max_minor(self) -> int | None:
+        """In minor units."""
+        amount = self.cleaned_data["amount_max_minor"]
+        return None if amount is None else round_to_minor(amount, self.currency)
 
 
 class ProfileInline(ReadOnlyInline, StackedInline):
@@ -89,10 +118,17 @@ class ProfileInline(ReadOnlyInline, StackedInline):
     tab = True
     hide_title = True
     fields = (
-        "tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days", "card",
+        "tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days", "amount_check",
+        "highest_amount", "card",
     )  # fmt: skip
     readonly_fields = fields
     verbose_name_plural = "billing profile"
+
+    @display(description="Highest amount without a look", empty_value="none")
+    def highest_amount(self, profile: BillingProfile) -> str | None:
+        """With its currency."""
+        highest_minor = profile.amount_max_minor
+        return None if highest_minor is None else money_text(highest_minor, profile.tenant.currency)
 
     @display(description="Card", empty_value="none")
     def card(self, profile: BillingProfile) -> str | None:
@@ -162,7 +198,9 @@ class BillingSection(TenantSection):
         initial = {name: getattr(profile, name) for name in TERMS}
         if profile.tax_percent is not None:
             initial["tax_percent"] = plain_decimal(profile.tax_percent)
-        form = BillingForm(posted(request), initial=initial)
+        if profile.amount_max_minor is not None:
+            initial["amount_max_minor"] = to_major(profile.amount_max_minor, tenant.currency)
+        form = BillingForm(posted(request), currency=tenant.currency, initial=initial)
         if request.method == "POST" and form.is_valid():
             try:
                 update_billing_profile(

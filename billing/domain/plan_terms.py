@@ -76,6 +76,17 @@ class SoldVersion:
         return sorted(prices, key=lambda price: price.meter_code)
 
     @property
+    def is_as_published(self) -> bool:
+        """Whether the terms are those that the digest was taken of."""
+        return self.digest == digest_of(
+            plan_code=self.plan_code,
+            number=self.number,
+            trial_days=self.trial_days,
+            usage_plan_code=self.usage_plan_code,
+            prices=[PriceOffer(price.currency, price.terms, price.meter_code or None) for price in self.prices],
+        )
+
+    @property
     def currencies(self) -> list[str]:
         """In which currencies it is sold."""
         return sorted(price.currency for price in self.prices if price.kind is PriceKind.RECURRING)

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import Tenant
+from billing.domain.invoicing.plausibility import AmountCheck
 from billing.domain.statuses import LIVE_STATUSES, SubscriptionStatus
 from billing.domain.tax import TaxTreatment
 from billing.models.catalog import CURRENCY, PlanVersion
@@ -29,6 +30,15 @@ class BillingProfile(models.Model):
     )
     tax_exemption_reason = models.CharField(max_length=200, blank=True, help_text="Is printed on the invoice.")
     payment_days = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Instead of the usual term.")
+    amount_check = models.CharField(
+        max_length=7,
+        choices=[(check.value, check.value.capitalize()) for check in AmountCheck],
+        default=AmountCheck.HISTORY.value,
+        help_text="What an invoice is compared with before it is finalized.",
+    )
+    amount_max_minor = models.BigIntegerField(
+        null=True, blank=True, help_text="The highest total that is finalized without a person's look."
+    )
     card_label = models.CharField(
         max_length=60,
         blank=True,
@@ -44,6 +54,11 @@ class BillingProfile(models.Model):
                 name="billing_profile_percent_bounded",
             ),
             models.CheckConstraint(condition=Q(tax_treatment__in=list(TaxTreatment)), name="billing_profile_tax_known"),
+            models.CheckConstraint(
+                condition=Q(amount_check=AmountCheck.LIMIT, amount_max_minor__isnull=False, amount_max_minor__gte=0)
+                | Q(amount_check__in=[AmountCheck.HISTORY, AmountCheck.OFF], amount_max_minor=None),
+                name="billing_profile_amount_check_has_limit",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -148,6 +163,16 @@ class BillingException(models.Model):
     payment = models.OneToOneField(
         "billing.Payment", null=True, blank=True, on_delete=models.PROTECT, related_name="exception"
     )
+    invoice = models.ForeignKey(
+        "billing.Invoice",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="exceptions",
+        help_text="The draft that is not finalized.",
+    )
+    amount_minor = models.BigIntegerField(null=True, help_text="What it comes to, where that is what was noticed.")
+    is_approved = models.BooleanField(default=False, help_text="Whether staff let it be billed at exactly this amount.")
     code = models.CharField(max_length=40)
     detail = models.TextField()
     occurred_at = models.DateTimeField()
@@ -161,7 +186,12 @@ class BillingException(models.Model):
                 fields=["subscription", "code"],
                 condition=Q(resolved_at=None, payment=None),
                 name="billing_exception_open_once",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(is_approved=False)
+                | Q(invoice__isnull=False, amount_minor__isnull=False, resolved_at__isnull=False),
+                name="billing_exception_approval_names_amount",
+            ),
         ]
         ordering: ClassVar = ["-occurred_at", "-id"]
 

@@ -3,11 +3,12 @@
 One statement over the hourly rollup, one more if spans cut through hours.
 
 What is billed is read here. `usage_of_spans` reads rollups and needs no scan of events; `raw_usage_of_spans` adds up
-the events themselves, and so proves the other. Both count live events alone.
+the events themselves, and so proves the other; `compared_usage_of_spans` does both in one snapshot. All count live
+events alone.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,9 +18,9 @@ from uuid import UUID
 from accounts.sql import as_json, fetch_all
 from metering.domain.aggregations.description import Aggregation
 from metering.domain.periods import end_of_hour, start_of_hour
-from metering.selectors.aggregation_sql import collected
+from metering.selectors.aggregation_sql import collected, collected_by_meter
 from metering.selectors.catalog import meter_rules
-from metering.selectors.statements import COLLECTED, METERS, contributions_of, meters_parameter
+from metering.selectors.statements import COLLECTED, METERS, aggregation_of, contributions_of, meters_parameter
 
 _NOTHING: Final = Decimal(0)
 
@@ -41,11 +42,11 @@ WHERE u.events IS NOT NULL
 
 # An event's key is a digest of its id, which several tenants may use; with the piece's number behind it, it is one
 # row's own.
-PIECES = f"""
+CONTRIBUTIONS_OF_PIECES = f"""
 WITH piece AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(pieces)s::jsonb) AS p(
         n int, tenant_id uuid, start_at timestamptz, end_at timestamptz, known_at timestamptz,
-        voids_known_at timestamptz)
+        voids_known_at timestamptz, is_whole boolean)
 ),
 {METERS},
 counted AS MATERIALIZED (
@@ -59,13 +60,26 @@ counted AS MATERIALIZED (
             AND (p.voids_known_at IS NULL OR v.voided_at < p.voids_known_at))
         AND e.type IN (SELECT event_type FROM meters)
 ),
-{contributions_of("counted")}
-SELECT counted.n, contribution.meter_id, {COLLECTED}, count(*)
+{contributions_of("counted")}"""
+
+SUMS_OF_EVENTS = f"""
+SELECT counted.n, contribution.meter_id, false, {COLLECTED}, count(*)
 FROM contribution JOIN counted USING (key)
 GROUP BY 1, 2
 """
 
-PIECE: Final = ("n", "tenant_id", "start_at", "end_at", "known_at", "voids_known_at")
+SUMS_OF_HOURS = f"""
+SELECT p.n, h.meter_id, true, {collected_by_meter(aggregation_of("h.meter_id"), quantity="h.quantity")},
+    sum(h.events)::bigint
+FROM piece AS p
+JOIN usage_hour AS h ON h.tenant_id = p.tenant_id AND h.is_live AND h.hour >= p.start_at AND h.hour < p.end_at
+WHERE p.is_whole AND h.meter_id IN (SELECT meter_id FROM meters)
+GROUP BY 1, 2
+"""
+
+PIECES = f"{CONTRIBUTIONS_OF_PIECES}{SUMS_OF_EVENTS}"
+COMPARED_PIECES = f"{CONTRIBUTIONS_OF_PIECES}{SUMS_OF_EVENTS}UNION ALL{SUMS_OF_HOURS}"
+PIECE: Final = ("n", "tenant_id", "start_at", "end_at", "known_at", "voids_known_at", "is_whole")
 
 OLD_VOIDS = """
 SELECT s.position
@@ -107,8 +121,30 @@ class SpanUsage:
         return SpanUsage(aggregation.merge(self.quantity, other.quantity), self.events + other.events)
 
 
+@dataclass(frozen=True, slots=True)
+class ComparedUsage:
+    """The usage of a span by the rollup and by the events alone, in one snapshot."""
+
+    in_rollup: SpanUsage
+    in_ledger: SpanUsage
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether both say the same."""
+        return self.in_rollup == self.in_ledger
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of the span at `position`; whole hours stand in the rollup too."""
+
+    position: int
+    start: datetime
+    end: datetime
+    is_whole: bool = False
+
+
 _NO_USAGE: Final = SpanUsage()
-_Piece = tuple[int, datetime, datetime]
 
 
 def usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
@@ -125,7 +161,7 @@ def usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
         if aggregation is None:  # not known to this process yet, so it has counted nothing yet
             continue
         hours, rests = _cut(span) if aggregation.is_mergeable else (None, [(span.start, span.end)])
-        pieces += [(position, start, end) for start, end in rests]
+        pieces += [_Piece(position, start, end) for start, end in rests]
         if hours is not None:
             row = {"tenant_id": span.tenant_id, "meter_id": span.meter_id, "start_at": hours[0], "end_at": hours[1]}
             whole[whole_hours_of(aggregation)].append({"position": position, **row})
@@ -137,8 +173,34 @@ def usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
 
 def raw_usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
     """Return the usage of each span, in their order, from the events alone."""
-    pieces = [(position, span.start, span.end) for position, span in enumerate(spans)]
+    pieces = [_Piece(position, span.start, span.end) for position, span in enumerate(spans)]
     return _with_pieces([_NO_USAGE for _ in spans], spans, pieces)
+
+
+def compared_usage_of_spans(spans: Sequence[UsageSpan]) -> list[ComparedUsage]:
+    """Return the usage of each span, in their order, by the rollup and by the events alone.
+
+    One statement reads both, so an event that arrives meanwhile is in both or in none.
+    """
+    aggregations = {rule.id: rule.aggregation for rule in meter_rules()}
+    pieces: list[_Piece] = []
+    for position, span in enumerate(spans):
+        aggregation = aggregations.get(span.meter_id)
+        if aggregation is None:  # as in `usage_of_spans`
+            continue
+        hours, rests = _cut(span) if aggregation.is_mergeable else (None, [(span.start, span.end)])
+        pieces += [_Piece(position, *rest) for rest in rests]
+        if hours is not None:
+            pieces.append(_Piece(position, *hours, is_whole=True))
+    in_rollup = [_NO_USAGE for _ in spans]
+    in_ledger = [_NO_USAGE for _ in spans]
+    for piece, is_rollup, found in _usage_of_pieces(COMPARED_PIECES, spans, pieces):
+        aggregation = aggregations[spans[piece.position].meter_id]
+        if is_rollup or not piece.is_whole:
+            in_rollup[piece.position] = in_rollup[piece.position].merged(found, aggregation)
+        if not is_rollup:
+            in_ledger[piece.position] = in_ledger[piece.position].merged(found, aggregation)
+    return [ComparedUsage(*both) for both in zip(in_rollup, in_ledger, strict=True)]
 
 
 def spans_with_voids_since(spans: Sequence[tuple[UsageSpan, datetime]]) -> set[int]:
@@ -162,22 +224,34 @@ def _cut(span: UsageSpan) -> tuple[tuple[datetime, datetime] | None, list[tuple[
 
 
 def _with_pieces(usage: list[SpanUsage], spans: Sequence[UsageSpan], pieces: Sequence[_Piece]) -> list[SpanUsage]:
-    """Merge in what the events of each piece come to; a piece that several meters share is read once."""
-    if not pieces:
-        return usage
-    numbers: dict[tuple[object, ...], int] = {}
-    wanted: dict[tuple[int, int], list[int]] = {}
-    for position, start, end in pieces:
-        span = spans[position]
-        moments = span.known_at, span.voids_known_at or span.known_at
-        n = numbers.setdefault((span.tenant_id, start, end, *moments), len(numbers))
-        wanted.setdefault((n, span.meter_id), []).append(position)
-    asked = [dict(zip(PIECE, (n, *piece), strict=True)) for piece, n in numbers.items()]
-    meter_ids = {span.meter_id for span in spans}
-    rules = {rule.id: rule for rule in meter_rules() if rule.id in meter_ids}
-    parameters = {"pieces": as_json(asked), "meters": meters_parameter(rules.values())}
-    for n, meter_id, quantity, events in fetch_all(PIECES, parameters):
-        for position in wanted.get((n, meter_id), ()):
-            piece = SpanUsage(quantity, int(events))
-            usage[position] = usage[position].merged(piece, rules[meter_id].aggregation)
+    """Merge in what the events of each piece come to."""
+    aggregations = {rule.id: rule.aggregation for rule in meter_rules()}
+    for piece, _, found in _usage_of_pieces(PIECES, spans, pieces):
+        aggregation = aggregations[spans[piece.position].meter_id]
+        usage[piece.position] = usage[piece.position].merged(found, aggregation)
     return usage
+
+
+def _usage_of_pieces(
+    statement: str, spans: Sequence[UsageSpan], pieces: Sequence[_Piece]
+) -> Iterator[tuple[_Piece, bool, SpanUsage]]:
+    """Yield for each piece what it comes to, and whether the rollup says so.
+
+    One that several meters share is read once.
+    """
+    if not pieces:
+        return
+    numbers: dict[tuple[object, ...], int] = {}
+    wanted: dict[tuple[int, int], list[_Piece]] = {}
+    for piece in pieces:
+        span = spans[piece.position]
+        moments = span.known_at, span.voids_known_at or span.known_at
+        n = numbers.setdefault((span.tenant_id, piece.start, piece.end, *moments, piece.is_whole), len(numbers))
+        wanted.setdefault((n, span.meter_id), []).append(piece)
+    asked = [dict(zip(PIECE, (n, *key), strict=True)) for key, n in numbers.items()]
+    meter_ids = {span.meter_id for span in spans}
+    rules = [rule for rule in meter_rules() if rule.id in meter_ids]
+    rows = fetch_all(statement, {"pieces": as_json(asked), "meters": meters_parameter(rules)})
+    for n, meter_id, is_rollup, quantity, events in rows:
+        for piece in wanted.get((n, meter_id), ()):
+            yield piece, is_rollup, SpanUsage(quantity, int(events))

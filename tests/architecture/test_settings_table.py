@@ -5,7 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 READ = re.compile(
-    r"""\b(?:env|environment|self)\.(?:text|required_text|flag|number|names|uuid|database|email)\(\s*"([A-Z_]+)\""""
+    r"""\b(?:env|environment|self)\.(?:text|required_text|flag|number|names|amounts|uuid|database|email)"""
+    r"""\(\s*"([A-Z_]+)\""""
 )
 ROW = re.compile(r"^\| `([A-Z_]+)`", re.MULTILINE)
 

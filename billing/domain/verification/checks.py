@@ -12,7 +12,6 @@ from typing import Final
 from billing.domain.documents import digest_of_content, lines_content
 from billing.domain.invoicing.computing import compute_invoice
 from billing.domain.invoicing.lines import ADJUSTMENT, USAGE, LineDraft, Used, digest_of_lines
-from billing.domain.plan_terms import PriceOffer, SoldVersion, digest_of
 from billing.domain.verification.batch import Batch, StoredInvoice, Sums, described
 from billing.errors import UnbillableError
 
@@ -43,7 +42,7 @@ def prices_as_published(batch: Batch) -> Iterator[Difference]:
     for unreadable in batch.unreadable:
         yield Difference(f"plan version {unreadable.version_id}", "price", f"It cannot be read: {unreadable.detail}")
     for version in batch.versions:
-        if _digest_of_version(version) != version.digest:
+        if not version.is_as_published:
             name = f"{version.plan_code} v{version.number}"
             yield Difference(name, "price", "Its prices are not those that were published.")
 
@@ -201,13 +200,3 @@ def _line_differences(stored: StoredInvoice, computed: Sequence[LineDraft]) -> I
 
 def _differing(one: Sums, other: Sums) -> list[str]:
     return [name for name in _SUMS if getattr(one, name) != getattr(other, name)]
-
-
-def _digest_of_version(version: SoldVersion) -> str:
-    return digest_of(
-        plan_code=version.plan_code,
-        number=version.number,
-        trial_days=version.trial_days,
-        usage_plan_code=version.usage_plan_code,
-        prices=[PriceOffer(price.currency, price.terms, price.meter_code or None) for price in version.prices],
-    )

@@ -4,7 +4,7 @@ Nothing is written here, so drafting, finalizing, a dry run and a preview are th
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.db.models import F, Q, Sum
 
+from accounts.domain.plain import plain_decimal
 from accounts.models import Tenant
 from billing.domain.invoicing.computing import ComputedInvoice, compute_invoice
 from billing.domain.invoicing.lines import InvoicedUsage, Used
@@ -30,9 +31,10 @@ from billing.models import (
 )
 from billing.selectors.invoicing.corrections import invoiced_usage, roots_of
 from metering.domain.periods import Span, forecast
-from metering.selectors.span_usage import UsageSpan, usage_of_spans
+from metering.selectors.span_usage import ComparedUsage, UsageSpan, compared_usage_of_spans, usage_of_spans
 
 PROJECTED_AFTER: Final = timedelta(days=1)
+DRIFTS_TOLD_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Unbillable:
     state: BillingState
     code: str
     detail: str
+    total_minor: int | None = None
 
 
 Computation = ComputedInvoice | Unbillable
@@ -52,12 +55,14 @@ def compute_invoices(
     *,
     projected_at: datetime | None = None,
     following: Sequence[ComputedInvoice] | None = None,
+    is_final: Callable[[BillingState], bool] | None = None,
 ) -> list[Computation]:
     """Compute each state's invoice, in their order, from usage as it is now.
 
     With `projected_at`, usage counted up to then is projected in a straight line to the end of its span, once a day of
     it has passed: the first minutes tell nothing of a month. With `following`, each state comes after an invoice that
-    was computed and not stored: what that one corrects and carries over counts.
+    was computed and not stored: what that one corrects and carries over counts. What `is_final` is proven first: usage
+    is added up from the events in the same snapshot, and prices are compared with their digests.
     """
     states = _with_forgiven_fees(states)
     wanted = [
@@ -70,7 +75,15 @@ def compute_invoices(
         UsageSpan(states[number].tenant_id, root.line.meter_id or 0, root.line.period_start, root.line.period_end)
         for number, root in roots
     ]
-    usage = usage_of_spans([*(span for _, span in wanted), *root_spans])
+    spans = [*(span for _, span in wanted), *root_spans]
+    unproven: dict[int, Unbillable] = {}
+    if is_final is None:
+        usage = usage_of_spans(spans)
+    else:
+        compared = compared_usage_of_spans(spans)
+        usage = [found.in_rollup for found in compared]
+        numbers = [number for number, _ in (*wanted, *roots)]
+        unproven = _unproven(states, list(zip(numbers, spans, compared, strict=True)), is_final)
     used: dict[int, list[Used]] = defaultdict(list)
     for (number, span), found in zip(wanted, usage, strict=False):
         quantity = found.quantity
@@ -81,7 +94,8 @@ def compute_invoices(
     taxes = tax_decisions({state.tenant_id for state in states})
     credits_left = _credits_left(states, following)
     return [
-        _compute(
+        unproven.get(number)
+        or _compute(
             state,
             usage=used[number],
             invoiced=invoiced[number],
@@ -90,6 +104,39 @@ def compute_invoices(
         )
         for number, state in enumerate(states)
     ]
+
+
+def _unproven(
+    states: Sequence[BillingState],
+    compared: Sequence[tuple[int, UsageSpan, ComparedUsage]],
+    is_final: Callable[[BillingState], bool],
+) -> dict[int, Unbillable]:
+    """Return by position the states that are final and whose usage or prices are not what they must be."""
+    drifts: dict[int, list[str]] = defaultdict(list)
+    codes = {price.meter_id: price.meter_code for state in states for _, price, _ in state.usage_wanted()}
+    for number, span, found in compared:
+        if not found.is_proven:
+            where = (
+                f"{codes.get(span.meter_id, 'A meter')} from {span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M}"
+            )
+            rollup, ledger = plain_decimal(found.in_rollup.quantity), plain_decimal(found.in_ledger.quantity)
+            drifts[number].append(
+                f"{where} comes to {rollup} in {found.in_rollup.events} events by the rollup,"
+                f" to {ledger} in {found.in_ledger.events} by the events themselves."
+            )
+    versions = {phase.version.id: phase.version for state in states for phase in state.phases}
+    changed = {version.id for version in versions.values() if not version.is_as_published}
+    unproven = {}
+    for number, state in enumerate(states):
+        if not is_final(state):
+            continue
+        names = sorted(f"{p.version.plan_code} v{p.version.number}" for p in state.phases if p.version.id in changed)
+        if names:
+            detail = f"The prices of {', '.join(names)} are not those that were published."
+            unproven[number] = Unbillable(state, "price_changed", detail)
+        elif drifts[number]:
+            unproven[number] = Unbillable(state, "usage_drift", " ".join(drifts[number][:DRIFTS_TOLD_MAX]))
+    return unproven
 
 
 def _projected(quantity: Decimal, span: Span, at: datetime) -> Decimal:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from accounts.models import Discrepancy
 from billing.domain.statuses import InvoiceStatus
 from billing.models import BillingException, Invoice, Subscription
 from billing.querysets import end_of_month
@@ -21,14 +22,23 @@ class Due:
     month: YearMonth | None = None
 
 
+def waits_for_a_person(subscription: str, tenant: str) -> Q:
+    """Return the condition that nothing is billed until a person has looked, by the names of the two columns.
+
+    The subscription has an open exception, or a check found the tenant's books in disorder.
+    """
+    parked = BillingException.objects.filter(subscription=OuterRef(subscription), payment=None, resolved_at=None)
+    doubted = Discrepancy.objects.open().filter(tenant=OuterRef(tenant), is_holding=True)
+    return Q(Exists(parked)) | Q(Exists(doubted))
+
+
 def due_subscriptions(as_of: datetime, due: Due) -> QuerySet[Subscription]:
     """Return the subscriptions with a boundary to be invoiced.
 
     Its instant has come, its last invoice is no draft, and no person has to look first.
     """
     waiting = Invoice.objects.filter(subscription=OuterRef("pk"), status=InvoiceStatus.DRAFT)
-    parked = BillingException.objects.filter(subscription=OuterRef("pk"), payment=None, resolved_at=None)
-    found = Subscription.objects.filter(~Exists(waiting), ~Exists(parked), due_at__lte=as_of)
+    found = Subscription.objects.filter(~Exists(waiting), ~waits_for_a_person("pk", "tenant"), due_at__lte=as_of)
     if due.tenant_ids is not None:
         found = found.filter(tenant__in=due.tenant_ids)
     if due.month is not None:
@@ -38,8 +48,8 @@ def due_subscriptions(as_of: datetime, due: Due) -> QuerySet[Subscription]:
 
 def ripe_invoices(as_of: datetime, due: Due) -> QuerySet[Invoice]:
     """Drafts whose grace is over and that nobody has to look at first."""
-    parked = BillingException.objects.filter(subscription=OuterRef("subscription"), payment=None, resolved_at=None)
-    found = Invoice.objects.filter(~Exists(parked), status=InvoiceStatus.DRAFT, finalize_after__lte=as_of)
+    held = waits_for_a_person("subscription", "tenant")
+    found = Invoice.objects.filter(~held, status=InvoiceStatus.DRAFT, finalize_after__lte=as_of)
     if due.tenant_ids is not None:
         found = found.filter(tenant__in=due.tenant_ids)
     if due.month is not None:

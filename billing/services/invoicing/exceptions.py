@@ -1,7 +1,7 @@
 """What could not be billed, or paid back: stored, so that nothing is dropped, and resolved by a person."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -12,6 +12,7 @@ from accounts.domain.actor import Actor
 from accounts.errors import ConflictError
 from accounts.services.audit import AuditTarget, record_audit
 from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.invoicing.plausibility import UNUSUAL_AMOUNT
 from billing.domain.money import money_text
 from billing.domain.statuses import InvoiceStatus
 from billing.models import BillingException, Invoice, InvoiceLine, LineKind, Subscription
@@ -20,9 +21,10 @@ from billing.selectors.invoicing.computation import Unbillable
 CREDIT_LEFT: Final = "credit_left"
 
 
-def park(unbillable: Unbillable, *, as_of: datetime) -> None:
+def park(unbillable: Unbillable, *, as_of: datetime, invoice_id: UUID | None = None) -> None:
     """Put on record why a subscription is not billed; until it is resolved the subscription is passed over."""
-    _put_on_record(unbillable.state.subscription_id, unbillable.code, unbillable.detail, as_of)
+    seen: dict[str, Any] = {"invoice_id": invoice_id, "amount_minor": unbillable.total_minor}
+    _put_on_record(unbillable.state.subscription_id, unbillable.code, unbillable.detail, as_of, **seen)
 
 
 def report_credit_left(computed: ComputedInvoice, *, number: str, as_of: datetime) -> None:
@@ -66,10 +68,10 @@ def report_credit_back(invoice: Invoice, *, as_of: datetime) -> None:
         _put_on_record(invoice.subscription_id, CREDIT_LEFT, detail, as_of)
 
 
-def _put_on_record(subscription_id: UUID | None, code: str, detail: str, as_of: datetime) -> None:
+def _put_on_record(subscription_id: UUID | None, code: str, detail: str, as_of: datetime, **seen: Any) -> None:
     """Add the row, where none with this code is open."""
     assert subscription_id is not None, "a preview is not stored"
-    exception = BillingException(subscription_id=subscription_id, code=code, detail=detail, occurred_at=as_of)
+    exception = BillingException(subscription_id=subscription_id, code=code, detail=detail, occurred_at=as_of, **seen)
     BillingException.objects.bulk_create([exception], ignore_conflicts=True)
 
 
@@ -88,5 +90,27 @@ def resolve_exception(*, exception: BillingException, resolution: str, actor: Ac
         tenant_id=exception.subscription.tenant_id,
         target=AuditTarget("billing_exception", exception.pk, exception.code),
         after={"resolution": resolution[:200]},
+        as_of=as_of,
+    )
+
+
+@transaction.atomic
+def approve_amount(*, exception: BillingException, seen_minor: int, reason: str, actor: Actor, as_of: datetime) -> None:
+    """Let the invoice that was parked for its amount be finalized at exactly `seen_minor`, and at no other amount.
+
+    Raises `ConflictError` if the amount is another now, or the exception is resolved.
+    """
+    waiting = BillingException.objects.filter(
+        pk=exception.pk, code=UNUSUAL_AMOUNT, amount_minor=seen_minor, resolved_at=None
+    )
+    reason = reason[:200]
+    if waiting.update(resolved_at=as_of, resolved_by=actor.label, resolution=reason, is_approved=True) != 1:
+        raise ConflictError("This amount does not wait for an approval: look at the exception again.")
+    record_audit(
+        actor=actor,
+        action="invoice.amount_approved",
+        tenant_id=exception.subscription.tenant_id,
+        target=AuditTarget("invoice", exception.invoice_id, str(exception.invoice)),
+        after={"total_minor": seen_minor, "reason": reason},
         as_of=as_of,
     )

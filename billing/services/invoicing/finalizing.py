@@ -23,7 +23,8 @@ from billing.errors import InvoiceStatusError
 from billing.models import BillingProfile, Invoice, Issuer
 from billing.selectors.facts import facts_of_invoice
 from billing.selectors.invoicing.computation import Unbillable, compute_invoices
-from billing.selectors.invoicing.due import Due, ripe_invoices
+from billing.selectors.invoicing.due import Due, ripe_invoices, waits_for_a_person
+from billing.selectors.invoicing.plausibility import held_back
 from billing.selectors.invoicing.states import states_of_invoices
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
 from billing.services.invoicing.exceptions import park, report_credit_left
@@ -98,23 +99,26 @@ def finalize_now(*, invoice_id: UUID, as_of: datetime, actor: Actor | None = Non
         )
         if not invoices or invoices[0].status != InvoiceStatus.DRAFT:
             raise InvoiceStatusError("Only a draft can be finalized.")
+        if Invoice.objects.filter(waits_for_a_person("subscription", "tenant"), pk=invoice_id).exists():
+            raise InvoiceStatusError("It waits for a person: look at its exceptions first.")
         if invoices[0].boundary and invoices[0].period_end > as_of:
             raise InvoiceStatusError("Its period is not over.")
         done = _finalize(invoices, as_of)
-        if done.parked:
-            raise InvoiceStatusError(done.parked[0].detail)
         invoice: Invoice = Invoice.objects.get(pk=invoice_id)
-        if actor is not None:
+        if actor is not None and not done.parked:
             before, after = {"status": InvoiceStatus.DRAFT}, {"status": invoice.status, "number": invoice.number}
             record_change(invoice, "invoice.finalized", actor=actor, before=before, after=after, as_of=as_of)
+    if done.parked:  # after the commit, so that the exception stays
+        raise InvoiceStatusError(done.parked[0].detail)
     return invoice
 
 
 def _finalize(invoices: Sequence[Invoice], as_of: datetime) -> Drafted:
-    computed = compute_invoices(states_of_invoices(invoices))
+    computed = held_back(compute_invoices(states_of_invoices(invoices), is_final=lambda _: True))
     parked = tuple(result for result in computed if isinstance(result, Unbillable))
-    for unbillable in parked:
-        park(unbillable, as_of=as_of)
+    for invoice, result in zip(invoices, computed, strict=True):
+        if isinstance(result, Unbillable):
+            park(result, as_of=as_of, invoice_id=invoice.pk)
     ready = [
         (row, result) for row, result in zip(invoices, computed, strict=True) if isinstance(result, ComputedInvoice)
     ]

@@ -11,9 +11,10 @@ from accounts.models import JobRun
 from accounts.services.jobs import Tell, run_long_job
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.state import BillingState
-from billing.models import Issuer
+from billing.models import Invoice, Issuer, Subscription
 from billing.selectors.invoicing.computation import Computation, Unbillable, compute_invoices
 from billing.selectors.invoicing.due import Due, due_subscriptions, ripe_invoices
+from billing.selectors.invoicing.plausibility import held_back
 from billing.selectors.invoicing.states import states_at_due, states_of_invoices
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted, draft_batch
 from billing.services.invoicing.finalizing import finalize_batch
@@ -107,22 +108,15 @@ def plan_invoices(*, as_of: datetime, due: Due | None = None) -> list[Computatio
     A subscription that is several periods behind has an invoice for each.
     """
     due = due or Due()
-    planned: list[Computation] = []
     grace = timedelta(minutes=Issuer.objects.values_list("grace_minutes", flat=True).get(pk=1))
+    plan = _Plan(as_of, due, grace)
     ripe = list(ripe_invoices(as_of, due))
     for start in range(0, len(ripe), BATCH_SIZE):
-        invoices = ripe[start : start + BATCH_SIZE]
-        computed = compute_invoices(states_of_invoices(invoices))
-        behind = [invoice.subscription for invoice in invoices if _is_due(invoice.subscription.due_at, as_of)]
-        next_states = {state.subscription_id: state for state in states_at_due(behind)}
-        planned += computed
-        planned += _plan_following(computed, next_states, as_of, due, grace)
+        plan.finalize(ripe[start : start + BATCH_SIZE])
     subscriptions = list(due_subscriptions(as_of, due))
     for start in range(0, len(subscriptions), BATCH_SIZE):
-        computed = compute_invoices(states_at_due(subscriptions[start : start + BATCH_SIZE]))
-        planned += computed
-        planned += _plan_following(computed, None, as_of, due, grace)
-    return [found for found in planned if isinstance(found, Unbillable) or found.lines]
+        plan.draft(subscriptions[start : start + BATCH_SIZE])
+    return [found for found in plan.planned if isinstance(found, Unbillable) or found.lines]
 
 
 def computed_only(planned: Sequence[Computation]) -> list[ComputedInvoice]:
@@ -130,40 +124,61 @@ def computed_only(planned: Sequence[Computation]) -> list[ComputedInvoice]:
     return [found for found in planned if isinstance(found, ComputedInvoice)]
 
 
-def _plan_following(
-    computed: Sequence[Computation],
-    next_states: dict[UUID | None, BillingState] | None,
-    as_of: datetime,
-    due: Due,
-    grace: timedelta,
-) -> list[Computation]:
-    """What a run would go on to do once these are finalized.
+@dataclass(slots=True)
+class _Plan:
+    """What a run at `as_of` would do, as far as it is known."""
 
-    `next_states` are those that are known; others follow from the state.
-    """
-    planned: list[Computation] = []
-    while True:
-        following = []
-        for before in computed_only(computed):
-            if next_states is not None:
-                state = next_states.get(before.state.subscription_id)
-            else:
-                state = before.state.following if _is_ripe(before.state, as_of, grace) else None
-            if state is not None and _is_meant(state, as_of, due):
-                following.append((before, state))
-        if not following:
-            return planned
-        computed = compute_invoices([state for _, state in following], following=[invoice for invoice, _ in following])
-        planned += computed
-        next_states = None
+    as_of: datetime
+    due: Due
+    grace: timedelta
+    planned: list[Computation] = field(default_factory=list)
+
+    def finalize(self, drafts: Sequence[Invoice]) -> None:
+        """Add what would become of drafts whose grace is over, and of what follows them."""
+        computed = held_back(compute_invoices(states_of_invoices(drafts), is_final=lambda _: True))
+        behind = [draft.subscription for draft in drafts if _is_due(draft.subscription.due_at, self.as_of)]
+        next_states = {state.subscription_id: state for state in states_at_due(behind)}
+        self.planned += computed
+        self._follow(computed, next_states)
+
+    def draft(self, subscriptions: Sequence[Subscription]) -> None:
+        """Add the invoices of due boundaries, and of those that follow them."""
+        self._follow(self._add(states_at_due(subscriptions)), None)
+
+    def _follow(self, computed: Sequence[Computation], next_states: dict[UUID | None, BillingState] | None) -> None:
+        """Add what a run would go on to do once these are finalized.
+
+        `next_states` are those that are known; others follow from the state.
+        """
+        while True:
+            following = []
+            for before in computed_only(computed):
+                if next_states is not None:
+                    state = next_states.get(before.state.subscription_id)
+                else:
+                    state = before.state.following if self._is_ripe(before.state) else None
+                if state is not None and _is_meant(state, self.as_of, self.due):
+                    following.append((before, state))
+            if not following:
+                return
+            computed = self._add([state for _, state in following], [invoice for invoice, _ in following])
+            next_states = None
+
+    def _add(
+        self, states: Sequence[BillingState], following: Sequence[ComputedInvoice] | None = None
+    ) -> list[Computation]:
+        """Compute what a run would draft, and check what it would finalize at once as finalizing does."""
+        computed = compute_invoices(states, following=following, is_final=self._is_ripe)
+        computed = held_back(computed, before=computed_only(self.planned), is_final=self._is_ripe)
+        self.planned += computed
+        return computed
+
+    def _is_ripe(self, state: BillingState) -> bool:
+        return state.closes_at + (self.grace if state.boundary else timedelta()) <= self.as_of
 
 
 def _is_due(due_at: datetime | None, as_of: datetime) -> bool:
     return due_at is not None and due_at <= as_of
-
-
-def _is_ripe(state: BillingState, as_of: datetime, grace: timedelta) -> bool:
-    return state.closes_at + (grace if state.boundary else timedelta()) <= as_of
 
 
 def _is_meant(state: BillingState, as_of: datetime, due: Due) -> bool:

@@ -12,10 +12,13 @@ from accounts.errors import FieldError, InvalidFieldsError
 from accounts.models import Tenant
 from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.changes import differing, update_changed
+from billing.domain.invoicing.plausibility import AmountCheck
 from billing.domain.tax import TaxTreatment
 from billing.models import BillingProfile
 
-TERMS = frozenset({"tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days"})
+TERMS = frozenset(
+    {"tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days", "amount_check", "amount_max_minor"}
+)
 PAYMENT_DAYS_MAX = 365
 
 
@@ -37,12 +40,20 @@ def keep_card(*, tenant_id: UUID, card_label: str) -> None:
 def update_billing_profile(
     *, tenant: Tenant, changes: Mapping[str, object], actor: Actor, as_of: datetime
 ) -> BillingProfile:
-    """Change a tenant's tax or terms, by name; drafts and later invoices follow. Raises `InvalidFieldsError`."""
+    """Change a tenant's tax, terms or bounds, by name; drafts and later invoices follow.
+
+    Raises `InvalidFieldsError`.
+    """
     assert set(changes) <= TERMS, f"no terms: {set(changes) - TERMS}"
     _check(changes)
     with transaction.atomic():
         billing_profile_of(tenant.pk)
         profile = BillingProfile.objects.select_for_update().get(tenant=tenant)
+        if "amount_check" in changes or "amount_max_minor" in changes:
+            _check_bound(
+                changes.get("amount_check", profile.amount_check),
+                changes.get("amount_max_minor", profile.amount_max_minor),
+            )
         changed = differing(profile, changes)
         if changed:
             update_changed(profile, changed)
@@ -71,3 +82,10 @@ def _check(changes: Mapping[str, object]) -> None:
         refusals.append(FieldError("/payment_days", "invalid_payment_days", f"0 to {PAYMENT_DAYS_MAX} days."))
     if refusals:
         raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))
+
+
+def _check_bound(check: object, amount_max_minor: object) -> None:
+    has_limit = isinstance(amount_max_minor, int) and amount_max_minor >= 0
+    if has_limit != (check == AmountCheck.LIMIT) or check not in set(AmountCheck):
+        detail = "A limit needs the highest amount, and nothing else has one."
+        raise InvalidFieldsError(detail, field_errors=(FieldError("/amount_max_minor", "invalid_amount_max", detail),))

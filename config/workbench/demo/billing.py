@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import Final
+from uuid import UUID
 
 from django.db.models import Max
 from django.test.utils import override_settings
@@ -17,6 +18,7 @@ from accounts.domain.actor import Actor
 from accounts.models import AuditEntry, Tenant
 from accounts.notices.services.mails import send_queued_mails
 from billing.collection.selectors.providers import described_providers
+from billing.domain.invoicing.plausibility import AmountCheck
 from billing.domain.statuses import InvoiceStatus
 from billing.models import (
     MANUAL_PROVIDER,
@@ -75,13 +77,14 @@ class Story:
     is_leaving: bool = False
     void_boundary: int | None = None
     credit_boundary: int | None = None
+    is_limited: bool = False
     profile: Mapping[str, object] = field(default_factory=dict)
 
 
 STORIES: Final[dict[str, Story]] = {
     "northwind-maps": Story(CARD, 0, began_on="growth", upgrade_after_days=77, late_boundary=4),
     "harbor-analytics": Story(CARD, 0, pending_plan="growth"),
-    "lumen-weather": Story(pays_after_days=12),
+    "lumen-weather": Story(pays_after_days=12, is_limited=True),
     "kestrel-logistics": Story(pays_after_days=21, is_leaving=True, void_boundary=2),
     "sakura-payments": Story(
         profile={"tax_treatment": "exempt", "tax_exemption_reason": "Services outside of the EU."}
@@ -172,6 +175,7 @@ def _moments(tenants: Sequence[Tenant], actor: Actor, as_of: datetime) -> list[t
     """When a boundary has passed its grace, in steps of some hours, and when something happened in between."""
     closings: set[datetime] = set()
     acts: list[tuple[datetime, Act]] = []
+    limited_at: dict[UUID, tuple[datetime, Act]] = {}  # of each subscription before the last boundary alone
     for subscription in Subscription.objects.filter(tenant__in=tenants).select_related("tenant"):
         story = STORIES.get(subscription.tenant.slug, Story())
         for boundary in count(subscription.next_boundary):
@@ -180,6 +184,8 @@ def _moments(tenants: Sequence[Tenant], actor: Actor, as_of: datetime) -> list[t
                 break
             # Nothing is invoiced before it began, although the first period counts from that day's midnight.
             closings.add(min(_rounded_up(max(instant, subscription.started_at) + GRACE), as_of))
+            if story.is_limited and boundary > 1:
+                limited_at[subscription.pk] = (instant - timedelta(days=1), partial(_limit, subscription, actor))
         if story.upgrade_after_days is not None and subscription.phases.count() == 1:
             at = subscription.started_at + timedelta(days=story.upgrade_after_days, hours=7)
             acts.append((at, partial(_upgrade, subscription, actor)))
@@ -187,7 +193,7 @@ def _moments(tenants: Sequence[Tenant], actor: Actor, as_of: datetime) -> list[t
             instant = _boundary(subscription, story.late_boundary)
             acts.append((instant + timedelta(days=4), partial(_report_late, subscription.tenant, instant)))
     moments: list[tuple[datetime, Act | None]] = [(moment, None) for moment in closings]
-    moments += [(at, act) for at, act in acts if at <= as_of]
+    moments += [(at, act) for at, act in (*acts, *limited_at.values()) if at <= as_of]
     return sorted(moments, key=lambda moment: moment[0])
 
 
@@ -202,6 +208,16 @@ def _rounded_up(instant: datetime) -> datetime:
 
 def _upgrade(subscription: Subscription, actor: Actor, moment: datetime) -> None:
     change_plan(subscription=subscription, plan_version=_version("scale"), when=When.NOW, actor=actor, as_of=moment)
+
+
+def _limit(subscription: Subscription, actor: Actor, moment: datetime) -> None:
+    """Have staff look at what is above half of the highest invoice so far, once: the next one waits for them."""
+    tenant = subscription.tenant
+    changed = AuditEntry.objects.filter(tenant_id=tenant.pk, action="tenant.billing_updated", actor_label=actor.label)
+    highest = Invoice.objects.of_tenant(tenant.pk).issued().aggregate(minor=Max("total_minor"))
+    if not changed.exists() and highest["minor"]:
+        limit = {"amount_check": AmountCheck.LIMIT.value, "amount_max_minor": highest["minor"] // 2}
+        update_billing_profile(tenant=tenant, changes=limit, actor=actor, as_of=moment)
 
 
 def _report_late(tenant: Tenant, boundary: datetime, moment: datetime) -> None:

@@ -126,6 +126,22 @@ def test_open_exceptions_come_first_and_are_resolved_with_words(
     assert "Not possible as it stands" in said(as_robin.get(page(exception, "resolve")))
 
 
+def test_an_absurd_amount_is_approved_as_it_was_seen(as_bo: Client) -> None:
+    invoice = issued()
+    exception = BillingException.objects.create(
+        subscription=invoice.subscription, code="unusual_amount", detail="Far above.", occurred_at=timezone.now(),
+        invoice=invoice, amount_minor=912_000,
+    )  # fmt: skip
+    question = as_bo.get(page(exception, "approve")).content.decode()
+    assert "Bill 9,120.00\N{NO-BREAK SPACE}EUR to" in question
+    late = act(as_bo, exception, "approve", reason="Asked them.", seen_minor=911_999)
+    assert "does not wait for an approval" in late
+    assert "Approved: the next run" in act(as_bo, exception, "approve", reason="Asked them.", seen_minor=912_000)
+    assert latest_entry().action == "invoice.amount_approved"
+    assert "Approved" in as_bo.get(listed(BillingException)).content.decode()
+    assert "Not possible as it stands" in said(as_bo.get(page(exception, "approve")))
+
+
 def test_credit_that_is_left_is_taken_off_the_list_and_holds_up_nothing(
     as_bo: Client, exception: BillingException
 ) -> None:

@@ -172,6 +172,18 @@ def test_an_exception_is_open_once(subscription: Subscription) -> None:
     BillingException.objects.create(**facts)
 
 
+def test_an_approval_names_its_amount(subscription: Subscription) -> None:
+    facts = {"subscription": subscription, "code": "unusual_amount", "detail": "?", "occurred_at": NOW}
+    with refuses("billing_exception_approval_names_amount"), transaction.atomic():
+        BillingException.objects.create(**facts, is_approved=True, resolved_at=NOW)
+
+
+@pytest.mark.parametrize(("check", "limit"), [("limit", None), ("limit", -1), ("off", 1), ("never", None)])
+def test_a_check_of_amounts_has_its_limit(subscription: Subscription, check: str, limit: int | None) -> None:
+    with refuses("billing_profile_amount_check_has_limit"), transaction.atomic():
+        BillingProfile.objects.create(tenant=subscription.tenant, amount_check=check, amount_max_minor=limit)
+
+
 def test_a_boundary_is_invoiced_once(subscription: Subscription, finalized: Invoice) -> None:
     with refuses("invoice_once_per_boundary"), transaction.atomic():
         rows.draft(subscription)

@@ -1,0 +1,61 @@
+"""Whether an invoice is absurd beside what its account was invoiced before. Pure; `docs/invoicing.md`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from billing.domain.money import money_text
+
+UNUSUAL_AMOUNT: Final = "unusual_amount"
+HISTORY_INVOICES: Final = 12
+
+
+class AmountCheck(StrEnum):
+    """What the total of a tenant's invoice is compared with before it is finalized."""
+
+    HISTORY = "history"
+    LIMIT = "limit"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much an account may be invoiced without a person's look.
+
+    By its history: `times` the highest of its last invoices, and `floor_minor` at least. `max_minor` is what staff set
+    for the account instead.
+    """
+
+    times: int
+    floor_minor: int
+    check: AmountCheck = AmountCheck.HISTORY
+    max_minor: int | None = None
+
+
+def why_unusual(total_minor: int, currency: str, *, earlier_minor: Sequence[int], bounds: Bounds) -> str | None:
+    """Return in a sentence why a person has to look at a total, or None.
+
+    `earlier_minor` are the totals of the account's last invoices with usage. Without one, the bound is `times` the
+    floor.
+    """
+    if bounds.check is AmountCheck.OFF:
+        return None
+    comes = f"The invoice comes to {money_text(total_minor, currency)}"
+    if bounds.check is AmountCheck.LIMIT:
+        limit_minor = bounds.max_minor or 0
+        return (
+            f"{comes}: above {money_text(limit_minor, currency)}, as staff set." if total_minor > limit_minor else None
+        )
+    if not earlier_minor:
+        limit_minor = bounds.times * bounds.floor_minor
+        if total_minor <= limit_minor:
+            return None
+        return f"{comes}: above {money_text(limit_minor, currency)}, and no invoice with usage came before it."
+    highest_minor = max(earlier_minor)
+    if total_minor <= max(bounds.times * highest_minor, bounds.floor_minor):
+        return None
+    return (
+        f"{comes}: more than {bounds.times} times {money_text(highest_minor, currency)}, the highest of the last"
+        f" {len(earlier_minor)}, and above {money_text(bounds.floor_minor, currency)}."
+    )
