@@ -379,6 +379,9 @@ if not IS_PRODUCTION:
 
 LOGGING = logging_settings(is_json=IS_PRODUCTION, level=env.text("LOG_LEVEL", "WARNING" if TESTING else "INFO"))
 
+DEFAULT_EXCEPTION_REPORTER = "config.operations.exception_reports.MaskingExceptionReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.operations.exception_reports.ExceptionReportFilter"
+
 # Metering
 LEDGER_SLOTS = env.number("LEDGER_SLOTS", 4, lowest=1, highest=64)
 # Billing: an invoice above this is parked for a person; amounts in minor units, the floor of any currency or by name.

@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.api.problems import CONTENT_TYPE, as_problem_error, problem_for_status, render_problem
 from accounts.api.request_facts import is_api_path, loggable_path
 from accounts.domain.identifiers import uuid7
+from accounts.domain.masking import mask_secrets
 
 HEADER: Final = "X-Request-ID"
 _ACCEPTED: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?", re.ASCII)
@@ -44,7 +45,8 @@ class RequestIdMiddleware:
         """Answer, with the id on the answer and one line in the log."""
         started = perf_counter_ns()
         given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _ACCEPTED.fullmatch(given) else str(uuid7(timezone.now()))
+        is_accepted = _ACCEPTED.fullmatch(given) and mask_secrets(given) == given
+        request_id = given if is_accepted else str(uuid7(timezone.now()))
         request.request_id = request_id  # type: ignore[attr-defined]
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:

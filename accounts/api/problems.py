@@ -18,6 +18,7 @@ from rest_framework.request import Request
 
 from accounts.api.renderers import encode_json
 from accounts.api.request_facts import request_id_of
+from accounts.domain.masking import mask_secrets
 from accounts.errors import (
     FieldError,
     InvalidFieldsError,
@@ -190,14 +191,15 @@ def problem_body(request: HttpRequest | Request, error: ProblemError) -> dict[st
         "type": TYPE_PREFIX + error.code,
         "title": error.title,
         "status": error.status,
-        "detail": error.detail,
-        "instance": quote(request.path),
+        "detail": mask_secrets(error.detail),
+        "instance": quote(mask_secrets(request.path)),
         "code": error.code,
         "request_id": request_id_of(request),
     }
     if error.field_errors:
         body["errors"] = [
-            {"pointer": field.pointer, "code": field.code, "detail": field.detail} for field in error.field_errors
+            {"pointer": mask_secrets(field.pointer), "code": field.code, "detail": mask_secrets(field.detail)}
+            for field in error.field_errors
         ]
     return body
 

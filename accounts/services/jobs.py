@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from time import perf_counter
 
 from accounts.domain.job_report import JobReport
+from accounts.domain.masking import mask_secrets
 from accounts.models import JobOutcome, JobRun
 from accounts.services.discrepancies import record_findings
 
@@ -28,7 +29,7 @@ def run_long_job(*, name: str, started_by: str, as_of: datetime, work: Callable[
     try:
         report = work(tell)
     except BaseException as error:
-        summary = {"error": f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS_MAX]}
+        summary = {"error": mask_secrets(f"{type(error).__name__}: {error}")[:_ERROR_CHARACTERS_MAX]}
         _finish(run, JobOutcome.FAILED, summary, perf_counter() - started)
         raise
     if report.findings is not None:

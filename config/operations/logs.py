@@ -1,11 +1,15 @@
 """Log lines: JSON in production, readable elsewhere; each carries the request id.
 
-A query string is never logged, since people put keys into it.
+A query string is never logged, since people put keys into it; and whatever has the shape of a secret is masked in each
+finished line, wherever it came from: a path, an id, the text of an exception.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
+
+from accounts.domain.masking import mask_secrets
 
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -23,7 +27,14 @@ def logging_settings(*, is_json: bool, level: str) -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=False)
+    render: Callable[..., Any] = (
+        structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=False)
+    )
+
+    def render_without_secrets(logger: Any, name: str, event: Any) -> str:
+        line = mask_secrets(str(render(logger, name, event)))
+        return line.encode("ascii", "backslashreplace").decode() if is_json else line
+
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -34,7 +45,7 @@ def logging_settings(*, is_json: bool, level: str) -> dict[str, Any]:
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.format_exc_info,
-                    renderer,
+                    render_without_secrets,
                 ],
             }
         },

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from accounts.domain.masking import mask_secrets
 from metering.domain.ledger import Ledger
 from metering.models import IngestVerdict, Verdict
 
@@ -62,5 +63,5 @@ def delete_old_verdicts(*, as_of: datetime) -> int:
 
 
 def _storable(text: str) -> str:
-    """What PostgreSQL can hold of a text that was refused perhaps for what it cannot."""
-    return text.replace("\x00", "␀").encode("utf-8", "replace").decode()
+    """Return what PostgreSQL can hold of a text that was refused perhaps for what it cannot, and we may: no secret."""
+    return mask_secrets(text.replace("\x00", "␀").encode("utf-8", "replace").decode())

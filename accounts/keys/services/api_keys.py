@@ -6,7 +6,7 @@ allowance.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -54,7 +54,7 @@ class CreatedKey:
     """A new key and, this once, its secret."""
 
     key: ApiKey
-    secret: str
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from django.db.models import F
 
 from accounts.domain.actor import Actor
 from accounts.domain.job_report import JobReport
+from accounts.domain.masking import mask_secrets
 from accounts.errors import ConflictError
 from accounts.models import JobRun, StoredFile
 from accounts.notices.domain.mails import MailStatus
@@ -239,4 +240,4 @@ def _record(mail: OutboundMail, attempt: _Attempt, now: datetime) -> None:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return mask_secrets(f"{type(error).__name__}: {error}")

@@ -17,6 +17,7 @@ from django.db.models import F, Q
 
 from accounts.domain.actor import Actor
 from accounts.domain.job_report import JobReport
+from accounts.domain.masking import mask_secrets
 from accounts.errors import ConflictError, NotFoundError, ProblemError
 from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.jobs import run_job
@@ -217,6 +218,7 @@ def _finish(event: InboxEvent, answer: ProviderAnswer | IgnoredEvent, run: Inbox
 
 def _put_off(event: InboxEvent, error: str, run: InboxRun, as_of: datetime) -> None:
     """Try again later, each time after twice the pause; after the last attempt a person has to ask for it."""
+    error = mask_secrets(error)
     pause = min(FIRST_PAUSE * 2 ** (event.attempts - 1), PAUSE_MAX)
     again_at = as_of + pause if event.attempts < ATTEMPTS_MAX else None
     InboxEvent.objects.filter(pk=event.pk, status__in=_WAITING).update(

@@ -6,7 +6,7 @@ The database keeps digests alone, so what is lost with the file is made anew.
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -20,11 +20,11 @@ class DemoCredentials:
     """What `make run` prints."""
 
     customer_email: str = ""
-    customer_password: str = ""
+    customer_password: str = field(default="", repr=False)
     staff_email: str = ""
-    staff_password: str = ""
-    api_key: str = ""
-    service_key: str = ""
+    staff_password: str = field(default="", repr=False)
+    api_key: str = field(default="", repr=False)
+    service_key: str = field(default="", repr=False)
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -1,6 +1,10 @@
-"""`python -m config.workbench.fakestripe`: the fake as a process of its own."""
+"""`python -m config.workbench.fakestripe`: the fake as a process of its own.
+
+STRIPE_WEBHOOK_SECRET signs its webhooks; every user of a machine may read the arguments of a process.
+"""
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -15,7 +19,6 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, default=12111)
     parser.add_argument("--webhook-url", help="where events are sent")
-    parser.add_argument("--webhook-secret", default="", help="signs them")
     parser.add_argument("--state", type=Path, help="the file that the state is kept in")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -24,7 +27,7 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"fake stripe: port {options.port} cannot be used: {error.strerror}")
     if options.webhook_url:
-        fake.deliveries.send_to(options.webhook_url, options.webhook_secret)
+        fake.deliveries.send_to(options.webhook_url, os.environ.get("STRIPE_WEBHOOK_SECRET", ""))
     sys.stdout.write(f"The fake Stripe answers at {fake.url}\n")
     sys.stdout.flush()
     try:

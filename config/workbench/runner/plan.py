@@ -35,7 +35,7 @@ class Plan:
     web_workers: int
     with_demo: bool
     database: EmbeddedPostgres | None
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = dataclasses.field(repr=False)  # holds secrets
     stripe_port: int | None = None
 
     @classmethod
@@ -105,7 +105,7 @@ class Plan:
         webhook = f"http://{HOST}:{self.port}/webhooks/stripe/{uuid}"
         return [
             *(sys.executable, "-m", FAKE_STRIPE, "--port", str(self.stripe_port)),
-            *("--webhook-url", webhook, "--webhook-secret", FAKE_STRIPE_WEBHOOK_SECRET),
+            *("--webhook-url", webhook),
             *("--state", str(self.data_dir / "stripe.jsonl")),
         ]
 

@@ -1,0 +1,67 @@
+"""Find and mask secrets in text, by the shape that each kind has.
+
+One function masks for every log line, every error page and every row that keeps what a stranger wrote; the other names
+what a dump, a log or a mail must not hold. Masking is generous (a mistyped key is masked too), finding is exact (our
+own keys by their checksum), so that a page of documentation is no alarm.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from accounts.domain.api_key import parse_key, prefix_of
+
+MASK: Final = "…"
+
+# The first characters of a key are how people tell keys apart, so they stay. 20 characters of 38 are masked already: a
+# key that was cut short gives away most of itself.
+_OWN_KEY: Final = re.compile(r"ch_(?:live|test|svc)_[0-9A-Za-z]{20,}", re.ASCII)
+_OWN_KEY_WHOLE: Final = re.compile(r"ch_(?:live|test|svc)_[0-9A-Za-z]{38}", re.ASCII)
+_PROVIDER_KEY: Final = re.compile(r"(?P<kept>(?:sk|rk)_(?:live|test)_)[0-9A-Za-z]{10,}", re.ASCII)
+_WEBHOOK_SECRET: Final = re.compile(r"(?P<kept>whsec_)[0-9A-Za-z+/=_-]{10,}", re.ASCII)
+# 160 bits in base32, as allauth makes them; a word of prose never has that length in capitals.
+_TOTP_SECRET: Final = re.compile(r"(?P<kept>(?<![0-9A-Za-z]))[A-Z2-7]{32}(?![0-9A-Za-z])", re.ASCII)
+_INVITATION: Final = re.compile(r"(?P<kept>/invitations/)[\w-]{43}(?![\w-])", re.ASCII)
+# The password of an address such as postgres://user:password@host; bounded, so that no text takes long.
+_PASSWORD_IN_ADDRESS: Final = re.compile(r"(?P<kept>://[^\s/:@'\"]{0,64}:)[^\s/@'\"…]{1,128}(?=@)", re.ASCII)
+
+_SHAPES: Final = {
+    "Stripe key": _PROVIDER_KEY,
+    "webhook secret": _WEBHOOK_SECRET,
+    "TOTP secret": _TOTP_SECRET,
+    "invitation": _INVITATION,
+    "password in an address": _PASSWORD_IN_ADDRESS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSecret:
+    """A secret where none should be: its kind, where it begins, and its text for who looks for it."""
+
+    kind: str
+    position: int
+    text: str
+
+
+def mask_secrets(text: str) -> str:
+    """Return the text with each secret in it replaced by what may be shown of it."""
+    if "ch_" in text:
+        text = _OWN_KEY.sub(lambda found: prefix_of(found[0]) + MASK, text)
+    for shape in _SHAPES.values():
+        text = shape.sub(_masked, text)
+    return text
+
+
+def find_secrets(text: str) -> Iterator[FoundSecret]:
+    """Yield each secret in the text: keys of ours whose checksum is right, and what else has the shape of one."""
+    for found in _OWN_KEY_WHOLE.finditer(text):
+        if parse_key(found[0]) is not None:
+            yield FoundSecret("API key", found.start(), found[0])
+    for kind, shape in _SHAPES.items():
+        for found in shape.finditer(text):
+            yield FoundSecret(kind, found.start(), found[0])
+
+
+def _masked(found: re.Match[str]) -> str:
+    return found["kept"] + MASK
