@@ -19,6 +19,7 @@ from django.db import connection
 from django.test import Client, TransactionTestCase
 from pytest_django.plugin import DjangoDbBlocker
 
+from accounts.api.sessions import SessionStore, cookie_of_session_key, session_key_of_cookie
 from metering.selectors.catalog import forget_catalog
 from metering.selectors.limits import forget_limits
 from metering.services.partitions import forget_seen_partitions
@@ -93,6 +94,30 @@ def answers_are_as_documented() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Client, "request", request)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clients_have_signed_sessions() -> Iterator[None]:
+    """Have Django's test client, which makes sessions itself, give them the cookie that our middleware reads."""
+
+    def session_of(client: Client) -> SessionStore:
+        cookie = client.cookies.get(settings.SESSION_COOKIE_NAME)
+        session = SessionStore(session_key_of_cookie(cookie.value) if cookie else None)
+        if not session.session_key:
+            session.save()
+            client.cookies[settings.SESSION_COOKIE_NAME] = cookie_of_session_key(session.session_key)
+        return session
+
+    set_cookies = Client._set_login_cookies
+
+    def set_signed_cookies(client: Client, request: Any) -> None:
+        set_cookies(client, request)
+        client.cookies[settings.SESSION_COOKIE_NAME] = cookie_of_session_key(request.session.session_key)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Client, "session", property(session_of))
+        patch.setattr(Client, "_set_login_cookies", set_signed_cookies)
         yield
 
 

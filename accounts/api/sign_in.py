@@ -1,12 +1,9 @@
 """How people sign in: what django-allauth asks us."""
 
-import base64
-import hashlib
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
-from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +14,7 @@ from accounts.api.request_facts import address_of
 from accounts.api.second_factor import must_prove, note_first_factor
 from accounts.api.session_life import begin_life
 from accounts.api.sign_in_log import note, note_failure, note_limit, ways_in
+from accounts.at_rest import TOTP, seal_text, unseal_text
 from accounts.domain.invitation_token import INVITATION_IN_SESSION
 from accounts.models import User
 from accounts.selectors.invitations import is_invitation_open
@@ -96,24 +94,13 @@ class AccountAdapter(DefaultAccountAdapter):
         return address_of(request) or UNKNOWN_ADDRESS
 
 
-def _cipher() -> MultiFernet:
-    """A cipher by the signing secret; earlier secrets still decrypt."""
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet(
-        [
-            Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"countinghouse mfa " + secret.encode()).digest()))
-            for secret in secrets
-        ]
-    )
-
-
 class MFAAdapter(DefaultMFAAdapter):
     """TOTP secrets and recovery seeds are encrypted at rest; allauth stores them in clear otherwise."""
 
     def encrypt(self, text: str) -> str:
         """Called before a secret is stored."""
-        return _cipher().encrypt(text.encode()).decode()
+        return seal_text(text, purpose=TOTP)
 
     def decrypt(self, encrypted_text: str) -> str:
         """Called before a secret is used."""
-        return _cipher().decrypt(encrypted_text.encode()).decode()
+        return unseal_text(encrypted_text, purpose=TOTP)
