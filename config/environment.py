@@ -3,6 +3,7 @@
 Every name read here stands in the table of `docs/settings.md`; a test compares the two.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -119,7 +120,7 @@ class Environment:
         """The URL of a Redis, or nothing."""
         value = self.text("REDIS_URL")
         if value and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-            raise ImproperlyConfigured(f"REDIS_URL must be a redis://, rediss:// or unix:// URL, not {value!r}.")
+            raise ImproperlyConfigured("REDIS_URL must begin with redis://, rediss:// or unix://.")
         return value
 
     def secret_key(self, profile: Profile, data_dir: Path) -> str:
@@ -137,11 +138,30 @@ class Environment:
 def stored_secret(path: Path) -> str:
     """A random secret kept in a file that only its owner reads; made at the first call, whoever makes it first."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        _make_secret(path)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip() or path.name * 10
-    with os.fdopen(descriptor, "w") as file:
-        secret = os.urandom(40).hex()
-        file.write(secret)
+        secret = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{path} cannot be read: give it to this user, with mode 0600.") from error
+    if len(secret) < SECRET_KEY_CHARACTERS_MIN:
+        raise ImproperlyConfigured(
+            f"{path} holds no secret of {SECRET_KEY_CHARACTERS_MIN} or more characters. Put the secret back; or delete"
+            " the file, and a new one is made: sessions end, and second factors have to be set up again."
+        )
     return secret
+
+
+def _make_secret(path: Path) -> None:
+    """Write a new secret beside its place and link it there, so that no process ever reads half of it."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(os.urandom(40).hex())
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was first, and its secret counts
+            path.hardlink_to(unfinished)
+    finally:
+        unfinished.unlink()

@@ -18,13 +18,9 @@ WEBHOOK_PATH: Final = "/webhooks/stripe/{uuid}"
 
 def endpoint_secret(endpoint_uuid: UUID) -> str | None:
     """Return the endpoint's secret, or None where there is none under this address, or it is switched off."""
-    secret: str | None = (
-        WebhookEndpoint.objects.filter(djstripe_uuid=endpoint_uuid, status="enabled")
-        .exclude(secret="")
-        .values_list("secret", flat=True)
-        .first()
-    )
-    return secret
+    enabled = WebhookEndpoint.objects.filter(djstripe_uuid=endpoint_uuid, status="enabled")
+    sealed = enabled.values_list("secret", flat=True).first()
+    return None if sealed is None else mirror.unsealed_secret(sealed)
 
 
 def ensure_endpoint() -> str:
@@ -32,6 +28,7 @@ def ensure_endpoint() -> str:
 
     Returns in a sentence what there is.
     """
+    mirror.forget_kept_keys()
     secret, public_url = settings.webhook_secret(), str(django_settings.PUBLIC_URL)
     if secret:
         return _keep_given(UUID(settings.webhook_uuid()), secret, public_url)
@@ -72,5 +69,5 @@ def _ensure_at_stripe(public_url: str) -> str:
 
 def _id_of_known(url: str) -> str | None:
     """Return Stripe's id of the endpoint at this address, if we have its secret."""
-    row = WebhookEndpoint.objects.filter(url=url, status="enabled").exclude(secret="").first()
-    return None if row is None else str(row.id)
+    row = WebhookEndpoint.objects.filter(url=url, status="enabled").first()
+    return None if row is None or mirror.unsealed_secret(row.secret) is None else str(row.id)

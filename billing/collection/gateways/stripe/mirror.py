@@ -8,10 +8,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import stripe
+from cryptography.fernet import InvalidToken
 from django.db import IntegrityError
 from djstripe import models as mirror
 from djstripe.exceptions import InvalidStripeAPIKey
 
+from accounts.at_rest import WEBHOOK_SECRET, seal_text, unseal_text
 from billing.collection.errors import PaymentProviderError
 from billing.collection.gateways.stripe import settings
 from billing.collection.gateways.stripe.api import CONNECT_SECONDS, READ_SECONDS, RETRIES, api_host
@@ -70,18 +72,54 @@ def _prepare() -> None:
 
 
 def keep_webhook_endpoint(*, id_: str, uuid: UUID, url: str, secret: str, events: list[str]) -> bool:
-    """Write dj-stripe's row of an endpoint; answers whether something changed."""
+    """Write dj-stripe's row of an endpoint, its secret sealed; returns whether something changed."""
     wanted = {
         "id": id_,
         "url": url,
-        "secret": secret,
         "enabled_events": events,
         "status": "enabled",
         "livemode": settings.is_live_mode(),
         "api_version": settings.API_VERSION,
     }
     row = mirror.WebhookEndpoint.objects.filter(djstripe_uuid=uuid).first()
-    if row is not None and all(getattr(row, name) == value for name, value in wanted.items()):
+    is_as_wanted = row is not None and all(getattr(row, name) == value for name, value in wanted.items())
+    if is_as_wanted and unsealed_secret(row.secret) == secret:
         return False
-    mirror.WebhookEndpoint.objects.update_or_create(djstripe_uuid=uuid, defaults=wanted)
+    sealed = seal_text(secret, purpose=WEBHOOK_SECRET)
+    mirror.WebhookEndpoint.objects.update_or_create(djstripe_uuid=uuid, defaults=wanted | {"secret": sealed})
     return True
+
+
+def unsealed_secret(sealed: str) -> str | None:
+    """Return an endpoint's secret, or None if there is none that we can read."""
+    try:
+        return unseal_text(sealed, purpose=WEBHOOK_SECRET)
+    except InvalidToken:
+        return None
+
+
+def forget_kept_keys() -> None:
+    """Delete the API keys that dj-stripe kept in clear, before `_owner_of_key` stood in its way."""
+    mirror.APIKey.objects.all().delete()
+
+
+_owner_ids: dict[tuple[str, str], str] = {}
+
+
+def _owner_of_key(api_key: str) -> mirror.Account:
+    """Return the account that a key belongs to: asked once by each process, and remembered here alone.
+
+    dj-stripe's own way stores the key itself, in clear, to remember this.
+    """
+    asked = (api_host(), api_key)
+    account = mirror.Account.objects.filter(id=_owner_ids[asked]).first() if asked in _owner_ids else None
+    if account is None:
+        described = mirror.Account.stripe_class.retrieve(api_key=api_key, stripe_version=settings.API_VERSION)
+        account, is_new = mirror.Account.objects.get_or_create(id=described["id"])
+        _owner_ids[asked] = account.id  # before the copy is made, which asks whose it is
+        if is_new:
+            mirror.Account.sync_from_stripe_data(described, api_key=api_key)
+    return account
+
+
+mirror.Account.get_or_retrieve_for_api_key = staticmethod(_owner_of_key)
