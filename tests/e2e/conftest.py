@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.installation import CHECKOUT, Installation, free_port
 from tests.e2e.mailbox import Mailbox
+from tests.e2e.secrecy import secrets_left
 from tests.e2e.visitor import PATIENCE_MILLISECONDS, Visitor
 
 CHROMIUM = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
@@ -44,6 +45,7 @@ def installation(mailbox: Mailbox, pictures: Path) -> Iterator[Installation]:
     try:
         installation.start()
         yield installation
+        assert secrets_left(installation, mailbox) == []
         assert installation.stop() == 0, "Ctrl-C ends everything in order"
     finally:
         installation.remove()

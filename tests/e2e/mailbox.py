@@ -38,6 +38,12 @@ class Mailbox:
             self._arrival.notify_all()
         return "250 kept"
 
+    @property
+    def texts(self) -> list[str]:
+        """Every mail as it came, decoded."""
+        parts = [part for mail in self._mails for part in mail.walk() if part.get_content_maintype() == "text"]
+        return [str(part.get_content()) for part in parts]
+
     def text_for(self, address: str, *, containing: str) -> str:
         """The plain text of the newest mail to the address with these words in it; waits until it is there."""
         with self._arrival:

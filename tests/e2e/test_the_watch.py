@@ -4,7 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from accounts.domain.api_key import KeyKind, generate_key
+from tests.e2e.installation import Installation
+from tests.e2e.secrecy import connect, secrets_in_log, secrets_in_mails
 from tests.e2e.visitor import Visitor
+from tests.security.dump import secrets_in_rows
 
 pytestmark = pytest.mark.e2e
 
@@ -36,3 +40,18 @@ def test_what_is_wrong_on_a_page_is_noticed(visit: Callable[[], Visitor]) -> Non
         "another host: ",
     ):
         assert trouble in noticed
+
+
+def test_a_planted_secret_is_noticed_in_the_database_the_log_and_a_mail(installation: Installation) -> None:
+    key, password = generate_key(KeyKind.LIVE), "redis://:crumbs@redis"
+    with connect(installation) as connection:
+        connection.autocommit = False
+        planted = "INSERT INTO cache VALUES ('planted', %s, now()) "
+        connection.execute(planted, [f"a {key}"])
+        assert "cache: API key" in secrets_in_rows(connection)
+        connection.rollback()
+    assert secrets_in_log(["  the welcome " + key, f"path=/{key}", password]) == [
+        "log, line 2: API key",
+        "log, line 3: password in an address",
+    ]
+    assert secrets_in_mails(["harmless", f"a {key}"]) == ["mail 2: API key"]
