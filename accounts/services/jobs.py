@@ -29,6 +29,8 @@ def run_long_job(*, name: str, started_by: str, as_of: datetime, work: Callable[
     try:
         report = work(tell)
     except BaseException as error:
+        # The queue keeps what the exception says, too, in a table of its own.
+        error.args = tuple(mask_secrets(part) if isinstance(part, str) else part for part in error.args)
         summary = {"error": mask_secrets(f"{type(error).__name__}: {error}")[:_ERROR_CHARACTERS_MAX]}
         _finish(run, JobOutcome.FAILED, summary, perf_counter() - started)
         raise

@@ -191,8 +191,9 @@ def test_no_exception_puts_a_secret_into_log_job_or_debug_page(tenant: Tenant, l
         password = PASSWORD
         raise ValueError(f"no {presented} at {where} for {len(password)}")
 
-    with pytest.raises(ValueError, match="no ch_live_"):
+    with pytest.raises(ValueError, match=r"no ch_live_\w{4}…") as failed:
         run_job(name="doomed", started_by="test", as_of=timezone.now(), work=fail)
+    assert key not in f"{failed.value} {failed.value!r}", "what the queue keeps of a failed task"
     settings.DEBUG = True
     settings.SOME_ADDRESS = where
     form = {"password": TYPED, "plain": key}
