@@ -7,8 +7,8 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
@@ -133,6 +133,16 @@ class Environment:
                 raise ImproperlyConfigured("SECRET_KEY is too short: it must have 50 or more random characters.")
             return value
         return self.text("SECRET_KEY") or stored_secret(data_dir / "secret_key")
+
+
+def database_url(connection: Mapping[str, Any]) -> str:
+    """Return the URL of one database, out of Django's settings for it: what `Environment.database` reads."""
+    user, password, name = (quote(str(connection[part]), safe="") for part in ("USER", "PASSWORD", "NAME"))
+    options = connection.get("OPTIONS", {})
+    host, port = connection["HOST"] or options.get("host") or "", connection["PORT"] or options.get("port") or 5432
+    if str(host).startswith("/"):
+        return f"postgres://{user}:{password}@/{name}?host={quote(str(host), safe='/')}&port={port}"
+    return f"postgres://{user}:{password}@{host}:{port}/{name}"
 
 
 def stored_secret(path: Path) -> str:

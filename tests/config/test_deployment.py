@@ -12,10 +12,7 @@ def test_the_image_ships_no_tests() -> None:
     assert {"tests", ".data", ".venv", ".git"} <= set(ignored)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["Dockerfile", "countinghouse-prepare.service", "countinghouse-web.service", "countinghouse-worker.service"],
-)
+@pytest.mark.parametrize("name", ["Dockerfile", *sorted(path.name for path in (ROOT / "deploy").glob("*.service"))])
 def test_a_deployment_names_its_profile(name: str) -> None:
     """So that nothing in its data directory is ever taken for a developer's clone."""
     assert "COUNTINGHOUSE_PROFILE=production" in (ROOT / "deploy" / name).read_text()
