@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, wraps
-from typing import Concatenate, ParamSpec, cast
+from typing import Concatenate, ParamSpec
 from zoneinfo import ZoneInfo
 
-from allauth.account.decorators import reauthentication_required
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
@@ -113,11 +112,6 @@ def tenant_page(
         return page
 
     return decorate
-
-
-def recently_signed_in(view: TenantView[Parameters]) -> TenantView[Parameters]:
-    """Ask for the password or second factor again, unless that was done within `ACCOUNT_REAUTHENTICATION_TIMEOUT`."""
-    return cast("TenantView[Parameters]", reauthentication_required(view))
 
 
 def actor_of(request: SignedInRequest, role: Role | None = None) -> Actor:

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from portal.views import (
+    account,
     alerts,
     audit,
     data,
@@ -71,6 +72,7 @@ urlpatterns = [
     path("docs/errors", errors.errors, name="errors"),
     path("pricing/", pricing.pricing, name="pricing"),
     path("pricing/<slug:code>/", pricing.pricing_choose, name="pricing_choose"),
+    path("account/delete/", account.account_delete, name="account_delete"),
     path("start/", start.start, name="start"),
     path("invitations/<str:token>/", start.invitation, name="invitation"),
     path("t/<slug:slug>/", include(tenant_pages)),

@@ -6,14 +6,18 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from unfold.admin import TabularInline
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.admin.base import ReadOnlyInline, StaffModelAdmin
+from accounts.admin.base import Question, ReadOnlyInline, StaffModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.tenant_forms import ReasonForm
 from accounts.models import Membership, User
+from accounts.services.erasure import erase_person
 
 RANK_FIELDS = ("is_staff", "is_superuser", "groups")
 
@@ -54,6 +58,9 @@ class UserAdmin(StaffModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # 
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
     inlines: ClassVar = [UserMembershipInline]
+    actions_detail: ClassVar = ["erase"]
+
+    has_erase_permission = holds("accounts.change_user")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With the number of tenants, so that the list asks once."""
@@ -74,6 +81,34 @@ class UserAdmin(StaffModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
         """A person who has acted stays in the log; `active` is unset instead."""
         return False
+
+    @action(description="Erase", permissions=["erase"], icon="person_remove")
+    def erase(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a reason, and erase the person."""
+        user = found_or_404(User.objects.all(), object_id)
+        if not self.has_change_permission(request, user):
+            raise PermissionDenied
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            reason = form.cleaned_data["reason"]
+            return self.attempt(
+                request,
+                lambda: erase_person(user=user, reason=reason, actor=staff_actor(request), as_of=timezone.now()),
+                said=f"person-{user.pk} is erased.",
+                back=self.page_of(user),
+            )
+        return self.ask_first(
+            request,
+            user,
+            form,
+            question=Question(
+                title=f"Erase {user}?",
+                explanation="Name, addresses, second factors, sessions and memberships go, and mails to this person "
+                "lose their text. The audit log keeps what was done under a pseudonym, and invoices stay. This cannot "
+                "be taken back.",
+                button="Erase the person",
+            ),
+        )
 
     @display(description="Person", header=True, ordering="email")
     def person(self, user: User) -> list[str]:

@@ -36,6 +36,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField("staff", default=False, help_text="May sign in to the admin.")
     is_active = models.BooleanField("active", default=True, help_text="Unset this instead of deleting a person.")
     joined_at = models.DateTimeField(default=timezone.now, editable=False)
+    erased_at = models.DateTimeField(null=True, editable=False)  # from then on this is a pseudonym
 
     objects: ClassVar[UserManager] = UserManager()
 

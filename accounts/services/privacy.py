@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 
+from allauth.usersessions.models import UserSession
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
+from django.db.models import Q
 from django.db.models.functions import Lower
 
-from accounts.models import ApiKey, AuditEntry, Invitation, JobRun, Membership, Tenant
+from accounts.models import ApiKey, AuditEntry, Discrepancy, Invitation, JobRun, Membership, Tenant
 from accounts.services.privacy_parts import ErasedPerson, ExportPiece, PrivacyPart, exported_table
+from accounts.sql import fetch_all
 
 
 class AccountsPrivacy(PrivacyPart):
@@ -39,24 +42,28 @@ class AccountsPrivacy(PrivacyPart):
             "target_kind", "target_id", "target_label", "before", "after", "ip", "request_id", "occurred_at",
         )  # fmt: skip
 
+        yield exported_table(
+            "discrepancies.json", Discrepancy.objects.filter(**own), "id", "code", "detail", "opened_at", "seen_at",
+            "closed_at", "accepted_at", "acceptance",
+        )  # fmt: skip
+
     def forget(self, *, person: ErasedPerson) -> None:
-        """Erase the person from invitations, job runs, Django's own log and their sessions."""
+        """Erase the person from the audit log, invitations, job runs and Django's own log, and end their sessions."""
+        fetch_all("SELECT audit_forget_person(%(person)s)", {"person": person.user_id})
         named = Invitation.objects.annotate(address=Lower("email")).filter(address__in=person.addresses)
         named.filter(accepted_at=None, revoked_at=None).delete()
         named.update(email=f"{person.pseudonym}@erased.invalid")
-        for run in JobRun.objects.filter(started_by__icontains="@").only("started_by"):
-            if person.without(run.started_by) != run.started_by:
-                JobRun.objects.filter(pk=run.pk).update(started_by=person.without(run.started_by))
+        started = Q()
+        for address in person.addresses:
+            started |= Q(started_by__icontains=address)
+        for run in JobRun.objects.filter(started).only("started_by"):
+            JobRun.objects.filter(pk=run.pk).update(started_by=person.without(run.started_by))
+        Discrepancy.objects.annotate(label=Lower("accepted_by")).filter(label__in=person.addresses).update(
+            accepted_by=person.pseudonym
+        )
         LogEntry.objects.annotate(label=Lower("object_repr")).filter(label__in=person.addresses).update(
             object_repr=person.pseudonym
         )
-        Session.objects.filter(session_key__in=_sessions_of(person)).delete()
-
-
-def _sessions_of(person: ErasedPerson) -> list[str]:
-    """Return the keys of the sessions in which the person is signed in; none is longer than two weeks old."""
-    return [
-        session.session_key
-        for session in Session.objects.iterator(chunk_size=1000)
-        if session.get_decoded().get("_auth_user_id") == str(person.user_id)
-    ]
+        # One that is not listed there ends by itself: its password's digest is gone.
+        sessions = UserSession.objects.filter(user=person.user_id).values_list("session_key", flat=True)
+        Session.objects.filter(session_key__in=list(sessions)).delete()

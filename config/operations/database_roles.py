@@ -43,7 +43,11 @@ KEPT_TABLES = (
     "accounts_discrepancy",
 )
 # Made by SQL in the first migrations, and called by the application where it needs a right that it has not.
-OWNER_FUNCTIONS = ("ledger_ensure_event_partition(date)",)
+OWNER_FUNCTIONS = (
+    "ledger_ensure_event_partition(date)",
+    "audit_forget_person(bigint)",
+    "ledger_forget_person(bigint)",
+)
 MIGRATION_LOCK = 7310468201
 LOGIN_SECONDS_MAX: Final = 10
 # What a connection is named by, apart from its database: that one is the connection's own, also in a test.

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, time
 from functools import partial
 
 from accounts.models import Tenant
-from accounts.services.privacy_parts import ExportedRows, ExportPiece, PrivacyPart, Rows, exported_table
+from accounts.services.privacy_parts import ErasedPerson, ExportedRows, ExportPiece, PrivacyPart, Rows, exported_table
+from accounts.sql import fetch_all
 from metering.domain.ledger import Ledger
 from metering.models import IngestVerdict, UsagePlanAssignment
 from metering.selectors.ledger_rows import (
@@ -39,6 +40,10 @@ class MeteringPrivacy(PrivacyPart):
             "usage_plan.json", UsagePlanAssignment.objects.filter(tenant=tenant), "assigned_at",
             usage_plan_code="usage_plan__code",
         )  # fmt: skip
+
+    def forget(self, *, person: ErasedPerson) -> None:
+        """Put the pseudonym into the voids that the person asked for. A `subject` is the tenant's, and stays."""
+        fetch_all("SELECT ledger_forget_person(%(person)s)", {"person": person.user_id})
 
 
 def _events_of(ledger: Ledger, month: date) -> Rows:

@@ -18,14 +18,14 @@ from accounts.exports.services.requesting import record_download, request_export
 from billing.domain.statuses import InvoiceStatus
 from billing.selectors.invoicing.invoices import issued_invoices
 from billing.services.subscriptions.closing import close_account
-from portal.access import Portal, SignedInRequest, recently_signed_in, tenant_page
+from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.data import CloseForm
 from portal.forms.problems import show_problem
 
 ARCHIVE_TYPE = "application/zip"
 
 
-@tenant_page("settings", Capability.OWN_TENANT, methods=("GET", "HEAD", "POST"))
+@tenant_page("settings", Capability.OWN_TENANT, methods=("GET", "HEAD", "POST"), recent=("POST",))
 def data(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """The exports, and asking for one."""
     if request.method == "POST":
@@ -41,8 +41,7 @@ def data_exports(request: SignedInRequest, portal: Portal) -> HttpResponse:
     return render(request, "portal/data_exports.html", _context(portal))
 
 
-@tenant_page("settings", Capability.OWN_TENANT)
-@recently_signed_in
+@tenant_page("settings", Capability.OWN_TENANT, recent=("GET", "HEAD"))
 def data_download(_request: SignedInRequest, portal: Portal, export_id: UUID) -> StreamingHttpResponse:
     """The archive, piece by piece, for an owner who signed in a moment ago."""
     if portal.actor.kind is not ActorKind.MEMBER:
@@ -55,8 +54,7 @@ def data_download(_request: SignedInRequest, portal: Portal, export_id: UUID) ->
     return response
 
 
-@tenant_page("settings", Capability.OWN_TENANT, methods=("GET", "HEAD", "POST"))
-@recently_signed_in
+@tenant_page("settings", Capability.OWN_TENANT, methods=("GET", "HEAD", "POST"), recent=("GET", "HEAD", "POST"))
 def close(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """What closing means, and doing it once the slug is typed."""
     if portal.tenant.status == TenantStatus.CLOSED:

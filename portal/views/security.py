@@ -111,4 +111,11 @@ def _entries(kinds: list[str]) -> list[SecurityEntry]:
         SecurityEntry(
             "monitor", "Sessions", "Every browser that is signed in as you.", reverse("usersessions_list"), "Review"
         ),
+        SecurityEntry(
+            "trash-2",
+            "Your account",
+            "Your name and addresses go. What you did stays in audit logs, under a pseudonym.",
+            reverse("portal:account_delete"),
+            "Delete",
+        ),
     ]

@@ -56,6 +56,7 @@ ROOMS = {
     "pricing/": Room.PUBLIC,
     "pricing/<slug:code>/": Room.PUBLIC,  # leads on to the visitor's own
     "start/": Room.OWN_ACCOUNT,
+    "account/delete/": Room.OWN_ACCOUNT,
     "invitations/<str:token>/": Room.OWN_ACCOUNT,
     "api/v1/keys": Room.OWN_TENANT,
     "api/v1/keys/<uuid:key_id>": Room.TENANT_OBJECT,

@@ -10,7 +10,7 @@ from accounts.exports.services.privacy import ExportsPrivacy
 def test_files_go_when_their_time_is_over_and_the_row_stays(export: TenantExport, now: datetime) -> None:
     make_exports(as_of=now)
     assert ExportsPrivacy().clean_up(as_of=now + timedelta(days=6)) == {"exports": 0, "export_files": 0}
-    assert ExportsPrivacy().clean_up(as_of=now + timedelta(days=8)) == {"exports": 1, "export_files": 6}
+    assert ExportsPrivacy().clean_up(as_of=now + timedelta(days=8)) == {"exports": 1, "export_files": 7}
     assert not ExportChunk.objects.exists()
     assert not ExportFile.objects.exists()
     export.refresh_from_db()
