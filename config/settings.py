@@ -79,6 +79,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "accounts.api.middleware.RequestIdMiddleware",
+    "accounts.api.deadlines.DeadlineMiddleware",
     "config.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "accounts.api.sessions.SignedSessionMiddleware",
@@ -150,6 +151,10 @@ _options: dict[str, Any] = _connection.get("OPTIONS", {}) | {
     "tcp_user_timeout": 60_000,
     "prepare_threshold": None if IS_POOLED else 5,
 }
+# The bounds of jobs and commands; the web server's are narrower (`config.startup.bound_waits_for_database`).
+_options["options"] = " ".join(
+    [*filter(None, [_options.get("options")]), "-c lock_timeout=60s", "-c statement_timeout=1800s"]
+)
 DATABASES = {
     "default": _connection
     | {
@@ -164,10 +169,9 @@ MIGRATION_MODULES = {"djstripe": "billing.collection.gateways.stripe.djstripe_mi
 REDIS_URL = env.redis_url()
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "accounts.gateways.redis.BoundedRedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "countinghouse",
-        "OPTIONS": {"socket_timeout": 5, "socket_connect_timeout": 5},
     }
     if REDIS_URL
     else {
@@ -254,6 +258,8 @@ SIGN_UP_OPEN = env.flag("SIGN_UP_OPEN", default=True)
 
 for _name, _value in env.email("EMAIL_URL", "consolemail://").items():
     globals()[_name] = _value
+if globals()["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
+    EMAIL_BACKEND = "accounts.gateways.mail.BoundedSmtp"
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Countinghouse <no-reply@localhost>")
 EMAIL_TIMEOUT = 10
 
@@ -377,6 +383,16 @@ for _folder in PAYMENT_PROVIDERS:
     globals().update(import_module(f"{_folder}.settings").read_settings(env, is_production=IS_PRODUCTION))
 if not IS_PRODUCTION:
     SILENCED_SYSTEM_CHECKS += ["djstripe.W002"]  # the mere presence of STRIPE_API_HOST: here it is meant
+
+# The web server (config.serving): threads a process, and how long it waits for a client and for the database.
+API_THREADS = env.number("API_THREADS", 1, lowest=1, highest=16)
+PAGE_THREADS = env.number("PAGE_THREADS", 2, lowest=1, highest=16)
+WEB_WAITING_MAX = 500  # requests that wait for a thread of their pool; one more is refused with 503
+BODY_SECONDS = env.number("BODY_SECONDS", 10, lowest=1, highest=600)
+BODY_BYTES_A_SECOND = env.number("BODY_BYTES_A_SECOND", 32_768, lowest=1, highest=1_000_000_000)
+WEB_LOCK_SECONDS = env.number("WEB_LOCK_SECONDS", 2, lowest=1, highest=600)
+OUTSIDE_SECONDS = env.number("OUTSIDE_SECONDS", 4, lowest=1, highest=60)
+WEB_STATEMENT_SECONDS = env.number("WEB_STATEMENT_SECONDS", 20, lowest=1, highest=3600)
 
 LOGGING = logging_settings(is_json=IS_PRODUCTION, level=env.text("LOG_LEVEL", "WARNING" if TESTING else "INFO"))
 

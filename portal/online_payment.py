@@ -5,6 +5,7 @@ for each redirect on the way). So it is answered with a page of ours that goes o
 as it is, and holds for every host that a checkout may have.
 """
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from django.http import HttpResponse
@@ -13,6 +14,8 @@ from django.shortcuts import render
 from billing.collection.errors import PaymentProviderError
 from billing.collection.selectors.providers import provider_title_for
 from portal.access import Portal, SignedInRequest
+
+RETRY_AFTER: Final = "60"
 
 
 def online_provider(portal: Portal) -> str:
@@ -34,6 +37,7 @@ def provider_down(
     request: SignedInRequest, portal: Portal, error: PaymentProviderError, *, back: str, what: str
 ) -> HttpResponse:
     """Say that the provider did not answer, and that nothing was changed; `what` is what was to be done."""
+    seconds = error.headers.get("Retry-After", RETRY_AFTER)
     context = {
         "portal": portal,
         "provider": online_provider(portal),
@@ -41,7 +45,8 @@ def provider_down(
         "back": back,
         "what": what,
         "again": request.get_full_path(),
+        "seconds": seconds,
     }
     response = render(request, "portal/provider_down.html", context, status=error.status)
-    response["Retry-After"] = "60"
+    response["Retry-After"] = seconds
     return response

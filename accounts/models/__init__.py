@@ -4,6 +4,7 @@ from accounts.domain.actor import ActorKind
 from accounts.domain.transitions import TenantStatus
 from accounts.models.api_key import ApiKey
 from accounts.models.audit_entry import AuditEntry
+from accounts.models.circuit import Circuit, CircuitState
 from accounts.models.discrepancy import Discrepancy
 from accounts.models.idempotency_record import IdempotencyRecord
 from accounts.models.job_run import JobOutcome, JobRun
@@ -15,6 +16,8 @@ __all__ = [
     "ActorKind",
     "ApiKey",
     "AuditEntry",
+    "Circuit",
+    "CircuitState",
     "Discrepancy",
     "IdempotencyRecord",
     "Invitation",

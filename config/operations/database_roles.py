@@ -104,6 +104,7 @@ def logged_in_as(connection: BaseDatabaseWrapper, login: Mapping[str, Any]) -> I
 def one_migration_at_a_time(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Machines that start together migrate in turn."""
     with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = 0; SET statement_timeout = 0")  # the machine whose turn it is may take long
         cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
     try:
         yield

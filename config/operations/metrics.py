@@ -11,7 +11,7 @@ from typing import Final
 
 from django.db.models import Count
 
-from accounts.models import JobRun, Tenant
+from accounts.models import Circuit, CircuitState, JobRun, Tenant
 from config.operations.books import books_health
 from config.operations.queue import queue_state
 from config.operations.schedules import latest_runs
@@ -42,7 +42,7 @@ class Figure:
 
 def figures_at(as_of: datetime) -> list[Figure]:
     """Every figure, as it stands now."""
-    return [*_events(as_of), *_queue(as_of), *_jobs(), _tenants(), *_books(as_of)]
+    return [*_events(as_of), *_queue(as_of), *_jobs(), *_outside(as_of), _tenants(), *_books(as_of)]
 
 
 def _events(as_of: datetime) -> list[Figure]:
@@ -98,6 +98,27 @@ def _jobs() -> list[Figure]:
 
 def _outcome(run: JobRun) -> Sample:
     return Sample(1, {"job": run.name, "outcome": run.outcome})
+
+
+def _outside(as_of: datetime) -> list[Figure]:
+    """Return whether what is outside answers, of each that did not at least once."""
+    circuits = list(Circuit.objects.all())
+    return [
+        Figure(
+            "circuit_state",
+            "1 for the state of the circuit to a service outside: closed, open, or half_open while it is tried again.",
+            tuple(
+                Sample(int(circuit.state_at(as_of) == state), {"service": circuit.name, "state": state.value})
+                for circuit in circuits
+                for state in CircuitState
+            ),
+        ),
+        Figure(
+            "circuit_failures",
+            "Calls in a row that a service outside did not answer.",
+            tuple(Sample(circuit.failures, {"service": circuit.name}) for circuit in circuits),
+        ),
+    ]
 
 
 def _tenants() -> Figure:

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Tenant
+from accounts.models import Circuit, Tenant
 from config.operations.queue import queue_state
 from config.operations.schedules import job_states
 from config.staff.money import money_concerns, money_of
@@ -147,7 +147,18 @@ def _fullest(as_of: datetime) -> list[TenantUse]:
 
 
 def _concerns(as_of: datetime) -> list[Concern]:
-    return [*_job_concerns(as_of), *_queue_concerns(as_of), *_ingest_concerns(as_of)]
+    return [*_outage_concerns(), *_job_concerns(as_of), *_queue_concerns(as_of), *_ingest_concerns(as_of)]
+
+
+def _outage_concerns() -> list[Concern]:
+    """Name what does not answer; it is asked again by itself."""
+    url = reverse("admin:accounts_circuit_changelist")
+    return [
+        Concern(
+            f"{circuit.name.capitalize()} does not answer", f"since {circuit.opened_at:%Y-%m-%d %H:%M} UTC", url, "full"
+        )
+        for circuit in Circuit.objects.exclude(opened_at=None)
+    ]
 
 
 def _money_concerns(money: dict[str, Any] | None) -> list[Concern]:

@@ -85,6 +85,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             link_to_model("Schedules", "schedule", "django_q_schedule"),
+            link_to_model("Outside services", "electrical_services", "accounts_circuit"),
             link_to_model("Job runs", "task_alt", "accounts_jobrun"),
             link_to_model("Failed tasks", "error", "django_q_failure"),
             link_to_model("Finished tasks", "done_all", "django_q_success"),

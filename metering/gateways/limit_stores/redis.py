@@ -13,17 +13,15 @@ from typing import Any, Final
 from uuid import UUID
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from accounts.errors import StoreUnavailableError
+from accounts.gateways.redis import CONNECTION, BoundedRedis
 from metering.domain.ledger import CounterKey, Ledger
 from metering.domain.limit_policy import Claim, Standing, Throttle, microseconds_of, running_spans
 from metering.domain.limits import MICRO, Bucket
 from metering.domain.quantities import EXACT
 
 SCRIPT: Final = Path(__file__).with_name("limits.lua").read_text()
-TIMEOUT_SECONDS: Final = 0.5
 # A connection that idled longer is tried before it is used, since a server that restarted has forgotten it.
 IDLE_SECONDS_MAX: Final = 5
 KEPT_AFTER_PERIOD: Final = timedelta(days=1)
@@ -42,13 +40,8 @@ class RedisLimits:
     is_transactional = False
 
     def __init__(self, url: str, prefix: str = "countinghouse:limits") -> None:
-        self._redis = redis.Redis.from_url(
-            url,
-            decode_responses=True,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            health_check_interval=IDLE_SECONDS_MAX,
-            retry=Retry(NoBackoff(), 0),
+        self._redis = BoundedRedis.from_url(
+            url, decode_responses=True, health_check_interval=IDLE_SECONDS_MAX, **CONNECTION
         )
         self._script = self._redis.register_script(SCRIPT)
         self._prefix = prefix

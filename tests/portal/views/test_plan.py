@@ -346,7 +346,7 @@ def test_a_stripe_that_is_away_is_said_and_nothing_is_lost(
     answer = alice.post(f"/t/acme/{page}", {"plan": "pro", "plan_version": pro.pk})
 
     assert answer.status_code == 503
-    assert answer["Retry-After"] == "60"
+    assert answer["Retry-After"] == "30"
     assert "Stripe does not answer" in shown(answer)
     assert "Nothing was changed and nothing was charged" in shown(answer)
     assert not Subscription.objects.exists()

@@ -17,6 +17,9 @@ from uuid import UUID
 
 import stripe
 
+from accounts.gateways.circuits import CircuitOpenError
+from accounts.gateways.deadlines import OutOfTimeError, is_in_request
+from accounts.gateways.outside import NO_ANSWER, ask
 from billing.collection.domain.provider import Bill, CheckoutOrder, CustomerDetails
 from billing.collection.errors import PaymentProviderError, PaymentRefusedError
 from billing.collection.gateways.stripe import settings
@@ -31,9 +34,13 @@ from billing.collection.gateways.stripe.objects import (
     text,
 )
 
+CIRCUIT: Final = "stripe"
+# Of jobs; a request has a deadline over all its calls, and makes none twice.
 CONNECT_SECONDS: Final = 5
 READ_SECONDS: Final = 20
 RETRIES: Final = 2
+# What says that Stripe did not answer: no connection, no answer in time, a 5xx.
+OUTAGES: Final = (stripe.APIConnectionError, stripe.APIError)
 RETRY_AFTER_SECONDS: Final = 30
 PAGE: Final = 100
 SUBSCRIBER_KEY: Final = "djstripe_subscriber"  # by which dj-stripe finds the tenant of a customer
@@ -318,15 +325,28 @@ def delete_webhook_endpoint(endpoint_id: str) -> Json:
 # How it is asked
 
 
-@lru_cache(maxsize=4)
-def _client(key: str, host: str, version: str) -> stripe.StripeClient:
+@lru_cache(maxsize=8)
+def _client(
+    key: str,
+    host: str,
+    version: str,
+    retries: int = RETRIES,
+    seconds: tuple[int, int] = (CONNECT_SECONDS, READ_SECONDS),
+) -> stripe.StripeClient:
     return stripe.StripeClient(
         key,
         stripe_version=version,
         base_addresses={"api": host},
-        max_network_retries=RETRIES,
-        http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, READ_SECONDS)),
+        max_network_retries=retries,
+        http_client=stripe.RequestsClient(timeout=seconds),
     )
+
+
+def patience() -> tuple[int, tuple[int, int]]:
+    """Return how often a call is repeated, and how long one waits to connect and between two pieces of an answer."""
+    if is_in_request():
+        return 0, (settings.request_seconds(), settings.request_seconds())
+    return RETRIES, (CONNECT_SECONDS, READ_SECONDS)
 
 
 def _once(key: str) -> Any:
@@ -362,9 +382,11 @@ def _ask(request: Request) -> Json:
     """Send a request, and translate what goes wrong."""
     if not is_configured():
         raise PaymentProviderError("Payments are not set up: STRIPE_SECRET_KEY is missing.")
-    client = _client(settings.secret_key(), api_host(), settings.API_VERSION)
+    client = _client(settings.secret_key(), api_host(), settings.API_VERSION, *patience())
     try:
-        answer = request(client)
+        answer = ask(CIRCUIT, partial(request, client), OUTAGES)
+    except NO_ANSWER as error:
+        raise no_answer(error) from error
     except (stripe.CardError, stripe.InvalidRequestError) as error:
         raise PaymentRefusedError(_said(error), reason=error.code or "") from error
     except stripe.IdempotencyError as error:
@@ -377,6 +399,14 @@ def _ask(request: Request) -> Json:
             f"Stripe: {_said(error)}", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
         ) from error
     return answer.to_dict()
+
+
+def no_answer(error: CircuitOpenError | OutOfTimeError) -> PaymentProviderError:
+    """Return what is told when Stripe was not waited for, or not even asked."""
+    if isinstance(error, CircuitOpenError):
+        detail = f"Stripe has not answered several times. It is asked again in {error.seconds} seconds."
+        return PaymentProviderError(detail, headers={"Retry-After": str(error.seconds)})
+    return PaymentProviderError("Stripe did not answer in time.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def _said(error: stripe.StripeError) -> str:

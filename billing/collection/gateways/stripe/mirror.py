@@ -4,6 +4,7 @@ dj-stripe fetches what an object refers to by itself, each in a transaction of i
 of ours.
 """
 
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,9 +15,10 @@ from djstripe import models as mirror
 from djstripe.exceptions import InvalidStripeAPIKey
 
 from accounts.at_rest import WEBHOOK_SECRET, seal_text, unseal_text
+from accounts.gateways.outside import NO_ANSWER, breaker
 from billing.collection.errors import PaymentProviderError
 from billing.collection.gateways.stripe import settings
-from billing.collection.gateways.stripe.api import CONNECT_SECONDS, READ_SECONDS, RETRIES, api_host
+from billing.collection.gateways.stripe.api import CIRCUIT, OUTAGES, api_host, no_answer, patience
 from billing.collection.gateways.stripe.objects import Json, text
 
 MODELS: Final[dict[str, Any]] = {
@@ -50,7 +52,10 @@ def mirror_object(described: Json) -> str:
     # As the library's own object: dj-stripe pages through the lists inside, which needs to know where to ask.
     data = model.stripe_class.construct_from(dict(described), settings.secret_key(), settings.API_VERSION)
     try:
-        model.sync_from_stripe_data(data, api_key=settings.secret_key())
+        with breaker(CIRCUIT, OUTAGES):
+            model.sync_from_stripe_data(data, api_key=settings.secret_key())
+    except NO_ANSWER as error:
+        raise no_answer(error) from error
     except InvalidStripeAPIKey:  # its words have the key
         return "dj-stripe's copy failed: it does not know a key of this form"
     except ODDITIES as error:
@@ -66,9 +71,13 @@ def _prepare() -> None:
         stripe.api_base = api_host()
     stripe.api_key = settings.secret_key()
     stripe.api_version = settings.API_VERSION
-    stripe.max_network_retries = RETRIES
-    if stripe.default_http_client is None:
-        stripe.default_http_client = stripe.RequestsClient(timeout=(CONNECT_SECONDS, READ_SECONDS))
+    stripe.max_network_retries, seconds = patience()
+    stripe.default_http_client = _http_client(seconds)
+
+
+@lru_cache(maxsize=2)
+def _http_client(seconds: tuple[int, int]) -> stripe.RequestsClient:
+    return stripe.RequestsClient(timeout=seconds)
 
 
 def keep_webhook_endpoint(*, id_: str, uuid: UUID, url: str, secret: str, events: list[str]) -> bool:

@@ -94,6 +94,11 @@ def api_host() -> str:
     return _text("STRIPE_API_HOST")
 
 
+def request_seconds() -> int:
+    """Return how long a request may wait for all its calls together."""
+    return int(settings.OUTSIDE_SECONDS)
+
+
 def webhook_secret() -> str:
     """Return the secret of an endpoint that a person made, if there is one."""
     return _text("STRIPE_WEBHOOK_SECRET")

@@ -1,0 +1,33 @@
+"""A request waits a bounded time for all its calls together; a job has no such bound."""
+
+import threading
+
+import pytest
+
+from accounts.gateways.deadlines import OutOfTimeError, call_in_time, is_in_request, waiting_at_most
+
+
+def test_a_job_waits_as_long_as_its_call_takes_and_in_its_own_thread() -> None:
+    assert not is_in_request()
+    assert call_in_time(threading.current_thread) is threading.current_thread()
+
+
+def test_a_request_does_not_wait_for_what_hangs() -> None:
+    may_end = threading.Event()
+    with waiting_at_most(1):
+        assert is_in_request()
+        assert call_in_time(lambda: "answer") == "answer"
+        with pytest.raises(OutOfTimeError):
+            call_in_time(lambda: may_end.wait(30))
+        with pytest.raises(OutOfTimeError):  # nothing is left for a second call
+            call_in_time(lambda: "answer")
+    assert not is_in_request()
+    may_end.set()
+
+
+def test_what_goes_wrong_inside_is_told_as_it_is() -> None:
+    def refuse() -> None:
+        raise TimeoutError("the call's own")
+
+    with waiting_at_most(10), pytest.raises(TimeoutError, match="the call's own"):
+        call_in_time(refuse)

@@ -1,0 +1,46 @@
+"""Outages count against a service, and answers of any kind speak for it."""
+
+import pytest
+
+from accounts.gateways.circuits import FAILURES_MAX, CircuitOpenError
+from accounts.gateways.outside import ask
+from accounts.models import Circuit
+
+pytestmark = pytest.mark.django_db
+
+
+class AwayError(Exception):
+    """No answer."""
+
+
+class RefusedError(Exception):
+    """An answer, and a no."""
+
+
+def raising(error: type[Exception]) -> None:
+    raise error("said")
+
+
+def failed(error: type[Exception], times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(error):
+            ask("stripe", lambda: raising(error), (AwayError,))
+
+
+def test_what_does_not_answer_is_soon_not_asked() -> None:
+    failed(AwayError, FAILURES_MAX)
+    with pytest.raises(CircuitOpenError):
+        ask("stripe", lambda: "not asked", (AwayError,))
+
+
+def test_a_refusal_is_an_answer() -> None:
+    failed(AwayError, FAILURES_MAX - 1)
+    failed(RefusedError, 1)
+    failed(AwayError, FAILURES_MAX - 1)
+    assert ask("stripe", lambda: "asked", (AwayError,)) == "asked"
+
+
+def test_a_service_that_always_answers_leaves_no_row() -> None:
+    assert ask("stripe", lambda: "asked", (AwayError,)) == "asked"
+    failed(RefusedError, 1)
+    assert not Circuit.objects.exists()
