@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connections
 
 from config.workbench.embedded_postgres import EmbeddedPostgres
 
@@ -15,3 +16,19 @@ def prepare(*, needs_database: bool) -> None:
         server = EmbeddedPostgres(data_dir=settings.DATA_DIR / "postgres")
         server.ensure_running()
         server.ensure_database("countinghouse")
+
+
+def bound_waits_for_database() -> None:
+    """Let no request of this web server wait for a lock, or for an answer, longer than the settings say.
+
+    What waits longer is refused with 503, and may be sent again. Jobs and commands keep the longer bounds of
+    `settings.DATABASES`.
+    """
+    bounds = {
+        "lock_timeout": settings.WEB_LOCK_SECONDS,
+        "statement_timeout": settings.WEB_STATEMENT_SECONDS,
+        "idle_in_transaction_session_timeout": settings.WEB_STATEMENT_SECONDS,
+    }
+    options = connections.settings["default"]["OPTIONS"]
+    given = [options["options"]] if options.get("options") else []
+    options["options"] = " ".join([*given, *(f"-c {name}={seconds}s" for name, seconds in bounds.items())])

@@ -17,7 +17,7 @@ import django
 import psycopg
 
 from tests.bench.load import FORK, Load, Requests, measure, request_bytes
-from tests.bench.rig import production, server, throw_away_postgres, throw_away_redis
+from tests.bench.rig import OURS, production, server, throw_away_postgres, throw_away_redis
 
 CLIENTS = 4
 WORKERS = 2
@@ -175,13 +175,13 @@ def run(seconds: float) -> list[Line]:
         with server("tests.bench.bare:application", environment, workers=WORKERS) as port:
             take("bare Django view, GET", port, same_request(request_bytes("GET", "/django")))
             take("bare DRF view, POST", port, same_request(request_bytes("POST", "/drf", body)))
-        with server("config.wsgi:application", environment, workers=WORKERS) as port:
+        with server(OURS, environment, workers=WORKERS) as port:
             take("single event", port, single_events(subjects.free, "single"), expected=201)
             take("authorize, PostgreSQL", port, authorizations(subjects.limited, "authorize"))
             take("batch of 1,000", port, batches(subjects.free, "batch"), events=EVENTS_PER_BATCH)
         redis = stack.enter_context(throw_away_redis())
         if redis:
-            with server("config.wsgi:application", production(cluster, REDIS_URL=redis), workers=WORKERS) as port:
+            with server(OURS, production(cluster, REDIS_URL=redis), workers=WORKERS) as port:
                 take("authorize, Redis", port, authorizations(subjects.limited, "redis"))
         tenant, url = str(subjects.tenant_id), environment["DATABASE_URL"]
         for name, store in (("raw INSERT of JSON", insert_rows), ("raw COPY", copy_rows)):

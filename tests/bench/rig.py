@@ -16,6 +16,7 @@ from secrets import token_hex
 from config.workbench.embedded_postgres import EmbeddedPostgres
 
 DATABASE = "countinghouse"
+OURS = "config.serving"
 PATIENCE_SECONDS = 120
 POLL_SECONDS = 0.02
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -75,20 +76,13 @@ def production(cluster: EmbeddedPostgres, **more: str) -> dict[str, str]:
 
 @contextmanager
 def server(application: str, environment: Mapping[str, str], *, workers: int) -> Iterator[int]:
-    """Granian as in production, one blocking thread a worker; yields its port."""
+    """The web server as in production, or a WSGI application of a test's under the same granian; yields its port."""
     port = free_port()
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += [
-        "--workers",
-        str(workers),
-        "--blocking-threads",
-        "1",
-        "--respawn-failed-workers",
-        "--no-ws",
-        "--log-level",
-        "warning",
-        application,
-    ]
+    place = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)]
+    command = [sys.executable, "-m", "config.serving", *place]
+    if application != OURS:
+        command = [sys.executable, "-m", "granian", "--interface", "wsgi", *place, "--blocking-threads", "1"]
+        command += ["--no-ws", "--log-level", "warning", application]
     process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, start_new_session=True)
     try:
         await_listener(port)

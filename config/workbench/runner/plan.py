@@ -65,13 +65,9 @@ class Plan:
 
     @property
     def web_command(self) -> list[str]:
-        """One blocking thread per worker: more of them only wait for each other."""
-        return [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi"),
-            *("--host", HOST, "--port", str(self.port)),
-            *("--workers", str(self.web_workers), "--blocking-threads", "1", "--respawn-failed-workers"),
-            *("--log-level", "warning", "--no-ws", "config.wsgi:application"),
-        ]
+        """The web server as in production."""
+        place = ("--host", HOST, "--port", str(self.port), "--workers", str(self.web_workers))
+        return [sys.executable, "-m", "config.serving", *place]
 
     def with_fake_stripe(self, running_port: int = 0) -> Self:
         """Return the same with a fake Stripe beside it, the one that runs or a new one.

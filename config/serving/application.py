@@ -1,0 +1,119 @@
+"""What granian calls for each request: `config.serving.application:application`."""
+
+import json
+import sys
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+from django.conf import settings
+from django.utils import timezone
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined] # exported for such use, though not by __all__
+
+from accounts.domain.identifiers import uuid7
+from config.serving.bodies import BodyTooSlowError, Patience, Source, receive
+from config.serving.environ import HeaderError, Scope, environ_of
+from config.serving.pools import Pool, PoolFullError, Pools
+from config.startup import bound_waits_for_database
+from config.wsgi import application as wsgi_application
+
+# So often a page that computes gives way to the API's thread; with Python's own 200 each step of an event waits 5 ms.
+SWITCHES_A_SECOND: Final = 2000
+RETRY_AFTER_SECONDS: Final = 2
+
+Answer = tuple[int, list[tuple[str, str]], bytes]
+Environ = dict[str, Any]
+
+
+class Exchange(Source, Protocol):
+    """A request's body and the way for its answer, as granian gives them."""
+
+    def response_bytes(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None: ...
+
+
+class Application:
+    """Django behind two pools of threads, in granian's own interface (RSGI)."""
+
+    def __init__(self, wsgi: Callable[..., Iterable[bytes]], pools: Pools, patience: Patience) -> None:
+        self._wsgi = wsgi
+        self._pools = pools
+        self._patience = patience
+
+    def __rsgi_init__(self, loop: AbstractEventLoop) -> None:
+        """Set the process up."""
+        sys.setswitchinterval(1 / SWITCHES_A_SECOND)
+
+    def __rsgi_del__(self, loop: AbstractEventLoop) -> None:
+        """Finish what is in hand."""
+        self._pools.close()
+
+    async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
+        """Answer one request."""
+        try:
+            answer = await self._answer(scope, exchange)
+        except ProtocolClosed:
+            return  # the client has gone
+        exchange.response_bytes(*answer)
+
+    async def _answer(self, scope: Scope, exchange: Exchange) -> Answer:
+        try:
+            body, length = await receive(scope.headers, exchange, self._patience)
+            with body:
+                environ = environ_of(scope, body, length)
+                return await self._pools.of_path(scope.path).run(partial(self._run, environ))
+        except BodyTooSlowError:
+            return _refusal(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.")
+        except HeaderError as error:
+            return _refusal(HTTPStatus.BAD_REQUEST, str(error))
+        except PoolFullError:
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests wait already. Try again in a moment.")
+
+    def _run(self, environ: Environ) -> Answer:
+        """Have Django answer, in a thread."""
+        begun: list[tuple[int, list[tuple[str, str]]]] = []
+
+        def start(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
+            begun.append((int(status[:3]), headers))
+
+        parts = self._wsgi(environ, start)
+        try:
+            body = b"".join(parts)
+        finally:
+            if close := getattr(parts, "close", None):
+                close()
+        status, headers = begun[-1]
+        return status, [(name, _as_sent(value)) for name, value in headers], body
+
+
+def _as_sent(value: str) -> str:
+    """Return a header's value so that granian, which writes UTF-8, sends the bytes that WSGI means: Latin-1's."""
+    return value if value.isascii() else value.encode("latin-1").decode("utf-8", "replace")
+
+
+def _refusal(status: HTTPStatus, detail: str) -> Answer:
+    """Return a problem (RFC 9457) for a request that Django does not see."""
+    problem = {
+        "type": f"/docs/errors#{status.name.lower()}",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": detail,
+        "code": status.name.lower(),
+        "request_id": str(uuid7(timezone.now())),
+    }
+    headers = [("content-type", "application/problem+json"), ("connection", "close")]
+    if status is not HTTPStatus.BAD_REQUEST:
+        headers.append(("retry-after", str(RETRY_AFTER_SECONDS)))
+    return int(status), headers, json.dumps(problem).encode()
+
+
+def _make() -> Application:
+    bound_waits_for_database()
+    api = Pool("api", threads=settings.API_THREADS, waiting_max=settings.WEB_WAITING_MAX)
+    pages = Pool("pages", threads=settings.PAGE_THREADS, waiting_max=settings.WEB_WAITING_MAX)
+    patience = Patience(settings.BODY_SECONDS, settings.BODY_BYTES_A_SECOND)
+    return Application(wsgi_application, Pools(api=api, pages=pages), patience)
+
+
+application = _make()
