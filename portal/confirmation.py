@@ -16,6 +16,7 @@ class Confirmation:
     text: str
     label: str
     back: str
+    option: str = ""  # what a box offers to do along with it; the form calls it `also`
 
 
 def confirmation_page(request: SignedInRequest, portal: Portal, confirmation: Confirmation) -> HttpResponse:

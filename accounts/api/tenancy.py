@@ -33,6 +33,13 @@ def tenant_of(request: Request, named: str | None = None) -> TenantFacts:
     return tenant_facts(slug, timezone.now())
 
 
+def live_tenant_of(request: Request, named: str | None = None) -> TenantFacts:
+    """Return the tenant, for calls about money and quotas: they are made from live usage. Raises 404 for a test key."""
+    if not principal_of(request).is_live:
+        raise NotFoundError("A test key sees nothing of this: it is made from live usage alone. Ask with a live key.")
+    return tenant_of(request, named)
+
+
 def require_active(tenant: TenantFacts) -> None:
     """Raise 402 where the tenant is suspended or closed."""
     if not tenant.is_active:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Final
 
+from accounts.domain.roles import Capability, Role, has_capability
 from accounts.errors import FieldError, InvalidFieldsError
 
 
@@ -26,6 +27,21 @@ SCOPES_FOR_TENANT_KEYS: Final = (
     Scope.WEBHOOKS_MANAGE,
 )
 SCOPES_FOR_SERVICE_KEYS: Final = tuple(Scope)
+# What the role of a member must allow before they may give a key the scope.
+CAPABILITY_OF_SCOPE: Final[dict[Scope, Capability]] = {
+    Scope.EVENTS_WRITE: Capability.MANAGE_KEYS,
+    Scope.USAGE_READ: Capability.READ_USAGE,
+    Scope.BILLING_READ: Capability.MANAGE_BILLING,
+    Scope.KEYS_MANAGE: Capability.MANAGE_KEYS,
+    Scope.WEBHOOKS_MANAGE: Capability.MANAGE_WEBHOOKS,
+}
+
+
+def scopes_of_role(role: Role) -> tuple[Scope, ...]:
+    """Return the scopes that a member with this role may give a key: a key does no more than who makes it."""
+    if not has_capability(role, Capability.MANAGE_KEYS):
+        return ()
+    return tuple(scope for scope in SCOPES_FOR_TENANT_KEYS if has_capability(role, CAPABILITY_OF_SCOPE[scope]))
 
 
 def validate(names: Iterable[str], *, allowed: Collection[Scope] = SCOPES_FOR_TENANT_KEYS) -> tuple[Scope, ...]:

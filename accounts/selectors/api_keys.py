@@ -11,7 +11,8 @@ from uuid import UUID
 from accounts.domain.api_key import KeyKind, parse_key
 from accounts.domain.pages import Page, PageRequest
 from accounts.domain.principal import Principal
-from accounts.domain.scopes import Scope
+from accounts.domain.roles import Role
+from accounts.domain.scopes import Scope, scopes_of_role
 from accounts.domain.short_memory import ShortMemory
 from accounts.errors import NotFoundError
 from accounts.models import ApiKey
@@ -65,17 +66,25 @@ def principal_of_key(key: ApiKey) -> Principal:
     )
 
 
-def keys_page(*, tenant_id: UUID, request: PageRequest) -> Page[ApiKey]:
-    """Return the tenant's keys by pages, revoked and expired ones included, the newest first."""
-    return page_of(ApiKey.objects.of_tenant(tenant_id), request, instant_field="created_at", parse_id=UUID)
+def keys_page(*, tenant_id: UUID, request: PageRequest, kinds: Collection[KeyKind]) -> Page[ApiKey]:
+    """Return the tenant's keys of these kinds by pages, revoked and expired ones included, the newest first."""
+    keys = ApiKey.objects.of_tenant(tenant_id).filter(kind__in=kinds)
+    return page_of(keys, request, instant_field="created_at", parse_id=UUID)
 
 
-def key_of_tenant(*, tenant_id: UUID, key_id: UUID) -> ApiKey:
-    """Return one of the tenant's keys. Raises `NotFoundError`, also for another tenant's."""
-    key: ApiKey | None = ApiKey.objects.of_tenant(tenant_id).filter(pk=key_id).first()
+def key_of_tenant(*, tenant_id: UUID, key_id: UUID, kinds: Collection[KeyKind] = tuple(KeyKind)) -> ApiKey:
+    """Return one of the tenant's keys of these kinds. Raises `NotFoundError`, also for another tenant's."""
+    key: ApiKey | None = ApiKey.objects.of_tenant(tenant_id).filter(pk=key_id, kind__in=kinds).first()
     if key is None:
         raise NotFoundError
     return key
+
+
+def keys_beyond(*, tenant_id: UUID, maker_id: int, role: Role | None, as_of: datetime) -> list[ApiKey]:
+    """Return the working keys that a person made and that allow more than a member with `role` may give; None: all."""
+    given = [] if role is None else [scope.value for scope in scopes_of_role(role)]
+    made = ApiKey.objects.of_tenant(tenant_id).usable_at(as_of).filter(created_by_id=maker_id)
+    return list(made.exclude(scopes__contained_by=given).order_by("name", "pk"))
 
 
 def key_ids_of_families(*, tenant_id: UUID, family_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:

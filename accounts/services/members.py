@@ -29,6 +29,7 @@ from accounts.errors import (
     TooManyInvitationsError,
 )
 from accounts.models import Invitation, Membership, Tenant, User
+from accounts.selectors.api_keys import keys_beyond
 from accounts.selectors.invitations import open_invitation
 from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.mail import send_invitation
@@ -109,7 +110,10 @@ def revoke_invitation(*, invitation: Invitation, actor: Actor, as_of: datetime) 
 
 
 def change_role(*, membership: Membership, role: Role, actor: Actor, as_of: datetime) -> Membership:
-    """Give a member another role. Raises `PermissionMissingError`, `LastOwnerError`, `NotFoundError`."""
+    """Give a member another role. Keys that the member made are the tenant's; those that allow more are in the entry.
+
+    Raises `PermissionMissingError`, `LastOwnerError`, `NotFoundError`.
+    """
     with transaction.atomic():
         tenant = lock_tenant(membership.tenant_id)
         current = _membership_now(membership)
@@ -122,12 +126,15 @@ def change_role(*, membership: Membership, role: Role, actor: Actor, as_of: date
             _check_another_owner(current)
         Membership.objects.filter(pk=current.pk).update(role=role)
         current.role = role
-        _audit(actor, "member.role_changed", current, as_of, before={"role": before}, after={"role": role})
+        after = {"role": role} | _keys_left(current, role, as_of)
+        _audit(actor, "member.role_changed", current, as_of, before={"role": before}, after=after)
     return current
 
 
 def remove_member(*, membership: Membership, actor: Actor, as_of: datetime) -> None:
-    """Take a member out of a tenant; anybody may leave. Keys that the member made are the tenant's, and stay.
+    """Take a member out of a tenant; anybody may leave.
+
+    Keys that the member made are the tenant's, and stay: the entry names those that work.
 
     Raises `PermissionMissingError`, `LastOwnerError`, `NotFoundError`.
     """
@@ -139,7 +146,8 @@ def remove_member(*, membership: Membership, actor: Actor, as_of: datetime) -> N
             _check_may_give(actor, tenant, Role(current.role))
         if current.role == Role.OWNER:
             _check_another_owner(current)
-        _audit(actor, "member.removed", current, as_of, before={"email": current.user.email, "role": current.role})
+        before = {"email": current.user.email, "role": current.role}
+        _audit(actor, "member.removed", current, as_of, before=before, after=_keys_left(current, None, as_of))
         current.delete()
 
 
@@ -149,6 +157,12 @@ def _membership_now(membership: Membership) -> Membership:
     if current is None:
         raise NotFoundError
     return current
+
+
+def _keys_left(membership: Membership, role: Role | None, as_of: datetime) -> dict[str, object]:
+    """What the entry says of keys that go on allowing more than their maker now may."""
+    keys = keys_beyond(tenant_id=membership.tenant_id, maker_id=membership.user_id, role=role, as_of=as_of)
+    return {"keys_left": [str(key) for key in keys]} if keys else {}
 
 
 def _check_may_give(actor: Actor, tenant: Tenant, role: Role) -> None:

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from accounts.api.pagination import PAGE_PARAMETERS, read_page
 from accounts.api.schema import TENANT_PARAMETER, problems
-from accounts.api.tenancy import tenant_of
+from accounts.api.tenancy import live_tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from billing.models import CreditNote
@@ -53,7 +53,7 @@ class CreditNotesView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """List the credit notes, the newest first."""
-        tenant = tenant_of(request)
+        tenant = live_tenant_of(request)
         return Response(
             read_page(request, lambda page: credit_notes_page(tenant_id=tenant.id, request=page), credit_note_body)
         )

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from accounts.api.pagination import PAGE_PARAMETERS, read_page
 from accounts.api.renderers import ExactJSONRenderer
 from accounts.api.schema import TENANT_PARAMETER, problems
-from accounts.api.tenancy import tenant_of
+from accounts.api.tenancy import live_tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from accounts.errors import FieldError, InvalidFieldsError
@@ -143,7 +143,7 @@ class InvoicesView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """List the issued invoices, the newest first."""
-        tenant, status = tenant_of(request), _status_of(request)
+        tenant, status = live_tenant_of(request), _status_of(request)
         return Response(
             read_page(request, lambda page: invoices_page(tenant_id=tenant.id, request=page, status=status), _invoice)
         )
@@ -163,7 +163,7 @@ class InvoiceView(ApiView):
     )
     def get(self, request: Request, number: str) -> Response:
         """Read an invoice with its lines, how each came about, its taxes and its payments."""
-        invoice = issued_invoice(tenant_id=tenant_of(request).id, number=number)
+        invoice = issued_invoice(tenant_id=live_tenant_of(request).id, number=number)
         return Response(
             {
                 **_invoice(invoice),
@@ -203,7 +203,7 @@ class InvoicePdfView(ApiView):
     )
     def get(self, request: Request, number: str) -> HttpResponse:
         """Read the invoice as the PDF that was mailed."""
-        invoice = issued_invoice(tenant_id=tenant_of(request).id, number=number)
+        invoice = issued_invoice(tenant_id=live_tenant_of(request).id, number=number)
         stored = invoice_pdf(invoice=invoice, as_of=timezone.now())
         etag = f'"{stored.sha256}"'
         wanted = {tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")}
@@ -231,7 +231,7 @@ class LineEventsView(ApiView):
     )
     def get(self, request: Request, number: str, position: int) -> Response:
         """List the events that a line over usage was computed from, the newest first; one over a fee has none: 404."""
-        invoice = issued_invoice(tenant_id=tenant_of(request).id, number=number)
+        invoice = issued_invoice(tenant_id=live_tenant_of(request).id, number=number)
         line = line_at(invoice=invoice, position=position)
         return Response(read_page(request, lambda page: events_behind(line=line, page=page), event_body))
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from accounts.api.fields import InstantField, StrictSerializer, TextField
 from accounts.api.parsers import body_object
 from accounts.api.schema import BODY_STATUSES, TENANT_PARAMETER, problems
-from accounts.api.tenancy import tenant_of
+from accounts.api.tenancy import live_tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from accounts.errors import NotFoundError
@@ -98,7 +98,7 @@ class SubscriptionView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """Read the tenant's live subscription, with the next invoice as it is likely to be; 404 where there is none."""
-        subscription = current_subscription(tenant_of(request).id)
+        subscription = current_subscription(live_tenant_of(request).id)
         if subscription is None:
             raise NotFoundError("There is no subscription.")
         return Response(_described(subscription, timezone.now()))
@@ -125,7 +125,7 @@ class PreviewView(ApiView):
         given = PreviewInput(data=body_object(request))
         given.is_valid(raise_exception=True)
         fields = given.validated_data
-        tenant = tenant_of(request, fields.get("tenant"))
+        tenant = live_tenant_of(request, fields.get("tenant"))
         as_of = timezone.now()
         named = fields.get("at", NOW)
         at: datetime | None = {NOW: as_of, PERIOD_END: None}.get(named, named)

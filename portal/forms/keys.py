@@ -1,6 +1,6 @@
 """Making, rotating and finding API keys."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ from django import forms
 
 from accounts.domain.api_key import KeyKind
 from accounts.domain.networks import canonical_cidr
-from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS, Scope
+from accounts.domain.scopes import Scope
 from accounts.selectors.directory import ENDED, USABLE
 
 CIDRS_MAX: Final = 50
@@ -33,9 +33,9 @@ class NewKeyForm(forms.Form):
     name = forms.CharField(max_length=100, help_text="Where it will be used, such as “Production gateway”.")
     kind = forms.ChoiceField(choices=_KINDS, widget=forms.RadioSelect, initial=KeyKind.LIVE.value)
     scopes = forms.MultipleChoiceField(
-        choices=[(scope.value, f"{scope.value}: {_SCOPE_HELP[scope]}") for scope in SCOPES_FOR_TENANT_KEYS],
         widget=forms.CheckboxSelectMultiple,
         initial=[Scope.EVENTS_WRITE.value, Scope.USAGE_READ.value],
+        help_text="A key may do no more than your role allows.",
     )
     expires_at = forms.DateTimeField(
         required=False,
@@ -61,10 +61,13 @@ class NewKeyForm(forms.Form):
         help_text="A hard quota of this key alone.",
     )
 
-    def __init__(self, *args: Any, as_of: datetime, **kwargs: Any) -> None:
-        """Remember the time, since a key may not have expired before it is made."""
+    def __init__(self, *args: Any, scopes: Iterable[Scope], as_of: datetime, **kwargs: Any) -> None:
+        """Offer `scopes`, and remember the time, since a key may not have expired before it is made."""
         super().__init__(*args, **kwargs)
         self.as_of = as_of
+        field = self.fields["scopes"]
+        assert isinstance(field, forms.MultipleChoiceField), "the form's own field"
+        field.choices = [(scope.value, f"{scope.value}: {_SCOPE_HELP[scope]}") for scope in scopes]
 
     def clean_expires_at(self) -> datetime | None:
         """An expiry lies ahead."""

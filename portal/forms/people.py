@@ -28,6 +28,21 @@ class RoleForm(forms.Form):
         field.choices = [(role.value, _ROLE_HELP[role]) for role in roles]
 
 
+class MemberForm(RoleForm):
+    """A member's new role, and what becomes of keys that they made."""
+
+    revokes_keys = forms.BooleanField(required=False, label="Revoke their keys that allow more than the new role")
+
+    def __init__(self, *args: Any, keys: Iterable[str], **kwargs: Any) -> None:
+        """Name the keys that still work; without any there is nothing to ask."""
+        super().__init__(*args, **kwargs)
+        named = ", ".join(keys)
+        if named:
+            self.fields["revokes_keys"].help_text = f"They made: {named}. Keys are the organisation's, and work on."
+        else:
+            del self.fields["revokes_keys"]
+
+
 class InviteForm(RoleForm):
     """Whom to invite, as what."""
 

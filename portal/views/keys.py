@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from accounts.domain.api_key import KeyKind
 from accounts.domain.roles import Capability
+from accounts.domain.scopes import scopes_of_role
 from accounts.errors import ProblemError
 from accounts.keys.services.api_keys import CreatedKey, KeyTerms, create_api_key, revoke_api_key, rotate_api_key
 from accounts.models import ApiKey
@@ -34,10 +35,11 @@ _LIMIT_FIELDS: Final = ("expires_at", "allowed_cidrs", "throttle_rate", "throttl
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key, and whether it works now."""
+    """A key, whether it works now, and whether the one who looks may have its successor."""
 
     key: ApiKey
     state: str
+    may_rotate: bool
 
     @property
     def is_usable(self) -> bool:
@@ -59,7 +61,7 @@ def keys(request: SignedInRequest, portal: Portal) -> HttpResponse:
     wanted = chosen(form)
     found = keys_matching(tenant_id=portal.tenant.pk, as_of=portal.as_of, **wanted)
     page = Paginator(found, ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
-    rows = [KeyRow(key, state_of(key, portal.as_of)) for key in page.object_list]
+    rows = [_row(portal, key) for key in page.object_list]
     context = {"portal": portal, "form": form, "page": page, "rows": rows, "is_filtered": any(wanted.values())}
     return render(request, "portal/keys.html", context)
 
@@ -68,13 +70,14 @@ def keys(request: SignedInRequest, portal: Portal) -> HttpResponse:
 def key(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpResponse:
     """What a key may do, and until when."""
     found = _key(portal, key_id)
-    return render(request, "portal/key.html", {"portal": portal, "key": found, "state": state_of(found, portal.as_of)})
+    return render(request, "portal/key.html", {"portal": portal, "key": found, "row": _row(portal, found)})
 
 
 @tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"), recent=("GET", "POST"))
 def key_new(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """The form; then the key itself, this once."""
-    form = NewKeyForm(request.POST if request.method == "POST" else None, as_of=portal.as_of)
+    given = request.POST if request.method == "POST" else None
+    form = NewKeyForm(given, scopes=scopes_of_role(portal.role), as_of=portal.as_of)
     if form.is_valid():
         try:
             return _created(request, portal, create_key(portal, **form.cleaned_data))
@@ -133,6 +136,12 @@ def create_key(portal: Portal, *, kind: str, **terms: Any) -> CreatedKey:
     return create_api_key(
         tenant=portal.tenant, kind=KeyKind(kind), terms=KeyTerms(**terms), actor=portal.actor, as_of=portal.as_of
     )
+
+
+def _row(portal: Portal, key: ApiKey) -> KeyRow:
+    gives = {scope.value for scope in scopes_of_role(portal.role)}
+    may_rotate = portal.tenant.is_active and gives.issuperset(key.scopes)
+    return KeyRow(key, state_of(key, portal.as_of), may_rotate)
 
 
 def _key(portal: Portal, key_id: UUID) -> ApiKey:

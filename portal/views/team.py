@@ -8,6 +8,7 @@ from typing import Final
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,13 +16,15 @@ from django.urls import reverse
 from accounts.api.session_life import require_recent_sign_in
 from accounts.domain.roles import Capability, Role, may_manage
 from accounts.errors import MailNotSentError, ProblemError
+from accounts.keys.services.api_keys import revoke_keys_beyond
 from accounts.models import Invitation, Membership
+from accounts.selectors.api_keys import keys_beyond
 from accounts.selectors.directory import invitation_of_tenant, member_of_tenant, members_matching, open_invitations
 from accounts.services.members import change_role, invite_member, remove_member, revoke_invitation
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.confirmation import Confirmation, confirmation_page
 from portal.forms.keys import chosen
-from portal.forms.people import InviteForm, MembersFilterForm, RoleForm
+from portal.forms.people import InviteForm, MemberForm, MembersFilterForm
 from portal.forms.problems import show_problem
 
 ROWS_ON_A_PAGE: Final = 25
@@ -73,13 +76,17 @@ def member(request: SignedInRequest, portal: Portal, membership_id: int) -> Http
     """A member's role."""
     found = _member(portal, membership_id)
     given = request.POST if request.method == "POST" else None
-    form = RoleForm(given, roles=_roles(portal), initial={"role": found.role})
+    keys = _keys_made(portal, found)
+    form = MemberForm(given, roles=_roles(portal), keys=keys, initial={"role": found.role})
     if form.is_valid():
-        role = Role(form.cleaned_data["role"])
+        role, revokes_keys = Role(form.cleaned_data["role"]), form.cleaned_data.get("revokes_keys", False)
         if Role.OWNER in {role, Role(found.role)}:
             require_recent_sign_in(request)
         try:
-            change_role(membership=found, role=role, actor=portal.actor, as_of=portal.as_of)
+            with transaction.atomic():
+                if revokes_keys:
+                    _revoke_keys(portal, found, role)
+                change_role(membership=found, role=role, actor=portal.actor, as_of=portal.as_of)
         except ProblemError as error:
             show_problem(form, error)
         else:
@@ -95,11 +102,15 @@ def member_remove(request: SignedInRequest, portal: Portal, membership_id: int) 
     found = _member(portal, membership_id)
     is_me = found.user_id == request.user.pk
     back = reverse("portal:team", args=[portal.tenant.slug])
+    keys = _keys_made(portal, found) if portal.may[Capability.MANAGE_KEYS] else []
     if request.method == "POST":
         if found.role == Role.OWNER:
             require_recent_sign_in(request)
         try:
-            remove_member(membership=found, actor=portal.actor, as_of=portal.as_of)
+            with transaction.atomic():
+                if keys and "also" in request.POST:
+                    _revoke_keys(portal, found, None)
+                remove_member(membership=found, actor=portal.actor, as_of=portal.as_of)
         except ProblemError as error:
             messages.error(request, error.detail)
             return redirect(back)
@@ -107,15 +118,14 @@ def member_remove(request: SignedInRequest, portal: Portal, membership_id: int) 
             request, f"You have left {portal.tenant.name}." if is_me else f"{found.user.email} is removed."
         )
         return redirect("portal:start" if is_me else back)
-    text = (
-        f"{found.user.email} can no longer open these pages. Keys that they made go on working: they belong to the "
-        f"organisation."
-    )
+    text = f"{found.user.email} can no longer open these pages."
+    whose = "you" if is_me else "they"
     confirmation = Confirmation(
         title=f"Leave {portal.tenant.name}?" if is_me else f"Remove {found.user.get_full_name()}?",
         text="You can no longer open its pages, until somebody invites you again." if is_me else text,
         label="Leave" if is_me else "Remove",
         back=back,
+        option=f"Also revoke the keys that {whose} made, which otherwise work on: {', '.join(keys)}" if keys else "",
     )
     return confirmation_page(request, portal, confirmation)
 
@@ -170,6 +180,16 @@ def _member(portal: Portal, membership_id: int) -> Membership:
     if found is None:
         raise Http404
     return found
+
+
+def _keys_made(portal: Portal, member: Membership) -> list[str]:
+    """The names of the keys that the member made and that still work: who made one may know its secret."""
+    keys = keys_beyond(tenant_id=portal.tenant.pk, maker_id=member.user_id, role=None, as_of=portal.as_of)
+    return [str(key) for key in keys]
+
+
+def _revoke_keys(portal: Portal, member: Membership, role: Role | None) -> None:
+    revoke_keys_beyond(tenant=portal.tenant, maker_id=member.user_id, role=role, actor=portal.actor, as_of=portal.as_of)
 
 
 def _row(request: SignedInRequest, portal: Portal, member: Membership) -> MemberRow:

@@ -53,14 +53,25 @@ class KeyInput(StrictSerializer):
         choices=[kind.value for kind in TENANT_KINDS], required=False, help_text="By default that of the key that asks."
     )
     scopes = serializers.ListField(
-        child=TextField(max_length=30), max_length=20, help_text=f"Of: {', '.join(SCOPES_FOR_TENANT_KEYS)}."
+        child=TextField(max_length=30),
+        max_length=20,
+        help_text=f"Of: {', '.join(SCOPES_FOR_TENANT_KEYS)}; none that the key that asks lacks.",
     )
-    expires_at = InstantField(required=False, allow_null=True, default=None)
+    expires_at = InstantField(
+        required=False, allow_null=True, default=None, help_text="By default when the key that asks does; not later."
+    )
     allowed_cidrs = serializers.ListField(
-        child=TextField(max_length=50), max_length=CIDRS_MAX, required=False, default=list
+        child=TextField(max_length=50),
+        max_length=CIDRS_MAX,
+        required=False,
+        default=list,
+        help_text="By default those of the key that asks; none beside them.",
     )
     quota = QuantityField(
-        required=False, allow_null=True, default=None, help_text="Most API requests in a calendar month."
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Most API requests in a calendar month; by default that of the key that asks, and not more.",
     )
     throttle = ThrottleSchema(required=False, allow_null=True, default=None)
 
@@ -115,6 +126,11 @@ def present_key(key: ApiKey) -> dict[str, object]:
     return facts_of_key(key).as_body()
 
 
+def _kinds_seen(request: Request) -> tuple[KeyKind, ...]:
+    """Return the kinds of key that the caller sees and touches."""
+    return TENANT_KINDS if principal_of(request).is_live else (KeyKind.TEST,)
+
+
 def _created(created: CreatedKey) -> Response:
     body = {**present_key(created.key), "secret": created.secret}
     return Response(body, status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
@@ -133,9 +149,11 @@ class KeysView(ApiView):
         responses={200: KeyPageSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
-        """List the tenant's keys, ended ones included, the newest first."""
-        tenant = tenant_of(request)
-        return Response(read_page(request, lambda page: keys_page(tenant_id=tenant.id, request=page), present_key))
+        """List the tenant's keys, ended ones included, the newest first. A test key sees test keys alone."""
+        tenant, kinds = tenant_of(request), _kinds_seen(request)
+        return Response(
+            read_page(request, lambda page: keys_page(tenant_id=tenant.id, request=page, kinds=kinds), present_key)
+        )
 
     @extend_schema(
         operation_id="create_api_key",
@@ -147,7 +165,10 @@ class KeysView(ApiView):
     )
     @idempotent(is_sealed=True)
     def post(self, request: Request) -> Response:
-        """Make a key; its secret is in this answer alone."""
+        """Make a key that may do no more than the one that asks: no scope, network, limit or time beyond its own.
+
+        A test key makes test keys. The secret is in this answer alone.
+        """
         principal, tenant = principal_of(request), tenant_of(request)
         require_active(tenant)
         given = KeyInput(data=body_object(request))
@@ -188,13 +209,16 @@ class KeyRotationView(ApiView):
     )
     @idempotent(is_sealed=True)
     def post(self, request: Request, key_id: UUID) -> Response:
-        """Make a successor with the same terms; the old key works until the grace ends."""
+        """Make a successor with the same terms; the old key works until the grace ends.
+
+        A key that may do more than the one that asks is refused, and a test key finds test keys alone.
+        """
         tenant = tenant_of(request)
         require_active(tenant)
         given = RotationInput(data=body_object(request))
         given.is_valid(raise_exception=True)
         created = rotate_api_key(
-            key=key_of_tenant(tenant_id=tenant.id, key_id=key_id),
+            key=key_of_tenant(tenant_id=tenant.id, key_id=key_id, kinds=_kinds_seen(request)),
             grace=timedelta(seconds=given.validated_data["grace_seconds"]),
             actor=actor_of(request),
             granted_by=principal_of(request),
@@ -216,7 +240,10 @@ class KeyView(ApiView):
         responses={204: None, **problems(404, 422)},
     )
     def delete(self, request: Request, key_id: UUID) -> Response:
-        """Revoke a key in every process within a second; a second time changes nothing."""
-        key = key_of_tenant(tenant_id=tenant_of(request).id, key_id=key_id)
-        revoke_api_key(key=key, actor=actor_of(request), as_of=timezone.now())
+        """Revoke a key in every process within a second; a second time changes nothing.
+
+        A key that may do more than the one that asks is refused, and a test key finds test keys alone.
+        """
+        key = key_of_tenant(tenant_id=tenant_of(request).id, key_id=key_id, kinds=_kinds_seen(request))
+        revoke_api_key(key=key, actor=actor_of(request), as_of=timezone.now(), granted_by=principal_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,8 +1,8 @@
 """Making, rotating and revoking keys. The secret is returned once, and nothing of it is kept but its digest.
 
-A key that makes or rotates keys gives none more than it has: no scope that it lacks, no wider network, no later end, no
-wider limit. Successors by rotation share the limits of the first key of their line, so that a new key is no new
-allowance.
+A member gives a key no scope that the own role does not cover. A key that makes, rotates or revokes keys touches none
+that has more than it has itself: no scope that it lacks, no wider network, no later end, no wider limit. Successors by
+rotation share the limits of the first key of their line, so that a new key is no new allowance.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,14 +20,15 @@ from accounts.domain.api_key import KeyKind, digest_of, generate_key, last_four_
 from accounts.domain.identifiers import uuid7
 from accounts.domain.networks import canonical_cidr
 from accounts.domain.principal import Principal
-from accounts.domain.roles import Capability
-from accounts.domain.scopes import SCOPES_FOR_SERVICE_KEYS, SCOPES_FOR_TENANT_KEYS, Scope, validate
+from accounts.domain.roles import Capability, Role
+from accounts.domain.scopes import SCOPES_FOR_SERVICE_KEYS, SCOPES_FOR_TENANT_KEYS, Scope, scopes_of_role, validate
 from accounts.domain.texts import line_problem
 from accounts.errors import (
     FieldError,
     InvalidFieldsError,
     KeyEndedError,
     PermissionMissingError,
+    SubscriptionInactiveError,
     TooManyKeysError,
     WiderThanOwnError,
 )
@@ -35,7 +36,7 @@ from accounts.keys.domain.happenings import ApiKeyCreated, ApiKeyRevoked
 from accounts.keys.selectors.facts import facts_of_key
 from accounts.models import ApiKey, Tenant
 from accounts.notices.services.outbox import add_to_outbox
-from accounts.selectors.api_keys import forget_keys
+from accounts.selectors.api_keys import forget_keys, keys_beyond
 from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.rights import lock_tenant, require_capability
 
@@ -111,7 +112,7 @@ def create_api_key(
     if granted_by is not None:
         checked = _within(granted_by, kind, checked)
     with transaction.atomic():
-        _check_may_manage(actor, tenant)
+        _check_may_hand_out(actor, tenant, checked.scopes)
         if tenant is not None:
             _check_room(tenant.pk, as_of)
         created = _store(tenant=tenant, kind=kind, terms=checked, actor=actor, as_of=as_of, rotated_from=None)
@@ -131,15 +132,14 @@ def rotate_api_key(
         seconds = int(GRACE_MAX.total_seconds())
         raise _refused("/grace_seconds", "invalid_grace", f"From 0 to {seconds} seconds.")
     with transaction.atomic():
-        _check_may_manage(actor, key.tenant)
+        _check_may_hand_out(actor, key.tenant, _terms_of(key).scopes)
         current: ApiKey | None = (
             ApiKey.objects.select_for_update(of=("self",)).usable_at(as_of).filter(pk=key.pk).first()
         )
         if current is None or ApiKey.objects.filter(rotated_from=current).exists():
             raise KeyEndedError("A key that is revoked, expired or already rotated cannot be rotated.")
+        _check_not_wider(current, granted_by)
         kind, terms = KeyKind(current.kind), _terms_of(current)
-        if granted_by is not None and _within(granted_by, kind, terms) != terms:
-            raise WiderThanOwnError("This key may do more than the one that asks.")
         created = _store(tenant=current.tenant, kind=kind, terms=terms, actor=actor, as_of=as_of, rotated_from=current)
         ends_at = min(filter(None, (current.expires_at, as_of + grace)))
         ApiKey.objects.filter(pk=current.pk).update(expires_at=ends_at)
@@ -157,11 +157,14 @@ def rotate_api_key(
     return created
 
 
-def revoke_api_key(*, key: ApiKey, actor: Actor, as_of: datetime) -> None:
+def revoke_api_key(*, key: ApiKey, actor: Actor, as_of: datetime, granted_by: Principal | None = None) -> None:
     """End a key in every process within a second; one that is revoked stays as it is.
 
-    Raises `PermissionMissingError`.
+    A member who manages keys may revoke each: that gives nobody anything, and a leaked key cannot wait.
+
+    Raises `PermissionMissingError`, and `WiderThanOwnError` where a key asks that has less.
     """
+    _check_not_wider(key, granted_by)
     with transaction.atomic():
         _check_may_manage(actor, key.tenant)
         if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=as_of) == 1:
@@ -175,6 +178,16 @@ def revoke_all_keys(*, tenant: Tenant, actor: Actor, as_of: datetime) -> int:
     with transaction.atomic():
         lock_tenant(tenant.pk)
         keys = list(ApiKey.objects.of_tenant(tenant.pk).usable_at(as_of))
+        for key in keys:
+            revoke_api_key(key=key, actor=actor, as_of=as_of)
+    return len(keys)
+
+
+def revoke_keys_beyond(*, tenant: Tenant, maker_id: int, role: Role | None, actor: Actor, as_of: datetime) -> int:
+    """End the keys of a person that allow more than `role` may give, or all if they have left; return how many."""
+    with transaction.atomic():
+        lock_tenant(tenant.pk)
+        keys = keys_beyond(tenant_id=tenant.pk, maker_id=maker_id, role=role, as_of=as_of)
         for key in keys:
             revoke_api_key(key=key, actor=actor, as_of=as_of)
     return len(keys)
@@ -206,14 +219,31 @@ def _store(
     return CreatedKey(key, secret)
 
 
-def _check_may_manage(actor: Actor, tenant: Tenant | None) -> None:
-    """Service keys are the operator's own; a tenant's keys are its members', under the tenant's lock."""
+def _check_may_manage(actor: Actor, tenant: Tenant | None) -> Role | None:
+    """Return the role that bounds the actor, under the tenant's lock. Service keys are the operator's own."""
     if tenant is None:
         if actor.kind is ActorKind.MEMBER or actor.role is not None:
             raise PermissionMissingError
-        return
+        return None
     lock_tenant(tenant.pk)
-    require_capability(actor, tenant.pk, Capability.MANAGE_KEYS)
+    return require_capability(actor, tenant.pk, Capability.MANAGE_KEYS)
+
+
+def _check_may_hand_out(actor: Actor, tenant: Tenant | None, scopes: Sequence[Scope]) -> None:
+    """Let pass who may make keys and may do what this one is to do; a tenant that is not active gets none."""
+    role = _check_may_manage(actor, tenant)
+    lacking = [] if role is None else [scope.value for scope in scopes if scope not in scopes_of_role(role)]
+    if lacking:
+        raise PermissionMissingError(f"Your role does not allow to make or rotate keys with {', '.join(lacking)}.")
+    if tenant is not None and not lock_tenant(tenant.pk).is_active:
+        raise SubscriptionInactiveError("The tenant is suspended or closed: it gets no new keys.")
+
+
+def _check_not_wider(key: ApiKey, granted_by: Principal | None) -> None:
+    """Raise where a key asks about one that has more."""
+    terms = _terms_of(key)
+    if granted_by is not None and _within(granted_by, KeyKind(key.kind), terms) != terms:
+        raise WiderThanOwnError("This key may do more than the one that asks.")
 
 
 def _terms_of(key: ApiKey) -> _Terms:

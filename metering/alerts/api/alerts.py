@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from accounts.api.pagination import PAGE_PARAMETERS, read_page
 from accounts.api.schema import TENANT_PARAMETER, problems
-from accounts.api.tenancy import tenant_of
+from accounts.api.tenancy import live_tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from metering.alerts.domain.alerts import THRESHOLD_KIND
@@ -65,7 +65,7 @@ class AlertsView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """List the crossed shares (80, 95, 100 percent) of the tenant's quotas, the newest first."""
-        tenant = tenant_of(request)
+        tenant = live_tenant_of(request)
 
         def present(alert: ThresholdAlert) -> dict[str, object]:
             return facts_of_alert(alert, tenant=tenant.slug, time_zone=tenant.time_zone).as_body()
