@@ -8,7 +8,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from metering.services import nightly
-from metering.services.tenants import recut_usage
+from metering.services.tenants import run_rebuild
 
 SCHEDULE = "schedule"
 
@@ -34,7 +34,6 @@ def clean_up_verdicts(started_by: str = SCHEDULE) -> str:
     return str(nightly.run_verdict_clean_up(started_by=started_by, as_of=timezone.now()).outcome)
 
 
-def rebuild_usage_of(tenant_id: str) -> str:
-    """Cut a tenant's days anew, once every process knows its new time zone."""
-    recut_usage(tenant_id=UUID(tenant_id), as_of=timezone.now())
-    return "rebuilt"
+def rebuild_usage_of(tenant_id: str, run_id: int) -> str:
+    """Cut a tenant's days again, once every process knows its new time zone."""
+    return str(run_rebuild(tenant_id=UUID(tenant_id), run_id=run_id, as_of=timezone.now()).outcome)

@@ -26,10 +26,11 @@ from accounts.api.viewing import viewed_member_of
 from accounts.domain.actor import Actor
 from accounts.domain.roles import Capability, Role, has_capability
 from accounts.errors import NotFoundError, PermissionMissingError
-from accounts.models import Tenant, User
+from accounts.models import JobRun, Tenant, User
 from accounts.selectors.tenants import tenants_of_user
 from billing.selectors.subscriptions.standing import Standing, standing_of
 from metering.domain.ledger import Ledger
+from metering.selectors.ledgers import rebuild_under_way
 
 Parameters = ParamSpec("Parameters")
 
@@ -64,6 +65,11 @@ class Portal:
     def standing(self) -> Standing:
         """How the tenant stands with its money: read once, and only by what shows it."""
         return standing_of(tenant_id=self.tenant.pk, as_of=self.as_of)
+
+    @cached_property
+    def rebuild(self) -> JobRun | None:
+        """The rebuilding of the tenant's usage, while it is under way: read once, and only by what shows it."""
+        return rebuild_under_way(slug=self.tenant.slug)
 
     def ledger(self, *, is_live: bool) -> Ledger:
         """One half of the tenant's ledger."""

@@ -198,8 +198,9 @@ class TenantAdmin(StaffModelAdmin):
         return self._may_change_status(request, object_id, "suspended")
 
     def has_close_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Who may change tenants may close one that is not closed."""
-        return self._may_change_status(request, object_id, "active", "suspended")
+        """Close one that is not closed: a permission of its own, since there is no way back."""
+        may = request.user.has_perm("accounts.close_tenant")
+        return may and self._may_change_status(request, object_id, "active", "suspended")
 
     def _may_change_status(self, request: HttpRequest, object_id: str | None, *statuses: str) -> bool:
         if not request.user.has_perm("accounts.change_tenant"):

@@ -18,7 +18,8 @@ from accounts.api.permissions import IsOperator
 from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, problems
 from accounts.api.views import ApiView
 from accounts.domain.transitions import TenantStatus
-from accounts.models import Tenant
+from accounts.errors import FieldError, InvalidFieldsError, PermissionMissingError
+from accounts.models import Tenant, User
 from accounts.selectors.tenants import tenant_by_slug, tenants_page
 from accounts.services.tenants import change_tenant_status, open_tenant, update_tenant
 
@@ -164,11 +165,16 @@ class OperatorTenantView(OperatorView):
         responses={200: TenantSchema, **problems(*BODY_STATUSES, 404, 409)},
     )
     def patch(self, request: Request, slug: str) -> Response:
-        """Change settings, the status, or both at once; suspending is effective within a second."""
+        """Change settings, the status, or both at once; suspending is effective within a second.
+
+        Closing is for good. A member of staff needs a permission of its own for it, and gives a reason.
+        """
         given = TenantChange(data=body_object(request))
         given.is_valid(raise_exception=True)
         changes = dict(given.validated_data)
         status, reason = changes.pop("status", None), changes.pop("status_reason", "")
+        if status == TenantStatus.CLOSED:
+            _check_may_close(request, reason)
         actor, as_of = actor_of(request), timezone.now()
         with transaction.atomic():
             tenant = update_tenant(tenant=tenant_by_slug(slug), changes=changes, actor=actor, as_of=as_of)
@@ -177,3 +183,14 @@ class OperatorTenantView(OperatorView):
                     tenant=tenant, status=TenantStatus(status), reason=reason, actor=actor, as_of=as_of
                 )
         return Response(present_tenant(tenant))
+
+
+def _check_may_close(request: Request, reason: str) -> None:
+    """Ask of staff what the admin asks. The operator's programs may by their scope."""
+    if not isinstance(request.user, User):
+        return
+    if not request.user.has_perm("accounts.close_tenant"):
+        raise PermissionMissingError("Closing a tenant for good needs a permission of its own.")
+    if not reason.strip():
+        needed = FieldError("/status_reason", "required", "Say why: the tenant's members see it.")
+        raise InvalidFieldsError(needed.detail, field_errors=(needed,))

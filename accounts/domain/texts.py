@@ -1,5 +1,6 @@
 """Short texts that people give: names, addresses. One line, no character that nobody sees."""
 
+import re
 import unicodedata
 from typing import Final
 
@@ -8,6 +9,10 @@ from accounts.errors import FieldError
 # Control characters, line separators, surrogates and unassigned code points: none belongs in a name.
 # Format characters stay, since several scripts need them; those that turn text around do not.
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
+_UNSEEN: Final = "ZC"  # separators, and control and format characters
+_FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\N{MINUS SIGN}")
+_CELL_ENDS: Final = ("\t", "\r", "\n")
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -20,3 +25,16 @@ def line_problem(text: str, *, pointer: str, characters_max: int, is_required: b
     if any(character in _TURNING or unicodedata.category(character) in _REFUSED_CATEGORIES for character in text):
         return FieldError(pointer, "invalid_characters", "One line, without control characters.")
     return None
+
+
+def without_formula(text: str) -> str:
+    """Return the text for a cell of a spreadsheet: one that would be computed there gets an apostrophe in front.
+
+    Blanks in front do not make it harmless, nor do the wide forms of the signs that Asian keyboards have. A line feed,
+    a return or a tab may begin a cell of its own. A negative number is a number.
+    """
+    if _NUMBER.fullmatch(text):
+        return text
+    first = next((character for character in text if unicodedata.category(character)[0] not in _UNSEEN), "")
+    is_computed = unicodedata.normalize("NFKC", first).startswith(_FORMULA_SIGNS) or text.startswith(_CELL_ENDS)
+    return f"'{text}" if is_computed else text

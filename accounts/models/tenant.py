@@ -61,7 +61,10 @@ class Tenant(models.Model):
             ),
         ]
         ordering: ClassVar = ["name"]
-        permissions: ClassVar = [("view_as_customer", "Can look through a customer's eyes")]
+        permissions: ClassVar = [
+            ("view_as_customer", "Can look through a customer's eyes"),
+            ("close_tenant", "Can close tenant for good"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from time import perf_counter
+from typing import Final
 
 from accounts.domain.job_report import JobReport
 from accounts.domain.masking import mask_secrets
 from accounts.models import JobOutcome, JobRun
 from accounts.services.discrepancies import record_findings
 
+STATE: Final = "state"
+WAITING: Final = "waits in the queue"
+ERROR: Final = "error"
 _ERROR_CHARACTERS_MAX = 500
 Tell = Callable[[Mapping[str, object]], None]
 
@@ -20,8 +24,25 @@ def run_job(*, name: str, started_by: str, as_of: datetime, work: Callable[[], J
 
 def run_long_job(*, name: str, started_by: str, as_of: datetime, work: Callable[[Tell], JobReport]) -> JobRun:
     """The same for work that says between its transactions how far it is: its row shows that while it runs."""
-    run = JobRun.objects.create(name=name, started_at=as_of, started_by=started_by)
-    started = perf_counter()
+    return _carry_out(JobRun.objects.create(name=name, started_at=as_of, started_by=started_by), work)
+
+
+def queue_job(*, name: str, started_by: str, as_of: datetime, summary: Mapping[str, object]) -> JobRun:
+    """Return the row of a job that waits in the queue, so that its state shows from the moment it was asked for."""
+    waiting = {**summary, STATE: WAITING}
+    return JobRun.objects.create(name=name, started_at=as_of, started_by=started_by, summary=waiting)
+
+
+def run_queued_job(*, run: JobRun, as_of: datetime, work: Callable[[], JobReport]) -> JobRun:
+    """Run the work of a row that `queue_job` returned; a second time if the first one failed or was killed."""
+    run.started_at, run.finished_at, run.outcome = as_of, None, JobOutcome.RUNNING
+    run.summary = {name: value for name, value in run.summary.items() if name not in {STATE, ERROR}}
+    run.save(update_fields=["started_at", "finished_at", "outcome", "summary"])
+    return _carry_out(run, lambda _: work())
+
+
+def _carry_out(run: JobRun, work: Callable[[Tell], JobReport]) -> JobRun:
+    started, known = perf_counter(), dict(run.summary)
 
     def tell(summary: Mapping[str, object]) -> None:
         JobRun.objects.filter(pk=run.pk, outcome=JobOutcome.RUNNING).update(summary=dict(summary))
@@ -31,16 +52,16 @@ def run_long_job(*, name: str, started_by: str, as_of: datetime, work: Callable[
     except BaseException as error:
         # The queue keeps what the exception says, too, in a table of its own.
         error.args = tuple(mask_secrets(part) if isinstance(part, str) else part for part in error.args)
-        summary = {"error": mask_secrets(f"{type(error).__name__}: {error}")[:_ERROR_CHARACTERS_MAX]}
+        summary = known | {ERROR: mask_secrets(f"{type(error).__name__}: {error}")[:_ERROR_CHARACTERS_MAX]}
         _finish(run, JobOutcome.FAILED, summary, perf_counter() - started)
         raise
     if report.findings is not None:
-        record_findings(findings=report.findings, as_of=as_of)
+        record_findings(findings=report.findings, as_of=run.started_at)
     outcome = JobOutcome.ATTENTION if report.needs_attention else JobOutcome.SUCCEEDED
-    return _finish(run, outcome, dict(report.summary), perf_counter() - started)
+    return _finish(run, outcome, known | dict(report.summary), perf_counter() - started)
 
 
-def _finish(run: JobRun, outcome: JobOutcome, summary: dict[str, object] | dict[str, str], seconds: float) -> JobRun:
+def _finish(run: JobRun, outcome: JobOutcome, summary: dict[str, object], seconds: float) -> JobRun:
     """End the run; its end is its start and the seconds that passed, so that time remains an argument."""
     run.outcome = outcome
     run.summary = summary

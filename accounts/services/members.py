@@ -146,7 +146,7 @@ def remove_member(*, membership: Membership, actor: Actor, as_of: datetime) -> N
             _check_may_give(actor, tenant, Role(current.role))
         if current.role == Role.OWNER:
             _check_another_owner(current)
-        before = {"email": current.user.email, "role": current.role}
+        before: dict[str, object] = {"email": current.user.email, "role": current.role}
         _audit(actor, "member.removed", current, as_of, before=before, after=_keys_left(current, None, as_of))
         current.delete()
 

@@ -1,7 +1,7 @@
 """Usage as CSV (RFC 4180), for spreadsheets, and safe to open in one.
 
-A cell whose text begins with `=`, `+`, `-`, `@`, a tab or a return would run as a formula in the program that opens the
-file, and such texts come from whoever calls our customers. So an apostrophe goes before them, as OWASP recommends.
+A cell whose text begins like a formula would be computed by the program that opens the file, and such texts come from
+whoever calls our customers. So an apostrophe goes before them, as OWASP recommends.
 """
 
 import csv
@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from io import StringIO
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from rest_framework.renderers import BaseRenderer
 
 from accounts.domain.plain import plain_decimal, plain_instant
+from accounts.domain.texts import without_formula
 
 Table = tuple[Sequence[str], Iterable[Sequence[object]]]
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class HasCsvTable(Protocol):
@@ -65,5 +65,4 @@ def cell(value: object) -> str:
         return plain_instant(value)
     if isinstance(value, date):
         return value.isoformat()
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return without_formula(str(value))

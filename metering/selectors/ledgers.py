@@ -1,10 +1,19 @@
-"""Whose ledgers there are."""
+"""Whose ledgers there are, and whose usage is being rebuilt from them."""
 
 from collections.abc import Iterator
+from typing import Final
 from uuid import UUID
 
-from accounts.models import Tenant
+from accounts.models import JobOutcome, JobRun, Tenant
 from metering.domain.ledger import Ledger
+
+REBUILD_JOB: Final = "rebuild"
+
+
+def rebuild_under_way(*, slug: str) -> JobRun | None:
+    """Return the latest rebuilding of a tenant's usage if it waits, runs or has failed."""
+    latest = JobRun.objects.filter(name=REBUILD_JOB, summary__tenant=slug).first()
+    return None if latest is None or latest.outcome == JobOutcome.SUCCEEDED else latest
 
 
 def ledgers(*, slugs: list[str] | None = None, tenant_ids: list[UUID] | None = None) -> Iterator[Ledger]:

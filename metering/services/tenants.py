@@ -1,7 +1,7 @@
 """Metering's part of a tenant: the usage plan that it begins with, and days cut in its time zone.
 
-Other processes know the old zone for up to a second and cut what they ingest in it, so usage is rebuilt twice:
-in the transaction of the change, and once more when nobody can remember the old zone.
+Rebuilding takes as long as there is usage, so a worker does it, and the row of its run says how it stands. It waits
+until no process remembers the old zone any more: each does for up to a second, and cuts what it ingests in it.
 """
 
 from collections.abc import Collection
@@ -14,8 +14,10 @@ from django_q.models import Schedule
 from django_q.tasks import schedule
 
 from accounts.domain.actor import Actor
-from accounts.models import Tenant
-from metering.selectors.ledgers import ledgers
+from accounts.domain.job_report import JobReport
+from accounts.models import JobRun, Tenant
+from accounts.services.jobs import queue_job, run_queued_job
+from metering.selectors.ledgers import REBUILD_JOB, ledgers
 from metering.services.limits.counting import forget_counters
 from metering.services.rebuild import rebuild_usage
 from metering.services.usage_plans import assign_default_usage_plan
@@ -32,22 +34,32 @@ class MeteredTenant:
         assign_default_usage_plan(tenant=tenant, actor=actor, as_of=as_of)
 
     def follow(self, *, tenant: Tenant, changed: Collection[str], as_of: datetime) -> None:
-        """Rebuild the daily usage of a tenant that has a new time zone."""
+        """Queue the rebuilding of the daily usage of a tenant that has a new time zone."""
         if "time_zone" not in changed:
             return
-        recut_usage(tenant_id=tenant.id, as_of=as_of)
+        facts = {"tenant": tenant.slug, "time_zone": tenant.time_zone}
+        run = queue_job(name=REBUILD_JOB, started_by="new time zone", as_of=as_of, summary=facts)
         schedule(
             REBUILD_TASK,
             str(tenant.id),
+            run.pk,
             name=f"rebuild {tenant.slug} {as_of:%H:%M:%S.%f}",
             schedule_type=Schedule.ONCE,
             next_run=as_of + CACHES_FORGET_AFTER,
         )
 
 
-def recut_usage(*, tenant_id: UUID, as_of: datetime) -> None:
-    """Rebuild both halves of a tenant's usage in its time zone of now, and have its limits summed up anew."""
+def run_rebuild(*, tenant_id: UUID, run_id: int, as_of: datetime) -> JobRun:
+    """Do what `follow` queued."""
+    run = JobRun.objects.get(pk=run_id)
+    return run_queued_job(run=run, as_of=as_of, work=lambda: _rebuild(tenant_id, as_of))
+
+
+def _rebuild(tenant_id: UUID, as_of: datetime) -> JobReport:
+    """Rebuild both halves of a tenant's usage in its time zone of now, and have its limits summed up again."""
+    rows = 0
     for ledger in ledgers(tenant_ids=[tenant_id]):
         with transaction.atomic():
-            rebuild_usage(ledger=ledger)
+            rows += rebuild_usage(ledger=ledger).days
             forget_counters(ledger=ledger, as_of=as_of)
+    return JobReport({"rows": rows})

@@ -125,6 +125,8 @@ def line_events(request: SignedInRequest, portal: Portal, number: str, position:
     refusal = ""
     try:
         events = events_behind(line=line, page=_wanted_page(request.GET.get("cursor", "")))
+    except InvalidCursorError as error:
+        raise Http404 from error
     except QueryTooLargeError as error:
         events, refusal = Page[StoredEvent]((), None, None), error.detail
     labels = key_labels(tenant_id=portal.tenant.pk)
@@ -142,13 +144,8 @@ def line_events(request: SignedInRequest, portal: Portal, number: str, position:
 
 
 def _wanted_page(cursor: str) -> PageRequest:
-    """The page that a cursor names; the first one where it names none."""
-    if not cursor:
-        return PageRequest(EVENTS_ON_A_PAGE)
-    try:
-        return read_cursor(cursor, rows_max=EVENTS_ON_A_PAGE)
-    except InvalidCursorError as error:
-        raise Http404 from error
+    """The page that a cursor names; the first one where there is none. Raises `InvalidCursorError`."""
+    return read_cursor(cursor, rows_max=EVENTS_ON_A_PAGE) if cursor else PageRequest(EVENTS_ON_A_PAGE)
 
 
 @tenant_page("invoices", Capability.MANAGE_BILLING, methods=("GET", "HEAD", "POST"), recent=("POST",))

@@ -12,6 +12,7 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from accounts.domain.texts import without_formula
 from accounts.selectors.directory import key_labels
 from metering.domain.canonical import decimal_text
 from metering.domain.windows import window_starts
@@ -24,7 +25,6 @@ from portal.forms.usage import UsageForm, UsageRequest
 from portal.usage_table import chart_of, usage_table
 
 ROWS_ON_A_PAGE: Final = 62
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @tenant_page("usage")
@@ -130,13 +130,8 @@ def _csv_lines(wanted: UsageRequest, rows: list[UsageRow]) -> Iterator[str]:
     groups = [wanted.group_by] if wanted.group_by else []
     writer.writerow(["window_start", *groups, "quantity", "events"])
     for row in rows:
-        values = [_without_formula(row.group.get(name) or "") for name in groups]
+        values = [without_formula(row.group.get(name) or "") for name in groups]
         writer.writerow(
             [f"{row.window_start.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", *values, decimal_text(row.quantity), row.events]
         )
     yield line.getvalue()
-
-
-def _without_formula(text: str) -> str:
-    """A value that a spreadsheet does not compute: properties are written by whoever calls the API."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -265,17 +265,19 @@ def test_suspending_asks_for_a_reason_first(as_kim: Client, acme: Tenant) -> Non
     assert latest_entry().action == "tenant.reactivated"
 
 
-def test_closing_asks_for_a_reason_first_and_is_for_good(as_kim: Client, acme: Tenant) -> None:
-    assert "Close Acme for good?" in as_kim.get(page_of(acme, "close")).text
-    as_kim.post(page_of(acme, "close"), {"reason": ""})
+def test_closing_asks_for_a_reason_first_and_is_for_good(as_kim: Client, as_robin: Client, acme: Tenant) -> None:
+    assert as_kim.get(page_of(acme, "close")).status_code == 403
+    assert as_kim.post(page_of(acme, "close"), {"reason": "Gave notice."}).status_code == 403
+    assert "Close Acme for good?" in as_robin.get(page_of(acme, "close")).text
+    as_robin.post(page_of(acme, "close"), {"reason": ""})
     acme.refresh_from_db()
     assert acme.is_active
-    as_kim.post(page_of(acme, "close"), {"reason": "Gave notice."})
+    as_robin.post(page_of(acme, "close"), {"reason": "Gave notice."})
     acme.refresh_from_db()
     assert (acme.status, acme.status_reason) == ("closed", "Gave notice.")
     assert latest_entry().action == "tenant.closed"
     for action in ("suspend", "reactivate", "close"):
-        assert as_kim.post(page_of(acme, action), {"reason": "again"}).status_code == 403
+        assert as_robin.post(page_of(acme, action), {"reason": "again"}).status_code == 403
 
 
 def test_a_status_that_cannot_follow_is_refused(as_robin: Client, acme: Tenant) -> None:

@@ -10,9 +10,37 @@ from hypothesis import strategies as st
 from metering.api.csv_renderer import cell, write_csv
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+1",
+        "-1+A1",
+        "@SUM(A1)",
+        "\tx",
+        "\rx",
+        "\nx",
+        "\n=1",
+        " =1+1",
+        "\N{NO-BREAK SPACE}=1",
+        "\ufeff=1",
+        "\u200b@x",
+        "\N{FULLWIDTH EQUALS SIGN}1",
+        "\N{FULLWIDTH PLUS SIGN}1",
+        "\N{FULLWIDTH HYPHEN-MINUS}1",
+        "\N{FULLWIDTH COMMERCIAL AT}x",
+        " \N{FULLWIDTH EQUALS SIGN}1",
+        "-1\n",
+        "\N{MINUS SIGN}1",
+    ],
+)
 def test_a_text_that_would_run_as_a_formula_is_quoted(text: str) -> None:
     assert cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["-1", "-1.50", "-0", "12", "a=1", "", " ", "1-2", "'=1"])
+def test_a_number_and_a_harmless_text_stay_as_they_are(text: str) -> None:
+    assert cell(text) == text
 
 
 def test_numbers_times_and_nothing_are_shown_as_in_json() -> None:

@@ -8,6 +8,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from accounts.models import JobOutcome, JobRun, Tenant
+from accounts.services.jobs import queue_job
 from metering.domain.ledger import TENANT_SCOPE
 from metering.models import IngestVerdict, Meter, UsageHour
 from metering.services import nightly
@@ -115,7 +116,8 @@ def test_verdicts_older_than_a_week_are_deleted(alice: Tenant) -> None:
     assert IngestVerdict.objects.count() == 2
 
 
-def test_a_task_cuts_a_tenants_days_anew(alice: Tenant) -> None:
+def test_a_task_cuts_a_tenants_days_again(alice: Tenant) -> None:
+    run = queue_job(name="rebuild", started_by="test", as_of=AS_OF, summary={"tenant": alice.slug})
     UsageHour.objects.filter(tenant_id=alice.pk).delete()
-    assert rebuild_usage_of(str(alice.pk)) == "rebuilt"
+    assert rebuild_usage_of(str(alice.pk), run.pk) == "succeeded"
     assert UsageHour.objects.filter(tenant_id=alice.pk).exists()

@@ -1,10 +1,14 @@
 """A tenant's settings, the audit log that they leave, and the page about signing in."""
 
+import ast
 from collections.abc import Callable
 
 from django.test import Client
+from django_q.models import Schedule
 
 from accounts.models import AuditEntry
+from metering.services.tenants import REBUILD_TASK
+from metering.tasks import rebuild_usage_of
 from tests.metering.ledger_world import ledger_of, send
 from tests.portal.conftest import NOW, Cast
 
@@ -48,7 +52,18 @@ def test_a_new_time_zone_cuts_the_days_anew(cast: Cast, alice: Client) -> None:
 
     assert days() == {"2026-03-10": "1"}
     alice.post("/t/acme/settings/", SETTINGS | {"time_zone": "America/New_York"})
+    for page in ("settings", "usage"):
+        assert b"Usage is being cut into the days of America/New_York" in alice.get(f"/t/acme/{page}/").content
+    run_what_is_queued()
     assert days() == {"2026-03-09": "1"}
+    assert b"is being cut" not in alice.get("/t/acme/settings/").content
+
+
+def run_what_is_queued() -> None:
+    """Do what the worker does some seconds later."""
+    queued = Schedule.objects.get(func=REBUILD_TASK)
+    rebuild_usage_of(*ast.literal_eval(queued.args))
+    queued.delete()
 
 
 def test_a_stored_value_that_is_no_longer_offered_stays_choosable(cast: Cast, alice: Client) -> None:

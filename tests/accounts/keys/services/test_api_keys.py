@@ -34,7 +34,7 @@ from tests.accounts.conftest import SYSTEM, KeyMaker, member
 def test_developers_make_keys_and_viewers_and_strangers_do_not(
     acme: Tenant, bob: User, vera: User, charlie: User, make_key: KeyMaker, now: datetime
 ) -> None:
-    made = make_key(acme, actor=member(bob))
+    made = make_key(acme, scopes=["events:write"], actor=member(bob))
     assert made.key.created_by == bob
     for user in (vera, charlie):
         actor = member(user, Role.OWNER)
