@@ -6,6 +6,7 @@ Every name read here stands in the table of `docs/settings.md`; a test compares 
 import contextlib
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
@@ -18,6 +19,12 @@ Profile = Literal["development", "production", "test"]
 PROFILES: tuple[Profile, ...] = ("development", "production", "test")
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 SECRET_KEY_CHARACTERS_MIN = 50
+SAML_EMAIL_ATTRIBUTES = [
+    "email",
+    "mail",
+    "urn:oid:0.9.2342.19200300.100.1.3",
+    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
+]
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 
 
@@ -143,6 +150,37 @@ def database_url(connection: Mapping[str, Any]) -> str:
     if str(host).startswith("/"):
         return f"postgres://{user}:{password}@/{name}?host={quote(str(host), safe='/')}&port={port}"
     return f"postgres://{user}:{password}@{host}:{port}/{name}"
+
+
+def openid_apps(provider_id: str, issuer: str, *, client_id: str, secret: str, name: str) -> list[dict[str, Any]]:
+    """Return a provider of single sign-on as allauth takes it, or nothing if its issuer is not set."""
+    if not issuer:
+        return []
+    if urlsplit(issuer).scheme not in {"http", "https"} or not urlsplit(issuer).hostname:
+        raise ImproperlyConfigured(f"The issuer {issuer!r} of single sign-on must look like https://login.example.com.")
+    if not client_id or not secret:
+        raise ImproperlyConfigured(
+            f"The issuer {issuer} of single sign-on needs a client id and a client secret: it knows us by them."
+        )
+    settings = {"server_url": issuer}
+    return [{"provider_id": provider_id, "name": name, "client_id": client_id, "secret": secret, "settings": settings}]
+
+
+def saml_apps(entity_id: str, *, sso_url: str, certificate: str, domains: list[str], name: str) -> list[dict[str, Any]]:
+    """Return the SAML provider of customers as allauth takes it, or nothing if its entity id is not set."""
+    if not entity_id:
+        return []
+    if find_spec("onelogin") is None:
+        raise ImproperlyConfigured("SAML_ENTITY_ID is set and the extra is missing: pip install 'countinghouse[saml]'.")
+    if urlsplit(sso_url).scheme not in {"http", "https"} or not certificate or not domains:
+        raise ImproperlyConfigured("SAML_ENTITY_ID needs SAML_SSO_URL, SAML_CERTIFICATE and SAML_DOMAINS.")
+    settings = {
+        "idp": {"entity_id": entity_id, "sso_url": sso_url, "x509cert": certificate},
+        "attribute_mapping": {"email": SAML_EMAIL_ATTRIBUTES},
+        "verified_email": domains,
+        "advanced": {"want_assertion_signed": True, "want_name_id": True, "reject_deprecated_algorithm": True},
+    }
+    return [{"provider_id": "saml", "name": name, "client_id": "customers", "settings": settings}]
 
 
 def stored_secret(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.domain.attendance import SessionLimits
-from config.environment import Environment
+from config.environment import Environment, openid_apps, saml_apps
 from config.operations.database_logins import database_logins
 from config.operations.logs import logging_settings
 from config.staff.theme import UNFOLD as UNFOLD
@@ -67,6 +68,9 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    *(["allauth.socialaccount.providers.saml"] if find_spec("onelogin") else []),  # the extra `saml`
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -250,6 +254,41 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Countinghouse"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_PRODUCTION
+# By a link, since our policy lets no form go on to another host; state, nonce and PKCE bind the answer to the browser.
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_ADAPTER = "accounts.api.single_sign_on.SingleSignOnAdapter"
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            *openid_apps(
+                "customers",
+                env.text("OIDC_ISSUER"),
+                client_id=env.text("OIDC_CLIENT_ID"),
+                secret=env.text("OIDC_CLIENT_SECRET"),
+                name=env.text("OIDC_NAME", "Single sign-on"),
+            ),
+            *openid_apps(
+                "staff",
+                env.text("STAFF_OIDC_ISSUER"),
+                client_id=env.text("STAFF_OIDC_CLIENT_ID"),
+                secret=env.text("STAFF_OIDC_CLIENT_SECRET"),
+                name=env.text("STAFF_OIDC_NAME", "Single sign-on"),
+            ),
+        ],
+    },
+    "saml": {
+        "APPS": saml_apps(
+            env.text("SAML_ENTITY_ID"),
+            sso_url=env.text("SAML_SSO_URL"),
+            certificate=env.text("SAML_CERTIFICATE"),
+            domains=env.names("SAML_DOMAINS"),
+            name=env.text("SAML_NAME", "Single sign-on"),
+        )
+    },
+}
+STAFF_OIDC_CLAIM = env.text("STAFF_OIDC_CLAIM", "groups")
+STAFF_OIDC_VALUE = env.text("STAFF_OIDC_VALUE")
 USERSESSIONS_TRACK_ACTIVITY = True
 # Whether staff must prove a second factor: the development profile lets its printed login in, and says so on each page.
 STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", default=IS_PRODUCTION)

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from accounts.api.second_factor import second_factor
 from accounts.api.session_life import sign_in_again
+from accounts.api.single_sign_on import sso_callback, sso_login
 from accounts.api.views import unknown_path
 from config.operations.health import healthz, metrics, readyz
 from config.staff import viewing
@@ -39,6 +40,9 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/second-factor/", second_factor, name="second_factor"),
     path("accounts/sign-in-again/", sign_in_again, name="sign_in_again"),
+    # In front of allauth's own, which check less.
+    path("accounts/oidc/<str:provider_id>/login/", sso_login, name="sso_login"),
+    path("accounts/oidc/<str:provider_id>/login/callback/", sso_callback, name="sso_callback"),
     path("accounts/", include("allauth.urls")),
     path("hijack/", include((viewing_as_customer, "hijack"))),
     path("", include("portal.urls")),

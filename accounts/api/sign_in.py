@@ -14,6 +14,7 @@ from accounts.api.request_facts import address_of
 from accounts.api.second_factor import must_prove, note_first_factor
 from accounts.api.session_life import begin_life
 from accounts.api.sign_in_log import note, note_failure, note_limit, ways_in
+from accounts.api.single_sign_on import note_factors_of_provider
 from accounts.at_rest import TOTP, seal_text, unseal_text
 from accounts.domain.invitation_token import INVITATION_IN_SESSION
 from accounts.models import User
@@ -40,6 +41,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: User, **details: Any) -> HttpResponse:
         """Note who came in, from where, and go on."""
         begin_life(request)
+        note_factors_of_provider(request, user, (details.get("signal_kwargs") or {}).get("sociallogin"))
         note(request, "signed_in", user, **{"with": ways_in(request, user)})
         response: HttpResponse = super().post_login(request, user, **details)
         return response

@@ -20,7 +20,7 @@ TAG: Final = "contradictions"
 @register(TAG)
 def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001 - Django's signature
     """Return what is wrong with settings that are each right by themselves."""
-    return [*_production(), *_addresses(), *_providers()]
+    return [*_production(), *_addresses(), *_single_sign_on(), *_providers()]
 
 
 def refuse_contradictions() -> None:
@@ -75,6 +75,33 @@ def _addresses() -> list[CheckMessage]:
                 "PUBLIC_URL begins with https:// and TRUSTED_PROXY_COUNT is 0: behind a proxy that ends TLS,"
                 " each request would be redirected to itself. Set it to the number of proxies.",
                 id="countinghouse.W001",
+            )
+        )
+    return found
+
+
+def _single_sign_on() -> list[CheckMessage]:
+    apps = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"]
+    found: list[CheckMessage] = []
+    if any(app["provider_id"] == "staff" for app in apps) and not settings.STAFF_OIDC_VALUE:
+        found.append(
+            Error(
+                "STAFF_OIDC_ISSUER is set without STAFF_OIDC_VALUE: nothing would say who is staff.",
+                id="countinghouse.E009",
+            )
+        )
+    if len({app["client_id"] for app in apps}) < len(apps):
+        found.append(
+            Error(
+                "OIDC_CLIENT_ID and STAFF_OIDC_CLIENT_ID are the same: a half-finished sign-in is found by it.",
+                id="countinghouse.E011",
+            )
+        )
+    if settings.IS_PRODUCTION and any(app["settings"]["server_url"].startswith("http://") for app in apps):
+        found.append(
+            Error(
+                "An issuer of single sign-on begins with http:// in production: whoever is on the way could sign in.",
+                id="countinghouse.E010",
             )
         )
     return found

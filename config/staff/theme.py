@@ -113,6 +113,7 @@ NAVIGATION: list[dict[str, Any]] = [
             link_to_model("Sign-ins", "login", "accounts_auditentry", "?about=sign_in"),
             link_to_model("E-mail addresses", "alternate_email", "account_emailaddress"),
             link_to_model("Second factors", "passkey", "mfa_authenticator"),
+            link_to_model("Single sign-on", "vpn_key", "socialaccount_socialaccount"),
             link_to_model("Sessions", "devices", "usersessions_usersession"),
             link_to_model("Groups of staff", "admin_panel_settings", "auth_group"),
         ],

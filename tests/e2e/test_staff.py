@@ -23,6 +23,7 @@ EVERY_TABLE = (
     "collection/providerinvoice", "collection/usagepush",
     "django_q/failure", "django_q/success", "django_q/ormq",
     "djstripe/customer", "djstripe/event", "account/emailaddress", "mfa/authenticator", "usersessions/usersession",
+    "socialaccount/socialaccount",
     "auth/group",
 )  # fmt: skip
 

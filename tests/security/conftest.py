@@ -1,9 +1,12 @@
 """Staff and a customer with a password, and codes as an app on a phone shows them."""
 
 import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core.cache import cache
@@ -27,6 +30,13 @@ def quick_hashing(settings: Any) -> None:
 def clean_cache(db: None) -> None:
     """The shared cache counts attempts, and remembers codes, across tests too."""
     cache.clear()
+
+
+@pytest.fixture
+def still_clock() -> Iterator[None]:
+    """A code of an authenticator app lasts half a minute; on a busy machine it would end on its way."""
+    with time_machine.travel(datetime.now(UTC), tick=False):
+        yield
 
 
 def make_user(email: str, *, password: str | None = None, **traits: Any) -> User:

@@ -133,6 +133,17 @@ def test_without_a_password_one_signs_in_again(acme: Tenant, clock: time_machine
     assert "_auth_user_id" not in client.session
 
 
+def test_without_a_password_one_closes_no_account_by_an_old_session(
+    acme: Tenant, clock: time_machine.Traveller
+) -> None:
+    kim = make_user("kim@example.com")
+    Membership.objects.create(tenant=acme, user=kim, role=Role.OWNER, created_at=timezone.now())
+    client = entered(kim)
+    assert client.get("/t/acme/settings/close/").status_code == 200
+    clock.shift(OLD)
+    assert is_asked(client.post("/t/acme/settings/close/", {"slug": "acme"}), "sign_in_again")
+
+
 def test_staff_who_view_as_a_customer_have_proven_nothing_of_theirs(robin: User, dora: User, acme: Tenant) -> None:
     client = entered(robin)
     wanted = {"user_pk": dora.pk, "tenant": str(acme.pk), "reason": "Ticket 4711", "next": "/t/acme/"}

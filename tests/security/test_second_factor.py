@@ -19,7 +19,7 @@ from accounts.services.tenants import open_tenant
 from tests.isolation.routes import Room, every_route, room_of
 from tests.security.conftest import PASSWORD, SECRET, code_now, entered, log_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_cache")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_cache", "still_clock")]
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from accounts.models import AuditEntry, User
 from accounts.services.tenants import open_tenant
 from tests.security.conftest import PASSWORD, SECRET, code_now, entered, log_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_cache")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_cache", "still_clock")]
 WRONG = "a secret that is wrong"
 AUDITED, FOUND = '"accounts_auditentry"', 'OR "accounts_user"."id" IN'
 FROM_ELSEWHERE = {"REMOTE_ADDR": "203.0.113.9"}

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from allauth.account.models import EmailAddress, EmailConfirmation
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.http import HttpRequest
@@ -11,7 +12,7 @@ from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyModelAdmin, StaffModelAdmin
 
-for _model in (EmailAddress, EmailConfirmation, Authenticator, UserSession):
+for _model in (EmailAddress, EmailConfirmation, Authenticator, UserSession, SocialApp, SocialToken, SocialAccount):
     if admin.site.is_registered(_model):
         admin.site.unregister(_model)
 
@@ -45,6 +46,17 @@ class AuthenticatorAdmin(ReadOnlyModelAdmin):
     search_fields = ("user__email",)
     list_select_related = ("user",)
     fields: ClassVar = ("user", "type", "created_at", "last_used_at")
+
+
+@admin.register(SocialAccount)
+class SocialAccountAdmin(ReadOnlyModelAdmin):
+    """Who signs in through which provider."""
+
+    list_display = ("user", "provider", "date_joined", "last_login")
+    list_filter = ("provider",)
+    search_fields = ("user__email",)
+    list_select_related = ("user",)
+    fields: ClassVar = ("user", "provider", "uid", "date_joined", "last_login")
 
 
 @admin.register(UserSession)

@@ -10,6 +10,7 @@ from django.core.checks import Error
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
+from config.environment import openid_apps
 from config.operations.checks import check_settings, refuse_contradictions
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,6 +55,16 @@ def test_a_production_without_contradictions_passes() -> None:
 def test_a_contradiction_is_found(production: Settings, name: str, value: object, found: str) -> None:
     setattr(production, name, value)
     assert ids() == [found]
+
+
+def test_half_set_up_single_sign_on_is_found(production: Settings) -> None:
+    apps = [
+        app
+        for name in ("customers", "staff")
+        for app in openid_apps(name, "http://login.example.com", client_id="same", secret="s", name=name)
+    ]
+    production.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": apps}}
+    assert ids() == ["countinghouse.E009", "countinghouse.E011", "countinghouse.E010"]
 
 
 @pytest.mark.parametrize(("name", "value"), [("ALLOWED_HOSTS", ["*"]), ("ALLOWED_HOSTS", [".example.com"])])

@@ -1,0 +1,29 @@
+"""Who is staff, where a provider of single sign-on says so."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.domain.actor import Actor
+from accounts.models import User
+from accounts.services.audit import AuditTarget, record_audit
+
+
+def follow_provider(*, user: User, is_staff: bool, provider: str, actor: Actor, as_of: datetime) -> bool:
+    """Give or take the rights of staff as the provider says, and return whether anything changed.
+
+    What a member of staff may do stays as a superuser has set it.
+    """
+    with transaction.atomic():
+        changed = User.objects.filter(pk=user.pk).exclude(is_staff=is_staff).update(is_staff=is_staff)
+        if changed:
+            record_audit(
+                actor=actor,
+                action="account.staff_rights_given" if is_staff else "account.staff_rights_taken",
+                tenant_id=None,
+                target=AuditTarget("user", user.pk, user.email),
+                after={"provider": provider},
+                as_of=as_of,
+            )
+    user.is_staff = is_staff
+    return bool(changed)
