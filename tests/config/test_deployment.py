@@ -20,10 +20,12 @@ def test_a_deployment_names_its_profile(name: str) -> None:
     assert "COUNTINGHOUSE_PROFILE=production" in (ROOT / "deploy" / name).read_text()
 
 
-def test_only_what_migrates_is_told_the_owners_login() -> None:
+def test_only_what_migrates_or_backs_up_is_told_the_owners_login() -> None:
     """SQL that is smuggled into a request cannot read what its process never knew."""
     units = {path.name: path.read_text() for path in (ROOT / "deploy").glob("*.service")}
-    assert [name for name, text in units.items() if "owner-environment" in text] == ["countinghouse-prepare.service"]
+    told = {name for name, text in units.items() if "owner-environment" in text}
+    assert told == {f"countinghouse-{name}.service" for name in ("backup", "log", "prepare")}
+    assert not [name for name in told if "granian" in units[name] or "config.serving" in units[name]]
     before, _, after = (ROOT / "deploy/compose.yaml").read_text().partition("  prepare:\n")
     of_prepare, _, of_others = after.partition("  web:\n")
     assert "DATABASE_OWNER_URL" in of_prepare
