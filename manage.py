@@ -10,6 +10,7 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
+from accounts.domain.reach import WayIn, let_process_reach
 from config.startup import prepare
 from config.workbench.embedded_postgres import EmbeddedPostgresError
 from config.workbench.runner.clone import variables_missing
@@ -28,6 +29,7 @@ def main() -> None:
     try:
         os.environ.update(variables_missing(os.environ))
         prepare(needs_database=len(sys.argv) > 1 and sys.argv[1] not in COMMANDS_WITHOUT_DATABASE)
+        let_process_reach(WayIn.JOBS)
         execute_from_command_line(sys.argv)
     except (ImproperlyConfigured, EmbeddedPostgresError, RunnerError) as error:
         hint = "" if os.environ.get("COUNTINGHOUSE_PROFILE") else HINT

@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
-import psycopg
 from django.db import connection
+
+from accounts.database.base import raw_cursor
 
 _PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
@@ -26,9 +27,8 @@ def fetch_all(statement: str, parameters: Mapping[str, object] = _NOTHING) -> li
     psycopg's own read a statement of more than 4,096 characters again each time. Errors are Django's; outside of a
     transaction the statement commits by itself.
     """
-    connection.ensure_connection()
     text, names = _numbered(statement)
-    with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
+    with connection.wrap_database_errors, raw_cursor() as cursor:
         cursor.execute(text, [parameters[name] for name in names], prepare=True)
         return cursor.fetchall() if cursor.description else []
 

@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "config.middleware.ReachMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -162,6 +163,7 @@ _options["options"] = " ".join(
 DATABASES = {
     "default": _connection
     | {
+        "ENGINE": "accounts.database",
         "CONN_MAX_AGE": env.number("DATABASE_CONNECTION_SECONDS", 600, lowest=0, highest=86400),
         "DISABLE_SERVER_SIDE_CURSORS": IS_POOLED,
         "OPTIONS": _options,

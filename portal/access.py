@@ -22,8 +22,10 @@ from django_htmx.middleware import HtmxDetails
 
 from accounts.api.request_facts import address_of, request_id_of
 from accounts.api.session_life import require_recent_sign_in
+from accounts.api.streams import keep_reach
 from accounts.api.viewing import viewed_member_of
 from accounts.domain.actor import Actor
+from accounts.domain.reach import Reach, WayIn, reaching, way_in
 from accounts.domain.roles import Capability, Role, has_capability
 from accounts.errors import NotFoundError, PermissionMissingError
 from accounts.models import JobRun, Tenant, User
@@ -108,8 +110,8 @@ def tenant_page(
             if request.method in recent:
                 require_recent_sign_in(request)
             try:
-                with timezone.override(ZoneInfo(portal.tenant.time_zone)):
-                    return view(request, portal, *args, **kwargs)
+                with reaching(Reach(portal.tenant.pk)), timezone.override(ZoneInfo(portal.tenant.time_zone)):
+                    return keep_reach(view(request, portal, *args, **kwargs))
             except NotFoundError as error:
                 raise Http404 from error
             except PermissionMissingError as error:
@@ -142,7 +144,8 @@ def tenants_shown(request: HttpRequest, user: User) -> list[tuple[Tenant, Role]]
 
 
 def _portal_of(request: SignedInRequest, slug: str, section: str) -> Portal:
-    shown = tenants_shown(request, request.user)
+    with way_in(WayIn.SIGN_IN):
+        shown = tenants_shown(request, request.user)
     tenant, role = next(((tenant, role) for tenant, role in shown if tenant.slug == slug), (None, Role.VIEWER))
     if tenant is None:
         raise Http404

@@ -20,6 +20,7 @@ from django.test import Client, TransactionTestCase
 from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.api.sessions import SessionStore, cookie_of_session_key, session_key_of_cookie
+from accounts.domain.reach import WayIn, current_reach, let_process_reach, reaching
 from metering.selectors.catalog import forget_catalog
 from metering.selectors.limits import forget_limits
 from metering.services.partitions import forget_seen_partitions
@@ -71,6 +72,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if connection.settings_dict["USER"] != login["USER"]:
         connection.close()
         connection.settings_dict.update({name: login[name] for name in ("USER", "PASSWORD")})
+
+
+@pytest.fixture(autouse=True)
+def way_in_of_jobs() -> Iterator[None]:
+    """Let a test reach what a command does, in each of its threads; a request of its client begins with nothing."""
+    let_process_reach(WayIn.JOBS)
+    with reaching(current_reach()):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from config import settings
-from config.operations import database_logins, database_roles
+from config.operations import database_logins, database_roles, row_security
 from config.operations.management.commands import migrate
 from config.workbench.embedded_postgres.account import ServerAccount
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 APPS = ("accounts", "billing", "config", "metering", "portal")
 # What decides about the schema, its first rows and the rights on it: these modules, each SQL file, and all below these
 # names.
-DECIDING_MODULES = (database_logins, database_roles, migrate, settings)
+DECIDING_MODULES = (database_logins, database_roles, row_security, migrate, settings)
 DECIDING_NAMES = {"migrations", "djstripe_migrations", "models", "models.py", "apps.py", "embedded_postgres"}
 UNUSED_SECONDS_MAX = 7 * 24 * 3600
 

@@ -19,6 +19,7 @@ from accounts.api.second_factor import must_prove
 from accounts.domain.actor import Actor
 from accounts.domain.networks import is_allowed
 from accounts.domain.principal import Principal
+from accounts.domain.reach import Reach, WayIn, reach_from_now_on, way_in
 from accounts.errors import AddressNotAllowedError, NotAuthenticatedError, SecondFactorMissingError
 from accounts.models import User
 from accounts.selectors.api_keys import find_principal
@@ -50,7 +51,8 @@ def principal_for(request: HttpRequest | Request) -> Principal | None:
     if secret is None:
         return None
     as_of = timezone.now()
-    principal = find_principal(secret, as_of)
+    with way_in(WayIn.SIGN_IN):
+        principal = find_principal(secret, as_of)
     if principal is None:
         raise _refusal("The key is not valid: it is unknown, expired or revoked.")
     if not is_allowed(address_of(request), principal.allowed_cidrs):
@@ -58,8 +60,15 @@ def principal_for(request: HttpRequest | Request) -> Principal | None:
     structlog.contextvars.bind_contextvars(
         api_key=principal.prefix, tenant=principal.tenant.slug if principal.tenant else None
     )
-    note_key_use(key_id=principal.key_id, as_of=as_of)
+    with way_in(WayIn.SIGN_IN):
+        note_key_use(key_id=principal.key_id, as_of=as_of)
+    reach_from_now_on(_reach_of(principal))
     return principal
+
+
+def _reach_of(principal: Principal) -> Reach:
+    """A tenant's key reaches its tenant; a service key none, before it has named one."""
+    return Reach(way_in=WayIn.SIGN_IN) if principal.tenant is None else Reach(principal.tenant.id)
 
 
 def _refusal(detail: str) -> NotAuthenticatedError:

@@ -25,6 +25,7 @@ from accounts.api.parsers import body_bytes
 from accounts.api.renderers import encode_json
 from accounts.api.tenancy import HEADER as TENANT_HEADER
 from accounts.domain.principal import Principal
+from accounts.domain.reach import current_reach, reaching
 from accounts.domain.sealing import seal, unseal
 from accounts.errors import MalformedBodyError, NotAuthenticatedError
 from accounts.models import IdempotencyRecord, User
@@ -80,12 +81,14 @@ def _answer_once(request: Request, key: str, work: Callable[[], HttpResponse], *
         first = claim_idempotency_key(scope_id=scope_id, key=key, request_digest=digest, as_of=as_of)
         if first is not None:
             return _replay(first, secret)
-        response = work()
+        with reaching(current_reach()):  # what the work reaches beyond that, its answer does not need
+            response = work()
         assert isinstance(response, Response), "an answer is kept as its data"
         if response.status_code in _SUCCESS:
             body = encode_json(response.data)
             keep_answer(
                 scope_id=scope_id,
+                tenant_id=_tenant_id_of(request),
                 key=key,
                 request_digest=digest,
                 status=response.status_code,
@@ -115,6 +118,11 @@ def _scope_of(request: Request) -> UUID:
     if isinstance(request.user, User):
         return uuid5(_STAFF_SCOPES, str(request.user.pk))
     raise NotAuthenticatedError
+
+
+def _tenant_id_of(request: Request) -> UUID | None:
+    caller: Any = request.auth
+    return caller.tenant.id if isinstance(caller, Principal) and caller.tenant is not None else None
 
 
 def _request_digest(request: Request, secret: str | None) -> bytes:

@@ -6,6 +6,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts.api.authentication import principal_of
+from accounts.domain.reach import Reach, WayIn, reach_from_now_on
 from accounts.domain.scopes import Scope
 from accounts.errors import PermissionMissingError, ScopeMissingError
 from accounts.models import User
@@ -50,8 +51,10 @@ class IsOperator(BasePermission):
         """Pass, or raise 401 or 403."""
         if not isinstance(request.user, User):
             require_scope(request, Scope.OPERATOR)
+            reach_from_now_on(Reach(way_in=WayIn.STAFF))
             return True
         action = STAFF_ACTIONS.get(request.method or "", "view")
         if not request.user.has_perm(f"accounts.{action}_{getattr(view, 'staff_model', 'tenant')}"):
             raise PermissionMissingError
+        reach_from_now_on(Reach(way_in=WayIn.STAFF))
         return True

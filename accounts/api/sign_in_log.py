@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from accounts.api.request_facts import address_of, request_id_of
 from accounts.domain.actor import Actor, ActorKind
+from accounts.domain.reach import WayIn, way_in
 from accounts.models import User
 from accounts.services.audit import AuditTarget, record_audit
 
@@ -56,7 +57,8 @@ def ways_in(request: HttpRequest, user: User) -> list[str]:
 def _add(actor: Actor, what: str, user: User | None, after: dict[str, object]) -> None:
     target = AuditTarget("user", "", UNKNOWN) if user is None else AuditTarget("user", user.pk, user.email)
     action = f"account.{what}"
-    record_audit(actor=actor, action=action, tenant_id=None, target=target, after=after, as_of=timezone.now())
+    with way_in(WayIn.SIGN_IN):
+        record_audit(actor=actor, action=action, tenant_id=None, target=target, after=after, as_of=timezone.now())
 
 
 def _factor_refused(request: HttpRequest, user: User, authenticator: Any, **more: Any) -> None:

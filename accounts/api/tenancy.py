@@ -7,6 +7,7 @@ from rest_framework.request import Request
 
 from accounts.api.authentication import principal_of
 from accounts.domain.principal import TenantFacts
+from accounts.domain.reach import Reach, WayIn, reach_from_now_on, way_in
 from accounts.domain.slugs import SLUG_CHARACTERS_MAX
 from accounts.errors import FieldError, InvalidFieldsError, NotFoundError, SubscriptionInactiveError
 from accounts.selectors.tenants import tenant_facts
@@ -30,7 +31,10 @@ def tenant_of(request: Request, named: str | None = None) -> TenantFacts:
         raise InvalidFieldsError(missing.detail, field_errors=(missing,), code=missing.code)
     if len(slug) > SLUG_CHARACTERS_MAX or not slug.isascii() or not slug.isprintable():
         raise NotFoundError("No such tenant.")
-    return tenant_facts(slug, timezone.now())
+    with way_in(WayIn.SIGN_IN):
+        facts = tenant_facts(slug, timezone.now())
+    reach_from_now_on(Reach(facts.id))
+    return facts
 
 
 def live_tenant_of(request: Request, named: str | None = None) -> TenantFacts:

@@ -10,9 +10,13 @@ from django.db import models
 
 
 class IdempotencyRecord(models.Model):
-    """An answer under (scope, key). `scope_id` is the tenant, or the service key itself."""
+    """An answer under (scope, key). `scope_id` is the tenant, or the service key itself.
+
+    `tenant_id` says whose the answer is, for row-level security; the operator's own has none.
+    """
 
     scope_id = models.UUIDField()
+    tenant_id = models.UUIDField(null=True)
     key = models.CharField(max_length=255)
     request_digest = models.BinaryField(max_length=32)
     status = models.PositiveSmallIntegerField()

@@ -43,11 +43,20 @@ def claim_idempotency_key(
 
 
 def keep_answer(
-    *, scope_id: UUID, key: str, request_digest: bytes, status: int, body: bytes, is_sealed: bool, as_of: datetime
+    *,
+    scope_id: UUID,
+    tenant_id: UUID | None,
+    key: str,
+    request_digest: bytes,
+    status: int,
+    body: bytes,
+    is_sealed: bool,
+    as_of: datetime,
 ) -> None:
     """Store the first answer under a claimed key."""
     IdempotencyRecord.objects.create(
         scope_id=scope_id,
+        tenant_id=tenant_id,
         key=key,
         request_digest=request_digest,
         status=status,

@@ -15,6 +15,7 @@ from django.db import transaction
 
 from accounts.domain.actor import Actor
 from accounts.domain.invitation_token import make_token, token_digest
+from accounts.domain.reach import within_tenant
 from accounts.domain.roles import Capability, Role, may_manage
 from accounts.domain.tenant_settings import is_email
 from accounts.errors import (
@@ -81,16 +82,17 @@ def accept_invitation(*, token: str, user: User, actor: Actor, as_of: datetime) 
     """
     with transaction.atomic():
         invitation = open_invitation(token=token, as_of=as_of)
-        lock_tenant(invitation.tenant_id)
-        if not EmailAddress.objects.filter(user=user, verified=True, email__iexact=invitation.email).exists():
-            raise OtherAddressError("Sign in with the address to which the invitation was sent, and verify it.")
-        if Invitation.objects.open_at(as_of).filter(pk=invitation.pk).update(accepted_at=as_of) != 1:
-            raise InvitationInvalidError
-        membership, is_new = Membership.objects.get_or_create(
-            tenant_id=invitation.tenant_id, user=user, defaults={"role": invitation.role, "created_at": as_of}
-        )
-        if is_new:
-            _audit(actor, "member.joined", membership, as_of, after={"email": user.email, "role": membership.role})
+        with within_tenant(invitation.tenant_id):
+            lock_tenant(invitation.tenant_id)
+            if not EmailAddress.objects.filter(user=user, verified=True, email__iexact=invitation.email).exists():
+                raise OtherAddressError("Sign in with the address to which the invitation was sent, and verify it.")
+            if Invitation.objects.open_at(as_of).filter(pk=invitation.pk).update(accepted_at=as_of) != 1:
+                raise InvitationInvalidError
+            membership, is_new = Membership.objects.get_or_create(
+                tenant_id=invitation.tenant_id, user=user, defaults={"role": invitation.role, "created_at": as_of}
+            )
+            if is_new:
+                _audit(actor, "member.joined", membership, as_of, after={"email": user.email, "role": membership.role})
     return membership
 
 

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
+from accounts.domain.reach import within_tenant
 from accounts.domain.roles import Capability, Role
 from accounts.domain.slugs import is_slug, slug_candidates, slugify_name
 from accounts.domain.tenant_settings import clean_settings
@@ -63,21 +64,22 @@ def open_tenant(
         if owner is not None:
             _check_tenants_owned(owner)
         tenant = _insert(cleaned, [slug] if slug else _free_slugs(str(cleaned["name"])), as_of)
-        if owner is not None:
-            Membership.objects.create(tenant=tenant, user=owner, role=Role.OWNER, created_at=as_of)
-        record_audit(
-            actor=actor,
-            action="tenant.created",
-            tenant_id=tenant.id,
-            target=AuditTarget("tenant", tenant.id, tenant.slug),
-            after={**cleaned, "slug": tenant.slug, "owner": None if owner is None else owner.email},
-            as_of=as_of,
-        )
-        if owner_email is not None:
-            invite_member(tenant=tenant, email=owner_email, role=Role.OWNER, actor=actor, as_of=as_of)
-        for part in tenant_parts():
-            part.open(tenant=tenant, actor=actor, as_of=as_of)
-        return tenant
+        with within_tenant(tenant.id):
+            if owner is not None:
+                Membership.objects.create(tenant=tenant, user=owner, role=Role.OWNER, created_at=as_of)
+            record_audit(
+                actor=actor,
+                action="tenant.created",
+                tenant_id=tenant.id,
+                target=AuditTarget("tenant", tenant.id, tenant.slug),
+                after={**cleaned, "slug": tenant.slug, "owner": None if owner is None else owner.email},
+                as_of=as_of,
+            )
+            if owner_email is not None:
+                invite_member(tenant=tenant, email=owner_email, role=Role.OWNER, actor=actor, as_of=as_of)
+            for part in tenant_parts():
+                part.open(tenant=tenant, actor=actor, as_of=as_of)
+            return tenant
 
 
 def _insert(cleaned: Mapping[str, str | int], slugs: Iterable[str], as_of: datetime) -> Tenant:

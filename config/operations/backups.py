@@ -20,6 +20,7 @@ import psycopg
 from django.conf import settings
 from psycopg import sql
 
+from accounts.domain.reach import WayIn
 from config.operations.errors import BackupError
 from config.operations.postgres_programs import program_for
 
@@ -38,7 +39,8 @@ def take_dump(*, connection: Mapping[str, Any], folder: Path, keep: int, as_of: 
     """Dump the database into the folder, delete all but the newest `keep` dumps, and return the new one."""
     target = folder / f"{DUMP_PREFIX}{as_of:%Y%m%dT%H%M%SZ}{DUMP_SUFFIX}"
     with _renamed_when_done(target) as unfinished:
-        run_program("pg_dump", ["--format=custom", "--no-owner", f"--file={unfinished}"], connection=connection)
+        dump = ["--format=custom", "--no-owner", "--enable-row-security", f"--file={unfinished}"]
+        run_program("pg_dump", dump, connection=_reaching_all(connection))
         _flush(unfinished)
     for old in dumps_in(folder)[keep:]:
         old.unlink()
@@ -180,6 +182,11 @@ def _program(name: str, connection: Mapping[str, Any]) -> Path:
         return program_for(name, major=server.info.server_version // 10000)
 
 
+def _reaching_all(connection: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the connection with the way in that reaches every row: policies hold an owner that is no superuser."""
+    return {**connection, "OPTIONS": {**connection.get("OPTIONS", {}), "options": f"-c countinghouse.way={WayIn.JOBS}"}}
+
+
 def _environment(connection: Mapping[str, Any]) -> dict[str, str]:
     options = connection.get("OPTIONS", {})
     facts = {
@@ -190,6 +197,7 @@ def _environment(connection: Mapping[str, Any]) -> dict[str, str]:
         "PGDATABASE": connection["NAME"],
         "PGSSLMODE": options.get("sslmode"),
         "PGSSLROOTCERT": options.get("sslrootcert"),
+        "PGOPTIONS": options.get("options"),
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return inherited | {name: str(value) for name, value in facts.items() if value}

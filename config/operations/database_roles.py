@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 from psycopg import errors, sql
 
 APPEND_ONLY_TABLES = (
@@ -42,6 +43,16 @@ KEPT_TABLES = (
     "billing_billingexception",
     "accounts_discrepancy",
 )
+# Rows of which the application changes these columns alone: what a sum is of, and whose, never changes.
+SUMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "usage_hour": ("quantity", "events"),
+    "usage_day": ("quantity", "events"),
+    "limit_counter": ("used", "is_ready"),
+    "limit_bucket": ("tokens_micro", "updated_at"),
+    "billing_numberseries": ("last_number",),
+}
+# Of these, the ones whose rows a rebuild or a clean-up removes.
+REMOVABLE_SUMS: Final = ("usage_hour", "usage_day", "limit_counter")
 # Made by SQL in the first migrations, and called by the application where it needs a right that it has not.
 OWNER_FUNCTIONS = (
     "ledger_ensure_event_partition(date)",
@@ -208,7 +219,8 @@ def grant_rights(connection: BaseDatabaseWrapper) -> None:
             " WHERE n.nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"
         )
         tables = [name for (name,) in cursor.fetchall()]
-        ordinary = sql.SQL(", ").join(sql.Identifier(name) for name in tables if name not in APPEND_ONLY_TABLES)
+        special = {*APPEND_ONLY_TABLES, *SUMS}
+        ordinary = sql.SQL(", ").join(sql.Identifier(name) for name in tables if name not in special)
         history = sql.SQL(", ").join(sql.Identifier(name) for name in tables if name in APPEND_ONLY_TABLES)
         cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role))
         cursor.execute(sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(role))
@@ -217,6 +229,20 @@ def grant_rights(connection: BaseDatabaseWrapper) -> None:
         cursor.execute(sql.SQL("GRANT SELECT, INSERT ON {} TO {}").format(history, role))
         kept = sql.SQL(", ").join(sql.Identifier(name) for name in tables if name in KEPT_TABLES)
         cursor.execute(sql.SQL("REVOKE DELETE, TRUNCATE ON {} FROM {}").format(kept, role))
+        for table in SUMS.keys() & set(tables):
+            _grant_on_sums(cursor, table, role)
         for function in OWNER_FUNCTIONS:
             cursor.execute(sql.SQL("REVOKE ALL ON FUNCTION {} FROM PUBLIC").format(sql.SQL(function)))
             cursor.execute(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.SQL(function), role))
+
+
+def _grant_on_sums(cursor: CursorWrapper, table: str, role: sql.Identifier) -> None:
+    """Grant reading and adding, changing of some columns, and removing where something of ours does."""
+    names = {"table": sql.Identifier(table), "role": role}
+    columns = sql.SQL(", ").join(sql.Identifier(column) for column in SUMS[table])
+    cursor.execute(sql.SQL("REVOKE ALL ON {table} FROM {role}").format(**names))
+    cursor.execute(
+        sql.SQL("GRANT SELECT, INSERT, UPDATE ({columns}) ON {table} TO {role}").format(columns=columns, **names)
+    )
+    if table in REMOVABLE_SUMS:
+        cursor.execute(sql.SQL("GRANT DELETE ON {table} TO {role}").format(**names))

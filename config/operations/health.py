@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
 
+from accounts.domain.reach import WayIn, way_in
 from config.operations.metrics import exposition, figures_at
 from config.operations.queue import clusters_alive
 
@@ -61,7 +62,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse(
             "A token is needed.\n", status=401, content_type="text/plain", headers={"WWW-Authenticate": "Bearer"}
         )
-    text = exposition(figures_at(timezone.now()))
+    with way_in(WayIn.JOBS):
+        text = exposition(figures_at(timezone.now()))
     return HttpResponse(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
 

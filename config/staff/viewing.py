@@ -30,6 +30,7 @@ from accounts.api.problems import render_problem
 from accounts.api.request_facts import address_of, is_api_path, request_id_of
 from accounts.api.second_factor import must_prove
 from accounts.api.viewing import VIEWING_IN_SESSION, ViewedMember, viewed_member_of
+from accounts.domain.reach import WayIn, way_in
 from accounts.domain.viewing import Viewing, ViewingEnd
 from accounts.errors import PermissionMissingError
 from accounts.models import Membership, User
@@ -62,10 +63,11 @@ class ViewingMiddleware:
         facts = _facts_in_session(request)
         if facts is not None:
             viewing, as_of = Viewing.from_facts(facts), timezone.now()
-            membership = _membership(tenant_id=viewing.tenant_id, pk=viewing.membership_id)
-            how = ViewingEnd.STAFF if must_prove(request) else _end_of(viewing, request.user, membership, as_of)
-            if how is not None:
-                return _end(request, viewing, how, as_of)
+            with way_in(WayIn.STAFF):
+                membership = _membership(tenant_id=viewing.tenant_id, pk=viewing.membership_id)
+                how = ViewingEnd.STAFF if must_prove(request) else _end_of(viewing, request.user, membership, as_of)
+                if how is not None:
+                    return _end(request, viewing, how, as_of)
             assert membership is not None, "a viewing without a member is over"
             request.viewing = ViewedMember(viewing, membership)  # type: ignore[attr-defined]
             request.user = membership.user

@@ -23,6 +23,7 @@ from accounts.api.tenancy import require_active, tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.identifiers import uuid7
 from accounts.domain.principal import TenantFacts
+from accounts.domain.reach import WayIn, way_in
 from accounts.domain.scopes import Scope
 from accounts.errors import FieldError, MalformedBodyError
 from metering.api.rate_limit_headers import limits_body, rate_limit_headers, refusal_error
@@ -97,10 +98,11 @@ class AuthorizeView(ApiView):
         require_active(tenant)
         is_recorded = record_flag(members)
         event = event_of(members, tenant, as_of, accepts_tenant=principal.tenant is None)
-        if is_recorded:
-            decision = authorize(principal=principal, tenant=tenant, event=event, as_of=as_of).decision
-        else:
-            decision = ask(principal=principal, tenant=tenant, event=event, as_of=as_of)
+        with way_in(WayIn.INGEST):
+            if is_recorded:
+                decision = authorize(principal=principal, tenant=tenant, event=event, as_of=as_of).decision
+            else:
+                decision = ask(principal=principal, tenant=tenant, event=event, as_of=as_of)
         if not decision.is_allowed:
             raise refusal_error(decision, as_of)
         body = {"allowed": True, "event_id": event.id if is_recorded else None, "limits": limits_body(decision.limits)}

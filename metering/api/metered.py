@@ -29,6 +29,7 @@ from accounts.api.problems import render_problem
 from accounts.api.tenancy import require_active, tenant_of
 from accounts.domain.identifiers import uuid7
 from accounts.domain.principal import TenantFacts
+from accounts.domain.reach import WayIn, way_in
 from accounts.errors import ProblemError
 from metering.api.rate_limit_headers import rate_limit_headers, refusal_error
 from metering.api.reporting import rules_for
@@ -102,7 +103,8 @@ def admit(request: Request, *, event_type: str, quantity: Quantity) -> dict[str,
     tenant = tenant_of(request)
     require_active(tenant)
     event = _event_of(request, tenant, event_type, quantity(request) if callable(quantity) else quantity, as_of)
-    decision = authorize(principal=principal, tenant=tenant, event=event, as_of=as_of).decision
+    with way_in(WayIn.INGEST):
+        decision = authorize(principal=principal, tenant=tenant, event=event, as_of=as_of).decision
     if not decision.is_allowed:
         raise refusal_error(decision, as_of)
     return rate_limit_headers(decision.limits, as_of)

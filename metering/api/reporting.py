@@ -18,6 +18,7 @@ from accounts.api.problems import CONTENT_TYPE, FORM_CODES, problem_body
 from accounts.api.request_facts import request_id_of
 from accounts.api.tenancy import tenant_of
 from accounts.domain.principal import TenantFacts
+from accounts.domain.reach import WayIn, way_in
 from accounts.errors import FieldError, MalformedBodyError, NotFoundError, ProblemError
 from metering.api.ledger_access import require_may_write
 from metering.domain.event_bodies import EventInput
@@ -104,17 +105,18 @@ def reports_of_service(
 
 def store_reports(request: Request, reports: Iterable[TenantReport], as_of: datetime) -> ReportOutcome:
     """Store every tenant's events; the outcomes add up."""
-    outcomes = [
-        store_report(
-            principal=principal_of(request),
-            tenant=report.tenant,
-            events=report.events,
-            rejections=report.rejections,
-            request_id=request_id_of(request),
-            as_of=as_of,
-        )
-        for report in reports
-    ]
+    with way_in(WayIn.INGEST):
+        outcomes = [
+            store_report(
+                principal=principal_of(request),
+                tenant=report.tenant,
+                events=report.events,
+                rejections=report.rejections,
+                request_id=request_id_of(request),
+                as_of=as_of,
+            )
+            for report in reports
+        ]
     return ReportOutcome(
         accepted=sum(outcome.accepted for outcome in outcomes),
         duplicates=sum(outcome.duplicates for outcome in outcomes),

@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from accounts.domain.principal import Principal, TenantFacts
+from accounts.domain.reach import within_tenant
 from accounts.domain.short_memory import ShortMemory
 from accounts.selectors.api_keys import key_ids_of_families
 from accounts.sql import as_json, fetch_all
@@ -72,7 +73,8 @@ def tenant_limits(tenant_id: UUID) -> TenantLimits:
     now = steady_instant()
     limits = _by_tenant.recall(tenant_id, now)
     if limits is None:
-        limits = _read_tenant_limits(tenant_id)
+        with within_tenant(tenant_id):
+            limits = _read_tenant_limits(tenant_id)
         _by_tenant.keep(tenant_id, limits, now)
     return limits
 

@@ -25,6 +25,8 @@ from metering.services.rollups import add_to_rollups, counters_parameter
 
 DEADLOCK_TRIES_MAX = 5
 
+# Events are stored and not read back, since the way in for ingest reads none. They are stored first of what nothing
+# refers to, since that is run last part first.
 # Answers only the events that were not accepted; `NULL` means that the claim was taken by a transaction younger than
 # our snapshot.
 INGEST = f"""
@@ -44,18 +46,20 @@ claimed AS (
     ON CONFLICT DO NOTHING
     RETURNING key
 ),
+fresh AS MATERIALIZED (
+    SELECT input.*, %(api_key_id)s::uuid AS api_key_id, %(received_at)s::timestamptz AS received_at
+    FROM input JOIN claimed USING (key)
+),
+{METERS},
+{contributions_of("fresh")},
+{add_to_rollups()},
 stored AS (
     INSERT INTO event (tenant_id, is_live, occurred_at, key, id, source, type, quantity, subject, api_key_id,
         properties, received_at)
-    SELECT %(tenant_id)s::uuid, %(is_live)s, occurred_at, key, id, source, type, quantity, subject,
-        %(api_key_id)s::uuid, properties,
-        %(received_at)s::timestamptz
-    FROM input JOIN claimed USING (key)
-    RETURNING key, occurred_at, received_at, type, quantity, api_key_id, properties
-),
-{METERS},
-{contributions_of("stored")},
-{add_to_rollups()}
+    SELECT %(tenant_id)s::uuid, %(is_live)s, occurred_at, key, id, source, type, quantity, subject, api_key_id,
+        properties, received_at
+    FROM fresh
+)
 SELECT i.n, known.content_hash = i.content_hash
 FROM input AS i
 LEFT JOIN event_identity AS known ON known.tenant_id = %(tenant_id)s::uuid AND known.is_live = %(is_live)s

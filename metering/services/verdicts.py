@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 
 from accounts.domain.masking import mask_secrets
+from accounts.domain.reach import within_tenant
 from metering.domain.ledger import Ledger
 from metering.models import IngestVerdict, Verdict
 
@@ -31,7 +32,7 @@ def record_verdicts(
     *, ledger: Ledger, refusals: Sequence[Refusal], api_key_id: UUID | None, request_id: str, as_of: datetime
 ) -> None:
     """Keep the first refusals of a request; a whole batch of duplicates tells no more than its first fifty."""
-    IngestVerdict.objects.bulk_create(
+    verdicts = [
         IngestVerdict(
             tenant_id=ledger.tenant_id,
             is_live=ledger.is_live,
@@ -45,7 +46,9 @@ def record_verdicts(
             detail=_storable(refusal.detail)[:500],
         )
         for refusal in refusals[:VERDICTS_PER_REQUEST_MAX]
-    )
+    ]
+    with within_tenant(ledger.tenant_id):
+        IngestVerdict.objects.bulk_create(verdicts)
 
 
 def delete_old_verdicts(*, as_of: datetime) -> int:

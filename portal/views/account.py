@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.api.session_life import require_recent_sign_in
 from accounts.api.viewing import viewed_member_of
+from accounts.domain.reach import WayIn, way_in
 from accounts.errors import ProblemError
 from accounts.services.erasure import erase_person
 from portal.access import SignedInRequest, actor_of
@@ -30,9 +31,10 @@ def account_delete(request: SignedInRequest) -> HttpResponse:
     form = DeleteAccountForm(request.POST if request.method == "POST" else None, email=request.user.email)
     if form.is_valid():
         try:
-            erase_person(
-                user=request.user, reason="Asked by the person.", actor=actor_of(request), as_of=timezone.now()
-            )
+            with way_in(WayIn.ERASURE):
+                erase_person(
+                    user=request.user, reason="Asked by the person.", actor=actor_of(request), as_of=timezone.now()
+                )
         except ProblemError as error:
             show_problem(form, error)
         else:

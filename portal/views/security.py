@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from accounts.domain.reach import WayIn, way_in
 from accounts.models import AuditEntry
 from accounts.selectors.sign_ins import SIGN_IN_PREFIX, recent_sign_ins
 from portal.access import Portal, SignedInRequest, tenant_page
@@ -58,7 +59,8 @@ class SignInRow:
 def security(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """The list, with what is switched on."""
     kinds = list(Authenticator.objects.filter(user=request.user).values_list("type", flat=True))
-    recent = recent_sign_ins(user_id=request.user.pk, limit=RECENT_MAX)
+    with way_in(WayIn.SIGN_IN):  # signing in belongs to a person, and to no tenant
+        recent = recent_sign_ins(user_id=request.user.pk, limit=RECENT_MAX)
     context = {"portal": portal, "entries": _entries(kinds), "recent": [_told(entry) for entry in recent]}
     return render(request, "portal/security.html", context)
 

@@ -25,6 +25,7 @@ from uuid import uuid4
 import django
 import psycopg
 
+from accounts.domain.reach import WayIn, let_process_reach
 from tests.bench.rig import CHECKOUT, production, throw_away_postgres
 
 SUBSCRIPTIONS: Final = 10_000
@@ -189,6 +190,7 @@ def run(subscriptions: int, *, profile: bool) -> list[Line]:
         environment = production(cluster)
         os.environ.update(environment)
         django.setup()
+        let_process_reach(WayIn.JOBS)
         sys.stderr.write(f"preparing {subscriptions:,} subscriptions\n")
         prepare(subscriptions)
         lines = [sum_raw(SUM_OF_EVENTS, columns=METERS), sum_raw(SUM_OF_HOURS, columns=1)]
@@ -229,6 +231,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.step:
         django.setup()
+        let_process_reach(WayIn.JOBS)
         profiler = cProfile.Profile()
         if options.profile:
             profiler.enable()

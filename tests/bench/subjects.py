@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
+from accounts.domain.reach import WayIn, let_process_reach
 from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS
 from accounts.models import Tenant
 from metering.models import Meter, QuotaPeriod, UsagePlan, UsagePlanAssignment, UsagePlanQuota
@@ -29,6 +30,7 @@ class Subjects:
 
 def prepare() -> Subjects:
     """Migrate, and make the tenants."""
+    let_process_reach(WayIn.JOBS)
     call_command("migrate", verbosity=0, interactive=False)
     ensure_partitions_around(as_of=timezone.now() - timedelta(days=1), backfill_days=35)
     free, limited = make_tenant("free"), make_tenant("limited")

@@ -22,7 +22,10 @@ django.setup()
 
 from django.db import connection, transaction  # noqa: E402 - Django has to be set up first
 
+from accounts.domain.reach import WayIn, let_process_reach  # noqa: E402
 from metering.alerts.services import monitoring as alerts  # noqa: E402
+
+let_process_reach(WayIn.JOBS)
 
 # Forked before anything is connected: eight processes for the start of one.
 FORK = multiprocessing.get_context("fork")

@@ -23,6 +23,7 @@ from django.conf import settings  # noqa: E402 - Django has to be set up first
 from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from accounts.domain.reach import WayIn, let_process_reach  # noqa: E402
 from accounts.selectors.api_keys import find_principal  # noqa: E402
 from metering.domain.limit_policy import Claim, Standing  # noqa: E402
 from metering.domain.quantities import EXACT  # noqa: E402
@@ -30,6 +31,8 @@ from metering.gateways.limit_stores.chosen import limit_store  # noqa: E402
 from metering.services.limits import authorization  # noqa: E402
 from metering.services.limits.counting import ingest_and_count  # noqa: E402
 from tests.metering.services.limits.limit_world import parsed_event  # noqa: E402
+
+let_process_reach(WayIn.JOBS)
 
 CHECK_THEN_ACT, DIE_AFTER_TAKE, REPORT = "check-then-act", "die-after-take", "report"
 

@@ -34,6 +34,7 @@ if not apps.ready:  # in the process that the senders are forked from
 from django.core.management import call_command
 
 from accounts.domain.api_key import parse_key
+from accounts.domain.reach import WayIn, let_process_reach
 from accounts.domain.scopes import Scope
 from accounts.models import ApiKey, Tenant
 from metering.domain.event_input import parse_event
@@ -215,6 +216,7 @@ def without_claim(statement: str) -> str:
 
 def connect_to(database_url: str, *, parameters: str = "") -> None:
     """Let this process use another database than the settings name, with the application's rights."""
+    let_process_reach(WayIn.JOBS)
     environment = Environment({"DATABASE_URL": database_url, "DATABASE_ROLE": settings.DATABASE_ROLE})
     logins = database_logins(environment, embedded=None, secret_key=settings.SECRET_KEY)
     settings.DATABASE_LOGIN, settings.DATABASE_OWNER = logins.application, logins.owner

@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django_q.tasks import async_task
 
 from accounts.api.problems import BodyTooLargeError, MethodNotAllowedError, as_problem_error, render_problem
+from accounts.domain.reach import WayIn, way_in
 from accounts.errors import ProblemError
 from billing.collection.domain.provider import DeliveredRequest
 from billing.collection.services.inbox import receive_event
@@ -30,7 +31,8 @@ def provider_webhook(request: HttpRequest, provider: str, address: str = "") -> 
         if request.method != "POST":
             raise MethodNotAllowedError
         delivered = DeliveredRequest(address, request.headers, _body(request))
-        is_new = receive_event(provider_name=provider, request=delivered, as_of=timezone.now())
+        with way_in(WayIn.PROVIDER):
+            is_new = receive_event(provider_name=provider, request=delivered, as_of=timezone.now())
     except (ProblemError, OperationalError, InterfaceError, RequestDataTooBig, UnreadablePostError) as error:
         problem = as_problem_error(error)
         assert problem is not None, "each of these has a meaning to a client"

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from accounts.domain.reach import within_tenant
 from accounts.errors import StoreUnavailableError
 from metering.domain.ledger import Ledger
 from metering.domain.limit_policy import Claim
@@ -21,10 +22,11 @@ from metering.services.ledger_lock import lock_ledger
 @transaction.atomic
 def make_known(*, store: LimitStore, claim: Claim) -> None:
     """Sum up from the ledger what the claim asks about."""
-    if claim.counters:
-        lock_ledger(claim.ledger)
-        store.store(claim.ledger, used_of(claim.ledger, claim.keys), claim.as_of)
-    store.fill_buckets(claim.ledger, claim.throttles, claim.as_of)
+    with within_tenant(claim.ledger.tenant_id):
+        if claim.counters:
+            lock_ledger(claim.ledger)
+            store.store(claim.ledger, used_of(claim.ledger, claim.keys), claim.as_of)
+        store.fill_buckets(claim.ledger, claim.throttles, claim.as_of)
 
 
 @contextmanager

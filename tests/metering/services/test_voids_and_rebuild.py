@@ -136,6 +136,7 @@ def test_rebuilding_cuts_days_in_the_zone_of_now(ledger: Ledger, stored: list[Pa
     assert UsageDay.objects.filter(tenant_id=ledger.tenant_id, day="2026-02-28").exists()
 
 
+@pytest.mark.as_owner
 @pytest.mark.parametrize(
     ("damage", "rollup"),
     [

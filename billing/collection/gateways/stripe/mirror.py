@@ -15,6 +15,7 @@ from djstripe import models as mirror
 from djstripe.exceptions import InvalidStripeAPIKey
 
 from accounts.at_rest import WEBHOOK_SECRET, seal_text, unseal_text
+from accounts.domain.reach import WayIn, also_by
 from accounts.gateways.outside import NO_ANSWER, breaker
 from billing.collection.errors import PaymentProviderError
 from billing.collection.gateways.stripe import settings
@@ -48,6 +49,11 @@ def mirror_object(described: Json) -> str:
     model = MODELS.get(text(described, "object"))
     if model is None:
         return ""
+    with also_by(WayIn.PROVIDER):
+        return _keep_copy(model, described)
+
+
+def _keep_copy(model: Any, described: Json) -> str:
     _prepare()
     # As the library's own object: dj-stripe pages through the lists inside, which needs to know where to ask.
     data = model.stripe_class.construct_from(dict(described), settings.secret_key(), settings.API_VERSION)

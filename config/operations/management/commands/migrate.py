@@ -5,8 +5,10 @@ from typing import Any
 from django.core.management.commands.migrate import Command as DjangoMigrateCommand
 from django.db import connections
 
+from accounts.domain.reach import WayIn, way_in
 from config.operations.database_roles import acting_as_owner, ensure_role, grant_rights, one_migration_at_a_time
 from config.operations.history import refuse_unknown_history
+from config.operations.row_security import protect_rows
 
 
 class Command(DjangoMigrateCommand):
@@ -15,9 +17,10 @@ class Command(DjangoMigrateCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate, then grant; machines that start together take turns."""
         connection = connections[options["database"]]
-        with acting_as_owner(connection), one_migration_at_a_time(connection):
+        with way_in(WayIn.JOBS), acting_as_owner(connection), one_migration_at_a_time(connection):
             refuse_unknown_history(connection)
             ensure_role(connection)
             super().handle(*args, **options)
             if not options["plan"] and not options["check_unapplied"] and not options["app_label"]:
                 grant_rights(connection)
+                protect_rows(connection)

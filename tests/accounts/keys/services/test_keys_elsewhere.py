@@ -25,7 +25,9 @@ WATCH = """
 import django; django.setup()
 import sys, time
 from django.utils import timezone
+from accounts.domain.reach import WayIn, let_process_reach
 from accounts.selectors.api_keys import find_principal
+let_process_reach(WayIn.SIGN_IN)
 before = None
 while True:
     principal = find_principal(sys.argv[1], timezone.now())

@@ -241,6 +241,7 @@ def test_a_drifted_counter_is_found_and_set_right() -> None:
     assert compare_counters(ledgers=[caller.ledger], as_of=NOW).drifts == ()
 
 
+@pytest.mark.as_owner
 def test_a_store_that_lost_everything_is_filled_from_the_ledger() -> None:
     caller = caller_on_plan(NOW, [quota_of("3")], throttle=(1, 50))
     caller.passes(NOW, 2)

@@ -1,0 +1,95 @@
+"""The server is told whose rows are reached when that changes, never too late, and never for anybody else."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+
+from accounts.database import base
+from accounts.domain.reach import NOTHING, Reach, WayIn, reaching, way_in
+from accounts.sql import fetch_all
+
+TOLD = "SELECT current_setting('countinghouse.way', true), current_setting('countinghouse.tenant', true)"
+ACME, RIVAL = uuid4(), uuid4()
+
+
+def told() -> tuple[str, str]:
+    """Return what the server believes during a statement of Django's; our own statements believe the same."""
+    with connection.cursor() as cursor:
+        cursor.execute(TOLD)
+        [by_django] = cursor.fetchall()
+    [by_ours] = fetch_all(TOLD)
+    assert by_django == by_ours
+    return by_django[0] or "", by_django[1] or ""
+
+
+@pytest.fixture(params=[False, True], ids=["direct", "pooled"])
+def kept(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[bool]:
+    """A connection of its own, as behind a transaction pooler or not; yields whether."""
+    connection.close()
+    connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = request.param
+    connection.settings_dict["OPTIONS"]["prepare_threshold"] = None if request.param else 5
+    yield request.param
+    connection.close()
+    connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = False
+    connection.settings_dict["OPTIONS"]["prepare_threshold"] = 5
+
+
+def test_each_statement_has_the_reach_of_its_moment(kept: bool) -> None:
+    with reaching(Reach(ACME)):
+        assert told() == ("", str(ACME))
+        with way_in(WayIn.INGEST):
+            assert told() == ("ingest", "")
+        assert told() == ("", str(ACME))
+    with reaching(NOTHING):
+        assert told() == ("", "")
+
+
+def test_a_rollback_takes_nothing_back_unseen(kept: bool) -> None:
+    with reaching(Reach(RIVAL)):
+        told()
+    with reaching(Reach(ACME)):
+        with transaction.atomic():
+            assert told() == ("", str(ACME))
+            transaction.set_rollback(True)
+        assert told() == ("", str(ACME))
+        with transaction.atomic():
+            with transaction.atomic(), reaching(Reach(RIVAL)):
+                assert told() == ("", str(RIVAL))
+                transaction.set_rollback(True)
+            assert told() == ("", str(ACME))
+
+
+def test_behind_a_pooler_the_session_is_left_as_it_was_found(kept: bool) -> None:
+    """The pooler gives the session to a stranger next; without one, it is ours, and is told before each change."""
+    with reaching(Reach(ACME)):
+        told()
+        with transaction.atomic():
+            told()
+    left = psycopg.RawCursor(connection.connection).execute(TOLD).fetchone()
+    assert [value or "" for value in left] == (["", ""] if kept else ["", str(ACME)])
+
+
+def test_a_new_connection_reaches_nothing_before_it_is_told(kept: bool) -> None:
+    with reaching(Reach(ACME)):
+        told()
+        connection.close()
+        assert told() == ("", str(ACME))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_of_one_kind_tell_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Reach] = []
+    tell = base.tell
+
+    def tell_and_note(server: psycopg.Connection, statement: str, reach: Reach) -> None:
+        sent.append(reach)
+        tell(server, statement, reach)
+
+    monkeypatch.setattr(base, "tell", tell_and_note)
+    for tenant_id in (ACME, RIVAL, ACME):
+        with reaching(Reach(tenant_id)), way_in(WayIn.INGEST):
+            told()
+    assert [reach.way_in for reach in sent] == [WayIn.INGEST]
