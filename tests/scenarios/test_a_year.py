@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
 from billing.domain.plan_terms import PriceOffer, VersionOffer
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
@@ -228,7 +229,10 @@ def meters() -> None:
     ("zone", "currency", "digits"),
     [("Europe/Berlin", "EUR", 2), ("America/New_York", "JPY", 0), ("Asia/Kolkata", "KWD", 3)],
 )
-def test_a_year_costs_what_the_plain_calculation_says(meters: None, zone: str, currency: str, digits: int) -> None:
+def test_a_year_costs_what_the_plain_calculation_says(
+    meters: None, zone: str, currency: str, digits: int, settings: Settings
+) -> None:
+    settings.ABSURD_INVOICE_FLOOR = 10**12  # months of this year differ by more than a person would let pass
     year = Year(zone, currency, digits, seed=20_280_131)
     year.live()
 

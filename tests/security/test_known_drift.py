@@ -84,13 +84,13 @@ def test_a_drift_that_hides_a_correction_is_parked(subscription: Subscription) -
     assert [found.code for found in run_invoicing(as_of=MAY + GRACE).parked] == ["usage_drift"]
 
 
+@pytest.mark.as_owner
 def test_changed_prices_are_parked(subscription: Subscription) -> None:
     run_invoicing(as_of=APRIL)
     with connection.cursor() as cursor:
-        cursor.execute("RESET ROLE")
         cursor.execute("SET session_replication_role = replica")
         cursor.execute("UPDATE billing_price SET terms = replace(terms::text, '0.01', '0.1')::jsonb")
-        cursor.execute("SET session_replication_role = origin")
+        cursor.execute("SET session_replication_role = DEFAULT")
     done = run_invoicing(as_of=APRIL + GRACE)
     assert [found.code for found in done.parked] == ["price_changed"]
 

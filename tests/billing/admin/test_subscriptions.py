@@ -187,9 +187,11 @@ def test_the_billing_profile_is_changed_by_the_service(as_bo: Client) -> None:
     assert as_bo.get(page(tenant, "billing_profile")).status_code == 200
     assert not BillingProfile.objects.exists(), "looking writes nothing"
     given = {"tax_treatment": "standard", "tax_percent": "7.5", "tax_exemption_reason": "", "payment_days": "30"}
+    given |= {"amount_check": "limit", "amount_max_minor": "1234.5"}
     assert "is billed as you said" in act(as_bo, tenant, "billing_profile", **given)
     profile = BillingProfile.objects.get(tenant=tenant)
     assert (profile.tax_treatment, profile.tax_percent, profile.payment_days) == ("standard", Decimal("7.5"), 30)
+    assert profile.amount_max_minor == 123_450
     assert latest_entry().action == "tenant.billing_updated"
     assert 'value="7.5"' in as_bo.get(page(tenant, "billing_profile")).content.decode()
     refused = as_bo.post(page(tenant, "billing_profile"), given | {"tax_percent": "101"})
