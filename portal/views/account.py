@@ -1,8 +1,8 @@
 """Deleting the own account, whatever organisations the person belongs to."""
 
 from django.conf import settings
-from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -38,7 +38,8 @@ def account_delete(request: SignedInRequest) -> HttpResponse:
         except ProblemError as error:
             show_problem(form, error)
         else:
-            logout(request)
+            request.session.flush()  # signing out would note the person in the audit log once more
+            request.user = AnonymousUser()  # type: ignore[assignment]  # a page for nobody
             return render(request, "portal/account_deleted.html")
     context = {"form": form, "invoice_years": settings.INVOICE_RETENTION_YEARS}
     return render(request, "portal/account_delete.html", context, status=422 if form.errors else 200)
