@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
@@ -113,7 +113,7 @@ class Environment:
             raise ImproperlyConfigured(
                 f"{name} must be a postgres:// URL: PostgreSQL 15 or later is the only database we speak to."
             )
-        return dict(settings)
+        return dict(settings) | _socket_of(value)
 
     def email(self, name: str, default: str) -> dict[str, object]:
         """Django's e-mail settings out of a URL."""
@@ -181,6 +181,17 @@ def saml_apps(entity_id: str, *, sso_url: str, certificate: str, domains: list[s
         "advanced": {"want_assertion_signed": True, "want_name_id": True, "reject_deprecated_algorithm": True},
     }
     return [{"provider_id": "saml", "name": name, "client_id": "customers", "settings": settings}]
+
+
+def _socket_of(url: str) -> dict[str, object]:
+    """Return host and port of a URL that names a socket's directory, as in postgres://me@%2Frun%2Fpostgresql:5433/db.
+
+    The general reading neither decodes such a host nor keeps its capitals.
+    """
+    place = urlsplit(url).netloc.rpartition("@")[2]
+    host, _, port = place.partition(":")
+    directory = unquote(host)
+    return {"HOST": directory, "PORT": port} if directory.startswith("/") else {}
 
 
 def stored_secret(path: Path) -> str:
