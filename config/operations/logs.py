@@ -1,11 +1,13 @@
 """Log lines: JSON in production, readable elsewhere; each carries the request id.
 
 A query string is never logged, since people put keys into it; and whatever has the shape of a secret is masked in each
-finished line, wherever it came from: a path, an id, the text of an exception.
+finished line, wherever it came from: a path, an id, the text of an exception. In a readable line a value with a blank
+stands in quotes, and a control character is written as an escape: what a caller sends makes neither a field nor a line.
 """
 
-from collections.abc import Callable
-from typing import Any
+import re
+from collections.abc import Callable, MutableMapping
+from typing import Any, Final
 
 import structlog
 
@@ -17,6 +19,18 @@ SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+
+
+_OF_SEVERAL_LINES: Final = frozenset({"exception", "stack"})
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def escape_controls(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Return the line with its control characters written as escapes; structlog quotes a value with a blank."""
+    for name, value in line.items():
+        if isinstance(value, str) and name not in _OF_SEVERAL_LINES:
+            line[name] = _CONTROL.sub(lambda found: repr(found[0])[1:-1], value)
+    return line
 
 
 def logging_settings(*, is_json: bool, level: str) -> dict[str, Any]:
@@ -35,6 +49,7 @@ def logging_settings(*, is_json: bool, level: str) -> dict[str, Any]:
         line = mask_secrets(str(render(logger, name, event)))
         return line.encode("ascii", "backslashreplace").decode() if is_json else line
 
+    renderers: list[Any] = [render_without_secrets] if is_json else [escape_controls, render_without_secrets]
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -45,7 +60,7 @@ def logging_settings(*, is_json: bool, level: str) -> dict[str, Any]:
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.format_exc_info,
-                    render_without_secrets,
+                    *renderers,
                 ],
             }
         },
