@@ -34,6 +34,7 @@ from django.views.decorators.http import require_safe
 from accounts.api.request_facts import address_of, request_id_of
 from accounts.api.sign_in_log import note_failure
 from accounts.domain.actor import Actor, ActorKind
+from accounts.gateways.web_session import BoundedSession
 from accounts.models import User
 from accounts.services.staff_rights import follow_provider
 
@@ -157,6 +158,10 @@ def sso_callback(request: HttpRequest, provider_id: str) -> HttpResponseBase:
 
 class SingleSignOnAdapter(DefaultSocialAccountAdapter):
     """Which accounts a provider opens; what allauth asks us."""
+
+    def get_requests_session(self) -> BoundedSession:
+        """Return the session by which allauth asks a provider."""
+        return BoundedSession()
 
     def list_apps(
         self,
