@@ -5,6 +5,7 @@ JSON parameter.
 """
 
 import re
+import select
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -31,6 +32,21 @@ def fetch_all(statement: str, parameters: Mapping[str, object] = _NOTHING) -> li
     with connection.wrap_database_errors, raw_cursor() as cursor:
         cursor.execute(text, [parameters[name] for name in names], prepare=True)
         return cursor.fetchall() if cursor.description else []
+
+
+def drop_dead_connection() -> None:
+    """Close the kept connection if its server has gone, so that the first request after a restart works.
+
+    An idle connection has nothing to be read but a farewell. So asking the operating system tells, without a word to
+    the server; only where something can be read, the connection is tried.
+    """
+    raw = connection.connection
+    if raw is None or raw.closed or connection.in_atomic_block:
+        return
+    poll = select.poll()
+    poll.register(raw.fileno(), select.POLLIN)
+    if poll.poll(0) and not connection.is_usable():
+        connection.close()
 
 
 def as_json(value: object) -> str:

@@ -1,15 +1,24 @@
-"""What holds for a request by its path: the content security policy, and whose rows it may reach."""
+"""What holds for a request by its path: the content security policy, whose rows it may reach, if it has a session."""
 
 from collections.abc import Callable
+from typing import Final
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.middleware import CSPMiddleware
-from django.http import HttpRequest
+from django.core.handlers.base import BaseHandler
+from django.core.handlers.exception import convert_exception_to_response
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from accounts.api.middleware import render_exception
 from accounts.api.streams import keep_reach
 from accounts.domain.reach import WayIn, way_in
+from accounts.sql import drop_dead_connection
 
+# Programs call these with a key, a signature or nothing.
+PATHS_WITHOUT_SESSION: Final = ("/api/v1/", "/webhooks/", "/healthz", "/readyz", "/metrics")
+# Staff may call these with their session.
+PATHS_OF_STAFF: Final = ("/api/v1/operator/",)
 ADMIN_PATH = "/admin/"
 STAFF_PATHS = (ADMIN_PATH, "/hijack/")
 # Where people sign in, choose, and found a tenant: pages that are nobody's, or of somebody with several tenants.
@@ -51,3 +60,46 @@ def _way_of(request: HttpRequest) -> WayIn:
     if request.path.startswith(STAFF_PATHS):
         return WayIn.STAFF if getattr(request.user, "is_staff", False) else WayIn.SIGN_IN
     return WayIn.SIGN_IN if request.path.startswith(SIGN_IN_PATHS) else WayIn.NONE
+
+
+class SessionlessMiddleware:
+    """Leads a program's call past the rings of pages: sessions, messages, CSRF, sign-in, viewing as a customer, htmx.
+
+    So a cookie that comes along costs no query, and the call answers also where sessions cannot be read. What such a
+    call needs of the rings below is done here: the host is checked, nothing of a tenant is in reach until the call says
+    whose it is, and the answer has its length.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+        self._call = convert_exception_to_response(_Views().respond)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer, whichever way."""
+        drop_dead_connection()
+        response = self._call(request) if takes_no_session(request) else self._get_response(request)
+        assert isinstance(response, HttpResponseBase), "this handler is synchronous"
+        return response
+
+
+def takes_no_session(request: HttpRequest) -> bool:
+    """Return whether nothing at this path looks at a session."""
+    path = request.path_info
+    return path.startswith(PATHS_WITHOUT_SESSION) and not path.startswith(PATHS_OF_STAFF)
+
+
+class _Views(BaseHandler):
+    """The innermost of Django: finds the view and calls it."""
+
+    _view_middleware = ()
+    _template_response_middleware = ()
+    _exception_middleware = (render_exception,)
+
+    def respond(self, request: HttpRequest) -> HttpResponseBase:
+        """Call the view. Raises `DisallowedHost`."""
+        request.get_host()
+        with way_in(WayIn.NONE):
+            response = keep_reach(self._get_response(request))  # type: ignore[attr-defined] # not in the stubs
+        if isinstance(response, HttpResponse):
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+        return response

@@ -28,7 +28,7 @@ PROBLEM: Final = "application/problem+json"
 JSON: Final = "application/json"
 HEADERS: Final = (*DESCRIPTIONS, "ETag")
 # What comes of a path or a method that is not in the document.
-STATUSES_OF_NO_OPERATION: Final = frozenset({400, 401, 403, 404, 405, 406})
+STATUSES_OF_NO_OPERATION: Final = frozenset({400, 401, 403, 404, 405, 406, 413, 414, 431})
 _CONVERTER: Final = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 

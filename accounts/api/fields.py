@@ -18,6 +18,8 @@ _MILLISECONDS_MAX: Final = 253_402_300_799_999
 _INSTANT: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?P<offset>[Zz]|[+-]\d\d:\d\d)?", re.ASCII
 )
+_NAMES_TOLD: Final = 10
+_NAME_CHARACTERS_TOLD: Final = 100
 _QUANTITY: Final = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
 
 
@@ -32,8 +34,28 @@ class StrictSerializer(serializers.Serializer[Any]):
             unknown = [name for name in data if name not in self.fields]
             if unknown:
                 message = self.error_messages["unknown_field"]
-                raise serializers.ValidationError({name: [message] for name in unknown}, code="unknown_field")
+                told = {name[:_NAME_CHARACTERS_TOLD]: [message] for name in unknown[:_NAMES_TOLD]}
+                if len(unknown) > len(told):
+                    told["non_field_errors"] = [f"{len(unknown) - len(told)} more names are unknown."]
+                raise serializers.ValidationError(told, code="unknown_field")
         return super().to_internal_value(data)
+
+
+class BoundedListField(serializers.ListField):
+    """A JSON array of bounded length, which is looked at before any of its items is."""
+
+    def __init__(self, *, max_length: int, **options: Any) -> None:
+        super().__init__(max_length=max_length, **options)
+        self.items_max = max_length
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        """Refuse a list that is too long, else check each item."""
+        if isinstance(data, list) and len(data) > self.items_max:
+            raise serializers.ValidationError(
+                self.error_messages["max_length"].format(max_length=self.items_max), code="max_length"
+            )
+        items: list[Any] = super().to_internal_value(data)
+        return items
 
 
 class TextField(serializers.CharField):

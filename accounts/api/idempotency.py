@@ -33,7 +33,10 @@ from accounts.services.idempotency import claim_idempotency_key, keep_answer
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
-_SHAPE: Final = re.compile(r'"?(?P<key>[\x20-\x21\x23-\x7e]{1,255})"?', re.ASCII)
+# In quotes, as a structured field has it, or bare; bare without a comma, by which servers join a header given twice.
+_SHAPE: Final = re.compile(
+    r'"(?P<quoted>[\x20-\x21\x23-\x7e]{1,255})"|(?P<bare>[\x20-\x21\x23-\x2b\x2d-\x7e]{1,255})', re.ASCII
+)
 _TEST_SCOPE: Final = "test"
 _STAFF_SCOPES: Final = UUID("6f1b7c52-6d39-5f0e-9c25-0f5c3a7b9d11")
 _SUCCESS: Final = range(200, 300)
@@ -69,8 +72,9 @@ def idempotency_key_of(request: Request) -> str | None:
         return None
     shape = _SHAPE.fullmatch(given.strip())
     if shape is None:
-        raise MalformedBodyError(f"{HEADER} has 1 to 255 printable ASCII characters.", code="invalid_idempotency_key")
-    return shape["key"]
+        detail = f"{HEADER} is given once and has 1 to 255 printable ASCII characters; with a comma, in quotes."
+        raise MalformedBodyError(detail, code="invalid_idempotency_key")
+    return shape["quoted"] or shape["bare"]
 
 
 def _answer_once(request: Request, key: str, work: Callable[[], HttpResponse], *, is_sealed: bool) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The outermost ring: names each request, refuses addresses that nothing can store, logs one line.
+"""The outermost ring: names each request, refuses what is too large or cannot be stored, knows an outage, logs a line.
 
 The id is in every answer, log line and problem body. A query string is never logged, since people put keys into it.
 """
@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
+from accounts.api.bounds import refusal_of
+from accounts.api.outages import is_outage, outage_page
 from accounts.api.problems import CONTENT_TYPE, as_problem_error, problem_for_status, render_problem
 from accounts.api.request_facts import is_api_path, loggable_path
 from accounts.domain.identifiers import uuid7
@@ -33,6 +35,16 @@ def _without_trailing_slash(path: str) -> str:
     if names_event or not path.startswith(_VERSIONED_PREFIX):
         return path
     return path.rstrip("/")
+
+
+def render_exception(request: HttpRequest, exception: Exception) -> HttpResponse | None:
+    """Return a problem below /api/ and a page for an outage elsewhere, or None where it is a mistake of ours."""
+    if is_outage(exception):
+        log.warning("store_unavailable", path=loggable_path(request), error=type(exception).__name__)
+    if is_api_path(request.path):
+        error = as_problem_error(exception)
+        return None if error is None else render_problem(request, error)
+    return outage_page(request) if is_outage(exception) else None
 
 
 class RequestIdMiddleware:
@@ -64,11 +76,15 @@ class RequestIdMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Below /api/, an exception of a view that is not DRF's becomes a problem too."""
-        error = as_problem_error(exception) if is_api_path(request.path) else None
-        return None if error is None else render_problem(request, error)
+        """Return what a view's exception means to the caller, if it means anything."""
+        return render_exception(request, exception)
 
     def _respond(self, request: HttpRequest) -> HttpResponseBase:
+        refusal = refusal_of(request)
+        if refusal is not None:
+            if is_api_path(request.path):
+                return render_problem(request, refusal)
+            return HttpResponse(refusal.detail, status=refusal.status, content_type="text/plain; charset=utf-8")
         if "\x00" in request.path_info or _NUL_ENCODED in request.META.get("QUERY_STRING", ""):
             # PostgreSQL stores no NUL, so no address with one names anything.
             response: HttpResponseBase = HttpResponseBadRequest(b"The address contains a NUL character.")

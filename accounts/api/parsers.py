@@ -1,4 +1,7 @@
-"""JSON in, exactly: decimals never pass through a float, and sizes are counted while a body is unpacked.
+"""JSON in, exactly: decimals never pass through a float, and whatever a body is, reading it costs little.
+
+Its size is bounded by the call (`ApiView.body_bytes_max`) and counted while it is unpacked; the number of its values is
+counted before any object is made of them.
 
 `ExactJSONParser` gives `request.data`; `RawJSONParser` gives the bytes, for a reader with a decoder of its own.
 Both leave the unpacked bytes on the request, where `body_bytes` finds them.
@@ -8,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 from decimal import Decimal
 from io import BytesIO
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 import msgspec
 from django.http import HttpRequest
@@ -16,10 +19,15 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from accounts.api.problems import BodyTooLargeError, LengthRequiredError, MediaTypeError, escape_pointer
+from accounts.domain.json_bounds import holds_more_values
 from accounts.errors import FieldError, MalformedBodyError
 
-BODY_BYTES_MAX: Final = 5 * 1024 * 1024
+BATCH_BYTES_MAX: Final = 5 * 1024 * 1024
+BODY_BYTES_MAX: Final = 64 * 1024
 DEPTH_MAX: Final = 32
+VALUES_MAX: Final = 10_000
+GZIP_MEMBERS_MAX: Final = 256
+_GZIP_STEP_BYTES: Final = 16 * 1024
 _NUMBER_CHARACTERS_MAX: Final = 64
 _EXPONENT_MAX: Final = 64
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
@@ -86,34 +94,55 @@ def read_body(request: Request) -> bytes:
 
     Raises 400 where it did not arrive whole or is not what its encoding says, 411, 413, 415.
     """
-    inner = django_request(request)
-    packed = inner.body  # bounded by DATA_UPLOAD_MAX_MEMORY_SIZE
+    inner, bytes_max = django_request(request), bytes_max_of(request)
+    packed = received_bytes(inner, bytes_max)
     _check_length(inner, packed)
     encoding = inner.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding in ("", "identity"):
         body = packed
     elif encoding in ("gzip", "x-gzip"):
-        body = unpack_gzip(packed)
+        body = unpack_gzip(packed, bytes_max)
     else:
         raise MediaTypeError("Content-Encoding is gzip, or none.")
-    if len(body) > BODY_BYTES_MAX:
-        raise BodyTooLargeError(f"A body has at most {BODY_BYTES_MAX} bytes.")
     inner.unpacked_body = body  # type: ignore[attr-defined]
     return body
 
 
-def give_length(request: HttpRequest) -> None:
+def bytes_max_of(request: Request) -> int:
+    """Return how large a body the call takes: what its view says, or 64 KiB for a view of an adopter's own."""
+    view = (request.parser_context or {}).get("view")
+    bytes_max: int = getattr(view, "body_bytes_max", BODY_BYTES_MAX)
+    return bytes_max
+
+
+def received_bytes(request: HttpRequest, bytes_max: int) -> bytes:
+    """Read a body as it arrives, where Django's own reading has the bound of forms. Raises `BodyTooLargeError`."""
+    received: bytes | None = getattr(request, "_body", None)
+    if received is None:
+        received = request.read(bytes_max + 1)
+        request._body = received  # noqa: SLF001 - where Django looks for it from now on
+    if len(received) > bytes_max:
+        raise body_too_large(bytes_max)
+    return received
+
+
+def body_too_large(bytes_max: int) -> BodyTooLargeError:
+    """Return the refusal of a body that is larger than the call takes."""
+    return BodyTooLargeError(f"The body of this call has at most {bytes_max} bytes, unpacked.")
+
+
+def give_length(request: HttpRequest, bytes_max: int) -> None:
     """Take in a body sent in chunks, which Django would take for none.
 
-    Raises 411 where the server cannot tell its end.
+    Raises 411 where the server cannot tell its end, and 413.
     """
     if "CONTENT_LENGTH" in request.META or "chunked" not in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
         return
     if not request.META.get("wsgi.input_terminated"):
         raise LengthRequiredError("This server reads no chunked bodies: send a Content-Length.")
-    body = request.META["wsgi.input"].read(BODY_BYTES_MAX + 1)
-    if len(body) > BODY_BYTES_MAX:
-        raise BodyTooLargeError(f"A body has at most {BODY_BYTES_MAX} bytes.")
+    body = request.META["wsgi.input"].read(bytes_max + 1)
+    if len(body) > bytes_max:
+        raise body_too_large(bytes_max)
     request.META["CONTENT_LENGTH"] = str(len(body))
     request._stream = BytesIO(body)  # noqa: SLF001 - where Django keeps what it reads from
 
@@ -125,29 +154,49 @@ def _check_length(request: HttpRequest, packed: bytes) -> None:
         raise MalformedBodyError("The body is shorter than its Content-Length.")
 
 
-def unpack_gzip(packed: bytes) -> bytes:
-    """Unpack one or more gzip members, and stop where the result passes the limit: a bomb stays small."""
+def unpack_gzip(packed: bytes, bytes_max: int) -> bytes:
+    """Unpack up to 256 gzip members, and stop where the result passes the limit: a bomb stays small.
+
+    What follows a member is copied to begin the next, so the input is fed in steps: the work is linear in its length.
+    """
     parts: list[bytes] = []
-    room = BODY_BYTES_MAX + 1
-    rest = packed
-    while rest:
-        unpacker = zlib.decompressobj(wbits=_GZIP_WINDOW)
+    members = position = 0
+    room = bytes_max + 1
+    unpacker: Any = None
+    while position < len(packed):
+        if unpacker is None:
+            members += 1
+            unpacker = _next_member(members)
+        step = packed[position : position + _GZIP_STEP_BYTES]
         try:
-            part = unpacker.decompress(rest, room)
+            part = unpacker.decompress(step, room)
         except zlib.error as error:
             raise MalformedBodyError("The body is not gzip, though its Content-Encoding says so.") from error
         parts.append(part)
         room -= len(part)
         if room <= 0:
-            raise BodyTooLargeError(f"A body has at most {BODY_BYTES_MAX} bytes, unpacked.")
-        if not unpacker.eof:
-            raise MalformedBodyError("The gzip body is cut off.")
-        rest = unpacker.unused_data
+            raise body_too_large(bytes_max)
+        position += len(step) - len(unpacker.unused_data)
+        if unpacker.eof:
+            unpacker = None
+    if unpacker is not None:
+        raise MalformedBodyError("The gzip body is cut off.")
     return b"".join(parts)
 
 
+def _next_member(number: int) -> Any:
+    if number > GZIP_MEMBERS_MAX:
+        raise MalformedBodyError(f"A gzip body has at most {GZIP_MEMBERS_MAX} members.")
+    return zlib.decompressobj(wbits=_GZIP_WINDOW)
+
+
 def decode_json(body: bytes) -> Any:
-    """Decode; refuse what is no JSON, nests deeper than 32, or holds a character that no store keeps."""
+    """Decode; refuse what is no JSON, holds too many values, nests deeper than 32, or holds a NUL.
+
+    Raises `MalformedBodyError`.
+    """
+    if holds_more_values(body, VALUES_MAX):
+        raise MalformedBodyError(f"The body of this call holds at most {VALUES_MAX} values.")
     try:
         value = _DECODER.decode(body)
     except RecursionError as error:
@@ -158,27 +207,45 @@ def decode_json(body: bytes) -> Any:
     return value
 
 
+class _Place(NamedTuple):
+    """Where a value stands in a body."""
+
+    outer: "_Place | None"
+    step: str | int
+    depth: int
+
+
 def _check_values(value: object) -> None:
-    """Walk without recursion, so that depth costs no stack."""
-    waiting: list[tuple[object, str, int]] = [(value, "", 0)]
+    """Walk without recursion, so that depth costs no stack; a pointer is written only where it is needed."""
+    waiting: list[tuple[object, _Place | None]] = [(value, None)]
     while waiting:
-        item, pointer, depth = waiting.pop()
+        item, place = waiting.pop()
+        if not isinstance(item, dict | list):
+            if isinstance(item, str):
+                _check_text(item, place)
+            continue
+        depth = 1 if place is None else place.depth + 1
         if depth > DEPTH_MAX:
             raise MalformedBodyError(f"JSON may nest {DEPTH_MAX} deep.")
         if isinstance(item, dict):
-            for name, inner in item.items():
-                _check_text(name, pointer)
-                waiting.append((inner, f"{pointer}/{escape_pointer(name)}", depth + 1))
-        elif isinstance(item, list):
-            waiting.extend((inner, f"{pointer}/{position}", depth + 1) for position, inner in enumerate(item))
-        elif isinstance(item, str):
-            _check_text(item, pointer)
+            for name in item:
+                _check_text(name, place)
+        steps = item.items() if isinstance(item, dict) else enumerate(item)
+        waiting.extend((inner, _Place(place, step, depth)) for step, inner in steps)
 
 
-def _check_text(text: str, pointer: str) -> None:
+def _check_text(text: str, place: _Place | None) -> None:
     if "\x00" in text:
-        refusal = FieldError(pointer, "nul_character", "A text may not contain the NUL character.")
-        raise MalformedBodyError(refusal.detail, field_errors=(refusal,))
+        detail = "A text may not contain the NUL character."
+        raise MalformedBodyError(detail, field_errors=(FieldError(_pointer_to(place), "nul_character", detail),))
+
+
+def _pointer_to(place: _Place | None) -> str:
+    steps: list[str] = []
+    while place is not None:
+        steps.append("/" + escape_pointer(str(place.step)))
+        place = place.outer
+    return "".join(reversed(steps))
 
 
 def body_object(request: Request) -> dict[str, Any]:

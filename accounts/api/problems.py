@@ -9,13 +9,13 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import RawPostDataException, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.request import Request
 
+from accounts.api.outages import is_outage
 from accounts.api.renderers import encode_json
 from accounts.api.request_facts import request_id_of
 from accounts.domain.masking import mask_secrets
@@ -33,6 +33,7 @@ from accounts.errors import (
 CONTENT_TYPE: Final = "application/problem+json"
 WWW_AUTHENTICATE: Final = 'Bearer realm="countinghouse"'
 TYPE_PREFIX: Final = "/docs/errors#"
+ERRORS_SHOWN_MAX: Final = 20
 # What a form that is not the call's looks like in DRF's codes; every other code is a refused value.
 FORM_CODES: Final = frozenset({"required", "null", "not_a_list", "not_a_dict", "unknown_field", "invalid_type"})
 
@@ -69,6 +70,14 @@ class BodyTooLargeError(ProblemError):
     title = "The body is too large"
 
 
+class AddressTooLongError(ProblemError):
+    """The path with its query is longer than we read."""
+
+    code = "address_too_long"
+    status = 414
+    title = "The address is too long"
+
+
 class MediaTypeError(ProblemError):
     """A `Content-Type` or `Content-Encoding` that the call does not take."""
 
@@ -83,6 +92,14 @@ class BadRequestError(ProblemError):
     code = "bad_request"
     status = 400
     title = "The request could not be read"
+
+
+class HeadersTooLargeError(ProblemError):
+    """The header lines together are larger than we read."""
+
+    code = "headers_too_large"
+    status = 431
+    title = "The headers are too large"
 
 
 class TooManyRequestsError(ProblemError):
@@ -110,7 +127,9 @@ BY_STATUS: Final[dict[int, type[ProblemError]]] = {
     406: NotAcceptableError,
     411: LengthRequiredError,
     413: BodyTooLargeError,
+    414: AddressTooLongError,
     415: MediaTypeError,
+    431: HeadersTooLargeError,
     503: StoreUnavailableError,
 }
 
@@ -120,8 +139,6 @@ MEANINGS: Final[tuple[tuple[tuple[type[Exception], ...], Callable[[], ProblemErr
     ((Http404,), NotFoundError),
     ((PermissionDenied,), PermissionMissingError),
     ((RequestDataTooBig,), BodyTooLargeError),
-    # A database that is down, restarting or out of connections, a deadlock, a time-out: nothing was stored.
-    ((OperationalError, InterfaceError), lambda: StoreUnavailableError("The database did not answer. Try again.")),
     (
         (UnreadablePostError, RawPostDataException, MultiPartParserError),
         lambda: BadRequestError("The body did not arrive whole."),
@@ -136,6 +153,8 @@ def as_problem_error(exception: Exception) -> ProblemError | None:
         return exception
     if isinstance(exception, exceptions.APIException):
         return _from_rest_framework(exception)
+    if is_outage(exception):
+        return StoreUnavailableError("A store did not answer. Nothing was stored; try again.")
     for kinds, error in MEANINGS:
         if isinstance(exception, kinds):
             return error()
@@ -199,8 +218,11 @@ def problem_body(request: HttpRequest | Request, error: ProblemError) -> dict[st
     if error.field_errors:
         body["errors"] = [
             {"pointer": mask_secrets(field.pointer), "code": field.code, "detail": mask_secrets(field.detail)}
-            for field in error.field_errors
+            for field in error.field_errors[:ERRORS_SHOWN_MAX]
         ]
+    omitted = len(error.field_errors) - ERRORS_SHOWN_MAX
+    if omitted > 0:
+        body["errors_omitted"] = omitted
     return body
 
 

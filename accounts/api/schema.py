@@ -18,16 +18,18 @@ DESCRIPTIONS: Final = {
     406: "None of the media types in Accept can be given.",
     409: "The request conflicts with what is stored, or one under the same Idempotency-Key is still running.",
     411: "The server cannot tell where the body ends: send a Content-Length.",
-    413: "Larger than 5 MiB.",
+    413: "Larger than the call takes: 5 MiB of events or access-log records, 64 KiB of anything else.",
+    414: "The path with its query is longer than 16,384 characters.",
     415: "Another media type.",
     422: "Well-formed, but refused.",
     429: "Throttled, or over quota.",
+    431: "The header lines are larger than 32,768 characters.",
     503: "A store is down; come back after Retry-After seconds.",
 }
 
 
 # What may come of every call, whatever it does.
-STATUSES_OF_EVERY_CALL: Final = frozenset({400, 401, 403, 406, 503})
+STATUSES_OF_EVERY_CALL: Final = frozenset({400, 401, 403, 406, 414, 431, 503})
 
 
 class FieldErrorSchema(serializers.Serializer[Any]):
@@ -48,6 +50,7 @@ class ProblemSchema(serializers.Serializer[Any]):
     instance = serializers.CharField()
     code = serializers.CharField()
     request_id = serializers.CharField()
+    errors_omitted = serializers.IntegerField(required=False, help_text="How many more there are than `errors` shows.")
     errors = FieldErrorSchema(many=True, required=False)  # type: ignore[assignment] # the contract's name; DRF takes declared fields off the class
 
 

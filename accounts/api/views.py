@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.api import schema  # noqa: F401 - tells drf-spectacular of our authentication
-from accounts.api.parsers import django_request, give_length
+from accounts.api.parsers import BODY_BYTES_MAX, django_request, give_length
 from accounts.api.problems import as_problem_error, render_problem
 from accounts.domain.scopes import Scope
 from accounts.errors import NotFoundError
@@ -20,11 +20,12 @@ class ApiView(APIView):
     """A view of the API: authenticated by key, allowed by scope, exact JSON both ways, errors as problems.
 
     `scopes` names the scope for each method; a subclass that forgets one fails at import, unless it names other
-    `permission_classes`.
+    `permission_classes`. A call that takes batches has a larger `body_bytes_max`.
     """
 
     http_method_names = [*METHODS, "head"]
     scopes: ClassVar[dict[str, Scope]] = {}
+    body_bytes_max: ClassVar[int] = BODY_BYTES_MAX
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Check that no method is open by mistake."""
@@ -36,7 +37,7 @@ class ApiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Let nobody send a chunked body before they are known."""
         super().initial(request, *args, **kwargs)
-        give_length(django_request(request))
+        give_length(django_request(request), self.body_bytes_max)
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override] # DRF finishes any HttpResponse
         """Answer with a problem; a mistake of ours goes on to where it is logged."""

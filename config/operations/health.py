@@ -17,14 +17,12 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from redis.exceptions import RedisError
 
 from accounts.domain.reach import WayIn, way_in
-from config.operations.metrics import exposition, figures_at
+from config.operations.metrics import STORE_ERRORS, exposition, figures_at
 from config.operations.queue import clusters_alive
 
 UP: Final = "up"
-STORE_ERRORS: Final = (Error, RedisError, OSError)
 
 
 class NotReadyError(Exception):

@@ -1,15 +1,18 @@
 """The figures that `/metrics` shows, in Prometheus's text format, version 0.0.4.
 
 They are read from the database when asked for, so that any process of any machine shows the same; each costs one
-indexed query. Nothing in them names a tenant.
+indexed query. Nothing in them names a tenant. Where a store is down they say so, and show what is left.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.core.cache import cache
+from django.db import Error, connection
 from django.db.models import Count
+from redis.exceptions import RedisError
 
 from accounts.models import Circuit, CircuitState, JobRun, Tenant
 from config.operations.books import books_health
@@ -18,6 +21,7 @@ from config.operations.schedules import latest_runs
 from metering.domain.periods import start_of_hour
 from metering.selectors.operations import events_by_hour, partition_days_ahead, refusals_since
 
+STORE_ERRORS: Final = (Error, RedisError, OSError)
 PREFIX: Final = "countinghouse_"
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
@@ -41,8 +45,37 @@ class Figure:
 
 
 def figures_at(as_of: datetime) -> list[Figure]:
-    """Every figure, as it stands now."""
-    return [*_events(as_of), *_queue(as_of), *_jobs(), *_outside(as_of), _tenants(), *_books(as_of)]
+    """Return every figure that can be read now, and first which stores answer."""
+    up = {name: _answers(ask) for name, ask in STORES.items()}
+    samples = tuple(Sample(int(answers), {"store": name}) for name, answers in up.items())
+    found = [Figure("store_up", "1 if the store answers.", samples)]
+    of_database = (_events, _jobs, _outside, _tenants, _books)
+    readers = [*(of_database if up["database"] else ()), *((_queue,) if all(up.values()) else ())]
+    for read in readers:
+        try:
+            found += read(as_of)
+        except STORE_ERRORS:  # it went down meanwhile
+            continue
+    return found
+
+
+def _answers(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except STORE_ERRORS:
+        return False
+    return True
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+STORES: Final[Mapping[str, Callable[[], object]]] = {
+    "database": _ask_database,
+    "cache": lambda: cache.get("metrics"),
+}
 
 
 def _events(as_of: datetime) -> list[Figure]:
@@ -82,7 +115,7 @@ def _queue(as_of: datetime) -> list[Figure]:
     ]
 
 
-def _jobs() -> list[Figure]:
+def _jobs(_: datetime) -> list[Figure]:
     runs = latest_runs()
     return [
         Figure(
@@ -121,11 +154,10 @@ def _outside(as_of: datetime) -> list[Figure]:
     ]
 
 
-def _tenants() -> Figure:
+def _tenants(_: datetime) -> list[Figure]:
     counts = Tenant.objects.order_by("status").values_list("status").annotate(number=Count("pk"))
-    return Figure(
-        "tenants", "Tenants by status.", tuple(Sample(number, {"status": status}) for status, number in counts)
-    )
+    samples = tuple(Sample(number, {"status": status}) for status, number in counts)
+    return [Figure("tenants", "Tenants by status.", samples)]
 
 
 def _books(as_of: datetime) -> list[Figure]:

@@ -8,18 +8,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.idempotency import idempotent
-from accounts.api.parsers import RawJSONParser, body_bytes
+from accounts.api.parsers import BATCH_BYTES_MAX, RawJSONParser, body_bytes
 from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from metering.api.events_schema import BATCH_PROBLEM, AccessLogSchema, BatchOutcomeSchema
 from metering.api.reporting import batch_answer, report_of_tenant, store_reports
-from metering.domain.access_record_input import decode_records, parse_record
+from metering.domain.access_record_input import decode_records, parse_raw_record
 
 
 class AccessLogsView(ApiView):
     """`POST /access-logs`."""
 
+    body_bytes_max = BATCH_BYTES_MAX
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.EVENTS_WRITE}
     parser_classes = [RawJSONParser]
 
@@ -36,6 +37,6 @@ class AccessLogsView(ApiView):
         """Report what a gateway logged; answers as a batch of events does."""
         _ = request.data
         records, as_of = decode_records(body_bytes(request)), timezone.now()
-        report = report_of_tenant(request, records, parse_record, as_of)
+        report = report_of_tenant(request, records, parse_raw_record, as_of)
         outcome = store_reports(request, [report], as_of)
         return batch_answer(request, outcome, [], "records")

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from accounts.api.authentication import actor_of, principal_of
 from accounts.api.idempotency import idempotent
 from accounts.api.pagination import PAGE_PARAMETERS, read_page
-from accounts.api.parsers import ExactJSONParser, RawJSONParser, body_bytes
+from accounts.api.parsers import BATCH_BYTES_MAX, ExactJSONParser, RawJSONParser, body_bytes
 from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
 from accounts.api.tenancy import tenant_of
 from accounts.api.views import ApiView
@@ -41,7 +41,7 @@ from metering.api.reporting import (
     single_answer,
     store_reports,
 )
-from metering.domain.event_bodies import EventInput, Submission, decode_body
+from metering.domain.event_bodies import EventInput, Item, Oversized, Submission, decode_body
 from metering.domain.event_input import parse_event
 from metering.domain.events import Rejection
 from metering.domain.ledger import Ledger
@@ -60,6 +60,7 @@ _NAMES: Final = msgspec.json.Decoder(EventNames)
 class EventsView(ApiView):
     """`POST /events` and `GET /events`."""
 
+    body_bytes_max = BATCH_BYTES_MAX
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.USAGE_READ, "POST": Scope.EVENTS_WRITE}
     parser_classes = [RawJSONParser]
 
@@ -171,10 +172,12 @@ def report_events(request: Request, submission: Submission) -> Response:
     return single_answer(request, reports[0].events[0].id if reports[0].events else None, outcome)
 
 
-def named_in(item: EventInput | msgspec.Raw) -> EventNames:
+def named_in(item: Item) -> EventNames:
     """What an event calls itself, also where its form is so odd that it will be refused."""
     if isinstance(item, EventInput):
         return EventNames(item.id, item.tenant)
+    if isinstance(item, Oversized):
+        return EventNames()
     try:
         return _NAMES.decode(item)
     except msgspec.DecodeError:

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.authentication import actor_of
-from accounts.api.fields import StrictSerializer, TextField
+from accounts.api.fields import BoundedListField, StrictSerializer, TextField
 from accounts.api.idempotency import idempotent
 from accounts.api.operator import OperatorView
 from accounts.api.parsers import body_object
@@ -28,7 +28,7 @@ DRIFTS_SHOWN_MAX: Final = 100
 class TenantsInput(StrictSerializer):
     """Which tenants to look at; all, where none is named."""
 
-    tenants = serializers.ListField(
+    tenants = BoundedListField(
         child=TextField(max_length=50), required=False, allow_empty=False, max_length=TENANTS_MAX, help_text="Slugs."
     )
 

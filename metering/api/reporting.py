@@ -21,7 +21,7 @@ from accounts.domain.principal import TenantFacts
 from accounts.domain.reach import WayIn, way_in
 from accounts.errors import FieldError, MalformedBodyError, NotFoundError, ProblemError
 from metering.api.ledger_access import require_may_write
-from metering.domain.event_bodies import EventInput
+from metering.domain.event_bodies import Item
 from metering.domain.event_input import parse_event
 from metering.domain.events import IngestRules, ParsedEvent, Rejection
 from metering.domain.limit_policy import EVENT_AHEAD_MAX
@@ -33,7 +33,7 @@ TENANTS_PER_BATCH_MAX: Final = 100
 UNKNOWN_TENANT: Final = "unknown_tenant"
 
 Judge = Callable[[Any, int, datetime, IngestRules], ParsedEvent | Rejection]
-"""Judges an item of a body, at an index of it, by a tenant's rules: `parse_event` or `parse_record`."""
+"""Judges an item of a body, at an index of it, by a tenant's rules: `parse_event` or `parse_raw_record`."""
 
 
 class EventNames(msgspec.Struct, frozen=True):
@@ -75,7 +75,7 @@ def report_of_tenant(request: Request, items: Sequence[Any], judge: Judge, as_of
 
 
 def reports_of_service(
-    request: Request, items: Sequence[EventInput | msgspec.Raw], names: Sequence[EventNames], as_of: datetime
+    request: Request, items: Sequence[Item], names: Sequence[EventNames], as_of: datetime
 ) -> tuple[list[TenantReport], list[Rejection]]:
     """Judge events of which each may name its tenant by a slug.
 

@@ -4,8 +4,9 @@
 holds no other fields than these, and all but `request_id` may be absent.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -16,27 +17,56 @@ from metering.domain.access_log import (
     record_of,
     record_to_event_properties,
 )
-from metering.domain.event_bodies import EVENTS_PER_BATCH_MAX, tellable_id
+from metering.domain.event_bodies import (
+    EVENTS_PER_BATCH_MAX,
+    TOO_LARGE_CODE,
+    TOO_LARGE_DETAIL,
+    Oversized,
+    measured,
+    require_values_of_batch,
+    tellable_id,
+)
 from metering.domain.event_input import parse_event
 from metering.domain.events import IngestRules, ParsedEvent, Rejection
-from metering.domain.exact_json import decode_object
+from metering.domain.exact_json import VALUE, decode, require_utf_8
 from metering.domain.http_requests import EVENT_TYPE
 from metering.domain.texts import pointer_part
 
+
+class _Records(msgspec.Struct, forbid_unknown_fields=True):
+    records: list[msgspec.Raw]
+
+
+_RECORDS: Final = msgspec.json.Decoder(_Records)
 _FIELDS: Final = frozenset(AccessRecord._fields)
 _CODES: Final = {"request_id": "invalid_id", "request_time": "invalid_timestamp"}
 _POINTERS: Final = {"/id": "/request_id", "/timestamp": "/request_time"}
 
 
-def decode_records(body: bytes) -> list[Any]:
-    """Read `{"records": [1…5000 records]}`, not judged yet. Raises `MalformedBodyError`."""
-    members = decode_object(body)
-    records = members.get("records")
-    if not isinstance(records, list) or len(members) > 1:
-        raise MalformedBodyError("The body has one member, records, which is an array.")
+def decode_records(body: bytes) -> Sequence[msgspec.Raw | Oversized]:
+    """Read `{"records": [1…5000 records]}`: none is decoded or judged yet. Raises `MalformedBodyError`."""
+    require_utf_8(body)
+    require_values_of_batch(body)
+    try:
+        records = decode(_RECORDS, body).records
+    except msgspec.ValidationError as error:
+        raise MalformedBodyError("The body has one member, records, which is an array.") from error
     if not 1 <= len(records) <= EVENTS_PER_BATCH_MAX:
         raise MalformedBodyError(f"A batch holds 1 to {EVENTS_PER_BATCH_MAX} records, not {len(records)}.")
-    return records
+    return [measured(record) for record in records]
+
+
+def parse_raw_record(
+    raw: msgspec.Raw | Oversized, index: int, received_at: datetime, rules: IngestRules
+) -> ParsedEvent | Rejection:
+    """Decode and judge one record. Raises `MalformedBodyError` where a text of it cannot be read."""
+    if isinstance(raw, Oversized):
+        return Rejection(index, None, TOO_LARGE_CODE, TOO_LARGE_DETAIL, "", EVENT_TYPE)
+    try:
+        item = decode(VALUE, raw)
+    except msgspec.ValidationError:
+        return Rejection(index, None, "invalid_type", "A number is too long.", "", EVENT_TYPE)
+    return parse_record(item, index, received_at, rules)
 
 
 def parse_record(item: object, index: int, received_at: datetime, rules: IngestRules) -> ParsedEvent | Rejection:

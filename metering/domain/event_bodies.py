@@ -1,6 +1,9 @@
 """The bodies of `POST /events`: one event or a batch, read once, and each event brought into shape.
 
 `decode_body` raises nothing but `MalformedBodyError`. Values are judged later, by `metering.domain.event_input`.
+
+A body that holds few values is decoded at once. Of another one only the elements are found at first, which makes no
+object of what they hold, and none is decoded that holds more values than an event can.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,14 +11,21 @@ from typing import Any, Final
 
 import msgspec
 
+from accounts.domain.json_bounds import holds_more_values
 from accounts.errors import MalformedBodyError
 from metering.domain.events import RefusedError, refuse
-from metering.domain.exact_json import MEMBERS, VALUE, decode, exact_number, members_of, require_utf_8
+from metering.domain.exact_json import MEMBERS, VALUE, decode, exact_number, require_utf_8
 from metering.domain.texts import is_storable, pointer_part
 
 EVENTS_PER_BATCH_MAX: Final = 5000
 ID_CHARACTERS_MAX: Final = 255
 TYPE_CHARACTERS_MAX: Final = 100
+EVENT_VALUES_MAX: Final = 256
+BATCH_VALUES_MAX: Final = EVENTS_PER_BATCH_MAX * 60
+TOO_LARGE_CODE: Final = "event_too_large"
+TOO_LARGE_DETAIL: Final = f"It holds more than {EVENT_VALUES_MAX} values."
+# A body with fewer is decoded at once, whatever its events are.
+_VALUES_AT_ONCE_MAX: Final = 50_000
 
 
 class EventInput(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -30,20 +40,37 @@ class EventInput(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     tenant: str | None = None
 
 
+class Oversized(msgspec.Struct, frozen=True):
+    """Stands in the place of an event or a record that holds more values than any can, and is not decoded."""
+
+
+OVERSIZED: Final = Oversized()
+Item = EventInput | msgspec.Raw | Oversized
+
+
 class Submission(msgspec.Struct, frozen=True):
     """A decoded body: the events as they came, not judged yet."""
 
     is_batch: bool
-    items: Sequence[EventInput | msgspec.Raw]
+    items: Sequence[Item]
 
 
 class _Batch(msgspec.Struct, forbid_unknown_fields=True):
     events: list[EventInput]
 
 
+class _Elements(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[msgspec.Raw]
+
+
+class _Glance(msgspec.Struct):
+    events: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 _BATCH: Final = msgspec.json.Decoder(_Batch, float_hook=exact_number)
 _EVENT: Final = msgspec.json.Decoder(EventInput, float_hook=exact_number)
-_ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_ELEMENTS: Final = msgspec.json.Decoder(_Elements)
+_GLANCE: Final = msgspec.json.Decoder(_Glance)
 _UNREADABLE: Final = object()
 _FIELDS: Final = frozenset(EventInput.__struct_fields__)
 
@@ -51,23 +78,54 @@ _FIELDS: Final = frozenset(EventInput.__struct_fields__)
 def decode_body(body: bytes) -> Submission:
     """Read one event, or `{"events": [1…5000 events]}`. Raises `MalformedBodyError`."""
     require_utf_8(body)
+    is_wide = holds_more_values(body, _VALUES_AT_ONCE_MAX)
+    if is_wide:
+        require_values_of_batch(body)
+    if not is_wide:
+        try:
+            return _batch_of(decode(_BATCH, body).events)
+        except msgspec.ValidationError:
+            pass
+    events = _events_named_in(body)
+    if events is None:
+        return Submission(is_batch=False, items=[OVERSIZED if is_wide else msgspec.Raw(body)])
     try:
-        return _batch_of(decode(_BATCH, body).events)
-    except msgspec.ValidationError:
-        members = members_of(body)
-    if "events" not in members:
-        return Submission(is_batch=False, items=[msgspec.Raw(body)])
-    if len(members) > 1:
-        raise MalformedBodyError("A batch has one member, events, and no other.")
-    try:
-        elements = decode(_ELEMENTS, members["events"])
+        batch = _batch_of(decode(_ELEMENTS, body).events)
     except msgspec.ValidationError as error:
-        raise MalformedBodyError("The member events is not an array.") from error
-    return _batch_of(elements)
+        is_array = bytes(events).startswith(b"[")
+        detail = "A batch has one member, events, and no other." if is_array else "The member events is not an array."
+        raise MalformedBodyError(detail) from error
+    return _measured_batch(batch) if is_wide else batch
 
 
-def shape(item: msgspec.Raw | Mapping[str, Any]) -> EventInput:
+def require_values_of_batch(body: bytes) -> None:
+    """Raise `MalformedBodyError` if the body holds more values than 5000 events can."""
+    if holds_more_values(body, BATCH_VALUES_MAX):
+        raise MalformedBodyError(f"The body holds more than {BATCH_VALUES_MAX} values.")
+
+
+def _measured_batch(batch: Submission) -> Submission:
+    return Submission(is_batch=True, items=[measured(item) for item in batch.items if isinstance(item, msgspec.Raw)])
+
+
+def _events_named_in(body: bytes) -> msgspec.Raw | None:
+    """Return the member `events` of a JSON object as it was written, or None. Raises `MalformedBodyError`."""
+    try:
+        events = decode(_GLANCE, body).events
+    except msgspec.ValidationError as error:
+        raise MalformedBodyError("The body is not a JSON object.") from error
+    return events if isinstance(events, msgspec.Raw) else None
+
+
+def measured(element: msgspec.Raw) -> msgspec.Raw | Oversized:
+    """Return an element of a batch if it may be decoded."""
+    return OVERSIZED if holds_more_values(bytes(element), EVENT_VALUES_MAX) else element
+
+
+def shape(item: msgspec.Raw | Oversized | Mapping[str, Any]) -> EventInput:
     """Return an event in its shape. Raises `RefusedError` that says what is wrong with another shape."""
+    if isinstance(item, Oversized):
+        refuse(TOO_LARGE_CODE, TOO_LARGE_DETAIL, "")
     if not isinstance(item, msgspec.Raw):
         return _shape_of_members(item)
     try:
@@ -95,7 +153,7 @@ def _shape_of_members(members: Mapping[str, Any]) -> EventInput:
     return EventInput(**members)
 
 
-def names_of(item: EventInput | msgspec.Raw | Mapping[str, Any]) -> tuple[str | None, str]:
+def names_of(item: Item | Mapping[str, Any]) -> tuple[str | None, str]:
     """Return the id that a rejection names, if an event could have it, and the type that the event claims, if any."""
     if isinstance(item, EventInput):
         return tellable_id(item.id), item.type
@@ -127,7 +185,9 @@ def _readable(raw: msgspec.Raw) -> object:
         return _UNREADABLE
 
 
-def _members_or_none(item: msgspec.Raw | Mapping[str, Any]) -> Mapping[str, Any]:
+def _members_or_none(item: msgspec.Raw | Oversized | Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(item, Oversized):
+        return {}
     if not isinstance(item, msgspec.Raw):
         return item
     try:
@@ -136,7 +196,7 @@ def _members_or_none(item: msgspec.Raw | Mapping[str, Any]) -> Mapping[str, Any]
         return {}
 
 
-def _batch_of(items: Sequence[EventInput | msgspec.Raw]) -> Submission:
+def _batch_of(items: Sequence[Item]) -> Submission:
     if not 1 <= len(items) <= EVENTS_PER_BATCH_MAX:
         raise MalformedBodyError(f"A batch holds 1 to {EVENTS_PER_BATCH_MAX} events, not {len(items)}.")
     return Submission(is_batch=True, items=items)

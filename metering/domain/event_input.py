@@ -18,7 +18,7 @@ from metering.domain.canonical import (
     content_hash_of_canonical,
     event_key,
 )
-from metering.domain.event_bodies import ID_CHARACTERS_MAX, EventInput, names_of, shape
+from metering.domain.event_bodies import ID_CHARACTERS_MAX, EventInput, Item, names_of, shape
 from metering.domain.events import IngestRules, ParsedEvent, RefusedError, Rejection, refuse
 from metering.domain.instants import InvalidInstantError, read_instant
 from metering.domain.quantities import read_quantity
@@ -31,7 +31,7 @@ _NO_PROPERTIES: Final = b"{}"
 
 
 def parse_event(
-    item: EventInput | msgspec.Raw | Mapping[str, Any],
+    item: Item | Mapping[str, Any],
     index: int,
     received_at: datetime,
     rules: IngestRules,

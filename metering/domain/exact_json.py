@@ -41,14 +41,6 @@ def decode_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def members_of(body: bytes) -> dict[str, msgspec.Raw]:
-    """Return the members of a JSON object, not decoded yet. Raises `MalformedBodyError`."""
-    try:
-        return decode(MEMBERS, body)
-    except msgspec.ValidationError as error:
-        raise MalformedBodyError("The body is not a JSON object.") from error
-
-
 def require_utf_8(body: bytes) -> None:
     """Raise `MalformedBodyError` unless the body is UTF-8."""
     try:

@@ -1,9 +1,12 @@
 """The pages for what went wrong, in the portal's frame, with the id under which the request is logged."""
 
+import sys
+
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
 
+from accounts.api.outages import is_outage, outage_page
 from accounts.api.request_facts import request_id_of
 from accounts.api.viewing import viewed_member_of
 
@@ -24,7 +27,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return the page for a fault of ours."""
+    """Return the page for a fault of ours, or for an outage that a middleware met, such as that of sessions."""
+    if is_outage(sys.exception()):
+        return outage_page(request)
     return _page(request, 500)
 
 

@@ -11,7 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.authentication import actor_of, principal_of
-from accounts.api.fields import InstantField, QuantityField, StrictSerializer, TextField, WholeNumberField
+from accounts.api.fields import (
+    BoundedListField,
+    InstantField,
+    QuantityField,
+    StrictSerializer,
+    TextField,
+    WholeNumberField,
+)
 from accounts.api.idempotency import idempotent
 from accounts.api.pagination import PAGE_PARAMETERS, read_page
 from accounts.api.parsers import body_object
@@ -52,7 +59,7 @@ class KeyInput(StrictSerializer):
     kind = serializers.ChoiceField(
         choices=[kind.value for kind in TENANT_KINDS], required=False, help_text="By default that of the key that asks."
     )
-    scopes = serializers.ListField(
+    scopes = BoundedListField(
         child=TextField(max_length=30),
         max_length=20,
         help_text=f"Of: {', '.join(SCOPES_FOR_TENANT_KEYS)}; none that the key that asks lacks.",
@@ -60,7 +67,7 @@ class KeyInput(StrictSerializer):
     expires_at = InstantField(
         required=False, allow_null=True, default=None, help_text="By default when the key that asks does; not later."
     )
-    allowed_cidrs = serializers.ListField(
+    allowed_cidrs = BoundedListField(
         child=TextField(max_length=50),
         max_length=CIDRS_MAX,
         required=False,

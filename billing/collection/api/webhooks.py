@@ -6,7 +6,6 @@ rest. What is refused leaves no trace. This is no call of the API: it needs no k
 
 from typing import Final
 
-from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
@@ -14,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django_q.tasks import async_task
 
+from accounts.api.parsers import received_bytes
 from accounts.api.problems import BodyTooLargeError, MethodNotAllowedError, as_problem_error, render_problem
 from accounts.domain.reach import WayIn, way_in
 from accounts.errors import ProblemError
@@ -33,7 +33,7 @@ def provider_webhook(request: HttpRequest, provider: str, address: str = "") -> 
         delivered = DeliveredRequest(address, request.headers, _body(request))
         with way_in(WayIn.PROVIDER):
             is_new = receive_event(provider_name=provider, request=delivered, as_of=timezone.now())
-    except (ProblemError, OperationalError, InterfaceError, RequestDataTooBig, UnreadablePostError) as error:
+    except (ProblemError, OperationalError, InterfaceError, UnreadablePostError) as error:
         problem = as_problem_error(error)
         assert problem is not None, "each of these has a meaning to a client"
         return render_problem(request, problem, allowed_methods="POST")
@@ -47,4 +47,4 @@ def _body(request: HttpRequest) -> bytes:
     declared = str(request.META.get("CONTENT_LENGTH") or "0")
     if declared.isascii() and declared.isdigit() and int(declared) > BODY_BYTES_MAX:
         raise BodyTooLargeError("An event has at most 1 MiB.")
-    return request.body  # never more than was declared
+    return received_bytes(request, BODY_BYTES_MAX)

@@ -224,7 +224,7 @@ def test_fields_are_refused_by_name(alice: Api, acme: Tenant, body: Any, status:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"[]", b"{", b"null", b'{"type": "\\ud800"}', b"\xff", b"[" * 100_000, b'{"type": ' + b"9" * 5000 + b"}"],
+    [b"", b"[]", b"{", b"null", b'{"type": "\\ud800"}', b"\xff", b"[" * 60_000, b'{"type": ' + b"9" * 5000 + b"}"],
 )
 def test_a_body_of_another_form_is_a_400(alice: Api, raw: bytes) -> None:
     problem_of(alice.post("/authorize", raw=raw), 400)

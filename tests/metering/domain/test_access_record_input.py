@@ -4,13 +4,14 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.errors import MalformedBodyError
 from metering.domain.access_log import AccessRecord
-from metering.domain.access_record_input import decode_records, parse_record
+from metering.domain.access_record_input import decode_records, parse_raw_record, parse_record
 from metering.domain.canonical import event_key
 from metering.domain.events import IngestRules, ParsedEvent, Rejection
 
@@ -110,7 +111,25 @@ def test_a_body_of_another_form_is_malformed(body: bytes) -> None:
 
 
 def test_records_are_decoded_in_their_order() -> None:
-    assert decode_records(json.dumps({"records": [RECORD, 1]}).encode()) == [RECORD, 1]
+    records = decode_records(json.dumps({"records": [RECORD, 1]}).encode())
+
+    assert [json.loads(bytes(record)) for record in records] == [RECORD, 1]
+
+
+def test_a_record_is_measured_before_it_is_decoded() -> None:
+    texts = [b"[" + b"1," * 300 + b"1]", b'{"status": ' + b"9" * 5000 + b"}", b"1"]
+    records = decode_records(b'{"records": [' + b", ".join(texts) + b"]}")
+    verdicts = [parse_raw_record(record, index, NOW, RULES) for index, record in enumerate(records)]
+
+    assert [(verdict.index, getattr(verdict, "code", "")) for verdict in verdicts] == [
+        (0, "event_too_large"),
+        (1, "invalid_type"),
+        (2, "invalid_type"),
+    ]
+
+
+def test_a_record_as_it_was_sent_is_judged_like_one_that_is_decoded() -> None:
+    assert parse_raw_record(msgspec.Raw(json.dumps(RECORD).encode()), 0, NOW, RULES) == parsed(RECORD)
 
 
 @given(

@@ -294,6 +294,7 @@ def test_one_bad_event_does_not_spoil_the_others() -> None:
         b'{"events": null}',
         b'{"events": [{}], "id": "a"}',
         b'{"events": [' + b"1," * 5000 + b"1]}",
+        b'{"events": [' + b"{}," * 400_000 + b"{}]}",
         b"[" * 100_000,
         b'{"a":' * 100_000,
         b'{"events": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}",
@@ -310,6 +311,32 @@ def test_a_batch_of_5000_is_taken() -> None:
     body = b'{"events": [' + b",".join([f"{{{REQUIRED}}}".encode()] * 5000) + b"]}"
     parsed, rejected = judged(decode_body(body), RULES)
     assert (len(parsed), len(rejected)) == (5000, 0)
+
+
+def test_an_event_of_absurdly_many_values_is_refused_undecoded() -> None:
+    wide = f'{{{REQUIRED}, "properties": {{"a": [{"1," * 60_000}1]}}}}'
+    verdict = verdict_on(wide)
+
+    assert isinstance(verdict, Rejection)
+    assert (verdict.id, verdict.code) == (None, "event_too_large")
+    assert refused(f'{{{REQUIRED}, "properties": {{"a": [{"1," * 300}1]}}}}') == ("invalid_properties", "/properties/a")
+
+
+def test_a_batch_of_many_values_is_judged_event_by_event() -> None:
+    properties = ", ".join(f'"p{number}": {number}' for number in range(50))
+    good = [f'{{"id": "e{number}", "type": "http_request", "properties": {{{properties}}}}}' for number in range(1000)]
+    bad = f'{{{REQUIRED}, "properties": {{{", ".join([properties] * 6)}}}}}'
+    parsed, rejected = judged(decode_body(f'{{"events": [{", ".join([*good, bad])}]}}'.encode()), RULES)
+
+    assert [event.index for event in parsed] == list(range(1000))
+    assert [(rejection.index, rejection.code) for rejection in rejected] == [(1000, "event_too_large")]
+
+
+def test_commas_in_texts_are_no_values() -> None:
+    commas = f'{{{REQUIRED}, "properties": {{"a": "{"," * 4000}"}}}}'
+    parsed, rejected = judged(decode_body(f'{{"events": [{", ".join([commas] * 20)}]}}'.encode()), RULES)
+
+    assert (len(parsed), len(rejected)) == (20, 0)
 
 
 def test_another_source_is_another_identity_with_the_same_content() -> None:

@@ -173,6 +173,13 @@ def test_a_body_of_more_than_a_mebibyte_is_a_413(endpoint: None) -> None:
     assert stored() == 0
 
 
+def test_a_body_that_is_larger_than_any_form_is_taken(endpoint: None) -> None:
+    body = json.dumps(EVENT | {"padding": "x" * 600_000})
+
+    assert post(body, signature(body)).status_code == 200
+    assert stored() > 0
+
+
 def test_what_postgresql_cannot_keep_is_replaced_and_the_event_is_taken(endpoint: None) -> None:
     body = json.dumps(EVENT | {"odd": ["a\0b", "\ud800", {"\udc00": 1}], "big": 10**30, "small": 1e-300})
 
