@@ -84,8 +84,9 @@ def database_url(connection_settings: Mapping[str, Any]) -> str:
     network = (
         f"{connection_settings['HOST']}:{connection_settings['PORT'] or 5432}" if connection_settings["HOST"] else ""
     )
-    socket = connection_settings["OPTIONS"].get("host")
-    parameters = f"?host={quote(socket)}&port={connection_settings['OPTIONS'].get('port', 5432)}" if socket else ""
+    options = connection_settings.get("OPTIONS", {})
+    socket = options.get("host")
+    parameters = f"?host={quote(socket)}&port={options.get('port', 5432)}" if socket else ""
     return f"postgres://{user}:{password}@{network}/{quote(connection_settings['NAME'], safe='')}{parameters}"
 
 
