@@ -8,7 +8,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.models import Invitation, Membership
 from portal.urls import tenant_pages
-from tests.isolation.world import make_invoice
+from tests.isolation.world import make_export, make_invoice
 from tests.metering.ledger_world import LONG_AGO, make_key
 from tests.portal.conftest import NOW, Cast
 
@@ -47,6 +47,10 @@ LEAST_ROLE = {
     "credit_note_pdf": Role.ADMIN,
     "invoice_pay": Role.ADMIN,
     "line_events": Role.ADMIN,
+    "data": Role.OWNER,
+    "data_exports": Role.OWNER,
+    "data_download": Role.OWNER,
+    "close": Role.OWNER,
 }
 WRITING = {
     "alerts",
@@ -64,6 +68,8 @@ WRITING = {
     "plan_undo",
     "plan_card",
     "invoice_pay",
+    "data",
+    "close",
 }
 QUERIES = {"event": "?id=first", "plan_choose": "?plan=pro", "checkout_done": "?plan=another"}
 NAMES = sorted(str(page.name) for page in tenant_pages)
@@ -94,6 +100,7 @@ def addresses_of_acme(cast: Cast) -> Addresses:
     vera = Membership.objects.get(tenant=cast.acme, user=cast.vera)
     of_invoice: dict[str, object] = {"number": make_invoice(cast.acme, Actor.system("test"), NOW).number}
     of_key = {"key_id": key.pk}
+    of_export: dict[str, object] = {"export_id": make_export(cast.acme, cast.alice, NOW).pk}
     of_member: dict[str, object] = {"membership_id": vera.pk}
     return Addresses(
         cast.acme.slug,
@@ -109,5 +116,6 @@ def addresses_of_acme(cast: Cast) -> Addresses:
             "line_events": of_invoice | {"position": 1},
             "member": of_member,
             "member_remove": of_member,
+            "data_download": of_export,
         },
     )

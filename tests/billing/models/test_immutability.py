@@ -8,7 +8,8 @@ from django.apps import apps
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.db.models import Model
 
-from billing.models import Invoice, InvoiceLine, NumberSeries, Subscription
+from accounts.models import Discrepancy
+from billing.models import BillingException, Invoice, InvoiceLine, NumberSeries, Subscription
 from config.operations.database_roles import APPEND_ONLY_TABLES, KEPT_TABLES
 from tests.billing.collection.models.rows import inbox_event
 from tests.billing.models import rows
@@ -114,6 +115,9 @@ def test_the_owner_may_not_change_history(history: None, table: str, statement: 
 @pytest.mark.parametrize("statement", ["DELETE FROM {table}", "TRUNCATE {table}"])
 def test_the_application_may_not_remove_what_is_kept(history: None, table: str, statement: str) -> None:
     inbox_event()
+    facts = {"code": "usage_drift", "detail": "10 differ"}
+    BillingException.objects.create(subscription=Subscription.objects.get(), occurred_at=NOW, **facts)
+    Discrepancy.objects.create(found_by="reconcile", subject="acme", opened_at=NOW, seen_at=NOW, **facts)
     NumberSeries.objects.create(code="INV-2026", last_number=1)
     assert model_of(table)._default_manager.exists()
     with pytest.raises(ProgrammingError, match="permission denied"):

@@ -237,6 +237,7 @@ def test_an_overdue_invoice_stands_on_every_page_with_the_way_to_pay(
     with time_machine.travel(NOW - timedelta(days=1), tick=False):
         assert "overdue" not in shown(alice.get("/t/acme/keys/"))
 
+    alice = signed_in(cast.alice)  # the session of the day before has been idle for too long
     assert f"{invoice.number} is overdue. 50.23 EUR, was due on 9 March 2026. See and pay" in shown(
         alice.get("/t/acme/keys/")
     )
