@@ -14,12 +14,16 @@ from config.operations.row_security import protect_rows
 class Command(DjangoMigrateCommand):
     """Bring the schema and the rights on it up to date."""
 
+    requires_system_checks = ()  # they connect, and the role to connect as is made here: `handle` runs them
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate, then grant; machines that start together take turns."""
         connection = connections[options["database"]]
         with way_in(WayIn.JOBS), acting_as_owner(connection), one_migration_at_a_time(connection):
             refuse_unknown_history(connection)
             ensure_role(connection)
+            if not options.get("skip_checks"):  # `call_command` sets it
+                self.check(databases=[options["database"]])
             super().handle(*args, **options)
             if not options["plan"] and not options["check_unapplied"] and not options["app_label"]:
                 grant_rights(connection)
