@@ -93,3 +93,13 @@ def cost(sent: Sent, *, allowed: int, around: Callable[[Sent], Answer] = ask) ->
     while answers[-1].milliseconds > allowed and len(answers) < TRIES_MAX:
         answers.append(around(sent))
     return min(answers, key=lambda answer: answer.milliseconds)
+
+
+def slowness(*, reference_ms: int) -> float:
+    """Return how many times longer than the reference this core takes to add up 200,000 squares; at least 1."""
+    took = []
+    for _ in range(3):
+        began = time.process_time()
+        sum(number * number for number in range(200_000))
+        took.append((time.process_time() - began) * 1000)
+    return max(1.0, min(took) / reference_ms)

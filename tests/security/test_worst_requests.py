@@ -18,7 +18,7 @@ from tests.isolation.routes import Room, Route, room_of, routes_of
 from tests.isolation.test_every_route import address
 from tests.isolation.world import Estate, make_estate
 from tests.metering.ledger_world import make_key
-from tests.security.caller import Answer, Sent, ask, cost
+from tests.security.caller import Answer, Sent, ask, cost, slowness
 from tests.security.worst import (
     BATCH_BYTES,
     CALL_BYTES,
@@ -33,7 +33,9 @@ from tests.security.worst import (
 
 pytestmark = pytest.mark.django_db
 
-ALLOWED_MS = 250
+# The promise is 250 ms on a core that adds up 200,000 squares in 13 ms, as those of 2024 do; a slower one, or one that
+# others use too, gets as much more as it takes longer for that.
+ALLOWED_MS = round(250 * slowness(reference_ms=13))
 # What an event or a refusal of one costs by itself, on a slow machine.
 MICROSECONDS_PER_ITEM = 150
 API = (Room.OWN_TENANT, Room.TENANT_OBJECT, Room.OPERATOR)
