@@ -12,6 +12,7 @@ from typing import Final
 from django.core.cache import cache
 from django.db import Error, connection
 from django.db.models import Count
+from django.db.models.functions import Now
 from redis.exceptions import RedisError
 
 from accounts.models import Circuit, CircuitState, JobRun, Tenant
@@ -133,23 +134,23 @@ def _outcome(run: JobRun) -> Sample:
     return Sample(1, {"job": run.name, "outcome": run.outcome})
 
 
-def _outside(as_of: datetime) -> list[Figure]:
-    """Return whether what is outside answers, of each that did not at least once."""
-    circuits = list(Circuit.objects.all())
+def _outside(_: datetime) -> list[Figure]:
+    """Return whether what is outside answers, of each that did not once; by the clock that opens a circuit."""
+    circuits = [(circuit, circuit.state_at(circuit.asked_at)) for circuit in Circuit.objects.annotate(asked_at=Now())]
     return [
         Figure(
             "circuit_state",
             "1 for the state of the circuit to a service outside: closed, open, or half_open while it is tried again.",
             tuple(
-                Sample(int(circuit.state_at(as_of) == state), {"service": circuit.name, "state": state.value})
-                for circuit in circuits
+                Sample(int(now == state), {"service": circuit.name, "state": state.value})
+                for circuit, now in circuits
                 for state in CircuitState
             ),
         ),
         Figure(
             "circuit_failures",
             "Calls in a row that a service outside did not answer.",
-            tuple(Sample(circuit.failures, {"service": circuit.name}) for circuit in circuits),
+            tuple(Sample(circuit.failures, {"service": circuit.name}) for circuit, _ in circuits),
         ),
     ]
 

@@ -212,8 +212,8 @@ def send_back_what_is_stored(estate: Estate) -> None:
         cursor.execute(
             "INSERT INTO event"
             " (tenant_id, is_live, occurred_at, key, id, source, type, quantity, properties, received_at)"
-            " SELECT %s, true, now(), decode(md5('x'), 'hex'), 'x', '', 'http_request', 1, '{}', now() RETURNING id",
-            [estate.tenant.pk],
+            " SELECT %s, true, %s, decode(md5('x'), 'hex'), 'x', '', 'http_request', 1, '{}', now() RETURNING id",
+            [estate.tenant.pk, timezone.now()],
         )
 
 
