@@ -21,7 +21,7 @@ PATHS_WITHOUT_SESSION: Final = ("/api/v1/", "/webhooks/", "/healthz", "/readyz",
 PATHS_OF_STAFF: Final = ("/api/v1/operator/",)
 ADMIN_PATH = "/admin/"
 STAFF_PATHS = (ADMIN_PATH, "/hijack/")
-# Where people sign in, choose, and found a tenant: pages that are nobody's, or of somebody with several tenants.
+# Sign-in, the price list and the start page: they belong to no tenant, or to a user with several.
 SIGN_IN_PATHS = ("/accounts/", "/start/", "/invitations/", "/pricing/")
 ADMIN_POLICY = {
     "script-src": [SELF, UNSAFE_INLINE, UNSAFE_EVAL],

@@ -3,7 +3,7 @@
 The id token's signature, issuer, audience, time and nonce are all checked, each time, beside state and PKCE; only its
 claims are believed. The address in it must be verified. An account that has the address already is never taken over:
 its owner signs in and connects the provider. The provider of staff decides by a claim who is staff, at each sign-in;
-the provider of customers makes nobody staff, and opens no account of staff.
+the provider of customers makes no user staff, and opens no account of staff.
 """
 
 from typing import Any, Final

@@ -41,7 +41,7 @@ class PooledRawCursor(_ToldFirst, psycopg.RawCursor[Any]):
 
 
 class DatabaseWrapper(PostgresWrapper):
-    """A connection that knows what its server was told last; None where nobody can be sure."""
+    """A connection that knows what its server was told last; None if that is not known."""
 
     _told: Reach | None = NOTHING
 

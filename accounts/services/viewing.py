@@ -83,7 +83,7 @@ def end_viewing(
 
 
 def end_viewings_left(*, as_of: datetime) -> JobReport:
-    """Record the end of each viewing whose time ran out while nobody asked for a page."""
+    """Record the end of each viewing whose time ran out without another request for a page."""
     ended = AuditEntry.objects.filter(action=VIEWING_ENDED, after__viewing=OuterRef("after__viewing"))
     begun = AuditEntry.objects.filter(
         action=VIEWING_BEGAN, occurred_at__gt=as_of - _LOOKED_BACK, after__has_key="viewing"

@@ -40,7 +40,7 @@ class BookFigure:
 
     @property
     def is_good(self) -> bool:
-        """Whether nobody has to look."""
+        """Return whether no member of staff has to look."""
         return self.value <= self.most
 
 

@@ -6,7 +6,6 @@ web server and waits for deadlines of a second or two.
 
 import signal
 import threading
-import time
 from contextlib import ExitStack
 
 import pytest
@@ -17,7 +16,7 @@ from accounts.domain.scopes import Scope
 from accounts.models import Circuit
 from tests.metering.ledger_world import make_key, make_meter, make_tenant
 from tests.portal.conftest import join, make_user, signed_in
-from tests.security.web import WebServer, silent_service, web_server
+from tests.security.web import SilentService, WebServer, web_server
 
 BODY_SECONDS = 2
 OUTSIDE_SECONDS = 2
@@ -37,9 +36,10 @@ def test_nothing_holds_the_server(process_environment: dict[str, str]) -> None:
     make_meter("requests", "http_request")
     session = signed_in(alice).cookies[settings.SESSION_COOKIE_NAME].value
     with ExitStack() as stack:
+        stripe = stack.enter_context(SilentService())
         environment = process_environment | {
             "STRIPE_SECRET_KEY": "sk_test_countinghouseFakeStripe000",
-            "STRIPE_API_HOST": stack.enter_context(silent_service()),
+            "STRIPE_API_HOST": stripe.address,
             "no_proxy": "*",
             "PAGE_THREADS": "1",
             "BODY_SECONDS": str(BODY_SECONDS),
@@ -50,9 +50,9 @@ def test_nothing_holds_the_server(process_environment: dict[str, str]) -> None:
 
         unfinished_bodies_hold_no_thread(server, key)
         answers_that_are_not_read_hold_no_thread(server, key)
-        a_silent_provider_holds_no_call(server, key, session)
+        a_silent_provider_holds_no_call(server, stripe, key, session)
         the_third_time_it_is_not_asked(server, session)
-        what_is_in_hand_is_finished(server, session)
+        what_is_in_hand_is_finished(server, stripe, session)
 
 
 def unfinished_bodies_hold_no_thread(server: WebServer, key: str) -> None:
@@ -80,11 +80,11 @@ def click_on_card(server: WebServer, session: str) -> tuple[int, str, float]:
     return status, text, seconds
 
 
-def a_silent_provider_holds_no_call(server: WebServer, key: str, session: str) -> None:
+def a_silent_provider_holds_no_call(server: WebServer, stripe: SilentService, key: str, session: str) -> None:
     answers: list[tuple[int, str, float]] = []
     click = threading.Thread(target=lambda: answers.append(click_on_card(server, session)))
     click.start()
-    time.sleep(OUTSIDE_SECONDS / 4)  # the click is under way, and takes another three quarters
+    stripe.await_call()
     status, seconds = server.send_event(key, "beside a click")
     assert (status, seconds < 1) == (201, True), seconds
     assert click.is_alive(), "the page had not been waiting"
@@ -105,12 +105,13 @@ def the_third_time_it_is_not_asked(server: WebServer, session: str) -> None:
     assert 'countinghouse_circuit_state{service="stripe",state="open"} 1' in server.ask("GET", "/metrics")[2]
 
 
-def what_is_in_hand_is_finished(server: WebServer, session: str) -> None:
+def what_is_in_hand_is_finished(server: WebServer, stripe: SilentService, session: str) -> None:
     Circuit.objects.all().delete()
+    stripe.take_what_waits()
     answers: list[tuple[int, str, float]] = []
     click = threading.Thread(target=lambda: answers.append(click_on_card(server, session)))
     click.start()
-    time.sleep(OUTSIDE_SECONDS / 4)
+    stripe.await_call()
     server.process.send_signal(signal.SIGTERM)
     click.join(60)
     assert [status for status, *_ in answers] == [503]

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from typing import Self
 
 from tests.bench.rig import CHECKOUT, await_listener, free_port
 
@@ -79,5 +80,36 @@ def web_server(environment: Mapping[str, str], *, workers: int = 1, is_as_before
 @contextmanager
 def silent_service() -> Iterator[str]:
     """The address of a service that takes connections and never says a word."""
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with SilentService() as service:
+        yield service.address
+
+
+class SilentService:
+    """The same, for a test that waits until it is asked."""
+
+    def __enter__(self) -> Self:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._held: list[socket.socket] = []
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection in (*self._held, self._listener):
+            connection.close()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def take_what_waits(self) -> None:
+        """Take the connections of earlier calls, so that `await_call` sees the next one."""
+        with suppress(TimeoutError, BlockingIOError):
+            while True:
+                self._take(timeout_seconds=0)
+
+    def await_call(self) -> None:
+        """Wait until somebody connects. Raises TimeoutError after half a minute."""
+        self._take(timeout_seconds=30)
+
+    def _take(self, *, timeout_seconds: int) -> None:
+        self._listener.settimeout(timeout_seconds)
+        self._held.append(self._listener.accept()[0])

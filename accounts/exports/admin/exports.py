@@ -1,4 +1,4 @@
-"""Exports of tenants, to look at: who asked for one, and what became of it. Staff carry none away."""
+"""Show staff the exports of tenants: who asked for one, and how it ended. Staff cannot download them."""
 
 from django.contrib import admin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter

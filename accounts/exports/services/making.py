@@ -108,7 +108,7 @@ def pieces_of(tenant: Tenant) -> list[ExportPiece]:
 
 @transaction.atomic
 def _claim(as_of: datetime) -> TenantExport | None:
-    """Take the oldest export that nobody makes. One that was taken up too often in vain has failed."""
+    """Lock the oldest export that no worker makes. One that was begun too often without an end has failed."""
     cut_off = Q(status=ExportStatus.RUNNING, claimed_at__lt=as_of - CUT_OFF_AFTER)
     waiting = TenantExport.objects.filter(Q(status=ExportStatus.QUEUED) | cut_off)
     failed = waiting.filter(attempts__gte=ATTEMPTS_MAX)

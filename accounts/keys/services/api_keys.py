@@ -160,7 +160,7 @@ def rotate_api_key(
 def revoke_api_key(*, key: ApiKey, actor: Actor, as_of: datetime, granted_by: Principal | None = None) -> None:
     """End a key in every process within a second; one that is revoked stays as it is.
 
-    A member who manages keys may revoke each: that gives nobody anything, and a leaked key cannot wait.
+    A member who manages keys may revoke each of them: revoking widens no access, and a leaked key cannot wait.
 
     Raises `PermissionMissingError`, and `WiderThanOwnError` where a key asks that has less.
     """
