@@ -24,7 +24,8 @@ class CircuitAdmin(ReadOnlyModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With the time of the clock that opens circuits: PostgreSQL's."""
-        return super().get_queryset(request).annotate(asked_at=Now())
+        timed: QuerySet[Any] = super().get_queryset(request).annotate(asked_at=Now())
+        return timed
 
     @display(description="State", label=STATE_LABELS)
     def state(self, circuit: Any) -> str:
