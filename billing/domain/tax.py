@@ -5,6 +5,7 @@ businesses in another member state are taxed where the buyer is, who declares th
 """
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -28,19 +29,41 @@ class TaxTreatment(StrEnum):
     REVERSE_CHARGE = "reverse_charge"
 
 
+class TaxCategory(StrEnum):
+    """What kind of supply a line is to the tax office: the codes of UNCL 5305, as EN 16931 uses them."""
+
+    STANDARD = "S"
+    EXEMPT = "E"
+    REVERSE_CHARGE = "AE"
+    OUT_OF_SCOPE = "O"
+
+
 @dataclass(frozen=True, slots=True)
 class TaxDecision:
-    """The rate that holds for an invoice, in percent, and why."""
+    """The rate that holds for a supply, in percent, and why. `jurisdiction` is the country whose tax it is."""
 
     treatment: TaxTreatment
     name: str
     percent: Decimal
     note: str = ""
+    category: TaxCategory = TaxCategory.STANDARD
+    jurisdiction: str = ""
 
     def amount_minor(self, base_minor: int, currency: str) -> int:
         """The tax on the summed base, rounded half-up once."""
         exact = EXACT.divide(EXACT.multiply(to_major(base_minor, currency), self.percent), _HUNDRED)
         return round_to_minor(exact, currency)
+
+
+@dataclass(frozen=True, slots=True)
+class TaxTable:
+    """What holds for a tenant from which day on, the earliest first; the first has no beginning."""
+
+    periods: tuple[tuple[date | None, TaxDecision], ...]
+
+    def on(self, day: date) -> TaxDecision:
+        """Return what holds for a supply of that day."""
+        return [decision for since, decision in self.periods if since is None or since <= day][-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +81,22 @@ class TaxFacts:
 
 def decide_tax(facts: TaxFacts) -> TaxDecision:
     """Decide which tax an invoice bears."""
-    name, percent = facts.rates.get(facts.buyer_country or facts.seller_country, ("Tax", _NOTHING))
+    country = facts.buyer_country or facts.seller_country
+    name, percent = facts.rates.get(country, ("Tax", _NOTHING))
     if facts.treatment is TaxTreatment.EXEMPT:
-        return TaxDecision(TaxTreatment.EXEMPT, name, _NOTHING, facts.exemption_reason or "Exempt from tax.")
+        reason = facts.exemption_reason or "Exempt from tax."
+        return TaxDecision(TaxTreatment.EXEMPT, name, _NOTHING, reason, TaxCategory.EXEMPT, country)
     if facts.treatment is TaxTreatment.REVERSE_CHARGE or (
         facts.treatment is TaxTreatment.AUTOMATIC and _is_reverse_charge(facts)
     ):
-        return TaxDecision(TaxTreatment.REVERSE_CHARGE, name, _NOTHING, REVERSE_CHARGE_NOTE)
+        category = TaxCategory.REVERSE_CHARGE
+        return TaxDecision(TaxTreatment.REVERSE_CHARGE, name, _NOTHING, REVERSE_CHARGE_NOTE, category, country)
     if facts.percent is not None:
-        return TaxDecision(TaxTreatment.STANDARD, name, facts.percent)
-    note = "" if percent else OUT_OF_SCOPE_NOTE
-    return TaxDecision(TaxTreatment.STANDARD, name, percent, note)
+        return TaxDecision(TaxTreatment.STANDARD, name, facts.percent, jurisdiction=country)
+    if percent:
+        return TaxDecision(TaxTreatment.STANDARD, name, percent, jurisdiction=country)
+    category = TaxCategory.OUT_OF_SCOPE
+    return TaxDecision(TaxTreatment.STANDARD, name, _NOTHING, OUT_OF_SCOPE_NOTE, category, country)
 
 
 def _is_reverse_charge(facts: TaxFacts) -> bool:

@@ -4,7 +4,7 @@ Nothing is written here, so drafting, finalizing, a dry run and a preview are th
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -14,23 +14,20 @@ from uuid import UUID
 from django.db.models import F, Q, Sum
 
 from accounts.domain.plain import plain_decimal
-from accounts.models import Tenant
 from billing.domain.invoicing.computing import ComputedInvoice, compute_invoice
 from billing.domain.invoicing.lines import InvoicedUsage, Used
 from billing.domain.invoicing.state import BillingState
 from billing.domain.statuses import InvoiceStatus
-from billing.domain.tax import TaxDecision, TaxFacts, TaxTreatment, decide_tax
+from billing.domain.tax import TaxDecision
 from billing.errors import UnbillableError
 from billing.models import (
-    BillingProfile,
     Invoice,
     InvoiceLine,
-    Issuer,
     LineKind,
-    TaxRate,
 )
 from billing.selectors.invoicing.corrections import invoiced_usage, roots_of
-from metering.domain.periods import Span, forecast
+from billing.selectors.taxes import tax_tables
+from metering.domain.periods import Span, forecast, local_day
 from metering.selectors.span_usage import ComparedUsage, UsageSpan, compared_usage_of_spans, usage_of_spans
 
 PROJECTED_AFTER: Final = timedelta(days=1)
@@ -91,7 +88,7 @@ def compute_invoices(
             quantity = _projected(quantity, Span(span.start, span.end), projected_at)
         used[number].append(Used.of(quantity, found.events))
     invoiced = invoiced_usage(roots, usage[len(wanted) :])
-    taxes = tax_decisions({state.tenant_id for state in states})
+    taxes = tax_tables({state.tenant_id for state in states})
     credits_left = _credits_left(states, following)
     return [
         unproven.get(number)
@@ -100,7 +97,7 @@ def compute_invoices(
             usage=used[number],
             invoiced=invoiced[number],
             credit_minor=credits_left.get(state.subscription_id, 0),
-            tax=taxes[state.tenant_id],
+            tax=taxes[state.tenant_id].on(local_day(state.closes_at, state.time_zone)),
         )
         for number, state in enumerate(states)
     ]
@@ -156,30 +153,6 @@ def _with_forgiven_fees(states: Sequence[BillingState]) -> Sequence[BillingState
     )
     found = set(taken_back.values_list("subscription_id", "boundary"))
     return [replace(state, is_fee_forgiven=(state.subscription_id, state.boundary - 1) in found) for state in states]
-
-
-def tax_decisions(tenant_ids: Iterable[UUID]) -> dict[UUID, TaxDecision]:
-    """Which tax holds for each tenant now."""
-    seller = Issuer.objects.values_list("country", flat=True).get(pk=1)
-    rates = {
-        country: (name, percent) for country, name, percent in TaxRate.objects.values_list("country", "name", "percent")
-    }
-    profiles = {profile.tenant_id: profile for profile in BillingProfile.objects.filter(tenant__in=tenant_ids)}
-    decisions = {}
-    for tenant in Tenant.objects.filter(pk__in=tenant_ids).only("country", "tax_id"):
-        profile = profiles.get(tenant.pk)
-        decisions[tenant.pk] = decide_tax(
-            TaxFacts(
-                seller_country=seller,
-                buyer_country=tenant.country,
-                buyer_tax_id=tenant.tax_id,
-                treatment=TaxTreatment.AUTOMATIC if profile is None else TaxTreatment(profile.tax_treatment),
-                percent=None if profile is None else profile.tax_percent,
-                exemption_reason="" if profile is None else profile.tax_exemption_reason,
-                rates=rates,
-            )
-        )
-    return decisions
 
 
 def _compute(

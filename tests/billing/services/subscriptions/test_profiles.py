@@ -1,5 +1,6 @@
 """How a tenant is billed: what staff may set, that it is recorded, and that invoices follow."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from accounts.errors import InvalidFieldsError
 from accounts.models import AuditEntry, Tenant
 from billing.models import BillingProfile
-from billing.selectors.invoicing.computation import tax_decisions
+from billing.selectors.taxes import tax_tables
 from billing.services.subscriptions.profiles import billing_profile_of, update_billing_profile
 from tests.billing.world import MARCH, STAFF, first_invoice, subscribe_tenant
 from tests.metering.ledger_world import make_tenant
@@ -35,7 +36,7 @@ def test_what_staff_set_is_recorded_and_holds(acme: Tenant) -> None:
     entry = AuditEntry.objects.get(action="tenant.billing_updated")
     assert entry.before == {"tax_treatment": "automatic", "tax_exemption_reason": "", "payment_days": None}
     assert entry.after == changes
-    assert tax_decisions([acme.pk])[acme.pk].note == "Embassy."
+    assert tax_tables([acme.pk])[acme.pk].on(date(2026, 1, 1)).note == "Embassy."
 
 
 def test_the_next_invoice_follows() -> None:
