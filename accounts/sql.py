@@ -15,6 +15,7 @@ import msgspec
 from django.db import connection
 
 from accounts.database.base import raw_cursor
+from accounts.tracing import statement_span
 
 _PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
@@ -29,7 +30,7 @@ def fetch_all(statement: str, parameters: Mapping[str, object] = _NOTHING) -> li
     transaction the statement commits by itself.
     """
     text, names = _numbered(statement)
-    with connection.wrap_database_errors, raw_cursor() as cursor:
+    with connection.wrap_database_errors, raw_cursor() as cursor, statement_span(text):
         cursor.execute(text, [parameters[name] for name in names], prepare=True)
         return cursor.fetchall() if cursor.description else []
 

@@ -81,6 +81,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "accounts.api.tracing.TracingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "accounts.api.middleware.RequestIdMiddleware",
     "accounts.api.deadlines.DeadlineMiddleware",
@@ -442,6 +443,9 @@ WEB_LOCK_SECONDS = env.number("WEB_LOCK_SECONDS", 2, lowest=1, highest=600)
 OUTSIDE_SECONDS = env.number("OUTSIDE_SECONDS", 4, lowest=1, highest=60)
 WEB_STATEMENT_SECONDS = env.number("WEB_STATEMENT_SECONDS", 20, lowest=1, highest=3600)
 
+# Traces (OpenTelemetry); the exporter reads the other OTEL_ variables by itself.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT")
+OTEL_SERVICE_NAME = env.text("OTEL_SERVICE_NAME", "countinghouse")
 LOGGING = logging_settings(is_json=IS_PRODUCTION, level=env.text("LOG_LEVEL", "WARNING" if TESTING else "INFO"))
 
 DEFAULT_EXCEPTION_REPORTER = "config.operations.exception_reports.MaskingExceptionReporter"

@@ -14,6 +14,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper as PostgresWrappe
 from psycopg.pq import TransactionStatus
 
 from accounts.domain.reach import NOTHING, Reach, current_reach
+from accounts.tracing import is_traced, trace_django_statement
 
 TELL_SESSION: Final = "SELECT set_config('countinghouse.way', $1, false), set_config('countinghouse.tenant', $2, false)"
 TELL_TRANSACTION: Final = TELL_SESSION.replace("false", "true")
@@ -44,6 +45,11 @@ class DatabaseWrapper(PostgresWrapper):
     """A connection that knows what its server was told last; None if that is not known."""
 
     _told: Reach | None = NOTHING
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if is_traced():
+            self.execute_wrappers.append(trace_django_statement)
 
     @property
     def is_pooled(self) -> bool:

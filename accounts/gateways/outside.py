@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
+from opentelemetry.trace import SpanKind
+
 from accounts.gateways.circuits import CircuitOpenError, admit, record_answer, record_failure
 from accounts.gateways.deadlines import OutOfTimeError, call_in_time
+from accounts.tracing import span
 
 # Why there was no answer, and none of ours or theirs was at fault.
 NO_ANSWER: Final = (CircuitOpenError, OutOfTimeError)
@@ -23,7 +26,8 @@ def breaker(name: str, outages: tuple[type[Exception], ...]) -> Iterator[None]:
     no_answer: tuple[type[Exception], ...] = (*outages, OutOfTimeError)
     is_answered = True
     try:
-        yield
+        with span(f"call {name}", SpanKind.CLIENT, attributes={"peer.service": name}):
+            yield
     except no_answer as error:
         is_answered = False
         record_failure(admission, f"{type(error).__name__}: {error}")

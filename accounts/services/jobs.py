@@ -9,6 +9,7 @@ from accounts.domain.job_report import JobReport
 from accounts.domain.masking import mask_secrets
 from accounts.models import JobOutcome, JobRun
 from accounts.services.discrepancies import record_findings
+from accounts.tracing import span
 
 STATE: Final = "state"
 WAITING: Final = "waits in the queue"
@@ -48,7 +49,8 @@ def _carry_out(run: JobRun, work: Callable[[Tell], JobReport]) -> JobRun:
         JobRun.objects.filter(pk=run.pk, outcome=JobOutcome.RUNNING).update(summary=dict(summary))
 
     try:
-        report = work(tell)
+        with span(f"job {run.name}", attributes={"countinghouse.job.started_by": run.started_by}):
+            report = work(tell)
     except BaseException as error:
         # The queue keeps what the exception says, too, in a table of its own.
         error.args = tuple(mask_secrets(part) if isinstance(part, str) else part for part in error.args)

@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-from config.operations import checks
+from config.operations import checks, tracing
 
 __all__ = ["OperationsConfig", "checks"]  # importing the checks registers them
 
@@ -12,3 +12,7 @@ class OperationsConfig(AppConfig):
 
     name = "config.operations"
     verbose_name = "Operations"
+
+    def ready(self) -> None:
+        """Send traces from now on, if a collector is named."""
+        tracing.start_tracing()

@@ -1,0 +1,61 @@
+from collections.abc import Iterator
+
+import pytest
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+
+from accounts.api.tracing import TracingMiddleware
+from accounts.tracing import use_tracer
+
+
+@pytest.fixture
+def exporter() -> Iterator[InMemorySpanExporter]:
+    provider, exporter = TracerProvider(), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    use_tracer(provider.get_tracer("tests"))
+    yield exporter
+    use_tracer(None)
+    provider.shutdown()
+
+
+def test_without_a_collector_the_ring_is_left_out() -> None:
+    with pytest.raises(MiddlewareNotUsed):
+        TracingMiddleware(lambda _: HttpResponse())
+
+
+@pytest.mark.django_db
+def test_a_request_continues_its_callers_trace_under_its_routes_name(exporter: InMemorySpanExporter) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+
+    Client().get("/invitations/a-secret-token/?key=hush", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+
+    request = exporter.get_finished_spans()[-1]
+    assert f"{request.context.trace_id:032x}" == trace
+    assert request.attributes is not None
+    assert request.name.startswith("GET /invitations/<")
+    assert request.attributes["http.route"] == request.name.removeprefix("GET ")
+    assert "a-secret-token" not in str(request.attributes)
+    assert "hush" not in str(request.attributes)
+    assert request.attributes["countinghouse.request_id"]
+
+
+def test_an_answer_of_the_5xx_marks_the_span(exporter: InMemorySpanExporter) -> None:
+    TracingMiddleware(lambda _: HttpResponse(status=503))(RequestFactory().get("/nowhere/"))
+
+    [request] = exporter.get_finished_spans()
+    assert request.status.status_code is StatusCode.ERROR
+    assert request.attributes is not None
+    assert request.attributes["http.response.status_code"] == 503
+    assert request.name == "GET"
+
+
+def test_a_wrong_traceparent_begins_a_trace_of_its_own(exporter: InMemorySpanExporter) -> None:
+    TracingMiddleware(lambda _: HttpResponse())(RequestFactory().get("/", headers={"traceparent": "zz-1-2"}))
+
+    [request] = exporter.get_finished_spans()
+    assert request.parent is None
