@@ -1,0 +1,88 @@
+"""Books of the code before issue 9 migrate, and today's verification names each fault in them and nothing else."""
+
+import gzip
+import os
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from psycopg import sql
+from pytest_django.plugin import DjangoDbBlocker
+
+from accounts.domain.reach import WayIn, way_in
+from accounts.models import Tenant
+from billing.models import CreditNote, Invoice
+from billing.services.verification.running import run_verification
+from config.operations.postgres_programs import program_for
+from tests.databases import use_database
+from tests.postgres_plugin import RUN_DIR_VARIABLE, database_name
+
+BOOKS: Final = Path(__file__).with_name("old_books") / "books.sql.gz"
+AFTERWARDS: Final = datetime(2026, 12, 20, tzinfo=UTC)
+INVOICES: Final = 222
+
+
+@contextmanager
+def old_books() -> Iterator[None]:
+    """Restore the dump into a database of its own, have Django connect to it, and drop it at the end."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    name = database_name(Path(os.environ[RUN_DIR_VARIABLE]), f"{worker}_old_books")
+    before = connection.settings_dict["NAME"]
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, connect_timeout=30) as server:
+        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        restore(server, name)
+        connection.close()
+        use_database(name)
+        try:
+            yield
+        finally:
+            connection.close()
+            use_database(before)
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def restore(server: psycopg.Connection, name: str) -> None:
+    info = server.info
+    psql = program_for("psql", major=info.server_version // 10_000)
+    to = psycopg.conninfo.make_conninfo(os.environ["DATABASE_URL"], dbname=name)
+    options = ["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--single-transaction", "--output=/dev/null"]
+    subprocess.run([psql, *options, to], input=gzip.decompress(BOOKS.read_bytes()), check=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def found(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Mapping[str, list[str]]:
+    """Return by tenant what verification finds in the books after their migration."""
+    with django_db_blocker.unblock(), way_in(WayIn.JOBS), old_books():
+        call_command("migrate", verbosity=0)
+        verification = run_verification(started_by="test", as_of=AFTERWARDS)
+        assert verification.verified == INVOICES
+        documents = {**slugs(Invoice), **slugs(CreditNote)}
+        differences: dict[str, list[str]] = defaultdict(list)
+        for slug in Tenant.objects.values_list("slug", flat=True):
+            differences[slug] = []
+        for difference in verification.differences:
+            differences[documents.get(difference.subject, difference.subject)].append(str(difference))
+    return differences
+
+
+def slugs(documents: type[Invoice] | type[CreditNote]) -> dict[str, str]:
+    return dict(documents.objects.exclude(number=None).values_list("number", "tenant__slug"))
+
+
+@pytest.mark.takes_long("a whole database is restored and migrated")
+def test_nothing_is_found_in_the_books_of_those_whom_no_fault_befell(found: Mapping[str, list[str]]) -> None:
+    honest = {slug: differences for slug, differences in found.items() if slug.startswith("honest-")}
+    assert len(honest) == 6
+    assert {slug: differences for slug, differences in honest.items() if differences} == {}
+
+
+def test_whatever_is_found_is_a_tenants(found: Mapping[str, list[str]]) -> None:
+    assert {slug for slug in found if not slug.startswith(("row-", "honest-"))} == set()
