@@ -22,7 +22,7 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is 
         cleaned = super().clean() or self.cleaned_data
         given = {name: cleaned[name] for name in SETTINGS & set(cleaned)}
         try:
-            cleaned |= clean_settings(given, country=str(given.get("country", "")))
+            cleaned |= clean_settings(given, stored=self.initial)
         except InvalidFieldsError as error:
             for refused in error.field_errors:
                 self.add_error(refused.pointer.strip("/").split("/")[0], refused.detail)

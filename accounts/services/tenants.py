@@ -131,7 +131,7 @@ def update_tenant(*, tenant: Tenant, changes: Mapping[str, object], actor: Actor
     with transaction.atomic():
         current = lock_tenant(tenant.id)
         require_capability(actor, tenant.id, Capability.MANAGE_TENANT)
-        cleaned = clean_settings(changes, country=current.country)
+        cleaned = clean_settings(changes, stored={"country": current.country, "tax_id": current.tax_id})
         changed = differing(current, cleaned)
         if not changed:
             return current

@@ -10,10 +10,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from accounts.domain.tenant_settings import VAT_NUMBERS
+from accounts.domain.tax_ids import EU
 from billing.domain.money import EXACT, round_to_minor, to_major
 
-EU: Final = frozenset(VAT_NUMBERS)
 _HUNDRED: Final = Decimal(100)
 _NOTHING: Final = Decimal(0)
 REVERSE_CHARGE_NOTE: Final = "Reverse charge: the recipient is liable for the tax (Article 196, Directive 2006/112/EC)."

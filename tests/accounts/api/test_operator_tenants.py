@@ -73,7 +73,7 @@ def test_a_bad_tenant_is_refused(
 def test_a_tenant_is_changed_and_suspended_at_once(service_api: Api, acme: Tenant, api: Api) -> None:
     change = {
         "name": "Acme Ltd",
-        "tax_id": "BE 0123.456.789",
+        "tax_id": "BE 0403.019.261",
         "country": "BE",
         "status": "suspended",
         "status_reason": "unpaid",
@@ -81,7 +81,7 @@ def test_a_tenant_is_changed_and_suspended_at_once(service_api: Api, acme: Tenan
     response = service_api.call("PATCH", "/operator/tenants/acme", change)
     assert response.status_code == 200, response.content
     shown = body_of(response)
-    assert (shown["name"], shown["tax_id"], shown["status"]) == ("Acme Ltd", "BE0123456789", "suspended")
+    assert (shown["name"], shown["tax_id"], shown["status"]) == ("Acme Ltd", "BE0403019261", "suspended")
     assert problem_of(api.post("/keys", {}), 402)["code"] == "subscription_inactive"
     assert set(AuditEntry.objects.filter(tenant=acme).values_list("action", flat=True)) >= {
         "tenant.updated",

@@ -350,7 +350,7 @@ def test_a_run_for_some_does_not_pass_for_the_run_for_all() -> None:
 def test_the_terms_of_an_invoice_do_not_follow_the_tenant() -> None:
     """Tax and customer are fixed when the invoice is finalized, not when it was drafted, and not later."""
     Issuer.objects.filter(pk=1).update(country="DE")
-    subscription = subscribe_tenant(country="FR", tax_id="FR12345678901")
+    subscription = subscribe_tenant(country="FR", tax_id="FR40303265045")
     first = first_invoice(subscription)
     assert (first.tax_treatment, first.tax_minor) == ("reverse_charge", 0)
     document = first.document.content
