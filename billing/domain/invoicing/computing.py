@@ -29,11 +29,11 @@ from billing.domain.invoicing.state import BillingState
 from billing.domain.money import AMOUNT_MINOR_MAX, EXACT
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
 from billing.domain.prices import PriceKind
-from billing.domain.proration import Share, remaining_share
+from billing.domain.proration import FeeRefund, Share, remaining_share
 from billing.domain.rating import rate
 from billing.domain.tax import TaxDecision
 from billing.errors import UnbillableError
-from metering.domain.periods import Span, anchored_span, local_day
+from metering.domain.periods import Span, local_day
 
 _ONE: Final = Decimal(1)
 # As much as a line holds, and far more than anybody uses.
@@ -137,25 +137,55 @@ def _usage_lines(state: BillingState, usage: Sequence[Used]) -> list[LineDraft]:
 
 
 def _proration_lines(state: BillingState) -> list[LineDraft]:
-    """For each change within the closed period: the rest of the old fee back, the rest of the new one charged."""
-    closed = state.closed
-    if closed is None:
+    """For each change within the closed period: the old fee back and the new one charged, up to the end of either.
+
+    Where the subscription ended before the period did, the days after are given back, if that is the seller's policy.
+    """
+    closed, paid, unused = state.closed, state.paid, state.unused
+    if closed is None or paid is None:
         return []
-    whole = anchored_span(state.anchor_at, state.boundary - 1, state.time_zone)
     lines = []
     for (before, _), (after, span) in pairwise(state.segments()):
-        share = remaining_share(
-            period_starts_on=local_day(whole.start, state.time_zone),
-            period_ends_on=local_day(whole.end, state.time_zone),
-            changed_on=local_day(span.start, state.time_zone),
-        )
-        rest = Span(span.start, whole.end)
-        lines.append(_prorated(state, before, share, rest, sign=-1))
-        lines.append(_prorated(state, after, share, rest, sign=1))
+        rest = Span(span.start, closed.end)
+        share = _share(state, paid, rest)
+        if share.days:
+            lines += [_prorated(state, version, share, rest, sign=sign) for version, sign in ((before, -1), (after, 1))]
     if lines and state.is_fee_forgiven:
-        # Nobody owes the fee that the period began with: there is nothing of it to give back.
-        lines[0] = replace(lines[0], amount_minor=0, explanation={**lines[0].explanation, "is_forgiven": True})
+        lines[0] = _forgiven(lines[0])
+    if state.fee_refund is FeeRefund.NONE:
+        return _without_refund(lines)
+    if unused is not None:
+        back = _prorated(state, state.version_at(paid.start), _share(state, paid, unused), unused, sign=-1)
+        if back.amount_minor:
+            lines.append(_forgiven(back) if state.is_fee_forgiven else back)
     return lines
+
+
+def _share(state: BillingState, paid: Span, part: Span) -> Share:
+    """The days of a part of the paid period."""
+    starts_on, ends_on, changed_on, ended_on = (
+        local_day(instant, state.time_zone) for instant in (paid.start, paid.end, part.start, part.end)
+    )
+    return remaining_share(period_starts_on=starts_on, period_ends_on=ends_on, changed_on=changed_on, ended_on=ended_on)
+
+
+def _forgiven(line: LineDraft) -> LineDraft:
+    """Nobody owes the fee that the period began with: there is nothing of it to give back."""
+    return replace(line, amount_minor=0, explanation={**line.explanation, "is_forgiven": True})
+
+
+def _without_refund(lines: list[LineDraft]) -> list[LineDraft]:
+    """Return the lines, together not below 0: of what they give back the last is kept first."""
+    short_minor = -sum(line.amount_minor for line in lines)
+    kept_lines = []
+    for line in reversed(lines):
+        kept_minor = min(-line.amount_minor, short_minor)
+        if kept_minor > 0:
+            short_minor -= kept_minor
+            explanation = {**line.explanation, "kept_minor": kept_minor}
+            line = replace(line, amount_minor=line.amount_minor + kept_minor, explanation=explanation)  # noqa: PLW2901 - the line with what is kept
+        kept_lines.append(line)
+    return kept_lines[::-1]
 
 
 def _prorated(state: BillingState, version: SoldVersion, share: Share, rest: Span, *, sign: int) -> LineDraft:

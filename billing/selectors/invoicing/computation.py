@@ -145,7 +145,7 @@ def _projected(quantity: Decimal, span: Span, at: datetime) -> Decimal:
 
 def _with_forgiven_fees(states: Sequence[BillingState]) -> Sequence[BillingState]:
     """Of those whose plan changed: whether the fee that their period began with is owed by nobody any more."""
-    changed = {state.subscription_id for state in states if len(state.segments()) > 1}
+    changed = {state.subscription_id for state in states if state.has_proration}
     if not changed:
         return states
     taken_back = Invoice.objects.filter(

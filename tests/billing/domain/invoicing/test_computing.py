@@ -24,6 +24,7 @@ from billing.domain.invoicing.lines import InvoicedUsage, Used, digest_of_lines
 from billing.domain.invoicing.state import BillingState, Phase
 from billing.domain.money import AMOUNT_MINOR_MAX
 from billing.domain.prices import Flat
+from billing.domain.proration import FeeRefund
 from billing.errors import UnbillableError
 from metering.domain.periods import Span
 from tests.billing.domain.states import APRIL, BASIC, MARCH, MAY, NO_TAX, TEAM, VAT, invoiced, state, used
@@ -67,7 +68,7 @@ def test_a_later_one_has_the_usage_of_the_period_before_and_the_fee_of_the_next(
 
 
 def test_the_last_one_has_no_fee() -> None:
-    ending = state(1, is_ending=True, closes_at=MID_MARCH)
+    ending = state(1, is_ending=True, closes_at=MID_MARCH, end_refund=FeeRefund.NONE)
     computed = compute(ending, [used(1000)])
     assert lines(computed) == [("usage", "Basic: Calls", 100)]
     assert computed.lines[0].period == Span(MARCH, MID_MARCH)
