@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from accounts.domain.numbers import number_text
 from billing.domain.invoicing.computing import ComputedInvoice
-from billing.domain.invoicing.lines import ADJUSTMENT, USAGE
+from billing.domain.invoicing.lines import ADJUSTMENT, CARRY, USAGE
 from billing.domain.money import rate_text
 from billing.domain.step_words import StepWords, words_of
 from billing.domain.steps import steps_of, told_by_the_line
+from billing.domain.tax import TaxDecision
 from billing.models import InvoiceLine
 
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
@@ -29,7 +30,11 @@ class ShownStep:
 
 @dataclass(frozen=True, slots=True)
 class ShownLine:
-    """A line with what led to it. `quantity` is None where nothing was counted; `corrects` is an invoice's number."""
+    """A line with what led to it.
+
+    `quantity` is None where nothing was counted; `corrects` is an invoice's number; `tax` is empty where it settles
+    credit, which stands below the taxes then.
+    """
 
     position: int
     kind: str
@@ -42,6 +47,12 @@ class ShownLine:
     events: int | None
     corrects: str
     steps: tuple[ShownStep, ...]
+    tax: str
+
+    @property
+    def is_settlement(self) -> bool:
+        """Return whether it is taken off after tax."""
+        return self.kind == CARRY and not self.tax
 
 
 def lines_of(stored: Iterable[InvoiceLine], currency: str) -> list[ShownLine]:
@@ -59,6 +70,7 @@ def lines_of(stored: Iterable[InvoiceLine], currency: str) -> list[ShownLine]:
             events=line.events,
             corrects=corrected_by(line.explanation),
             steps=steps_shown(line.explanation, line.amount_minor, currency),
+            tax=tax_shown(line.tax),
         )
         for line in stored
     ]
@@ -79,6 +91,7 @@ def lines_ahead(computed: ComputedInvoice) -> list[ShownLine]:
             events=line.events,
             corrects=corrected_by(line.explanation),
             steps=steps_shown(line.explanation, line.amount_minor, computed.state.currency),
+            tax=tax_shown(line.tax),
         )
         for position, line in enumerate(computed.lines, start=1)
     ]
@@ -87,6 +100,11 @@ def lines_ahead(computed: ComputedInvoice) -> list[ShownLine]:
 def corrected_by(explanation: Mapping[str, Any]) -> str:
     """Return the number of the invoice that a line corrects, or nothing."""
     return str(explanation["invoice"]) if explanation.get("model") == ADJUSTMENT else ""
+
+
+def tax_shown(tax: TaxDecision | None) -> str:
+    """Return the tax that a line bears, as in VAT 21 %."""
+    return "" if tax is None else f"{tax.name} {number_text(tax.percent)} %"
 
 
 def steps_shown(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> tuple[ShownStep, ...]:

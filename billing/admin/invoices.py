@@ -21,11 +21,13 @@ from billing.admin.contributions import contributed_inlines
 from billing.admin.invoice_list import InvoiceChangeList, IssuedMonthFilter, OverdueFilter, today_of_issuer
 from billing.admin.invoicing_runs import run_page
 from billing.admin.payment_form import PaymentForm, noon_of
+from billing.admin.previews import shown_taxes
 from billing.admin.tabs import INVOICE_LABELS, PaymentInline
 from billing.admin.wording import shown_steps
 from billing.domain.money import money_text, round_to_minor
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice, Issuer
+from billing.selectors.invoicing.invoices import taxes_of_invoice
 from billing.services.invoicing.finalizing import finalize_now
 from billing.services.invoicing.payments import record_manual_payment
 from billing.services.invoicing.staff_actions import (
@@ -153,8 +155,8 @@ class InvoiceAdmin(MoneyAdmin):
             "state_label": INVOICE_LABELS[invoice.get_status_display()],
             "lines": [_shown_line(line, currency) for line in lines_of(invoice)],
             "subtotal": money_text(invoice.subtotal_minor, currency),
-            "tax": money_text(invoice.tax_minor, currency),
-            "tax_percent": number_text(invoice.tax_percent),
+            "taxes": shown_taxes(taxes_of_invoice(invoice), currency),
+            "credit": money_text(invoice.carried_minor, currency),
             "total": money_text(invoice.total_minor, currency),
             "note": note,
             "mails": OutboundMail.objects.filter(attachment__documents__in=numbers, tenant=invoice.tenant)
@@ -359,4 +361,5 @@ def _shown_line(line: Any, currency: str) -> dict[str, object]:
         "events": line.events,
         "steps": shown_steps(line.explanation, line.amount_minor, currency),
         "amount": money_text(line.amount_minor, currency),
+        "tax": "" if line.tax is None else f"{line.tax.name} {number_text(line.tax.percent)} %".strip(),
     }

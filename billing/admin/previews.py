@@ -1,11 +1,12 @@
 """A computed invoice as the pages show it, before it is made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from accounts.domain.numbers import number_text
 from accounts.errors import ProblemError
 from billing.admin.wording import shown_steps
 from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.invoicing.taxes import TaxRow
 from billing.domain.money import money_text
 from metering.domain.periods import local_day
 
@@ -27,20 +28,29 @@ def preview_context(computed: ComputedInvoice) -> dict[str, object]:
             for line in computed.lines
         ],
         "subtotal": money_text(computed.subtotal_minor, currency),
-        "tax": money_text(computed.tax_minor, currency),
-        "tax_name": f"{computed.tax.name} {number_text(computed.tax.percent)} %",
-        "tax_note": computed.tax.note,
+        "taxes": shown_taxes(computed.taxes, currency),
+        "credit": money_text(computed.carried_minor, currency) if computed.carried_minor else "",
         "total": money_text(computed.total_minor, currency),
         "closes_on": local_day(computed.state.closes_at, computed.state.time_zone),
     }
 
 
-def previewed(compute: Callable[[], ComputedInvoice | None]) -> dict[str, object]:
-    """Return the preview, or why there is none."""
+def shown_taxes(rows: Iterable[TaxRow], currency: str) -> list[dict[str, str]]:
+    """Return the taxes of an invoice as the pages show them."""
+    return [
+        {
+            "name": f"{row.tax.name or 'Tax'} {number_text(row.tax.percent)} %",
+            "note": row.tax.note,
+            "base": money_text(row.base_minor, currency),
+            "amount": money_text(row.tax_minor, currency),
+        }
+        for row in rows
+    ]
+
+
+def previewed(compute: Callable[[], ComputedInvoice]) -> dict[str, object]:
+    """The preview, or why there is none."""
     try:
-        computed = compute()
-        if computed is None:
-            return {"preview_error": "A trial ends without an invoice."}
-        return {"preview": preview_context(computed)}
+        return {"preview": preview_context(compute())}
     except ProblemError as error:
         return {"preview_error": error.detail}

@@ -25,6 +25,9 @@ class CreditNoteSchema(serializers.Serializer[Any]):
     currency = serializers.CharField()
     subtotal_minor = serializers.IntegerField()
     tax_minor = serializers.IntegerField()
+    carried_minor = serializers.IntegerField(
+        help_text="Credit: what was taken off after tax (negative), or is left for later (positive)."
+    )
     total_minor = serializers.IntegerField()
     reason = serializers.CharField()
     issued_on = serializers.DateField()

@@ -18,19 +18,20 @@ from accounts.api.tenancy import live_tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from accounts.errors import FieldError, InvalidFieldsError
-from billing.api.presentation import BillingSpanSchema
+from billing.api.presentation import BillingSpanSchema, LineTaxSchema
+from billing.domain.documents import tax_content, taxes_content
 from billing.domain.happenings import span_body
 from billing.domain.statuses import InvoiceStatus
-from billing.domain.tax import TaxTreatment
+from billing.domain.tax import TaxCategory, TaxTreatment
 from billing.models import Invoice, InvoiceLine, LineKind, Payment, PaymentStatus
 from billing.selectors.facts import facts_of_invoice, facts_of_payment
 from billing.selectors.invoicing.invoices import (
     ISSUED_STATUSES,
-    content_of,
     invoices_page,
     issued_invoice,
     lines_of_invoice,
     payments_of,
+    taxes_of_invoice,
 )
 from billing.selectors.invoicing.line_events import events_behind, line_at
 from billing.services.documents.deliveries import PDF, invoice_pdf
@@ -63,6 +64,9 @@ class InvoiceSchema(serializers.Serializer[Any]):
     period = BillingSpanSchema()
     subtotal_minor = serializers.IntegerField()
     tax_minor = serializers.IntegerField()
+    carried_minor = serializers.IntegerField(
+        help_text="Credit: what was taken off after tax (negative), or is left for later (positive)."
+    )
     total_minor = serializers.IntegerField()
     issued_on = serializers.DateField()
     due_on = serializers.DateField()
@@ -96,16 +100,20 @@ class InvoiceLineSchema(serializers.Serializer[Any]):
     events = serializers.IntegerField(allow_null=True, help_text="How many events the quantity is the sum of.")
     amount_minor = serializers.IntegerField()
     corrects = serializers.CharField(allow_null=True, help_text="The number of the invoice that the line corrects.")
+    supplied_on = serializers.DateField(allow_null=True, help_text="The day of supply, which decides the tax.")
+    tax = LineTaxSchema(allow_null=True, help_text="Null where the line settles credit.")
     explanation = serializers.DictField(help_text="How the amount came about: see docs/algorithms/rating.md.")
 
 
 class InvoiceTaxSchema(serializers.Serializer[Any]):
-    """The tax that the invoice bears."""
+    """What the invoice bears of one tax: there is a row for each category and rate."""
 
     name = serializers.CharField()
     percent = serializers.DecimalField(max_digits=7, decimal_places=4)
     treatment = serializers.ChoiceField(choices=[treatment.value for treatment in TaxTreatment])
     note = serializers.CharField(allow_blank=True)
+    category = serializers.ChoiceField(choices=[category.value for category in TaxCategory], help_text="UNCL 5305.")
+    jurisdiction = serializers.CharField(allow_blank=True, help_text="The country whose tax it is.")
     base_minor = serializers.IntegerField()
     amount_minor = serializers.IntegerField()
 
@@ -168,7 +176,7 @@ class InvoiceView(ApiView):
             {
                 **_invoice(invoice),
                 "lines": [_line(line) for line in lines_of_invoice(invoice)],
-                "taxes": content_of(invoice)["taxes"],
+                "taxes": taxes_content(taxes_of_invoice(invoice)),
                 "payments": [_payment(payment) for payment in payments_of(invoice)],
             }
         )
@@ -263,6 +271,8 @@ def _line(line: InvoiceLine) -> dict[str, object]:
         "amount_minor": line.amount_minor,
         "corrects": None if line.adjusts is None else line.adjusts.invoice.number,
         "explanation": line.explanation,
+        "supplied_on": line.supplied_on,
+        "tax": tax_content(line.tax),
     }
 
 

@@ -4,12 +4,13 @@ from typing import Any
 
 from rest_framework import serializers
 
+from billing.domain.documents import tax_content, taxes_content
 from billing.domain.happenings import PlanName, span_body
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.lines import LineDraft
 from billing.domain.plan_terms import SoldVersion
 from billing.domain.prices import PriceModel
-from billing.domain.tax import TaxTreatment
+from billing.domain.tax import TaxCategory, TaxTreatment
 from billing.models import LineKind
 
 
@@ -63,6 +64,16 @@ class PriceSchema(serializers.Serializer[Any]):
     terms = TermsSchema()
 
 
+class LineTaxSchema(serializers.Serializer[Any]):
+    """The tax that a line bears; one that corrects another bears the tax of that one."""
+
+    category = serializers.ChoiceField(choices=[category.value for category in TaxCategory], help_text="UNCL 5305.")
+    rate = serializers.DecimalField(max_digits=7, decimal_places=4, help_text="In percent.")
+    reason = serializers.CharField(allow_blank=True)
+    name = serializers.CharField()
+    jurisdiction = serializers.CharField(allow_blank=True, help_text="The country whose tax it is.")
+
+
 class NextLineSchema(serializers.Serializer[Any]):
     """A line of an invoice that is not made yet."""
 
@@ -74,15 +85,20 @@ class NextLineSchema(serializers.Serializer[Any]):
     unit = serializers.CharField(allow_blank=True)
     amount_minor = serializers.IntegerField()
     explanation = serializers.DictField(help_text="How the amount came about: see docs/algorithms/rating.md.")
+    supplied_on = serializers.DateField(help_text="The day of supply, which decides the tax.")
+    tax = LineTaxSchema(allow_null=True, help_text="Null where the line settles credit.")
 
 
 class NextTaxSchema(serializers.Serializer[Any]):
-    """The tax that would hold now."""
+    """What the invoice would bear of one tax: there is a row for each category and rate."""
 
     name = serializers.CharField()
     percent = serializers.DecimalField(max_digits=7, decimal_places=4)
     treatment = serializers.ChoiceField(choices=[treatment.value for treatment in TaxTreatment])
     note = serializers.CharField(allow_blank=True)
+    category = serializers.ChoiceField(choices=[category.value for category in TaxCategory], help_text="UNCL 5305.")
+    jurisdiction = serializers.CharField(allow_blank=True, help_text="The country whose tax it is.")
+    base_minor = serializers.IntegerField()
     amount_minor = serializers.IntegerField()
 
 
@@ -94,7 +110,11 @@ class NextInvoiceSchema(serializers.Serializer[Any]):
     currency = serializers.CharField()
     lines = NextLineSchema(many=True)
     subtotal_minor = serializers.IntegerField()
-    tax = NextTaxSchema()
+    taxes = NextTaxSchema(many=True)
+    tax_minor = serializers.IntegerField()
+    carried_minor = serializers.IntegerField(
+        help_text="Credit: what was taken off after tax (negative), or is left for later (positive)."
+    )
     total_minor = serializers.IntegerField()
     credit_left_minor = serializers.IntegerField(help_text="What is left in your favour, for the invoice after it.")
 
@@ -106,20 +126,16 @@ def sold_plan_name(version: SoldVersion) -> dict[str, object]:
 
 def next_invoice(computed: ComputedInvoice) -> dict[str, object]:
     """An invoice that was computed and not stored."""
-    state, tax = computed.state, computed.tax
+    state = computed.state
     return {
         "due_at": state.closes_at,
         "period": span_body(state.covered),
         "currency": state.currency,
         "lines": [_line(position, line) for position, line in enumerate(computed.lines, start=1)],
         "subtotal_minor": computed.subtotal_minor,
-        "tax": {
-            "name": tax.name,
-            "percent": tax.percent,
-            "treatment": tax.treatment.value,
-            "note": tax.note,
-            "amount_minor": computed.tax_minor,
-        },
+        "taxes": taxes_content(computed.taxes),
+        "tax_minor": computed.tax_minor,
+        "carried_minor": computed.carried_minor,
         "total_minor": computed.total_minor,
         "credit_left_minor": computed.credit_left_minor,
     }
@@ -135,4 +151,6 @@ def _line(position: int, line: LineDraft) -> dict[str, object]:
         "unit": line.unit,
         "amount_minor": line.amount_minor,
         "explanation": dict(line.explanation),
+        "supplied_on": line.supplied_on,
+        "tax": tax_content(line.tax),
     }

@@ -4,16 +4,17 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 from accounts.domain.plain import plain_decimal, plain_instant
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.lines import LineDraft
+from billing.domain.invoicing.taxes import TaxRow
 from billing.domain.money import currency_digits
-from metering.domain.periods import Span, local_day
+from billing.domain.tax import TaxDecision
+from metering.domain.periods import Span, last_local_day, local_day
 
-_MICROSECOND: Final = timedelta(microseconds=1)
 ISSUER_FIELDS: Final = (
     "legal_name", "address_line1", "address_line2", "postal_code", "city", "country", "tax_id", "registration",
     "email", "phone",
@@ -48,7 +49,7 @@ def invoice_content(heading: Heading, computed: ComputedInvoice) -> dict[str, ob
 
     Amounts are minor units, rates and quantities texts, days ISO dates with the last day included.
     """
-    state, tax = computed.state, computed.tax
+    state = computed.state
     first, last = days_of(state.covered, state.time_zone)
     return {
         "kind": "invoice",
@@ -66,24 +67,19 @@ def invoice_content(heading: Heading, computed: ComputedInvoice) -> dict[str, ob
         "customer": dict(heading.customer),
         "lines": lines_content(computed.lines, state.time_zone),
         "subtotal_minor": computed.subtotal_minor,
-        "taxes": [
-            {
-                "name": tax.name,
-                "percent": plain_decimal(tax.percent),
-                "treatment": tax.treatment.value,
-                "note": tax.note,
-                "base_minor": computed.subtotal_minor,
-                "amount_minor": computed.tax_minor,
-            }
-        ],
+        "taxes": taxes_content(computed.taxes),
         "tax_minor": computed.tax_minor,
+        "carried_minor": computed.carried_minor,
         "total_minor": computed.total_minor,
     }
 
 
 def lines_content(lines: Sequence[LineDraft], time_zone: str) -> list[dict[str, object]]:
-    """Lines as a document says them; positions count from 1."""
-    content = []
+    """Return lines as a document says them; positions count from 1.
+
+    Lines from before lines bore their tax say none.
+    """
+    content: list[dict[str, object]] = []
     for position, line in enumerate(lines, start=1):
         first, last = days_of(line.period, time_zone)
         content.append(
@@ -98,7 +94,40 @@ def lines_content(lines: Sequence[LineDraft], time_zone: str) -> list[dict[str, 
                 "explanation": dict(line.explanation),
             }
         )
+        if line.supplied_on is not None:
+            content[-1]["supplied_on"] = line.supplied_on.isoformat()
+            content[-1]["tax"] = tax_content(line.tax)
     return content
+
+
+def tax_content(tax: TaxDecision | None) -> dict[str, str] | None:
+    """Return the tax that a line bears as a document says it; a line that settles credit bears none."""
+    if tax is None:
+        return None
+    return {
+        "category": tax.category.value,
+        "rate": plain_decimal(tax.percent),
+        "reason": tax.note,
+        "name": tax.name,
+        "jurisdiction": tax.jurisdiction,
+    }
+
+
+def taxes_content(rows: Sequence[TaxRow]) -> list[dict[str, object]]:
+    """Return the taxes of an invoice as a document says them, one row for each category and rate."""
+    return [
+        {
+            "name": row.tax.name,
+            "percent": plain_decimal(row.tax.percent),
+            "treatment": row.tax.treatment.value,
+            "note": row.tax.note,
+            "category": row.tax.category.value,
+            "jurisdiction": row.tax.jurisdiction,
+            "base_minor": row.base_minor,
+            "amount_minor": row.tax_minor,
+        }
+        for row in rows
+    ]
 
 
 def credit_note_content(
@@ -126,9 +155,7 @@ def digest_of_content(content: Mapping[str, object]) -> str:
 
 def days_of(span: Span, time_zone: str) -> tuple[str, str]:
     """The first and the last day of a span, as ISO dates; an empty span has one day."""
-    first = local_day(span.start, time_zone)
-    last = local_day(max(span.start, span.end - _MICROSECOND), time_zone)
-    return first.isoformat(), last.isoformat()
+    return local_day(span.start, time_zone).isoformat(), last_local_day(span, time_zone).isoformat()
 
 
 def _instants(span: Span) -> dict[str, str]:

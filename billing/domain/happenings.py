@@ -79,6 +79,7 @@ class InvoiceFacts:
     period: Span
     subtotal_minor: int
     tax_minor: int
+    carried_minor: int
     total_minor: int
     issued_on: date | None
     due_on: date | None
@@ -101,6 +102,7 @@ class InvoiceFacts:
             "period": span_body(self.period),
             "subtotal_minor": self.subtotal_minor,
             "tax_minor": self.tax_minor,
+            "carried_minor": self.carried_minor,
             "total_minor": self.total_minor,
             "issued_on": self.issued_on,
             "due_on": self.due_on,
@@ -149,6 +151,7 @@ class CreditNoteFacts:
     currency: str
     subtotal_minor: int
     tax_minor: int
+    carried_minor: int
     total_minor: int
     reason: str
     issued_on: date
@@ -162,6 +165,7 @@ class CreditNoteFacts:
             "currency": self.currency,
             "subtotal_minor": self.subtotal_minor,
             "tax_minor": self.tax_minor,
+            "carried_minor": self.carried_minor,
             "total_minor": self.total_minor,
             "reason": self.reason,
             "issued_on": self.issued_on,

@@ -12,13 +12,14 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import StoredFile, Tenant
-from billing.domain.proration import FeeRefund
 from billing.domain.statuses import InvoiceStatus
+from billing.domain.tax import TaxCategory, TaxDecision, TaxTreatment
 from billing.models.catalog import CURRENCY, PlanVersion, Price
 from billing.models.subscription import Subscription
 from billing.querysets import InvoiceQuerySet
 from metering.models import Meter
 
+TAX_CATEGORIES = [(category.value, category.name.replace("_", " ").capitalize()) for category in TaxCategory]
 COUNTRY = RegexValidator(r"^[A-Z]{2}\Z", "Two capitals, as in ISO 3166-1.")
 
 
@@ -48,27 +49,9 @@ class Issuer(models.Model):
         validators=[MaxValueValidator(10080)],
         help_text="How long a draft waits for late usage before it is finalized.",
     )
-    fee_refund = models.CharField(
-        "fees that were charged in advance",
-        max_length=6,
-        choices=[
-            (FeeRefund.BY_DAY.value, "Give back the days that are left"),
-            (FeeRefund.NONE.value, "Give nothing back"),
-        ],
-        default=FeeRefund.BY_DAY.value,
-        help_text="When a subscription ends within its period, or moves to a smaller plan: the same whoever ends it.",
-    )
-    lets_customers_shrink_now = models.BooleanField(
-        "customers may move to a smaller plan at once",
-        default=False,
-        help_text="Else a smaller plan that a customer chooses begins with the next period.",
-    )
 
     class Meta:
-        constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(id=1), name="issuer_is_one"),
-            models.CheckConstraint(condition=Q(fee_refund__in=list(FeeRefund)), name="issuer_fee_refund_known"),
-        ]
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(id=1), name="issuer_is_one")]
         verbose_name_plural = "issuer"
 
     def __str__(self) -> str:
@@ -125,11 +108,10 @@ class Invoice(models.Model):
     lines_digest = models.CharField(max_length=64, help_text="SHA-256 of the lines of this revision.")
     subtotal_minor = models.BigIntegerField(default=0)
     tax_minor = models.BigIntegerField(default=0)
+    carried_minor = models.BigIntegerField(
+        default=0, help_text="Credit, taken off after tax (negative), or left for later (positive)."
+    )
     total_minor = models.BigIntegerField(default=0)
-    tax_treatment = models.CharField(max_length=14, blank=True)
-    tax_name = models.CharField(max_length=40, blank=True)
-    tax_percent = models.DecimalField(max_digits=7, decimal_places=4, default=0)
-    tax_note = models.CharField(max_length=200, blank=True)
     drafted_at = models.DateTimeField()
     computed_at = models.DateTimeField(help_text="Up to when usage had come in that the lines were computed from.")
     finalize_after = models.DateTimeField()
@@ -153,7 +135,8 @@ class Invoice(models.Model):
             ),
             models.CheckConstraint(condition=Q(status__in=list(InvoiceStatus)), name="invoice_status_known"),
             models.CheckConstraint(
-                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor")), name="invoice_total_is_sum"
+                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor") + F("carried_minor")),
+                name="invoice_total_is_sum",
             ),
             models.CheckConstraint(condition=Q(total_minor__gte=0), name="invoice_total_not_negative"),
             models.CheckConstraint(
@@ -222,6 +205,15 @@ class InvoiceLine(models.Model):
     events = models.BigIntegerField(null=True, help_text="How many events the quantity is the sum of.")
     amount_minor = models.BigIntegerField()
     explanation = models.JSONField()
+    tax_category = models.CharField(max_length=2, blank=True, choices=TAX_CATEGORIES, help_text="Code of UNCL 5305.")
+    tax_percent = models.DecimalField(max_digits=7, decimal_places=4, default=0)
+    tax_name = models.CharField(max_length=40, blank=True)
+    tax_reason = models.CharField(max_length=200, blank=True)
+    tax_jurisdiction = models.CharField(max_length=2, blank=True)
+    tax_treatment = models.CharField(max_length=14, blank=True)
+    supplied_on = models.DateField(
+        null=True, help_text="The day of supply, which decides the tax; none on lines from before lines bore their tax."
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -235,14 +227,76 @@ class InvoiceLine(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind=LineKind.ADJUSTMENT, adjusts__isnull=False)
-                | (~Q(kind=LineKind.ADJUSTMENT) & Q(adjusts=None)),
+                | Q(kind=LineKind.PRORATION)
+                | (~Q(kind__in=[LineKind.ADJUSTMENT, LineKind.PRORATION]) & Q(adjusts=None)),
                 name="invoice_line_adjustment_has_line",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=LineKind.CARRY, tax_category="") | Q(tax_category__in=list(TaxCategory)),
+                name="invoice_line_tax_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind=LineKind.CARRY) | Q(tax_category="") | Q(supplied_on=None),
+                name="invoice_line_carry_bears_no_tax",
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_percent__gte=0, tax_percent__lte=100), name="invoice_line_tax_percent_bounded"
             ),
         ]
         ordering: ClassVar = ["invoice", "revision", "position"]
 
     def __str__(self) -> str:
         return f"{self.position}. {self.description}"
+
+    @property
+    def tax(self) -> TaxDecision | None:
+        """Return the tax that it bears; None if it settles credit."""
+        if not self.tax_category:
+            return None
+        return TaxDecision(
+            TaxTreatment(self.tax_treatment), self.tax_name, self.tax_percent, self.tax_reason,
+            TaxCategory(self.tax_category), self.tax_jurisdiction,
+        )  # fmt: skip
+
+
+class InvoiceTax(models.Model):
+    """What one revision of an invoice bears of one tax: the sum of the lines that bear it, and the tax on that."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="taxes")
+    revision = models.PositiveIntegerField()
+    position = models.PositiveIntegerField(help_text="From 1 on.")
+    jurisdiction = models.CharField(max_length=2, blank=True)
+    category = models.CharField(max_length=2, choices=TAX_CATEGORIES, help_text="Code of UNCL 5305.")
+    treatment = models.CharField(max_length=14)
+    name = models.CharField(max_length=40, blank=True)
+    percent = models.DecimalField(max_digits=7, decimal_places=4)
+    reason = models.CharField(max_length=500, blank=True)
+    base_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["invoice", "revision", "position"], name="invoice_tax_once"),
+            models.UniqueConstraint(
+                fields=["invoice", "revision", "jurisdiction", "category", "name", "percent"],
+                name="invoice_tax_one_per_rate",
+            ),
+            models.CheckConstraint(condition=Q(position__gte=1), name="invoice_tax_from_one"),
+            models.CheckConstraint(condition=Q(category__in=list(TaxCategory)), name="invoice_tax_category_known"),
+            models.CheckConstraint(condition=Q(percent__gte=0, percent__lte=100), name="invoice_tax_percent_bounded"),
+        ]
+        ordering: ClassVar = ["invoice", "revision", "position"]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.percent} %"
+
+    @property
+    def tax(self) -> TaxDecision:
+        """Return which tax it is."""
+        return TaxDecision(
+            TaxTreatment(self.treatment), self.name, self.percent, self.reason, TaxCategory(self.category),
+            self.jurisdiction,
+        )  # fmt: skip
 
 
 class InvoiceDocument(models.Model):
@@ -267,6 +321,7 @@ class CreditNote(models.Model):
     currency = models.CharField(max_length=3, validators=[CURRENCY])
     subtotal_minor = models.BigIntegerField()
     tax_minor = models.BigIntegerField()
+    carried_minor = models.BigIntegerField(default=0, help_text="Credit that the invoice had used, or left.")
     total_minor = models.BigIntegerField()
     reason = models.CharField(max_length=200)
     issued_on = models.DateField()
@@ -278,7 +333,8 @@ class CreditNote(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor")), name="credit_note_total_is_sum"
+                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor") + F("carried_minor")),
+                name="credit_note_total_is_sum",
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="credit_note_has_reason"),
         ]

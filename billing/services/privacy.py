@@ -19,12 +19,13 @@ from billing.models import (
     DocumentFile,
     Invoice,
     InvoiceLine,
+    InvoiceTax,
     Payment,
     Subscription,
     SubscriptionPhase,
 )
 
-_AMOUNTS: Final = ("currency", "subtotal_minor", "tax_minor", "total_minor")
+_AMOUNTS: Final = ("currency", "subtotal_minor", "tax_minor", "carried_minor", "total_minor")
 
 
 class BillingPrivacy(PrivacyPart):
@@ -47,14 +48,18 @@ class BillingPrivacy(PrivacyPart):
         )  # fmt: skip
         yield exported_table(
             "invoices.json", Invoice.objects.of_tenant(tenant.pk), "id", "subscription_id", "status", "number",
-            "period_start", "period_end", *_AMOUNTS, "tax_treatment", "tax_name", "tax_percent", "tax_note",
-            "drafted_at", "finalized_at", "issued_on", "due_on", "paid_at", "voided_at", "void_reason",
-            "uncollectible_at", "payment_failed_at", document_content="document__content",
+            "period_start", "period_end", *_AMOUNTS, "drafted_at", "finalized_at", "issued_on", "due_on", "paid_at",
+            "voided_at", "void_reason", "uncollectible_at", "payment_failed_at", document_content="document__content",
         )  # fmt: skip
         yield exported_table(
             "invoice_lines.json", InvoiceLine.objects.filter(invoice__tenant=tenant), "id", "invoice_id", "revision",
             "position", "kind", "description", "period_start", "period_end", "quantity", "unit", "events",
-            "amount_minor", "explanation", meter_code="meter__code",
+            "amount_minor", "explanation", "tax_category", "tax_percent", "tax_name", "tax_reason", "tax_jurisdiction",
+            "tax_treatment", "supplied_on", meter_code="meter__code",
+        )  # fmt: skip
+        yield exported_table(
+            "invoice_taxes.json", InvoiceTax.objects.filter(invoice__tenant=tenant), "id", "invoice_id", "revision",
+            "position", "jurisdiction", "category", "treatment", "name", "percent", "reason", "base_minor", "tax_minor",
         )  # fmt: skip
         yield exported_table(
             "credit_notes.json", CreditNote.objects.filter(tenant=tenant), "id", "number", *_AMOUNTS, "reason",

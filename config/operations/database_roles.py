@@ -28,6 +28,7 @@ APPEND_ONLY_TABLES = (
     "billing_price",
     "billing_subscriptionphase",
     "billing_invoiceline",
+    "billing_invoicetax",
     "billing_invoicedocument",
     "billing_creditnote",
     "billing_documentfile",

@@ -114,6 +114,11 @@ def local_day(instant: datetime, zone: str) -> date:
     return day + _DAY if instant >= start_of_day(day + _DAY, zone) else day
 
 
+def last_local_day(span: Span, zone: str) -> date:
+    """Return the day of a span's last microsecond in a zone; an empty span has the day of its instant."""
+    return local_day(max(span.start, span.end - _MICROSECOND), zone)
+
+
 def days_between(start: datetime, end: datetime, zone: str) -> list[date]:
     """Return the days of `zone` that have an instant in `[start, end)`, in order."""
     if start >= end:

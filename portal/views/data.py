@@ -21,7 +21,6 @@ from billing.services.subscriptions.closing import close_account
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.data import CloseForm
 from portal.forms.problems import show_problem
-from portal.money_ahead import ending
 
 ARCHIVE_TYPE = "application/zip"
 
@@ -69,12 +68,10 @@ def close(request: SignedInRequest, portal: Portal) -> HttpResponse:
         else:
             messages.success(request, f"{portal.tenant.name} is closed.")
             return redirect("portal:data", portal.tenant.slug)
-    subscription = portal.standing.subscription
     context = {
         "portal": portal,
         "form": form,
-        "subscription": subscription,
-        "now": None if subscription is None else ending(subscription, portal.as_of, portal.as_of),
+        "subscription": portal.standing.subscription,
         "unpaid": issued_invoices(tenant_id=portal.tenant.pk).filter(status=InvoiceStatus.FINALIZED).count(),
         "invoice_years": settings.INVOICE_RETENTION_YEARS,
     }

@@ -27,6 +27,7 @@ from billing.selectors.invoicing.invoices import (
     issued_invoices,
     lines_of_invoice,
     payments_of,
+    taxes_of_invoice,
 )
 from billing.selectors.invoicing.line_events import events_behind, line_at
 from metering.errors import QueryTooLargeError
@@ -86,6 +87,7 @@ def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpRespon
         "portal": portal,
         "invoice": found,
         "lines": lines_of(lines_of_invoice(found), found.currency),
+        "taxes": taxes_of_invoice(found),
         "payments": list(payments_of(found)),
         "credit_note": credit_note,
         "has_pdf": number in files,

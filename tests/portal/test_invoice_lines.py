@@ -9,20 +9,24 @@ from billing.admin.wording import shown_steps
 from billing.domain.documents import lines_content
 from billing.domain.invoicing.computing import compute_invoice
 from billing.domain.invoicing.lines import LineDraft
-from billing.domain.invoicing.state import Phase
+from billing.domain.invoicing.state import InvoicedFee, Phase
 from billing.domain.money import to_major
 from billing.services.documents.rendering import wording
 from portal.invoice_lines import steps_shown
-from tests.billing.domain.states import BASIC, MARCH, NO_TAX, TEAM, invoiced, state, used
+from tests.billing.domain.states import BASIC, MARCH, TEAM, UNTAXED, invoiced, state, used
 from tests.billing.services.documents.rendering import samples
 
 
 def with_what_was_taken_back() -> list[LineDraft]:
     """A change of plan after the fee was taken back, a correction that stands on void invoices in part, and credit."""
-    of = state(1, phases=(Phase(MARCH, BASIC), Phase(MARCH.replace(day=16), TEAM)), is_fee_forgiven=True)
+    of = state(
+        1,
+        phases=(Phase(MARCH, BASIC), Phase(MARCH.replace(day=16), TEAM)),
+        fee=InvoicedFee(None, None, is_forgiven=True),
+    )
     known = invoiced(used(10**6), used(0, 0), 100_000, forgiven_minor=40_000)
     usage = [used(123_456) for _ in of.usage_wanted()]
-    computed = compute_invoice(of, usage=usage, invoiced=[known], credit_minor=100, tax=NO_TAX)
+    computed = compute_invoice(of, usage=usage, invoiced=[known], credit_minor=100, taxes=UNTAXED)
     return list(computed.lines)
 
 

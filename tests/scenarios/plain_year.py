@@ -118,14 +118,14 @@ class PlainYear:
         amounts += [amount for line in earlier for amount in self._correction(line, computed_at)]
         if not self._is_over(number):
             amounts.append(self._rounded(self._plan_at(self.boundary(number)).fee))
+        subtotal = sum(amounts)
+        sign = -1 if subtotal < 0 else 1
+        tax = sign * self._rounded(Fraction(sign * subtotal, 10**self.digits) * self.tax_percent / 100)
         if carried:
             amounts.append(-carried)
-        subtotal = sum(amounts)
-        left = max(0, -subtotal)
+        left = max(0, -(subtotal + tax - carried))
         if left:
             amounts.append(left)
-        subtotal += left
-        tax = self._rounded(Fraction(subtotal, 10**self.digits) * self.tax_percent / 100)
         return PlainInvoice(tuple(amounts), subtotal, tax), left
 
     def _is_over(self, number: int) -> bool:

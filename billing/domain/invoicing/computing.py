@@ -8,7 +8,7 @@ shares of fees where the plan changed meanwhile, corrections of usage that was i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 from typing import Final
@@ -26,14 +26,15 @@ from billing.domain.invoicing.lines import (
     digest_of_lines,
 )
 from billing.domain.invoicing.state import BillingState
+from billing.domain.invoicing.taxes import TaxRow, tax_rows
 from billing.domain.money import AMOUNT_MINOR_MAX, EXACT
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
 from billing.domain.prices import PriceKind
-from billing.domain.proration import FeeRefund, Share, remaining_share
+from billing.domain.proration import Share, remaining_share
 from billing.domain.rating import rate
-from billing.domain.tax import TaxDecision
+from billing.domain.tax import TaxTable
 from billing.errors import UnbillableError
-from metering.domain.periods import Span, local_day
+from metering.domain.periods import Span, anchored_span, last_local_day, local_day
 
 _ONE: Final = Decimal(1)
 # As much as a line holds, and far more than anybody uses.
@@ -42,19 +43,27 @@ QUANTITY_BELOW: Final = Decimal(10) ** 29
 
 @dataclass(frozen=True, slots=True)
 class ComputedInvoice:
-    """An invoice as it would be now. `tax` is what holds for the tenant at this moment."""
+    """An invoice as it would be now. Subtotal and tax are negative if more is given back than charged."""
 
     state: BillingState
     lines: tuple[LineDraft, ...]
-    tax: TaxDecision
-    subtotal_minor: int
-    tax_minor: int
-    lines_digest: str = field(default="")
+    taxes: tuple[TaxRow, ...]
+    lines_digest: str
+
+    @property
+    def subtotal_minor(self) -> int:
+        """Return the sum of the lines that bear tax."""
+        return sum(line.amount_minor for line in self.lines if line.kind != CARRY)
+
+    @property
+    def tax_minor(self) -> int:
+        """Return the sum of the taxes."""
+        return sum(row.tax_minor for row in self.taxes)
 
     @property
     def total_minor(self) -> int:
         """What is to be paid."""
-        return self.subtotal_minor + self.tax_minor
+        return self.subtotal_minor + self.tax_minor + self.carried_minor
 
     @property
     def carried_minor(self) -> int:
@@ -73,40 +82,51 @@ def compute_invoice(
     usage: Sequence[Used],
     invoiced: Sequence[InvoicedUsage],
     credit_minor: int,
-    tax: TaxDecision,
+    taxes: TaxTable,
 ) -> ComputedInvoice:
     """Compute the invoice at the state's boundary.
 
     `usage` answers `state.usage_wanted()` in its order; `credit_minor` is what the invoice before left in the
-    customer's favour. Raises `UnbillableError` where a person has to look.
+    customer's favour, tax included; `taxes` is what holds for the tenant on which day. Raises `UnbillableError` where a
+    person has to look.
     """
-    lines = [
-        *_usage_lines(state, usage),
-        *_proration_lines(state),
+    return settled(state, charged_lines(state, usage=usage, invoiced=invoiced, taxes=taxes), credit_minor=credit_minor)
+
+
+def charged_lines(
+    state: BillingState, *, usage: Sequence[Used], invoiced: Sequence[InvoicedUsage], taxes: TaxTable
+) -> list[LineDraft]:
+    """Compute the lines that bear tax. Raises `UnbillableError`."""
+    return [
+        *_usage_lines(state, usage, taxes),
+        *_proration_lines(state, taxes),
         *_adjustment_lines(state, invoiced),
-        *_fee_lines(state),
+        *_fee_lines(state, taxes),
     ]
+
+
+def settled(state: BillingState, charged: Sequence[LineDraft], *, credit_minor: int) -> ComputedInvoice:
+    """Compute the invoice of lines, their taxes, and the credit that is taken off after tax.
+
+    Where that is less than nothing, a last line brings it to 0. Raises `UnbillableError`.
+    """
+    lines = list(charged)
+    taxes = tax_rows(lines, state.currency)
     if credit_minor:
         lines.append(_carry(state, "Credit from the invoice before", -credit_minor))
-    subtotal = sum(line.amount_minor for line in lines)
-    if subtotal < 0:
+    total_minor = sum(line.amount_minor for line in lines) + sum(row.tax_minor for row in taxes)
+    if total_minor < 0:
         goes_on = state.following is not None
         what = "Credit that goes to the next invoice" if goes_on else "Credit that is left, with no invoice to follow"
-        lines.append(_carry(state, what, -subtotal))
-        subtotal = 0
-    if any(abs(line.amount_minor) > AMOUNT_MINOR_MAX for line in lines) or subtotal > AMOUNT_MINOR_MAX:
-        raise UnbillableError("absurd_amount", f"The invoice would come to {subtotal} minor units of {state.currency}.")
-    return ComputedInvoice(
-        state=state,
-        lines=tuple(lines),
-        tax=tax,
-        subtotal_minor=subtotal,
-        tax_minor=tax.amount_minor(subtotal, state.currency),
-        lines_digest=digest_of_lines(lines),
-    )
+        lines.append(_carry(state, what, -total_minor))
+    if any(abs(minor) > AMOUNT_MINOR_MAX for minor in (total_minor, *(line.amount_minor for line in lines))):
+        raise UnbillableError(
+            "absurd_amount", f"The invoice would come to {total_minor} minor units of {state.currency}."
+        )
+    return ComputedInvoice(state, tuple(lines), taxes, digest_of_lines(lines))
 
 
-def _usage_lines(state: BillingState, usage: Sequence[Used]) -> list[LineDraft]:
+def _usage_lines(state: BillingState, usage: Sequence[Used], taxes: TaxTable) -> list[LineDraft]:
     lines = []
     for (version, price, span), used in zip(state.usage_wanted(), usage, strict=True):
         if used.quantity < 0:
@@ -118,6 +138,7 @@ def _usage_lines(state: BillingState, usage: Sequence[Used]) -> list[LineDraft]:
                 "absurd_quantity", f"{price.meter_code} comes to {plain_decimal(used.quantity)} in this period."
             )
         charge = rate(price.terms, used.quantity, state.currency)
+        supplied_on = last_local_day(span, state.time_zone)
         lines.append(
             LineDraft(
                 kind=USAGE,
@@ -131,61 +152,41 @@ def _usage_lines(state: BillingState, usage: Sequence[Used]) -> list[LineDraft]:
                 meter_id=price.meter_id,
                 unit=price.unit,
                 events=used.events,
+                tax=taxes.on(supplied_on),
+                supplied_on=supplied_on,
             )
         )
     return lines
 
 
-def _proration_lines(state: BillingState) -> list[LineDraft]:
-    """For each change within the closed period: the old fee back and the new one charged, up to the end of either.
-
-    Where the subscription ended before the period did, the days after are given back, if that is the seller's policy.
-    """
-    closed, paid, unused = state.closed, state.paid, state.unused
-    if closed is None or paid is None:
+def _proration_lines(state: BillingState, taxes: TaxTable) -> list[LineDraft]:
+    """For each change within the closed period: the rest of the old fee back, the rest of the new one charged."""
+    closed = state.closed
+    if closed is None:
         return []
+    whole = anchored_span(state.anchor_at, state.boundary - 1, state.time_zone)
     lines = []
+    fee = state.fee
+    supplied_on = local_day(whole.start, state.time_zone)
+    # What is given back bears the tax of what it was charged with: the fee in advance, then each rest in turn.
+    tax = taxes.on(supplied_on) if fee is None or fee.tax is None else fee.tax
+    corrects_id = None if fee is None else fee.line_id
     for (before, _), (after, span) in pairwise(state.segments()):
-        rest = Span(span.start, closed.end)
-        share = _share(state, paid, rest)
-        if share.days:
-            lines += [_prorated(state, version, share, rest, sign=sign) for version, sign in ((before, -1), (after, 1))]
-    if lines and state.is_fee_forgiven:
-        lines[0] = _forgiven(lines[0])
-    if state.fee_refund is FeeRefund.NONE:
-        return _without_refund(lines)
-    if unused is not None:
-        back = _prorated(state, state.version_at(paid.start), _share(state, paid, unused), unused, sign=-1)
-        if back.amount_minor:
-            lines.append(_forgiven(back) if state.is_fee_forgiven else back)
+        share = remaining_share(
+            period_starts_on=local_day(whole.start, state.time_zone),
+            period_ends_on=local_day(whole.end, state.time_zone),
+            changed_on=local_day(span.start, state.time_zone),
+        )
+        rest = Span(span.start, whole.end)
+        back = _prorated(state, before, share, rest, sign=-1)
+        lines.append(replace(back, tax=tax, supplied_on=supplied_on, adjusts_id=corrects_id))
+        supplied_on, corrects_id = local_day(span.start, state.time_zone), None
+        tax = taxes.on(supplied_on)
+        lines.append(replace(_prorated(state, after, share, rest, sign=1), tax=tax, supplied_on=supplied_on))
+    if lines and fee is not None and fee.is_forgiven:
+        # Nobody owes the fee that the period began with: there is nothing of it to give back.
+        lines[0] = replace(lines[0], amount_minor=0, explanation={**lines[0].explanation, "is_forgiven": True})
     return lines
-
-
-def _share(state: BillingState, paid: Span, part: Span) -> Share:
-    """The days of a part of the paid period."""
-    starts_on, ends_on, changed_on, ended_on = (
-        local_day(instant, state.time_zone) for instant in (paid.start, paid.end, part.start, part.end)
-    )
-    return remaining_share(period_starts_on=starts_on, period_ends_on=ends_on, changed_on=changed_on, ended_on=ended_on)
-
-
-def _forgiven(line: LineDraft) -> LineDraft:
-    """Nobody owes the fee that the period began with: there is nothing of it to give back."""
-    return replace(line, amount_minor=0, explanation={**line.explanation, "is_forgiven": True})
-
-
-def _without_refund(lines: list[LineDraft]) -> list[LineDraft]:
-    """Return the lines, together not below 0: of what they give back the last is kept first."""
-    short_minor = -sum(line.amount_minor for line in lines)
-    kept_lines = []
-    for line in reversed(lines):
-        kept_minor = min(-line.amount_minor, short_minor)
-        if kept_minor > 0:
-            short_minor -= kept_minor
-            explanation = {**line.explanation, "kept_minor": kept_minor}
-            line = replace(line, amount_minor=line.amount_minor + kept_minor, explanation=explanation)  # noqa: PLW2901 - the line with what is kept
-        kept_lines.append(line)
-    return kept_lines[::-1]
 
 
 def _prorated(state: BillingState, version: SoldVersion, share: Share, rest: Span, *, sign: int) -> LineDraft:
@@ -207,7 +208,7 @@ def _prorated(state: BillingState, version: SoldVersion, share: Share, rest: Spa
 def _adjustment_lines(state: BillingState, invoiced: Sequence[InvoicedUsage]) -> list[LineDraft]:
     """Compute what the ledger says now of usage that was invoiced before, less what was invoiced.
 
-    It is rated at the price that it was invoiced at.
+    It is rated at the price that it was invoiced at, and bears the tax that it was invoiced with.
     """
     lines = []
     for known in invoiced:
@@ -250,18 +251,21 @@ def _adjustment_lines(state: BillingState, invoiced: Sequence[InvoicedUsage]) ->
                 adjusts_id=known.line_id,
                 unit=known.price.unit,
                 events=known.now.events - known.invoiced.events,
+                tax=known.tax,
+                supplied_on=last_local_day(known.span, state.time_zone),
             )
         )
     return lines
 
 
-def _fee_lines(state: BillingState) -> list[LineDraft]:
+def _fee_lines(state: BillingState, taxes: TaxTable) -> list[LineDraft]:
     opened = state.opened
     if opened is None:
         return []
     version = state.version_at(state.closes_at)
     price = _fee(state, version)
     charge = rate(price.terms, _ONE, state.currency)
+    supplied_on = local_day(opened.start, state.time_zone)
     return [
         LineDraft(
             kind=RECURRING,
@@ -272,6 +276,8 @@ def _fee_lines(state: BillingState) -> list[LineDraft]:
             explanation=charge.explanation(),
             plan_version_id=version.id,
             price_id=price.id,
+            tax=taxes.on(supplied_on),
+            supplied_on=supplied_on,
         )
     ]
 
@@ -284,6 +290,7 @@ def _carry(state: BillingState, description: str, amount_minor: int) -> LineDraf
         quantity=_ONE,
         amount_minor=amount_minor,
         explanation={"model": "carry"},
+        supplied_on=last_local_day(state.covered, state.time_zone),
     )
 
 

@@ -4,12 +4,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
 from accounts.domain.plain import plain_decimal, plain_instant
 from billing.domain.money import EXACT
 from billing.domain.plan_terms import SoldPrice
+from billing.domain.tax import TaxDecision
 from metering.domain.periods import Span
 
 USAGE: Final = "usage"
@@ -45,7 +47,7 @@ class InvoicedUsage:
     """A usage line of a finalized invoice with all its corrections so far, and what the ledger says of its span now.
 
     `forgiven_minor` is the part of the amount that stands on invoices which are void or were credited: nobody has paid
-    that.
+    that. `tax` is what the usage line bears.
     """
 
     line_id: int
@@ -57,11 +59,16 @@ class InvoicedUsage:
     amount_minor: int
     now: Used
     forgiven_minor: int = 0
+    tax: TaxDecision | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LineDraft:
-    """A line before it is stored."""
+    """A line before it is stored.
+
+    `tax` is what holds on the day of supply, `supplied_on`, or what the line bears that this one corrects; a line that
+    settles credit bears none. Lines from before lines bore their tax have no day of supply.
+    """
 
     kind: str
     description: str
@@ -75,9 +82,12 @@ class LineDraft:
     adjusts_id: int | None = None
     unit: str = ""
     events: int | None = None
+    tax: TaxDecision | None = None
+    supplied_on: date | None = None
 
     def canonical(self) -> list[object]:
         """The line as its digest is taken of it."""
+        said = [] if self.supplied_on is None else [self.supplied_on.isoformat(), _canonical_tax(self.tax)]
         return [
             self.kind,
             self.description,
@@ -92,7 +102,14 @@ class LineDraft:
             self.meter_id,
             self.adjusts_id,
             self.explanation,
+            *said,
         ]
+
+
+def _canonical_tax(tax: TaxDecision | None) -> list[str] | None:
+    if tax is None:
+        return None
+    return [tax.jurisdiction, tax.category, tax.name, plain_decimal(tax.percent), tax.treatment, tax.note]
 
 
 def digest_of_lines(lines: Sequence[LineDraft]) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from billing.domain.plan_terms import SoldPrice, SoldVersion
-from billing.domain.proration import FeeRefund
+from billing.domain.tax import TaxDecision
 from metering.domain.periods import Span, anchored_span
 
 LAST_LOOK_MARGIN: Final = timedelta(days=1)
@@ -18,14 +18,22 @@ LAST_LOOK_MARGIN: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """From `starts_at` on the subscription is on `version`.
-
-    `fee_refund` is what the seller gave back of fees when the plan was changed to it.
-    """
+    """From `starts_at` on the subscription is on `version`."""
 
     starts_at: datetime
     version: SoldVersion
-    fee_refund: FeeRefund = FeeRefund.BY_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class InvoicedFee:
+    """The line with the fee of the closed period, on an earlier invoice.
+
+    `is_forgiven` says that nobody owes it any more: its invoice is void or was credited.
+    """
+
+    line_id: int | None
+    tax: TaxDecision | None
+    is_forgiven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +42,8 @@ class BillingState:
 
     `closes_at` is the boundary's instant, or when the subscription ended.
 
-    `ended_at` is when it ended, if it has; a boundary after that is a last look. `is_fee_forgiven` says that the
-    invoice with the fee of the closed period is void or was credited. `end_refund` is what the seller gave back of fees
-    when it ended.
+    `ended_at` is when it ended, if it has; a boundary after that is a last look. `fee` is what was invoiced in advance
+    for the closed period, where its plan changed.
     """
 
     subscription_id: UUID | None
@@ -50,8 +57,7 @@ class BillingState:
     phases: tuple[Phase, ...]
     backfill_days: int
     ended_at: datetime | None = None
-    is_fee_forgiven: bool = False
-    end_refund: FeeRefund = FeeRefund.BY_DAY
+    fee: InvoicedFee | None = None
 
     @property
     def closed(self) -> Span | None:
@@ -59,31 +65,6 @@ class BillingState:
         if not self.boundary or self._since_end is not None:
             return None
         return Span(anchored_span(self.anchor_at, self.boundary - 1, self.time_zone).start, self.closes_at)
-
-    @property
-    def paid(self) -> Span | None:
-        """The whole period of which `closed` is a part: its fee was charged in advance."""
-        return None if self.closed is None else anchored_span(self.anchor_at, self.boundary - 1, self.time_zone)
-
-    @property
-    def unused(self) -> Span | None:
-        """What is left of the paid period after the subscription ended within it."""
-        closed, paid = self.closed, self.paid
-        return Span(closed.end, paid.end) if closed and paid and closed.end < paid.end else None
-
-    @property
-    def fee_refund(self) -> FeeRefund:
-        """Return what holds for the closed period: the seller's policy when the subscription ended, or last changed."""
-        if self.unused is not None:
-            return self.end_refund
-        closed = self.closed
-        changes = [phase for phase in self.phases if closed and closed.start < phase.starts_at < closed.end]
-        return changes[-1].fee_refund if changes else FeeRefund.BY_DAY
-
-    @property
-    def has_proration(self) -> bool:
-        """Whether something of the paid period's fee may be given back."""
-        return self.unused is not None or len(self.segments()) > 1
 
     @property
     def opened(self) -> Span | None:
@@ -116,10 +97,10 @@ class BillingState:
         """The state at the boundary after this one, if nothing happens in between; none after the last."""
         opened, looks_at = self.opened, self.looks_again_at
         if opened is not None:
-            return replace(self, boundary=self.boundary + 1, closes_at=opened.end, is_fee_forgiven=False)
+            return replace(self, boundary=self.boundary + 1, closes_at=opened.end, fee=None)
         if looks_at is not None:
             end = self.ended_at or self.closes_at
-            return replace(self, boundary=self.boundary + 1, closes_at=looks_at, ended_at=end, is_fee_forgiven=False)
+            return replace(self, boundary=self.boundary + 1, closes_at=looks_at, ended_at=end, fee=None)
         return None
 
     @property

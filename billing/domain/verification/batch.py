@@ -11,8 +11,8 @@ from typing import Any, Final
 from accounts.domain.plain import plain_decimal
 from billing.domain.invoicing.lines import InvoicedUsage, LineDraft, Used
 from billing.domain.invoicing.state import BillingState
+from billing.domain.invoicing.taxes import TaxRow
 from billing.domain.plan_terms import SoldVersion
-from billing.domain.tax import TaxDecision
 
 # An event's time of arrival is when its request began, a run's is when the run began: within these margins of a
 # computation nobody can say whether it saw an event. No request lasts as long as the first, no run as long as the
@@ -28,6 +28,7 @@ class Sums:
     subtotal_minor: int
     tax_minor: int
     total_minor: int
+    carried_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +44,28 @@ class StoredDocument:
 class StoredInvoice:
     """A finalized invoice as it stands in the tables, with the state that it was computed from.
 
-    `corrected` and `credit_minor` are what had been invoiced, and left over, when it was computed.
+    `corrected` and `credit_minor` are what had been invoiced, and left over, when it was computed. On an old
+    one credit was taken off before tax, and all lines bear one tax (decision 0020).
     """
 
     number: str
     state: BillingState
     lines: tuple[LineDraft, ...]
     lines_digest: str
-    tax: TaxDecision
+    taxes: tuple[TaxRow, ...]
     sums: Sums
     issued_on: str
     due_on: str
     credit_minor: int
     corrected: tuple[InvoicedUsage, ...]
     document: StoredDocument | None
+
+    @property
+    def is_old(self) -> bool:
+        """Return whether it is from before lines bore their tax. One without lines is known by its document."""
+        if self.lines:
+            return self.lines[0].supplied_on is None
+        return self.document is not None and "carried_minor" not in self.document.content
 
 
 @dataclass(frozen=True, slots=True)

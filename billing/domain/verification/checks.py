@@ -6,12 +6,16 @@ A check knows nothing of the others and of no table. A new one is a function her
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import zip_longest
 from typing import Final
 
-from billing.domain.documents import digest_of_content, lines_content
-from billing.domain.invoicing.computing import compute_invoice
-from billing.domain.invoicing.lines import ADJUSTMENT, USAGE, LineDraft, Used, digest_of_lines
+from billing.domain.documents import digest_of_content, lines_content, taxes_content
+from billing.domain.invoicing.computing import charged_lines, settled
+from billing.domain.invoicing.lines import ADJUSTMENT, CARRY, USAGE, LineDraft, Used, digest_of_lines
+from billing.domain.invoicing.taxes import tax_rows
+from billing.domain.tax import TaxDecision, TaxTable, TaxTreatment
 from billing.domain.verification.batch import Batch, StoredInvoice, Sums, described
 from billing.errors import UnbillableError
 
@@ -19,7 +23,9 @@ _COMPARED: Final = (
     "kind", "period", "quantity", "amount_minor", "events", "plan_version_id", "price_id", "meter_id", "adjusts_id",
     "explanation",
 )  # fmt: skip
-_SUMS: Final = ("subtotal_minor", "tax_minor", "total_minor")
+_COMPARED_SINCE_TAX: Final = ("tax", "supplied_on")
+_UNTAXED: Final = TaxDecision(TaxTreatment.STANDARD, "", Decimal(0))
+_SUMS: Final = ("subtotal_minor", "tax_minor", "total_minor", "carried_minor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +69,23 @@ def lines_follow(batch: Batch) -> Iterator[Difference]:
             yield Difference(stored.number, "lines", "The usage lines are not those of its plan and period.")
             continue
         try:
-            computed = compute_invoice(
-                stored.state,
-                usage=[Used(line.quantity, line.events or 0) for line in usage],
-                invoiced=stored.corrected,
-                credit_minor=stored.credit_minor,
-                tax=stored.tax,
-            )
+            follow = _lines_again(stored, [Used(line.quantity, line.events or 0) for line in usage])
         except UnbillableError as error:
             yield Difference(stored.number, "lines", f"It could not be computed: {error.detail}")
             continue
-        yield from _line_differences(stored, computed.lines)
+        yield from _line_differences(stored, follow)
 
 
 def sums_follow(batch: Batch) -> Iterator[Difference]:
-    """Yield invoices whose subtotal, tax or total does not follow from their lines and their rate."""
+    """Yield invoices whose taxes, subtotal or total do not follow from their lines and the taxes that these bear."""
     for stored in batch.invoices:
-        subtotal = sum(line.amount_minor for line in stored.lines)
-        tax = stored.tax.amount_minor(subtotal, stored.state.currency)
-        follow = Sums(subtotal, tax, subtotal + tax)
+        rows = tax_rows(stored.lines, stored.state.currency)
+        if stored.lines and taxes_content(rows) != taxes_content(stored.taxes):
+            yield Difference(stored.number, "taxes", "Its taxes are not those that follow from its lines.")
+        carried = 0 if stored.is_old else sum(line.amount_minor for line in stored.lines if line.kind == CARRY)
+        subtotal = sum(line.amount_minor for line in stored.lines) - carried
+        tax = sum(row.tax_minor for row in rows)
+        follow = Sums(subtotal, tax, subtotal + tax + carried, carried)
         for name in _differing(stored.sums, follow):
             said, follows = getattr(stored.sums, name), getattr(follow, name)
             yield Difference(stored.number, name, f"It says {said}, and {follows} follows.")
@@ -108,7 +112,10 @@ def documents_say_the_invoice(batch: Batch) -> Iterator[Difference]:
             "due_on": stored.due_on,
             **{name: getattr(stored.sums, name) for name in _SUMS},
             "lines": lines_content(stored.lines, stored.state.time_zone),
+            "taxes": taxes_content(stored.taxes),
         }
+        if stored.is_old:
+            expected |= {"carried_minor": None, "taxes": _old_taxes(stored)}
         for name, value in expected.items():
             if stored.document.content.get(name) != value:
                 yield Difference(stored.number, "document", f"Its {name} is not the invoice's.")
@@ -130,7 +137,8 @@ def credit_notes_take_back_the_whole(batch: Batch) -> Iterator[Difference]:
     """Yield credit notes whose sums are not those of their invoice, or of their document."""
     for note in batch.credit_notes:
         content = note.document.content
-        said = Sums(*(content.get(name) for name in _SUMS))  # type: ignore[arg-type]  # whatever stands there
+        # Those from before lines bore their tax name no credit.
+        said = Sums(*(content.get(name, 0) for name in _SUMS))
         for name in _SUMS:
             if name in {*_differing(note.sums, note.invoice_sums), *_differing(note.sums, said)}:
                 detail = f"Its {name} is not that of {note.invoice_number}."
@@ -185,13 +193,36 @@ def differences_in(batch: Batch) -> list[Difference]:
     return [difference for check in CHECKS for difference in check(batch)]
 
 
+def _lines_again(stored: StoredInvoice, usage: Sequence[Used]) -> Sequence[LineDraft]:
+    """Compute the lines again. Lines that correct nothing bear the tax that they were stored with."""
+    state, borne = stored.state, iter(stored.lines)
+    taxes = TaxTable(((None, next((line.tax for line in stored.lines if line.tax is not None), _UNTAXED)),))
+    charged = [
+        line if line.adjusts_id is not None or said is None else replace(line, tax=said.tax)
+        for line, said in zip_longest(charged_lines(state, usage=usage, invoiced=stored.corrected, taxes=taxes), borne)
+        if line is not None
+    ]
+    if not stored.is_old:
+        return settled(state, charged, credit_minor=stored.credit_minor).lines
+    old = [replace(line, tax=None, supplied_on=None) for line in charged]
+    return settled(state, old, credit_minor=stored.credit_minor).lines
+
+
+def _old_taxes(stored: StoredInvoice) -> list[dict[str, object]]:
+    """Return the one tax of an old invoice as its document says it, without category and jurisdiction."""
+    return [
+        {name: value for name, value in row.items() if name not in {"category", "jurisdiction"}}
+        for row in taxes_content(stored.taxes)
+    ]
+
+
 def _line_differences(stored: StoredInvoice, computed: Sequence[LineDraft]) -> Iterator[Difference]:
     if len(stored.lines) != len(computed):
         detail = f"It has {len(stored.lines)} lines, and {len(computed)} follow from its plan."
         yield Difference(stored.number, "lines", detail)
         return
     for position, (line, follows) in enumerate(zip(stored.lines, computed, strict=True), start=1):
-        for name in _COMPARED:
+        for name in _COMPARED if stored.is_old else (*_COMPARED, *_COMPARED_SINCE_TAX):
             said, expected = getattr(line, name), getattr(follows, name)
             if said != expected:
                 code = "adjustment" if line.kind == ADJUSTMENT else "line"

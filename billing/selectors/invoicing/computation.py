@@ -11,23 +11,23 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 from uuid import UUID
 
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q
 
 from accounts.domain.plain import plain_decimal
 from billing.domain.invoicing.computing import ComputedInvoice, compute_invoice
 from billing.domain.invoicing.lines import InvoicedUsage, Used
-from billing.domain.invoicing.state import BillingState
+from billing.domain.invoicing.state import BillingState, InvoicedFee
 from billing.domain.statuses import InvoiceStatus
-from billing.domain.tax import TaxDecision
+from billing.domain.tax import TaxTable
 from billing.errors import UnbillableError
 from billing.models import (
-    Invoice,
     InvoiceLine,
     LineKind,
 )
 from billing.selectors.invoicing.corrections import invoiced_usage, roots_of
+from billing.selectors.invoicing.credit import credit_of
 from billing.selectors.taxes import tax_tables
-from metering.domain.periods import Span, forecast, local_day
+from metering.domain.periods import Span, forecast
 from metering.selectors.span_usage import ComparedUsage, UsageSpan, compared_usage_of_spans, usage_of_spans
 
 PROJECTED_AFTER: Final = timedelta(days=1)
@@ -61,7 +61,7 @@ def compute_invoices(
     was computed and not stored: what that one corrects and carries over counts. What `is_final` is proven first: usage
     is added up from the events in the same snapshot, and prices are compared with their digests.
     """
-    states = _with_forgiven_fees(states)
+    states = _with_fees(states)
     wanted = [
         (number, UsageSpan(state.tenant_id, price.meter_id or 0, *span))
         for number, state in enumerate(states)
@@ -97,7 +97,7 @@ def compute_invoices(
             usage=used[number],
             invoiced=invoiced[number],
             credit_minor=credits_left.get(state.subscription_id, 0),
-            tax=taxes[state.tenant_id].on(local_day(state.closes_at, state.time_zone)),
+            taxes=taxes[state.tenant_id],
         )
         for number, state in enumerate(states)
     ]
@@ -143,16 +143,20 @@ def _projected(quantity: Decimal, span: Span, at: datetime) -> Decimal:
     return projected.to_integral_value(ROUND_HALF_UP) if is_whole else projected
 
 
-def _with_forgiven_fees(states: Sequence[BillingState]) -> Sequence[BillingState]:
-    """Of those whose plan changed: whether the fee that their period began with is owed by nobody any more."""
-    changed = {state.subscription_id for state in states if state.has_proration}
+def _with_fees(states: Sequence[BillingState]) -> Sequence[BillingState]:
+    """Return the states; of those whose plan changed, with the line of the fee that their period began with."""
+    changed = {state.subscription_id for state in states if len(state.segments()) > 1}
     if not changed:
         return states
-    taken_back = Invoice.objects.filter(
-        Q(status=InvoiceStatus.VOID) | Q(credit_note__isnull=False), subscription__in=changed
-    )
-    found = set(taken_back.values_list("subscription_id", "boundary"))
-    return [replace(state, is_fee_forgiven=(state.subscription_id, state.boundary - 1) in found) for state in states]
+    lines = InvoiceLine.objects.filter(
+        invoice__subscription__in=changed, kind=LineKind.RECURRING, revision=F("invoice__revision")
+    ).exclude(invoice__status=InvoiceStatus.DRAFT)
+    gone = Q(invoice__status=InvoiceStatus.VOID) | Q(invoice__credit_note__isnull=False)
+    fees: dict[tuple[UUID | None, int], InvoicedFee] = {
+        (line.invoice.subscription_id, line.invoice.boundary): InvoicedFee(line.pk, line.tax, line.is_gone)
+        for line in lines.annotate(is_gone=gone).select_related("invoice").defer("explanation")
+    }
+    return [replace(state, fee=fees.get((state.subscription_id, state.boundary - 1))) for state in states]
 
 
 def _compute(
@@ -161,10 +165,10 @@ def _compute(
     usage: Sequence[Used],
     invoiced: Sequence[InvoicedUsage],
     credit_minor: int,
-    tax: TaxDecision,
+    taxes: TaxTable,
 ) -> Computation:
     try:
-        return compute_invoice(state, usage=usage, invoiced=invoiced, credit_minor=credit_minor, tax=tax)
+        return compute_invoice(state, usage=usage, invoiced=invoiced, credit_minor=credit_minor, taxes=taxes)
     except UnbillableError as error:
         return Unbillable(state, error.reason, error.detail)
 
@@ -172,7 +176,7 @@ def _compute(
 def _credits_left(
     states: Sequence[BillingState], following: Sequence[ComputedInvoice] | None
 ) -> dict[UUID | None, int]:
-    """Return the credit of each subscription.
+    """Return the credit of each subscription, tax included.
 
     Carry lines add what an invoice left over, and take what the next one used.
 
@@ -186,10 +190,10 @@ def _credits_left(
         kind=LineKind.CARRY,
     ).exclude(invoice__status__in=(InvoiceStatus.DRAFT, InvoiceStatus.VOID))
     left: dict[UUID | None, int] = defaultdict(int)
-    sums = lines.values_list("invoice__subscription_id", "invoice__boundary").annotate(sum=Sum("amount_minor"))
-    for subscription_id, boundary, amount_minor in sums:
-        if boundary < boundaries[subscription_id]:
-            left[subscription_id] += int(amount_minor)
+    for line in lines.select_related("invoice").defer("explanation"):
+        subscription_id = line.invoice.subscription_id
+        if line.invoice.boundary < boundaries[subscription_id]:
+            left[subscription_id] += credit_of(line)
     for before in following or ():
         left[before.state.subscription_id] += before.carried_minor
     return left

@@ -109,6 +109,7 @@ def invoiced_usage(roots: Sequence[tuple[int, Root]], usage: Sequence[SpanUsage]
                 amount_minor=root.amount_minor,
                 forgiven_minor=root.forgiven_minor,
                 now=Used.of(found.quantity, found.events),
+                tax=line.tax,
             )
         )
     return invoiced

@@ -10,8 +10,9 @@ from django.db.models import QuerySet
 from accounts.domain.pages import Page, PageRequest
 from accounts.errors import NotFoundError
 from accounts.selectors.pages import page_of
+from billing.domain.invoicing.taxes import TaxRow
 from billing.domain.statuses import InvoiceStatus
-from billing.models import CreditNote, Invoice, InvoiceDocument, InvoiceLine, Payment
+from billing.models import CreditNote, Invoice, InvoiceDocument, InvoiceLine, InvoiceTax, Payment
 
 ISSUED_STATUSES: Final = tuple(status for status in InvoiceStatus if status is not InvoiceStatus.DRAFT)
 _NUMBER: Final = re.compile(r"[\x21-\x7e]{1,40}")
@@ -51,6 +52,12 @@ def lines_of_invoice(invoice: Invoice) -> QuerySet[InvoiceLine]:
     """Its lines as they were issued, in their order, with their meters and what they correct."""
     lines = InvoiceLine.objects.filter(invoice=invoice, revision=invoice.revision)
     return lines.select_related("meter", "adjusts__invoice").order_by("position")
+
+
+def taxes_of_invoice(invoice: Invoice) -> list[TaxRow]:
+    """Return its taxes, one row for each category and rate, in their order."""
+    rows = InvoiceTax.objects.filter(invoice=invoice, revision=invoice.revision).order_by("position")
+    return [TaxRow(row.tax, row.base_minor, row.tax_minor) for row in rows]
 
 
 def payments_of(invoice: Invoice) -> QuerySet[Payment]:

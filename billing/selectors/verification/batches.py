@@ -3,6 +3,7 @@
 Nothing is changed, and no rollup is read.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -13,9 +14,9 @@ from django.db.models import F
 from accounts.errors import InvalidFieldsError
 from accounts.sql import fetch_all
 from billing.domain.invoicing.lines import LineDraft
+from billing.domain.invoicing.taxes import TaxRow
 from billing.domain.plan_terms import SoldVersion
 from billing.domain.statuses import InvoiceStatus
-from billing.domain.tax import TaxDecision, TaxTreatment
 from billing.domain.verification.batch import (
     Batch,
     PaidInvoice,
@@ -31,6 +32,7 @@ from billing.models import (
     Invoice,
     InvoiceDocument,
     InvoiceLine,
+    InvoiceTax,
     Payment,
     PaymentStatus,
     SubscriptionPhase,
@@ -41,8 +43,8 @@ from billing.selectors.verification.history import (
     carried_by_subscription,
     corrected_by_invoice,
     credit_before,
-    fees_gone_at,
-    is_fee_forgiven,
+    fee_before,
+    fees_by_boundary,
     lines_of,
 )
 from billing.selectors.verification.usage import checkpoints_of
@@ -111,17 +113,16 @@ def load_series() -> Batch:
 def _stored(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> list[StoredInvoice]:
     corrected = corrected_by_invoice(invoices, lines)
     carried = carried_by_subscription(invoices)
-    fees_gone = fees_gone_at(invoices)
+    fees = fees_by_boundary(invoices)
+    taxes = _taxes_of(invoices)
     documents = InvoiceDocument.objects.in_bulk([invoice.pk for invoice in invoices])
     return [
         StoredInvoice(
             number=invoice.number or "",
-            state=replace(state, is_fee_forgiven=is_fee_forgiven(invoice, fees_gone, lines[invoice.pk])),
+            state=replace(state, fee=fee_before(invoice, fees, lines[invoice.pk])),
             lines=tuple(_draft_of(line) for line in lines[invoice.pk]),
             lines_digest=invoice.lines_digest,
-            tax=TaxDecision(
-                TaxTreatment(invoice.tax_treatment), invoice.tax_name, invoice.tax_percent, invoice.tax_note
-            ),
+            taxes=tuple(taxes[invoice.pk]),
             sums=_sums(invoice),
             issued_on=str(invoice.issued_on),
             due_on=str(invoice.due_on),
@@ -147,7 +148,19 @@ def _draft_of(line: InvoiceLine) -> LineDraft:
         adjusts_id=line.adjusts_id,
         unit=line.unit,
         events=line.events,
+        tax=line.tax,
+        supplied_on=line.supplied_on,
     )
+
+
+def _taxes_of(invoices: Sequence[Invoice]) -> dict[UUID, list[TaxRow]]:
+    rows = InvoiceTax.objects.filter(
+        invoice__in=[invoice.pk for invoice in invoices], revision=F("invoice__revision")
+    ).order_by("invoice", "position")
+    taxes: dict[UUID, list[TaxRow]] = defaultdict(list)
+    for row in rows:
+        taxes[row.invoice_id].append(TaxRow(row.tax, row.base_minor, row.tax_minor))
+    return taxes
 
 
 def _document(number: str, document: InvoiceDocument | None) -> StoredDocument | None:
@@ -155,7 +168,7 @@ def _document(number: str, document: InvoiceDocument | None) -> StoredDocument |
 
 
 def _sums(document: Invoice | CreditNote) -> Sums:
-    return Sums(document.subtotal_minor, document.tax_minor, document.total_minor)
+    return Sums(document.subtotal_minor, document.tax_minor, document.total_minor, document.carried_minor)
 
 
 def _versions_used(invoices: Sequence[Invoice]) -> set[tuple[UUID, int]]:

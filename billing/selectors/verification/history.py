@@ -5,7 +5,7 @@ Of an invoice that was voided or credited just then, both are right: `docs/algor
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from uuid import UUID
@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db.models import F
 
 from billing.domain.invoicing.lines import InvoicedUsage, Used
+from billing.domain.invoicing.state import InvoicedFee
 from billing.domain.statuses import InvoiceStatus
 from billing.domain.verification.batch import (
     ARRIVAL_MARGIN,
@@ -24,15 +25,20 @@ from billing.models import (
     LineKind,
 )
 from billing.selectors.catalog.plans import sold_versions
+from billing.selectors.invoicing.credit import credit_of
 from metering.domain.periods import Span
 
 
 @dataclass(frozen=True, slots=True)
 class Carry:
-    """A carry line; `gone_at` is when its invoice was voided or credited, and the line stopped to count."""
+    """A carry line; `gone_at` is when its invoice was voided or credited, and the line stopped to count.
+
+    `amount_minor` is without the tax that it is worth on old invoices, `credit_minor` with it.
+    """
 
     boundary: int
     amount_minor: int
+    credit_minor: int
     gone_at: datetime | None
 
 
@@ -81,26 +87,48 @@ def corrected_by_invoice(
                 amount_minor=sum(one.amount_minor for one in before),
                 forgiven_minor=_forgiven(invoice, line, before, gone),
                 now=sum_of([*before, line]),
+                tax=root.tax,
             )
         )
     return corrected
 
 
-def fees_gone_at(invoices: Sequence[Invoice]) -> dict[tuple[UUID, int], datetime]:
-    """Return of the same subscriptions the invoices, by boundary, that were voided or credited, and since when."""
-    same = Invoice.objects.filter(subscription__in={invoice.subscription_id for invoice in invoices})
-    ids = {
-        pk: (subscription_id, boundary)
-        for pk, subscription_id, boundary in same.values_list("pk", "subscription_id", "boundary")
+def fees_by_boundary(invoices: Sequence[Invoice]) -> dict[tuple[UUID, int], tuple[InvoicedFee, datetime | None]]:
+    """Return of the same subscriptions the fees that were invoiced, and since when nobody owes them."""
+    lines = InvoiceLine.objects.filter(
+        invoice__subscription__in={invoice.subscription_id for invoice in invoices},
+        kind=LineKind.RECURRING,
+        revision=F("invoice__revision"),
+    ).exclude(invoice__status=InvoiceStatus.DRAFT)
+    rows = list(lines.select_related("invoice").defer("explanation"))
+    gone = gone_at({line.invoice_id for line in rows})
+    return {
+        (line.invoice.subscription_id, line.invoice.boundary): (
+            InvoicedFee(line.pk, line.tax),
+            gone.get(line.invoice_id),
+        )
+        for line in rows
     }
-    return {ids[pk]: moment for pk, moment in gone_at(set(ids)).items()}
 
 
-def is_fee_forgiven(invoice: Invoice, gone: Mapping[tuple[UUID, int], datetime], lines: Sequence[InvoiceLine]) -> bool:
+def fee_before(
+    invoice: Invoice,
+    fees: Mapping[tuple[UUID, int], tuple[InvoicedFee, datetime | None]],
+    lines: Sequence[InvoiceLine],
+) -> InvoicedFee | None:
+    """Return the fee of its period as it was known when the invoice was computed."""
+    found = fees.get((invoice.subscription_id, invoice.boundary - 1))
+    if found is None:
+        return None
+    fee, since = found
+    # Lines from before lines bore their tax do not name what they correct.
+    is_old = any(line.supplied_on is None for line in lines)
+    is_forgiven = since is not None and _is_forgiven(invoice, since, lines)
+    return replace(fee, line_id=None if is_old else fee.line_id, is_forgiven=is_forgiven)
+
+
+def _is_forgiven(invoice: Invoice, since: datetime, lines: Sequence[InvoiceLine]) -> bool:
     """Return whether nobody owed the fee of its period. If that invoice was voided just then, both are right."""
-    since = gone.get((invoice.subscription_id, invoice.boundary - 1))
-    if since is None:
-        return False
     at = invoice.computed_at
     possible = [since <= moment for moment in (at, at - ARRIVAL_MARGIN, at + RUN_MARGIN)]
     said = any(line.kind == LineKind.PRORATION and "is_forgiven" in line.explanation for line in lines)
@@ -161,27 +189,24 @@ def carried_by_subscription(invoices: Sequence[Invoice]) -> dict[UUID, list[Carr
             kind=LineKind.CARRY,
         )
         .exclude(invoice__status=InvoiceStatus.DRAFT)
-        .values_list(
-            "invoice__subscription_id",
-            "invoice__boundary",
-            "amount_minor",
-            "invoice__voided_at",
-            "invoice__credit_note__issued_at",
-        )
+        .select_related("invoice")
+        .defer("explanation")
     )
+    gone = gone_at({line.invoice_id for line in rows})
     carried: dict[UUID, list[Carry]] = defaultdict(list)
-    for subscription_id, boundary, amount_minor, voided_at, credited_at in rows:
-        ends = [moment for moment in (voided_at, credited_at) if moment is not None]
-        carried[subscription_id].append(Carry(boundary, amount_minor, min(ends, default=None)))
+    for line in rows:
+        carry = Carry(line.invoice.boundary, line.amount_minor, credit_of(line), gone.get(line.invoice_id))
+        carried[line.invoice.subscription_id].append(carry)
     return carried
 
 
 def credit_before(invoice: Invoice, carried: Sequence[Carry], lines: Sequence[InvoiceLine]) -> int:
     """Return what the invoice had to take off. Of an invoice that was voided just then, both are right."""
+    is_old = any(line.supplied_on is None for line in lines)
 
     def stood_at(moment: datetime) -> int:
         return sum(
-            carry.amount_minor
+            carry.amount_minor if is_old else carry.credit_minor
             for carry in carried
             if carry.boundary < invoice.boundary and (carry.gone_at is None or carry.gone_at > moment)
         )

@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Sum, Value
+from django.db.models import F, Value
 from django.db.models.functions import Concat
 
 from accounts.domain.actor import Actor
@@ -17,6 +17,7 @@ from billing.domain.money import money_text
 from billing.domain.statuses import InvoiceStatus
 from billing.models import BillingException, Invoice, InvoiceLine, LineKind, Subscription
 from billing.selectors.invoicing.computation import Unbillable
+from billing.selectors.invoicing.credit import credit_of
 
 CREDIT_LEFT: Final = "credit_left"
 
@@ -29,14 +30,12 @@ def park(unbillable: Unbillable, *, as_of: datetime, invoice_id: UUID | None = N
 
 def report_credit_left(computed: ComputedInvoice, *, number: str, as_of: datetime) -> None:
     """Store what the last invoice of a subscription leaves in the customer's favour, if anything."""
-    state, net_minor = computed.state, computed.credit_left_minor
-    if not net_minor:
+    state, left_minor = computed.state, computed.credit_left_minor
+    if not left_minor:
         return
-    net = money_text(net_minor, state.currency)
-    gross = money_text(net_minor + computed.tax.amount_minor(net_minor, state.currency), state.currency)
     detail = (
-        f"{number} leaves {net} in the customer's favour, {gross} with tax,"
-        " and no invoice follows: pay it back, or issue a credit note where it is all of an invoice."
+        f"{number} leaves {money_text(left_minor, state.currency)} in the customer's favour, tax included,"
+        " and no invoice follows: pay it back."
     )
     _put_on_record(state.subscription_id, CREDIT_LEFT, detail, as_of)
 
@@ -53,12 +52,12 @@ def report_credit_back(invoice: Invoice, *, as_of: datetime) -> None:
         or Invoice.objects.filter(subscription=invoice.subscription_id, status=InvoiceStatus.DRAFT).exists()
     )
     carried = InvoiceLine.objects.filter(invoice=invoice, revision=invoice.revision, kind=LineKind.CARRY)
-    used_minor = -(carried.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
+    used_minor = -sum(credit_of(line) for line in carried.select_related("invoice"))
     if is_followed or used_minor <= 0:
         return
     used = money_text(used_minor, invoice.currency)
     detail = (
-        f"{invoice.number} had used {used} of credit without tax, which is the customer's again,"
+        f"{invoice.number} had used {used} of credit, tax included, which is the customer's again,"
         " and no invoice follows: pay it back."
     )
     known = BillingException.objects.filter(

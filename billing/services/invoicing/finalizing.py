@@ -39,13 +39,12 @@ FINALIZE = """
 UPDATE billing_invoice AS i SET
     status = f.status, number = f.number, revision = f.revision, lines_digest = f.lines_digest,
     subtotal_minor = f.subtotal_minor,
-    tax_minor = f.tax_minor, total_minor = f.total_minor, tax_treatment = f.tax_treatment, tax_name = f.tax_name,
-    tax_percent = f.tax_percent, tax_note = f.tax_note, computed_at = %(as_of)s, finalized_at = %(as_of)s,
+    tax_minor = f.tax_minor, carried_minor = f.carried_minor, total_minor = f.total_minor,
+    computed_at = %(as_of)s, finalized_at = %(as_of)s,
     issued_on = %(issued_on)s, due_on = f.due_on, paid_at = f.paid_at
 FROM jsonb_to_recordset(%(finalized)s::jsonb) AS f(
     id uuid, status text, number text, revision int, lines_digest text, subtotal_minor bigint, tax_minor bigint,
-    total_minor bigint,
-    tax_treatment text, tax_name text, tax_percent numeric, tax_note text, due_on date, paid_at timestamptz)
+    carried_minor bigint, total_minor bigint, due_on date, paid_at timestamptz)
 WHERE i.id = f.id AND i.status = 'draft'
 RETURNING i.id
 """
@@ -162,11 +161,8 @@ def _row(final: _Final, as_of: datetime) -> dict[str, object]:
         "lines_digest": computed.lines_digest,
         "subtotal_minor": computed.subtotal_minor,
         "tax_minor": computed.tax_minor,
+        "carried_minor": computed.carried_minor,
         "total_minor": computed.total_minor,
-        "tax_treatment": computed.tax.treatment.value,
-        "tax_name": computed.tax.name,
-        "tax_percent": computed.tax.percent,
-        "tax_note": computed.tax.note,
         "due_on": final.due_on,
         "paid_at": as_of if final.is_free else None,
     }

@@ -101,6 +101,7 @@ def _add_note(
         currency=invoice.currency,
         subtotal_minor=invoice.subtotal_minor,
         tax_minor=invoice.tax_minor,
+        carried_minor=invoice.carried_minor,
         total_minor=invoice.total_minor,
         reason=reason,
         issued_on=issued_on,

@@ -87,6 +87,7 @@ def test_money_has_its_page_for_every_table_that_staff_should_see() -> None:
         "memberpreference",
         "subscriptionphase",
         "invoiceline",
+        "invoicetax",
         "invoicedocument",
         "storedfile",
         "documentfile",

@@ -76,6 +76,7 @@ def test_issued_invoices_are_listed_the_newest_first_and_drafts_are_not(client: 
         "period": {"start": "2026-03-01T00:00:00Z", "end": "2026-04-01T00:00:00Z"},
         "subtotal_minor": 5350,
         "tax_minor": 0,
+        "carried_minor": 0,
         "total_minor": 5350,
         "issued_on": "2026-04-01",
         "due_on": "2026-04-15",
@@ -125,7 +126,16 @@ def test_an_invoice_is_shown_with_its_lines_taxes_and_payments(client: APIClient
             "exact_amount": "4.5",
             "rounding": {"mode": "half_up", "digits": 2},
         },
+        "supplied_on": "2026-03-31",
+        "tax": {
+            "category": "O",
+            "rate": "0",
+            "reason": "Not subject to tax in the country of the seller.",
+            "name": "Tax",
+            "jurisdiction": "",
+        },
     }
+    assert fee["supplied_on"] == "2026-04-01"
     assert (fee["kind"], fee["amount_minor"], fee["meter"], fee["events"]) == ("recurring", 4900, None, None)
     assert body["taxes"] == [
         {
@@ -133,6 +143,8 @@ def test_an_invoice_is_shown_with_its_lines_taxes_and_payments(client: APIClient
             "percent": "0",
             "treatment": "standard",
             "note": "Not subject to tax in the country of the seller.",
+            "category": "O",
+            "jurisdiction": "",
             "base_minor": 5350,
             "amount_minor": 0,
         }
@@ -239,6 +251,7 @@ def test_credit_notes_are_listed_with_what_they_take_back(client: APIClient, mar
                 "currency": "EUR",
                 "subtotal_minor": 5350,
                 "tax_minor": 0,
+                "carried_minor": 0,
                 "total_minor": 5350,
                 "reason": "out of order",
                 "issued_on": "2026-03-20",

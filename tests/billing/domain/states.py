@@ -9,7 +9,7 @@ from billing.domain.invoicing.lines import InvoicedUsage, Used
 from billing.domain.invoicing.state import BillingState, Phase
 from billing.domain.plan_terms import SoldPrice, SoldVersion
 from billing.domain.prices import Flat, Graduated, PerUnit, PriceKind, PriceTerms, Tier
-from billing.domain.tax import TaxDecision, TaxTreatment
+from billing.domain.tax import TaxDecision, TaxTable, TaxTreatment
 from metering.domain.periods import Span
 
 MARCH: Final = datetime(2026, 3, 1, tzinfo=UTC)
@@ -17,6 +17,8 @@ APRIL: Final = datetime(2026, 4, 1, tzinfo=UTC)
 MAY: Final = datetime(2026, 5, 1, tzinfo=UTC)
 VAT: Final = TaxDecision(TaxTreatment.STANDARD, "VAT", Decimal(21))
 NO_TAX: Final = TaxDecision(TaxTreatment.STANDARD, "Tax", Decimal(0))
+VAT_ALWAYS: Final = TaxTable(((None, VAT),))
+UNTAXED: Final = TaxTable(((None, NO_TAX),))
 
 
 def version(number: int, name: str, fee: str, **usage: PriceTerms) -> SoldVersion:
@@ -68,5 +70,6 @@ def invoiced(before: Used, now: Used, amount_minor: int, **changes: Any) -> Invo
         "plan_version_id": BASIC.id,
         "price": BASIC.usage_prices("EUR")[0],
         "span": Span(MARCH, APRIL),
+        "tax": NO_TAX,
     }
     return InvoicedUsage(invoiced=before, amount_minor=amount_minor, now=now, **(facts | changes))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from billing.domain.invoicing.computing import compute_invoice
 from billing.domain.invoicing.lines import InvoicedUsage, LineDraft
-from billing.domain.invoicing.state import BillingState, Phase
+from billing.domain.invoicing.state import BillingState, InvoicedFee, Phase
 from billing.domain.money import to_major
 from billing.domain.prices import PriceTerms
 from billing.domain.proration import Share
@@ -32,7 +32,7 @@ from billing.domain.steps import (
     told_by_the_line,
 )
 from tests.billing.domain.amounts import CURRENCIES, QUANTITIES, TERMS
-from tests.billing.domain.states import BASIC, MARCH, NO_TAX, TEAM, invoiced, state, used
+from tests.billing.domain.states import BASIC, MARCH, TEAM, UNTAXED, invoiced, state, used
 
 EUR = "EUR"
 CHANGED = (Phase(MARCH, BASIC), Phase(MARCH.replace(day=16), TEAM))
@@ -41,7 +41,7 @@ AMOUNTS = st.integers(0, 10**6)
 
 def lines(of: BillingState, *known: InvoicedUsage, credit_minor: int = 0) -> list[LineDraft]:
     usage = [used(12345) for _ in of.usage_wanted()]
-    return list(compute_invoice(of, usage=usage, invoiced=known, credit_minor=credit_minor, tax=NO_TAX).lines)
+    return list(compute_invoice(of, usage=usage, invoiced=known, credit_minor=credit_minor, taxes=UNTAXED).lines)
 
 
 def steps(line: LineDraft) -> list[LineStep]:
@@ -70,14 +70,20 @@ def test_the_steps_of_a_correction_add_up(before: int, now: int, forgiven: int, 
 @pytest.mark.parametrize("is_forgiven", [False, True])
 def test_the_steps_of_every_line_of_an_invoice_add_up(*, is_forgiven: bool) -> None:
     known = invoiced(used(10**6), used(0, 0), 100_000, forgiven_minor=5)
-    changed = lines(state(1, phases=CHANGED, is_fee_forgiven=is_forgiven), known, credit_minor=100)
+    changed = lines(
+        state(1, phases=CHANGED, fee=InvoicedFee(None, None, is_forgiven=is_forgiven)), known, credit_minor=100
+    )
     assert {line.kind for line in changed} == {"usage", "proration", "adjustment", "recurring", "carry"}
     for line in changed:
         assert sum_of(steps(line)) == Fraction(line.amount_minor, 100), line
 
 
 def test_a_fee_that_was_taken_back_is_said() -> None:
-    [unused, _] = [line for line in lines(state(1, phases=CHANGED, is_fee_forgiven=True)) if line.kind == "proration"]
+    [unused, _] = [
+        line
+        for line in lines(state(1, phases=CHANGED, fee=InvoicedFee(None, None, is_forgiven=True)))
+        if line.kind == "proration"
+    ]
     share = Decimal("25.29")
     assert steps(unused) == [ProrationStep(Decimal(49), Share(16, 31), -share), FeeTakenBackStep(share)]
 

@@ -1,6 +1,7 @@
 """Rows of billing's tables written past the services, as somebody with a database prompt would write them."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Final
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from billing.models import (
     Invoice,
     InvoiceDocument,
     InvoiceLine,
+    InvoiceTax,
     Payment,
     Price,
     Subscription,
@@ -73,8 +75,27 @@ def line(invoice: Invoice, **fields: Any) -> InvoiceLine:
         "events": 1,
         "amount_minor": 0,
         "explanation": {},
+        "tax_category": "S",
+        "tax_treatment": "standard",
+        "supplied_on": NOW.date(),
     }
     return InvoiceLine.objects.create(**(facts | fields))
+
+
+def tax(invoice: Invoice, **fields: Any) -> InvoiceTax:
+    facts = {
+        "invoice": invoice,
+        "revision": 1,
+        "position": 1,
+        "jurisdiction": "BE",
+        "category": "S",
+        "treatment": "standard",
+        "name": "VAT",
+        "percent": Decimal(19),
+        "base_minor": 4900,
+        "tax_minor": 931,
+    }
+    return InvoiceTax.objects.create(**(facts | fields))
 
 
 def payment(invoice: Invoice, **fields: Any) -> Payment:

@@ -163,21 +163,6 @@ def test_one_phase_begins_at_a_moment(subscription: Subscription, other: Subscri
         )
 
 
-def test_what_is_given_back_of_fees_is_one_of_two(subscription: Subscription) -> None:
-    with refuses("issuer_fee_refund_known"), transaction.atomic():
-        Issuer.objects.update(fee_refund="half")
-    with refuses("subscription_end_refund_known"), transaction.atomic():
-        Subscription.objects.filter(pk=subscription.pk).update(end_refund="half")
-    with refuses("subscription_phase_refund_known"), transaction.atomic():
-        SubscriptionPhase.objects.create(
-            subscription=subscription,
-            plan_version=subscription.plan_version,
-            starts_at=NOW,
-            fee_refund="half",
-            created_at=NOW,
-        )
-
-
 def test_an_exception_is_open_once(subscription: Subscription) -> None:
     facts = {"subscription": subscription, "code": "negative_usage", "detail": "?", "occurred_at": NOW}
     first = BillingException.objects.create(**facts)
@@ -246,6 +231,11 @@ def test_a_position_of_a_revision_has_one_line(draft: Invoice) -> None:
         ({"events": None}, "invoice_line_usage_has_price"),
         ({"quantity": -1}, "invoice_line_usage_has_price"),
         ({"kind": "adjustment"}, "invoice_line_adjustment_has_line"),
+        ({"tax_category": ""}, "invoice_line_tax_known"),
+        ({"tax_category": "X"}, "invoice_line_tax_known"),
+        ({"kind": "carry"}, "invoice_line_carry_bears_no_tax"),
+        ({"tax_percent": -1}, "invoice_line_tax_percent_bounded"),
+        ({"tax_percent": 101}, "invoice_line_tax_percent_bounded"),
     ],
 )
 def test_a_line_says_what_it_was_computed_from(draft: Invoice, fields: dict[str, object], name: str) -> None:
@@ -253,11 +243,35 @@ def test_a_line_says_what_it_was_computed_from(draft: Invoice, fields: dict[str,
         rows.line(draft, **fields)
 
 
+def test_credit_bears_no_tax_but_on_lines_from_before_lines_bore_theirs(draft: Invoice) -> None:
+    settled = rows.line(draft, kind="carry", tax_category="", tax_treatment="")
+    assert settled.tax is None
+    assert rows.line(draft, position=2, kind="carry", supplied_on=None).tax is not None
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({}, "invoice_tax_once"),
+        ({"position": 2}, "invoice_tax_one_per_rate"),
+        ({"position": 0, "percent": 21}, "invoice_tax_from_one"),
+        ({"position": 2, "category": "X"}, "invoice_tax_category_known"),
+        ({"position": 2, "percent": 101}, "invoice_tax_percent_bounded"),
+        ({"position": 2, "percent": -1}, "invoice_tax_percent_bounded"),
+    ],
+)
+def test_an_invoice_has_one_row_for_each_tax(draft: Invoice, fields: dict[str, object], name: str) -> None:
+    assert str(rows.tax(draft)) == "VAT 19 %"
+    with refuses(name), transaction.atomic():
+        rows.tax(draft, **fields)
+
+
 def test_only_an_adjustment_corrects_a_line(draft: Invoice) -> None:
     first = rows.line(draft)
     with refuses("invoice_line_adjustment_has_line"), transaction.atomic():
         rows.line(draft, position=2, adjusts=first)
     rows.line(draft, position=2, adjusts=first, kind="adjustment", quantity=-1)
+    rows.line(draft, position=3, adjusts=first, kind="proration", quantity=-1)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, ProgrammingError, connection, transaction
-from django.db.models import Model
+from django.db.models import F, Model
 
 from accounts.models import Discrepancy
 from billing.models import BillingException, Invoice, InvoiceLine, NumberSeries, Subscription
@@ -31,10 +31,6 @@ OTHERS: dict[str, object] = {
     "period_end": LATER,
     "revision": 2,
     "lines_digest": "1" * 64,
-    "tax_treatment": "exempt",
-    "tax_name": "VAT",
-    "tax_percent": 1,
-    "tax_note": "None.",
     "drafted_at": LATER,
     "computed_at": LATER,
     "finalize_after": LATER,
@@ -63,6 +59,7 @@ def finalized(subscription: Subscription) -> Invoice:
     """An invoice with one line, as it is once it has a number."""
     invoice = rows.draft(subscription)
     rows.line(invoice)
+    rows.tax(invoice)
     Invoice.objects.filter(pk=invoice.pk).update(**issued())
     invoice.refresh_from_db()
     return invoice
@@ -146,6 +143,8 @@ def test_what_a_finalized_invoice_says_never_changes(finalized: Invoice, column:
 def test_the_amounts_of_a_finalized_invoice_never_change(finalized: Invoice) -> None:
     with pytest.raises(IntegrityError, match="is finalized: it never changes"), transaction.atomic():
         Invoice.objects.filter(pk=finalized.pk).update(subtotal_minor=1, tax_minor=0, total_minor=1)
+    with pytest.raises(IntegrityError, match="is finalized: it never changes"), transaction.atomic():
+        Invoice.objects.filter(pk=finalized.pk).update(carried_minor=-1, total_minor=F("total_minor") - 1)
 
 
 @pytest.mark.as_owner
@@ -158,7 +157,7 @@ def test_a_finalized_invoice_stays_with_its_tenant_and_subscription(finalized: I
 
 def test_every_column_of_an_invoice_is_fixed_or_says_what_became_of_its_payment() -> None:
     tried = {*OTHERS, *OF_THE_PAYMENT, "status", "id", "tenant", "subscription"}
-    amounts = {"subtotal_minor", "tax_minor", "total_minor"}
+    amounts = {"subtotal_minor", "tax_minor", "carried_minor", "total_minor"}
     assert tried | amounts == {field.name for field in Invoice._meta.concrete_fields}
 
 
@@ -172,6 +171,8 @@ def test_a_finalized_invoice_gets_no_more_lines(finalized: Invoice, revision: in
     with pytest.raises(IntegrityError, match="gets no more lines"), transaction.atomic():
         rows.line(finalized, position=2, revision=revision)
     assert InvoiceLine.objects.count() == 1
+    with pytest.raises(IntegrityError, match="gets no more lines"), transaction.atomic():
+        rows.tax(finalized, position=2, revision=revision, percent=21)
 
 
 def test_a_late_line_among_others_takes_all_of_them_back(finalized: Invoice) -> None:

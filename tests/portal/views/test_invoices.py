@@ -121,7 +121,8 @@ def test_an_invoice_shows_how_its_total_came_about(cast: Cast, alice: Client, in
     )
     assert "Rounded half up from 1.234 EUR \N{MINUS SIGN}0.004 EUR 1,234 events" in page
     assert "Pro: monthly fee 1\N{EN DASH}31 March 2026 \N{EN DASH} 49.00 EUR" in page
-    assert "Subtotal 50.23 EUR Tax 0 % 0.00 EUR Total 50.23 EUR" in page
+    untaxed = "Not subject to tax in the country of the seller."
+    assert f"Subtotal 50.23 EUR Tax 0 % 0.00 EUR {untaxed} Total 50.23 EUR" in page
 
 
 def test_steps_packages_and_flat_prices_are_unfolded(cast: Cast, alice: Client) -> None:
@@ -194,8 +195,7 @@ def test_a_credit_that_is_carried_on_needs_no_reckoning(cast: Cast, alice: Clien
 
     page = shown(alice.get("/t/acme/plan/choose/?plan=free&when=now"))
 
-    assert "Credit that goes to the next invoice 1\N{EN DASH}31 March 2026 \N{EN DASH} 141.23 EUR" in page
-    assert "Total 0.00 EUR" in page
+    assert "Credit that goes to the next invoice 141.23 EUR Total 0.00 EUR" in page
 
 
 def test_what_became_of_it_is_told(cast: Cast, alice: Client, invoice: Invoice) -> None:

@@ -77,7 +77,7 @@ def _draw_pages(canvas: Canvas, content: Content) -> None:
     opening, running, head = _opening(content), _running(content), _table_head(content)
     first = TOP - BOTTOM - height_of(opening) - head.height
     following = TOP - BOTTOM - running.height - head.height
-    groups = [_line_rows(line, content) for line in content["lines"]]
+    groups = [_line_rows(line, content) for line in content["lines"] if not wording.is_settlement(line)]
     pages = paginate(groups, _totals(content), first=first, following=following)
     rows_of_pages: list[list[Block]] = [
         [*(opening if not number else [running]), head, *rows] for number, rows in enumerate(pages)
@@ -181,7 +181,7 @@ def _line_rows(line: Content, content: Content) -> list[Row]:
                 (wording.unit_price(line), _BODY),
                 (amount_text(line["amount_minor"], currency), _BODY),
             ],
-            under=(wording.days(line["period"]), _SMALL),
+            under=(wording.days_and_tax(line, content), _SMALL),
             space_above=5,
             has_rule=True,
         )
@@ -202,6 +202,8 @@ def _totals(content: Content) -> list[Row]:
         rows.append(_total_row(wording.tax_label(tax, currency), tax["amount_minor"], content, _BODY))
         if tax["note"]:
             rows.append(Row([Cell(_TOTALS_LEFT, RIGHT - _TOTALS_LEFT, [(tax["note"], _SMALL)])], space_below=4))
+    settling = filter(wording.is_settlement, content["lines"])
+    rows += [_total_row(line["description"], line["amount_minor"], content, _BODY) for line in settling]
     if _is_credit(content):
         rows.append(_total_row("Total credited", content["total_minor"], content, _DUE, space_above=7, has_rule=True))
         return rows

@@ -61,6 +61,22 @@ def tax_label(tax: Content, currency: str) -> str:
     return f"{tax['name']} {number_text(tax['percent'])}% of {amount_text(tax['base_minor'], currency)}"
 
 
+def is_settlement(line: Content) -> bool:
+    """Return whether a line settles credit after tax, and so stands below the taxes.
+
+    On documents from before lines bore their tax, credit was taken off before tax.
+    """
+    return line["kind"] == "carry" and "tax" in line
+
+
+def days_and_tax(line: Content, content: Content) -> str:
+    """Return the days of a line, with the tax that it bears where the document has several."""
+    tax = line.get("tax")
+    if tax is None or len(content["taxes"]) == 1:
+        return days(line["period"])
+    return f"{days(line['period'])} · {tax['name']} {number_text(tax['rate'])}%"
+
+
 def unit_price(line: Content) -> str:
     """The price of one unit, where all units of the line have the same."""
     explanation = line["explanation"]

@@ -18,16 +18,17 @@ from billing.domain.documents import (
     days_of,
     digest_of_content,
     invoice_content,
+    lines_content,
 )
 from billing.domain.invoicing.computing import QUANTITY_BELOW, ComputedInvoice, compute_invoice
 from billing.domain.invoicing.lines import InvoicedUsage, Used, digest_of_lines
-from billing.domain.invoicing.state import BillingState, Phase
+from billing.domain.invoicing.state import BillingState, InvoicedFee, Phase
 from billing.domain.money import AMOUNT_MINOR_MAX
 from billing.domain.prices import Flat
-from billing.domain.proration import FeeRefund
+from billing.domain.tax import TaxCategory, TaxDecision, TaxTable, TaxTreatment
 from billing.errors import UnbillableError
 from metering.domain.periods import Span
-from tests.billing.domain.states import APRIL, BASIC, MARCH, MAY, NO_TAX, TEAM, VAT, invoiced, state, used
+from tests.billing.domain.states import APRIL, BASIC, MARCH, MAY, TEAM, UNTAXED, VAT, VAT_ALWAYS, invoiced, state, used
 
 MID_MARCH = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
 CHANGED = (Phase(MARCH, BASIC), Phase(MID_MARCH, TEAM))
@@ -40,10 +41,10 @@ def compute(
     known: tuple[InvoicedUsage, ...] = (),
     *,
     credit_minor: int = 0,
-    tax: object = NO_TAX,
+    taxes: TaxTable = UNTAXED,
 ) -> ComputedInvoice:
     wanted = [NOTHING for _ in of.usage_wanted()] if usage is None else usage
-    return compute_invoice(of, usage=wanted, invoiced=known, credit_minor=credit_minor, tax=tax)  # type: ignore[arg-type]
+    return compute_invoice(of, usage=wanted, invoiced=known, credit_minor=credit_minor, taxes=taxes)
 
 
 def lines(computed: ComputedInvoice) -> list[tuple[str, str, int]]:
@@ -51,7 +52,7 @@ def lines(computed: ComputedInvoice) -> list[tuple[str, str, int]]:
 
 
 def test_the_first_invoice_has_the_fee_of_the_first_period_alone() -> None:
-    computed = compute(state(0), tax=VAT)
+    computed = compute(state(0), taxes=VAT_ALWAYS)
     assert lines(computed) == [("recurring", "Basic: monthly fee", 4900)]
     assert computed.lines[0].period == computed.state.covered == Span(MARCH, APRIL)
     assert (computed.subtotal_minor, computed.tax_minor, computed.total_minor) == (4900, 1029, 5929)
@@ -68,7 +69,7 @@ def test_a_later_one_has_the_usage_of_the_period_before_and_the_fee_of_the_next(
 
 
 def test_the_last_one_has_no_fee() -> None:
-    ending = state(1, is_ending=True, closes_at=MID_MARCH, end_refund=FeeRefund.NONE)
+    ending = state(1, is_ending=True, closes_at=MID_MARCH)
     computed = compute(ending, [used(1000)])
     assert lines(computed) == [("usage", "Basic: Calls", 100)]
     assert computed.lines[0].period == Span(MARCH, MID_MARCH)
@@ -204,26 +205,85 @@ def test_sums_are_exact_and_rounded_once_to_the_places_of_a_line(one: Decimal, o
 
 
 def test_more_credit_than_there_is_to_pay_goes_to_the_next_invoice() -> None:
-    gone = invoiced(used(100000, 9), NOTHING, 10000)
-    computed = compute(state(2), known=(gone,), tax=VAT)
-    assert lines(computed)[-1] == ("carry", "Credit that goes to the next invoice", 5100)
-    assert (computed.subtotal_minor, computed.total_minor, computed.credit_left_minor) == (0, 0, 5100)
-    following = compute(state(2), credit_minor=computed.credit_left_minor)
+    gone = invoiced(used(100000, 9), NOTHING, 10000, tax=VAT)
+    computed = compute(state(2), known=(gone,), taxes=VAT_ALWAYS)
+    assert lines(computed)[-1] == ("carry", "Credit that goes to the next invoice", 6171)
+    assert (computed.subtotal_minor, computed.tax_minor, computed.total_minor) == (-5100, -1071, 0)
+    assert computed.credit_left_minor == 6171
+    following = compute(state(2), credit_minor=computed.credit_left_minor, taxes=VAT_ALWAYS)
     assert lines(following)[-2:] == [
-        ("carry", "Credit from the invoice before", -5100),
-        ("carry", "Credit that goes to the next invoice", 200),
+        ("carry", "Credit from the invoice before", -6171),
+        ("carry", "Credit that goes to the next invoice", 6171 - 5929),
     ]
-    assert following.credit_left_minor == 200
+    assert (following.subtotal_minor, following.tax_minor, following.total_minor) == (4900, 1029, 0)
 
 
-def test_credit_lowers_what_is_taxed() -> None:
-    computed = compute(state(0), credit_minor=900, tax=VAT)
-    assert (computed.subtotal_minor, computed.tax_minor, computed.credit_left_minor) == (4000, 840, 0)
+def test_credit_is_taken_off_after_tax() -> None:
+    computed = compute(state(0), credit_minor=900, taxes=VAT_ALWAYS)
+    assert (computed.subtotal_minor, computed.tax_minor, computed.total_minor) == (4900, 1029, 5029)
+    assert (computed.carried_minor, computed.credit_left_minor) == (-900, 0)
+
+
+UNTIL_APRIL = TaxDecision(TaxTreatment.STANDARD, "VAT", Decimal(21), jurisdiction="BE")
+FROM_APRIL = replace(UNTIL_APRIL, percent=Decimal(25))
+CHANGING = TaxTable(((None, UNTIL_APRIL), (date(2026, 4, 1), FROM_APRIL)))
+
+
+def test_a_line_bears_the_tax_of_its_day_of_supply() -> None:
+    computed = compute(state(1), [used(12345)], taxes=CHANGING)
+    assert [(line.supplied_on, line.tax) for line in computed.lines] == [
+        (date(2026, 3, 31), UNTIL_APRIL),
+        (date(2026, 4, 1), FROM_APRIL),
+    ]
+    assert [(row.tax.percent, row.base_minor, row.tax_minor) for row in computed.taxes] == [
+        (21, 1235, 259),
+        (25, 4900, 1225),
+    ]
+    assert (computed.subtotal_minor, computed.tax_minor, computed.total_minor) == (6135, 1484, 7619)
+
+
+def test_days_of_supply_are_those_of_the_zone() -> None:
+    # 1 April in Honolulu begins at 10:00 in UTC, until when March's rate holds.
+    start, end = datetime(2026, 3, 1, 10, tzinfo=UTC), datetime(2026, 4, 1, 10, tzinfo=UTC)
+    there = state(1, time_zone="Pacific/Honolulu", anchor_at=start, closes_at=end, phases=(Phase(start, BASIC),))
+    assert [line.supplied_on for line in compute(there).lines] == [date(2026, 3, 31), date(2026, 4, 1)]
+
+
+def test_a_correction_bears_the_tax_of_the_line_that_it_corrects() -> None:
+    untaxed = replace(
+        VAT, treatment=TaxTreatment.REVERSE_CHARGE, percent=Decimal(0), category=TaxCategory.REVERSE_CHARGE
+    )
+    gone = invoiced(used(49000, 9), NOTHING, 4900, tax=untaxed)
+    computed = compute(state(2), known=(gone,), taxes=VAT_ALWAYS)
+    # It does not lower the base of what is taxed now.
+    assert [(row.tax.percent, row.base_minor, row.tax_minor) for row in computed.taxes] == [
+        (21, 4900, 1029),
+        (0, -4900, 0),
+    ]
+    assert (computed.subtotal_minor, computed.total_minor) == (0, 1029)
+
+
+def test_unused_time_bears_the_tax_of_the_fee_and_remaining_time_that_of_its_first_day() -> None:
+    at = datetime(2026, 4, 16, 9, 30, tzinfo=UTC)
+    again = at + timedelta(days=1)
+    fee = InvoicedFee(5, UNTIL_APRIL)
+    changed = state(2, phases=(Phase(MARCH, BASIC), Phase(at, TEAM), Phase(again, BASIC)), fee=fee)
+    shares = [line for line in compute(changed, taxes=CHANGING).lines if line.kind == "proration"]
+    assert [(line.tax, line.supplied_on, line.adjusts_id) for line in shares] == [
+        (UNTIL_APRIL, date(2026, 4, 1), 5),
+        (FROM_APRIL, date(2026, 4, 16), None),
+        (FROM_APRIL, date(2026, 4, 16), None),
+        (FROM_APRIL, date(2026, 4, 17), None),
+    ]
+    unknown = [
+        line.tax for line in compute(replace(changed, fee=None), taxes=CHANGING).lines if line.kind == "proration"
+    ]
+    assert unknown[0] == FROM_APRIL
 
 
 def test_a_credit_that_pays_all_leaves_nothing() -> None:
     computed = compute(state(0), credit_minor=4900)
-    assert (len(computed.lines), computed.subtotal_minor, computed.credit_left_minor) == (2, 0, 0)
+    assert (len(computed.lines), computed.total_minor, computed.credit_left_minor) == (2, 0, 0)
 
 
 @given(
@@ -233,16 +293,16 @@ def test_a_credit_that_pays_all_leaves_nothing() -> None:
     credit=st.integers(0, 10**6),
     changed=st.booleans(),
 )
-def test_the_lines_sum_to_the_subtotal_which_is_never_negative(
+def test_the_lines_and_their_taxes_sum_to_the_total_which_is_never_negative(
     calls: int, before: int, now: int, credit: int, changed: bool
 ) -> None:
     of = state(1, phases=CHANGED) if changed else state(1)
     usage = [used(calls) for _ in of.usage_wanted()]
     known = invoiced(used(before), used(now), before // 10)
-    computed = compute(of, usage, (known,), credit_minor=credit, tax=VAT)
-    assert computed.subtotal_minor == sum(line.amount_minor for line in computed.lines) >= 0
-    assert computed.total_minor == computed.subtotal_minor + computed.tax_minor
-    assert not computed.credit_left_minor or not computed.subtotal_minor
+    computed = compute(of, usage, (known,), credit_minor=credit, taxes=VAT_ALWAYS)
+    assert computed.total_minor == sum(line.amount_minor for line in computed.lines) + computed.tax_minor >= 0
+    assert computed.subtotal_minor == sum(row.base_minor for row in computed.taxes)
+    assert not computed.credit_left_minor or not computed.total_minor
 
 
 @pytest.mark.parametrize(
@@ -281,6 +341,11 @@ def test_the_digest_says_whether_anything_on_the_lines_changed() -> None:
         compute(state(1), [used(1)], credit_minor=1),
     ]
     assert len({one.lines_digest, *(other.lines_digest for other in others)}) == 5
+    taxed = compute(state(1), [used(1)], taxes=VAT_ALWAYS)
+    before = [replace(line, supplied_on=None) for line in taxed.lines]
+    assert len({one.lines_digest, taxed.lines_digest, digest_of_lines(before)}) == 3
+    # That of lines from before lines bore their tax is as it was.
+    assert digest_of_lines(before) == digest_of_lines([replace(line, tax=None) for line in before])
 
 
 @given(
@@ -323,7 +388,7 @@ def heading() -> Heading:
 
 
 def test_a_document_says_all_that_the_invoice_does_in_plain_values() -> None:
-    computed = compute(state(1), [used("1000.50", 3)], tax=VAT)
+    computed = compute(state(1), [used("1000.50", 3)], taxes=VAT_ALWAYS)
     content = invoice_content(heading(), computed)
     assert (content["number"], content["digits"], content["total_minor"]) == ("INV-2026-000001", 2, 6050)
     assert content["period"] == {
@@ -338,6 +403,8 @@ def test_a_document_says_all_that_the_invoice_does_in_plain_values() -> None:
             "percent": "21",
             "treatment": "standard",
             "note": "",
+            "category": "S",
+            "jurisdiction": "",
             "base_minor": 5000,
             "amount_minor": 1050,
         }
@@ -346,10 +413,18 @@ def test_a_document_says_all_that_the_invoice_does_in_plain_values() -> None:
     assert isinstance(described, list)
     assert [line["position"] for line in described] == [1, 2]
     assert described[0]["quantity"] == "1000.5"
+    borne = {"category": "S", "rate": "21", "reason": "", "name": "VAT", "jurisdiction": ""}
+    assert (described[0]["tax"], described[0]["supplied_on"]) == (borne, "2026-03-31")
+
+
+def test_credit_bears_no_tax_and_what_is_from_before_says_none() -> None:
+    of = compute(state(0), credit_minor=1)
+    assert lines_content(of.lines, "UTC")[1]["tax"] is None
+    assert "tax" not in lines_content([replace(of.lines[0], supplied_on=None)], "UTC")[0]
 
 
 def test_a_credit_note_takes_back_the_whole_document_under_its_own_number() -> None:
-    content = invoice_content(heading(), compute(state(0), tax=VAT))
+    content = invoice_content(heading(), compute(state(0), taxes=VAT_ALWAYS))
     note = credit_note_content(content, number="CN-2026-000001", issued_on=date(2026, 4, 2), reason="Billed twice.")
     assert (note["kind"], note["number"], note["invoice_number"]) == (
         "credit_note",

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from billing.domain.documents import digest_of_content, lines_content
-from billing.domain.invoicing.computing import compute_invoice
-from billing.domain.invoicing.lines import Used
+from billing.domain.documents import digest_of_content, lines_content, taxes_content
+from billing.domain.invoicing.computing import compute_invoice, settled
+from billing.domain.invoicing.lines import Used, digest_of_lines
+from billing.domain.invoicing.taxes import tax_rows
 from billing.domain.plan_terms import PriceOffer, SoldVersion, digest_of
 from billing.domain.verification import checks
 from billing.domain.verification.batch import (
@@ -26,7 +28,7 @@ from billing.domain.verification.batch import (
     UnreadableVersion,
 )
 from billing.domain.verification.checks import CHECKS, Check, differences_in
-from tests.billing.domain.states import BASIC, VAT, state, used
+from tests.billing.domain.states import BASIC, MARCH, VAT, VAT_ALWAYS, state, used
 
 NUMBER = "INV-2026-000001"
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "algorithms" / "invoicing.md"
@@ -52,7 +54,7 @@ def document(content: Mapping[str, Any], number: str = NUMBER) -> StoredDocument
 
 def stored(**changes: Any) -> StoredInvoice:
     """The second invoice of a subscription, as it was computed."""
-    computed = compute_invoice(state(1), usage=[CALLS], invoiced=[], credit_minor=0, tax=VAT)
+    computed = compute_invoice(state(1), usage=[CALLS], invoiced=[], credit_minor=0, taxes=VAT_ALWAYS)
     sums = Sums(computed.subtotal_minor, computed.tax_minor, computed.total_minor)
     content = {
         "number": NUMBER,
@@ -62,14 +64,16 @@ def stored(**changes: Any) -> StoredInvoice:
         "subtotal_minor": sums.subtotal_minor,
         "tax_minor": sums.tax_minor,
         "total_minor": sums.total_minor,
+        "carried_minor": sums.carried_minor,
         "lines": lines_content(computed.lines, "UTC"),
+        "taxes": taxes_content(computed.taxes),
     }
     facts = StoredInvoice(
         number=NUMBER,
         state=computed.state,
         lines=computed.lines,
         lines_digest=computed.lines_digest,
-        tax=VAT,
+        taxes=computed.taxes,
         sums=sums,
         issued_on="2026-04-01",
         due_on="2026-04-15",
@@ -83,6 +87,35 @@ def stored(**changes: Any) -> StoredInvoice:
 def with_line(**changes: Any) -> StoredInvoice:
     lines = stored().lines
     return stored(lines=(replace(lines[0], **changes), *lines[1:]))
+
+
+def old(**changes: Any) -> StoredInvoice:
+    """One from before lines bore their tax: all bear one, and credit was taken off before tax."""
+    computed = settled(state(1), stored().lines, credit_minor=1000)
+    lines = tuple(replace(line, tax=VAT, supplied_on=None) for line in computed.lines)
+    taxes = tax_rows(lines, "EUR")
+    sums = Sums(5135, 1078, 6213)
+    said = {"category", "jurisdiction"}
+    content = {
+        "number": NUMBER,
+        "currency": "EUR",
+        "issued_on": "2026-04-01",
+        "due_on": "2026-04-15",
+        "subtotal_minor": 5135,
+        "tax_minor": 1078,
+        "total_minor": 6213,
+        "lines": lines_content(lines, "UTC"),
+        "taxes": [{key: value for key, value in row.items() if key not in said} for row in taxes_content(taxes)],
+    }
+    facts = {
+        "lines": lines,
+        "lines_digest": digest_of_lines(lines),
+        "taxes": taxes,
+        "sums": sums,
+        "credit_minor": 1000,
+        "document": document(content),
+    }
+    return stored(**(facts | changes))
 
 
 def credited(**changes: Any) -> StoredCreditNote:
@@ -132,6 +165,14 @@ PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
             [f"{NUMBER}: lines: It has 2 lines, and 3 follow from its plan."],
         ),
         (
+            Batch(invoices=(with_line(supplied_on=date(2026, 4, 1)),)),
+            [f"{NUMBER}: line: Line 1: supplied_on is 2026-04-01, and 2026-03-31 follows."],
+        ),
+        (
+            Batch(invoices=(old(credit_minor=900),)),
+            [f"{NUMBER}: line: Line 3: amount_minor is -1000, and -900 follows."],
+        ),
+        (
             Batch(invoices=(stored(state=state(0, currency="USD"), lines=()),)),
             [f"{NUMBER}: lines: It could not be computed: Basic v1 has no prices in USD."],
         ),
@@ -143,7 +184,15 @@ PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
                 f"{NUMBER}: tax_minor: It says 1, and 1288 follows.",
                 f"{NUMBER}: total_minor: It says 6136, and 7423 follows.",
             ],
-        )
+        ),
+        (
+            Batch(invoices=(stored(taxes=old().taxes),)),
+            [f"{NUMBER}: taxes: Its taxes are not those that follow from its lines."],
+        ),
+        (
+            Batch(invoices=(old(sums=Sums(5135, 1078, 6213, -1000)),)),
+            [f"{NUMBER}: carried_minor: It says -1000, and 0 follows."],
+        ),
     ],
     checks.documents_as_issued: [
         (
@@ -211,6 +260,22 @@ def test_a_check_finds_its_fault_and_nothing_in_what_is_sound(check: Check) -> N
     assert list(check(SOUND)) == []
     for batch, expected in PLANTED[check]:
         assert [str(difference) for difference in check(batch)] == expected
+
+
+def test_an_invoice_from_before_lines_bore_their_tax_follows_the_rules_of_then() -> None:
+    assert differences_in(Batch(invoices=(old(),))) == []
+    empty = {"lines": [], "subtotal_minor": 0, "tax_minor": 0, "total_minor": 0}
+    issued, following = old().document, state(1).following
+    assert issued is not None
+    assert following is not None
+    over_nothing = {**issued.content, **empty, "taxes": []}
+    last = old(
+        state=replace(following, is_ending=True, ended_at=MARCH),
+        lines=(), lines_digest=digest_of_lines(()), taxes=(), sums=Sums(0, 0, 0), credit_minor=0,
+        document=document(over_nothing),
+    )  # fmt: skip
+    assert last.is_old
+    assert differences_in(Batch(invoices=(last,))) == []
 
 
 def test_all_checks_look_at_a_batch_in_their_order() -> None:

@@ -182,6 +182,15 @@ TAMPERINGS = {
         "UPDATE billing_invoice SET tax_minor = 1, total_minor = subtotal_minor + 1 WHERE boundary = 2",
         (f"{THREE}: tax_minor: It says 1, and 0 follows.", f"{THREE}: document: Its tax_minor"),
     ),
+    "a tax of a line": Tampering(
+        "UPDATE billing_invoiceline SET tax_percent = 9 WHERE kind = 'adjustment' AND quantity < 0",
+        (f"{THREE}: lines_digest: ", f"{THREE}: adjustment: ", f"{THREE}: taxes: ", f"{THREE}: document: Its lines"),
+    ),
+    "a row of taxes": Tampering(
+        "UPDATE billing_invoicetax SET name = 'VAT' WHERE invoice_id = (SELECT id FROM billing_invoice WHERE "
+        "boundary = 2)",
+        (f"{THREE}: taxes: Its taxes are not those", f"{THREE}: document: Its taxes is not the invoice's."),
+    ),
     "a document": Tampering(
         FORGED, (f"{TWO}: document_digest: The document is not the one that was issued.",), ("{customer,name}", '"Me"')
     ),
