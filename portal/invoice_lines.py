@@ -117,4 +117,4 @@ def _shown_step(words: StepWords, currency: str) -> ShownStep:
     reckoning = "" if words.quantity is None else number_text(words.quantity)
     if words.unit_amount:
         reckoning += f" {_TIMES} {rate_text(words.unit_amount, currency)}"
-    return ShownStep(words.label, reckoning, rate_text(words.amount, currency))
+    return ShownStep(words.label, reckoning, "" if words.amount is None else rate_text(words.amount, currency))

@@ -25,9 +25,17 @@ def shown_terms(terms: PriceTerms, unit: str = "") -> list[str]:
         case Package(size, amount):
             return [f"{number_text(amount)} per {number_text(size)} {unit or 'units'}, each begun one whole"]
         case Graduated(tiers):
-            return [_shown_tier(start, tier, "each") for start, tier in with_starts(tiers)]
+            return [*(_shown_tier(start, tier, "each") for start, tier in with_starts(tiers)), *_at_zero(terms)]
         case Volume(tiers):
-            return [_shown_tier(start, tier, "each, for all") for start, tier in with_starts(tiers)]
+            return [
+                *(_shown_tier(start, tier, "each, for all") for start, tier in with_starts(tiers)),
+                *_at_zero(terms),
+            ]
+
+
+def _at_zero(terms: Graduated | Volume) -> list[str]:
+    once = terms.tiers[0].flat_amount
+    return [f"without usage: {number_text(once)} once"] if terms.charges_flat_at_zero and once else []
 
 
 def _shown_tier(start: Decimal, tier: Tier, how: str) -> str:
@@ -38,7 +46,7 @@ def _shown_tier(start: Decimal, tier: Tier, how: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StaffStep:
-    """A step of a line or a charge: what was reckoned, and what it adds."""
+    """A step of a line or a charge: what was reckoned, and what it adds; empty where it adds nothing by its nature."""
 
     what: str
     amount: str
@@ -53,4 +61,4 @@ def shown_steps(explanation: Mapping[str, Any], amount_minor: int, currency: str
 def _shown_step(words: StepWords, currency: str) -> StaffStep:
     numbers = [number_text(number) for number in (words.quantity, words.unit_amount) if number is not None]
     what = f"{words.label}: {f' {TIMES} '.join(numbers)}" if numbers else words.label
-    return StaffStep(what, exact_text(words.amount, currency))
+    return StaffStep(what, "" if words.amount is None else exact_text(words.amount, currency))

@@ -16,6 +16,7 @@ from accounts.errors import FieldError, InvalidFieldsError
 
 RATE_BELOW: Final = Decimal(10) ** 12
 TIERS_MAX: Final = 50
+AT_ZERO: Final = "charge_flat_at_zero"
 _RATE: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _UP_TO: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,9})?", re.ASCII)
 _NOTHING: Final = Decimal(0)
@@ -63,16 +64,24 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Graduated:
-    """Each unit costs what its own step says."""
+    """Each unit costs what its own step says.
+
+    With `charges_flat_at_zero` the first step is reached without any unit, so that its `flat_amount` is always due.
+    """
 
     tiers: tuple[Tier, ...]
+    charges_flat_at_zero: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """All units cost what the step says in which the quantity lies."""
+    """All units cost what the step says in which the quantity lies.
+
+    With `charges_flat_at_zero` a quantity of 0 lies in the first, so that its `flat_amount` is due.
+    """
 
     tiers: tuple[Tier, ...]
+    charges_flat_at_zero: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +116,8 @@ def read_terms(model: str, given: Mapping[str, object], *, pointer: str = "/term
     elif model == PriceModel.PER_UNIT:
         terms = PerUnit(reader.rate(given, "unit_amount"))
     elif model in {PriceModel.GRADUATED, PriceModel.VOLUME}:
-        tiers = reader.tiers(given)
-        terms = Graduated(tiers) if model == PriceModel.GRADUATED else Volume(tiers)
+        tiers, at_zero = reader.tiers(given), reader.choice(given, AT_ZERO)
+        terms = Graduated(tiers, at_zero) if model == PriceModel.GRADUATED else Volume(tiers, at_zero)
     elif model == PriceModel.PACKAGE:
         terms = Package(reader.size(given), reader.rate(given, "package_amount"))
     else:
@@ -129,16 +138,16 @@ def write_terms(terms: PriceTerms) -> dict[str, object]:
             return {"unit_amount": plain_decimal(unit_amount)}
         case Package(size, amount):
             return {"package_size": plain_decimal(size), "package_amount": plain_decimal(amount)}
-    return {
-        "tiers": [
-            {
-                "up_to": None if tier.up_to is None else plain_decimal(tier.up_to),
-                "unit_amount": plain_decimal(tier.unit_amount),
-                "flat_amount": plain_decimal(tier.flat_amount),
-            }
-            for tier in terms.tiers
-        ]
-    }
+    tiers = [
+        {
+            "up_to": None if tier.up_to is None else plain_decimal(tier.up_to),
+            "unit_amount": plain_decimal(tier.unit_amount),
+            "flat_amount": plain_decimal(tier.flat_amount),
+        }
+        for tier in terms.tiers
+    ]
+    # Terms from before there was the choice have the same text, and so the same digest.
+    return {"tiers": tiers, AT_ZERO: True} if terms.charges_flat_at_zero else {"tiers": tiers}
 
 
 class _Reader:
@@ -179,8 +188,15 @@ class _Reader:
         self._check_order(tiers)
         return tiers
 
+    def choice(self, given: Mapping[str, object], name: str) -> bool:
+        value = given.get(name, False)
+        if not isinstance(value, bool):
+            self._refuse(f"/{name}", f"invalid_{name}", "true or false.")
+        return value is True
+
     def refuse_unknown(self, given: Mapping[str, object], terms: PriceTerms) -> None:
-        for name in sorted(set(given) - set(write_terms(terms))):
+        known = {AT_ZERO} if isinstance(terms, Graduated | Volume) else set()
+        for name in sorted(set(given) - set(write_terms(terms)) - known):
             self._refuse(f"/{name}", "unknown_field", "This price model has no such term.")
 
     def _tier(self, row: object, at: str) -> Tier:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from accounts.domain.numbers import number_text
-from billing.domain.money import money_text, rate_text, round_to_minor
+from billing.domain.money import EXACT, money_text, rate_text, round_to_minor
 from billing.domain.steps import (
     CarriedStep,
     FeeTakenBackStep,
@@ -12,6 +13,7 @@ from billing.domain.steps import (
     LineStep,
     NothingCountedStep,
     OnceStep,
+    PositionStep,
     ProrationStep,
     RoundingStep,
     StoodOnVoidStep,
@@ -19,13 +21,15 @@ from billing.domain.steps import (
     UnitsStep,
 )
 
+_ONE: Final = Decimal(1)
+
 
 @dataclass(frozen=True, slots=True)
 class StepWords:
-    """A step as it is laid out: what it is, quantity and unit price if it has them, and what it adds."""
+    """A step as it is laid out: what it is, quantity and unit price if it has them, and what it adds, if it can."""
 
     label: str
-    amount: Decimal
+    amount: Decimal | None
     quantity: Decimal | None = None
     unit_amount: Decimal | None = None
 
@@ -33,10 +37,12 @@ class StepWords:
 def words_of(step: LineStep, currency: str) -> StepWords:
     """Return the step in words. Amounts are exact, in the major unit."""
     match step:
+        case PositionStep():
+            return StepWords(_position(step), None)
         case UnitsStep():
             return StepWords(_units(step), step.amount, step.quantity, step.unit_amount)
-        case OnceStep(amount, tier):
-            return StepWords("Once a period" if tier is None else f"{_reach(tier)}: once", amount)
+        case OnceStep():
+            return StepWords(_once(step, currency), step.amount)
         case InvoicedBeforeStep(number, quantity, amount):
             return StepWords(f"Invoiced before, by {number}", amount, quantity)
         case NothingCountedStep(amount):
@@ -48,8 +54,9 @@ def _sentence(
     step: RoundingStep | ProrationStep | FeeTakenBackStep | StoodOnVoidStep | CarriedStep, currency: str
 ) -> str:
     match step:
-        case RoundingStep(exact):
-            return f"Rounded half up from {rate_text(exact, currency)}"
+        case RoundingStep(exact, is_with_lines_before=is_with_lines_before):
+            together = ", together with the lines before at this price" if is_with_lines_before else ""
+            return f"Rounded half up from {rate_text(exact, currency)}{together}"
         case ProrationStep(fee, share):
             return f"{share.days} of {share.days_in_period} days of a fee of {rate_text(fee, currency)}"
         case FeeTakenBackStep():
@@ -60,6 +67,23 @@ def _sentence(
                 f"or credited"
             )
     return "Credit that is carried over"
+
+
+def _position(step: PositionStep) -> str:
+    """Return which units of the period are meant; whole ones are counted from 1."""
+    up_to, of = number_text(step.up_to), "" if step.of is None else f", which has {number_text(step.of)}"
+    if any(end != end.to_integral_value() for end in (step.above, step.up_to)):
+        return f"Units above {number_text(step.above)} up to {up_to} of this period{of}"
+    first = EXACT.add(step.above, _ONE)
+    which = f"Unit {up_to}" if step.up_to == first else f"Units {number_text(first)} to {up_to}"
+    return f"{which} of this period{of}"
+
+
+def _once(step: OnceStep, currency: str) -> str:
+    label = "Once a period" if step.tier is None else f"{_reach(step.tier)}: once"
+    if step.whole is None:
+        return label
+    return f"{label} {rate_text(step.whole, currency)}, less what was charged for it before"
 
 
 def _units(step: UnitsStep) -> str:

@@ -23,6 +23,19 @@ class TierSpan:
 
 
 @dataclass(frozen=True, slots=True)
+class PositionStep:
+    """Which units of the period a stretch of several has: what is above `above`, up to and with `up_to`.
+
+    `of` is the period's whole quantity, where the price depends on it. It adds nothing.
+    """
+
+    above: Decimal
+    up_to: Decimal
+    of: Decimal | None = None
+    amount: Decimal = _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
 class UnitsStep:
     """So many units, or packages of `package_size` units each, at one price."""
 
@@ -39,18 +52,26 @@ class UnitsStep:
 
 @dataclass(frozen=True, slots=True)
 class OnceStep:
-    """An amount that is due once: a fee, or what reaching a tier costs."""
+    """An amount that is due once: a fee, or what reaching a tier costs.
+
+    `whole` is what is due in a period, where the lines before paid some of it.
+    """
 
     amount: Decimal
     tier: TierSpan | None = None
+    whole: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RoundingStep:
-    """What rounding half-up to the currency's digits adds to `exact`, or takes from it."""
+    """What rounding half-up to the currency's digits adds to `exact`, or takes from it.
+
+    `is_with_lines_before` says that the lines of one price in a period are rounded together.
+    """
 
     exact: Decimal
     amount: Decimal
+    is_with_lines_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +125,8 @@ class CarriedStep:
 
 
 LineStep = (
-    UnitsStep
+    PositionStep
+    | UnitsStep
     | OnceStep
     | RoundingStep
     | ProrationStep
@@ -137,11 +159,16 @@ def told_by_the_line(steps: list[LineStep]) -> bool:
 
 
 def _charged(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> Iterator[LineStep]:
+    position, quantity = explanation.get("position"), Decimal(explanation["quantity"])
+    if position is not None and quantity:
+        above = Decimal(position["units"])
+        of = Decimal(position["period"]) if explanation["model"] == "volume" else None
+        yield PositionStep(above, EXACT.add(above, quantity), of)
     for stored in explanation["steps"]:
         yield from _priced(stored)
     exact, rounded = Decimal(explanation["exact_amount"]), to_major(amount_minor, currency)
     if exact != rounded:
-        yield RoundingStep(exact, EXACT.subtract(rounded, exact))
+        yield RoundingStep(exact, EXACT.subtract(rounded, exact), position is not None and "exact" in position)
 
 
 def _priced(stored: Mapping[str, Any]) -> Iterator[LineStep]:
@@ -149,10 +176,10 @@ def _priced(stored: Mapping[str, Any]) -> Iterator[LineStep]:
     quantity, each, once = (Decimal(stored[name]) for name in ("quantity", "unit_amount", "flat_amount"))
     tier, size = stored.get("tier"), stored.get("package_size")
     of = None if tier is None else TierSpan(Decimal(tier["above"]), _decimal(tier["up_to"]))
-    if quantity and (each or not once):
+    if size is not None or (quantity and (each or not once)):
         yield UnitsStep(quantity, each, of, _decimal(size))
-    if once or not quantity:
-        yield OnceStep(once, of)
+    if once or not (quantity or size):
+        yield OnceStep(once, of, _decimal(stored.get("flat_whole")))
 
 
 def _decimal(stored: str | None) -> Decimal | None:

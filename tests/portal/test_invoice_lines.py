@@ -13,7 +13,7 @@ from billing.domain.invoicing.state import InvoicedFee, Phase
 from billing.domain.money import to_major
 from billing.services.documents.rendering import wording
 from portal.invoice_lines import steps_shown
-from tests.billing.domain.states import BASIC, MARCH, TEAM, UNTAXED, invoiced, state, used
+from tests.billing.domain.states import BASIC, MARCH, PASS, TEAM, UNTAXED, invoiced, state, used
 from tests.billing.services.documents.rendering import samples
 
 
@@ -30,7 +30,18 @@ def with_what_was_taken_back() -> list[LineDraft]:
     return list(computed.lines)
 
 
-LINES = [*samples.every_kind_of_line(), *with_what_was_taken_back()]
+def after_a_change_and_back() -> list[LineDraft]:
+    """Stretches of one period: the last begins where the others ended, and is corrected because the first changed."""
+    day = MARCH.replace(day=16)
+    phases = (Phase(MARCH, TEAM), Phase(day, PASS), Phase(day.replace(day=17), TEAM), Phase(day.replace(day=18), PASS))
+    of = state(1, phases=phases)
+    calls = [used(99_999), used("0.5"), used(5), used(1)]
+    bytes_sent = iter([used(4), used(3)])
+    usage = [calls.pop(0) if price.meter_code == "calls" else next(bytes_sent) for _, price, _ in of.usage_wanted()]
+    return list(compute_invoice(of, usage=usage, invoiced=[], credit_minor=0, taxes=UNTAXED).lines)
+
+
+LINES = [*after_a_change_and_back(), *samples.every_kind_of_line(), *with_what_was_taken_back()]
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.description)
@@ -50,13 +61,17 @@ def test_the_three_tell_of_a_line_by_steps_that_add_up_to_its_amount(line: LineD
 
 def amount_of(step: Any) -> Decimal:
     text = step.amount.removesuffix("\N{NO-BREAK SPACE}EUR").replace(",", "").replace("\N{MINUS SIGN}", "-")
-    return Decimal(text)
+    return Decimal(text or 0)  # which units of a period are meant adds nothing
 
 
 def test_the_lines_are_of_every_kind() -> None:
     said = {step.label for line in LINES for step in steps_shown(line.explanation, line.amount_minor, "EUR")}
     for words in (
         "Packages of",
+        "Units 1 to 99,999 of this period",
+        "Units above 99,999.5 up to 100,004.5 of this period",
+        "together with the lines before",
+        "less what was charged for it before",
         "Rounded half up",
         "days of a fee",
         "taken back",

@@ -26,6 +26,7 @@ from billing.domain.invoicing.lines import (
     digest_of_lines,
 )
 from billing.domain.invoicing.state import BillingState
+from billing.domain.invoicing.stretches import charges_now, charges_of_usage
 from billing.domain.invoicing.taxes import TaxRow, tax_rows
 from billing.domain.money import AMOUNT_MINOR_MAX, EXACT
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
@@ -37,8 +38,6 @@ from billing.errors import UnbillableError
 from metering.domain.periods import Span, anchored_span, last_local_day, local_day
 
 _ONE: Final = Decimal(1)
-# As much as a line holds, and far more than anybody uses.
-QUANTITY_BELOW: Final = Decimal(10) ** 29
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +127,8 @@ def settled(state: BillingState, charged: Sequence[LineDraft], *, credit_minor: 
 
 def _usage_lines(state: BillingState, usage: Sequence[Used], taxes: TaxTable) -> list[LineDraft]:
     lines = []
-    for (version, price, span), used in zip(state.usage_wanted(), usage, strict=True):
-        if used.quantity < 0:
-            raise UnbillableError(
-                "negative_usage", f"{price.meter_code} comes to {plain_decimal(used.quantity)} in this period."
-            )
-        if used.quantity >= QUANTITY_BELOW:
-            raise UnbillableError(
-                "absurd_quantity", f"{price.meter_code} comes to {plain_decimal(used.quantity)} in this period."
-            )
-        charge = rate(price.terms, used.quantity, state.currency)
+    charges = charges_of_usage(state, usage)
+    for (version, price, span), used, charge in zip(state.usage_wanted(), usage, charges, strict=True):
         supplied_on = last_local_day(span, state.time_zone)
         lines.append(
             LineDraft(
@@ -211,22 +202,12 @@ def _adjustment_lines(state: BillingState, invoiced: Sequence[InvoicedUsage]) ->
     It is rated at the price that it was invoiced at, and bears the tax that it was invoiced with.
     """
     lines = []
-    for known in invoiced:
-        if known.now == known.invoiced:
-            continue
-        if known.now.quantity < 0:
-            raise UnbillableError(
-                "negative_usage",
-                f"{known.price.meter_code} comes to {plain_decimal(known.now.quantity)} in {known.number}.",
-            )
-        if known.now.quantity >= QUANTITY_BELOW:
-            raise UnbillableError(
-                "absurd_quantity",
-                f"{known.price.meter_code} comes to {plain_decimal(known.now.quantity)} in {known.number}.",
-            )
-        charge = rate(known.price.terms, known.now.quantity, state.currency)
+    for known, charge in charges_now(invoiced, state.currency):
         # No more is given back than was charged.
         charged_minor = max(known.amount_minor - known.forgiven_minor, 0)
+        amount_minor = max(charge.amount_minor - known.amount_minor, -charged_minor)
+        if known.now == known.invoiced and not amount_minor:
+            continue
         forgiven: dict[str, object] = {"forgiven_minor": known.forgiven_minor} if known.forgiven_minor else {}
         lines.append(
             LineDraft(
@@ -234,7 +215,7 @@ def _adjustment_lines(state: BillingState, invoiced: Sequence[InvoicedUsage]) ->
                 description=f"Correction of {known.number}: {known.price.meter_name}",
                 period=known.span,
                 quantity=EXACT.subtract(known.now.quantity, known.invoiced.quantity),
-                amount_minor=max(charge.amount_minor - known.amount_minor, -charged_minor),
+                amount_minor=amount_minor,
                 explanation={
                     "model": "adjustment",
                     "invoice": known.number,

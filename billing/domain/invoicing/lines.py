@@ -47,7 +47,8 @@ class InvoicedUsage:
     """A usage line of a finalized invoice with all its corrections so far, and what the ledger says of its span now.
 
     `forgiven_minor` is the part of the amount that stands on invoices which are void or were credited: nobody has paid
-    that. `tax` is what the usage line bears.
+    that. `tax` is what the usage line bears. `is_stretch` says that it is one of several stretches of its period, rated
+    from its position in it.
     """
 
     line_id: int
@@ -60,6 +61,7 @@ class InvoicedUsage:
     now: Used
     forgiven_minor: int = 0
     tax: TaxDecision | None = None
+    is_stretch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ class BillingState:
     `closes_at` is the boundary's instant, or when the subscription ended.
 
     `ended_at` is when it ended, if it has; a boundary after that is a last look. `fee` is what was invoiced in advance
-    for the closed period, where its plan changed.
+    for the closed period, where its plan changed. `rates_stretches_alone` is the rule of invoices from before included
+    units belonged to the period: each stretch was rated as if it were a period.
     """
 
     subscription_id: UUID | None
@@ -58,6 +59,7 @@ class BillingState:
     backfill_days: int
     ended_at: datetime | None = None
     fee: InvoicedFee | None = None
+    rates_stretches_alone: bool = False
 
     @property
     def closed(self) -> Span | None:

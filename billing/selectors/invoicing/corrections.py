@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q
 
@@ -21,6 +22,7 @@ from metering.domain.periods import Span
 from metering.selectors.span_usage import SpanUsage, UsageSpan, spans_with_voids_since
 
 LATENESS_MARGIN: Final = timedelta(days=2)
+PERIOD_LASTS_AT_MOST: Final = timedelta(days=32)
 _LONG_AGO: Final = timedelta(days=36500)
 _ANY_METER: Final = 0
 
@@ -33,6 +35,7 @@ class Root:
     invoiced: Used
     amount_minor: int
     forgiven_minor: int
+    is_stretch: bool
 
     def plus(self, line: InvoiceLine, forgiven_minor: int) -> "Root":
         return replace(
@@ -65,17 +68,29 @@ def roots_of(states: Sequence[BillingState]) -> list[tuple[int, Root]]:
     ]
     keys = list(closing)
     with_old_voids = {keys[position] for position in spans_with_voids_since(asked)}
+    oldest = min(cutoffs.values())
+    # Stretches of one period are looked at together: where late events reach one, the others' positions may move.
+    is_stretch = Q(explanation__has_key="position")
+    has_stretch = is_stretch | Q(explanation__now__has_key="position")
     lines = InvoiceLine.objects.filter(
-        Q(period_end__gt=min(cutoffs.values())) | Q(invoice__subscription__in=with_old_voids),
+        Q(period_end__gt=oldest)
+        | Q(invoice__subscription__in=with_old_voids)
+        | Q(has_stretch, period_end__gt=oldest - PERIOD_LASTS_AT_MOST),
         invoice__subscription__in=closing,
         invoice__status__in=set(InvoiceStatus) - {InvoiceStatus.DRAFT},
         revision=F("invoice__revision"),
         kind__in=(LineKind.USAGE, LineKind.ADJUSTMENT),
     )
     credited = Exists(CreditNote.objects.filter(invoice=OuterRef("invoice")))
-    lines = lines.annotate(is_forgiven=Q(invoice__status=InvoiceStatus.VOID) | Q(credited))
+    lines = lines.annotate(is_forgiven=Q(invoice__status=InvoiceStatus.VOID) | Q(credited), is_stretch=is_stretch)
+    found = list(lines.select_related("invoice").defer("explanation").order_by("pk"))
+    reached = {
+        _period_of(line)
+        for line in found
+        if line.is_stretch and line.period_end > cutoffs[line.invoice.subscription_id]
+    }
     roots: dict[int, tuple[int, Root]] = {}
-    for line in lines.select_related("invoice").defer("explanation").order_by("pk"):
+    for line in found:
         number, state = closing[line.invoice.subscription_id]
         if line.invoice.boundary >= state.boundary:
             continue
@@ -83,10 +98,19 @@ def roots_of(states: Sequence[BillingState]) -> list[tuple[int, Root]]:
         if line.adjusts_id is not None:
             if line.adjusts_id in roots:
                 roots[line.adjusts_id] = (number, roots[line.adjusts_id][1].plus(line, forgiven_minor))
-        elif line.period_end > cutoffs[state.subscription_id] or state.subscription_id in with_old_voids:
+        elif (
+            line.period_end > cutoffs[state.subscription_id]
+            or state.subscription_id in with_old_voids
+            or (line.is_stretch and _period_of(line) in reached)
+        ):
             used = Used(line.quantity, line.events or 0)
-            roots[line.pk] = (number, Root(line, used, line.amount_minor, forgiven_minor))
+            roots[line.pk] = (number, Root(line, used, line.amount_minor, forgiven_minor, line.is_stretch))
     return list(roots.values())
+
+
+def _period_of(line: InvoiceLine) -> tuple[UUID, int | None]:
+    """Return which stretches are rated together: those of a meter on one invoice."""
+    return line.invoice_id, line.meter_id
 
 
 def invoiced_usage(roots: Sequence[tuple[int, Root]], usage: Sequence[SpanUsage]) -> dict[int, list[InvoicedUsage]]:
@@ -110,6 +134,7 @@ def invoiced_usage(roots: Sequence[tuple[int, Root]], usage: Sequence[SpanUsage]
                 forgiven_minor=root.forgiven_minor,
                 now=Used.of(found.quantity, found.events),
                 tax=line.tax,
+                is_stretch=root.is_stretch,
             )
         )
     return invoiced

@@ -46,6 +46,7 @@ from billing.selectors.verification.history import (
     fee_before,
     fees_by_boundary,
     lines_of,
+    rates_stretches_alone,
 )
 from billing.selectors.verification.usage import checkpoints_of
 from metering.domain.periods import Span
@@ -119,7 +120,11 @@ def _stored(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLi
     return [
         StoredInvoice(
             number=invoice.number or "",
-            state=replace(state, fee=fee_before(invoice, fees, lines[invoice.pk])),
+            state=replace(
+                state,
+                fee=fee_before(invoice, fees, lines[invoice.pk]),
+                rates_stretches_alone=rates_stretches_alone(lines[invoice.pk]),
+            ),
             lines=tuple(_draft_of(line) for line in lines[invoice.pk]),
             lines_digest=invoice.lines_digest,
             taxes=tuple(taxes[invoice.pk]),

@@ -3,8 +3,8 @@
 Of an invoice that was voided or credited just then, both are right: `docs/algorithms/invoicing.md`, V5.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -64,18 +64,18 @@ def corrected_by_invoice(
     ]
     root_ids = {line.adjusts_id for _, line in adjusting}
     roots = InvoiceLine.objects.select_related("invoice").in_bulk([pk for pk in root_ids if pk is not None])
-    earlier = corrections_of(root_ids)
+    stretches = _stretches_beside(roots.values())
+    earlier = corrections_of(root_ids | {one.pk for others in stretches.values() for one in others})
     gone = gone_at({one.invoice_id for one in (*roots.values(), *chain(*earlier.values()))})
-    version_ids = {line.plan_version_id for line in roots.values() if line.plan_version_id is not None}
+    every_root = [*roots.values(), *chain(*stretches.values())]
+    version_ids = {line.plan_version_id for line in every_root if line.plan_version_id is not None}
     prices = {price.id: price for version in sold_versions(version_ids).values() for price in version.prices}
     corrected: dict[UUID, list[InvoicedUsage]] = defaultdict(list)
-    for invoice, line in adjusting:
-        assert line.adjusts_id is not None, "an adjustment has its line"
-        root = roots[line.adjusts_id]
+
+    def add(invoice: Invoice, root: InvoiceLine, correction: InvoiceLine | None) -> None:
         assert root.price_id is not None, "a usage line has its price"
         assert root.plan_version_id is not None, "a usage line has its plan"
         before = [root, *(one for one in earlier[root.pk] if one.invoice.boundary < invoice.boundary)]
-        invoiced = sum_of(before)
         corrected[invoice.pk].append(
             InvoicedUsage(
                 line_id=root.pk,
@@ -83,14 +83,48 @@ def corrected_by_invoice(
                 plan_version_id=root.plan_version_id,
                 price=prices[root.price_id],
                 span=Span(root.period_start, root.period_end),
-                invoiced=invoiced,
+                invoiced=sum_of(before),
                 amount_minor=sum(one.amount_minor for one in before),
-                forgiven_minor=_forgiven(invoice, line, before, gone),
-                now=sum_of([*before, line]),
+                forgiven_minor=_forgiven(invoice, correction, before, gone),
+                now=sum_of(before if correction is None else [*before, correction]),
+                is_stretch="position" in root.explanation,
                 tax=root.tax,
             )
         )
+
+    adjusted: dict[UUID, set[int]] = defaultdict(set)
+    for invoice, line in adjusting:
+        assert line.adjusts_id is not None, "an adjustment has its line"
+        adjusted[invoice.pk].add(line.adjusts_id)
+        add(invoice, roots[line.adjusts_id], line)
+    # What was not corrected has a part in the positions of what was.
+    for invoice in invoices:
+        beside = {one.pk: one for pk in sorted(adjusted[invoice.pk]) for one in stretches[pk]}
+        for pk, one in beside.items():
+            if pk not in adjusted[invoice.pk]:
+                add(invoice, one, None)
     return corrected
+
+
+def _stretches_beside(roots: Iterable[InvoiceLine]) -> dict[int, list[InvoiceLine]]:
+    """Return by line the stretches that are rated together with it: those of its meter on its invoice."""
+    wanted = [root for root in roots if "position" in root.explanation]
+    lines = InvoiceLine.objects.filter(
+        invoice__in={root.invoice_id for root in wanted}, revision=F("invoice__revision"), kind=LineKind.USAGE
+    )
+    together: dict[tuple[UUID, int | None], list[InvoiceLine]] = defaultdict(list)
+    for line in lines.select_related("invoice").order_by("pk"):
+        together[line.invoice_id, line.meter_id].append(line)
+    return defaultdict(list, {root.pk: together[root.invoice_id, root.meter_id] for root in wanted})
+
+
+def rates_stretches_alone(lines: Sequence[InvoiceLine]) -> bool:
+    """Return whether an invoice is from before the stretches of a period were rated together."""
+    stretches = Counter(line.meter_id for line in lines if line.kind == LineKind.USAGE)
+    return any(
+        line.kind == LineKind.USAGE and stretches[line.meter_id] > 1 and "position" not in line.explanation
+        for line in lines
+    )
 
 
 def fees_by_boundary(invoices: Sequence[Invoice]) -> dict[tuple[UUID, int], tuple[InvoicedFee, datetime | None]]:
@@ -143,7 +177,7 @@ def gone_at(invoice_ids: set[UUID]) -> dict[UUID, datetime]:
 
 
 def _forgiven(
-    invoice: Invoice, correction: InvoiceLine, before: Sequence[InvoiceLine], gone: Mapping[UUID, datetime]
+    invoice: Invoice, correction: InvoiceLine | None, before: Sequence[InvoiceLine], gone: Mapping[UUID, datetime]
 ) -> int:
     """Return what of the amounts before nobody owed any more.
 
@@ -155,7 +189,7 @@ def _forgiven(
 
     at = invoice.computed_at
     possible = [stood_at(moment) for moment in (at, at - ARRIVAL_MARGIN, at + RUN_MARGIN)]
-    invoiced = correction.explanation.get("invoiced", {})
+    invoiced = {} if correction is None else correction.explanation.get("invoiced", {})
     said = invoiced.get("forgiven_minor", 0) if isinstance(invoiced, Mapping) else 0
     return said if said in possible else possible[0]
 

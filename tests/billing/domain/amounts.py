@@ -13,13 +13,22 @@ SIZES = st.decimals(Decimal("0.000000001"), Decimal(10) ** 6, places=9)
 
 
 @st.composite
-def tiers(draw: st.DrawFn) -> tuple[Tier, ...]:
+def tiers(draw: st.DrawFn, rates: st.SearchStrategy[Decimal] = RATES) -> tuple[Tier, ...]:
     ends = sorted(draw(st.sets(SIZES, max_size=6)))
-    return tuple(Tier(end, draw(RATES), draw(RATES)) for end in [*ends, None])
+    return tuple(Tier(end, draw(rates), draw(rates)) for end in [*ends, None])
 
 
-GRADUATED = tiers().map(Graduated)
-VOLUME = tiers().map(Volume)
+def terms_at(rates: st.SearchStrategy[Decimal]) -> st.SearchStrategy[PriceTerms]:
+    """Return the terms of every price model at such rates."""
+    each = tiers(rates)
+    return st.one_of(
+        rates.map(Flat), rates.map(PerUnit), each.map(Graduated), each.map(Volume), st.builds(Package, SIZES, rates)
+    )
+
+
+TIERS = tiers()
+GRADUATED = TIERS.map(Graduated)
+VOLUME = TIERS.map(Volume)
 PER_UNIT = RATES.map(PerUnit)
 PACKAGES = st.builds(Package, SIZES, RATES)
-TERMS: st.SearchStrategy[PriceTerms] = st.one_of(RATES.map(Flat), PER_UNIT, GRADUATED, VOLUME, PACKAGES)
+TERMS = terms_at(RATES)

@@ -19,13 +19,16 @@ VAT: Final = TaxDecision(TaxTreatment.STANDARD, "VAT", Decimal(21))
 NO_TAX: Final = TaxDecision(TaxTreatment.STANDARD, "Tax", Decimal(0))
 VAT_ALWAYS: Final = TaxTable(((None, VAT),))
 UNTAXED: Final = TaxTable(((None, NO_TAX),))
+METERS: Final = {"calls": 1, "bytes": 2}
 
 
 def version(number: int, name: str, fee: str, **usage: PriceTerms) -> SoldVersion:
     """A version with these fees and prices by meter; ids follow from `number`."""
     prices = [SoldPrice(number * 10, PriceKind.RECURRING, "EUR", Flat(Decimal(fee)))]
     prices += [
-        SoldPrice(number * 10 + place, PriceKind.USAGE, "EUR", terms, place, code, code.title(), code.rstrip("s"))
+        SoldPrice(
+            number * 10 + place, PriceKind.USAGE, "EUR", terms, METERS[code], code, code.title(), code.rstrip("s")
+        )
         for place, (code, terms) in enumerate(usage.items(), start=1)
     ]
     return SoldVersion(number, name.lower(), name, 1, number, name.lower(), 0, "", tuple(prices))
@@ -39,6 +42,7 @@ TEAM: Final = version(
     bytes=PerUnit(Decimal("0.000001")),
     calls=Graduated((Tier(Decimal(100000), Decimal(0)), Tier(None, Decimal("0.0005")))),
 )
+PASS: Final = version(3, "Pass", "19", calls=Flat(Decimal(5)))
 
 
 def state(boundary: int = 1, **changes: Any) -> BillingState:

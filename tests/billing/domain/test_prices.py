@@ -34,7 +34,9 @@ JSON = st.recursive(
     lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=5), children, max_size=4),
     max_leaves=10,
 )
-NAMES = st.sampled_from(["amount", "unit_amount", "tiers", "up_to", "flat_amount", "package_size", "package_amount"])
+NAMES = st.sampled_from(
+    ["amount", "unit_amount", "tiers", "up_to", "flat_amount", "package_size", "package_amount", "charge_flat_at_zero"]
+)
 TIER = st.dictionaries(NAMES | st.text(max_size=3), JSON, max_size=4)
 HOSTILE = st.dictionaries(NAMES | st.text(max_size=3), JSON | st.lists(TIER, max_size=4), max_size=4)
 
@@ -74,6 +76,12 @@ def test_terms_are_written_in_one_spelling() -> None:
             {"tiers": [tier(up_to="0.5", flat_amount="3"), tier()]},
             Volume((Tier(Decimal("0.5"), Decimal(1), Decimal(3)), Tier(None, Decimal(1)))),
         ),
+        (
+            "graduated",
+            {"tiers": [tier()], "charge_flat_at_zero": True},
+            Graduated((Tier(None, Decimal(1)),), charges_flat_at_zero=True),
+        ),
+        ("volume", {"tiers": [tier()], "charge_flat_at_zero": False}, Volume((Tier(None, Decimal(1)),))),
     ],
 )
 def test_each_model_has_its_terms(model: str, given_terms: dict[str, Any], terms: PriceTerms) -> None:
@@ -120,6 +128,21 @@ def test_a_package_has_a_size(value: object) -> None:
 )  # fmt: skip
 def test_tiers_go_up_and_the_last_has_no_end(model: str, tiers: object, refused: list[tuple[str, str]]) -> None:
     assert refusals(model, {"tiers": tiers}) == refused
+
+
+@pytest.mark.parametrize("value", [None, 1, 0, "true", "", [], {}])
+def test_a_choice_about_zero_is_true_or_false(value: object) -> None:
+    refused = [("/terms/charge_flat_at_zero", "invalid_charge_flat_at_zero")]
+    assert refusals("graduated", {"tiers": [tier()], "charge_flat_at_zero": value}) == refused
+    assert refusals("flat", {"amount": "1", "charge_flat_at_zero": True}) == [
+        ("/terms/charge_flat_at_zero", "unknown_field")
+    ]
+
+
+def test_terms_without_the_choice_about_zero_are_written_as_before_there_was_one() -> None:
+    written = write_terms(Graduated((Tier(None, Decimal(1)),)))
+    assert written == {"tiers": [{"up_to": None, "unit_amount": "1", "flat_amount": "0"}]}
+    assert write_terms(Volume((Tier(None, Decimal(1)),), charges_flat_at_zero=True))["charge_flat_at_zero"] is True
 
 
 def test_terms_of_another_model_are_refused() -> None:

@@ -12,9 +12,9 @@ from billing.domain.invoicing.computing import compute_invoice
 from billing.domain.invoicing.lines import InvoicedUsage, LineDraft
 from billing.domain.invoicing.state import BillingState, InvoicedFee, Phase
 from billing.domain.money import to_major
-from billing.domain.prices import PriceTerms
+from billing.domain.prices import Flat, Package, PriceTerms, Tier, Volume
 from billing.domain.proration import Share
-from billing.domain.rating import rate
+from billing.domain.rating import Stretch, rate, rate_stretches
 from billing.domain.step_words import words_of
 from billing.domain.steps import (
     CarriedStep,
@@ -23,6 +23,7 @@ from billing.domain.steps import (
     LineStep,
     NothingCountedStep,
     OnceStep,
+    PositionStep,
     ProrationStep,
     RoundingStep,
     StoodOnVoidStep,
@@ -58,6 +59,30 @@ def test_the_steps_of_a_price_add_up(terms: PriceTerms, quantity: Decimal, curre
     found = steps_of(charge.explanation(), charge.amount_minor, currency)
     assert sum_of(found) == Fraction(to_major(charge.amount_minor, currency))
     assert all(words_of(step, currency).label for step in found)
+
+
+@given(st.lists(st.tuples(TERMS, QUANTITIES), min_size=2, max_size=4), CURRENCIES)
+def test_the_steps_of_stretches_add_up(used_of: list[tuple[PriceTerms, Decimal]], currency: str) -> None:
+    for charge in rate_stretches([Stretch("same", terms, quantity) for terms, quantity in used_of], currency):
+        found = steps_of(charge.explanation(), charge.amount_minor, currency)
+        assert sum_of(found) == Fraction(to_major(charge.amount_minor, currency))
+        assert not charge.quantity or isinstance(found[0], PositionStep)
+
+
+def test_a_stretch_says_what_of_the_period_it_is_about() -> None:
+    packs = Package(Decimal(1000), Decimal("2.50"))
+    first, second = rate_stretches([Stretch("packs", packs, Decimal(quantity)) for quantity in (100, 900)], EUR)
+    assert steps_of(first.explanation(), 250, EUR)[0] == PositionStep(Decimal(0), Decimal(100))
+    assert steps_of(second.explanation(), 0, EUR) == [
+        PositionStep(Decimal(100), Decimal(1000)),
+        UnitsStep(Decimal(0), Decimal("2.50"), package_size=Decimal(1000)),
+    ]
+    bulk = Volume((Tier(None, Decimal(1)),))
+    *_, last = rate_stretches([Stretch("bulk", bulk, Decimal(quantity)) for quantity in (1, 2, 3)], EUR)
+    assert steps_of(last.explanation(), 300, EUR)[0] == PositionStep(Decimal(3), Decimal(6), Decimal(6))
+    flat = Flat(Decimal(5))
+    _, again = rate_stretches([Stretch("flat", flat, Decimal(1)), Stretch("flat", flat, Decimal(1))], EUR)
+    assert steps_of(again.explanation(), 0, EUR)[1] == OnceStep(Decimal(0), None, Decimal(5))
 
 
 @given(before=AMOUNTS, now=st.integers(0, 10**6), forgiven=st.integers(-(10**6), 10**6), quantity=AMOUNTS)
@@ -122,6 +147,11 @@ def test_a_line_with_one_amount_needs_no_steps() -> None:
 @pytest.mark.parametrize(
     ("step", "label"),
     [
+        (PositionStep(Decimal(900), Decimal(1800)), "Units 901 to 1,800 of this period"),
+        (PositionStep(Decimal(0), Decimal(1)), "Unit 1 of this period"),
+        (PositionStep(Decimal(0), Decimal(5), Decimal(9000)), "Units 1 to 5 of this period, which has 9,000"),
+        (PositionStep(Decimal("0.5"), Decimal(2)), "Units above 0.5 up to 2 of this period"),
+        (PositionStep(Decimal(0), Decimal("0.5")), "Units above 0 up to 0.5 of this period"),
         (UnitsStep(Decimal(5), Decimal(2)), "Units"),
         (UnitsStep(Decimal(5), Decimal(2), TierSpan(Decimal(0), None)), "All units"),
         (UnitsStep(Decimal(5), Decimal(2), TierSpan(Decimal(0), Decimal(1000))), "Up to 1,000"),
@@ -129,8 +159,13 @@ def test_a_line_with_one_amount_needs_no_steps() -> None:
         (UnitsStep(Decimal(5), Decimal(2), TierSpan(Decimal(1000), Decimal("2000.5"))), "Above 1,000 up to 2,000.5"),
         (OnceStep(Decimal(5), TierSpan(Decimal("2000.5"), None)), "Above 2,000.5: once"),
         (OnceStep(Decimal(5)), "Once a period"),
+        (OnceStep(Decimal(5), whole=Decimal(8)), "Once a period 8.00 EUR, less what was charged for it before"),
+        (OnceStep(Decimal(5), TierSpan(Decimal(0), None), Decimal(8)),
+         "All units: once 8.00 EUR, less what was charged for it before"),
         (UnitsStep(Decimal(3), Decimal(4), package_size=Decimal(1000)), "Packages of 1,000, begun"),
         (RoundingStep(Decimal("1.234"), Decimal("-0.004")), "Rounded half up from 1.234 EUR"),
+        (RoundingStep(Decimal("1.234"), Decimal("0.006"), is_with_lines_before=True),
+         "Rounded half up from 1.234 EUR, together with the lines before at this price"),
         (ProrationStep(Decimal(49), Share(16, 31), Decimal(25)), "16 of 31 days of a fee of 49.00 EUR"),
         (FeeTakenBackStep(Decimal(25)), "That fee was taken back: nothing of it is given back"),
         (NothingCountedStep(), "Nothing is counted now"),

@@ -104,7 +104,7 @@ def _printed(words: StepWords, currency: str) -> PrintedStep:
         label=words.label,
         quantity="" if words.quantity is None else number_text(words.quantity),
         unit_price="" if words.unit_amount is None else number_text(words.unit_amount),
-        amount=exact_text(words.amount, currency),
+        amount="" if words.amount is None else exact_text(words.amount, currency),
     )
 
 

@@ -20,9 +20,10 @@ from billing.domain.documents import (
     invoice_content,
     lines_content,
 )
-from billing.domain.invoicing.computing import QUANTITY_BELOW, ComputedInvoice, compute_invoice
+from billing.domain.invoicing.computing import ComputedInvoice, compute_invoice
 from billing.domain.invoicing.lines import InvoicedUsage, Used, digest_of_lines
 from billing.domain.invoicing.state import BillingState, InvoicedFee, Phase
+from billing.domain.invoicing.stretches import QUANTITY_BELOW
 from billing.domain.money import AMOUNT_MINOR_MAX
 from billing.domain.prices import Flat
 from billing.domain.tax import TaxCategory, TaxDecision, TaxTable, TaxTreatment
@@ -97,7 +98,7 @@ def test_a_change_cuts_usage_at_its_instant_and_fees_by_the_day() -> None:
     assert lines(computed) == [
         ("usage", "Basic: Calls", 50000),
         ("usage", "Team: Bytes", 300),
-        ("usage", "Team: Calls", 10000),
+        ("usage", "Team: Calls", 15000),  # units 500,001 to 800,000 of the period: the included ones are used up
         ("proration", "Unused time on Basic (16 of 31 days)", -2529),
         ("proration", "Remaining time on Team (16 of 31 days)", 10271),
         ("recurring", "Team: monthly fee", 19900),
