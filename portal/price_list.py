@@ -79,9 +79,11 @@ def price_of(price: SoldPrice, currency: str) -> MeterPrice:
             begun = "" if size == 1 else ", begun or full"
             return MeterPrice(name, f"{rate_text(amount, currency)} per {_counted(size, unit)}{begun}")
         case Graduated(tiers):
-            return MeterPrice(name, note=EACH_ITS_STEP, steps=_steps(tiers, currency, unit))
+            note = f"{EACH_ITS_STEP}{_at_zero(price.terms, currency)}"
+            return MeterPrice(name, note=note, steps=_steps(tiers, currency, unit))
         case Volume(tiers):
-            return MeterPrice(name, note=ALL_AT_REACHED_STEP, steps=_steps(tiers, currency, unit))
+            note = f"{ALL_AT_REACHED_STEP}{_at_zero(price.terms, currency)}"
+            return MeterPrice(name, note=note, steps=_steps(tiers, currency, unit))
 
 
 def _offer(listed: ListedPlan, currency: str) -> PlanOffer:
@@ -124,6 +126,13 @@ def _steps(tiers: Sequence[Tier], currency: str, unit: str) -> tuple[Step, ...]:
     return tuple(
         Step(_reach(start, tier.up_to, unit), _tier_price(tier, currency, unit)) for start, tier in with_starts(tiers)
     )
+
+
+def _at_zero(terms: Graduated | Volume, currency: str) -> str:
+    once = terms.tiers[0].flat_amount
+    if not terms.charges_flat_at_zero or not once:
+        return ""
+    return f" {rate_text(once, currency)} is charged in a period without usage, too."
 
 
 def _reach(start: Decimal, end: Decimal | None, unit: str) -> str:

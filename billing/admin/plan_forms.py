@@ -11,7 +11,12 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
 
 from accounts.domain.numbers import number_text
 from accounts.domain.plain import plain_decimal
@@ -19,7 +24,7 @@ from accounts.errors import FieldError, InvalidFieldsError
 from billing.admin.wording import StaffStep, shown_steps
 from billing.domain.money import money_text
 from billing.domain.plan_terms import TRIAL_DAYS_MAX, PriceOffer, SoldVersion, VersionOffer, check_offer
-from billing.domain.prices import MODEL_OF, PriceModel, read_terms, write_terms
+from billing.domain.prices import AT_ZERO, MODEL_OF, PriceModel, read_terms, write_terms
 from billing.domain.rating import rate
 from metering.models import Meter, UsagePlan
 
@@ -30,7 +35,9 @@ LAST_TIER: Final = "more"
 _TIER: Final = re.compile(r"/terms/tiers/(\d+)")
 _CODE: Final = re.compile(r"[A-Za-z]{3}")
 _WORDS_OF_TIER: Final = (2, 3)
+_NOTHING: Final = Decimal(0)
 _ONE: Final = Decimal(1)
+_METER_FIELDS: Final = ("model", "amount", "size", "tiers", "at_zero")
 MODELS: Final = [
     ("", "Not charged"),
     *((model.value, model.value.replace("_", " ").capitalize()) for model in PriceModel),
@@ -56,6 +63,7 @@ class MeterFields:
     amount: forms.BoundField
     size: forms.BoundField
     tiers: forms.BoundField
+    at_zero: forms.BoundField
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ class CurrencyFields:
 
 @dataclass(frozen=True, slots=True)
 class ExampleRow:
-    """What a price comes to at each of the example's quantities; the steps are those of the middle one."""
+    """What a price comes to at each of the example's quantities; the steps are those of the example's units."""
 
     what: str
     amounts: list[str]
@@ -152,14 +160,17 @@ class PublishForm(forms.Form):
                 attrs={"rows": 4, "placeholder": f"10000 0.002\n{LAST_TIER} 0.001", "aria-label": f"Tiers of {label}"}
             ),
         )
+        self.fields[f"at_zero_{suffix}"] = forms.BooleanField(
+            label="Charge the first tier's amount due once also without usage",
+            required=False,
+            widget=UnfoldBooleanWidget(attrs={"aria-label": f"First tier's amount of {label} also without usage"}),
+        )
 
     def blocks(self) -> Iterator[CurrencyFields]:
         """The fields as the page lays them out."""
         for currency in self._currencies:
             rows = [
-                MeterFields(
-                    meter, *(self[f"{name}_{currency}_{meter.pk}"] for name in ("model", "amount", "size", "tiers"))
-                )
+                MeterFields(meter, *(self[f"{name}_{currency}_{meter.pk}"] for name in _METER_FIELDS))
                 for meter in self._meters
             ]
             yield CurrencyFields(currency, self[f"fee_{currency}"], rows)
@@ -187,7 +198,7 @@ class PublishForm(forms.Form):
         return cleaned
 
     def examples(self) -> list[Example]:
-        """What the offered prices come to at a tenth of the example's units, at them, and at ten times as many."""
+        """Return what the prices come to without usage, at a tenth of the units, at them, and at ten times as many."""
         assert self.offer is not None, "the form is valid"
         return examples_of(
             self.offer.prices, self.cleaned_data["units"], {meter.code: meter.name for meter in self._meters}
@@ -196,7 +207,7 @@ class PublishForm(forms.Form):
     def _terms_of(self, suffix: str, model: str) -> dict[str, object]:
         cleaned = self.cleaned_data
         if model in {PriceModel.GRADUATED, PriceModel.VOLUME}:
-            return {"tiers": self._tiers_of(f"tiers_{suffix}")}
+            return {"tiers": self._tiers_of(f"tiers_{suffix}"), AT_ZERO: cleaned.get(f"at_zero_{suffix}", False)}
         terms: dict[str, object] = {_AMOUNT_NAME[PriceModel(model)]: cleaned.get(f"amount_{suffix}", "").strip()}
         if model == PriceModel.PACKAGE:
             terms["package_size"] = cleaned.get(f"size_{suffix}", "").strip()
@@ -246,18 +257,18 @@ class PublishForm(forms.Form):
 
 def examples_of(prices: Sequence[PriceOffer], units: Decimal, names: Mapping[str, str]) -> list[Example]:
     """A month's invoice in each currency, with `units` of each meter."""
-    quantities = [units / 10, units, units * 10]
+    quantities = [_NOTHING, units / 10, units, units * 10]
     examples = []
     for currency in dict.fromkeys(price.currency for price in prices):
-        rows, totals = [], [0, 0, 0]
+        rows, totals = [], [0] * len(quantities)
         for price in (price for price in prices if price.currency == currency):
-            asked = quantities if price.meter_code else [_ONE] * 3
+            asked = quantities if price.meter_code else [_ONE] * len(quantities)
             charges = [rate(price.terms, quantity, currency) for quantity in asked]
             totals = [total + charge.amount_minor for total, charge in zip(totals, charges, strict=True)]
             name = names.get(price.meter_code or "", price.meter_code or "") or "Monthly fee"
             amounts = [money_text(charge.amount_minor, currency) for charge in charges]
-            middle = charges[1]
-            steps = shown_steps(middle.explanation(), middle.amount_minor, currency) if price.meter_code else []
+            usual = charges[2]
+            steps = shown_steps(usual.explanation(), usual.amount_minor, currency) if price.meter_code else []
             rows.append(ExampleRow(name, amounts, steps))
         shown = [number_text(quantity) for quantity in quantities]
         examples.append(Example(currency, shown, rows, [money_text(total, currency) for total in totals]))
@@ -278,6 +289,7 @@ def initial_of(version: SoldVersion | None, currencies: Sequence[str]) -> dict[s
         initial[f"model_{suffix}"] = MODEL_OF[type(price.terms)].value
         initial[f"size_{suffix}"] = terms.get("package_size", "")
         initial[f"tiers_{suffix}"] = "\n".join(_written_tier(tier) for tier in terms.get("tiers", []))  # type: ignore[attr-defined]
+        initial[f"at_zero_{suffix}"] = terms.get(AT_ZERO, False)
         initial[f"amount_{suffix}"] = next((terms[name] for name in _AMOUNT_NAME.values() if name in terms), "")
     return initial
 

@@ -50,6 +50,10 @@ class TermsSchema(serializers.Serializer[Any]):
     amount = serializers.DecimalField(max_digits=24, decimal_places=12, required=False, help_text="flat")
     unit_amount = serializers.DecimalField(max_digits=24, decimal_places=12, required=False, help_text="per_unit")
     tiers = TierSchema(many=True, required=False, help_text="graduated, volume")
+    charge_flat_at_zero = serializers.BooleanField(
+        required=False,
+        help_text="graduated, volume: the first tier's flat_amount is due without usage, too. Absent where not.",
+    )
     package_size = serializers.DecimalField(max_digits=29, decimal_places=9, required=False, help_text="package")
     package_amount = serializers.DecimalField(max_digits=24, decimal_places=12, required=False, help_text="package")
 

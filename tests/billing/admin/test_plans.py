@@ -58,8 +58,10 @@ def test_what_it_would_cost_is_shown_before_anything_is_published(as_bo: Client,
     response = as_bo.post(page(plan, "publish"), version_form(plan) | {"check": ""})
     (example,) = response.context["examples"]
     # 15,000: 10,000 x 0.002 + 5,000 x 0.001 + 5 once = 30.00; 1,500: 3.00; 150,000: 20 + 140 + 5 = 165.00.
-    assert example.rows[1].amounts == [f"{amount}\N{NO-BREAK SPACE}EUR" for amount in ("3.00", "30.00", "165.00")]
-    assert example.totals == [f"{amount}\N{NO-BREAK SPACE}EUR" for amount in ("102.00", "129.00", "264.00")]
+    assert example.rows[1].amounts == [
+        f"{amount}\N{NO-BREAK SPACE}EUR" for amount in ("0.00", "3.00", "30.00", "165.00")
+    ]
+    assert example.totals == [f"{amount}\N{NO-BREAK SPACE}EUR" for amount in ("99.00", "102.00", "129.00", "264.00")]
     assert 'name="publish"' in response.content.decode()
     assert plan.versions.count() == 1
 
@@ -73,6 +75,19 @@ def test_a_version_is_published_with_its_tiers_and_audited(as_bo: Client, plan: 
     assert version.trial_days == 14
     entry = latest_entry()
     assert (entry.action, entry.actor_label) == ("plan.version_published", "bo@example.org")
+
+
+def test_the_first_tiers_amount_without_usage_is_a_choice(as_bo: Client, plan: Plan) -> None:
+    chosen = version_form(plan, tiers_EUR_calls="more 0.001 5", at_zero_EUR_calls="on")
+    (example,) = as_bo.post(page(plan, "publish"), chosen | {"check": ""}).context["examples"]
+    assert example.rows[1].amounts[0] == "5.00\N{NO-BREAK SPACE}EUR"
+    publish(as_bo, plan, chosen)
+    version = PlanVersion.objects.get(plan=plan, number=2)
+    (usage,) = sold_versions([version.pk])[version.pk].usage_prices("EUR")
+    assert usage.terms == Graduated((Tier(None, Decimal("0.001"), Decimal(5)),), charges_flat_at_zero=True)
+    form = as_bo.get(page(plan, "publish")).context["form"]
+    assert form[f"at_zero_EUR_{Meter.objects.get(code='calls').pk}"].value() is True
+    assert "without usage: 5 once" in as_bo.get(page(version)).content.decode()
 
 
 def test_a_twin_publishes_nothing(as_bo: Client, as_robin: Client, plan: Plan) -> None:
@@ -148,9 +163,9 @@ def test_a_version_shows_its_prices_in_words_and_who_is_on_it(as_pat: Client) ->
     text = response.content.decode()
     assert "0.001 per calls" in text
     assert "1 subscription goes on with this version" in text
-    assert response.context["examples"][0].quantities == ["200", "2,000", "20,000"]
+    assert response.context["examples"][0].quantities == ["0", "200", "2,000", "20,000"]
     for nonsense in ("x", "NaN", "-1", "1e999"):
-        assert as_pat.get(page(version), {"units": nonsense}).context["examples"][0].quantities[1] == "100,000"
+        assert as_pat.get(page(version), {"units": nonsense}).context["examples"][0].quantities[2] == "100,000"
 
 
 @pytest.mark.parametrize("model", [Plan, PlanVersion])

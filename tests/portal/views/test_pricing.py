@@ -159,6 +159,19 @@ def test_a_tier_that_costs_only_once_it_is_reached_says_so(db: None) -> None:
     assert plain(offer.meters[0]).steps == (Step("Up to 10", "5.00 EUR"), Step("Above 10", "1.00 EUR per address"))
 
 
+@pytest.mark.parametrize(("model", "note"), [(Graduated, EACH_ITS_STEP), (Volume, ALL_AT_REACHED_STEP)])
+def test_a_tier_that_is_charged_without_usage_says_so(db: None, model: type[Graduated | Volume], note: str) -> None:
+    make_meter("seats", "http_request", unit="addresses")
+    tiers = (Tier(Decimal(10), Decimal(0), Decimal(5)), Tier(None, Decimal(1)))
+    make_plan(usage={"seats": model(tiers, charges_flat_at_zero=True)})
+    make_plan("none", usage={"seats": model((Tier(None, Decimal(1)),), charges_flat_at_zero=True)})
+
+    without, charged = offers_of(plans_for_sale(), "EUR")
+
+    assert plain(charged.meters[0]).note == f"{note} 5.00 EUR is charged in a period without usage, too."
+    assert plain(without.meters[0]).note == note
+
+
 def test_the_limits_that_come_with_a_plan_are_listed(db: None) -> None:
     make_plan(usage={})
     usage_plan = UsagePlan.objects.get(code="pro")
@@ -209,5 +222,8 @@ def plain(price: MeterPrice) -> MeterPrice:
         return text.replace("\N{NO-BREAK SPACE}", " ")
 
     return MeterPrice(
-        price.name, words(price.line), price.note, tuple(Step(step.reach, words(step.price)) for step in price.steps)
+        price.name,
+        words(price.line),
+        words(price.note),
+        tuple(Step(step.reach, words(step.price)) for step in price.steps),
     )
