@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from billing.domain.money import EXACT, round_to_minor
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
 from billing.domain.rating import Charge, Stretch, rate, rate_stretches
-from tests.algorithm_pages import rows_below
+from tests.algorithm_pages import json_below, rows_below
 from tests.billing.domain.amounts import CURRENCIES, GRADUATED, PACKAGES, QUANTITIES, RATES, TERMS, TIERS
 
 COLUMNS = ("stretches in their order", "times", "minor units of each", "in all")
@@ -160,6 +160,11 @@ def test_a_stretch_of_several_says_its_position() -> None:
     alone = rate_stretches(documented_stretches("Scale 900"), "EUR")
     assert "position" not in alone[0].explanation()
     assert rate_stretches([], "EUR") == []
+
+
+def test_the_explanation_of_a_stretch_is_as_documented() -> None:
+    *_, last = rate_stretches(documented_stretches("Scale 900, Growth 0, Scale 900"), "EUR")
+    assert last.explanation() == json_below("rating", "the first row of section S:")
 
 
 def test_a_position_has_what_earlier_stretches_paid() -> None:
