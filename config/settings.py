@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "portal.apps.PortalConfig",
     "billing.collection.apps.CollectionConfig",
     "billing.apps.BillingConfig",
+    "billing.ledger.apps.LedgerConfig",
     "metering.alerts.apps.AlertsConfig",
     "metering.apps.MeteringConfig",
     "accounts.exports.apps.ExportsConfig",

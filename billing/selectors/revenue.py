@@ -2,32 +2,30 @@
 
 Each question is one statement, however many rows.
 
-Revenue is without tax, and a month is one of the issuer's time zone. `docs/admin.md` defines each figure.
+Revenue is without tax, and a month is one of the issuer's time zone, by the day of posting: what is taken back later is
+taken back in the month in which that happens. `docs/admin.md` defines each figure.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Final
 
-from django.db.models import Count, Min, Q, QuerySet, Sum
-from django.db.models.functions import TruncMonth
+from django.db.models import Count, Min, Q, Sum
 
 from accounts.notices.domain.mails import MailStatus
 from accounts.notices.models import OutboundMail
 from accounts.sql import fetch_all
 from billing.domain.money import round_to_minor
 from billing.domain.statuses import InvoiceStatus
-from billing.models import (
-    BillingException,
-    CreditNote,
-    Invoice,
-    Issuer,
-    Subscription,
-)
+from billing.ledger.domain.accounts import OF_A_MONTH, EntryKind, LedgerAccount
+from billing.ledger.domain.months import MonthSum
+from billing.ledger.selectors.months import sums_of_months
+from billing.models import BillingException, Invoice, Issuer, Subscription
 from metering.domain.periods import YearMonth, local_day, month_span
+
+_TAKES_BACK: Final = (EntryKind.VOID, EntryKind.CREDIT_NOTE)
 
 # At each instant: whoever pays by then, on the plan of the phase that held just before it.
 RECURRING_FEES: Final = """
@@ -48,11 +46,15 @@ GROUP BY m.at
 
 @dataclass(frozen=True, slots=True)
 class MoneyMonth:
-    """A month in one currency. `recurring_minor` is its MRR, of `subscriptions` that pay."""
+    """A month of posting in one currency. `recurring_minor` is its MRR, of `subscriptions` that pay.
+
+    Without tax but for `paid_minor`, which is what came less what was refunded.
+    """
 
     month: YearMonth
     invoiced_minor: int = 0
     credited_minor: int = 0
+    earned_minor: int = 0
     paid_minor: int = 0
     recurring_minor: int = 0
     subscriptions: int = 0
@@ -84,34 +86,35 @@ def currencies_sold() -> list[str]:
 
 
 def money_by_month(*, currency: str, number: int, as_of: datetime) -> list[MoneyMonth]:
-    """The last `number` months in one currency, the running one as it is at `as_of`, in four statements."""
+    """The last `number` months in one currency, the running one as it is at `as_of`.
+
+    Sums of the ledger of accounts by month of posting, so a month that is closed never changes.
+    """
     zone = Issuer.objects.values_list("time_zone", flat=True).get(pk=1)
     last = YearMonth.of(local_day(as_of, zone))
     months = [last.plus(offset - number + 1) for offset in range(number)]
-    first_day, end_day = months[0].first_day(), last.plus(1).first_day()
-    invoices = Invoice.objects.filter(currency=currency)
-    issued = invoices.filter(issued_on__gte=first_day, issued_on__lt=end_day).exclude(status=InvoiceStatus.VOID)
-    notes = CreditNote.objects.filter(currency=currency, issued_on__gte=first_day, issued_on__lt=end_day)
-    # A note on an unpaid invoice made it void: it is not invoiced any more, and so not credited either.
-    notes = notes.exclude(invoice__status=InvoiceStatus.VOID)
-    paid = invoices.filter(
-        status=InvoiceStatus.PAID, paid_at__gte=month_span(months[0], zone).start, paid_at__lte=as_of
-    )
-    invoiced = _by_month(issued.annotate(of=TruncMonth("issued_on")))
-    credited = _by_month(notes.annotate(of=TruncMonth("issued_on")))
-    received = _by_month(paid.annotate(of=TruncMonth("paid_at", tzinfo=ZoneInfo(zone))))
+    posted = sums_of_months(first=months[0].first_day(), end=last.plus(1).first_day())
     instants = [min(month_span(month, zone).end, as_of) for month in months]
     fees = recurring_fees(currency=currency, instants=instants)
     return [
-        MoneyMonth(
-            month,
-            invoiced.get(month, 0),
-            credited.get(month, 0),
-            received.get(month, 0),
-            *fees.get(instant, (0, 0)),
-        )
+        _money_month(month, posted.get(month.first_day(), ()), currency, fees.get(instant, (0, 0)))
         for month, instant in zip(months, instants, strict=True)
     ]
+
+
+def _money_month(month: YearMonth, sums: Sequence[MonthSum], currency: str, fees: tuple[int, int]) -> MoneyMonth:
+    own = [row for row in sums if row.currency == currency]
+    sold = [row for row in own if row.account in OF_A_MONTH]
+    recurring_minor, subscriptions = fees
+    return MoneyMonth(
+        month=month,
+        invoiced_minor=-sum(row.amount_minor for row in sold if row.kind == EntryKind.INVOICE),
+        credited_minor=sum(row.amount_minor for row in sold if row.kind in _TAKES_BACK),
+        earned_minor=-sum(row.amount_minor for row in own if row.account == LedgerAccount.REVENUE),
+        paid_minor=sum(row.amount_minor for row in own if row.account == LedgerAccount.CLEARING),
+        recurring_minor=recurring_minor,
+        subscriptions=subscriptions,
+    )
 
 
 def recurring_fees(*, currency: str, instants: Sequence[datetime]) -> dict[datetime, tuple[int, int]]:
@@ -154,9 +157,3 @@ def waiting(*, as_of: datetime) -> Waiting:
         due_at=due["next"],
         due_now=due["now"],
     )
-
-
-def _by_month(rows: "QuerySet[Any]") -> dict[YearMonth, int]:
-    """Sums without tax by the month in `of`."""
-    sums = rows.order_by().values_list("of").annotate(total=Sum("subtotal_minor"))
-    return {YearMonth(of.year, of.month): int(total) for of, total in sums}

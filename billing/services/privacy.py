@@ -12,6 +12,7 @@ from accounts.services.privacy_parts import (
     PrivacyPart,
     exported_table,
 )
+from billing.ledger.models import JournalEntry, Posting
 from billing.models import (
     BillingException,
     BillingProfile,
@@ -68,6 +69,15 @@ class BillingPrivacy(PrivacyPart):
         yield exported_table(
             "payments.json", Payment.objects.filter(invoice__tenant=tenant), "id", "provider", "reference", "status",
             "amount_minor", "currency", "error", "occurred_at", invoice_number="invoice__number",
+        )  # fmt: skip
+        yield exported_table(
+            "ledger_entries.json", JournalEntry.objects.filter(tenant=tenant), "id", "kind", "document", "currency",
+            "occurred_at", "posted_on",
+        )  # fmt: skip
+        yield exported_table(
+            "ledger_postings.json", Posting.objects.filter(tenant=tenant), "id", "entry_id", "account", "amount_minor",
+            "currency", "document", "due_on", "meter", "service_month", "jurisdiction", "tax_category", "tax_name",
+            "tax_percent", "base_minor", "provider",
         )  # fmt: skip
         yield exported_table(
             "billing_exceptions.json", BillingException.objects.filter(subscription__tenant=tenant), "id", "code",

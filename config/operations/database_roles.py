@@ -33,6 +33,9 @@ APPEND_ONLY_TABLES = (
     "billing_creditnote",
     "billing_documentfile",
     "billing_payment",
+    "ledger_journalentry",
+    "ledger_posting",
+    "ledger_closedmonth",
     "alerts_thresholdalert",
 )
 # Rows that change their state and never go away.

@@ -44,6 +44,7 @@ class ShownMonth:
     month: str
     invoiced: str
     credited: str
+    earned: str
     paid: str
     recurring: str
     subscriptions: int
@@ -107,11 +108,17 @@ def money_concerns(found: Waiting) -> list[MoneyConcern]:
 
 
 def _shown(month: MoneyMonth, currency: str) -> ShownMonth:
-    invoiced, credited, paid, recurring = (
+    invoiced, credited, earned, paid, recurring = (
         amount_text(amount, currency)
-        for amount in (month.invoiced_minor, month.credited_minor, month.paid_minor, month.recurring_minor)
+        for amount in (
+            month.invoiced_minor,
+            month.credited_minor,
+            month.earned_minor,
+            month.paid_minor,
+            month.recurring_minor,
+        )
     )
-    return ShownMonth(month.month.isoformat(), invoiced, credited, paid, recurring, month.subscriptions)
+    return ShownMonth(month.month.isoformat(), invoiced, credited, earned, paid, recurring, month.subscriptions)
 
 
 def _sums(currency: str) -> list[ShownSum]:

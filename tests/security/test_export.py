@@ -37,6 +37,7 @@ from accounts.models import (
 from accounts.notices.models import MailPreference, OutboundMail, OutboxEvent
 from accounts.notices.services.mails import send_queued_mails
 from accounts.services.clean_up import clean_up
+from billing.ledger.models import JournalEntry, Posting
 from billing.models import (
     CreditNote,
     Invoice,
@@ -67,6 +68,8 @@ TABLES: Mapping[str, tuple[type[Model], str]] = {
     "invoice_lines.json": (InvoiceLine, "invoice__tenant"),
     "credit_notes.json": (CreditNote, "tenant"),
     "payments.json": (Payment, "invoice__tenant"),
+    "ledger_entries.json": (JournalEntry, "tenant"),
+    "ledger_postings.json": (Posting, "tenant"),
 }
 LEDGER: Mapping[str, type[Model]] = {
     "events/": Event,

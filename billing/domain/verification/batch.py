@@ -139,6 +139,14 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Untied:
+    """An invoice, a tenant, an entry or a month of which the ledger of accounts says something else."""
+
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """All that the checks look at. What was not loaded is empty, and nothing is found in it."""
 
@@ -150,6 +158,7 @@ class Batch:
     paid: tuple[PaidInvoice, ...] = ()
     wrong_files: tuple[str, ...] = ()
     wrong_series: tuple[Series, ...] = ()
+    untied: tuple[Untied, ...] = ()
 
 
 def described(used: Used) -> str:

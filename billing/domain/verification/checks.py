@@ -172,6 +172,12 @@ def numbers_without_gaps(batch: Batch) -> Iterator[Difference]:
             yield Difference(series.code, "numbers", detail)
 
 
+def ledger_ties(batch: Batch) -> Iterator[Difference]:
+    """Yield documents, tenants, entries and closed months of which the ledger of accounts says something else."""
+    for untied in batch.untied:
+        yield Difference(untied.subject, "ledger", untied.detail)
+
+
 Check = Callable[[Batch], Iterator[Difference]]
 CHECKS: Final[tuple[Check, ...]] = (
     prices_as_published,
@@ -185,6 +191,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     paid_means_a_payment,
     files_as_rendered,
     numbers_without_gaps,
+    ledger_ties,
 )
 
 

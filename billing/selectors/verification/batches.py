@@ -48,6 +48,7 @@ from billing.selectors.verification.history import (
     lines_of,
     rates_stretches_alone,
 )
+from billing.selectors.verification.ledger import untied_books, untied_documents
 from billing.selectors.verification.usage import checkpoints_of
 from metering.domain.periods import Span
 
@@ -96,18 +97,20 @@ def load_batch(invoices: Sequence[Invoice]) -> Batch:
         checkpoints=tuple(checkpoints_of(invoices, lines)),
         credit_notes=tuple(notes),
         paid=tuple(_paid(invoices)),
+        untied=tuple(untied_documents([invoice.pk for invoice in invoices])),
         wrong_files=tuple(_wrong_files([*numbers, *(note.document.number for note in notes)])),
     )
 
 
 def load_series() -> Batch:
-    """Load the series of numbers that do not come out even, over all documents."""
+    """Load the series of numbers that do not come out even, and where the ledger does not, over all documents."""
     rows = fetch_all(NUMBERS, {"most": GAPS_NAMED_MAX})
     return Batch(
         wrong_series=tuple(
             Series(str(code), last_given, last_used, documents, tuple(missing))
             for code, last_given, last_used, documents, missing in rows
-        )
+        ),
+        untied=tuple(untied_books()),
     )
 
 

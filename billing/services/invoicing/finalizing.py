@@ -15,17 +15,20 @@ from django.db import transaction
 from accounts.domain.actor import Actor
 from accounts.notices.services.outbox import add_to_outbox
 from accounts.sql import as_json, fetch_all
+from billing.domain.booking import IssuedInvoice, LineToBook, booked_document, days_booked
 from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS, Heading, digest_of_content, invoice_content
 from billing.domain.happenings import InvoiceFinalized, InvoiceHappening, InvoicePaid
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
+from billing.ledger.domain.entries import TaxSum
 from billing.models import BillingProfile, Invoice, Issuer
 from billing.selectors.facts import facts_of_invoice
 from billing.selectors.invoicing.computation import Unbillable, compute_invoices
 from billing.selectors.invoicing.due import Due, ripe_invoices, waits_for_a_person
 from billing.selectors.invoicing.plausibility import held_back
 from billing.selectors.invoicing.states import states_of_invoices
+from billing.services.booking import book_invoices
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
 from billing.services.invoicing.exceptions import park, report_credit_left
 from billing.services.invoicing.lines import store_lines
@@ -145,6 +148,7 @@ def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) ->
     assert len(done) == len(finals), "the drafts are locked"
     documents = [_document(final, issuer, issued_on) for final in finals]
     fetch_all(ADD_DOCUMENTS, {"documents": as_json(documents), "as_of": as_of})
+    book_invoices([_to_book(final, issued_on=issued_on, as_of=as_of) for final in finals])
     _tell(finals, as_of)
     for final in finals:
         if final.invoice.subscription.due_at is None:
@@ -182,6 +186,31 @@ def _document(final: _Final, issuer: Issuer, issued_on: date) -> dict[str, objec
     )
     content = invoice_content(heading, final.computed)
     return {"invoice_id": final.invoice.pk, "content": content, "content_digest": digest_of_content(content)}
+
+
+def _to_book(final: _Final, *, issued_on: date, as_of: datetime) -> IssuedInvoice:
+    computed, tax, zone = final.computed, final.computed.tax, final.computed.state.time_zone
+    prices = (price for phase in computed.state.phases for price in phase.version.prices)
+    codes = {price.meter_id: price.meter_code for price in prices}
+    document = booked_document(
+        number=final.number,
+        due_on=final.due_on,
+        lines=[
+            LineToBook(
+                line.kind,
+                codes[line.meter_id] if line.meter_id else "",
+                *days_booked(line.period.start, line.period.end, zone),
+                line.amount_minor,
+            )
+            for line in computed.lines
+        ],
+        taxes=[
+            TaxSum(tax.jurisdiction, tax.category, tax.name, tax.percent, computed.subtotal_minor, computed.tax_minor)
+        ],
+        total_minor=computed.total_minor,
+    )
+    invoice = final.invoice
+    return IssuedInvoice(invoice.pk, invoice.tenant_id, invoice.currency, issued_on, as_of, document)
 
 
 def _tell(finals: Sequence[_Final], as_of: datetime) -> None:

@@ -21,6 +21,7 @@ from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses
 from billing.errors import InvoiceStatusError
 from billing.models import MANUAL_PROVIDER, BillingException, Invoice, Payment, PaymentStatus
 from billing.selectors.facts import facts_of_invoice, facts_of_payment
+from billing.services.booking import book_payment
 from billing.services.invoicing.status import locked_invoice, move_invoice, record_change
 from billing.services.subscriptions.standing import refresh_standing
 
@@ -169,7 +170,8 @@ def _mismatch(invoice: Invoice, told: _Told) -> str:
 
 
 def _settle(invoice: Invoice, told: _Told, actor: Actor, as_of: datetime) -> None:
-    _keep(invoice, told, PaymentStatus.SUCCEEDED, "", as_of)
+    payment = _keep(invoice, told, PaymentStatus.SUCCEEDED, "", as_of)
+    book_payment(payment, invoice, allocated_minor=payment.amount_minor)
     before = {"status": invoice.status}
     paid = {"paid_at": told.occurred_at, "payment_failed_at": None, "payment_error": ""}
     move_invoice(invoice, InvoiceStatus.PAID, paid)
@@ -181,6 +183,7 @@ def _settle(invoice: Invoice, told: _Told, actor: Actor, as_of: datetime) -> Non
 
 def _keep_unmatched(invoice: Invoice, told: _Told, mismatch: str, as_of: datetime) -> None:
     payment = _keep(invoice, told, PaymentStatus.UNMATCHED, mismatch, as_of)
+    book_payment(payment, invoice, allocated_minor=0)
     BillingException.objects.create(
         subscription_id=invoice.subscription_id,
         payment=payment,

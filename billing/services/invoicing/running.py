@@ -11,6 +11,7 @@ from accounts.models import JobRun
 from accounts.services.jobs import Tell, run_long_job
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.state import BillingState
+from billing.ledger.services.releasing import release_deferred
 from billing.models import Invoice, Issuer, Subscription
 from billing.selectors.invoicing.computation import Computation, Unbillable, compute_invoices
 from billing.selectors.invoicing.due import Due, due_subscriptions, ripe_invoices
@@ -18,7 +19,7 @@ from billing.selectors.invoicing.plausibility import held_back
 from billing.selectors.invoicing.states import states_at_due, states_of_invoices
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted, draft_batch
 from billing.services.invoicing.finalizing import finalize_batch
-from metering.domain.periods import month_span
+from metering.domain.periods import local_day, month_span
 
 INVOICING_JOB: Final = "invoicing"
 INVOICING_OF_SOME_JOB: Final = "invoicing of some"
@@ -62,6 +63,8 @@ def run_invoicing(*, as_of: datetime, due: Due | None = None, on_progress: Progr
     """
     due = due or Due()
     run = InvoicingRun()
+    time_zone = Issuer.objects.values_list("time_zone", flat=True).get(pk=1)
+    release_deferred(month=local_day(as_of, time_zone).replace(day=1), as_of=as_of)
     while True:
         drafted = draft_batch(as_of=as_of, due=due)
         finalized = finalize_batch(as_of=as_of, due=due)

@@ -19,6 +19,7 @@ from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
 from billing.models import CreditNote, Invoice, Issuer
 from billing.selectors.facts import facts_of_credit_note, facts_of_invoice
+from billing.services.booking import book_credit_note, book_void, book_write_off
 from billing.services.documents.deliveries import invoice_pdf, queue_invoice_mail
 from billing.services.invoicing.exceptions import report_credit_back
 from billing.services.invoicing.numbering import take_numbers
@@ -38,6 +39,7 @@ def void_invoice(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime
     with transaction.atomic():
         invoice = locked_invoice(invoice_id)
         _void(invoice, reason, actor, as_of)
+        book_void(invoice, as_of=as_of)
         report_credit_back(invoice, as_of=as_of)
     return invoice
 
@@ -52,6 +54,7 @@ def mark_uncollectible(*, invoice_id: UUID, reason: str, actor: Actor, as_of: da
         invoice = locked_invoice(invoice_id)
         before = {"status": invoice.status}
         move_invoice(invoice, InvoiceStatus.UNCOLLECTIBLE, {"uncollectible_at": as_of})
+        book_write_off(invoice, as_of=as_of)
         after = {"status": invoice.status, "reason": reason}
         record_change(invoice, "invoice.marked_uncollectible", actor=actor, before=before, after=after, as_of=as_of)
         refresh_standing(subscription_id=invoice.subscription_id, as_of=as_of)
@@ -76,6 +79,7 @@ def issue_credit_note(*, invoice_id: UUID, reason: str, actor: Actor, as_of: dat
         note = _add_note(invoice, number, reason, issued_on=issued_on, actor=actor, as_of=as_of)
         if invoice.status != InvoiceStatus.PAID:
             _void(invoice, f"Credited by {number}", actor, as_of)
+        book_credit_note(note, invoice, as_of=as_of)
         report_credit_back(invoice, as_of=as_of)
     return note
 

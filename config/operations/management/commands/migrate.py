@@ -4,8 +4,10 @@ from typing import Any
 
 from django.core.management.commands.migrate import Command as DjangoMigrateCommand
 from django.db import connections
+from django.utils import timezone
 
 from accounts.domain.reach import WayIn, way_in
+from billing.services.posting_documents import post_documents
 from config.operations.database_roles import acting_as_owner, ensure_role, grant_rights, one_migration_at_a_time
 from config.operations.history import refuse_unknown_history
 from config.operations.row_security import protect_rows
@@ -28,3 +30,6 @@ class Command(DjangoMigrateCommand):
             if not options["plan"] and not options["check_unapplied"] and not options["app_label"]:
                 grant_rights(connection)
                 protect_rows(connection)
+                posted = post_documents(as_of=timezone.now())
+                if posted:
+                    self.stdout.write(f"{posted:,} documents and payments posted to the ledger of accounts")

@@ -26,6 +26,7 @@ from billing.domain.verification.batch import (
     StoredInvoice,
     Sums,
     UnreadableVersion,
+    Untied,
 )
 from billing.domain.verification.checks import CHECKS, Check, differences_in
 from tests.billing.domain.states import BASIC, MARCH, VAT, VAT_ALWAYS, state, used
@@ -251,6 +252,9 @@ PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
             Batch(wrong_series=(Series("INV", 3, 3, 4, ()),)),
             ["INV: numbers: 4 documents have numbers, which end at 3."],
         ),
+    ],
+    checks.ledger_ties: [
+        (Batch(untied=(Untied(NUMBER, "It is not posted."),)), [f"{NUMBER}: ledger: It is not posted."]),
     ],
 }
 

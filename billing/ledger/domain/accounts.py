@@ -1,0 +1,41 @@
+"""The chart of accounts and the kinds of entries: `docs/algorithms/ledger.md`, sections L2 and L4."""
+
+from enum import StrEnum
+from typing import Final
+
+FEE: Final = "(fee)"  # in the place of a meter: what no meter counted. No meter is called so
+
+
+class LedgerAccount(StrEnum):
+    """What a posting is on. Debit is positive: assets and expenses are above 0, debts and revenue below."""
+
+    RECEIVABLE = "receivable"
+    REVENUE = "revenue"
+    DEFERRED = "deferred"
+    TAX = "tax"
+    CREDIT = "credit"
+    UNALLOCATED = "unallocated"
+    REFUND_DUE = "refund_due"
+    CLEARING = "clearing"
+    WRITE_OFF = "write_off"
+    ROUNDING = "rounding"
+
+
+class EntryKind(StrEnum):
+    """What happened. With the id of its document it names an entry."""
+
+    INVOICE = "invoice"
+    VOID = "void"
+    CREDIT_NOTE = "credit_note"
+    PAYMENT = "payment"
+    ALLOCATION = "allocation"
+    WRITE_OFF = "write_off"
+    RECOVERY = "recovery"
+    REFUND = "refund"
+    SET_OFF = "set_off"
+    ROUNDING = "rounding"
+    RELEASE = "release"
+
+
+OF_A_DOCUMENT: Final = (LedgerAccount.RECEIVABLE, LedgerAccount.WRITE_OFF)
+OF_A_MONTH: Final = (LedgerAccount.REVENUE, LedgerAccount.DEFERRED)

@@ -1,0 +1,59 @@
+"""What was posted in each month: from the postings while it is open, from what was kept once it is closed."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
+
+from django.db.models import Max, Min
+
+from accounts.sql import fetch_all
+from billing.ledger.domain.months import MonthSum, digest_of_sums, month_after
+from billing.ledger.models import ClosedMonth, JournalEntry
+
+SUMS: Final = """
+SELECT date_trunc('month', p.posted_on)::date, p.currency, e.kind, p.account, p.meter,
+    coalesce(to_char(p.service_month, 'YYYY-MM'), ''), p.jurisdiction, p.tax_category, p.tax_name,
+    coalesce(trim_scale(p.tax_percent)::text, ''), p.provider, sum(p.amount_minor)::bigint,
+    coalesce(sum(p.base_minor), 0)::bigint
+FROM ledger_posting AS p JOIN ledger_journalentry AS e ON e.id = p.entry_id
+WHERE p.posted_on >= %(first)s AND p.posted_on < %(end)s
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+"""
+
+
+def sums_of_months(*, first: date, end: date) -> dict[date, tuple[MonthSum, ...]]:
+    """Return the sums of the months from `first` on and before `end`, both first days; one without postings has none.
+
+    Those of a closed month are what was kept when it was closed.
+    """
+    closed = ClosedMonth.objects.filter(month__gte=first, month__lt=end)
+    kept = {month.month: tuple(MonthSum.read(row) for row in month.sums) for month in closed}
+    open_since = max([first, *(month_after(month) for month in kept)])
+    return {**kept, **(sums_as_posted(first=open_since, end=end) if open_since < end else {})}
+
+
+def sums_as_posted(*, first: date, end: date) -> dict[date, tuple[MonthSum, ...]]:
+    """Return the same from the postings themselves, whether a month is closed or not."""
+    found: dict[date, list[MonthSum]] = defaultdict(list)
+    for month, *row in fetch_all(SUMS, {"first": first, "end": end}):
+        found[month].append(MonthSum.read(dict(zip(MonthSum.__slots__, row, strict=True))))
+    return {month: tuple(sums) for month, sums in found.items()}
+
+
+def first_open_month() -> date | None:
+    """Return the first day of the earliest month that is open and has, or may have, entries; None before the first."""
+    last: date | None = ClosedMonth.objects.aggregate(last=Max("month"))["last"]
+    if last is not None:
+        return month_after(last)
+    first: date | None = JournalEntry.objects.aggregate(first=Min("posted_on"))["first"]
+    return None if first is None else first.replace(day=1)
+
+
+def changed_months() -> list[date]:
+    """Return the closed months whose postings no longer come to what was kept of them."""
+    months: Mapping[date, str] = dict(ClosedMonth.objects.values_list("month", "digest"))
+    if not months:
+        return []
+    posted = sums_as_posted(first=min(months), end=month_after(max(months)))
+    return sorted(month for month, digest in months.items() if digest_of_sums(posted.get(month, ())) != digest)

@@ -1,0 +1,19 @@
+"""`manage.py post_ledger`: post documents that the ledger of accounts does not have; `migrate` does it by itself."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from billing.services.posting_documents import post_documents
+
+
+class Command(BaseCommand):
+    """Bring the ledger of accounts up to the documents."""
+
+    help = "Post invoices, payments, credit notes and write-offs that the ledger of accounts does not have yet."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Post, and say how many there were."""
+        posted = post_documents(as_of=timezone.now())
+        self.stdout.write(f"{posted:,} documents and payments posted")

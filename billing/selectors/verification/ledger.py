@@ -1,0 +1,86 @@
+"""Where the ledger of accounts and the documents do not tie: of some invoices, and of all books."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from accounts.sql import fetch_all
+from billing.domain.verification.batch import Untied
+from billing.ledger.selectors.months import changed_months
+
+# What an invoice should have posted, by itself and with all that followed it.
+DOCUMENTS: Final = """
+WITH chosen AS (
+    SELECT i.id, i.number, i.tenant_id, i.currency, i.status, i.total_minor, i.tax_minor,
+        (SELECT coalesce(sum(l.amount_minor), 0) FROM billing_invoiceline AS l
+            WHERE l.invoice_id = i.id AND l.revision = i.revision AND l.kind = 'carry') AS carried
+    FROM billing_invoice AS i WHERE i.id = ANY(%(ids)s)
+), own AS (
+    SELECT c.id, e.id AS entry_id, e.tenant_id = c.tenant_id AND e.currency = c.currency AS is_own,
+        coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'receivable'), 0) AS owed,
+        -coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'tax'), 0) AS tax,
+        -coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'credit'), 0) AS carried
+    FROM chosen AS c LEFT JOIN ledger_journalentry AS e ON e.kind = 'invoice' AND e.source = c.id::text
+    LEFT JOIN ledger_posting AS p ON p.entry_id = e.id GROUP BY c.id, e.id, c.tenant_id, c.currency
+), paid AS (
+    SELECT m.invoice_id, m.id, m.status, m.amount_minor, e.id AS entry_id,
+        (SELECT coalesce(sum(p.amount_minor), 0) FROM ledger_posting AS p
+            WHERE p.entry_id = e.id AND p.account = 'clearing') AS received
+    FROM billing_payment AS m LEFT JOIN ledger_journalentry AS e ON e.kind = 'payment' AND e.source = m.id::text
+    WHERE m.invoice_id = ANY(%(ids)s) AND m.status <> 'failed'
+)
+SELECT c.number, 'It is not posted to the ledger of accounts.' FROM chosen AS c JOIN own AS o USING (id)
+WHERE o.entry_id IS NULL
+UNION ALL
+SELECT c.number, format('It is posted as %%s owed with %%s of tax and %%s carried, and says %%s, %%s and %%s.',
+    o.owed, o.tax, o.carried, c.total_minor, c.tax_minor, c.carried)
+FROM chosen AS c JOIN own AS o USING (id)
+WHERE o.entry_id IS NOT NULL
+    AND ((o.owed, o.tax, o.carried) <> (c.total_minor, c.tax_minor, c.carried) OR NOT o.is_own)
+UNION ALL
+SELECT c.number, format('Its payment %%s over %%s is posted as %%s.', m.id, m.amount_minor, m.received)
+FROM chosen AS c JOIN paid AS m ON m.invoice_id = c.id
+WHERE m.entry_id IS NULL OR m.received <> m.amount_minor
+UNION ALL
+SELECT c.number, format('Its credit note %%s is not posted.', n.number)
+FROM chosen AS c JOIN billing_creditnote AS n ON n.invoice_id = c.id
+WHERE NOT EXISTS (SELECT FROM ledger_journalentry AS e WHERE e.kind = 'credit_note' AND e.source = n.id::text)
+UNION ALL
+SELECT c.number, format('It is %%s, and %%s is open in the ledger.', c.status, open.minor)
+FROM chosen AS c CROSS JOIN LATERAL (
+    SELECT coalesce(sum(p.amount_minor), 0) AS minor FROM ledger_posting AS p
+    WHERE p.account = 'receivable' AND p.document = c.number
+) AS open
+WHERE c.status <> 'finalized' AND open.minor <> 0
+ORDER BY 1, 2
+"""
+
+# What is owed by each tenant, by its documents and payments, and by the ledger.
+TENANTS: Final = """
+WITH documents AS (
+    SELECT i.tenant_id, i.currency, sum(i.total_minor) AS minor FROM billing_invoice AS i
+    WHERE i.status = 'finalized' GROUP BY i.tenant_id, i.currency
+), ledger AS (
+    SELECT p.tenant_id, p.currency, sum(p.amount_minor) AS minor FROM ledger_posting AS p
+    WHERE p.account = 'receivable' GROUP BY p.tenant_id, p.currency
+)
+SELECT format('tenant %%s', t.slug), format('%%s owes %%s by its documents and %%s by the ledger.',
+    coalesce(d.currency, l.currency), coalesce(d.minor, 0), coalesce(l.minor, 0))
+FROM documents AS d FULL JOIN ledger AS l USING (tenant_id, currency) JOIN accounts_tenant AS t ON t.id = tenant_id
+WHERE coalesce(d.minor, 0) <> coalesce(l.minor, 0)
+UNION ALL
+SELECT format('entry %%s', p.entry_id), format('Its postings sum to %%s.', sum(p.amount_minor))
+FROM ledger_posting AS p GROUP BY p.entry_id HAVING sum(p.amount_minor) <> 0
+ORDER BY 1, 2
+"""
+
+
+def untied_documents(invoice_ids: Sequence[UUID]) -> list[Untied]:
+    """Return what these finalized invoices, their payments and credit notes should have posted and did not."""
+    return [Untied(*row) for row in fetch_all(DOCUMENTS, {"ids": list(invoice_ids)})]
+
+
+def untied_books() -> list[Untied]:
+    """Return tenants whose balance is not documents less payments, and entries and closed months that do not add up."""
+    months = [Untied(f"month {month:%Y-%m}", "It was closed with other sums.") for month in changed_months()]
+    return [*(Untied(*row) for row in fetch_all(TENANTS)), *months]

@@ -1,0 +1,221 @@
+"""Telling the ledger of accounts what became of documents: a function for each event, in the event's transaction.
+
+`docs/algorithms/ledger.md`, section L4. Each may be called again for the same event, and posts it once.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from billing.domain.booking import IssuedInvoice, LineToBook, booked_document
+from billing.ledger.domain.accounts import EntryKind, LedgerAccount
+from billing.ledger.domain.entries import (
+    Happening,
+    Movement,
+    TaxSum,
+    allocated,
+    credited,
+    finalized,
+    paid,
+    recovered,
+    refunded,
+    rounded,
+    set_off,
+    taken_back,
+    written_off,
+)
+from billing.ledger.selectors.documents import balance_of_document, movements_of
+from billing.ledger.services.posting import post
+from billing.models import CreditNote, Invoice, Issuer, Payment
+from billing.selectors.booking import issued_invoices
+from metering.domain.periods import local_day
+
+_RECEIVABLE: Final = LedgerAccount.RECEIVABLE
+
+
+def book_invoices(issued: Sequence[IssuedInvoice]) -> int:
+    """Post invoices that were finalized, in one statement; return how many of them are new to the ledger."""
+    return post(
+        [
+            Happening(
+                kind=EntryKind.INVOICE,
+                source=str(invoice.id),
+                tenant_id=invoice.tenant_id,
+                currency=invoice.currency,
+                document=invoice.document.number,
+                occurred_at=invoice.finalized_at,
+                happened_on=invoice.issued_on,
+                movements=finalized(invoice.document),
+            )
+            for invoice in issued
+        ]
+    )
+
+
+def book_void(invoice: Invoice, *, as_of: datetime) -> None:
+    """Post that an invoice is void: the reverse of what it posted, and of its write-off, if it was given up."""
+    stood = _stood_on(invoice)
+    if stood is None:
+        return
+    _recover(invoice, source=str(invoice.pk), as_of=as_of)
+    moved = taken_back(stood, {_RECEIVABLE: invoice.total_minor}, invoice=_number(invoice))
+    _post(invoice, EntryKind.VOID, str(invoice.pk), moved, as_of=as_of)
+
+
+def book_credit_note(
+    note: CreditNote, invoice: Invoice, *, as_of: datetime, rest_to: LedgerAccount = LedgerAccount.REFUND_DUE
+) -> None:
+    """Post a credit note over the whole invoice.
+
+    What is still open on the invoice is owed no more; the rest goes to `rest_to`: money to pay back, or credit.
+    """
+    stood = _stood_on(invoice)
+    if stood is None:
+        return
+    _recover(invoice, source=str(note.pk), as_of=as_of)
+    open_minor = min(max(_balance(invoice, _RECEIVABLE), 0), invoice.total_minor)
+    settled = {_RECEIVABLE: open_minor, rest_to: invoice.total_minor - open_minor}
+    moved = taken_back(stood, settled, invoice=_number(invoice))
+    _post(invoice, EntryKind.CREDIT_NOTE, str(note.pk), moved, as_of=as_of, document=note.number)
+
+
+def book_payment(payment: Payment, invoice: Invoice, *, allocated_minor: int) -> None:
+    """Post money that came, of which `allocated_minor` settles the invoice; the rest is allocated to nothing yet.
+
+    Of an invoice that was given up as much as was paid is recovered.
+    """
+    if allocated_minor:
+        source = f"payment:{payment.pk}"
+        _recover(invoice, source=source, as_of=payment.occurred_at, most_minor=allocated_minor)
+    post([payment_happening(payment, invoice, allocated_minor=allocated_minor, time_zone=_time_zone())])
+
+
+def payment_happening(payment: Payment, invoice: Invoice, *, allocated_minor: int, time_zone: str) -> Happening:
+    """Return what the ledger is told of a payment."""
+    moved = paid(
+        invoice=_number(invoice),
+        amount_minor=payment.amount_minor,
+        allocated_minor=allocated_minor,
+        provider=payment.provider,
+    )
+    return Happening(
+        kind=EntryKind.PAYMENT,
+        source=str(payment.pk),
+        tenant_id=invoice.tenant_id,
+        currency=payment.currency,
+        document=payment.reference,
+        occurred_at=payment.occurred_at,
+        happened_on=local_day(payment.occurred_at, time_zone),
+        movements=moved,
+    )
+
+
+def book_write_off(invoice: Invoice, *, as_of: datetime) -> None:
+    """Post that what is open on an invoice is given up."""
+    open_minor = _balance(invoice, _RECEIVABLE)
+    moved = written_off(invoice=_number(invoice), open_minor=open_minor)
+    _post(invoice, EntryKind.WRITE_OFF, str(invoice.pk), moved, as_of=as_of)
+
+
+def book_credit_note_in_part(
+    note: CreditNote,
+    invoice: Invoice,
+    *,
+    lines: Sequence[LineToBook],
+    taxes: Sequence[TaxSum],
+    settled: Mapping[LedgerAccount, int],
+    as_of: datetime,
+) -> None:
+    """Post a credit note over some lines or amounts, given as what it takes back, above 0.
+
+    `settled` says how much of its total lowers what is owed on the invoice (`RECEIVABLE`), becomes credit (`CREDIT`),
+    or is to be paid back (`REFUND_DUE`); it comes to the total.
+    """
+    total_minor = sum(settled.values())
+    document = booked_document(number=note.number, due_on=None, lines=lines, taxes=taxes, total_minor=total_minor)
+    moved = credited(document, settled, invoice=_number(invoice))
+    _post(invoice, EntryKind.CREDIT_NOTE, str(note.pk), moved, as_of=as_of, document=note.number)
+
+
+def book_allocation(invoice: Invoice, *, source: str, amount_minor: int, as_of: datetime) -> None:
+    """Post that money that had settled nothing pays this invoice (below 0: no longer). `source` names the act."""
+    _recover(invoice, source=f"allocation:{source}", as_of=as_of, most_minor=max(amount_minor, 0))
+    moved = allocated(invoice=_number(invoice), amount_minor=amount_minor)
+    _post(invoice, EntryKind.ALLOCATION, source, moved, as_of=as_of)
+
+
+def book_set_off(invoice: Invoice, *, source: str, amount_minor: int, as_of: datetime) -> None:
+    """Post that credit of the customer's pays this invoice. `source` names the act."""
+    _recover(invoice, source=f"set_off:{source}", as_of=as_of, most_minor=amount_minor)
+    _post(invoice, EntryKind.SET_OFF, source, set_off(invoice=_number(invoice), amount_minor=amount_minor), as_of=as_of)
+
+
+def book_rounding(invoice: Invoice, *, source: str, amount_minor: int, as_of: datetime) -> None:
+    """Post that a small rest of an invoice is let be (below 0: it was paid too much). `source` names the act."""
+    _post(
+        invoice, EntryKind.ROUNDING, source, rounded(invoice=_number(invoice), amount_minor=amount_minor), as_of=as_of
+    )
+
+
+def book_refund(
+    invoice: Invoice, *, source: str, amount_minor: int, provider: str, out_of: LedgerAccount, as_of: datetime
+) -> None:
+    """Post money that went back: out of what was due (`REFUND_DUE`), of `CREDIT`, or of `UNALLOCATED` money."""
+    moved = refunded(amount_minor=amount_minor, provider=provider, out_of=out_of)
+    _post(invoice, EntryKind.REFUND, source, moved, as_of=as_of)
+
+
+def _recover(invoice: Invoice, *, source: str, as_of: datetime, most_minor: int | None = None) -> None:
+    lost_minor = _balance(invoice, LedgerAccount.WRITE_OFF)
+    back_minor = lost_minor if most_minor is None else min(lost_minor, most_minor)
+    if back_minor:
+        moved = recovered(invoice=_number(invoice), written_off_minor=back_minor)
+        _post(invoice, EntryKind.RECOVERY, source, moved, as_of=as_of)
+
+
+def _stood_on(invoice: Invoice) -> tuple[Movement, ...] | None:
+    """Return what the invoice posted, which is made up for if it did not yet; None if it does not come out even."""
+    source = str(invoice.pk)
+    stood = movements_of(EntryKind.INVOICE, source)
+    if not stood and invoice.total_minor:
+        [issued] = issued_invoices([invoice])
+        if not issued.is_sound:
+            return None
+        book_invoices([issued])
+        stood = movements_of(EntryKind.INVOICE, source)
+    return stood
+
+
+def _balance(invoice: Invoice, account: LedgerAccount) -> int:
+    return balance_of_document(tenant_id=invoice.tenant_id, document=_number(invoice), account=account)
+
+
+def _number(invoice: Invoice) -> str:
+    return invoice.number or str(invoice.pk)
+
+
+def _post(
+    invoice: Invoice,
+    kind: EntryKind,
+    source: str,
+    movements: Sequence[Movement],
+    *,
+    as_of: datetime,
+    document: str = "",
+) -> None:
+    happening = Happening(
+        kind=kind,
+        source=source,
+        tenant_id=invoice.tenant_id,
+        currency=invoice.currency,
+        document=document or _number(invoice),
+        occurred_at=as_of,
+        happened_on=local_day(as_of, _time_zone()),
+        movements=tuple(movements),
+    )
+    post([happening])
+
+
+def _time_zone() -> str:
+    time_zone: str = Issuer.objects.values_list("time_zone", flat=True).get(pk=1)
+    return time_zone
