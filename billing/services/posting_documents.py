@@ -59,7 +59,7 @@ def _post_in_batches(rows: "QuerySet[Any]", post_some: Callable[[Sequence[Any]],
 
 
 def _post_invoices(invoices: Sequence[Invoice]) -> int:
-    models.prefetch_related_objects(invoices, "subscription", "document")
+    models.prefetch_related_objects(invoices, "subscription")
     return book_invoices([issued for issued in issued_invoices(invoices) if issued.is_sound])
 
 

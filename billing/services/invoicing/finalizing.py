@@ -189,7 +189,7 @@ def _document(final: _Final, issuer: Issuer, issued_on: date) -> dict[str, objec
 
 
 def _to_book(final: _Final, *, issued_on: date, as_of: datetime) -> IssuedInvoice:
-    computed, tax, zone = final.computed, final.computed.tax, final.computed.state.time_zone
+    computed, zone = final.computed, final.computed.state.time_zone
     prices = (price for phase in computed.state.phases for price in phase.version.prices)
     codes = {price.meter_id: price.meter_code for price in prices}
     document = booked_document(
@@ -205,7 +205,8 @@ def _to_book(final: _Final, *, issued_on: date, as_of: datetime) -> IssuedInvoic
             for line in computed.lines
         ],
         taxes=[
-            TaxSum(tax.jurisdiction, tax.category, tax.name, tax.percent, computed.subtotal_minor, computed.tax_minor)
+            TaxSum(row.tax.jurisdiction, row.tax.category, row.tax.name, row.tax.percent, row.base_minor, row.tax_minor)
+            for row in computed.taxes
         ],
         total_minor=computed.total_minor,
     )
