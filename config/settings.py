@@ -224,7 +224,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 # What the apps above accounts add to a tenant when it is opened or changed, in the order in which they are called.
-TENANT_PARTS = ["metering.services.tenants.MeteredTenant"]
+TENANT_PARTS = ["metering.services.tenants.MeteredTenant", "billing.services.subscriptions.tenants.BilledTenant"]
 # What each app keeps of tenants and of people, for exports, erasure and the clean-up, in the order of their files.
 PRIVACY_PARTS = [
     "accounts.services.privacy.AccountsPrivacy",

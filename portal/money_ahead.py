@@ -5,9 +5,11 @@ from datetime import datetime
 
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.lines import RECURRING
-from billing.errors import UnbillableError
+from billing.domain.proration import FeeRefund
+from billing.errors import SubscriptionChangedError, UnbillableError
 from billing.models import Subscription
-from billing.selectors.invoicing.preview import preview_next_invoice, project_next_invoice
+from billing.selectors.invoicing.preview import preview_end, preview_next_invoice, project_next_invoice
+from portal.invoice_lines import ShownLine, lines_ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,33 @@ def money_ahead(subscription: Subscription, as_of: datetime) -> MoneyAhead | Non
         )
     except UnbillableError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The last invoice of a subscription if it ended then.
+
+    It is None in a trial, which ends without one, and with a `problem` if somebody has to look at it first.
+    """
+
+    at: datetime
+    invoice: ComputedInvoice | None
+    lines: list[ShownLine]
+    problem: str = ""
+
+    @property
+    def refund_words(self) -> str:
+        """What becomes of the fee that was charged for the days after the end."""
+        if self.invoice is None or self.invoice.state.end_refund is FeeRefund.BY_DAY:
+            return "The days that are left of the fee are given back."
+        return "The fee of the period was charged in advance and is not given back."
+
+
+def ending(subscription: Subscription, at: datetime | None, as_of: datetime) -> Ending:
+    """Compute what an end at `at`, or with the period, leads to, as the cancellation would."""
+    ends_at = at or subscription.period_end
+    try:
+        invoice = preview_end(subscription=subscription, at=at, as_of=as_of)
+    except (SubscriptionChangedError, UnbillableError) as error:
+        return Ending(ends_at, None, [], error.detail)
+    return Ending(ends_at, invoice, [] if invoice is None else lines_ahead(invoice))

@@ -22,7 +22,7 @@ class TenantPart(Protocol):
         """Give a new tenant what it begins with."""
 
     def follow(self, *, tenant: Tenant, changed: Collection[str], as_of: datetime) -> None:
-        """Follow the settings that have `changed`; the tenant has their new values."""
+        """Follow the settings or the status that have `changed`; the tenant has the new values."""
 
 
 def tenant_parts() -> list[TenantPart]:

@@ -193,7 +193,9 @@ def _change_status(tenant: Tenant, status: TenantStatus, *, reason: str, actor: 
             after={"status": status, "status_reason": reason[:_REASON_CHARACTERS_MAX]},
             as_of=as_of,
         )
-    tenant.refresh_from_db()
+        tenant.refresh_from_db()
+        for part in tenant_parts():
+            part.follow(tenant=tenant, changed=("status",), as_of=as_of)
     _forget(tenant)
     return tenant
 

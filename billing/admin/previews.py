@@ -48,9 +48,12 @@ def shown_taxes(rows: Iterable[TaxRow], currency: str) -> list[dict[str, str]]:
     ]
 
 
-def previewed(compute: Callable[[], ComputedInvoice]) -> dict[str, object]:
-    """The preview, or why there is none."""
+def previewed(compute: Callable[[], ComputedInvoice | None]) -> dict[str, object]:
+    """Return the preview, or why there is none."""
     try:
-        return {"preview": preview_context(compute())}
+        computed = compute()
+        if computed is None:
+            return {"preview_error": "A trial ends without an invoice."}
+        return {"preview": preview_context(computed)}
     except ProblemError as error:
         return {"preview_error": error.detail}

@@ -27,6 +27,7 @@ EXAMPLE_MINOR = 10_000
 WHO = ("legal_name", "tax_id", "registration")
 WHERE = ("address_line1", "address_line2", "postal_code", "city", "country", "email", "phone", "website")
 TERMS = ("payment_days", "grace_minutes", "bank_account", "footer")
+CHANGES = ("fee_refund", "lets_customers_shrink_now")
 NUMBERS = ("invoice_prefix", "credit_note_prefix", "time_zone")
 
 
@@ -35,7 +36,7 @@ class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is 
 
     class Meta:
         model = Issuer
-        fields = (*WHO, *WHERE, *TERMS, *NUMBERS)
+        fields = (*WHO, *WHERE, *TERMS, *CHANGES, *NUMBERS)
 
     def clean(self) -> dict[str, Any]:
         """Show at each field what the service refuses."""
@@ -56,6 +57,7 @@ class IssuerAdmin(StaffModelAdmin):
         (None, {"fields": WHO}),
         ("Address", {"fields": WHERE}),
         ("Terms", {"fields": TERMS}),
+        ("Changes and ends", {"fields": CHANGES}),
         ("Numbers", {"fields": NUMBERS}),
     )
 

@@ -21,7 +21,7 @@ from billing.admin.tabs import STATUS_LABELS, ExceptionInline, InvoiceRowInline,
 from billing.domain.statuses import SubscriptionStatus
 from billing.models import BillingException, PlanVersion, Subscription
 from billing.selectors.catalog.plans import sold_version
-from billing.selectors.invoicing.preview import preview_next_invoice
+from billing.selectors.invoicing.preview import preview_end, preview_next_invoice
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
 
 PERIOD_FIELDS = (
@@ -67,7 +67,7 @@ class CancelForm(SeenVersionForm):
     when = forms.ChoiceField(
         choices=WHENS,
         widget=UnfoldAdminSelectWidget,
-        help_text="Now: usage up to this moment is invoiced, and the fee that was paid stays paid.",
+        help_text="Now: usage up to this moment is invoiced. Whether days of the fee are given back is set at Issuer.",
     )
 
 
@@ -210,8 +210,16 @@ class SubscriptionAdmin(MoneyAdmin):
 
     @action(description="Cancel", permissions=["act"], icon="cancel")
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Choose when, and end it."""
+        """Choose when, see the last invoice, and end it."""
         subscription = self._found(object_id)
+
+        def preview(given: dict[str, Any]) -> dict[str, object]:
+            now = timezone.now()
+            at = now if given["when"] == When.NOW else None
+            shown = previewed(lambda: preview_end(subscription=subscription, at=at, as_of=now))
+            # It can be ended all the same.
+            return {"preview_note": shown["preview_error"]} if "preview_error" in shown else shown
+
         return self.decide(
             request,
             subscription,
@@ -231,6 +239,7 @@ class SubscriptionAdmin(MoneyAdmin):
                 "An end of the period can be undone until then; an end now cannot.",
                 button="Cancel the subscription",
             ),
+            preview=preview,
         )
 
     @action(description="Undo what is pending", permissions=["act"], icon="undo")

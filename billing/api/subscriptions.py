@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any, ClassVar, Final
+from uuid import UUID
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -24,10 +25,10 @@ from billing.api.presentation import (
     sold_plan_name,
 )
 from billing.domain.statuses import LIVE_STATUSES
-from billing.errors import UnbillableError
+from billing.errors import SubscriptionStatusError, UnbillableError
 from billing.models import Subscription
 from billing.selectors.facts import facts_of_subscription
-from billing.selectors.invoicing.preview import preview_under_plan, project_next_invoice
+from billing.selectors.invoicing.preview import preview_end, preview_under_plan, project_next_invoice
 from billing.selectors.subscriptions.current import current_subscription
 
 NOW: Final = "now"
@@ -51,7 +52,7 @@ class MomentField(InstantField):
 class PreviewInput(StrictSerializer):
     """Which change is meant."""
 
-    plan = TextField(max_length=50, help_text="A plan's code.")
+    plan = TextField(max_length=50, allow_null=True, help_text="A plan's code; null to end the subscription.")
     at = MomentField(required=False, help_text="`now`, `period_end`, or a time until then; `now` by default.")
     tenant = TextField(required=False, max_length=50, help_text="Service keys name the tenant by its slug.")
 
@@ -78,10 +79,10 @@ class SubscriptionSchema(serializers.Serializer[Any]):
 
 
 class PreviewSchema(NextInvoiceSchema):
-    """The next invoice under a plan."""
+    """The next invoice under a plan, or the last one."""
 
-    plan = PlanNameSchema()
-    at = serializers.DateTimeField(help_text="From when on the plan would hold.")
+    plan = PlanNameSchema(allow_null=True, help_text="Null where the subscription would end.")
+    at = serializers.DateTimeField(help_text="From when on the plan would hold, or when the subscription would end.")
 
 
 class SubscriptionView(ApiView):
@@ -118,7 +119,7 @@ class PreviewView(ApiView):
         responses={200: PreviewSchema, **problems(*BODY_STATUSES, 404, 409)},
     )
     def post(self, request: Request) -> Response:
-        """Compute the next invoice as if the plan held from `at` on.
+        """Compute the next invoice as if the plan held from `at` on, or the last one as if the subscription ended then.
 
         The same computation as the real one; nothing is changed.
         """
@@ -129,6 +130,8 @@ class PreviewView(ApiView):
         as_of = timezone.now()
         named = fields.get("at", NOW)
         at: datetime | None = {NOW: as_of, PERIOD_END: None}.get(named, named)
+        if fields["plan"] is None:
+            return Response(_ended(tenant.id, at, as_of))
         version, computed = preview_under_plan(tenant_id=tenant.id, plan_code=fields["plan"], at=at, as_of=as_of)
         begins_at = computed.state.closes_at if at is None else at
         return Response({"plan": sold_plan_name(version), "at": begins_at, **next_invoice(computed)})
@@ -136,6 +139,16 @@ class PreviewView(ApiView):
 
 def _described(subscription: Subscription, as_of: datetime) -> dict[str, object]:
     return {**facts_of_subscription(subscription).as_body(), "next_invoice": _projected(subscription, as_of)}
+
+
+def _ended(tenant_id: UUID, at: datetime | None, as_of: datetime) -> dict[str, object]:
+    subscription = current_subscription(tenant_id)
+    if subscription is None:
+        raise NotFoundError("There is no subscription.")
+    computed = preview_end(subscription=subscription, at=at, as_of=as_of)
+    if computed is None:
+        raise SubscriptionStatusError("A trial ends without an invoice.")
+    return {"plan": None, "at": computed.state.closes_at, **next_invoice(computed)}
 
 
 def _projected(subscription: Subscription, as_of: datetime) -> dict[str, object] | None:

@@ -101,6 +101,12 @@ def fee_amount(price: SoldPrice) -> Decimal:
     return price.terms.amount
 
 
+def is_smaller(version: SoldVersion, than: SoldVersion, currency: str) -> bool:
+    """Whether a version's fee is below that of another."""
+    fees = [fee_amount(price) for sold in (version, than) if (price := sold.fee(currency)) is not None]
+    return len(fees) > 1 and fees[0] < fees[1]
+
+
 def check_plan(*, code: str, name: str, position: object) -> None:
     """Check how a plan is called and where it stands. Raises `InvalidFieldsError` that names each field."""
     refusals = []

@@ -8,9 +8,17 @@ Days are calendar days of the subscription's time zone, so that a day of 23 or 2
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 
 from accounts.domain.plain import plain_decimal
 from billing.domain.money import EXACT, currency_digits, round_to_minor
+
+
+class FeeRefund(StrEnum):
+    """What the seller gives back of a fee that was charged in advance, whichever way a plan or a subscription ends."""
+
+    BY_DAY = "by_day"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +44,13 @@ class Share:
         }
 
 
-def remaining_share(*, period_starts_on: date, period_ends_on: date, changed_on: date) -> Share:
-    """The share of the days from `changed_on`, which counts to what comes then, up to and without `period_ends_on`."""
+def remaining_share(
+    *, period_starts_on: date, period_ends_on: date, changed_on: date, ended_on: date | None = None
+) -> Share:
+    """Return the share of the days from `changed_on` up to and without `ended_on`, by default the period's end.
+
+    The day of a change, or of an end, counts to what comes then.
+    """
     days_in_period = max((period_ends_on - period_starts_on).days, 1)
-    days = (period_ends_on - changed_on).days
+    days = ((period_ends_on if ended_on is None else ended_on) - changed_on).days
     return Share(min(max(days, 0), days_in_period), days_in_period)

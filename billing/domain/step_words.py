@@ -8,6 +8,7 @@ from accounts.domain.numbers import number_text
 from billing.domain.money import EXACT, money_text, rate_text, round_to_minor
 from billing.domain.steps import (
     CarriedStep,
+    FeeKeptStep,
     FeeTakenBackStep,
     InvoicedBeforeStep,
     LineStep,
@@ -51,7 +52,7 @@ def words_of(step: LineStep, currency: str) -> StepWords:
 
 
 def _sentence(
-    step: RoundingStep | ProrationStep | FeeTakenBackStep | StoodOnVoidStep | CarriedStep, currency: str
+    step: RoundingStep | ProrationStep | FeeTakenBackStep | FeeKeptStep | StoodOnVoidStep | CarriedStep, currency: str
 ) -> str:
     match step:
         case RoundingStep(exact, is_with_lines_before=is_with_lines_before):
@@ -61,6 +62,8 @@ def _sentence(
             return f"{share.days} of {share.days_in_period} days of a fee of {rate_text(fee, currency)}"
         case FeeTakenBackStep():
             return "That fee was taken back: nothing of it is given back"
+        case FeeKeptStep():
+            return "Fees that were charged are not given back"
         case StoodOnVoidStep(stood):
             return (
                 f"Of that, {money_text(round_to_minor(stood, currency), currency)} stood on invoices that are void "

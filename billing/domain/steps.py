@@ -91,6 +91,13 @@ class FeeTakenBackStep:
 
 
 @dataclass(frozen=True, slots=True)
+class FeeKeptStep:
+    """The seller gives no fees back: what the lines of a period would give back together is kept."""
+
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class NothingCountedStep:
     """A correction of usage of which nothing is counted any more."""
 
@@ -131,6 +138,7 @@ LineStep = (
     | RoundingStep
     | ProrationStep
     | FeeTakenBackStep
+    | FeeKeptStep
     | NothingCountedStep
     | InvoicedBeforeStep
     | StoodOnVoidStep
@@ -190,10 +198,13 @@ def _prorated(explanation: Mapping[str, Any], amount_minor: int, currency: str) 
     share, fee = Share(explanation["days"], explanation["days_in_period"]), Decimal(explanation["fee"])
     is_forgiven = explanation.get("is_forgiven", False)
     whole = to_major(share.of(fee, currency), currency)
-    is_given_back = is_forgiven or amount_minor < 0
+    kept_minor = explanation.get("kept_minor", 0)
+    is_given_back = is_forgiven or kept_minor or amount_minor < 0
     yield ProrationStep(fee, share, -whole if is_given_back else whole)
     if is_forgiven:
         yield FeeTakenBackStep(whole)
+    if kept_minor:
+        yield FeeKeptStep(to_major(kept_minor, currency))
 
 
 def _corrected(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> Iterator[LineStep]:

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import StoredFile, Tenant
+from billing.domain.proration import FeeRefund
 from billing.domain.statuses import InvoiceStatus
 from billing.domain.tax import TaxCategory, TaxDecision, TaxTreatment
 from billing.models.catalog import CURRENCY, PlanVersion, Price
@@ -49,9 +50,27 @@ class Issuer(models.Model):
         validators=[MaxValueValidator(10080)],
         help_text="How long a draft waits for late usage before it is finalized.",
     )
+    fee_refund = models.CharField(
+        "fees that were charged in advance",
+        max_length=6,
+        choices=[
+            (FeeRefund.BY_DAY.value, "Give back the days that are left"),
+            (FeeRefund.NONE.value, "Give nothing back"),
+        ],
+        default=FeeRefund.BY_DAY.value,
+        help_text="When a subscription ends within its period, or moves to a smaller plan: the same whoever ends it.",
+    )
+    lets_customers_shrink_now = models.BooleanField(
+        "customers may move to a smaller plan at once",
+        default=False,
+        help_text="Else a smaller plan that a customer chooses begins with the next period.",
+    )
 
     class Meta:
-        constraints: ClassVar = [models.CheckConstraint(condition=Q(id=1), name="issuer_is_one")]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(id=1), name="issuer_is_one"),
+            models.CheckConstraint(condition=Q(fee_refund__in=list(FeeRefund)), name="issuer_fee_refund_known"),
+        ]
         verbose_name_plural = "issuer"
 
     def __str__(self) -> str:

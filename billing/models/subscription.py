@@ -7,6 +7,7 @@ from django.db.models import F, Q
 
 from accounts.models import Tenant
 from billing.domain.invoicing.plausibility import AmountCheck
+from billing.domain.proration import FeeRefund
 from billing.domain.statuses import LIVE_STATUSES, SubscriptionStatus
 from billing.domain.tax import TaxTreatment
 from billing.models.catalog import CURRENCY, PlanVersion
@@ -99,6 +100,12 @@ class Subscription(models.Model):
     is_cancelled_at_period_end = models.BooleanField(default=False)
     cancelled_at = models.DateTimeField(null=True, help_text="When somebody asked for it to end.")
     ended_at = models.DateTimeField(null=True)
+    end_refund = models.CharField(
+        max_length=6,
+        default=FeeRefund.BY_DAY.value,
+        editable=False,
+        help_text="What the seller gave back of fees when it ended within a period.",
+    )
     version = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(editable=False)
 
@@ -116,6 +123,7 @@ class Subscription(models.Model):
                 name="subscription_ended_is_cancelled",
             ),
             models.CheckConstraint(condition=Q(period_start__lte=F("period_end")), name="subscription_period_in_order"),
+            models.CheckConstraint(condition=Q(end_refund__in=list(FeeRefund)), name="subscription_end_refund_known"),
             models.CheckConstraint(
                 condition=Q(pending_plan_version=None) | Q(is_cancelled_at_period_end=False),
                 name="subscription_one_pending_change",
@@ -141,11 +149,18 @@ class SubscriptionPhase(models.Model):
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="phases")
     plan_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="phases")
     starts_at = models.DateTimeField()
+    fee_refund = models.CharField(
+        max_length=6,
+        default=FeeRefund.BY_DAY.value,
+        editable=False,
+        help_text="What the seller gave back of fees when the plan was changed.",
+    )
     created_at = models.DateTimeField(editable=False)
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["subscription", "starts_at"], name="subscription_phase_once")
+            models.UniqueConstraint(fields=["subscription", "starts_at"], name="subscription_phase_once"),
+            models.CheckConstraint(condition=Q(fee_refund__in=list(FeeRefund)), name="subscription_phase_refund_known"),
         ]
         ordering: ClassVar = ["subscription", "starts_at"]
 

@@ -21,6 +21,7 @@ from billing.services.subscriptions.closing import close_account
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.data import CloseForm
 from portal.forms.problems import show_problem
+from portal.money_ahead import ending
 
 ARCHIVE_TYPE = "application/zip"
 
@@ -68,10 +69,12 @@ def close(request: SignedInRequest, portal: Portal) -> HttpResponse:
         else:
             messages.success(request, f"{portal.tenant.name} is closed.")
             return redirect("portal:data", portal.tenant.slug)
+    subscription = portal.standing.subscription
     context = {
         "portal": portal,
         "form": form,
-        "subscription": portal.standing.subscription,
+        "subscription": subscription,
+        "now": None if subscription is None else ending(subscription, portal.as_of, portal.as_of),
         "unpaid": issued_invoices(tenant_id=portal.tenant.pk).filter(status=InvoiceStatus.FINALIZED).count(),
         "invoice_years": settings.INVOICE_RETENTION_YEARS,
     }

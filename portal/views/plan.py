@@ -27,7 +27,7 @@ from billing.selectors.subscriptions.current import as_offered, current_subscrip
 from billing.services.subscriptions.changes import When, cancel_subscription, undo_pending
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.plan import CancelForm, UndoForm
-from portal.money_ahead import money_ahead, projected_invoice
+from portal.money_ahead import ending, projected_invoice
 from portal.online_payment import online_provider, provider_down, send_on
 from portal.price_list import PlanOffer, offers_of
 
@@ -113,8 +113,13 @@ def plan_cancel(request: SignedInRequest, portal: Portal) -> HttpResponse:
             expected_version=form.cleaned_data["version"],
         )
         return carry_out(request, portal, act, said=_cancelled(subscription, when), is_done=_is_leaving)
-    ahead = money_ahead(subscription, portal.as_of)
-    context = {"portal": portal, "form": form, "subscription": subscription, "ahead": ahead}
+    context = {
+        "portal": portal,
+        "form": form,
+        "subscription": subscription,
+        "now": ending(subscription, portal.as_of, portal.as_of),
+        "later": ending(subscription, None, portal.as_of),
+    }
     with timezone.override(zone_of(portal, subscription)):
         return render(request, "portal/plan_cancel.html", context, status=422 if form.errors else 200)
 

@@ -17,11 +17,13 @@ from billing.collection.errors import PaymentProviderError
 from billing.collection.selectors.work import has_live_agreement
 from billing.collection.services.checkout import start_checkout
 from billing.domain.invoicing.computing import ComputedInvoice
-from billing.domain.plan_terms import SoldVersion
+from billing.domain.plan_terms import SoldVersion, is_smaller
+from billing.domain.proration import FeeRefund
 from billing.errors import CurrencyNotOfferedError, UnbillableError, UnknownPlanError
 from billing.models import Issuer, PlanVersion, Subscription
 from billing.selectors.catalog.plans import newest_version, sold_version
 from billing.selectors.invoicing.preview import preview_first_invoice, preview_next_invoice
+from billing.selectors.policy import fee_refund, may_shrink_now
 from billing.selectors.subscriptions.current import as_offered, current_subscription
 from billing.services.subscriptions.changes import When, change_plan
 from billing.services.subscriptions.subscribing import subscribe
@@ -60,8 +62,11 @@ def _change(request: SignedInRequest, portal: Portal, row: PlanVersion, subscrip
             return _changed(request, portal, row, subscription, form)
         messages.warning(request, NEW_TERMS)
         return redirect(_address(portal, row))
+    is_down = is_smaller(version, sold_version(subscription.plan_version_id), subscription.currency)
+    may_now = not is_down or may_shrink_now()
     wanted = WhenForm(request.GET)
-    when = wanted.cleaned_data["when"] if wanted.is_valid() else When.NOW
+    when = wanted.cleaned_data["when"] if wanted.is_valid() else When.PERIOD_END if is_down else When.NOW
+    when = when if may_now else When.PERIOD_END
     at = portal.as_of if when is When.NOW else None
     shown, problem = _previewed(
         partial(preview_next_invoice, subscription=subscription, version=version, at=at),
@@ -74,6 +79,9 @@ def _change(request: SignedInRequest, portal: Portal, row: PlanVersion, subscrip
             initial={"when": when.value, "plan_version": row.pk, "version": subscription.version}
         ),
         "when": when.value,
+        "is_smaller": is_down,
+        "may_now": may_now,
+        "gives_fees_back": fee_refund() is FeeRefund.BY_DAY,
         "is_same": row.pk == subscription.plan_version_id,
         "is_same_plan": row.plan_id == subscription.plan_version.plan_id,
         "now": now,

@@ -31,7 +31,7 @@ def local(month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
 def subscription() -> Subscription:
     """Acme's, after all that the page tells; invoicing runs an hour or two after each boundary."""
     TaxRate.objects.create(country="BE", name="VAT", percent=Decimal(21))
-    Issuer.objects.update(country="BE", time_zone=ZONE)
+    Issuer.objects.update(country="BE", time_zone=ZONE, fee_refund="none")
     make_meter("calls", "http_request", unit="call", aggregation="sum")
     Meter.objects.update(name="Calls")
     basic = make_plan("basic", fee="29", usage={"calls": PerUnit(Decimal("0.01"))})

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from accounts.domain.plain import plain_decimal
 from billing.domain.invoicing.lines import (
@@ -25,17 +25,17 @@ from billing.domain.invoicing.lines import (
     Used,
     digest_of_lines,
 )
-from billing.domain.invoicing.state import BillingState
+from billing.domain.invoicing.state import BillingState, InvoicedFee
 from billing.domain.invoicing.stretches import charges_now, charges_of_usage
 from billing.domain.invoicing.taxes import TaxRow, tax_rows
 from billing.domain.money import AMOUNT_MINOR_MAX, EXACT
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
 from billing.domain.prices import PriceKind
-from billing.domain.proration import Share, remaining_share
+from billing.domain.proration import FeeRefund, Share, remaining_share
 from billing.domain.rating import rate
 from billing.domain.tax import TaxTable
 from billing.errors import UnbillableError
-from metering.domain.periods import Span, anchored_span, last_local_day, local_day
+from metering.domain.periods import Span, last_local_day, local_day
 
 _ONE: Final = Decimal(1)
 
@@ -151,33 +151,70 @@ def _usage_lines(state: BillingState, usage: Sequence[Used], taxes: TaxTable) ->
 
 
 def _proration_lines(state: BillingState, taxes: TaxTable) -> list[LineDraft]:
-    """For each change within the closed period: the rest of the old fee back, the rest of the new one charged."""
-    closed = state.closed
-    if closed is None:
+    """For each change within the closed period: the old fee back and the new one charged, up to the end of either.
+
+    Where the subscription ended before the period did, the days after are given back, if that is the seller's policy.
+    """
+    closed, paid, unused = state.closed, state.paid, state.unused
+    if closed is None or paid is None:
         return []
-    whole = anchored_span(state.anchor_at, state.boundary - 1, state.time_zone)
     lines = []
-    fee = state.fee
-    supplied_on = local_day(whole.start, state.time_zone)
+    of_fee, is_forgiven = _of_fee(state, paid, taxes), state.fee is not None and state.fee.is_forgiven
     # What is given back bears the tax of what it was charged with: the fee in advance, then each rest in turn.
-    tax = taxes.on(supplied_on) if fee is None or fee.tax is None else fee.tax
-    corrects_id = None if fee is None else fee.line_id
+    corrected = of_fee
     for (before, _), (after, span) in pairwise(state.segments()):
-        share = remaining_share(
-            period_starts_on=local_day(whole.start, state.time_zone),
-            period_ends_on=local_day(whole.end, state.time_zone),
-            changed_on=local_day(span.start, state.time_zone),
-        )
-        rest = Span(span.start, whole.end)
-        back = _prorated(state, before, share, rest, sign=-1)
-        lines.append(replace(back, tax=tax, supplied_on=supplied_on, adjusts_id=corrects_id))
-        supplied_on, corrects_id = local_day(span.start, state.time_zone), None
-        tax = taxes.on(supplied_on)
-        lines.append(replace(_prorated(state, after, share, rest, sign=1), tax=tax, supplied_on=supplied_on))
-    if lines and fee is not None and fee.is_forgiven:
-        # Nobody owes the fee that the period began with: there is nothing of it to give back.
-        lines[0] = replace(lines[0], amount_minor=0, explanation={**lines[0].explanation, "is_forgiven": True})
+        rest = Span(span.start, closed.end)
+        share = _share(state, paid, rest)
+        changed_on = local_day(span.start, state.time_zone)
+        if share.days:
+            lines.append(replace(_prorated(state, before, share, rest, sign=-1), **corrected))
+            charged = _prorated(state, after, share, rest, sign=1)
+            lines.append(replace(charged, tax=taxes.on(changed_on), supplied_on=changed_on))
+        corrected = {"tax": taxes.on(changed_on), "supplied_on": changed_on}
+    if lines and is_forgiven:
+        lines[0] = _forgiven(lines[0])
+    if state.fee_refund is FeeRefund.NONE:
+        return _without_refund(lines)
+    if unused is not None:
+        back = _prorated(state, state.version_at(paid.start), _share(state, paid, unused), unused, sign=-1)
+        if back.amount_minor:
+            back = replace(back, **of_fee)
+            lines.append(_forgiven(back) if is_forgiven else back)
     return lines
+
+
+def _of_fee(state: BillingState, paid: Span, taxes: TaxTable) -> dict[str, Any]:
+    """Return what a line has of the fee that it corrects: the line, its tax and its day of supply."""
+    supplied_on = local_day(paid.start, state.time_zone)
+    fee = state.fee or InvoicedFee(None, None)
+    return {"adjusts_id": fee.line_id, "tax": fee.tax or taxes.on(supplied_on), "supplied_on": supplied_on}
+
+
+def _share(state: BillingState, paid: Span, part: Span) -> Share:
+    """The days of a part of the paid period."""
+    starts_on, ends_on, changed_on, ended_on = (
+        local_day(instant, state.time_zone) for instant in (paid.start, paid.end, part.start, part.end)
+    )
+    return remaining_share(period_starts_on=starts_on, period_ends_on=ends_on, changed_on=changed_on, ended_on=ended_on)
+
+
+def _forgiven(line: LineDraft) -> LineDraft:
+    """Nobody owes the fee that the period began with: there is nothing of it to give back."""
+    return replace(line, amount_minor=0, explanation={**line.explanation, "is_forgiven": True})
+
+
+def _without_refund(lines: list[LineDraft]) -> list[LineDraft]:
+    """Return the lines, together not below 0: of what they give back the last is kept first."""
+    short_minor = -sum(line.amount_minor for line in lines)
+    kept_lines = []
+    for line in reversed(lines):
+        kept_minor = min(-line.amount_minor, short_minor)
+        if kept_minor > 0:
+            short_minor -= kept_minor
+            explanation = {**line.explanation, "kept_minor": kept_minor}
+            line = replace(line, amount_minor=line.amount_minor + kept_minor, explanation=explanation)  # noqa: PLW2901 - the line with what is kept
+        kept_lines.append(line)
+    return kept_lines[::-1]
 
 
 def _prorated(state: BillingState, version: SoldVersion, share: Share, rest: Span, *, sign: int) -> LineDraft:

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from billing.domain.plan_terms import SoldPrice, SoldVersion
+from billing.domain.proration import FeeRefund
 from billing.domain.tax import TaxDecision
 from metering.domain.periods import Span, anchored_span
 
@@ -18,10 +19,14 @@ LAST_LOOK_MARGIN: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """From `starts_at` on the subscription is on `version`."""
+    """From `starts_at` on the subscription is on `version`.
+
+    `fee_refund` is what the seller gave back of fees when the plan was changed to it.
+    """
 
     starts_at: datetime
     version: SoldVersion
+    fee_refund: FeeRefund = FeeRefund.BY_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,9 @@ class BillingState:
     `closes_at` is the boundary's instant, or when the subscription ended.
 
     `ended_at` is when it ended, if it has; a boundary after that is a last look. `fee` is what was invoiced in advance
-    for the closed period, where its plan changed. `rates_stretches_alone` is the rule of invoices from before included
-    units belonged to the period: each stretch was rated as if it were a period.
+    for the closed period, where something of it may be given back. `end_refund` is what the seller gave back of fees
+    when it ended. `rates_stretches_alone` is the rule of invoices from before included units belonged to the period:
+    each stretch was rated as if it were a period.
     """
 
     subscription_id: UUID | None
@@ -60,6 +66,7 @@ class BillingState:
     ended_at: datetime | None = None
     fee: InvoicedFee | None = None
     rates_stretches_alone: bool = False
+    end_refund: FeeRefund = FeeRefund.BY_DAY
 
     @property
     def closed(self) -> Span | None:
@@ -67,6 +74,31 @@ class BillingState:
         if not self.boundary or self._since_end is not None:
             return None
         return Span(anchored_span(self.anchor_at, self.boundary - 1, self.time_zone).start, self.closes_at)
+
+    @property
+    def paid(self) -> Span | None:
+        """The whole period of which `closed` is a part: its fee was charged in advance."""
+        return None if self.closed is None else anchored_span(self.anchor_at, self.boundary - 1, self.time_zone)
+
+    @property
+    def unused(self) -> Span | None:
+        """What is left of the paid period after the subscription ended within it."""
+        closed, paid = self.closed, self.paid
+        return Span(closed.end, paid.end) if closed and paid and closed.end < paid.end else None
+
+    @property
+    def fee_refund(self) -> FeeRefund:
+        """Return what holds for the closed period: the seller's policy when the subscription ended, or last changed."""
+        if self.unused is not None:
+            return self.end_refund
+        closed = self.closed
+        changes = [phase for phase in self.phases if closed and closed.start < phase.starts_at < closed.end]
+        return changes[-1].fee_refund if changes else FeeRefund.BY_DAY
+
+    @property
+    def has_proration(self) -> bool:
+        """Whether something of the paid period's fee may be given back."""
+        return self.unused is not None or len(self.segments()) > 1
 
     @property
     def opened(self) -> Span | None:

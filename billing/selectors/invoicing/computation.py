@@ -144,8 +144,8 @@ def _projected(quantity: Decimal, span: Span, at: datetime) -> Decimal:
 
 
 def _with_fees(states: Sequence[BillingState]) -> Sequence[BillingState]:
-    """Return the states; of those whose plan changed, with the line of the fee that their period began with."""
-    changed = {state.subscription_id for state in states if len(state.segments()) > 1}
+    """Return the states; of those that may give back a fee, with the line of the fee that their period began with."""
+    changed = {state.subscription_id for state in states if state.has_proration}
     if not changed:
         return states
     lines = InvoiceLine.objects.filter(

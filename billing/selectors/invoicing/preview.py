@@ -15,11 +15,13 @@ from accounts.models import Tenant
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.state import BillingState, Phase
 from billing.domain.plan_terms import SoldVersion
+from billing.domain.statuses import SubscriptionStatus
 from billing.errors import CurrencyNotOfferedError, SubscriptionChangedError, UnbillableError, UnknownPlanError
 from billing.models import Subscription
 from billing.selectors.catalog.plans import newest_version, sold_version
 from billing.selectors.invoicing.computation import Computation, compute_invoices
 from billing.selectors.invoicing.states import states_at_due
+from billing.selectors.policy import fee_refund
 from billing.selectors.subscriptions.current import as_offered, current_subscription
 from metering.domain.periods import local_day, start_of_day
 
@@ -104,7 +106,26 @@ def _state(subscription: Subscription, version: SoldVersion | None, at: datetime
     )  # to stay on it takes back what waits, and changes nothing else
     begins_at = state.closes_at if at is None or is_on_it else min(at, state.closes_at)
     kept = tuple(phase for phase in state.phases if phase.starts_at < begins_at)
-    return replace(state, phases=(*kept, Phase(begins_at, version)), is_ending=False)
+    return replace(state, phases=(*kept, Phase(begins_at, version, fee_refund())), is_ending=False)
+
+
+def preview_end(*, subscription: Subscription, at: datetime | None, as_of: datetime) -> ComputedInvoice | None:
+    """Compute the last invoice with usage as it is now, as if the subscription ended at `at`, or with its period.
+
+    It is what `cancel_subscription` leads to; None in a trial, which ends without an invoice. Raises
+    `UnbillableError`, `InvalidFieldsError`, and `SubscriptionChangedError` while a boundary that has come is not
+    invoiced.
+    """
+    if subscription.status == SubscriptionStatus.TRIALING:
+        return None
+    if subscription.due_at is not None and subscription.due_at <= as_of:
+        raise SubscriptionChangedError("Its period is just being invoiced: try again in a minute.")
+    _require_between(at, as_of, subscription.period_end)
+    state = states_at_due([subscription])[0]
+    ends_at = state.closes_at if at is None else at
+    phases = tuple(phase for phase in state.phases if phase.starts_at < state.closes_at)
+    ended = replace(state, phases=phases, closes_at=ends_at, ended_at=ends_at, is_ending=True, end_refund=fee_refund())
+    return _only(compute_invoices([ended]))
 
 
 def _version_id(plan_code: str, subscription: Subscription | None) -> int:

@@ -8,6 +8,7 @@ from uuid import UUID
 from accounts.models import Tenant, TenantStatus
 from billing.domain.invoicing.state import BillingState, Phase
 from billing.domain.plan_terms import SoldVersion
+from billing.domain.proration import FeeRefund
 from billing.models import (
     Invoice,
     Subscription,
@@ -48,6 +49,7 @@ def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
                 phases=known,
                 backfill_days=backfill_days,
                 ended_at=subscription.ended_at,
+                end_refund=FeeRefund(subscription.end_refund),
             )
         )
     return states
@@ -71,6 +73,7 @@ def states_of_invoices(invoices: Sequence[Invoice]) -> list[BillingState]:
             phases=phases[invoice.subscription_id],
             backfill_days=backfill[invoice.tenant_id],
             ended_at=ended_at,
+            end_refund=FeeRefund(invoice.subscription.end_refund),
         )
         for invoice, ended_at in zip(invoices, ends, strict=True)
     ]
@@ -80,12 +83,12 @@ def _phases_of(subscription_ids: Sequence[UUID]) -> dict[UUID, tuple[Phase, ...]
     rows = list(
         SubscriptionPhase.objects.filter(subscription__in=subscription_ids)
         .order_by("subscription", "starts_at")
-        .values_list("subscription_id", "starts_at", "plan_version_id")
+        .values_list("subscription_id", "starts_at", "plan_version_id", "fee_refund")
     )
-    versions: Mapping[int, SoldVersion] = sold_versions(version_id for _, _, version_id in rows)
+    versions: Mapping[int, SoldVersion] = sold_versions(version_id for _, _, version_id, _ in rows)
     phases: dict[UUID, tuple[Phase, ...]] = defaultdict(tuple)
-    for subscription_id, starts_at, version_id in rows:
-        phases[subscription_id] += (Phase(starts_at, versions[version_id]),)
+    for subscription_id, starts_at, version_id, fee_refund in rows:
+        phases[subscription_id] += (Phase(starts_at, versions[version_id], FeeRefund(fee_refund)),)
     return phases
 
 

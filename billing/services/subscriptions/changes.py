@@ -9,16 +9,19 @@ from enum import StrEnum
 
 from django.db import transaction
 
-from accounts.domain.actor import Actor
+from accounts.domain.actor import Actor, ActorKind
 from accounts.domain.roles import Capability
 from accounts.services.rights import require_capability
 from billing.domain.happenings import SubscriptionCancelled, SubscriptionUpdated
+from billing.domain.plan_terms import is_smaller
 from billing.domain.statuses import SubscriptionStatus
 from billing.errors import (
     SubscriptionChangedError,
     SubscriptionStatusError,
 )
 from billing.models import PlanVersion, Subscription, SubscriptionPhase
+from billing.selectors.catalog.plans import sold_version
+from billing.selectors.policy import fee_refund, may_shrink_now
 from billing.services.subscriptions.recording import described, update_subscription
 from billing.services.subscriptions.subscribing import require_currency
 from metering.alerts.services.agreements import set_agreement
@@ -44,11 +47,14 @@ def change_plan(
     """Move to another plan now, with fees prorated by the day on the next invoice, or at the end of the period.
 
     A change or cancellation that waited is replaced; to ask for its own plan at the end of the period is to stay on it.
-    Raises `SubscriptionStatusError`, `SubscriptionChangedError`, `CurrencyNotOfferedError`, `PermissionMissingError`.
+    A customer moves to a smaller plan at the end of the period, unless the seller lets them do it at once. Raises
+    `SubscriptionStatusError`, `SubscriptionChangedError`, `CurrencyNotOfferedError`, `PermissionMissingError`.
     """
     with transaction.atomic():
         current = _locked(subscription, actor, expected_version)
         require_currency(plan_version, current.currency)
+        if when is When.NOW and actor.kind is ActorKind.MEMBER:
+            _require_now(current, plan_version)
         _require_settled(current, as_of)
         before = described(current)
         is_on_it = plan_version.pk == current.plan_version_id
@@ -89,7 +95,7 @@ def cancel_subscription(
 ) -> Subscription:
     """End a subscription at the end of its period, or now.
 
-    Now: usage up to now is invoiced, and the fee that was paid stays paid.
+    Now: usage up to now is invoiced; what is given back of the fee is the seller's policy, and is kept with the end.
 
     To ask for the end of the period a second time changes nothing.
 
@@ -113,6 +119,7 @@ def cancel_subscription(
             "period_end": max(as_of, current.period_start),
             "pending_plan_version": None,
             "is_cancelled_at_period_end": False,
+            "end_refund": fee_refund(),
         }
         set_agreement(tenant_id=current.tenant_id, agreement_id=None)
         assign_default_usage_plan(tenant=current.tenant, actor=actor, as_of=as_of)
@@ -176,5 +183,16 @@ def _begin_phase(subscription: Subscription, plan_version: PlanVersion, as_of: d
     if latest is not None and latest >= as_of:
         raise SubscriptionChangedError("The plan was changed at this very moment: try again.")
     SubscriptionPhase.objects.create(
-        subscription=subscription, plan_version=plan_version, starts_at=as_of, created_at=as_of
+        subscription=subscription,
+        plan_version=plan_version,
+        starts_at=as_of,
+        fee_refund=fee_refund(),
+        created_at=as_of,
     )
+
+
+def _require_now(subscription: Subscription, plan_version: PlanVersion) -> None:
+    """Check that the customer may move to this plan before the period ends. Raises `SubscriptionStatusError`."""
+    wanted, current = sold_version(plan_version.pk), sold_version(subscription.plan_version_id)
+    if is_smaller(wanted, current, subscription.currency) and not may_shrink_now():
+        raise SubscriptionStatusError("A smaller plan begins with the next period.")

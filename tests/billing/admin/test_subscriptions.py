@@ -115,6 +115,21 @@ def test_a_subscription_is_cancelled_at_the_end_of_its_period_or_now(as_bo: Clie
     assert "Not possible as it stands" in said(as_bo.get(page(subscription, "cancel")))
 
 
+def test_an_end_shows_its_last_invoice_first(as_bo: Client, subscription: Subscription) -> None:
+    for when in ("now", "period_end"):
+        answer = as_bo.post(page(subscription, "cancel"), seen(subscription, when=when, preview=""))
+        assert answer.context["preview"]["total"] == "0.00\N{NO-BREAK SPACE}EUR"
+    subscription.refresh_from_db()
+    assert subscription.is_live
+
+
+def test_a_trial_can_be_ended_though_it_leads_to_no_invoice(as_bo: Client, subscription: Subscription) -> None:
+    Subscription.objects.update(status="trialing")
+    answer = as_bo.post(page(subscription, "cancel"), seen(subscription, when="now", preview=""))
+    assert "A trial ends without an invoice." in answer.content.decode()
+    assert "Cancel the subscription" in answer.content.decode()
+
+
 def test_the_next_invoice_is_shown_to_whoever_may_look(as_pat: Client, subscription: Subscription) -> None:
     assert as_pat.get(page(subscription, "preview")).context["preview"]["total"] == "49.00\N{NO-BREAK SPACE}EUR"
     cancel_subscription(subscription=subscription, when=When.NOW, actor=STAFF, as_of=timezone.now())

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from accounts.domain.api_key import KeyKind
+from accounts.domain.plain import plain_instant
 from accounts.domain.scopes import Scope
 from accounts.models import Tenant
 from accounts.selectors.tenants import forget_tenant
@@ -305,6 +306,24 @@ def test_a_later_change_prorates_fewer_days(subscription: Subscription, team: Pl
         "Unused time on Pro (1 of 31 days)",
         "Remaining time on Team (1 of 31 days)",
     ]
+
+
+@pytest.mark.parametrize("at", ["now", "period_end"])
+def test_an_end_is_previewed_as_it_is_invoiced(subscription: Subscription, at: str) -> None:
+    client = client_of(subscription.tenant)
+    shown = preview(client, {"plan": None, "at": at}).json()
+    cancel_subscription(subscription=subscription, when=When(at), actor=STAFF, as_of=NOW)
+    last = close_month(subscription)
+    lines = last.lines.filter(revision=last.revision).order_by("position")
+    assert (shown["plan"], shown["at"]) == (None, plain_instant(subscription.period_end))
+    assert (shown["total_minor"], shown["subtotal_minor"]) == (last.total_minor, last.subtotal_minor)
+    assert [line["amount_minor"] for line in shown["lines"]] == list(lines.values_list("amount_minor", flat=True))
+    assert refusal(preview(client, {"plan": None}))[:2] == (404, "not_found")
+
+
+def test_a_trial_ends_without_an_invoice_to_preview() -> None:
+    trial = subscribe_tenant(plan=make_plan("trial", trial_days=14), as_of=NOW)
+    assert refusal(preview(client_of(trial.tenant), {"plan": None}))[:2] == (409, "subscription_status")
 
 
 @pytest.mark.parametrize("at", ["now", "period_end"])

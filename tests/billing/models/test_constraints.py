@@ -163,6 +163,21 @@ def test_one_phase_begins_at_a_moment(subscription: Subscription, other: Subscri
         )
 
 
+def test_what_is_given_back_of_fees_is_one_of_two(subscription: Subscription) -> None:
+    with refuses("issuer_fee_refund_known"), transaction.atomic():
+        Issuer.objects.update(fee_refund="half")
+    with refuses("subscription_end_refund_known"), transaction.atomic():
+        Subscription.objects.filter(pk=subscription.pk).update(end_refund="half")
+    with refuses("subscription_phase_refund_known"), transaction.atomic():
+        SubscriptionPhase.objects.create(
+            subscription=subscription,
+            plan_version=subscription.plan_version,
+            starts_at=NOW,
+            fee_refund="half",
+            created_at=NOW,
+        )
+
+
 def test_an_exception_is_open_once(subscription: Subscription) -> None:
     facts = {"subscription": subscription, "code": "negative_usage", "detail": "?", "occurred_at": NOW}
     first = BillingException.objects.create(**facts)

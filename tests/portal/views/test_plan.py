@@ -233,8 +233,6 @@ def test_a_plan_that_is_not_sold_in_the_tenants_currency_says_why(alice: Client,
 
 
 def test_a_cancelled_plan_goes_on_until_its_end_and_can_be_kept(alice: Client, on_pro: Subscription) -> None:
-    assert "The fee for this period stays paid" in shown(alice.get("/t/acme/plan/cancel/"))
-
     form = {"when": "period_end", "version": on_pro.version}
     page = shown(alice.post("/t/acme/plan/cancel/", form, follow=True))
 
@@ -244,6 +242,48 @@ def test_a_cancelled_plan_goes_on_until_its_end_and_can_be_kept(alice: Client, o
     assert "The cancellation is taken back" in shown(alice.get("/t/acme/plan/undo/"))
     alice.post("/t/acme/plan/undo/", {"version": current().version})
     assert not current().is_cancelled_at_period_end
+
+
+@pytest.mark.parametrize(
+    ("policy", "words", "amount"),
+    [
+        ("by_day", "The days that are left of the fee are given back.", "34.77 EUR"),
+        ("none", "The fee of the period was charged in advance and is not given back.", "0.00 EUR"),
+    ],
+)
+def test_the_page_says_what_an_end_is_going_to_charge(
+    policy: str, words: str, amount: str, alice: Client, on_pro: Subscription
+) -> None:
+    """22 of 31 days of 49.00 are left on 10 March."""
+    set_issuer(fee_refund=policy)
+    for path in ("/t/acme/plan/cancel/", "/t/acme/settings/close/"):
+        page = shown(alice.get(path))
+        assert words in page
+        assert "The last invoice comes to 0.00 EUR with tax" in page
+        assert ("34.77 EUR is left in your favour" in page) == (policy == "by_day")
+    assert amount in shown(alice.get("/t/acme/plan/cancel/"))
+
+
+def test_an_end_that_somebody_has_to_look_at_first_says_so(alice: Client, on_pro: Subscription) -> None:
+    Subscription.objects.update(due_at=NOW)
+    assert "Its period is just being invoiced" in shown(alice.get("/t/acme/plan/cancel/"))
+
+
+def test_a_smaller_plan_begins_with_the_next_period(alice: Client, on_pro: Subscription, free: PlanVersion) -> None:
+    page = shown(alice.get("/t/acme/plan/choose/?plan=free&when=now"))
+    assert "A smaller plan begins with the next period" in page
+    assert "Change on 1 April" in page
+    form = {"plan": "free", "plan_version": free.pk, "version": on_pro.version, "when": "now"}
+    assert "A smaller plan begins with the next period." in shown(alice.post("/t/acme/plan/choose/", form, follow=True))
+    assert current().plan_version == on_pro.plan_version
+
+    set_issuer(lets_customers_shrink_now=True, fee_refund="none")
+    assert "Change on 1 April" in shown(alice.get("/t/acme/plan/choose/?plan=free"))
+    page = shown(alice.get("/t/acme/plan/choose/?plan=free&when=now"))
+    assert "Change now" in page
+    assert "Of the fee for this period nothing is given back." in page
+    alice.post("/t/acme/plan/choose/", form)
+    assert current().plan_version == free
 
 
 def test_a_plan_that_is_cancelled_now_has_ended_and_another_can_be_chosen(

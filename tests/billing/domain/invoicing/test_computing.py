@@ -26,6 +26,7 @@ from billing.domain.invoicing.state import BillingState, InvoicedFee, Phase
 from billing.domain.invoicing.stretches import QUANTITY_BELOW
 from billing.domain.money import AMOUNT_MINOR_MAX
 from billing.domain.prices import Flat
+from billing.domain.proration import FeeRefund
 from billing.domain.tax import TaxCategory, TaxDecision, TaxTable, TaxTreatment
 from billing.errors import UnbillableError
 from metering.domain.periods import Span
@@ -70,7 +71,7 @@ def test_a_later_one_has_the_usage_of_the_period_before_and_the_fee_of_the_next(
 
 
 def test_the_last_one_has_no_fee() -> None:
-    ending = state(1, is_ending=True, closes_at=MID_MARCH)
+    ending = state(1, is_ending=True, closes_at=MID_MARCH, end_refund=FeeRefund.NONE)
     computed = compute(ending, [used(1000)])
     assert lines(computed) == [("usage", "Basic: Calls", 100)]
     assert computed.lines[0].period == Span(MARCH, MID_MARCH)

@@ -35,7 +35,8 @@ both_ways = pytest.mark.parametrize("when", list(When))
 
 
 def used_in_march(**fields: object) -> Subscription:
-    """On a plan at 49.00 and 0.001 a call since 1 March, with 1,000 calls on the 2nd."""
+    """On a plan at 49.00 and 0.001 a call since 1 March, with 1,000 calls on the 2nd. No fee is given back."""
+    set_issuer(fee_refund="none")
     subscription = subscribe_tenant(backfill_days=WINDOW.days, **fields)
     first_invoice(subscription)
     use(subscription.tenant, 1000, at=MARCH + DAY)
@@ -188,6 +189,7 @@ def test_a_void_after_the_end_is_brought_before_a_person(late: int) -> None:
 
 def credited(slug: str = "acme", *, is_invoiced: bool = True) -> tuple[Subscription, datetime]:
     """Half of a fee of 1,000.00 came back on a change to a plan without one; then it ended, with no usage."""
+    set_issuer(fee_refund="by_day")
     big, small = make_plan("big", fee="1000"), make_plan("small", fee="0")
     subscription = subscribe_tenant(slug, plan=big, backfill_days=WINDOW.days)
     first_invoice(subscription)

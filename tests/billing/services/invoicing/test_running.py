@@ -30,7 +30,7 @@ from billing.services.subscriptions.changes import When, cancel_subscription, ch
 from billing.services.verification.running import run_verification
 from metering.domain.periods import YearMonth
 from metering.services.voids import void_event
-from tests.billing.world import GRACE, MARCH, STAFF, first_invoice, make_plan, subscribe_tenant, use
+from tests.billing.world import GRACE, MARCH, STAFF, first_invoice, make_plan, set_issuer, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of, make_meter
 
 pytestmark = pytest.mark.django_db
@@ -171,6 +171,7 @@ def test_credit_that_a_void_invoice_had_used_is_there_again() -> None:
 
 
 def test_a_tenant_that_was_closed_pays_for_its_last_usage_and_no_further_fee() -> None:
+    set_issuer(fee_refund="none")
     subscription = subscribe_tenant(backfill_days=7)
     first_invoice(subscription)
     use(subscription.tenant, 3000, at=MARCH + timedelta(days=2))
@@ -181,7 +182,7 @@ def test_a_tenant_that_was_closed_pays_for_its_last_usage_and_no_further_fee() -
     assert Invoice.objects.count() == 2
     assert (last.subtotal_minor, planned.subtotal_minor) == (300, 300)
     subscription.refresh_from_db()
-    assert (subscription.status, subscription.ended_at) == (SubscriptionStatus.CANCELLED, APRIL)
+    assert (subscription.status, subscription.ended_at) == (SubscriptionStatus.CANCELLED, MARCH + timedelta(days=4))
     assert run_verification(started_by="test", as_of=JUNE).differences == []
 
 

@@ -270,7 +270,7 @@ def test_a_subscription_that_is_cancelled_now_owes_what_was_used(subscription: S
     assert (ended.status, ended.ended_at, ended.period_end) == (SubscriptionStatus.CANCELLED, MID_MARCH, MID_MARCH)
     use(subscription.tenant, 500000, at=MID_MARCH + timedelta(hours=1))
     invoice = close_month(ended, as_of=MID_MARCH + timedelta(hours=1))
-    assert lines_of(invoice) == [("usage", 50000)]
+    assert lines_of(invoice) == [("usage", 50000), ("proration", -2529)]
     assert (fresh(ended).due_at, invoice.period_end) == (MID_MARCH + LAST_LOOK_AFTER, MID_MARCH)
     assert told(ended)[-1] == "subscription.cancelled"
 

@@ -13,7 +13,7 @@ from accounts.notices.models import OutboundMail, OutboxEvent
 from billing.errors import SubscriptionChangedError
 from billing.models import Subscription
 from billing.services.subscriptions.closing import close_account
-from tests.billing.world import MARCH, close_month, first_invoice, subscribe_tenant, use
+from tests.billing.world import MARCH, close_month, first_invoice, set_issuer, subscribe_tenant, use
 from tests.metering.ledger_world import make_key
 
 NOON = MARCH + timedelta(days=9, hours=12)
@@ -21,6 +21,7 @@ NOON = MARCH + timedelta(days=9, hours=12)
 
 @pytest.fixture
 def subscription(db: None) -> Subscription:
+    set_issuer(fee_refund="none")
     subscription = subscribe_tenant()
     first_invoice(subscription)
     make_key(subscription.tenant, kind=KeyKind.LIVE)

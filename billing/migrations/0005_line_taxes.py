@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0009_idempotencyrecord_tenant_id'),
-        ('billing', '0003_parked_amounts'),
+        ('billing', '0004_fee_refunds'),
         ('metering', '0004_partition_row_security'),
     ]
 
