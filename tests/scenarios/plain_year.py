@@ -13,7 +13,26 @@ from math import ceil, floor
 from zoneinfo import ZoneInfo
 
 GRACE = timedelta(hours=1)
-Cost = Callable[[Fraction], Fraction]
+
+
+@dataclass
+class PlainMeter:
+    """One meter in one period while its stretches are charged in turn: so many units in all, so many before."""
+
+    in_all: Fraction
+    before: Fraction = Fraction()
+    once: Fraction = Fraction()  # what was paid of amounts that are due once
+    packed: Fraction = Fraction()  # the units up to here are in packages that were begun
+    by_price: dict["Cost", Fraction] = field(default_factory=dict)  # what each price came to, exactly
+
+    def pay_once(self, asked: Fraction) -> Fraction:
+        """Charge what is above the highest that was asked so far."""
+        due = max(asked - self.once, Fraction())
+        self.once += due
+        return due
+
+
+Cost = Callable[[PlainMeter, Fraction], Fraction]
 
 
 @dataclass(frozen=True)
@@ -44,6 +63,7 @@ class PlainEvent:
 class PlainLine:
     """A line of usage with everything that was invoiced of it."""
 
+    period: int
     start: datetime
     end: datetime
     meter: str
@@ -115,7 +135,7 @@ class PlainYear:
     ) -> tuple[PlainInvoice, int]:
         earlier = list(known)
         amounts = self._usage(number, computed_at, known) + self._proration(number)
-        amounts += [amount for line in earlier for amount in self._correction(line, computed_at)]
+        amounts += self._corrections(earlier, computed_at)
         if not self._is_over(number):
             amounts.append(self._rounded(self._plan_at(self.boundary(number)).fee))
         subtotal = sum(amounts)
@@ -143,13 +163,29 @@ class PlainYear:
         return [plan for at, plan in self.phases if at <= moment][-1]
 
     def _usage(self, number: int, computed_at: datetime, known: list[PlainLine]) -> list[int]:
-        amounts = []
+        lines = []
         for start, end, plan in self._segments(number):
             for meter in sorted(plan.costs):
-                quantity, events = self._used(start, end, meter, computed_at)
-                amount = self._rounded(plan.costs[meter](quantity))
-                known.append(PlainLine(start, end, meter, plan.costs[meter], quantity, events, amount))
-                amounts.append(amount)
+                used = self._used(start, end, meter, computed_at)
+                lines.append(PlainLine(number, start, end, meter, plan.costs[meter], *used, amount=0))
+        for line, amount in zip(lines, self._charges(lines), strict=True):
+            line.amount = amount
+        known += lines
+        return [line.amount for line in lines]
+
+    def _charges(self, lines: Sequence[PlainLine]) -> list[int]:
+        """What each line costs: those of one meter in one period one after the other, whatever the plan."""
+        meters: dict[tuple[int, str], PlainMeter] = {}
+        for line in lines:
+            meters.setdefault((line.period, line.meter), PlainMeter(Fraction())).in_all += line.quantity
+        amounts = []
+        for line in lines:
+            meter = meters[line.period, line.meter]
+            cost = line.cost(meter, line.quantity)
+            meter.before += line.quantity
+            earlier = meter.by_price.get(line.cost, Fraction())
+            meter.by_price[line.cost] = earlier + cost
+            amounts.append(self._rounded(earlier + cost) - self._rounded(earlier))
         return amounts
 
     def _used(self, start: datetime, end: datetime, meter: str, computed_at: datetime) -> tuple[Fraction, int]:
@@ -170,14 +206,19 @@ class PlainYear:
             amounts += [-self._rounded(before.fee * share), self._rounded(after.fee * share)]
         return amounts
 
-    def _correction(self, line: PlainLine, computed_at: datetime) -> list[int]:
-        quantity, events = self._used(line.start, line.end, line.meter, computed_at)
-        if (quantity, events) == (line.quantity, line.events):
-            return []
-        amount = self._rounded(line.cost(quantity))
-        correction = amount - line.amount
-        line.quantity, line.events, line.amount = quantity, events, amount
-        return [correction]
+    def _corrections(self, lines: Sequence[PlainLine], computed_at: datetime) -> list[int]:
+        """Of lines whose usage is another now, and of those whose amount is because of these."""
+        changed = []
+        for line in lines:
+            before = line.quantity, line.events
+            line.quantity, line.events = self._used(line.start, line.end, line.meter, computed_at)
+            changed.append((line.quantity, line.events) != before)
+        corrections = []
+        for line, is_changed, amount in zip(lines, changed, self._charges(lines), strict=True):
+            if is_changed or amount != line.amount:
+                corrections.append(amount - line.amount)
+            line.amount = amount
+        return corrections
 
     def _rounded(self, amount: Fraction) -> int:
         assert amount >= 0, "signs are put on later"
@@ -186,42 +227,55 @@ class PlainYear:
 
 def each(rate: str) -> Cost:
     """So much a unit."""
-    return lambda quantity: quantity * Fraction(rate)
+    return lambda _, quantity: quantity * Fraction(rate)
 
 
 def steps(*tiers: tuple[int | None, str, str]) -> Cost:
-    """Each unit at its own step's rate; a step's flat amount once it is entered.
+    """Each unit at the rate of the step in which its place in the period lies; a step's flat amount once it is entered.
 
     A tier: its end, its rate, its flat amount.
     """
 
-    def cost(quantity: Fraction) -> Fraction:
-        total, start = Fraction(), Fraction()
+    def up_to(place: Fraction) -> tuple[Fraction, Fraction]:
+        units, flats, start = Fraction(), Fraction(), Fraction()
         for end, rate, flat in tiers:
-            if quantity <= start:
+            if place <= start:
                 break
-            top = quantity if end is None else min(quantity, Fraction(end))
-            total += (top - start) * Fraction(rate) + Fraction(flat)
+            top = place if end is None else min(place, Fraction(end))
+            units += (top - start) * Fraction(rate)
+            flats += Fraction(flat)
             start = top
-        return total
+        return units, flats
+
+    def cost(meter: PlainMeter, quantity: Fraction) -> Fraction:
+        units, flats = up_to(meter.before + quantity)
+        return units - up_to(meter.before)[0] + (meter.pay_once(flats) if quantity else 0)
 
     return cost
 
 
 def all_at(*tiers: tuple[int | None, str]) -> Cost:
-    """All units at the rate of the step in which the quantity ends."""
+    """All units at the rate of the step in which the period's quantity ends."""
 
-    def cost(quantity: Fraction) -> Fraction:
-        return quantity * Fraction(next(rate for end, rate in tiers if end is None or quantity <= end))
+    def cost(meter: PlainMeter, quantity: Fraction) -> Fraction:
+        return quantity * Fraction(next(rate for end, rate in tiers if end is None or meter.in_all <= end))
 
     return cost
 
 
 def packs(size: int, price: str) -> Cost:
-    """By the begun package."""
-    return lambda quantity: ceil(quantity / size) * Fraction(price)
+    """By the begun package, after those that were begun before are used up."""
+
+    def cost(meter: PlainMeter, quantity: Fraction) -> Fraction:
+        full_at = max(meter.before, meter.packed)
+        begun = max(0, ceil((meter.before + quantity - full_at) / size))
+        if begun:
+            meter.packed = full_at + begun * size
+        return begun * Fraction(price)
+
+    return cost
 
 
 def once(price: str) -> Cost:
-    """A flat price where anything was used."""
-    return lambda quantity: Fraction(price) if quantity else Fraction()
+    """A flat price, once a period, where anything was used."""
+    return lambda meter, quantity: meter.pay_once(Fraction(price)) if quantity else Fraction()
