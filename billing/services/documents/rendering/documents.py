@@ -11,7 +11,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 from billing.domain.money import amount_text, money_text
 from billing.services.documents.rendering import wording
-from billing.services.documents.rendering.fonts import Style, base_font, draw, width_of, wrapped
+from billing.services.documents.rendering.direction import isolated
+from billing.services.documents.rendering.fonts import Style, base_font, draw, joined, width_of
 from billing.services.documents.rendering.layout import (
     BOTTOM,
     LEFT,
@@ -23,7 +24,10 @@ from billing.services.documents.rendering.layout import (
     Beside,
     Block,
     Cell,
+    Columns,
     Row,
+    Text,
+    columns_for,
     draw_rows,
     draw_rule,
     height_of,
@@ -44,12 +48,12 @@ _HEAD: Final = Style(15, is_bold=True, colour=_GREY)
 _DUE: Final = Style(22, is_bold=True)
 _FOOT: Final = Style(14, colour=_GREY)
 
+_FOOT_LINES_MAX: Final = 4
 _HALF: Final = 250
 _FACTS_LEFT: Final = 340
 _FACTS_VALUES: Final = 424
 _TOTALS_LEFT: Final = 300
-_AMOUNT_WIDTH: Final = 84
-_COLUMNS: Final = {"description": (78, 196), "quantity": (280, 112), "price": (398, 66)}
+_DESCRIPTION_LEFT: Final = 78
 
 
 def render_document(content: Content) -> bytes:
@@ -66,6 +70,7 @@ def render_document(content: Content) -> bytes:
     canvas.setTitle(f"{_title(content)} {content['number']}")
     canvas.setAuthor(content["issuer"]["legal_name"])
     canvas.setSubject(wording.days(content["period"]))
+    canvas.setDateFormatter(lambda *_: f"D:{content['issued_on'].replace('-', '')}000000Z")
     canvas.setCreator(PRODUCER)
     canvas.setProducer(PRODUCER)
     _draw_pages(canvas, content)
@@ -74,10 +79,11 @@ def render_document(content: Content) -> bytes:
 
 
 def _draw_pages(canvas: Canvas, content: Content) -> None:
-    opening, running, head = _opening(content), _running(content), _table_head(content)
+    columns = _columns(content)
+    opening, running, head = _opening(content), _running(content), _table_head(content, columns)
     first = TOP - BOTTOM - height_of(opening) - head.height
     following = TOP - BOTTOM - running.height - head.height
-    groups = [_line_rows(line, content) for line in content["lines"] if not wording.is_settlement(line)]
+    groups = [_line_rows(line, content, columns) for line in content["lines"] if not wording.is_settlement(line)]
     pages = paginate(groups, _totals(content), first=first, following=following)
     rows_of_pages: list[list[Block]] = [
         [*(opening if not number else [running]), head, *rows] for number, rows in enumerate(pages)
@@ -140,19 +146,49 @@ def _facts(content: Content) -> list[tuple[str, str]]:
 
 def _running(content: Content) -> Row:
     """The head of the pages that follow."""
-    text = f"{_title(content)} {content['number']} · {content['issuer']['legal_name']}"
+    text = f"{_title(content)} {content['number']} · {isolated(content['issuer']['legal_name'])}"
     return Row([Cell(LEFT, RIGHT - LEFT, [(text, _SMALL)])], space_below=12)
 
 
-def _table_head(content: Content) -> Row:
+def _columns(content: Content) -> Columns:
+    """As wide as the document's numbers need."""
+    rows = [_head_texts(content)]
+    for line in content["lines"]:
+        rows += [_line_texts(line, content), *_step_texts(line, content)]
+    return columns_for([row[2:] for row in rows], left=_DESCRIPTION_LEFT)
+
+
+def _head_texts(content: Content) -> list[Text]:
     names = ("Description", "Quantity", "Unit price", f"Amount ({content['currency']})")
-    return _table_row([(name, _HEAD) for name in ("#", *names)], space_below=4)
+    return [(name, _HEAD) for name in ("#", *names)]
+
+
+def _line_texts(line: Content, content: Content) -> list[Text]:
+    return [
+        (str(line["position"]), _SMALL),
+        (line["description"], _BODY),
+        (wording.quantity(line), _BODY),
+        (wording.unit_price(line), _BODY),
+        (amount_text(line["amount_minor"], content["currency"]), _BODY),
+    ]
+
+
+def _step_texts(line: Content, content: Content) -> list[list[Text]]:
+    return [
+        [(text, _SMALL) for text in ("", step.label, step.quantity, step.unit_price, step.amount)]
+        for step in wording.steps_under(line, content["currency"])
+    ]
+
+
+def _table_head(content: Content, columns: Columns) -> Row:
+    return _table_row(_head_texts(content), columns, space_below=4)
 
 
 def _table_row(
-    texts: Sequence[tuple[str, Style]],
+    texts: Sequence[Text],
+    columns: Columns,
     *,
-    under: tuple[str, Style] | None = None,
+    under: Text | None = None,
     space_above: float = 0,
     space_below: float = 0,
     has_rule: bool = False,
@@ -161,35 +197,19 @@ def _table_row(
     descriptions = [description] if under is None else [description, under]
     cells = [
         Cell(LEFT, 20, [position]),
-        Cell(*_COLUMNS["description"], descriptions),
-        Cell(*_COLUMNS["quantity"], [quantity], Align.RIGHT),
-        Cell(*_COLUMNS["price"], [price], Align.RIGHT),
-        Cell(RIGHT - _AMOUNT_WIDTH + 9, _AMOUNT_WIDTH - 9, [amount], Align.RIGHT),
+        Cell(*columns.description, descriptions),
+        Cell(*columns.quantity, [quantity], Align.RIGHT),
+        Cell(*columns.price, [price], Align.RIGHT),
+        Cell(*columns.amount, [amount], Align.RIGHT),
     ]
     return Row(cells, space_above=space_above, space_below=space_below, has_rule=has_rule)
 
 
-def _line_rows(line: Content, content: Content) -> list[Row]:
+def _line_rows(line: Content, content: Content, columns: Columns) -> list[Row]:
     """A line with its period, and under it how its amount came about."""
-    currency = content["currency"]
-    rows = [
-        _table_row(
-            [
-                (str(line["position"]), _SMALL),
-                (line["description"], _BODY),
-                (wording.quantity(line), _BODY),
-                (wording.unit_price(line), _BODY),
-                (amount_text(line["amount_minor"], currency), _BODY),
-            ],
-            under=(wording.days_and_tax(line, content), _SMALL),
-            space_above=5,
-            has_rule=True,
-        )
-    ]
-    rows += [
-        _table_row([(text, _SMALL) for text in ("", step.label, step.quantity, step.unit_price, step.amount)])
-        for step in wording.steps_under(line, currency)
-    ]
+    under = (wording.days_and_tax(line, content), _SMALL)
+    rows = [_table_row(_line_texts(line, content), columns, under=under, space_above=5, has_rule=True)]
+    rows += [_table_row(texts, columns) for texts in _step_texts(line, content)]
     rows.append(Row([], space_below=5))
     return rows
 
@@ -275,6 +295,7 @@ def _draw_foot(canvas: Canvas, content: Content, page: str) -> None:
     y = BOTTOM - 25
     page_width = width_of(page, _FOOT)
     draw(canvas, RIGHT - page_width, y, page, _FOOT)
-    for line in wrapped(" · ".join(wording.contact(content["issuer"])), _FOOT, RIGHT - LEFT - page_width - 24)[:3]:
+    width = RIGHT - LEFT - page_width - 24
+    for line in joined(wording.contact(content["issuer"]), " · ", _FOOT, width)[:_FOOT_LINES_MAX]:
         draw(canvas, LEFT, y, line, _FOOT)
         y -= 9

@@ -4,12 +4,13 @@ Every font is in `billing/fonts/` and is embedded. Scripts whose letters join or
 are written as they are, so that their text can be searched and copied.
 """
 
+import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from billing.domain.writing_direction import visual_runs
+from billing.services.documents.rendering.direction import isolated, visual_runs
 
 FONTS_DIRECTORY: Final = Path(__file__).resolve().parents[3] / "fonts"
 REGULAR: Final = "NotoSans-Regular"
@@ -27,7 +28,7 @@ SYMBOLS: Final = "DejaVuSans"
 CHINESE: Final = "DroidSansFallbackFull"
 KOREAN: Final = "NanumSquareRoundR"
 UNKNOWN: Final = "\ufffd"
-_MIRRORED: Final = str.maketrans("()[]{}<>«»", ")(][}{><»«")
+_AFTER_COMMAS: Final = re.compile(r"(?<=\d,)")
 _PRIVATE_USE: Final = range(0xE000, 0xF900)
 _UNITS: Final = 1000
 
@@ -155,11 +156,15 @@ def draw(canvas: Canvas, x: float, y: float, text: str, style: Style) -> None:
 def wrapped(text: str, style: Style, width: float) -> list[str]:
     """Cut a text into lines of at most `width` points.
 
-    It is cut at spaces, between characters of Chinese and Japanese, else anywhere.
+    It is cut at spaces, between characters of Chinese and Japanese, after the commas of a number, else anywhere.
     """
     lines: list[str] = []
     line = ""
-    for piece in _pieces(clean(text)):
+    pieces = chain.from_iterable(
+        [piece] if width_of(piece.rstrip(), style) <= width else _AFTER_COMMAS.split(piece)
+        for piece in _pieces(clean(text))
+    )
+    for piece in pieces:
         if width_of((line + piece).rstrip(), style) <= width:
             line += piece
             continue
@@ -173,6 +178,17 @@ def wrapped(text: str, style: Style, width: float) -> list[str]:
             line += character
     if line.strip():
         lines.append(line.strip())
+    return lines
+
+
+def joined(parts: Sequence[str], sign: str, style: Style, width: float) -> list[str]:
+    """Join parts by a sign into lines of at most `width` points; a part is cut only if it is wider than that itself."""
+    lines: list[str] = []
+    for part in (isolated(clean(part)) for part in parts):
+        if lines and width_of(lines[-1] + sign + part, style) <= width:
+            lines[-1] += sign + part
+        else:
+            lines += wrapped(part, style, width)
     return lines
 
 
@@ -200,7 +216,7 @@ def _runs(text: str, style: Style) -> Iterator[_Run]:
         runs = list(_runs_of_fonts(part, base))
         for font, written in reversed(runs) if is_right_to_left else runs:
             is_turned = is_right_to_left and font in _WRITTEN_AS_THEY_ARE
-            yield _Run(written[::-1].translate(_MIRRORED) if is_turned else written, font, is_right_to_left)
+            yield _Run(written[::-1] if is_turned else written, font, is_right_to_left)
 
 
 def _runs_of_fonts(text: str, base: str) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import Final
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from billing.services.documents.rendering.fonts import Style, draw, width_of, wrapped
+from billing.services.documents.rendering.fonts import Style, clean, draw, width_of, wrapped
 
 PAGE_WIDTH, PAGE_HEIGHT = A4
 LEFT: Final = 56
@@ -21,6 +21,15 @@ BOTTOM: Final = 76
 LINE_COLOUR: Final = "#c9c6bd"
 _LEADING: Final = 34 / 25
 _ASCENT: Final = 51 / 50
+
+
+# Between the columns of numbers: two of them never read as one.
+GAP: Final = 12
+_DESCRIPTION_WIDTH_MIN: Final = 110
+# Of quantity, unit price and amount, where the numbers are short.
+_WIDTHS_MIN: Final = (106, 60, 63)
+
+Text = tuple[str, Style]
 
 
 class Align(Enum):
@@ -43,6 +52,46 @@ class Cell:
     def lines(self) -> list[tuple[str, Style]]:
         """Cut to the column's width."""
         return [(line, style) for text, style in self.texts for line in wrapped(text, style, self.width)]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where the columns of the table of lines stand: their left ends and their widths."""
+
+    description: tuple[float, float]
+    quantity: tuple[float, float]
+    price: tuple[float, float]
+    amount: tuple[float, float]
+
+
+def columns_for(rows: Sequence[Sequence[Text]], *, left: float) -> Columns:
+    """Return columns up to the right margin that are as wide as the rows' quantities, prices and amounts need.
+
+    A unit goes below its quantity where the page is too narrow for both, and a number that no page holds is cut
+    after one of its commas.
+    """
+    room = RIGHT - left - _DESCRIPTION_WIDTH_MIN - 3 * GAP
+    wholes = [[width_of(clean(text), style) for text, style in column] for column in zip(*rows, strict=True)]
+    words = [[_widest_word(text, style) for text, style in column] for column in zip(*rows, strict=True)]
+    widths = [max(least, *column) for least, column in zip(_WIDTHS_MIN, wholes, strict=True)]
+    if sum(widths) > room:
+        widths = [max(least, *column) for least, column in zip(_WIDTHS_MIN, words, strict=True)]
+    if sum(widths) > room:
+        widths = [width * room / sum(widths) for width in widths]
+    quantity, price, amount = widths
+    amount_left = RIGHT - amount
+    price_left = amount_left - GAP - price
+    quantity_left = price_left - GAP - quantity
+    return Columns(
+        description=(left, quantity_left - GAP - left),
+        quantity=(quantity_left, quantity),
+        price=(price_left, price),
+        amount=(amount_left, amount),
+    )
+
+
+def _widest_word(text: str, style: Style) -> float:
+    return max((width_of(word, style) for word in clean(text).split(" ")), default=0)
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any, Final
 
 from babel import Locale
@@ -13,6 +14,7 @@ from billing.domain.step_words import StepWords, words_of
 from billing.domain.steps import steps_of, told_by_the_line
 
 Content = Mapping[str, Any]
+INCLUDED: Final = "included"
 _ENGLISH: Final = Locale("en")
 _MONTHS: Final = _ENGLISH.months["format"]["wide"]
 
@@ -81,7 +83,7 @@ def unit_price(line: Content) -> str:
     """The price of one unit, where all units of the line have the same."""
     explanation = line["explanation"]
     steps = explanation.get("steps", [])
-    return number_text(steps[0]["unit_amount"]) if explanation["model"] == "per_unit" and steps else ""
+    return _price(steps[0]["unit_amount"]) if explanation["model"] == "per_unit" and steps else ""
 
 
 def quantity(line: Content) -> str:
@@ -99,11 +101,16 @@ def steps_under(line: Content, currency: str) -> list[PrintedStep]:
     return [_printed(words_of(step, currency), currency) for step in steps]
 
 
+def _price(unit_amount: Decimal | str) -> str:
+    """The price of one unit; of those that cost nothing a word, which nobody takes for a price that was forgotten."""
+    return number_text(unit_amount) if Decimal(unit_amount) else INCLUDED
+
+
 def _printed(words: StepWords, currency: str) -> PrintedStep:
     return PrintedStep(
-        label=words.label,
+        label=words.label.removesuffix(f", {INCLUDED}"),
         quantity="" if words.quantity is None else number_text(words.quantity),
-        unit_price="" if words.unit_amount is None else number_text(words.unit_amount),
+        unit_price="" if words.unit_amount is None else _price(words.unit_amount),
         amount="" if words.amount is None else exact_text(words.amount, currency),
     )
 

@@ -199,3 +199,40 @@ def credit_note() -> dict[str, Any]:
         issued_on=date(2026, 4, 9),
         reason="The service was not available from 3 to 9 March.",
     )
+
+
+def exact_invoice() -> dict[str, Any]:
+    """Numbers as long as they come, and a seller and a buyer of three scripts with brackets."""
+    fine = PerUnit(Decimal("0.000000123456"))
+    free = Graduated((Tier(Decimal(1000), Decimal(0)), Tier(None, Decimal("0.032"))))
+    coarse = Graduated((Tier(Decimal("1000000.123456789"), Decimal("0.000012345678")), Tier(None, Decimal("1.5"))))
+    lines = [
+        usage_line("Scale: Bytes moved between regions", "987654321012.123456789", fine, unit="bytes"),
+        usage_line("Scale: Requests", "900", free),
+        usage_line("Scale: Compute", "1234567.123456789", coarse, unit="vCPU seconds"),
+        usage_line("Scale: Probes", "0", PerUnit(Decimal(0)), unit="probes"),
+        fee_line("199"),
+    ]
+    seller = ISSUER | {
+        "legal_name": "חברת דוגמה (123) LTD",
+        "registration": "Registrar of Companies, Jerusalem, 51-123456-7",
+        "phone": "+972 2 123 4567 ext. 12 34 56",
+        "website": "https://billing.a-long-name-of-a-company.example",
+    }
+    buyer = CUSTOMER | {
+        "legal_name": "شركة الأمل (2024) ذ.م.م (Al Amal Ltd)",
+        "address_line1": "שדרות רוטשילד 16 (קומה 3)",
+        "tax_id": "",
+    }
+    return invoice(lines, issuer=seller, customer=buyer)
+
+
+def endless_invoice() -> dict[str, Any]:
+    """A quantity and a price that no column holds."""
+    terms = PerUnit(Decimal("1234567890.123456789012"))
+    return invoice([usage_line("Pro: Calls", "0.000000001", terms)]) | {
+        "lines": [
+            line | {"quantity": "12345678901234567890123456789.123456789"}
+            for line in invoice([usage_line("Pro: Calls", "0.000000001", terms)])["lines"]
+        ]
+    }

@@ -29,6 +29,8 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "arabic_invoice": samples.arabic_invoice,
     "reverse_charge_invoice": samples.reverse_charge_invoice,
     "credit_note": samples.credit_note,
+    "exact_invoice": samples.exact_invoice,
+    "endless_invoice": samples.endless_invoice,
 }
 
 

@@ -18,6 +18,7 @@ from billing.services.documents.rendering.fonts import (
     base_font,
     clean,
     draw,
+    joined,
     width_of,
     wrapped,
 )
@@ -109,6 +110,21 @@ def test_lines_are_cut_at_spaces_between_ideographs_and_else_anywhere() -> None:
     assert all(width_of(line, STYLE) <= 60 for line in pieces)
     assert wrapped("", STYLE, 60) == []
     assert wrapped("a", STYLE, 0.1) == ["a"]
+
+
+def test_a_number_is_cut_after_a_comma_and_only_where_it_has_to_be() -> None:
+    number = "123,456,789.5"
+    assert wrapped(f"from {number}", STYLE, width_of(number, STYLE)) == ["from", number]
+    assert wrapped(number, STYLE, width_of("456,789.5", STYLE)) == ["123,456,", "789.5"]
+
+
+def test_what_belongs_together_stays_together_in_a_line() -> None:
+    parts = ["Acme", "+49 30 12 34", "x" * 30]
+    width = width_of("Acme +49", STYLE)
+    assert joined(parts[:2], " · ", STYLE, width * 3) == ["Acme · +49 30 12 34"]
+    assert joined(parts[:2], " · ", STYLE, width_of("+49 30 12 34", STYLE)) == ["Acme", "+49 30 12 34"]
+    assert "".join(joined(parts[2:], " · ", STYLE, width)) == parts[2]
+    assert len(joined(parts[2:], " · ", STYLE, width)) > 1
 
 
 @given(st.text(st.characters(), max_size=20))
