@@ -159,8 +159,10 @@ def end_of_hour(instant: datetime) -> datetime:
 def anchored_span(anchor: datetime, index: int, zone: str) -> Span:
     """Return the billing period number `index` after `anchor`; the first is 0.
 
-    Boundaries keep the anchor's day and time of day in `zone`. Each is computed from the anchor
-    and not from the one before, so a 31st that had to yield to February comes back in March.
+    Boundaries keep the anchor's day and time of day in `zone`; where the anchor is the beginning
+    of its day, whatever clocks showed then, they are the beginnings of theirs. Each is computed
+    from the anchor and not from the one before, so a 31st that had to yield to February comes
+    back in March.
     """
     return Span(
         _boundary(anchor, index, zone),
@@ -209,11 +211,19 @@ def _boundary(anchor: datetime, index: int, zone: str) -> datetime:
     """Return the start of the anchored period number `index`, in UTC."""
     if index == 0:
         return anchor.astimezone(UTC)
+    first = local_day(anchor, zone)
+    if anchor == start_of_day(first, zone):
+        return start_of_day(_day_of_month(first, index), zone)
     local = anchor.astimezone(_zone(zone))
-    month = YearMonth(local.year, local.month).plus(index)
-    day = min(local.day, monthrange(month.year, month.month)[1])
-    moved = local.replace(year=month.year, month=month.month, day=day, fold=0)
+    day = _day_of_month(local.date(), index)
+    moved = local.replace(year=day.year, month=day.month, day=day.day, fold=0)
     return moved.astimezone(UTC)
+
+
+def _day_of_month(day: date, months: int) -> date:
+    """Return the day so many months later, or the last of a month that has no such day."""
+    month = YearMonth.of(day).plus(months)
+    return date(month.year, month.month, min(day.day, monthrange(month.year, month.month)[1]))
 
 
 @lru_cache(maxsize=1)

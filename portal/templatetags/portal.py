@@ -1,6 +1,6 @@
 """How the portal writes numbers and words."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -9,12 +9,12 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from accounts.domain.numbers import number_text
+from metering.domain.periods import Span, last_local_day, local_day
 
 register = template.Library()
 
 _OUTCOME_KINDS: Final = {"accepted": "ok", "duplicate": "info", "conflict": "warn", "rejected": "danger"}
 _DASH: Final = "\N{EN DASH}"
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @register.filter
@@ -38,8 +38,8 @@ def words(code: str) -> str:
 @register.filter
 def days_until(start: datetime, end: datetime) -> str:
     """A half-open span as days of the page's time zone, the last one included, as in 1 to 31 March 2026."""
-    first = timezone.localtime(start).date()
-    last = max(first, timezone.localtime(end - _MICROSECOND).date())
+    zone = str(timezone.get_current_timezone())
+    first, last = local_day(start, zone), last_local_day(Span(start, end), zone)
     until = date_format(last, "j F Y")
     if first == last:
         return until
