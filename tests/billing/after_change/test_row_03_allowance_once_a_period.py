@@ -176,7 +176,7 @@ def test_the_document_says_which_units_a_line_is_about() -> None:
     *_, last = [line for line in invoice.document.content["lines"] if line["kind"] == "usage"]
     assert [(step.label, step.amount) for step in steps_under(last, "EUR")] == [
         ("Units 901 to 1,800 of this period", ""),
-        ("Up to 1,000, included", "0.00"),
+        ("Up to 1,000", "0.00"),
         ("Above 1,000", "25.60"),
     ]
 

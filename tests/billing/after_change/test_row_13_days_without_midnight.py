@@ -25,7 +25,7 @@ def test_a_year_that_begins_without_a_midnight_goes_on_at_midnight() -> None:
     assert f"{subscription.anchor_at.astimezone(ZoneInfo('Asia/Beirut')):%H:%M}" == "01:00"
     for _ in range(13):
         subscription.refresh_from_db()
-        run_invoicing(as_of=subscription.due_at + GRACE)
+        run_invoicing(as_of=subscription.period_end + GRACE)
     ends = [end.astimezone(ZoneInfo("Asia/Beirut")) for end in ended_periods()]
     assert {f"{end:%H:%M}" for end in ends[:-1]} == {"00:00"}
     assert [end.day for end in ends[:4]] == [29, 29, 29, 29]

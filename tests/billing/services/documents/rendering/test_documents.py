@@ -172,6 +172,7 @@ def test_a_line_longer_than_a_page_goes_over_to_the_next() -> None:
     content = samples.short_invoice()
     content["lines"][0]["explanation"] = {
         "model": "graduated",
+        "quantity": "120",
         "steps": [steps | {"tier": {"above": str(n), "up_to": str(n + 1)}} for n in range(120)],
         "exact_amount": "120",
     }
