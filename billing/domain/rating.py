@@ -106,8 +106,10 @@ def rate(terms: PriceTerms, quantity: Decimal, currency: str, position: Position
     at = position or Position(_NOTHING, quantity)
     steps = tuple(_steps(terms, quantity, at))
     exact = _sum(step.amount for step in steps)
-    rounded = round_to_minor(EXACT.add(at.exact, exact), currency) - round_to_minor(at.exact, currency)
-    return Charge(MODEL_OF[type(terms)].value, quantity, currency, exact, rounded, steps, position)
+    amount_minor = round_to_minor(EXACT.add(at.exact, exact), currency)
+    if at.exact:
+        amount_minor -= round_to_minor(at.exact, currency)
+    return Charge(MODEL_OF[type(terms)].value, quantity, currency, exact, amount_minor, steps, position)
 
 
 def rate_stretches(stretches: Sequence[Stretch], currency: str) -> list[Charge]:
@@ -116,7 +118,8 @@ def rate_stretches(stretches: Sequence[Stretch], currency: str) -> list[Charge]:
     `docs/algorithms/rating.md`, section S.
     """
     if len(stretches) == 1:
-        return [rate(one.terms, one.quantity, currency) for one in stretches]
+        [only] = stretches
+        return [rate(only.terms, only.quantity, currency)]
     running = _Running(_sum(one.quantity for one in stretches))
     charges = []
     for stretch in stretches:

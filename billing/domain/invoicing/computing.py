@@ -127,8 +127,7 @@ def settled(state: BillingState, charged: Sequence[LineDraft], *, credit_minor: 
 
 def _usage_lines(state: BillingState, usage: Sequence[Used], taxes: TaxTable) -> list[LineDraft]:
     lines = []
-    charges = charges_of_usage(state, usage)
-    for (version, price, span), used, charge in zip(state.usage_wanted(), usage, charges, strict=True):
+    for version, price, span, used, charge in charges_of_usage(state, usage):
         supplied_on = last_local_day(span, state.time_zone)
         lines.append(
             LineDraft(

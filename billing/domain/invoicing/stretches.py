@@ -4,34 +4,32 @@ Pure; `docs/algorithms/rating.md`, section S.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
 from accounts.domain.plain import plain_decimal
 from billing.domain.invoicing.lines import InvoicedUsage, Used
 from billing.domain.invoicing.state import BillingState
-from billing.domain.plan_terms import SoldPrice
-from billing.domain.rating import Charge, Stretch, rate_stretches
+from billing.domain.plan_terms import SoldPrice, SoldVersion
+from billing.domain.rating import Charge, Stretch, rate, rate_stretches
 from billing.errors import UnbillableError
+from metering.domain.periods import Span
 
 # As much as a line holds, and far more than anybody uses.
 QUANTITY_BELOW: Final = Decimal(10) ** 29
 
 
-def charges_of_usage(state: BillingState, usage: Sequence[Used]) -> list[Charge]:
-    """Return what each stretch of `state.usage_wanted()` costs. Raises `UnbillableError`."""
-    wanted = [price for _, price, _ in state.usage_wanted()]
-    for price, used in zip(wanted, usage, strict=True):
+def charges_of_usage(
+    state: BillingState, usage: Sequence[Used]
+) -> list[tuple[SoldVersion, SoldPrice, Span, Used, Charge]]:
+    """Return each stretch of `state.usage_wanted()` with its usage and what it costs. Raises `UnbillableError`."""
+    wanted = [(*one, used) for one, used in zip(state.usage_wanted(), usage, strict=True)]
+    for _, price, _, used in wanted:
         _require_plausible(price, used, "this period")
     alone = state.rates_stretches_alone
-    return _rated(
-        (
-            (number if alone else price.meter_id, price, used)
-            for number, (price, used) in enumerate(zip(wanted, usage, strict=True))
-        ),
-        state.currency,
-    )
+    keyed = [(number if alone else price.meter_id, price, used) for number, (_, price, _, used) in enumerate(wanted)]
+    return [(*one, charge) for one, charge in zip(wanted, _rated(keyed, state.currency), strict=True)]
 
 
 def charges_now(invoiced: Sequence[InvoicedUsage], currency: str) -> Iterator[tuple[InvoicedUsage, Charge]]:
@@ -44,18 +42,20 @@ def charges_now(invoiced: Sequence[InvoicedUsage], currency: str) -> Iterator[tu
         _require_plausible(known.price, known.now, known.number)
     in_order = sorted(open_ones, key=lambda known: known.span.start)
     charges = _rated(
-        (
+        [
             ((known.number, known.price.meter_id) if known.is_stretch else known.line_id, known.price, known.now)
             for known in in_order
-        ),
+        ],
         currency,
     )
     charge_of = {known.line_id: charge for known, charge in zip(in_order, charges, strict=True)}
     return ((known, charge_of[known.line_id]) for known in open_ones)
 
 
-def _rated(usage: Iterable[tuple[Hashable, SoldPrice, Used]], currency: str) -> list[Charge]:
+def _rated(usage: Sequence[tuple[Hashable, SoldPrice, Used]], currency: str) -> list[Charge]:
     """Return the charges of usage in its order: what has the same key is rated together."""
+    if len({key for key, _, _ in usage}) == len(usage):
+        return [rate(price.terms, used.quantity, currency) for _, price, used in usage]
     groups: dict[Hashable, list[tuple[int, Stretch]]] = defaultdict(list)
     for number, (key, price, used) in enumerate(usage):
         groups[key].append((number, Stretch(price.id, price.terms, used.quantity)))
@@ -67,8 +67,6 @@ def _rated(usage: Iterable[tuple[Hashable, SoldPrice, Used]], currency: str) -> 
 
 
 def _require_plausible(price: SoldPrice, used: Used, where: str) -> None:
-    told = f"{price.meter_code} comes to {plain_decimal(used.quantity)} in {where}."
-    if used.quantity < 0:
-        raise UnbillableError("negative_usage", told)
-    if used.quantity >= QUANTITY_BELOW:
-        raise UnbillableError("absurd_quantity", told)
+    if not 0 <= used.quantity < QUANTITY_BELOW:
+        reason = "negative_usage" if used.quantity < 0 else "absurd_quantity"
+        raise UnbillableError(reason, f"{price.meter_code} comes to {plain_decimal(used.quantity)} in {where}.")

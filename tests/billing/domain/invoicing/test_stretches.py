@@ -34,7 +34,7 @@ def on(*plans: SoldVersion, **changes: object) -> BillingState:
 
 
 def amounts(of: BillingState, *quantities: int) -> list[int]:
-    return [charge.amount_minor for charge in charges_of_usage(of, [used(quantity) for quantity in quantities])]
+    return [charge.amount_minor for *_, charge in charges_of_usage(of, [used(quantity) for quantity in quantities])]
 
 
 def as_invoiced(of: BillingState, lines: Sequence[LineDraft], now: Sequence[Used]) -> list[InvoicedUsage]:
