@@ -17,6 +17,14 @@ class AlreadyVoidedError(ConflictError):
     title = "This event is already voided"
 
 
+class EventsDeletedError(ProblemError):
+    """The raw events of that time were deleted, or are about to be: they can be neither read nor changed."""
+
+    code = "events_deleted"
+    status = 410
+    title = "The raw events of this time were deleted"
+
+
 class EventRefusedError(ProblemError):
     """A well-formed event that is refused; `code` says why."""
 

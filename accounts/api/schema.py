@@ -17,6 +17,7 @@ DESCRIPTIONS: Final = {
     404: "Absent, or another tenant's.",
     406: "None of the media types in Accept can be given.",
     409: "The request conflicts with what is stored, or one under the same Idempotency-Key is still running.",
+    410: "The raw events of that time were deleted.",
     411: "The server cannot tell where the body ends: send a Content-Length.",
     413: "Larger than the call takes: 5 MiB of events or access-log records, 64 KiB of anything else.",
     414: "The path with its query is longer than 16,384 characters.",

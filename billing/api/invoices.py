@@ -36,7 +36,7 @@ from billing.selectors.invoicing.invoices import (
 from billing.selectors.invoicing.line_events import events_behind, line_at
 from billing.services.documents.deliveries import PDF, invoice_pdf
 from metering.api.events import event_body
-from metering.api.events_schema import EVENT_PAGE
+from metering.api.events_schema import LINE_EVENT_PAGE
 from metering.domain.periods import Span
 
 NUMBER_PARAMETER = OpenApiParameter("number", str, OpenApiParameter.PATH, description="As in INV-2026-000042.")
@@ -235,7 +235,7 @@ class LineEventsView(ApiView):
         tags=TAGS,
         summary="List the events behind a line",
         parameters=[NUMBER_PARAMETER, POSITION_PARAMETER, *PAGE_PARAMETERS, TENANT_PARAMETER],
-        responses={200: EVENT_PAGE, **problems(404, 422)},
+        responses={200: LINE_EVENT_PAGE, **problems(404, 410, 422)},
     )
     def get(self, request: Request, number: str, position: int) -> Response:
         """List the events that a line over usage was computed from, the newest first; one over a fee has none: 404."""

@@ -14,13 +14,15 @@ from django.core.checks import CheckMessage, Error, Warning, register, run_check
 from django.core.exceptions import ImproperlyConfigured
 from django.http.request import validate_host
 
+from metering.domain.retention import MONTHS_LEAST
+
 TAG: Final = "contradictions"
 
 
 @register(TAG)
 def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001 - Django's signature
     """Return what is wrong with settings that are each right by themselves."""
-    return [*_production(), *_addresses(), *_single_sign_on(), *_providers()]
+    return [*_production(), *_addresses(), *_single_sign_on(), *_retention(), *_providers()]
 
 
 def refuse_contradictions() -> None:
@@ -105,6 +107,18 @@ def _single_sign_on() -> list[CheckMessage]:
             )
         )
     return found
+
+
+def _retention() -> list[CheckMessage]:
+    if not 0 < settings.EVENT_RETENTION_MONTHS < MONTHS_LEAST:
+        return []
+    return [
+        Error(
+            f"EVENT_RETENTION_MONTHS is {settings.EVENT_RETENTION_MONTHS}: invoices look at events for up to"
+            f" {MONTHS_LEAST} months. Set it to {MONTHS_LEAST} or more, or to 0 to keep events for good.",
+            id="countinghouse.E012",
+        )
+    ]
 
 
 def _providers() -> list[CheckMessage]:

@@ -21,6 +21,10 @@ APPEND_ONLY_TABLES = (
     "event",
     "event_identity",
     "event_void",
+    "event_month",
+    "sealed_ledger",
+    "sealed_rollup",
+    "sealed_usage",
     "accounts_auditentry",
     "accounts_storedfile",
     "notices_outboxevent",
@@ -60,6 +64,7 @@ REMOVABLE_SUMS: Final = ("usage_hour", "usage_day", "limit_counter")
 # Made by SQL in the first migrations, and called by the application where it needs a right that it has not.
 OWNER_FUNCTIONS = (
     "ledger_ensure_event_partition(date)",
+    "ledger_delete_event_partition(date, timestamptz)",
     "audit_forget_person(bigint)",
     "ledger_forget_person(bigint)",
 )

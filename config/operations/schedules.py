@@ -51,6 +51,7 @@ PLANNED_JOBS: Final = (
     PlannedJob(
         "verification", "Verify invoices from the raw ledger", "billing.tasks.verify_invoices", "40 4 * * *", _DAILY
     ),
+    PlannedJob("retention", "Delete raw events by their term", "billing.tasks.let_events_go", "40 5 * * *", _DAILY),
     PlannedJob("overdue", "See who is past due", "billing.tasks.refresh_overdue", "50 * * * *", _HOURLY),
     PlannedJob("documents", "Make PDFs", "billing.tasks.deliver_documents", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("mails", "Send mails", "accounts.notices.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -11,7 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.sites import UnfoldAdminSite
 
+from accounts.models import JobRun
+from billing.services.retention import RETENTION_JOB
 from config.operations.books import BookFigure, books_health
+from metering.selectors.retention import deleted_before, kept_since, nothing_changes_before
 
 PERMISSION: Final = "accounts.view_discrepancy"
 GROUPS: Final = {
@@ -44,6 +49,18 @@ class ShownFigure:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class RawEvents:
+    """How far back raw events go, before when the rollups are the evidence, and why more of them do not go yet."""
+
+    months: int
+    deleted: tuple[datetime, datetime] | None
+    sealed_before: datetime | None
+    fixed_before: datetime | None
+    waits: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+
 def books_page(request: HttpRequest, site: UnfoldAdminSite) -> HttpResponse:
     """Show the health of the books to staff who may see what checks found."""
     if not request.user.has_perm(PERMISSION):
@@ -55,9 +72,23 @@ def books_page(request: HttpRequest, site: UnfoldAdminSite) -> HttpResponse:
         "title": "Health of the books",
         "as_of": as_of,
         "health": health,
+        "raw_events": _raw_events(),
         "groups": [(title, _shown(health.of(name) for name in names)) for title, names in GROUPS.items()],
     }
     return TemplateResponse(request, "admin/books.html", context)
+
+
+def _raw_events() -> RawEvents:
+    run = JobRun.objects.filter(name=RETENTION_JOB).first()
+    reasons = {} if run is None else run.summary
+    return RawEvents(
+        months=settings.EVENT_RETENTION_MONTHS,
+        deleted=deleted_before(),
+        sealed_before=kept_since(),
+        fixed_before=nothing_changes_before(),
+        waits=tuple(reasons.get("waits", ())),
+        wrong=tuple(reasons.get("wrong", ())),
+    )
 
 
 def _shown(found: Iterable[tuple[BookFigure, ...]]) -> list[ShownFigure]:

@@ -26,6 +26,7 @@ from metering.domain.ledger import Ledger
 from metering.models import UsagePlan, UsagePlanAssignment
 from metering.selectors.events import EventFilters, events_page
 from metering.selectors.operations import quota_uses
+from metering.selectors.retention import deleted_before
 from metering.services.usage_plans import assign_usage_plan
 
 EVENTS_SHOWN = 50
@@ -149,7 +150,7 @@ class MeteringSection(TenantSection):
             **self.page.admin_site.each_context(request), "opts": self.page.opts, "original": tenant,
             "title": f"Events of "
             f"{tenant}",
-            "form": form, "page": page, "query": _query_without_cursor(request),
+            "form": form, "page": page, "deleted": deleted_before(), "query": _query_without_cursor(request),
             "older": page.next and write_cursor(page.next), "newer": page.previous and write_cursor(page.previous),
         }  # fmt: skip
         return TemplateResponse(request, "admin/tenant_events.html", context)

@@ -48,6 +48,7 @@ from metering.domain.ledger import Ledger
 from metering.domain.texts import is_storable
 from metering.selectors.events import EventFilters, StoredEvent, event_by_id, events_page
 from metering.selectors.limits import ledger_of
+from metering.selectors.retention import deleted_before, refuse_deleted
 from metering.services.event_voids import void_counted_event
 
 REASON_CHARACTERS_MAX: Final = 500
@@ -72,7 +73,7 @@ class EventsView(ApiView):
         responses={
             201: EventStatusSchema,
             200: EVENTS_ANSWER,
-            **problems(*BODY_STATUSES, 402, 404, 409),
+            **problems(*BODY_STATUSES, 402, 404, 409, 410),
             **BATCH_PROBLEM,
         },
         tags=["Events"],
@@ -95,12 +96,12 @@ class EventsView(ApiView):
         tags=["Events"],
     )
     def get(self, request: Request) -> Response:
-        """The raw ledger, newest first."""
+        """The raw ledger, newest first, as far back as raw events are kept."""
         ledger = readable_ledger(request)
         filters = event_filters_of(request, ledger)
-        return Response(
-            read_page(request, lambda page: events_page(ledger=ledger, filters=filters, page=page), event_body)
-        )
+        body = read_page(request, lambda page: events_page(ledger=ledger, filters=filters, page=page), event_body)
+        deleted = deleted_before()
+        return Response({**body, "deleted_before": None if deleted is None else deleted[0]})
 
 
 class EventView(ApiView):
@@ -112,7 +113,7 @@ class EventView(ApiView):
         operation_id="retrieve_event",
         summary="Retrieve an event",
         parameters=[EVENT_ID, TENANT_PARAMETER],
-        responses={200: StoredEventSchema, **problems(404, 422)},
+        responses={200: StoredEventSchema, **problems(404, 410, 422)},
         tags=["Events"],
     )
     def get(self, request: Request, event_id: str) -> Response:
@@ -131,7 +132,7 @@ class EventVoidView(ApiView):
         summary="Void an event",
         request=VoidRequestSchema,
         parameters=[EVENT_ID, IDEMPOTENCY_PARAMETER, TENANT_PARAMETER],
-        responses={200: StoredEventSchema, **problems(*BODY_STATUSES, 402, 404, 409)},
+        responses={200: StoredEventSchema, **problems(*BODY_STATUSES, 402, 404, 409, 410)},
         tags=["Events"],
     )
     @idempotent()
@@ -196,9 +197,10 @@ def event_filters_of(request: Request, ledger: Ledger) -> EventFilters:
 
 
 def existing_event(ledger: Ledger, event_id: str) -> StoredEvent:
-    """The event under this id. Raises 404, also where it is another tenant's."""
+    """The event under this id. Raises 404, also where it is another tenant's, and 410 where it is deleted."""
     event = event_by_id(ledger=ledger, event_id=event_id)
     if event is None:
+        refuse_deleted(ledger, event_id=event_id)
         raise NotFoundError("There is no event with this id.")
     return event
 

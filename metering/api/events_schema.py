@@ -145,6 +145,15 @@ EVENT_PAGE: Final = inline_serializer(
         "data": StoredEventSchema(many=True),
         "next": serializers.URLField(allow_null=True),
         "previous": serializers.URLField(allow_null=True),
+        "deleted_before": InstantField(allow_null=True, help_text="Raw events before this were deleted by a term."),
+    },
+)
+LINE_EVENT_PAGE: Final = inline_serializer(
+    "LineEventPage",
+    {
+        "data": StoredEventSchema(many=True),
+        "next": serializers.URLField(allow_null=True),
+        "previous": serializers.URLField(allow_null=True),
     },
 )
 EVENT_ID: Final = OpenApiParameter(

@@ -25,7 +25,7 @@ from metering.domain.event_bodies import Item
 from metering.domain.event_input import parse_event
 from metering.domain.events import IngestRules, ParsedEvent, Rejection
 from metering.domain.limit_policy import EVENT_AHEAD_MAX
-from metering.errors import EventConflictError, EventRefusedError
+from metering.errors import EventConflictError, EventRefusedError, EventsDeletedError
 from metering.selectors.catalog import known_event_types
 from metering.services.reports import ReportOutcome, store_report
 
@@ -159,6 +159,8 @@ def single_answer(request: Request, event_id: str | None, outcome: ReportOutcome
     [rejection] = outcome.rejected
     if rejection.code == EventConflictError.code:
         return problem_answer(request, EventConflictError(rejection.detail))
+    if rejection.code == EventsDeletedError.code:
+        return problem_answer(request, EventsDeletedError(rejection.detail))
     kind = MalformedBodyError if rejection.code in FORM_CODES else EventRefusedError
     refused = FieldError(rejection.pointer, rejection.code, rejection.detail)
     return problem_answer(request, kind(rejection.detail, field_errors=(refused,), code=rejection.code))

@@ -86,7 +86,7 @@ def usage_responses(form: type[serializers.Serializer[Any]] | serializers.Serial
     return {
         (200, "application/json"): form,
         (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, description="The same as a table."),
-        **problems(404, 422),
+        **problems(404, 410, 422),
     }
 
 

@@ -41,11 +41,12 @@ class CounterKey:
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """What became of each event, by `ParsedEvent.index`."""
+    """What became of each event, by `ParsedEvent.index`. `too_late` are new events of a month that is closed."""
 
     accepted: tuple[int, ...]
     duplicates: tuple[int, ...]
     conflicts: tuple[int, ...]
+    too_late: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ EVENTS: Final = LedgerTable(
     frozenset({"properties"}),
 )
 VOIDS: Final = LedgerTable(
-    "event_void AS t JOIN event AS e ON e.tenant_id = t.tenant_id AND e.is_live = t.is_live AND e.key = t.key"
+    "event_void AS t LEFT JOIN event AS e ON e.tenant_id = t.tenant_id AND e.is_live = t.is_live AND e.key = t.key"
     " AND e.occurred_at = t.occurred_at",
     (("t.key", "bytea"),),
     (

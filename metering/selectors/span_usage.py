@@ -5,11 +5,14 @@ One statement over the hourly rollup, one more if spans cut through hours.
 What is billed is read here. `usage_of_spans` reads rollups and needs no scan of events; `raw_usage_of_spans` adds up
 the events themselves, and so proves the other; `compared_usage_of_spans` does both in one snapshot. All count live
 events alone.
+
+Where the events of a span's beginning are sealed (`docs/decisions/0020-retention-of-events.md`), what was sealed of it
+stands for them, and for the parts of hours that the rollups do not hold.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -18,8 +21,10 @@ from uuid import UUID
 from accounts.sql import as_json, fetch_all
 from metering.domain.aggregations.description import Aggregation
 from metering.domain.periods import end_of_hour, start_of_hour
+from metering.models.retention import FOR_GOOD
 from metering.selectors.aggregation_sql import collected, collected_by_meter
 from metering.selectors.catalog import meter_rules
+from metering.selectors.retention import kept_since, sealed_answers
 from metering.selectors.statements import COLLECTED, METERS, aggregation_of, contributions_of, meters_parameter
 
 _NOTHING: Final = Decimal(0)
@@ -79,6 +84,7 @@ GROUP BY 1, 2
 
 PIECES = f"{CONTRIBUTIONS_OF_PIECES}{SUMS_OF_EVENTS}"
 COMPARED_PIECES = f"{CONTRIBUTIONS_OF_PIECES}{SUMS_OF_EVENTS}UNION ALL{SUMS_OF_HOURS}"
+HOURS_OF_PIECES = f"{CONTRIBUTIONS_OF_PIECES}{SUMS_OF_HOURS}"
 PIECE: Final = ("n", "tenant_id", "start_at", "end_at", "known_at", "voids_known_at", "is_whole")
 
 OLD_VOIDS = """
@@ -123,10 +129,21 @@ class SpanUsage:
 
 @dataclass(frozen=True, slots=True)
 class ComparedUsage:
-    """The usage of a span by the rollup and by the events alone, in one snapshot."""
+    """The usage of a span by the rollup and by the events alone, in one snapshot.
+
+    `is_sealed`: of its beginning what was sealed stands for the events.
+    """
 
     in_rollup: SpanUsage
     in_ledger: SpanUsage
+    is_sealed: bool = False
+
+    @property
+    def evidence(self) -> str:
+        """Return what proves the rollup, in words."""
+        if self.is_sealed:
+            return "what was sealed of events that are deleted by now, and the events themselves"
+        return "the events themselves"
 
     @property
     def is_proven(self) -> bool:
@@ -152,29 +169,37 @@ def usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
 
     What does not merge, such as a percentile, comes from the events alone.
     """
-    usage = [_NO_USAGE for _ in spans]
     aggregations = {rule.id: rule.aggregation for rule in meter_rules()}
+    kept = kept_since()
+    sealed = _sealed([span if _needs_events(span, aggregations, kept) else None for span in spans], aggregations, kept)
+    usage = [sealed.get(position, _NO_USAGE) for position in range(len(spans))]
     whole: dict[str, list[dict[str, object]]] = defaultdict(list)
     pieces: list[_Piece] = []
     for position, span in enumerate(spans):
         aggregation = aggregations.get(span.meter_id)
-        if aggregation is None:  # not known to this process yet, so it has counted nothing yet
+        rest = _behind(span, kept, aggregation) if position in sealed else span
+        if aggregation is None or rest is None:  # not known to this process yet, so it has counted nothing yet
             continue
-        hours, rests = _cut(span) if aggregation.is_mergeable else (None, [(span.start, span.end)])
+        hours, rests = _cut(rest) if aggregation.is_mergeable else (None, [(rest.start, rest.end)])
         pieces += [_Piece(position, start, end) for start, end in rests]
         if hours is not None:
             row = {"tenant_id": span.tenant_id, "meter_id": span.meter_id, "start_at": hours[0], "end_at": hours[1]}
             whole[whole_hours_of(aggregation)].append({"position": position, **row})
     for statement, rows in whole.items():
         for position, quantity, events in fetch_all(statement, {"spans": as_json(rows)}):
-            usage[position] = SpanUsage(quantity, int(events))
+            whole_hours = SpanUsage(quantity, int(events))
+            usage[position] = usage[position].merged(whole_hours, aggregations[spans[position].meter_id])
     return _with_pieces(usage, spans, pieces)
 
 
 def raw_usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
     """Return the usage of each span, in their order, from the events alone."""
-    pieces = [_Piece(position, span.start, span.end) for position, span in enumerate(spans)]
-    return _with_pieces([_NO_USAGE for _ in spans], spans, pieces)
+    aggregations = {rule.id: rule.aggregation for rule in meter_rules()}
+    kept = kept_since()
+    sealed = _sealed(spans, aggregations, kept)
+    rests = [_behind(span, kept, aggregations.get(span.meter_id)) for span in spans]
+    pieces = [_Piece(position, rest.start, rest.end) for position, rest in enumerate(rests) if rest is not None]
+    return _with_pieces([sealed.get(position, _NO_USAGE) for position in range(len(spans))], spans, pieces)
 
 
 def compared_usage_of_spans(spans: Sequence[UsageSpan]) -> list[ComparedUsage]:
@@ -183,24 +208,106 @@ def compared_usage_of_spans(spans: Sequence[UsageSpan]) -> list[ComparedUsage]:
     One statement reads both, so an event that arrives meanwhile is in both or in none.
     """
     aggregations = {rule.id: rule.aggregation for rule in meter_rules()}
+    kept = kept_since()
+    sealed = _sealed(spans, aggregations, kept)
     pieces: list[_Piece] = []
     for position, span in enumerate(spans):
         aggregation = aggregations.get(span.meter_id)
-        if aggregation is None:  # as in `usage_of_spans`
+        rest = _behind(span, kept, aggregation)
+        if aggregation is None or rest is None:  # as in `usage_of_spans`
             continue
-        hours, rests = _cut(span) if aggregation.is_mergeable else (None, [(span.start, span.end)])
-        pieces += [_Piece(position, *rest) for rest in rests]
+        hours, rests = _cut(rest) if aggregation.is_mergeable else (None, [(rest.start, rest.end)])
+        pieces += [_Piece(position, *part) for part in rests]
         if hours is not None:
             pieces.append(_Piece(position, *hours, is_whole=True))
-    in_rollup = [_NO_USAGE for _ in spans]
-    in_ledger = [_NO_USAGE for _ in spans]
+    before = _rollups_of_sealed(spans, sealed, aggregations, kept)
+    in_rollup = [before.get(position, _NO_USAGE) for position in range(len(spans))]
+    in_ledger = [sealed.get(position, _NO_USAGE) for position in range(len(spans))]
     for piece, is_rollup, found in _usage_of_pieces(COMPARED_PIECES, spans, pieces):
         aggregation = aggregations[spans[piece.position].meter_id]
         if is_rollup or not piece.is_whole:
             in_rollup[piece.position] = in_rollup[piece.position].merged(found, aggregation)
         if not is_rollup:
             in_ledger[piece.position] = in_ledger[piece.position].merged(found, aggregation)
-    return [ComparedUsage(*both) for both in zip(in_rollup, in_ledger, strict=True)]
+    return [
+        ComparedUsage(*both, is_sealed=position in sealed)
+        for position, both in enumerate(zip(in_rollup, in_ledger, strict=True))
+    ]
+
+
+def sealed_part(span: UsageSpan, kept: datetime, aggregation: Aggregation) -> UsageSpan:
+    """Return the part of a span that is sealed if events are kept since `kept`; what does not merge is sealed whole."""
+    return replace(span, end=min(span.end, kept)) if aggregation.is_mergeable else span
+
+
+def _behind(span: UsageSpan, kept: datetime | None, aggregation: Aggregation | None) -> UsageSpan | None:
+    """Return the part of a span of which the events are there; None if there is none."""
+    if kept is None or span.start >= kept:
+        return span
+    if span.end <= kept or aggregation is None or not aggregation.is_mergeable:
+        return None
+    return replace(span, start=kept)
+
+
+def _needs_events(span: UsageSpan, aggregations: Mapping[int, Aggregation], kept: datetime | None) -> bool:
+    """Return whether the rollups lack something of the sealed part of a span: parts of hours, or all of it."""
+    aggregation = aggregations.get(span.meter_id)
+    if kept is None or aggregation is None or span.start >= kept:
+        return False
+    return not aggregation.is_mergeable or any(start < kept for start, _ in _cut(span)[1])
+
+
+def _sealed(
+    spans: Sequence[UsageSpan | None], aggregations: Mapping[int, Aggregation], kept: datetime | None
+) -> dict[int, SpanUsage]:
+    """Return what was sealed of each span that begins before `kept`, by position.
+
+    Of a span that nobody invoiced nothing was sealed: there the whole hours of the rollups are all that is known.
+    """
+    if kept is None:
+        return {}
+    parts = {
+        position: sealed_part(span, kept, aggregations[span.meter_id])
+        for position, span in enumerate(spans)
+        if span is not None and span.start < kept and span.meter_id in aggregations
+    }
+    asked: list[Mapping[str, object]] = [
+        {
+            "position": position, "tenant_id": part.tenant_id, "meter_id": part.meter_id, "start_at": part.start,
+            "end_at": part.end, "known_at": part.known_at or FOR_GOOD,
+            "voids_at": part.voids_known_at or part.known_at or FOR_GOOD,
+        }
+        for position, part in parts.items()
+    ]  # fmt: skip
+    found = {position: SpanUsage(*answer) for position, answer in sealed_answers(asked).items()}
+    return _hours_of({position: part for position, part in parts.items() if position not in found}) | found
+
+
+def _rollups_of_sealed(
+    spans: Sequence[UsageSpan],
+    sealed: Mapping[int, SpanUsage],
+    aggregations: Mapping[int, Aggregation],
+    kept: datetime | None,
+) -> dict[int, SpanUsage]:
+    """Return what the rollups say of the sealed parts; what was sealed stands where they lack something."""
+    if kept is None:
+        return {}
+    parts = {
+        position: sealed_part(spans[position], kept, aggregations[spans[position].meter_id])
+        for position in sealed
+        if not _needs_events(spans[position], aggregations, kept)
+    }
+    return dict(sealed) | _hours_of(parts)
+
+
+def _hours_of(parts: Mapping[int, UsageSpan]) -> dict[int, SpanUsage]:
+    """Return the whole hours of each span by the rollups."""
+    cut = {position: _cut(part)[0] for position, part in parts.items()}
+    pieces = [_Piece(position, *hours, is_whole=True) for position, hours in cut.items() if hours is not None]
+    usage = dict.fromkeys(parts, _NO_USAGE)
+    for piece, _, found in _usage_of_pieces(HOURS_OF_PIECES, parts, pieces):
+        usage[piece.position] = found
+    return usage
 
 
 def spans_with_voids_since(spans: Sequence[tuple[UsageSpan, datetime]]) -> set[int]:
@@ -233,7 +340,7 @@ def _with_pieces(usage: list[SpanUsage], spans: Sequence[UsageSpan], pieces: Seq
 
 
 def _usage_of_pieces(
-    statement: str, spans: Sequence[UsageSpan], pieces: Sequence[_Piece]
+    statement: str, spans: Sequence[UsageSpan] | Mapping[int, UsageSpan], pieces: Sequence[_Piece]
 ) -> Iterator[tuple[_Piece, bool, SpanUsage]]:
     """Yield for each piece what it comes to, and whether the rollup says so.
 
@@ -249,7 +356,7 @@ def _usage_of_pieces(
         n = numbers.setdefault((span.tenant_id, piece.start, piece.end, *moments, piece.is_whole), len(numbers))
         wanted.setdefault((n, span.meter_id), []).append(piece)
     asked = [dict(zip(PIECE, (n, *key), strict=True)) for key, n in numbers.items()]
-    meter_ids = {span.meter_id for span in spans}
+    meter_ids = {meter_id for _, meter_id in wanted}
     rules = [rule for rule in meter_rules() if rule.id in meter_ids]
     rows = fetch_all(statement, {"pieces": as_json(asked), "meters": meters_parameter(rules)})
     for n, meter_id, is_rollup, quantity, events in rows:

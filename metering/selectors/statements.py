@@ -66,14 +66,20 @@ SELECT meter_id, date_trunc('hour', occurred_at, 'UTC') AS hour, {COLLECTED} AS 
 FROM contribution GROUP BY 1, 2"""
 
 # The digest makes dimensions of any length fit into the primary key; it is taken of each bucket, not of each event.
-DAY_BUCKETS: Final = f"""
+LOCAL_DAY: Final = "(occurred_at AT TIME ZONE %(time_zone)s)::date"
+
+
+def day_buckets(*, day: str = LOCAL_DAY, only: str = "") -> str:
+    """Return the statement of the days that contributions make; `only` is a condition on them, with its `WHERE`."""
+    return f"""
 SELECT *, substring(sha256(convert_to(dimensions::text, 'UTF8')) FROM 1 FOR 16) AS dimension_key
 FROM (
-    SELECT meter_id, (occurred_at AT TIME ZONE %(time_zone)s)::date AS day, api_key_id, dimensions,
-        {COLLECTED} AS quantity,
-        count(*) AS events
-    FROM contribution GROUP BY 1, 2, 3, 4
+    SELECT meter_id, {day} AS day, api_key_id, dimensions, {COLLECTED} AS quantity, count(*) AS events
+    FROM contribution {only} GROUP BY 1, 2, 3, 4
 ) AS day_bucket"""
+
+
+DAY_BUCKETS: Final = day_buckets()
 
 
 def meters_parameter(rules: Iterable[MeterRule]) -> str:

@@ -17,9 +17,10 @@ from metering.domain.contribution import MeterRule
 from metering.domain.ledger import NO_KEY, Ledger
 from metering.domain.periods import Span, local_day, start_of_day
 from metering.domain.windows import Window, is_start_of_day, is_start_of_hour, window_starts
-from metering.errors import QueryTooLargeError
+from metering.errors import EventsDeletedError, QueryTooLargeError
 from metering.selectors.aggregation_sql import collected, measured
 from metering.selectors.bounded_reads import fetch_in_time
+from metering.selectors.retention import deleted_before
 from metering.selectors.statements import passes_filters
 
 API_KEY: Final = "api_key"
@@ -61,7 +62,8 @@ def names_kept_apart(meter: MeterRule) -> tuple[str, ...]:
 def query_usage(*, ledger: Ledger, question: UsageQuestion, rows_max: int = ROWS_MAX) -> list[UsageRow]:
     """Answer the question, ordered by window and group; windows and groups without events are left out.
 
-    Raises `QueryTooLargeError` where the answer has more than `rows_max` rows or takes too long to compute.
+    Raises `QueryTooLargeError` where the answer has more than `rows_max` rows or takes too long to compute, and
+    `EventsDeletedError` where it would have to be added up from events that are deleted.
     """
     if not question.span.start < question.span.end:
         return []
@@ -112,6 +114,7 @@ def _from_days(ledger: Ledger, question: UsageQuestion, limit: int) -> list[Usag
 
 def _from_events(ledger: Ledger, question: UsageQuestion, limit: int) -> list[UsageRow]:
     """Add up raw events, the voided left out. The windows' bounds go along, so that days are cut in one place only."""
+    _refuse_deleted(question.span)
     meter = question.meter
     starts = window_starts(question.window, question.span, ledger.time_zone)
     keys = {API_KEY: f"coalesce(e.api_key_id, '{NO_KEY}'::uuid)", SUBJECT: "e.subject"}
@@ -136,6 +139,15 @@ def _from_events(ledger: Ledger, question: UsageQuestion, limit: int) -> list[Us
         "end": question.span.end,
     }
     return [_row(question, row) for row in fetch_in_time(statement, parameters)]
+
+
+def _refuse_deleted(span: Span) -> None:
+    deleted = deleted_before()
+    if deleted is not None and span.start < deleted[0]:
+        raise EventsDeletedError(
+            f"This is added up from raw events, and those before {deleted[0]:%-d %B %Y} were deleted on"
+            f" {deleted[1]:%-d %B %Y}. Ask for a later span, or for whole hours or days without this detail."
+        )
 
 
 def _collected(meter: MeterRule, quantity: str = "quantity") -> str:

@@ -37,6 +37,7 @@ from metering.gateways.line_occurrences import OccurrenceCounter
 from metering.gateways.log_lines import LogLine, LogLines, UnreadableLogError
 from metering.services.ingest import ingest_events
 from metering.services.limits.counting import forget_counters
+from metering.services.reports import TOO_LATE_DETAIL
 
 JOB_NAME: Final = "import_access_log"
 INTERRUPTED: Final = "interrupted"
@@ -279,10 +280,11 @@ def _store(job: AccessLogImport, requests: Sequence[_Request], totals: ImportTot
         result = _ingest(job, events, as_of)
     totals.accepted += len(result.accepted)
     totals.duplicates += len(result.duplicates)
-    conflicts = set(result.conflicts)
+    bad = dict.fromkeys(result.conflicts, "Its request id was used for another request.")
+    bad |= dict.fromkeys(result.too_late, TOO_LATE_DETAIL)
     for index, request in enumerate(requests):
-        if index in conflicts:
-            totals.add_bad(request.line_number, "Its request id was used for another request.")
+        if index in bad:
+            totals.add_bad(request.line_number, bad[index])
         else:
             totals.add_good(request.record)
 

@@ -18,7 +18,9 @@ from accounts.errors import StoreUnavailableError
 from accounts.sql import as_json, fetch_all
 from metering.domain.events import ParsedEvent
 from metering.domain.ledger import CounterKey, IngestResult, Ledger
+from metering.domain.retention import ALWAYS_KEPT
 from metering.selectors.catalog import rules_in_rollups
+from metering.selectors.retention import nothing_changes_before
 from metering.selectors.statements import METERS, contributions_of, meters_parameter
 from metering.services.partitions import ensure_partitions_of, forget_seen_partitions
 from metering.services.rollups import add_to_rollups, counters_parameter
@@ -87,9 +89,10 @@ def ingest_events(
     Outside of a transaction the events are on disk when this returns. Raises Django's database errors, after which
     nothing of this call is stored; calling again with the same events is always safe.
     """
+    events, too_late = _without_too_late(ledger, events, as_of)
     first_by_key, others = _first_of_each(events)
     if not first_by_key:
-        return IngestResult(accepted=(), duplicates=(), conflicts=())
+        return IngestResult(accepted=(), duplicates=(), conflicts=(), too_late=too_late)
     months = _months_of(first_by_key.values())
     ensure_partitions_of(days=months)
     parameters = {
@@ -119,7 +122,23 @@ def ingest_events(
         accepted=accepted,
         duplicates=tuple(sorted(index for index, is_same in refused.items() if is_same)),
         conflicts=tuple(sorted(index for index, is_same in refused.items() if not is_same)),
+        too_late=too_late,
     )
+
+
+def _without_too_late(
+    ledger: Ledger, events: Sequence[ParsedEvent], as_of: datetime
+) -> tuple[Sequence[ParsedEvent], tuple[int, ...]]:
+    """Take out the new events of months that are closed. One whose id was stored there before is still known."""
+    before = as_of - ALWAYS_KEPT
+    old = [event for event in events if event.occurred_at < before]
+    closed_until = nothing_changes_before() if old else None
+    old = [event for event in old if closed_until is not None and event.occurred_at < closed_until]
+    if not old:
+        return events, ()
+    known = _known_hashes(ledger, old)
+    too_late = tuple(event.index for event in old if event.key not in known)
+    return [event for event in events if event.index not in too_late], too_late
 
 
 def _run_with_partitions(parameters: dict[str, object], months: set[date]) -> list[tuple[int, bool | None]]:
@@ -187,9 +206,14 @@ def _events_parameter(events: Iterable[ParsedEvent]) -> str:
 
 def _compare_with_known(ledger: Ledger, events: Sequence[ParsedEvent]) -> dict[int, bool]:
     """Whether each event has the content that its identity was claimed with, by a snapshot that sees the claim."""
+    known = _known_hashes(ledger, events)
+    return {event.index: known[event.key] == event.content_hash for event in events}
+
+
+def _known_hashes(ledger: Ledger, events: Sequence[ParsedEvent]) -> dict[bytes, bytes]:
+    """Return the content that the identities of these events were claimed with, of those that are claimed."""
     rows = fetch_all(
         KNOWN_HASHES,
         {"tenant_id": ledger.tenant_id, "is_live": ledger.is_live, "keys": [event.key for event in events]},
     )
-    known = {bytes(key): bytes(content_hash) for key, content_hash in rows}
-    return {event.index: known[event.key] == event.content_hash for event in events}
+    return {bytes(key): bytes(content_hash) for key, content_hash in rows}

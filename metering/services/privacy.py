@@ -8,7 +8,7 @@ from accounts.models import Tenant
 from accounts.services.privacy_parts import ErasedPerson, ExportedRows, ExportPiece, PrivacyPart, Rows, exported_table
 from accounts.sql import fetch_all
 from metering.domain.ledger import Ledger
-from metering.models import IngestVerdict, UsagePlanAssignment
+from metering.models import IngestVerdict, SealedLedger, SealedRollup, UsagePlanAssignment
 from metering.selectors.ledger_rows import (
     DAYS,
     EVENTS,
@@ -32,6 +32,14 @@ class MeteringPrivacy(PrivacyPart):
                 yield ExportedRows(f"events/{half}-{month:%Y-%m}.ndjson.gz", partial(_events_of, ledger, month))
             for name, table in (("voids", VOIDS), ("usage_hours", HOURS), ("usage_days", DAYS)):
                 yield ExportedRows(f"{name}/{half}.ndjson.gz", partial(ledger_pages, table, ledger))
+        yield exported_table(
+            "deleted_events.json", SealedLedger.objects.filter(tenant_id=tenant.pk), "is_live", "month", "sealed_at",
+            "events", "voids",
+        )  # fmt: skip
+        yield exported_table(
+            "sealed_usage.json", SealedRollup.objects.filter(tenant_id=tenant.pk), "is_live", "month", "meter_id",
+            "quantity", "events", "hours_digest", "days_digest",
+        )  # fmt: skip
         yield exported_table(
             "refused_events.ndjson.gz", IngestVerdict.objects.filter(tenant_id=tenant.pk), "id", "is_live",
             "received_at", "api_key_id", "request_id", "event_id", "event_type", "verdict", "code", "detail",

@@ -1,4 +1,7 @@
-"""Rebuild usage: every rollup can be thrown away and computed again from the ledger."""
+"""Rebuild usage: every rollup can be thrown away and computed again from the ledger.
+
+But not that of sealed months: there the rollups are all that is left, and stay untouched.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +14,15 @@ from metering.domain.contribution import MeterRule
 from metering.domain.ledger import Ledger
 from metering.domain.periods import day_span, end_of_hour, local_day, start_of_hour
 from metering.selectors.catalog import rules_in_rollups
-from metering.selectors.ledger_totals import buckets_from_ledger
+from metering.selectors.ledger_totals import buckets_from_ledger, seam_parameters
+from metering.selectors.retention import kept_since, seam_of
 from metering.selectors.statements import meters_parameter
 from metering.services.ledger_lock import lock_ledger
 
 _OF_LEDGER = "tenant_id = %(tenant_id)s AND is_live = %(is_live)s"
 CLEAR = (
-    f"DELETE FROM usage_hour WHERE {_OF_LEDGER}",
-    f"DELETE FROM usage_day WHERE {_OF_LEDGER}",
+    f"DELETE FROM usage_hour WHERE {_OF_LEDGER} AND hour >= %(hours_from)s::timestamptz",
+    f"DELETE FROM usage_day WHERE {_OF_LEDGER} AND day >= %(days_from)s::date",
     f"DELETE FROM limit_counter WHERE {_OF_LEDGER}",
 )
 # A day of the tenant's zone, and all hours of UTC that it touches.
@@ -54,10 +58,11 @@ FILL_DAY = _fill(
 
 @dataclass(frozen=True, slots=True)
 class RebuiltUsage:
-    """How many rows each rollup has now."""
+    """How many rows each rollup was given, from `since` on; before that it is sealed. None: all of it."""
 
     hours: int
     days: int
+    since: datetime | None = None
 
 
 @transaction.atomic
@@ -66,12 +71,12 @@ def rebuild_usage(*, ledger: Ledger) -> RebuiltUsage:
 
     Ingest waits meanwhile; readers see the old rows until the end.
     """
-    parameters = _parameters(ledger, rules_in_rollups())
     lock_ledger(ledger)
+    parameters = _parameters(ledger, rules_in_rollups())
     for statement in CLEAR:
         fetch_all(statement, parameters)
     hours, days = fetch_all(FILL, parameters)[0]
-    return RebuiltUsage(hours=hours, days=days)
+    return RebuiltUsage(hours=hours, days=days, since=kept_since())
 
 
 def rebuild_day(*, ledger: Ledger, rules: Sequence[MeterRule], instant: datetime) -> None:
@@ -94,4 +99,5 @@ def _parameters(ledger: Ledger, rules: Sequence[MeterRule]) -> dict[str, object]
         "is_live": ledger.is_live,
         "time_zone": ledger.time_zone,
         "meters": meters_parameter(rules),
+        **seam_parameters(seam_of(ledger)),
     }

@@ -8,13 +8,14 @@ from typing import Final
 from accounts.domain.principal import Principal, TenantFacts
 from metering.domain.events import ParsedEvent, Rejection
 from metering.domain.ledger import IngestResult
-from metering.errors import EventConflictError
+from metering.errors import EventConflictError, EventsDeletedError
 from metering.models import Verdict
 from metering.selectors.limits import ledger_of
 from metering.services.limits.counting import ingest_and_count
 from metering.services.verdicts import VERDICTS_PER_REQUEST_MAX, Refusal, record_verdicts
 
 CONFLICT_DETAIL: Final = "This id was used for other content; nothing was changed."
+TOO_LATE_DETAIL: Final = "The events of this time were deleted: nothing is added to them any more."
 DUPLICATE_CODE: Final = "duplicate"
 DUPLICATE_DETAIL: Final = "The same event was stored before."
 
@@ -43,7 +44,8 @@ def store_report(
     again.
     """
     result = ingest_and_count(principal=principal, tenant=tenant, events=events, as_of=as_of)
-    by_index = {event.index: event for event in events} if result.duplicates or result.conflicts else {}
+    by_index = {event.index: event for event in events} if len(result.accepted) < len(events) else {}
+    rejections = [*rejections, *(_too_late(by_index[index]) for index in result.too_late)]
     conflicts = [_conflict(by_index[index]) for index in result.conflicts]
     refusals = [
         *_refusals_of_known(by_index, result),
@@ -63,6 +65,10 @@ def store_report(
 
 def _conflict(event: ParsedEvent) -> Rejection:
     return Rejection(event.index, event.id, EventConflictError.code, CONFLICT_DETAIL, "/id", event.type)
+
+
+def _too_late(event: ParsedEvent) -> Rejection:
+    return Rejection(event.index, event.id, EventsDeletedError.code, TOO_LATE_DETAIL, "/timestamp", event.type)
 
 
 def _refusals_of_known(by_index: dict[int, ParsedEvent], result: IngestResult) -> list[Refusal]:

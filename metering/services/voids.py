@@ -14,8 +14,10 @@ from accounts.errors import NotFoundError
 from accounts.sql import fetch_all
 from metering.domain.canonical import event_key
 from metering.domain.ledger import CounterKey, Ledger
+from metering.domain.retention import ALWAYS_KEPT
 from metering.errors import AlreadyVoidedError
 from metering.selectors.catalog import rules_in_rollups
+from metering.selectors.retention import refuse_deleted
 from metering.selectors.statements import METERS, contributions_of, meters_parameter
 from metering.services.ledger_lock import lock_ledger
 from metering.services.rebuild import rebuild_day
@@ -59,6 +61,8 @@ def void_event(
 ) -> None:
     """Cancel one event. Raises `NotFoundError` where there is none, `AlreadyVoidedError` the second time.
 
+    Raises `EventsDeletedError` for one of a month that is closed: what was invoiced of it stays.
+
     `counters` are the running limits that had counted the event.
     """
     rules = rules_in_rollups()
@@ -82,8 +86,11 @@ def void_event(
         },
     )
     if not found:
+        refuse_deleted(ledger, event_id=event_id, source=source)
         raise NotFoundError("There is no event with this id.")
     [(event_type, occurred_at, is_voided)] = found
+    if occurred_at < as_of - ALWAYS_KEPT:
+        refuse_deleted(ledger, event_id=event_id, source=source)
     if not is_voided:
         raise AlreadyVoidedError("This event was voided before; nothing was changed.")
     if fed := [rule for rule in computed_again if rule.event_type == event_type]:

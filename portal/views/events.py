@@ -10,10 +10,12 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
 from accounts.selectors.directory import KeyLabel, key_labels
-from metering.errors import QueryTooLargeError
+from metering.domain.ledger import Ledger
+from metering.errors import EventsDeletedError, QueryTooLargeError
 from metering.selectors.catalog import known_event_types
 from metering.selectors.debugger import SentEventCursor, SentEventPage, sent_events
 from metering.selectors.events import event_by_id
+from metering.selectors.retention import deleted_before, refuse_deleted
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.events import EventsForm
 
@@ -45,6 +47,7 @@ def events(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "refusal": refusal,
         "seen": seen,
         "rows": [(row, _label(labels, row.api_key_id)) for row in page.rows],
+        "deleted": deleted_before(),
         "is_first_page": cursor == SentEventCursor(),
         "is_filtered": any(request.GET.get(name) for name in ("outcome", "type", "api_key", "event_id")),
         "ledger": "live" if form.is_live else "test",
@@ -59,9 +62,10 @@ def event(request: SignedInRequest, portal: Portal) -> HttpResponse:
     if not 0 < len(event_id) <= ID_CHARACTERS_MAX or "\0" in event_id + source:
         raise Http404
     is_live = request.GET.get("ledger") != "test"
-    found = event_by_id(ledger=portal.ledger(is_live=is_live), event_id=event_id, source=source)
+    ledger = portal.ledger(is_live=is_live)
+    found = event_by_id(ledger=ledger, event_id=event_id, source=source)
     if found is None:
-        raise Http404
+        return _gone(request, portal, ledger, event_id, source)
     labels = key_labels(tenant_id=portal.tenant.pk)
     context = {
         "portal": portal,
@@ -71,6 +75,16 @@ def event(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "key_label": _label(labels, found.api_key_id),
     }
     return render(request, "portal/event.html", context)
+
+
+def _gone(request: SignedInRequest, portal: Portal, ledger: Ledger, event_id: str, source: str) -> HttpResponse:
+    """Say that an event was deleted by its term. Raises 404 where there never was one."""
+    try:
+        refuse_deleted(ledger, event_id=event_id, source=source)
+    except EventsDeletedError as error:
+        context = {"portal": portal, "event_id": event_id, "refusal": error.detail}
+        return render(request, "portal/event_deleted.html", context, status=error.status)
+    raise Http404
 
 
 def _label(labels: Mapping[UUID, KeyLabel], key_id: UUID | None) -> KeyLabel | str:

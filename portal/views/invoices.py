@@ -30,8 +30,7 @@ from billing.selectors.invoicing.invoices import (
     taxes_of_invoice,
 )
 from billing.selectors.invoicing.line_events import events_behind, line_at
-from metering.errors import QueryTooLargeError
-from metering.selectors.events import StoredEvent
+from metering.errors import EventsDeletedError, QueryTooLargeError
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.invoice_lines import lines_ahead, lines_of
 from portal.money_ahead import money_ahead
@@ -129,8 +128,8 @@ def line_events(request: SignedInRequest, portal: Portal, number: str, position:
         events = events_behind(line=line, page=_wanted_page(request.GET.get("cursor", "")))
     except InvalidCursorError as error:
         raise Http404 from error
-    except QueryTooLargeError as error:
-        events, refusal = Page[StoredEvent]((), None, None), error.detail
+    except (EventsDeletedError, QueryTooLargeError) as error:
+        events, refusal = Page((), None, None), error.detail
     labels = key_labels(tenant_id=portal.tenant.pk)
     context = {
         "portal": portal,

@@ -16,7 +16,7 @@ from accounts.domain.texts import without_formula
 from accounts.selectors.directory import key_labels
 from metering.domain.canonical import decimal_text
 from metering.domain.windows import window_starts
-from metering.errors import QueryTooLargeError
+from metering.errors import EventsDeletedError, QueryTooLargeError
 from metering.models import Meter
 from metering.selectors.catalog import meter_rules
 from metering.selectors.usage_query import API_KEY, UsageQuestion, UsageRow, query_usage
@@ -50,7 +50,7 @@ def usage_csv(request: SignedInRequest, portal: Portal) -> HttpResponse:
     wanted = form.usage_request()
     try:
         rows = query_usage(ledger=portal.ledger(is_live=wanted.is_live), question=_question(wanted))
-    except QueryTooLargeError as error:
+    except (EventsDeletedError, QueryTooLargeError) as error:
         return HttpResponse(error.detail, status=422, content_type="text/plain")
     response = HttpResponse("".join(_csv_lines(wanted, rows)), content_type="text/csv; charset=utf-8")
     name = f"{portal.tenant.slug}-{wanted.meter.code}-{wanted.span.start:%Y-%m-%d}.csv"
@@ -77,7 +77,7 @@ def _results(request: SignedInRequest, portal: Portal, wanted: UsageRequest, met
     ledger = portal.ledger(is_live=wanted.is_live)
     try:
         rows = query_usage(ledger=ledger, question=_question(wanted))
-    except QueryTooLargeError as error:
+    except (EventsDeletedError, QueryTooLargeError) as error:
         return {"refusal": error.detail}
     names = (
         {str(key_id): str(label) for key_id, label in key_labels(tenant_id=portal.tenant.pk).items()}

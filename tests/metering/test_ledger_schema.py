@@ -60,6 +60,8 @@ def test_there_is_no_default_partition() -> None:
             "gen_random_uuid(), true, '2026-03-10', {k}, 'a', '', 't', 'NaN', NULL, NULL, '{}', now()",
         ),
         ("event_identity", "event_identity_key_has_16_bytes", "gen_random_uuid(), true, '\\x00', now(), {h}"),
+        ("event_month", "event_month_step_known", "1, '2026-03-01', 'gone', now(), 0, 0"),
+        ("event_month", "event_month_is_first_day", "1, '2026-03-02', 'closed', now(), 0, 0"),
         ("event_identity", "event_identity_hash_has_32_bytes", "gen_random_uuid(), true, {k}, now(), '\\x00'"),
     ],
 )
@@ -81,6 +83,10 @@ def test_the_ledger_refuses_malformed_rows(table: str, constraint: str, values: 
         ("limit_counter", "limit_counter_once"),
         ("limit_bucket", "limit_bucket_once"),
         ("event", "event_once"),
+        ("event_month", "event_month_once"),
+        ("sealed_ledger", "sealed_ledger_once"),
+        ("sealed_rollup", "sealed_rollup_once"),
+        ("sealed_usage", "sealed_usage_once"),
     ],
 )
 def test_each_table_has_its_named_key(table: str, constraint: str) -> None:

@@ -46,7 +46,7 @@ from billing.models import (
     Subscription,
     SubscriptionPhase,
 )
-from metering.models import Event, EventVoid, UsageDay, UsageHour
+from metering.models import Event, EventVoid, SealedLedger, SealedRollup, UsageDay, UsageHour
 from metering.services.event_voids import void_event
 from tests.isolation.world import Estate, make_estate
 from tests.metering.ledger_world import ledger_of, send
@@ -70,6 +70,8 @@ TABLES: Mapping[str, tuple[type[Model], str]] = {
     "payments.json": (Payment, "invoice__tenant"),
     "ledger_entries.json": (JournalEntry, "tenant"),
     "ledger_postings.json": (Posting, "tenant"),
+    "deleted_events.json": (SealedLedger, "tenant_id"),
+    "sealed_usage.json": (SealedRollup, "tenant_id"),
 }
 LEDGER: Mapping[str, type[Model]] = {
     "events/": Event,
@@ -81,6 +83,7 @@ LEDGER: Mapping[str, type[Model]] = {
 NOT_EXPORTED = {
     "accounts.IdempotencyRecord": "answers that were given, for a day",
     "metering.EventIdentity": "what the ledger is guarded by; each event is exported itself",
+    "metering.SealedUsage": "what the ledger is guarded by; the lines that it proves are exported themselves",
     "alerts.TenantAgreement": "names the subscription, which is exported",
     "exports.TenantExport": "the export itself",
 }

@@ -119,7 +119,7 @@ def _unproven(
             rollup, ledger = plain_decimal(found.in_rollup.quantity), plain_decimal(found.in_ledger.quantity)
             drifts[number].append(
                 f"{where} comes to {rollup} in {found.in_rollup.events} events by the rollup,"
-                f" to {ledger} in {found.in_ledger.events} by the events themselves."
+                f" to {ledger} in {found.in_ledger.events} by {found.evidence}."
             )
     versions = {phase.version.id: phase.version for state in states for phase in state.phases}
     changed = {version.id for version in versions.values() if not version.is_as_published}

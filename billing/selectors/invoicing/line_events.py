@@ -5,8 +5,10 @@ from accounts.errors import NotFoundError
 from billing.models import Invoice, InvoiceLine
 from metering.domain.ledger import Ledger
 from metering.domain.periods import Span
+from metering.errors import EventsDeletedError
 from metering.selectors.catalog import meter_rules
 from metering.selectors.events import StoredEvent, counted_events_page
+from metering.selectors.retention import deleted_before
 
 
 def line_at(*, invoice: Invoice, position: int) -> InvoiceLine:
@@ -22,10 +24,17 @@ def events_behind(*, line: InvoiceLine, page: PageRequest) -> Page[StoredEvent]:
 
     For a correction: all events of the span that it corrects, as they are counted since.
 
-    Raises `NotFoundError` for a line that counts nothing, `InvalidCursorError`, `QueryTooLargeError`.
+    Raises `NotFoundError` for a line that counts nothing, `EventsDeletedError` where events of its span are deleted,
+    `InvalidCursorError`, `QueryTooLargeError`.
     """
     if line.meter_id is None:
         raise NotFoundError("This line counts no events.")
+    deleted = deleted_before()
+    if deleted is not None and line.period_start < deleted[0]:
+        raise EventsDeletedError(
+            f"The raw events before {deleted[0]:%-d %B %Y} were deleted on {deleted[1]:%-d %B %Y}."
+            " What they came to was verified and sealed before."
+        )
     tenant = line.invoice.tenant
     meter = next(rule for rule in meter_rules() if rule.id == line.meter_id)
     return counted_events_page(

@@ -1,7 +1,7 @@
 """Usage lines beside the raw ledger: what had been invoiced of each at some moment, and what the ledger held then."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -30,11 +30,8 @@ def checkpoints_of(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[In
     Where line and ledger agree today and nothing was corrected, history need not be asked.
     """
     latest = _latest_by_subscription(invoices)
-    roots = [(invoice, line) for invoice in invoices for line in lines[invoice.pk] if line.kind == LineKind.USAGE]
+    roots, spans = _roots_of(invoices, lines)
     corrections = corrections_of({line.pk for _, line in roots})
-    spans = [
-        UsageSpan(invoice.tenant_id, line.meter_id or 0, line.period_start, line.period_end) for invoice, line in roots
-    ]
     questions: list[tuple[UsageSpan, _Moment]] = []
     for (invoice, line), span, now in zip(roots, spans, raw_usage_of_spans(spans), strict=True):
         corrected = corrections[line.pk]
@@ -45,6 +42,28 @@ def checkpoints_of(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[In
     return [
         Checkpoint(moment.number, moment.position, moment.invoiced, bounds)
         for (_, moment), bounds in zip(questions, _bounds(questions), strict=True)
+    ]
+
+
+def spans_asked(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> list[UsageSpan]:
+    """Return every question that `checkpoints_of` may ever ask about the usage lines of these invoices."""
+    latest = _latest_by_subscription(invoices)
+    roots, spans = _roots_of(invoices, lines)
+    corrections = corrections_of({line.pk for _, line in roots})
+    asked = list(spans)
+    for (invoice, line), span in zip(roots, spans, strict=True):
+        for moment in _moments(invoice, line, corrections[line.pk], latest[invoice.subscription_id]):
+            asked += _spans_around(span, moment)
+    return asked
+
+
+def _roots_of(
+    invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]
+) -> tuple[list[tuple[Invoice, InvoiceLine]], list[UsageSpan]]:
+    """Return the usage lines with their invoices, and the span of each."""
+    roots = [(invoice, line) for invoice in invoices for line in lines[invoice.pk] if line.kind == LineKind.USAGE]
+    return roots, [
+        UsageSpan(invoice.tenant_id, line.meter_id or 0, line.period_start, line.period_end) for invoice, line in roots
     ]
 
 
@@ -78,14 +97,17 @@ def _moments(
 
 def _bounds(questions: Sequence[tuple[UsageSpan, _Moment]]) -> list[Bounds]:
     """Return what the computation at each moment can have seen of the span."""
-    asked = []
-    for span, moment in questions:
-        early, late = moment.computed_at - ARRIVAL_MARGIN, moment.computed_at + RUN_MARGIN
-        where = span.tenant_id, span.meter_id, span.start, span.end
-        asked += [UsageSpan(*where, known_at=early, voids_known_at=late)]
-        asked += [UsageSpan(*where, known_at=late, voids_known_at=early)]
-    usage = iter(raw_usage_of_spans(asked))
+    usage = iter(raw_usage_of_spans([asked for span, moment in questions for asked in _spans_around(span, moment)]))
     return [Bounds(_used(least), _used(most)) for least, most in zip(usage, usage, strict=True)]
+
+
+def _spans_around(span: UsageSpan, moment: _Moment) -> list[UsageSpan]:
+    """Return the least and the most of the span that the computation at a moment can have seen."""
+    early, late = moment.computed_at - ARRIVAL_MARGIN, moment.computed_at + RUN_MARGIN
+    return [
+        replace(span, known_at=early, voids_known_at=late),
+        replace(span, known_at=late, voids_known_at=early),
+    ]
 
 
 def _used(usage: SpanUsage) -> Used:

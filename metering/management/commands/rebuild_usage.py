@@ -36,6 +36,7 @@ class Command(BaseCommand):
                 rebuilt = rebuild_usage(ledger=ledger)
                 forget_counters(ledger=ledger, as_of=timezone.now())
             half = "live" if ledger.is_live else "test"
+            since = "" if rebuilt.since is None else f" since {rebuilt.since:%Y-%m-%d}, before which it is sealed"
             self.stdout.write(
-                f"{number}/{len(chosen)} {ledger.tenant_id} {half}: {rebuilt.hours} hours, {rebuilt.days} days"
+                f"{number}/{len(chosen)} {ledger.tenant_id} {half}: {rebuilt.hours} hours, {rebuilt.days} days{since}"
             )

@@ -50,6 +50,7 @@ def test_a_production_without_contradictions_passes() -> None:
         ("STRIPE_API_HOST_GIVEN", "http://127.0.0.1:12111", "countinghouse.E004"),
         ("TRUSTED_PROXY_COUNT", 0, "countinghouse.W001"),
         ("STRIPE_WEBHOOK_UUID", "", "countinghouse.W002"),
+        ("EVENT_RETENTION_MONTHS", 3, "countinghouse.E012"),
     ],
 )
 def test_a_contradiction_is_found(production: Settings, name: str, value: object, found: str) -> None:

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, Discrepancy, JobOutcome, JobRun
 from config.operations.schedules import PLANNED_JOBS, ensure_schedules
+from tests.metering.retention_world import let_go
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +32,23 @@ def test_it_says_in_one_line_whether_money_may_be_trusted(as_robin: Client) -> N
     text = as_robin.get(url).content.decode()
     assert "Do not trust the books yet" in text
     assert "Usage that differs from the ledger: 1" in text
+
+
+def test_it_says_how_far_back_raw_events_go_and_what_they_wait_for(as_robin: Client) -> None:
+    url = reverse("admin:books")
+    page = as_robin.get(url).content.decode()
+    assert "Raw events" in page
+    assert "Deleted before <span>none" in page
+    let_go([])
+    now = timezone.now()
+    reasons = {"waits": ["2026-04: acme is not invoiced"], "wrong": ["INV-1: usage"]}
+    JobRun.objects.create(
+        name="retention", started_at=now, finished_at=now, outcome=JobOutcome.ATTENTION, summary=reasons
+    )
+    page = as_robin.get(url).content.decode()
+    assert "Deleted before <span>2026-04-01, on 2026-08-04" in page
+    assert "acme is not invoiced" in page
+    assert "INV-1: usage" in page
 
 
 def test_each_number_leads_to_a_list_that_opens(as_robin: Client) -> None:

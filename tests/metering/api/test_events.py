@@ -9,12 +9,14 @@ from urllib.parse import quote
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.domain.api_key import KeyKind
 from accounts.domain.pages import PageRequest
 from accounts.domain.scopes import Scope
 from accounts.models import Tenant, TenantStatus
 from metering.domain.ledger import Ledger
+from metering.domain.retention import month_after, month_start
 from metering.models import (
     Event,
     IngestVerdict,
@@ -29,6 +31,7 @@ from metering.models import (
 from metering.selectors.events import EventFilters, events_page
 from tests.metering.api.conftest import Api, body_of, problem_of
 from tests.metering.ledger_world import LONG_AGO, ledger_of, make_key
+from tests.metering.retention_world import let_go
 
 pytestmark = pytest.mark.django_db
 
@@ -384,10 +387,39 @@ def test_a_parameter_that_cannot_be_read_is_named(alice: Api, query: dict[str, s
 
 def test_another_tenant_sees_no_event(alice: Api, charlie: Api) -> None:
     alice.post("/events", call("secret"))
-    assert body_of(charlie.get("/events")) == {"data": [], "next": None, "previous": None}
+    assert body_of(charlie.get("/events")) == {"data": [], "next": None, "previous": None, "deleted_before": None}
     problem_of(charlie.get("/events/secret"), 404)
     problem_of(charlie.get("/events", {"api_key": str(alice.key.id)}), 404)
     assert charlie.post("/events", call("secret")).status_code == 201
+
+
+def test_events_of_a_deleted_month_are_410_and_the_list_says_from_when_on_it_is_whole(
+    alice: Api, acme: Tenant, acme_ledger: Ledger
+) -> None:
+    Tenant.objects.update(backfill_days=400)
+    moment = timezone.now() - timedelta(days=240)
+    month, at = moment.date().replace(day=1), moment.isoformat()
+    assert alice.post("/events", call("old", timestamp=at, subject="ann")).status_code == 201
+    let_go([acme_ledger, ledger_of(acme, is_live=False)], month=month)
+    deleted_before = month_start(month_after(month)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert body_of(alice.get("/events")) == {
+        "data": [], "next": None, "previous": None, "deleted_before": deleted_before,
+    }  # fmt: skip
+    span = {"start": month.isoformat(), "end": month_after(month).isoformat()}
+    for answer in (
+        alice.get("/events/old"),
+        alice.post("/events/old/void", {"reason": "Late."}),
+        alice.post("/events", call("late", timestamp=at)),
+        alice.get("/usage/query", {"meter": "api_requests", "window": "day", "group_by": "subject", **span}),
+    ):
+        assert problem_of(answer, 410)["code"] == "events_deleted"
+    problem_of(alice.get("/events/never"), 404)
+    known = {"events": [call("old", timestamp=at, subject="ann"), call("late", timestamp=at), call("new")]}
+    batch = body_of(alice.post("/events", known))
+    assert (batch["accepted"], batch["duplicates"], batch["rejected"]) == (1, 1, 1)
+    assert {refusal.code for refusal in IngestVerdict.objects.filter(verdict=Verdict.REJECTED)} == {"events_deleted"}
+    daily = body_of(alice.get("/usage/query", {"meter": "api_requests", "window": "day", **span}))
+    assert [row["quantity"] for row in daily["data"]] == ["1"], "usage itself stays"
 
 
 def test_a_page_is_one_statement_however_many_rows_it_has(

@@ -10,9 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from metering.domain.ledger import Ledger
 from metering.models import Verdict
 from metering.selectors.debugger import SentEvent, SentEventCursor, SentEventFilters, sent_events
+from metering.selectors.ledgers import ledgers
 from metering.services.verdicts import Refusal, record_verdicts
 from metering.services.voids import void_event
 from tests.metering.ledger_world import ledger_of, make_key, send
+from tests.metering.retention_world import let_go
 from tests.portal.conftest import NOW, Cast
 
 HTMX = {"HX-Request": "true"}
@@ -174,6 +176,21 @@ def test_an_event_that_is_not_there_is_not_found(cast: Cast, alice: Client) -> N
 
     for query in ("id=e-000", "id=", "", f"id={'x' * 256}", "id=e-000&ledger=test"):
         assert alice.get(f"/t/acme/events/one/?{query}").status_code == 404
+
+
+def test_a_deleted_event_and_the_end_of_the_list_say_when_it_went(cast: Cast, alice: Client) -> None:
+    march = NOW.replace(month=3)
+    send(ledger_of(cast.acme), [{"id": "old", "type": "http_request", "timestamp": march.isoformat()}], as_of=march)
+    _send_many(ledger_of(cast.acme), 1)
+    let_go(list(ledgers(tenant_ids=[cast.acme.pk])), month=march.date().replace(day=1))
+
+    assert "Raw events before 1 April" in alice.get("/t/acme/events/").content.decode()
+    gone = alice.get("/t/acme/events/one/?id=old")
+    assert gone.status_code == 410
+    assert "where raw events are deleted" in gone.content.decode()
+    usage = "/t/acme/usage/?meter=api_requests&window=hour&group_by=api_key&start=2026-03-09&end=2026-03-10"
+    assert "were deleted on" in alice.get(usage).content.decode()
+    assert alice.get(usage.replace("usage/?", "usage.csv?")).status_code in {404, 422}
 
 
 def test_an_empty_list_leads_to_the_first_steps(cast: Cast, alice: Client) -> None:

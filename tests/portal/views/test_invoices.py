@@ -19,8 +19,10 @@ from billing.services.invoicing.staff_actions import issue_credit_note, mark_unc
 from billing.services.subscriptions.changes import When, change_plan
 from billing.services.subscriptions.subscribing import subscribe
 from config.workbench.fakestripe.server import FakeStripe
+from metering.selectors.ledgers import ledgers
 from tests.billing.world import GRACE, STAFF, close_month, make_plan, set_issuer, use
 from tests.metering.ledger_world import make_meter
+from tests.metering.retention_world import let_go
 from tests.portal.conftest import NOW, Cast, signed_in
 from tests.portal.views.test_pricing import shown
 
@@ -348,6 +350,8 @@ def test_the_events_behind_a_line_are_those_it_was_computed_from(
     assert not seen & {*late, *other}
     assert second.context["next_cursor"] is None
     assert alice.get(f"{address}?cursor=nonsense").status_code == 404
+    let_go(list(ledgers(tenant_ids=[cast.acme.pk])), month=date(2026, 1, 1))
+    assert "The raw events before 1 February 2026 were deleted on 4 August 2026" in shown(alice.get(address))
 
 
 @pytest.mark.parametrize("position", [2, 3, 10**9])

@@ -1,0 +1,102 @@
+"""What remains of months whose raw events went: which, when, and what the rollups said of them.
+
+Their tables are made by SQL (`metering/migrations/retention.sql`), are only added to, and hold for ever.
+"""
+
+from typing import ClassVar, Final
+
+from django.db import models
+
+from metering.models.ledger import LedgerRow
+
+# Stands for a moment after which nothing changes any more.
+FOR_GOOD: Final = "9999-12-31 00:00:00+00"
+
+
+class MonthStep(models.TextChoices):
+    """What happens to a month whose term is over, in this order."""
+
+    CLOSED = "closed", "Closed: nothing is added to it or voided"
+    SEALED = "sealed", "Sealed: the rollups are the evidence"
+    DELETED = "deleted", "Deleted: the raw events are gone"
+
+
+class EventMonth(models.Model):
+    """A step of a month. `events` and `voids` are what was sealed, and deleted, of all tenants."""
+
+    month = models.DateField(help_text="Its first day; months are of UTC.")
+    step = models.CharField(max_length=7, choices=MonthStep)
+    at = models.DateTimeField()
+    events = models.BigIntegerField(default=0)
+    voids = models.BigIntegerField(default=0)
+
+    class Meta:
+        managed = False
+        db_table = "event_month"
+        ordering: ClassVar = ["-month", "-at"]
+        verbose_name = "month of raw events"
+        verbose_name_plural = "months of raw events"
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} {self.step}"
+
+
+class SealedLedger(LedgerRow):
+    """One tenant's live or test half of a sealed month.
+
+    Of the local days that the month's end cuts through, the sealed part is until `days_since`, when `days_from` began.
+    """
+
+    pk = models.CompositePrimaryKey("tenant_id", "is_live", "month")
+    month = models.DateField()
+    sealed_at = models.DateTimeField()
+    events = models.BigIntegerField()
+    voids = models.BigIntegerField()
+    days_from = models.DateField()
+    days_since = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        db_table = "sealed_ledger"
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.month:%Y-%m}"
+
+
+class SealedRollup(LedgerRow):
+    """What the rollups say of a meter in a sealed month, with digests of their rows."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "is_live", "month", "meter_id")
+    month = models.DateField()
+    meter_id = models.BigIntegerField()
+    quantity = models.DecimalField(max_digits=65, decimal_places=30)
+    events = models.BigIntegerField()
+    hours_digest = models.CharField(max_length=64)
+    days_digest = models.CharField(max_length=64)
+
+    class Meta:
+        managed = False
+        db_table = "sealed_rollup"
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.month:%Y-%m} {self.meter_id}"
+
+
+class SealedUsage(LedgerRow):
+    """What the raw events came to in a span that was invoiced, as it was known at a moment; null is for good."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "is_live", "meter_id", "start_at", "end_at", "known_at", "voids_at")
+    meter_id = models.BigIntegerField()
+    start_at = models.DateTimeField()
+    end_at = models.DateTimeField()
+    known_at = models.DateTimeField()
+    voids_at = models.DateTimeField()
+    quantity = models.DecimalField(max_digits=65, decimal_places=30)
+    events = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "sealed_usage"
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.meter_id} from {self.start_at:%Y-%m-%d}"
