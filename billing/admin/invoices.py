@@ -18,6 +18,7 @@ from accounts.domain.numbers import number_text
 from accounts.notices.models import OutboundMail
 from billing.admin.base import MoneyAdmin, WhyForm, document_response
 from billing.admin.contributions import contributed_inlines
+from billing.admin.days import shown_days
 from billing.admin.invoice_list import InvoiceChangeList, IssuedMonthFilter, OverdueFilter, today_of_issuer
 from billing.admin.invoicing_runs import run_page
 from billing.admin.payment_form import PaymentForm, noon_of
@@ -50,7 +51,7 @@ class InvoiceAdmin(MoneyAdmin):
     list_display = ("shown_number", "tenant_name", "state", "total", "period", "issued", "due")
     list_filter = (("status", ChoicesDropdownFilter), "currency", IssuedMonthFilter, OverdueFilter)
     list_filter_submit = True
-    list_select_related = ("tenant",)
+    list_select_related = ("tenant", "subscription")
     list_before_template = "admin/billing/invoice_sums.html"
     search_fields = ("number", "tenant__name", "tenant__slug")
     search_help_text = "A number, a tenant's name or slug."
@@ -111,10 +112,10 @@ class InvoiceAdmin(MoneyAdmin):
         """With its currency."""
         return money_text(invoice.total_minor, invoice.currency)
 
-    @display(description="Period (UTC)", ordering="period_start", header=True)
-    def period(self, invoice: Invoice) -> list[SafeString]:
-        """What it is about."""
-        return [in_a_line(f"{invoice.period_start:%Y-%m-%d}"), in_a_line(f"to {invoice.period_end:%Y-%m-%d}")]
+    @display(description="Period", ordering="period_start")
+    def period(self, invoice: Invoice) -> SafeString:
+        """What it is about, in the customer's days."""
+        return shown_days(invoice.period_start, invoice.period_end, invoice.subscription.time_zone)
 
     @display(description="Due", ordering="due_on", header=True)
     def due(self, invoice: Invoice) -> list[str]:
@@ -146,14 +147,15 @@ class InvoiceAdmin(MoneyAdmin):
         return response
 
     def _context_of(self, invoice: Any) -> dict[str, object]:
-        currency = invoice.currency
+        currency, zone = invoice.currency, invoice.subscription.time_zone
         note = CreditNote.objects.filter(invoice=invoice).first()
         numbers = [number for number in (invoice.number, note and note.number) if number]
         return {
             "invoice": invoice,
             "trouble": self.trouble_of(invoice),
             "state_label": INVOICE_LABELS[invoice.get_status_display()],
-            "lines": [_shown_line(line, currency) for line in lines_of(invoice)],
+            "lines": [_shown_line(line, currency, zone) for line in lines_of(invoice)],
+            "period": shown_days(invoice.period_start, invoice.period_end, zone),
             "subtotal": money_text(invoice.subtotal_minor, currency),
             "taxes": shown_taxes(taxes_of_invoice(invoice), currency),
             "credit": money_text(invoice.carried_minor, currency),
@@ -349,13 +351,12 @@ def lines_of(invoice: Invoice) -> QuerySet[Any]:
     return invoice.lines.filter(revision=invoice.revision).select_related("adjusts__invoice").order_by("position")
 
 
-def _shown_line(line: Any, currency: str) -> dict[str, object]:
+def _shown_line(line: Any, currency: str, zone: str) -> dict[str, object]:
     return {
         "position": line.position,
         "kind": line.get_kind_display(),
         "description": line.description,
-        "start": line.period_start,
-        "end": line.period_end,
+        "days": shown_days(line.period_start, line.period_end, zone),
         "quantity": number_text(line.quantity),
         "unit": line.unit,
         "events": line.events,

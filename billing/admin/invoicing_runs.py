@@ -22,6 +22,7 @@ from accounts.admin.base import StaffModelAdmin, staff_actor
 from accounts.admin.records import OUTCOME_LABELS
 from accounts.models import JobOutcome, JobRun, Tenant
 from accounts.services.audit import AuditTarget, record_audit
+from billing.admin.days import shown_days
 from billing.domain.money import money_text
 from billing.selectors.invoicing.computation import Computation, Unbillable
 from billing.selectors.invoicing.due import Due
@@ -127,8 +128,7 @@ def _shown_plan(planned: Sequence[Computation]) -> dict[str, object]:
         "invoices": [
             {
                 "tenant": names[invoice.state.tenant_id],
-                "start": invoice.state.covered.start,
-                "end": invoice.state.covered.end,
+                "days": shown_days(*invoice.state.covered, invoice.state.time_zone),
                 "lines": len(invoice.lines),
                 "tax": money_text(invoice.tax_minor, invoice.state.currency),
                 "total": money_text(invoice.total_minor, invoice.state.currency),

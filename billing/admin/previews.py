@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from accounts.domain.numbers import number_text
 from accounts.errors import ProblemError
+from billing.admin.days import shown_days
 from billing.admin.wording import shown_steps
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.taxes import TaxRow
@@ -18,8 +19,7 @@ def preview_context(computed: ComputedInvoice) -> dict[str, object]:
         "lines": [
             {
                 "description": line.description,
-                "start": line.period.start,
-                "end": line.period.end,
+                "days": shown_days(line.period.start, line.period.end, computed.state.time_zone),
                 "quantity": number_text(line.quantity),
                 "unit": line.unit,
                 "amount": money_text(line.amount_minor, currency),

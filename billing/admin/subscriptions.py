@@ -1,6 +1,5 @@
 """Subscriptions: facts to read, and what staff do for a customer, each with its next invoice before it is done."""
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -8,6 +7,7 @@ from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -16,6 +16,7 @@ from accounts.admin.base import Question, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm, posted
 from billing.admin.base import MoneyAdmin
 from billing.admin.contributions import contributed_inlines
+from billing.admin.days import day_text, shown_days
 from billing.admin.previews import previewed
 from billing.admin.tabs import STATUS_LABELS, ExceptionInline, InvoiceRowInline, PhaseInline
 from billing.domain.statuses import SubscriptionStatus
@@ -23,9 +24,10 @@ from billing.models import BillingException, PlanVersion, Subscription
 from billing.selectors.catalog.plans import sold_version
 from billing.selectors.invoicing.preview import preview_end, preview_next_invoice
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
+from metering.domain.periods import local_day
 
 PERIOD_FIELDS = (
-    "period_start", "period_end", "due_at", "next_boundary", "anchor_at", "started_at", "cancelled_at", "ended_at",
+    "period", "due_at", "next_boundary", "anchor_at", "started_at", "cancelled_at", "ended_at",
 )  # fmt: skip
 WHENS = [(When.PERIOD_END.value, "At the end of the period"), (When.NOW.value, "Now")]
 
@@ -96,7 +98,7 @@ class PendingFilter(admin.SimpleListFilter):
 class SubscriptionAdmin(MoneyAdmin):
     """Who bought what. One is made on the tenant's page."""
 
-    list_display = ("shown_name", "plan", "state", "currency", "period_end", "next_invoice", "pending")
+    list_display = ("shown_name", "plan", "state", "currency", "period", "next_invoice", "pending")
     list_filter = (("status", ChoicesDropdownFilter), "plan_version__plan", PendingFilter, "currency")
     list_filter_submit = True
     list_select_related = ("tenant", "plan_version__plan", "pending_plan_version__plan")
@@ -106,7 +108,7 @@ class SubscriptionAdmin(MoneyAdmin):
         (None, {"fields": ("tenant", "plan_version", "state", "pending", "currency", "time_zone")}),
         ("Periods", {"fields": PERIOD_FIELDS}),
     )  # fmt: skip
-    readonly_fields = ("state", "pending")
+    readonly_fields = ("state", "pending", "period")
     inlines: ClassVar = [InvoiceRowInline, PhaseInline, ExceptionInline]
     actions_detail: ClassVar = ["change_plan", "cancel", "undo", "preview"]
 
@@ -129,10 +131,17 @@ class SubscriptionAdmin(MoneyAdmin):
         """Whether it goes on, and whether it is paid."""
         return str(subscription.get_status_display())
 
+    @display(description="Period", ordering="period_end")
+    def period(self, subscription: Subscription) -> SafeString:
+        """The running one, or the last, in the customer's days."""
+        return shown_days(subscription.period_start, subscription.period_end, subscription.time_zone)
+
     @display(description="Next invoice", ordering="due_at", empty_value="none")
-    def next_invoice(self, subscription: Subscription) -> datetime | None:
-        """When it is due. What is looked at once more after its end may have none."""
-        return None if _is_over(subscription) else subscription.due_at
+    def next_invoice(self, subscription: Subscription) -> str | None:
+        """Return the customer's day on which it is due. What is looked at once more after its end may have none."""
+        if subscription.due_at is None or _is_over(subscription):
+            return None
+        return str(local_day(subscription.due_at, subscription.time_zone))
 
     @display(description="Pending", empty_value="nothing")
     def pending(self, subscription: Subscription) -> str | None:
@@ -200,8 +209,8 @@ class SubscriptionAdmin(MoneyAdmin):
             said=_said_of_change,
             question=Question(
                 title=f"Change the plan of {subscription.tenant}",
-                explanation=f"It is on {subscription.plan_version}; the period ends at "
-                f"{subscription.period_end:%Y-%m-%d %H:%M} UTC. "
+                explanation=f"It is on {subscription.plan_version}; the next period begins on "
+                f"{day_text(subscription.period_end, subscription.time_zone)}. "
                 "What waits for then is replaced.",
                 button="Change the plan",
             ),
@@ -235,7 +244,8 @@ class SubscriptionAdmin(MoneyAdmin):
             said=_said_of_end,
             question=Question(
                 title=f"Cancel the subscription of {subscription.tenant}?",
-                explanation=f"{subscription.plan_version}, paid up to {subscription.period_end:%Y-%m-%d %H:%M} UTC. "
+                explanation=f"{subscription.plan_version}, paid up to "
+                f"{day_text(subscription.period_end, subscription.time_zone)}. "
                 "An end of the period can be undone until then; an end now cannot.",
                 button="Cancel the subscription",
             ),
@@ -281,7 +291,7 @@ class SubscriptionAdmin(MoneyAdmin):
 def _said_of_change(done: Subscription) -> str:
     pending = done.pending_plan_version
     if pending is not None:
-        return f"{done.tenant} moves to {pending} on {done.period_end:%Y-%m-%d}."
+        return f"{done.tenant} moves to {pending} on {day_text(done.period_end, done.time_zone)}."
     return f"{done.tenant} is on {done.plan_version}."
 
 
@@ -294,9 +304,10 @@ def _is_over(subscription: Subscription) -> bool:
 def _said_of_last_look(subscription: Subscription) -> str:
     if subscription.due_at is None:
         return "It has ended: nothing more is invoiced."
-    return f"It has ended. What comes late is corrected on {subscription.due_at:%Y-%m-%d %H:%M} UTC, if anything does."
+    day = day_text(subscription.due_at, subscription.time_zone)
+    return f"It has ended. What comes late is corrected on {day}, if anything does."
 
 
 def _said_of_end(done: Subscription) -> str:
-    ends = "has ended" if done.ended_at else f"ends on {done.period_end:%Y-%m-%d}"
+    ends = "has ended" if done.ended_at else f"ends on {day_text(done.period_end, done.time_zone)}"
     return f"The subscription of {done.tenant} {ends}."

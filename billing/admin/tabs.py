@@ -11,6 +11,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyInline
+from billing.admin.days import shown_days
 from billing.domain.money import money_text
 from billing.models import BillingException, Invoice, Payment, Subscription, SubscriptionPhase
 
@@ -31,13 +32,18 @@ class PhaseInline(ReadOnlyInline, TabularInline):
     model = SubscriptionPhase
     tab = True
     hide_title = True
-    fields = ("starts_at", "plan_version", "created_at")
+    fields = ("starts_on", "plan_version", "created_at")
     readonly_fields = fields
     verbose_name_plural = "phases"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With the plans' names."""
-        return super().get_queryset(request).select_related("plan_version__plan")
+        return super().get_queryset(request).select_related("plan_version__plan", "subscription")
+
+    @display(description="Begins on")
+    def starts_on(self, phase: SubscriptionPhase) -> SafeString:
+        """The customer's day, with the instant in UTC as its title."""
+        return shown_days(phase.starts_at, phase.starts_at, phase.subscription.time_zone)
 
 
 class InvoiceRowInline(ReadOnlyInline, TabularInline):
@@ -47,7 +53,7 @@ class InvoiceRowInline(ReadOnlyInline, TabularInline):
     tab = True
     hide_title = True
     per_page = 20
-    fields = ("shown_number", "state", "total", "period_start", "period_end", "issued_on", "due_on")
+    fields = ("shown_number", "state", "total", "period", "issued_on", "due_on")
     readonly_fields = fields
     verbose_name_plural = "invoices"
 
@@ -72,6 +78,11 @@ class InvoiceRowInline(ReadOnlyInline, TabularInline):
         """With its currency."""
         return money_text(invoice.total_minor, invoice.currency)
 
+    @display(description="Period")
+    def period(self, invoice: Invoice) -> SafeString:
+        """What it is about, in the customer's days."""
+        return shown_days(invoice.period_start, invoice.period_end, invoice.subscription.time_zone)
+
 
 class ExceptionInline(ReadOnlyInline, TabularInline):
     """What could not be billed."""
@@ -95,7 +106,7 @@ class SubscriptionRowInline(ReadOnlyInline, TabularInline):
     model = Subscription
     tab = True
     hide_title = True
-    fields = ("plan", "state", "period_start", "period_end", "pending_plan_version", "is_cancelled_at_period_end")
+    fields = ("plan", "state", "period", "pending_plan_version", "is_cancelled_at_period_end")
     readonly_fields = fields
     verbose_name_plural = "subscription"
 
@@ -114,6 +125,11 @@ class SubscriptionRowInline(ReadOnlyInline, TabularInline):
     def state(self, subscription: Subscription) -> str:
         """Whether it goes on, and whether it is paid."""
         return str(subscription.get_status_display())
+
+    @display(description="Period")
+    def period(self, subscription: Subscription) -> SafeString:
+        """The running one, or the last, in the customer's days."""
+        return shown_days(subscription.period_start, subscription.period_end, subscription.time_zone)
 
 
 class PaymentInline(ReadOnlyInline, TabularInline):

@@ -205,6 +205,7 @@ def test_tax_rates_are_changed_with_an_entry_and_a_hint(as_bo: Client) -> None:
 
 def issuer_form(**changes: str) -> dict[str, str]:
     given = {
+        "fee_refund": "by_day",
         "legal_name": "Countinghouse GmbH", "country": "DE", "time_zone": "Europe/Berlin", "invoice_prefix": "RE",
         "credit_note_prefix": "GS", "payment_days": "14", "grace_minutes": "60",
     }  # fmt: skip

@@ -142,7 +142,7 @@ def test_after_the_end_no_next_invoice_is_promised(as_pat: Client, subscription:
     ended.refresh_from_db()
     assert ended.due_at is not None
     text = as_pat.get(page(ended, "preview")).content.decode()
-    assert f"What comes late is corrected on {ended.due_at:%Y-%m-%d %H:%M} UTC, if anything does." in text
+    assert f"What comes late is corrected on {ended.due_at:%Y-%m-%d} (UTC), if anything does." in text
     shown = as_pat.get(listed(Subscription)).context["cl"]
     assert [shown.model_admin.next_invoice(row) for row in shown.result_list] == [None]
     run_invoicing(as_of=ended.due_at + timedelta(hours=2))
