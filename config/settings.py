@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "billing.collection.apps.CollectionConfig",
     "billing.apps.BillingConfig",
     "billing.ledger.apps.LedgerConfig",
+    "billing.conservation.apps.ConservationConfig",
     "metering.alerts.apps.AlertsConfig",
     "metering.apps.MeteringConfig",
     "accounts.exports.apps.ExportsConfig",

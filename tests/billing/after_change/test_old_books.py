@@ -69,7 +69,9 @@ def found(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Mapping[
         for slug in Tenant.objects.values_list("slug", flat=True):
             differences[slug] = []
         for difference in verification.differences:
-            differences[documents.get(difference.subject, difference.subject)].append(str(difference))
+            differences[documents.get(difference.subject, difference.subject)].append(
+                str(difference).replace("\N{NO-BREAK SPACE}", " ")
+            )
     return differences
 
 
@@ -77,7 +79,30 @@ def slugs(documents: type[Invoice] | type[CreditNote]) -> dict[str, str]:
     return dict(documents.objects.exclude(number=None).values_list("number", "tenant__slug"))
 
 
+JANUARY, APRIL = "2026-01-01 to 2026-01-31", "2026-04-01 to 2026-04-30"
+# What one of the differences says of the tenant that a fault befell.
+FAULTS: Final[Mapping[str, str]] = {
+    "row-1-void-of-a-correction": f"calls of {JANUARY}: 50.00 EUR in force, and 0.00 EUR is right.",
+    "row-2-downgrade-credit-on-a-void-invoice": f"fees of {APRIL}: 1,000.00 EUR in force, and 33.33 EUR is right.",
+    "row-3-plan-trip": f"calls of {JANUARY}: 0.00 EUR in force, and 25.60 EUR is right.",
+    "row-8-upgrade-then-cancel": f"fees of {APRIL}: 193.34 EUR in force, and 29.00 EUR is right.",
+    "row-9-free-then-cancelled": f"fees of {APRIL}: 33.33 EUR in force, and 1,000.00 EUR is right.",
+    "row-13-beirut": "lines of usage lie on no period that the calendar of Asia/Beirut has.",
+    "row-15-uncollectible-then-downgrade": f"fees of {JANUARY}: 40.29 EUR in force, and 123.32 EUR is right.",
+}
+
+
 @pytest.mark.takes_long("a whole database is restored and migrated")
+@pytest.mark.parametrize("slug", FAULTS)
+def test_each_fault_is_named(found: Mapping[str, list[str]], slug: str) -> None:
+    assert any(FAULTS[slug] in difference for difference in found[slug]), found[slug]
+
+
+def test_packages_of_a_trip_are_counted_once(found: Mapping[str, list[str]]) -> None:
+    said = f"exports of {JANUARY}: 16.00 EUR in force, and 8.00 EUR is right."
+    assert any(said in difference for difference in found["row-3-plan-trip"])
+
+
 def test_nothing_is_found_in_the_books_of_those_whom_no_fault_befell(found: Mapping[str, list[str]]) -> None:
     honest = {slug: differences for slug, differences in found.items() if slug.startswith("honest-")}
     assert len(honest) == 6

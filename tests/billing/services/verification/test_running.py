@@ -78,6 +78,10 @@ def found() -> list[str]:
     return [str(difference) for difference in run_verification(started_by="test", as_of=JUNE).differences]
 
 
+def euros(amount: str) -> str:
+    return f"{amount}\N{NO-BREAK SPACE}EUR"
+
+
 def test_what_nobody_touched_agrees() -> None:
     closed_spring()
     verification = run_verification(started_by="test", as_of=JUNE)
@@ -98,6 +102,7 @@ UPDATE billing_invoicedocument SET content = jsonb_set(content, %s, %s) WHERE co
 """
 TWO = "INV-2026-000002"
 THREE = "INV-2026-000003"
+MARCHS_DAYS = "2026-03-01 to 2026-03-31"
 LEDGER = "with its corrections up to then it has"
 
 
@@ -306,7 +311,10 @@ def test_usage_that_was_under_way_when_an_invoice_was_computed_may_be_on_it_or_n
     run_invoicing(as_of=MAY + GRACE)
     assert found() == []
     execute("DELETE FROM event WHERE quantity = 7")
-    assert found() == [f"{THREE}: usage: Line 2: {LEDGER} 116 in 3 events, the ledger had 109 in 2 events."]
+    assert found() == [
+        f"{THREE}: usage: Line 2: {LEDGER} 116 in 3 events, the ledger had 109 in 2 events.",
+        f"{TWO}: conservation: acme, calls of {MARCHS_DAYS}: {euros('0.12')} in force, and {euros('0.11')} is right.",
+    ]
 
 
 def test_an_event_long_known_that_no_invoice_has_is_found_where_a_correction_was_due() -> None:

@@ -1,0 +1,248 @@
+"""A subscription's documents beside what its periods must come to. Pure; plain values that a selector fills.
+
+`docs/algorithms/invoicing.md`, section V, V6 to V9.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from fractions import Fraction
+from itertools import pairwise
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from billing.conservation.domain.calendar import boundary, day_of
+from billing.conservation.domain.costs import Tariff, cost_of_stretches, fee_parts, rounded
+
+FEE: Final = 0  # stands for a meter's id
+USAGE_KINDS: Final = frozenset({"usage", "adjustment"})
+FEE_KINDS: Final = frozenset({"recurring", "proration"})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A plan version in the currency of a subscription: its fee, and its tariffs by meter."""
+
+    fee: Fraction
+    tariffs: Mapping[int, Tariff]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """From `starts_at` on the subscription is on this offer; `gives_back` as the seller's policy was then."""
+
+    starts_at: datetime
+    offer: Offer
+    gives_back: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A line of an issued document. `gone_at` is when it stopped to count, `given_up_at` when nobody expected it paid.
+
+    `forgiven_minor` is what a line that gives back lets the customer keep of what was used.
+    """
+
+    boundary: int
+    kind: str
+    meter_id: int
+    start: datetime
+    end: datetime
+    amount_minor: int
+    gone_at: datetime | None = None
+    given_up_at: datetime | None = None
+    forgiven_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A subscription up to its latest invoice, at boundary `reached`; `computed_at` tells by boundary when."""
+
+    zone: str
+    digits: int
+    anchor: datetime
+    reached: int
+    stages: Sequence[Stage]
+    lines: Sequence[Booked]
+    computed_at: Mapping[int, datetime]
+    ended_at: datetime | None = None
+    gives_back: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a period on one offer."""
+
+    period: int
+    start: datetime
+    end: datetime
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Imbalance:
+    """What documents come to for a meter, or the fee, of the days of one period, and what they must come to."""
+
+    period: int
+    first: date
+    last: date
+    meter_id: int
+    right_minor: int
+    found_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """A subscription's life with whose it is, the numbers of its invoices by boundary, and the codes of its meters."""
+
+    tenant_id: UUID
+    slug: str
+    currency: str
+    life: Life
+    numbers: Mapping[int, str]
+    meters: Mapping[int, str]
+
+    def number_of(self, boundary: int) -> str:
+        """Return the number of the invoice of a boundary, or of the nearest before."""
+        return self.numbers[max(number for number in self.numbers if number <= boundary)]
+
+
+@dataclass(frozen=True, slots=True)
+class Unbalanced:
+    """What does not come out even in a life, and the lines that lie where the calendar has no period."""
+
+    lived: Lived
+    imbalances: Sequence[Imbalance]
+    misplaced: Sequence[Booked]
+
+
+Usage = Mapping[tuple[int, datetime, datetime], Fraction]
+
+
+def stretches_of(life: Life) -> list[Stretch]:
+    """List the stretches of the periods that have an invoice, in their order."""
+    zone = ZoneInfo(life.zone)
+    found = []
+    for period in range(life.reached):
+        start, end = boundary(life.anchor, period, zone), boundary(life.anchor, period + 1, zone)
+        start = max(start, life.stages[0].starts_at)  # what was used before costs nothing
+        if life.ended_at is not None:
+            end = min(end, life.ended_at)
+        if start >= end:
+            break
+        cuts = [start, *(stage.starts_at for stage in life.stages if start < stage.starts_at < end), end]
+        found += [Stretch(period, *span, _stage_at(life, span[0]).offer) for span in pairwise(cuts)]
+    return found
+
+
+def imbalances(life: Life, usage: Usage) -> Iterator[Imbalance]:
+    """Yield each meter and period, and each period's fee, for which the documents do not come to what is right.
+
+    `usage` has the quantity of each meter and stretch; what is missing is 0.
+    """
+    periods: dict[int, list[Stretch]] = defaultdict(list)
+    for stretch in stretches_of(life):
+        periods[stretch.period].append(stretch)
+    booked = _by_period(life, periods)
+    for period, stretches in periods.items():
+        usage_lines = [line for line in booked[period] if line.kind in USAGE_KINDS]
+        meters = {meter for stretch in stretches for meter in stretch.offer.tariffs}
+        for meter in sorted(meters | {line.meter_id for line in usage_lines}):
+            lines = [line for line in usage_lines if line.meter_id == meter]
+            yield from _unless_equal(life, stretches, meter, _usage_right(life, stretches, meter, usage, lines), lines)
+        fees = [line for line in booked[period] if line.kind in FEE_KINDS]
+        yield from _unless_equal(life, stretches, FEE, _fee_right(life, stretches, fees), fees)
+
+
+def misplaced(life: Life) -> Iterator[Booked]:
+    """Yield lines of usage whose stretch is none of the calendar's."""
+    right = {(meter, one.start, one.end) for one in stretches_of(life) for meter in one.offer.tariffs}
+    for line in life.lines:
+        if line.kind in USAGE_KINDS and (line.meter_id, line.start, line.end) not in right:
+            yield line
+
+
+def _by_period(life: Life, periods: Mapping[int, Sequence[Stretch]]) -> dict[int, list[Booked]]:
+    """Sort lines by the period on whose days they lie; a fee for a period to come lies in none of them."""
+    zone = ZoneInfo(life.zone)
+    days = [(number, *_days(life, stretches, zone)) for number, stretches in periods.items()]
+    booked: dict[int, list[Booked]] = defaultdict(list)
+    for line in life.lines:
+        day = day_of(line.start, zone)
+        for number, first, last in days:
+            if first <= day <= last:
+                booked[number].append(line)
+                break
+    return booked
+
+
+def _days(life: Life, stretches: Sequence[Stretch], zone: ZoneInfo) -> tuple[date, date]:
+    """Return the first and the last day of a whole period, also where its subscription ended before."""
+    period = stretches[0].period
+    after = day_of(boundary(life.anchor, period + 1, zone), zone)
+    return day_of(stretches[0].start, zone), date.fromordinal(after.toordinal() - 1)
+
+
+def _usage_right(life: Life, stretches: Sequence[Stretch], meter: int, usage: Usage, lines: Sequence[Booked]) -> int:
+    """What is forgiven of a stretch is not charged again, and no more than was charged is given back."""
+    priced = [stretch for stretch in stretches if meter in stretch.offer.tariffs]
+    costs = cost_of_stretches(
+        [
+            (stretch.offer.tariffs[meter], usage.get((meter, stretch.start, stretch.end), Fraction()))
+            for stretch in priced
+        ],
+        life.digits,
+    )
+    right = 0
+    for stretch, cost in zip(priced, costs, strict=True):
+        own = [line for line in lines if (line.start, line.end) == (stretch.start, stretch.end)]
+        right += max(cost - _forgiven(life, own), 0)
+    return right
+
+
+def _fee_right(life: Life, stretches: Sequence[Stretch], lines: Sequence[Booked]) -> int:
+    zone = ZoneInfo(life.zone)
+    period = stretches[0].period
+    first, last = _days(life, stretches, zone)
+    is_ended = life.ended_at is not None and stretches[-1].end == life.ended_at
+    closed_at = life.computed_at.get(period + 1)
+    parts = fee_parts(
+        [((day_of(stretch.start, zone) - first).days, stretch.offer.fee) for stretch in stretches],
+        days=(last - first).days + 1,
+        ended=(day_of(stretches[-1].end, zone) - first).days,
+        gives_back=life.gives_back if is_ended else _stage_at(life, stretches[-1].start).gives_back,
+        is_owed=not any(_is_unpaid(line, closed_at) for line in lines if line.kind == "recurring"),
+        digits=life.digits,
+    )
+    return rounded(stretches[0].offer.fee, life.digits) + parts - _forgiven(life, lines)
+
+
+def _is_unpaid(line: Booked, closed_at: datetime | None) -> bool:
+    moments = [moment for moment in (line.gone_at, line.given_up_at) if moment is not None]
+    return closed_at is not None and any(moment <= closed_at for moment in moments)
+
+
+def _forgiven(life: Life, lines: Sequence[Booked]) -> int:
+    """What was charged and counts no more is forgiven; what was given back and counts no more comes again."""
+    gone = sum(max(line.amount_minor, 0) for line in lines if not _counts(life, line))
+    return gone + sum(line.forgiven_minor for line in lines if _counts(life, line))
+
+
+def _unless_equal(
+    life: Life, stretches: Sequence[Stretch], meter: int, right_minor: int, lines: Sequence[Booked]
+) -> Iterator[Imbalance]:
+    found_minor = sum(line.amount_minor for line in lines if _counts(life, line))
+    if found_minor != right_minor:
+        yield Imbalance(
+            stretches[0].period, *_days(life, stretches, ZoneInfo(life.zone)), meter, right_minor, found_minor
+        )
+
+
+def _counts(life: Life, line: Booked) -> bool:
+    return line.gone_at is None or line.gone_at > life.computed_at[life.reached]
+
+
+def _stage_at(life: Life, moment: datetime) -> Stage:
+    return [stage for stage in life.stages if stage.starts_at <= moment][-1]

@@ -1,0 +1,145 @@
+"""What usage costs, in fractions: the stretches of one meter in one period, one after another.
+
+After `docs/algorithms/rating.md`, and written from the page alone. Terms are read as they are stored.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil, floor
+from typing import Any, Final
+
+_NOTHING: Final = Fraction()
+_HALF: Final = Fraction(1, 2)
+# Of the currencies of ISO 4217 that have not two digits.
+_NO_DIGITS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE_DIGITS: Final = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR_DIGITS: Final = "CLF UYW"
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """A price as it is stored; two stretches at one price have the same `price_id`."""
+
+    price_id: int
+    model: str
+    terms: Mapping[str, Any]
+
+
+def is_readable(tariff: Tariff) -> bool:
+    """Return whether a price says what a unit costs: one that somebody has changed by hand may not."""
+    try:
+        cost_of_stretches([(tariff, Fraction(1))], 2)
+    except (ArithmeticError, KeyError, StopIteration, TypeError, ValueError):
+        return False
+    return True
+
+
+def digits_of(currency: str) -> int:
+    """Return how many digits stand after the point of an amount."""
+    if currency in _NO_DIGITS.split():
+        return 0
+    if currency in _THREE_DIGITS.split():
+        return 3
+    return 4 if currency in _FOUR_DIGITS.split() else 2
+
+
+def rounded(amount: Fraction, digits: int) -> int:
+    """Return an amount of the major unit in minor units, halves away from zero."""
+    minor: int = floor(abs(amount) * 10**digits + _HALF)
+    return minor if amount >= 0 else -minor
+
+
+def cost_of_stretches(stretches: Sequence[tuple[Tariff, Fraction]], digits: int) -> list[int]:
+    """Return what each stretch costs in minor units; those at one price are rounded together."""
+    running = _Running(sum((quantity for _, quantity in stretches), _NOTHING))
+    exact: dict[int, Fraction] = defaultdict(Fraction)
+    amounts = []
+    for tariff, quantity in stretches:
+        before = exact[tariff.price_id]
+        exact[tariff.price_id] += running.cost(tariff, quantity)
+        amounts.append(rounded(exact[tariff.price_id], digits) - rounded(before, digits))
+    return amounts
+
+
+class _Running:
+    """How far a period's units have come, how much of what is due once is paid, and up to where packages reach."""
+
+    def __init__(self, total: Fraction) -> None:
+        self.total = total
+        self.units = self.once = self.packed = _NOTHING
+
+    def cost(self, tariff: Tariff, quantity: Fraction) -> Fraction:
+        """Return what so many more units cost, and go on behind them."""
+        end = self.units + quantity
+        cost, asked = self._units_cost(tariff, end) if quantity else (_NOTHING, _asked_at_zero(tariff))
+        due = max(asked - self.once, _NOTHING)
+        self.once += due
+        self.units = end
+        return cost + due
+
+    def _units_cost(self, tariff: Tariff, end: Fraction) -> tuple[Fraction, Fraction]:
+        """Return what the units up to `end` cost by themselves, and what is asked once."""
+        terms, quantity = tariff.terms, end - self.units
+        match tariff.model:
+            case "flat":
+                return _NOTHING, Fraction(terms["amount"])
+            case "per_unit":
+                return quantity * Fraction(terms["unit_amount"]), _NOTHING
+            case "package":
+                return self._packages(Fraction(terms["package_size"]), end) * Fraction(
+                    terms["package_amount"]
+                ), _NOTHING
+            case "volume":
+                tier = next(tier for tier in terms["tiers"] if _reaches(tier, self.total))
+                return quantity * Fraction(tier["unit_amount"]), Fraction(tier["flat_amount"])
+        return self._graduated(terms["tiers"], end)
+
+    def _packages(self, size: Fraction, end: Fraction) -> int:
+        begin = max(self.units, self.packed)
+        packages = ceil(max(end - begin, _NOTHING) / size)
+        if packages:
+            self.packed = begin + packages * size
+        return packages
+
+    def _graduated(self, tiers: Sequence[Mapping[str, Any]], end: Fraction) -> tuple[Fraction, Fraction]:
+        cost = asked = start = _NOTHING
+        for tier in tiers:
+            if end <= start:
+                break
+            top = end if tier["up_to"] is None else min(end, Fraction(tier["up_to"]))
+            cost += max(top - max(start, self.units), _NOTHING) * Fraction(tier["unit_amount"])
+            asked += Fraction(tier["flat_amount"])
+            start = top
+        return cost, asked
+
+
+def _asked_at_zero(tariff: Tariff) -> Fraction:
+    is_asked = tariff.terms.get("charge_flat_at_zero", False)
+    return Fraction(tariff.terms["tiers"][0]["flat_amount"]) if is_asked else _NOTHING
+
+
+def _reaches(tier: Mapping[str, Any], quantity: Fraction) -> bool:
+    return tier["up_to"] is None or quantity <= Fraction(tier["up_to"])
+
+
+def fee_parts(
+    fees: Sequence[tuple[int, Fraction]], *, days: int, ended: int, gives_back: bool, is_owed: bool, digits: int
+) -> int:
+    """Return what changes and an end within a period of so many `days` come to beside the fee that it began with.
+
+    `fees` are the fees in turn, each with the number of the day on which it began, the first on day 0; `ended` is the
+    number of the day of the end, or `days`. What was charged and is owed by nobody is not given back.
+    """
+    parts = []
+    for (_, before), (day, after) in pairwise(fees):
+        rest = Fraction(ended - day, days)
+        parts += [-rounded(before * rest, digits), rounded(after * rest, digits)] if ended > day else []
+    if parts and not is_owed:
+        parts[0] = 0
+    if not gives_back:
+        return max(sum(parts), 0)
+    unused = rounded(fees[0][1] * Fraction(days - ended, days), digits) if is_owed else 0
+    return sum(parts) - unused

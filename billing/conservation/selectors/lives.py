@@ -1,0 +1,194 @@
+"""Subscriptions with all that stands on their documents, and with what the raw ledger holds, for conservation.
+
+A fixed number of queries reads as many subscriptions as are asked for. No rollup is read, and nothing of what computes
+invoices: `docs/algorithms/invoicing.md`, V6 to V9.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from fractions import Fraction
+from math import floor
+from typing import Final
+from uuid import UUID
+
+from accounts.sql import fetch_all
+from billing.conservation.domain.comparing import (
+    Booked,
+    Imbalance,
+    Life,
+    Lived,
+    Offer,
+    Stage,
+    Unbalanced,
+    Usage,
+    imbalances,
+    misplaced,
+    stretches_of,
+)
+from billing.conservation.domain.costs import Tariff, digits_of, is_readable
+from metering.selectors.span_usage import UsageSpan, raw_usage_of_spans
+
+_PLACES: Final = 10**9  # as many as a line has of a quantity
+_NO_TIME: Final = timedelta()
+# What began so long before a computation, or so long after the run of it began, it may have seen or not.
+_EARLY: Final = timedelta(minutes=-15)
+_LATE: Final = timedelta(hours=1)
+_BY_DAY: Final = "by_day"
+
+SUBSCRIPTIONS: Final = """
+SELECT s.id, s.tenant_id, t.slug, s.currency, s.time_zone, s.anchor_at, s.ended_at, s.end_refund
+FROM billing_subscription AS s JOIN accounts_tenant AS t ON t.id = s.tenant_id WHERE s.id = ANY(%(ids)s::uuid[])
+"""
+STAGES: Final = """
+SELECT p.subscription_id, p.plan_version_id, s.currency, p.starts_at, p.fee_refund
+FROM billing_subscriptionphase AS p JOIN billing_subscription AS s ON s.id = p.subscription_id
+WHERE s.id = ANY(%(ids)s::uuid[]) ORDER BY p.subscription_id, p.starts_at
+"""
+PRICES: Final = """
+SELECT p.plan_version_id, p.currency, p.meter_id, m.code, p.id, p.model, p.terms::text
+FROM billing_price AS p LEFT JOIN metering_meter AS m ON m.id = p.meter_id
+WHERE p.plan_version_id = ANY(%(versions)s::bigint[])
+"""
+DOCUMENTS: Final = """
+SELECT i.subscription_id, i.id, i.boundary, i.number, i.computed_at, least(i.voided_at, n.issued_at), i.uncollectible_at
+FROM billing_invoice AS i LEFT JOIN billing_creditnote AS n ON n.invoice_id = i.id
+WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND i.finalized_at IS NOT NULL
+"""
+LINES: Final = """
+SELECT l.invoice_id, l.kind, coalesce(l.meter_id, 0), l.period_start, l.period_end, l.amount_minor
+FROM billing_invoiceline AS l JOIN billing_invoice AS i ON i.id = l.invoice_id AND i.revision = l.revision
+WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND i.finalized_at IS NOT NULL AND l.kind <> 'carry'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An issued invoice, with when it stopped to count and when staff gave it up."""
+
+    boundary: int
+    number: str
+    computed_at: datetime
+    gone_at: datetime | None
+    given_up_at: datetime | None
+
+
+def unbalanced(subscription_ids: Sequence[UUID]) -> list[Unbalanced]:
+    """Return those whose documents do not come to what the raw events cost."""
+    lives = _lives([str(pk) for pk in subscription_ids])
+    suspects = [
+        (lived, frozenset(imbalances(lived.life, usage)), list(misplaced(lived.life)))
+        for lived, usage in zip(lives, _usage(lives, None), strict=True)
+    ]
+    suspects = [suspect for suspect in suspects if suspect[1] or suspect[2]]
+    doubted = [lived for lived, _, _ in suspects]
+    # What was under way while the latest invoice was computed may be on it or not, and each is right.
+    variants = [_usage(doubted, margins) for margins in ((_EARLY, _LATE), (_LATE, _EARLY))]
+    found = []
+    for position, (lived, _, wrong) in enumerate(suspects):
+        left = _common(lived.life, [variant[position] for variant in variants])
+        if left or wrong:
+            found.append(Unbalanced(lived, left, wrong))
+    return found
+
+
+def _common(life: Life, usages: Iterable[Usage]) -> list[Imbalance]:
+    """Return what is wrong whatever the latest invoice saw of what was under way."""
+    computed_at = life.computed_at[life.reached]
+    possible: list[list[Imbalance]] = []
+    for usage in usages:
+        for shift in (_NO_TIME, _EARLY, _LATE):
+            moments = {**life.computed_at, life.reached: computed_at + shift}
+            possible.append(list(imbalances(replace(life, computed_at=moments), usage)))
+    known = [{(one.period, one.meter_id) for one in found} for found in possible]
+    return [one for one in possible[0] if all((one.period, one.meter_id) in found for found in known)]
+
+
+def _lives(ids: Sequence[str]) -> list[Lived]:
+    subscriptions = fetch_all(SUBSCRIPTIONS, {"ids": ids})
+    phases = fetch_all(STAGES, {"ids": ids})
+    offers, meters = _offers({version_id for _, version_id, *_ in phases})
+    stages: dict[UUID, list[Stage | None]] = defaultdict(list)
+    for subscription_id, version_id, currency, starts_at, policy in phases:
+        offer = offers.get((version_id, currency))
+        stages[subscription_id].append(None if offer is None else Stage(starts_at, offer, policy == _BY_DAY))
+    documents: dict[UUID, dict[UUID, Document]] = defaultdict(dict)
+    for subscription_id, invoice_id, *document in fetch_all(DOCUMENTS, {"ids": ids}):
+        documents[subscription_id][invoice_id] = Document(*document)
+    lines: dict[UUID, list[tuple[str, int, datetime, datetime, int]]] = defaultdict(list)
+    for invoice_id, *line in fetch_all(LINES, {"ids": ids}):
+        lines[invoice_id].append(tuple(line))
+    lives = []
+    for pk, tenant_id, slug, currency, zone, anchor_at, ended_at, end_refund in subscriptions:
+        issued, readable = documents[pk], [stage for stage in stages[pk] if stage is not None]
+        if not issued or len(readable) < len(stages[pk]):
+            continue
+        life = Life(
+            zone=zone,
+            digits=digits_of(currency),
+            anchor=anchor_at,
+            reached=max(document.boundary for document in issued.values()),
+            stages=readable,
+            lines=[_booked(document, line) for key, document in issued.items() for line in lines[key]],
+            computed_at={document.boundary: document.computed_at for document in issued.values()},
+            ended_at=ended_at,
+            gives_back=end_refund == _BY_DAY,
+        )
+        numbers = {document.boundary: document.number for document in issued.values()}
+        lives.append(Lived(tenant_id, slug, currency, life, numbers, meters))
+    return lives
+
+
+def _booked(document: Document, line: tuple[str, int, datetime, datetime, int]) -> Booked:
+    return Booked(document.boundary, *line, gone_at=document.gone_at, given_up_at=document.given_up_at)
+
+
+def _offers(version_ids: set[int]) -> tuple[dict[tuple[int, str], Offer], dict[int, str]]:
+    """Return what is sold by version and currency, and the codes of the meters; a price that says nothing is left out.
+
+    Whoever has such a price is not looked at: it is told of by itself.
+    """
+    fees: dict[tuple[int, str], Fraction] = defaultdict(Fraction)
+    tariffs: dict[tuple[int, str], dict[int, Tariff]] = defaultdict(dict)
+    codes: dict[int, str] = {}
+    unreadable: set[int] = set()
+    rows = fetch_all(PRICES, {"versions": list(version_ids)})
+    for version_id, currency, meter_id, code, price_id, model, text in rows:
+        key, terms = (version_id, currency), json.loads(text)
+        tariff = Tariff(price_id, model, terms)
+        if not is_readable(tariff):
+            unreadable.add(version_id)
+        elif meter_id is None:
+            fees[key] = Fraction(terms["amount"])
+        else:
+            tariffs[key][meter_id] = tariff
+            codes[meter_id] = code
+    keys = {key for key in (*fees, *tariffs) if key[0] not in unreadable}
+    return {key: Offer(fees[key], tariffs[key]) for key in keys}, codes
+
+
+def _usage(lives: Sequence[Lived], margins: tuple[timedelta, timedelta] | None) -> list[Usage]:
+    """Return what the raw ledger holds for each life: now, or at its latest invoice shifted by two margins.
+
+    The first is for events, the second for voids.
+    """
+    keys: list[tuple[int, tuple[int, datetime, datetime]]] = []
+    spans = []
+    for position, lived in enumerate(lives):
+        at = lived.life.computed_at[lived.life.reached]
+        known = (None, None) if margins is None else (at + margins[0], at + margins[1])
+        for stretch in stretches_of(lived.life):
+            for meter_id in stretch.offer.tariffs:
+                keys.append((position, (meter_id, stretch.start, stretch.end)))
+                spans.append(UsageSpan(lived.tenant_id, meter_id, stretch.start, stretch.end, *known))
+    usage: list[dict[tuple[int, datetime, datetime], Fraction]] = [{} for _ in lives]
+    for (position, key), found in zip(keys, raw_usage_of_spans(spans), strict=True):
+        if found.quantity:
+            usage[position][key] = _as_on_a_line(Fraction(found.quantity))
+    return list(usage)
+
+
+def _as_on_a_line(quantity: Fraction) -> Fraction:
+    return Fraction(floor(quantity * _PLACES + Fraction(1, 2)), _PLACES)
