@@ -75,6 +75,7 @@ def _sentence(
 def _position(step: PositionStep) -> str:
     """Return which units of the period are meant; whole ones are counted from 1."""
     up_to, of = number_text(step.up_to), "" if step.of is None else f", which has {number_text(step.of)}"
+    of += ", since other usage of it was corrected" if step.is_moved else ""
     if any(end != end.to_integral_value() for end in (step.above, step.up_to)):
         return f"Units above {number_text(step.above)} up to {up_to} of this period{of}"
     first = EXACT.add(step.above, _ONE)

@@ -4,7 +4,7 @@ A page, a document or a mail shows the steps in their order; what each is called
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -26,12 +26,14 @@ class TierSpan:
 class PositionStep:
     """Which units of the period a stretch of several has: what is above `above`, up to and with `up_to`.
 
-    `of` is the period's whole quantity, where the price depends on it. It adds nothing.
+    `of` is the period's whole quantity, where the price depends on it. `is_moved` says of a correction that the line's
+    own usage is as it was, and other usage of the period is not. It adds nothing.
     """
 
     above: Decimal
     up_to: Decimal
     of: Decimal | None = None
+    is_moved: bool = False
     amount: Decimal = _NOTHING
 
 
@@ -167,8 +169,8 @@ def told_by_the_line(steps: list[LineStep]) -> bool:
 
 
 def _charged(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> Iterator[LineStep]:
-    position, quantity = explanation.get("position"), Decimal(explanation["quantity"])
-    if position is not None and quantity:
+    position = explanation.get("position")
+    if position is not None and (quantity := Decimal(explanation["quantity"])):
         above = Decimal(position["units"])
         of = Decimal(position["period"]) if explanation["model"] == "volume" else None
         yield PositionStep(above, EXACT.add(above, quantity), of)
@@ -210,7 +212,9 @@ def _prorated(explanation: Mapping[str, Any], amount_minor: int, currency: str) 
 def _corrected(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> Iterator[LineStep]:
     before, now = explanation["invoiced"], explanation["now"]
     charged = list(_charged(now, now["amount_minor"], currency))
-    yield from charged or [NothingCountedStep()]
+    is_moved = Decimal(before["quantity"]) == Decimal(now["quantity"])
+    for step in charged or [NothingCountedStep()]:
+        yield replace(step, is_moved=is_moved) if isinstance(step, PositionStep) else step
     invoiced_minor = before["amount_minor"]
     yield InvoicedBeforeStep(explanation["invoice"], Decimal(before["quantity"]), to_major(-invoiced_minor, currency))
     kept_minor = amount_minor - (now["amount_minor"] - invoiced_minor)

@@ -55,8 +55,9 @@ def test_the_three_tell_of_a_line_by_steps_that_add_up_to_its_amount(line: LineD
         assert not told or sum(amount_of(step) for step in told) == to_major(line.amount_minor, "EUR")
     labels = [step.label for step in for_customers]
     assert [step.what.partition(": ")[0] for step in for_staff] == [label.partition(": ")[0] for label in labels]
-    # A document has a column for the price of a unit.
-    assert [step.label for step in printed] == labels or (not printed and wording.unit_price(content))
+    # A document has a column for the price of a unit, which says what is included.
+    in_document = [label.removesuffix(", included") for label in labels]
+    assert [step.label for step in printed] == in_document or (not printed and wording.unit_price(content))
 
 
 def amount_of(step: Any) -> Decimal:

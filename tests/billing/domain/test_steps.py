@@ -149,6 +149,8 @@ def test_a_line_with_one_amount_needs_no_steps() -> None:
     [
         (PositionStep(Decimal(900), Decimal(1800)), "Units 901 to 1,800 of this period"),
         (PositionStep(Decimal(0), Decimal(1)), "Unit 1 of this period"),
+        (PositionStep(Decimal(1050), Decimal(1950), is_moved=True),
+         "Units 1,051 to 1,950 of this period, since other usage of it was corrected"),
         (PositionStep(Decimal(0), Decimal(5), Decimal(9000)), "Units 1 to 5 of this period, which has 9,000"),
         (PositionStep(Decimal("0.5"), Decimal(2)), "Units above 0.5 up to 2 of this period"),
         (PositionStep(Decimal(0), Decimal("0.5")), "Units above 0 up to 0.5 of this period"),

@@ -85,7 +85,8 @@ def test_late_usage_of_a_stretch_moves_those_after_it() -> None:
         (0, 150, 1, 160),
         (2, 0, 0, 320),
     ]
-    assert steps_of(late[1].explanation, 320, EUR)[0] == PositionStep(Decimal(1050), Decimal(1950))
+    assert steps_of(late[0].explanation, 160, EUR)[0] == PositionStep(Decimal(0), Decimal(1050))
+    assert steps_of(late[1].explanation, 320, EUR)[0] == PositionStep(Decimal(1050), Decimal(1950), is_moved=True)
     voided = corrections_of(as_invoiced(of, lines, [used(400), used(0), used(900)]))
     assert [(line.adjusts_id, line.quantity, line.amount_minor) for line in voided] == [(0, -500, 0), (2, 0, -1600)]
 
