@@ -23,6 +23,7 @@ CHECKS: Final = {
 }
 PROOFS: Final = frozenset({"reconciliation", "verification"})
 NUMBERS: Final = "numbers"
+LEDGER: Final = "ledger"
 OLDEST_SECONDS_MAX: Final = 900
 _DAY: Final = timedelta(days=1)
 _ENDED_WELL: Final = (JobOutcome.SUCCEEDED, JobOutcome.ATTENTION)
@@ -111,10 +112,15 @@ def _differences() -> list[BookFigure]:
     rows = Discrepancy.objects.open().order_by().values_list("found_by").annotate(number=Count("pk"))
     counts = dict(rows)
     gaps = Discrepancy.objects.open().filter(code=NUMBERS).count()
+    untied = Discrepancy.objects.open().filter(code=LEDGER).count()
     figures = [
         BookFigure("books_differences", title, counts.get(name, 0), ("check", name)) for name, title in CHECKS.items()
     ]
-    return [*figures, BookFigure("books_number_gaps", "Series of numbers with a gap", gaps)]
+    return [
+        *figures,
+        BookFigure("books_number_gaps", "Series of numbers with a gap", gaps),
+        BookFigure("books_ledger_untied", "Documents and balances that the ledger of accounts does not tie to", untied),
+    ]
 
 
 def _waiting() -> list[BookFigure]:

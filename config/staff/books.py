@@ -20,7 +20,7 @@ from metering.selectors.retention import deleted_before, kept_since, nothing_cha
 
 PERMISSION: Final = "accounts.view_discrepancy"
 GROUPS: Final = {
-    "Checks": ("books_differences", "books_number_gaps"),
+    "Checks": ("books_differences", "books_number_gaps", "books_ledger_untied"),
     "Waiting for a person": ("books_exceptions_open", "books_subscriptions_parked", "books_tenants_held"),
     "Payment providers": ("provider_differences", "provider_pushes_rejected", "inbox_events", "inbox_oldest_seconds"),
     "Mails": ("mails", "mails_late_seconds"),
@@ -29,6 +29,7 @@ OPEN: Final = "closed_at__isempty=1&accepted_at__isempty=1"
 ROWS: Final = {
     "books_differences": ("accounts_discrepancy", f"{OPEN}&found_by="),
     "books_number_gaps": ("accounts_discrepancy", f"{OPEN}&q=numbers"),
+    "books_ledger_untied": ("accounts_discrepancy", f"{OPEN}&q=ledger"),
     "books_exceptions_open": ("billing_billingexception", "resolved_at__isempty=1"),
     "books_subscriptions_parked": ("billing_billingexception", "resolved_at__isempty=1"),
     "books_tenants_held": ("accounts_discrepancy", OPEN),

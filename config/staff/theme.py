@@ -38,6 +38,12 @@ NAVIGATION: list[dict[str, Any]] = [
                 "link": reverse_lazy("admin:books"),
                 "permission": _may("accounts.view_discrepancy"),
             },
+            {
+                "title": "Books",
+                "icon": "menu_book",
+                "link": reverse_lazy("admin:reports"),
+                "permission": _may("ledger.view_posting"),
+            },
         ],
     },
     {

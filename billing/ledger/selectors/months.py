@@ -1,13 +1,15 @@
 """What was posted in each month: from the postings while it is open, from what was kept once it is closed."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from django.db.models import Max, Min
 
 from accounts.sql import fetch_all
+from billing.ledger.domain.accounts import LedgerAccount
 from billing.ledger.domain.months import MonthSum, digest_of_sums, month_after
 from billing.ledger.models import ClosedMonth, JournalEntry
 
@@ -57,3 +59,49 @@ def changed_months() -> list[date]:
         return []
     posted = sums_as_posted(first=min(months), end=month_after(max(months)))
     return sorted(month for month, digest in months.items() if digest_of_sums(posted.get(month, ())) != digest)
+
+
+@dataclass(frozen=True, slots=True)
+class TaxOfPeriod:
+    """What was charged of one tax, less what was taken back; a rate of 0 has its base alone."""
+
+    currency: str
+    jurisdiction: str
+    category: str
+    name: str
+    percent: str
+    base_minor: int
+    tax_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevenueOfPeriod:
+    """What was earned of one month of service by one meter, without tax."""
+
+    currency: str
+    service_month: str
+    meter: str
+    amount_minor: int
+
+
+def taxes_of(*, first: date, end: date) -> list[TaxOfPeriod]:
+    """Return the taxes of what was posted in some months, by currency, jurisdiction and rate."""
+    found: dict[tuple[str, str, str, str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for row in _posted(first, end, LedgerAccount.TAX):
+        sums = found[row.currency, row.jurisdiction, row.tax_category, row.tax_name, row.tax_percent]
+        sums[0] += row.base_minor
+        sums[1] -= row.amount_minor
+    return [TaxOfPeriod(*key, base_minor, tax_minor) for key, (base_minor, tax_minor) in sorted(found.items())]
+
+
+def revenue_of(*, first: date, end: date) -> list[RevenueOfPeriod]:
+    """Return what was earned in some months of posting, by currency, month of service and meter."""
+    found: dict[tuple[str, str, str], int] = defaultdict(int)
+    for row in _posted(first, end, LedgerAccount.REVENUE):
+        found[row.currency, row.service_month, row.meter] -= row.amount_minor
+    return [RevenueOfPeriod(*key, amount) for key, amount in sorted(found.items()) if amount]
+
+
+def _posted(first: date, end: date, account: LedgerAccount) -> Iterator[MonthSum]:
+    for sums in sums_of_months(first=first, end=end).values():
+        yield from (row for row in sums if row.account == account)

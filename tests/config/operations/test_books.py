@@ -52,13 +52,15 @@ def test_each_thing_that_speaks_against_them_is_counted() -> None:
         found_by="reconciliation", subject="a", code="drift", tenant=subscription.tenant, is_holding=True, **seen
     )
     Discrepancy.objects.create(found_by="verification", subject="INV-2026", code="numbers", **seen)
+    Discrepancy.objects.create(found_by="verification", subject="tenant acme", code="ledger", **seen)
     Discrepancy.objects.create(found_by="limits", subject="gone", code="counter", closed_at=NOW, **seen)
     JobRun.objects.create(name="verification", started_at=NOW, finished_at=NOW, outcome=JobOutcome.FAILED)
     health = books_health(NOW + timedelta(minutes=1))
     assert values(health) == {
         ("books_differences", "reconciliation"): 1,
-        ("books_differences", "verification"): 1,
+        ("books_differences", "verification"): 2,
         ("books_number_gaps", ""): 1,
+        ("books_ledger_untied", ""): 1,
         ("books_exceptions_open", ""): 1,
         ("books_subscriptions_parked", ""): 1,
         ("books_tenants_held", ""): 1,

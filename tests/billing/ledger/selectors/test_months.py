@@ -7,7 +7,14 @@ import pytest
 from accounts.models import Tenant
 from billing.ledger.domain.accounts import EntryKind
 from billing.ledger.models import ClosedMonth
-from billing.ledger.selectors.months import changed_months, first_open_month, sums_as_posted, sums_of_months
+from billing.ledger.selectors.months import (
+    changed_months,
+    first_open_month,
+    revenue_of,
+    sums_as_posted,
+    sums_of_months,
+    taxes_of,
+)
 from billing.ledger.services.closing import close_months
 from billing.ledger.services.posting import post
 from tests.billing.ledger.domain.test_entries import EVENTS
@@ -80,3 +87,18 @@ def test_a_closed_month_that_no_longer_comes_to_what_was_kept_is_found(tenant: T
         month=date(2026, 2, 1), sums=[], digest="0" * 64, entries=0, closed_at=NOON, closed_by="x"
     )
     assert changed_months() == [date(2026, 2, 1)]
+
+
+def test_taxes_and_revenue_of_a_period_are_less_what_was_taken_back(tenant: Tenant) -> None:
+    invoice(tenant)
+    post([happening(tenant, EntryKind.VOID, on=APRIL, movements=EVENTS["voided in March"])])
+    [march] = taxes_of(first=MARCH, end=APRIL)
+    assert (march.jurisdiction, march.percent, march.base_minor, march.tax_minor) == ("DE", "19", 10000, 1900)
+    [both] = taxes_of(first=MARCH, end=MAY)
+    assert (both.base_minor, both.tax_minor) == (0, 0)
+    assert [(row.service_month, row.meter, row.amount_minor) for row in revenue_of(first=MARCH, end=APRIL)] == [
+        ("2026-03", "(fee)", 3400),
+        ("2026-03", "calls", 3800),
+    ]
+    # The fee of April was not released, and its void, in April, is taken from revenue.
+    assert [row.amount_minor for row in revenue_of(first=MARCH, end=MAY)] == [-2800]

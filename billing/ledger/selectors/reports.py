@@ -1,0 +1,78 @@
+"""Reports over all tenants: balances of accounts, aged receivables, what is deferred. Each is one statement."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from accounts.sql import fetch_all
+from billing.ledger.domain.days import AgeBracket, age_bracket
+
+BALANCES: Final = """
+SELECT currency, account, sum(amount_minor)::bigint FROM ledger_posting
+WHERE posted_on <= %(at)s AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+GROUP BY currency, account HAVING sum(amount_minor) <> 0
+"""
+OWED: Final = """
+SELECT tenant_id, currency, document, coalesce(min(due_on), min(posted_on)), sum(amount_minor)::bigint
+FROM ledger_posting WHERE account = 'receivable' AND posted_on <= %(at)s
+GROUP BY tenant_id, currency, document HAVING sum(amount_minor) <> 0
+"""
+DEFERRED: Final = """
+SELECT currency, service_month, meter, -sum(amount_minor)::bigint FROM ledger_posting
+WHERE account = 'deferred' AND posted_on <= %(at)s
+GROUP BY currency, service_month, meter HAVING sum(amount_minor) <> 0 ORDER BY currency, service_month, meter
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBalance:
+    """The balance of an account over all that it is of, debit above 0."""
+
+    currency: str
+    account: str
+    amount_minor: int
+
+
+@dataclass(slots=True)
+class AgedTenant:
+    """What a tenant owes in one currency, by how long it is due."""
+
+    tenant_id: UUID
+    currency: str
+    brackets: dict[AgeBracket, int] = field(default_factory=lambda: dict.fromkeys(AgeBracket, 0))
+
+    @property
+    def total_minor(self) -> int:
+        """Return all of it."""
+        return sum(self.brackets.values())
+
+
+@dataclass(frozen=True, slots=True)
+class DeferredPart:
+    """What was invoiced of a month that had not begun."""
+
+    currency: str
+    service_month: date
+    meter: str
+    amount_minor: int
+
+
+def account_balances(*, at: date, tenant_id: UUID | None = None) -> list[AccountBalance]:
+    """Return the balances at the end of a day, of one tenant or all, by currency and account."""
+    rows = fetch_all(BALANCES, {"at": at, "tenant": tenant_id})
+    return [AccountBalance(*row) for row in sorted(rows)]
+
+
+def aged_receivables(*, at: date) -> list[AgedTenant]:
+    """Return what is owed on invoices at the end of a day, by tenant and currency."""
+    found: dict[tuple[str, UUID], AgedTenant] = {}
+    for tenant_id, currency, _, due_on, amount in fetch_all(OWED, {"at": at}):
+        aged = found.setdefault((currency, tenant_id), AgedTenant(tenant_id, currency))
+        aged.brackets[age_bracket(due_on, at)] += amount
+    return [found[key] for key in sorted(found)]
+
+
+def deferred_fees(*, at: date) -> list[DeferredPart]:
+    """Return what was deferred at the end of a day, by month of service and meter."""
+    return [DeferredPart(*row) for row in fetch_all(DEFERRED, {"at": at})]

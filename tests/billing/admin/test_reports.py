@@ -1,0 +1,174 @@
+"""The pages of the books: each figure ties to the ledger, as a page and as a file, for those who may see it."""
+
+import csv
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.db.models import Sum
+from django.test import Client
+from django.urls import reverse
+
+from billing.admin.reports import REPORTS
+from billing.ledger.domain.days import AgeBracket
+from billing.ledger.models import ClosedMonth, JournalEntry, Posting
+from billing.models import Invoice, TaxRate
+from billing.services.invoicing.payments import record_payment
+from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible
+from tests.billing.world import STAFF, close_month, first_invoice, make_plan, set_issuer, subscribe_tenant, use
+
+pytestmark = pytest.mark.django_db
+
+JANUARY = datetime(2025, 1, 15, tzinfo=UTC)
+PERIOD = {"from": "2025-01", "to": "2025-04", "at": "2025-04-30", "tenant": "acme"}
+
+
+def pay(invoice: Invoice, amount: int | None = None) -> None:
+    record_payment(
+        invoice_id=invoice.pk, provider="stripe", reference=f"pi_{invoice.number}_{amount}",
+        amount_minor=amount or invoice.total_minor, currency=invoice.currency, occurred_at=invoice.finalized_at,
+        as_of=invoice.finalized_at,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def books() -> None:
+    """Some months of two tenants: paid, credited, given up, paid wrong, in two currencies and with two taxes."""
+    set_issuer(country="DE")
+    TaxRate.objects.create(country="DE", percent=19)
+    plan = make_plan(fee={"EUR": "49", "JPY": "7000"})
+    for slug, fields in {"acme": {"country": "DE"}, "globex": {"country": "US", "currency": "JPY"}}.items():
+        subscription = subscribe_tenant(slug, plan=plan, as_of=JANUARY, **fields)
+        pay(first_invoice(subscription))
+        use(subscription.tenant, 12_345, at=JANUARY + timedelta(days=3))
+        credited, lost = close_month(subscription), close_month(subscription)
+        pay(credited, 1)
+        assert credited.finalized_at is not None
+        at = credited.finalized_at + timedelta(days=1)
+        issue_credit_note(invoice_id=credited.pk, reason="wrong", actor=STAFF, as_of=at)
+        if slug == "acme":
+            mark_uncollectible(invoice_id=lost.pk, reason="bankrupt", actor=STAFF, as_of=lost.finalized_at)
+
+
+def page(client: Client, slug: str, **asked: str) -> Any:
+    return client.get(reverse("admin:report", args=[slug]), PERIOD | asked)
+
+
+def rows(client: Client, slug: str, **asked: str) -> list[dict[str, str]]:
+    response = page(client, slug, format="csv", **asked)
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(StringIO(response.content.decode())))
+
+
+def euros(found: list[dict[str, str]], column: str) -> int:
+    return int(100 * sum(Decimal(row[column]) for row in found if row["Currency"] == "EUR"))
+
+
+def posted(column: str = "amount_minor", **of: Any) -> int:
+    found = Posting.objects.filter(currency="EUR", posted_on__lte="2025-04-30", **of)
+    return int(found.aggregate(sum=Sum(column))["sum"] or 0)
+
+
+@pytest.mark.parametrize("slug", REPORTS)
+def test_a_page_shows_what_its_file_says(books: None, as_pat: Client, slug: str) -> None:
+    response = page(as_pat, slug)
+    table = response.context["table"]
+    assert table.rows
+    text = response.content.decode()
+    for row in table.shown:
+        for cell, _ in row:
+            assert cell.replace("&", "&amp;") in text
+    assert len(rows(as_pat, slug)) == len(table.rows)
+
+
+def test_balances_come_to_nothing_and_are_the_ledgers(books: None, as_pat: Client) -> None:
+    found = rows(as_pat, "balances", tenant="")
+    assert euros(found, "Balance") == 0
+    [receivable] = [row for row in found if (row["Currency"], row["Account"]) == ("JPY", "receivable")]
+    assert int(receivable["Balance"]) > 0
+    for row in found:
+        if row["Currency"] == "EUR":
+            assert euros([row], "Balance") == posted(account=row["Account"])
+
+
+def test_receivables_are_the_ledgers(books: None, as_pat: Client) -> None:
+    found = rows(as_pat, "receivables")
+    assert [row["Slug"] for row in found] == ["globex"], "what was given up or credited is not owed"
+    assert found[0]["Total"] == found[0][AgeBracket.TO_60]
+    assert euros(found, "Total") == posted(account="receivable") == 0
+    [early] = [row for row in rows(as_pat, "receivables", at="2025-02-15") if row["Slug"] == "acme"]
+    assert Decimal(early["Current"]) > 0
+
+
+def test_taxes_are_the_ledgers(books: None, as_pat: Client) -> None:
+    found = rows(as_pat, "taxes")
+    assert {(row["Jurisdiction"], row["Category"], row["Rate, %"]) for row in found} == {
+        ("DE", "S", "19"), ("US", "O", "0"),
+    }  # fmt: skip
+    assert euros(found, "Tax due") == -posted(account="tax") > 0
+    assert euros(found, "Base") == posted("base_minor", account="tax")
+
+
+def test_revenue_and_what_is_deferred_are_the_ledgers(books: None, as_pat: Client) -> None:
+    earned, deferred = rows(as_pat, "revenue"), rows(as_pat, "deferred")
+    assert euros(earned, "Earned") == -posted(account="revenue")
+    assert {row["Meter"] for row in earned} == {"Fees and other lines", "calls"} - ({"calls"} - {row["Meter"] for row in earned})  # fmt: skip # noqa: E501
+    assert euros(deferred, "Deferred") == -posted(account="deferred")
+
+
+def test_a_statement_ends_with_what_is_owed(books: None, as_pat: Client) -> None:
+    found = rows(as_pat, "statement")
+    assert [row["What"] for row in found][:3] == ["brought forward", "invoice", "payment"]
+    owed = posted(account__in=["receivable", "write_off", "credit", "unallocated", "refund_due"], tenant__slug="acme")
+    assert euros(found[-1:], "Balance") == euros(found, "Amount") == owed
+    later = rows(as_pat, "statement", **{"from": "2025-03"})
+    assert later[-1]["Balance"] == found[-1]["Balance"]
+    assert Decimal(later[0]["Balance"]) != 0
+    assert "write off" not in {row["What"] for row in found}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"from": "2025-13"}, {"from": "yesterday"}, {"from": "2025-05"}, {"from": "1925-01"}, {"tenant": "nobody"},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_answered_is_said(as_pat: Client, asked: dict[str, str]) -> None:
+    response = page(as_pat, "statement", **asked)
+    assert (response.status_code, response.context["table"]) == (200, None)
+    assert 'class="staff-error"' in response.content.decode()
+    assert page(as_pat, "balances", at="2025-02-30").context["table"] is None
+
+
+def test_a_statement_waits_for_its_tenant_and_the_others_show_the_year_so_far(as_pat: Client) -> None:
+    assert as_pat.get(reverse("admin:report", args=["statement"])).context["table"] is None
+    assert as_pat.get(reverse("admin:report", args=["taxes"])).context["table"] is not None
+    assert as_pat.get(reverse("admin:report", args=["nothing"])).status_code == 404
+
+
+def test_a_month_is_closed_by_those_who_may(books: None, as_robin: Client, as_pat: Client) -> None:
+    index = reverse("admin:reports")
+    assert "Close January 2025" in as_robin.get(index).content.decode()
+    assert "Close January" not in as_pat.get(index).content.decode()
+    assert as_pat.post(index, {"month": "2025-01"}).status_code == 403
+    for wrong in ("", "2999-01", "x"):
+        as_robin.post(index, {"month": wrong})
+    assert not ClosedMonth.objects.exists()
+    response = as_robin.post(index, {"month": "2025-02"}, follow=True)
+    assert "Closed: 2025-01, 2025-02." in response.content.decode()
+    assert as_robin.get(reverse("admin:ledger_closedmonth_change", args=["2025-01-01"])).status_code == 200
+    assert "Close March 2025" in response.content.decode()
+
+
+def test_the_journal_shows_each_entry_with_its_postings(books: None, as_pat: Client) -> None:
+    assert as_pat.get(reverse("admin:ledger_journalentry_changelist")).status_code == 200
+    entry = JournalEntry.objects.filter(kind="invoice", currency="EUR").first()
+    text = as_pat.get(reverse("admin:ledger_journalentry_change", args=[entry.pk])).content.decode()
+    assert "DE S 19 % of 49.00" in text
+
+
+def test_customers_do_not_see_the_books(as_alice: Client) -> None:
+    for url in (reverse("admin:reports"), reverse("admin:report", args=["balances"])):
+        assert as_alice.get(url).status_code == 302
