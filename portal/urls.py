@@ -20,6 +20,7 @@ from portal.views import (
     security,
     settings,
     start,
+    statement,
     team,
     usage,
 )
@@ -48,6 +49,7 @@ tenant_pages = [
     path("plan/checkout-done/", plan.checkout_done, name="checkout_done"),
     path("invoices/", invoices.invoices, name="invoices"),
     path("invoices/next/", invoices.invoice_ahead, name="invoice_ahead"),
+    path("invoices/statement/", statement.statement, name="statement"),
     path("invoices/<str:number>/", invoices.invoice, name="invoice"),
     path("invoices/<str:number>/pdf/", invoices.invoice_pdf, name="invoice_pdf"),
     path("invoices/<str:number>/credit-note/", invoices.credit_note_pdf, name="credit_note_pdf"),

@@ -26,8 +26,9 @@ from billing.ledger.domain.entries import (
 )
 from billing.ledger.selectors.documents import balance_of_document, movements_of
 from billing.ledger.services.posting import post
-from billing.models import CreditNote, Invoice, Issuer, Payment
+from billing.models import CreditNote, Invoice, Payment
 from billing.selectors.booking import issued_invoices
+from billing.selectors.issuer import issuers_day, issuers_time_zone
 from metering.domain.periods import local_day
 
 _RECEIVABLE: Final = LedgerAccount.RECEIVABLE
@@ -87,7 +88,7 @@ def book_payment(payment: Payment, invoice: Invoice, *, allocated_minor: int) ->
     if allocated_minor:
         source = f"payment:{payment.pk}"
         _recover(invoice, source=source, as_of=payment.occurred_at, most_minor=allocated_minor)
-    post([payment_happening(payment, invoice, allocated_minor=allocated_minor, time_zone=_time_zone())])
+    post([payment_happening(payment, invoice, allocated_minor=allocated_minor, time_zone=issuers_time_zone())])
 
 
 def payment_happening(payment: Payment, invoice: Invoice, *, allocated_minor: int, time_zone: str) -> Happening:
@@ -210,12 +211,7 @@ def _post(
         currency=invoice.currency,
         document=document or _number(invoice),
         occurred_at=as_of,
-        happened_on=local_day(as_of, _time_zone()),
+        happened_on=issuers_day(as_of),
         movements=tuple(movements),
     )
     post([happening])
-
-
-def _time_zone() -> str:
-    time_zone: str = Issuer.objects.values_list("time_zone", flat=True).get(pk=1)
-    return time_zone

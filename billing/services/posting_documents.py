@@ -19,8 +19,9 @@ from billing.ledger.domain.accounts import EntryKind
 from billing.ledger.models import JournalEntry
 from billing.ledger.services.posting import post
 from billing.ledger.services.releasing import release_deferred
-from billing.models import CreditNote, Invoice, Issuer, Payment, PaymentStatus
+from billing.models import CreditNote, Invoice, Payment, PaymentStatus
 from billing.selectors.booking import issued_invoices
+from billing.selectors.issuer import issuers_day, issuers_time_zone
 from billing.services.booking import (
     book_credit_note,
     book_invoices,
@@ -29,14 +30,13 @@ from billing.services.booking import (
     book_write_off,
     payment_happening,
 )
-from metering.domain.periods import local_day
 
 BATCH_SIZE: Final = 500
 
 
 def post_documents(*, as_of: datetime) -> int:
     """Post every document and payment that has no entry yet, in batches; return how many were posted."""
-    time_zone = Issuer.objects.values_list("time_zone", flat=True).get(pk=1)
+    time_zone = issuers_time_zone()
     posted = _post_in_batches(_without_entry(Invoice.objects.issued(), EntryKind.INVOICE), _post_invoices)
     payments = _without_entry(
         Payment.objects.filter(status__in=[PaymentStatus.SUCCEEDED, PaymentStatus.UNMATCHED]), EntryKind.PAYMENT
@@ -44,7 +44,7 @@ def post_documents(*, as_of: datetime) -> int:
     plain = payments.filter(invoice__uncollectible_at=None)
     posted += _post_in_batches(plain, partial(_post_payments, time_zone=time_zone))
     posted += _post_one_by_one(payments.exclude(invoice__uncollectible_at=None))
-    release_deferred(month=local_day(as_of, time_zone).replace(day=1), as_of=as_of)
+    release_deferred(month=issuers_day(as_of).replace(day=1), as_of=as_of)
     return posted
 
 

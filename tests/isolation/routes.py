@@ -108,6 +108,7 @@ ROOMS = {
     "t/<slug:slug>/plan/checkout-done/": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices/": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices/next/": Room.TENANT_PAGE,
+    "t/<slug:slug>/invoices/statement/": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices/<str:number>/": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices/<str:number>/pdf/": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices/<str:number>/credit-note/": Room.TENANT_PAGE,

@@ -17,9 +17,10 @@ from billing.selectors.invoicing.computation import Computation, Unbillable, com
 from billing.selectors.invoicing.due import Due, due_subscriptions, ripe_invoices
 from billing.selectors.invoicing.plausibility import held_back
 from billing.selectors.invoicing.states import states_at_due, states_of_invoices
+from billing.selectors.issuer import issuers_day
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted, draft_batch
 from billing.services.invoicing.finalizing import finalize_batch
-from metering.domain.periods import local_day, month_span
+from metering.domain.periods import month_span
 
 INVOICING_JOB: Final = "invoicing"
 INVOICING_OF_SOME_JOB: Final = "invoicing of some"
@@ -63,8 +64,7 @@ def run_invoicing(*, as_of: datetime, due: Due | None = None, on_progress: Progr
     """
     due = due or Due()
     run = InvoicingRun()
-    time_zone = Issuer.objects.values_list("time_zone", flat=True).get(pk=1)
-    release_deferred(month=local_day(as_of, time_zone).replace(day=1), as_of=as_of)
+    release_deferred(month=issuers_day(as_of).replace(day=1), as_of=as_of)
     while True:
         drafted = draft_batch(as_of=as_of, due=due)
         finalized = finalize_batch(as_of=as_of, due=due)

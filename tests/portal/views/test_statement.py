@@ -1,0 +1,74 @@
+"""The statement of account as a tenant sees it: the ledger's figures, as a page and a file, for whoever pays."""
+
+import csv
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import pytest
+from django.test import Client
+
+from accounts.domain.roles import Role
+from billing.models import Invoice
+from billing.services.invoicing.payments import record_payment
+from billing.services.invoicing.staff_actions import mark_uncollectible, void_invoice
+from billing.services.subscriptions.subscribing import subscribe
+from tests.billing.world import STAFF, close_month, first_invoice, make_plan
+from tests.portal.conftest import Cast, signed_in
+from tests.portal.views.test_pricing import shown
+
+URL = "/t/acme/invoices/statement/"
+NOVEMBER = datetime(2025, 10, 31, 23, tzinfo=UTC)
+
+
+@pytest.fixture
+def invoices(cast: Cast) -> list[Invoice]:
+    """Four months at 49.00: the first is paid, the second void, the third given up, and the fourth owed."""
+    subscription = subscribe(tenant=cast.acme, plan_version=make_plan(), actor=STAFF, as_of=NOVEMBER)
+    found = [first_invoice(subscription), *(close_month(subscription) for _ in range(3))]
+    paid, void, lost, _ = found
+    at = NOVEMBER + timedelta(days=3)
+    record_payment(
+        invoice_id=paid.pk, provider="stripe", reference="=pi_1", amount_minor=4900, currency="EUR", occurred_at=at,
+        as_of=at,
+    )  # fmt: skip
+    for service, invoice in ((void_invoice, void), (mark_uncollectible, lost)):
+        service(invoice_id=invoice.pk, reason="wrong", actor=STAFF, as_of=invoice.finalized_at)
+    return found
+
+
+def test_it_shows_what_was_charged_and_paid_with_the_balance_after_each(alice: Client, invoices: list[Invoice]) -> None:
+    page = shown(alice.get(URL))
+    assert "2026 in EUR" in page
+    assert "Brought forward" in page
+    number = invoices[3].number
+    assert f"Invoice {number} 49.00 EUR" in page
+    assert "At the end 98.00 EUR" in page, "what was given up is still owed"
+    before = shown(alice.get(URL, {"year": "2025"}))
+    assert "Payment =pi_1 -49.00 EUR 0.00 EUR" in before.replace("\N{MINUS SIGN}", "-")
+    assert "Invoice declared void" in before
+
+
+def test_the_file_says_the_same_and_no_formula(alice: Client, invoices: list[Invoice]) -> None:
+    response = alice.get(URL, {"year": "2025", "format": "csv"})
+    assert response["Content-Disposition"] == 'attachment; filename="acme-statement-2025.csv"'
+    rows = list(csv.DictReader(StringIO(response.content.decode())))
+    assert [(row["what"], row["amount"], row["balance"]) for row in rows[:3]] == [
+        ("Brought forward", "0", "0"),
+        ("Invoice", "49", "49"),
+        ("Payment", "-49", "0"),
+    ]
+    assert rows[2]["document"] == "'=pi_1"
+
+
+@pytest.mark.parametrize("year", ["", "x", "9999", "0000", "20 26", "2026-1", "\N{ARABIC-INDIC DIGIT TWO}026"])
+def test_another_year_is_the_running_one(alice: Client, invoices: list[Invoice], year: str) -> None:
+    assert "2026 in EUR" in shown(alice.get(URL, {"year": year}))
+
+
+def test_before_anything_was_charged_it_says_so(cast: Cast, alice: Client) -> None:
+    assert "Nothing was charged yet" in shown(alice.get(URL))
+
+
+@pytest.mark.parametrize("role", [Role.DEVELOPER, Role.VIEWER])
+def test_who_does_not_manage_money_does_not_see_it(role: Role, cast: Cast) -> None:
+    assert signed_in(cast.of_role(role)).get(URL).status_code == 403
