@@ -74,7 +74,7 @@ class _Running:
     def cost(self, tariff: Tariff, quantity: Fraction) -> Fraction:
         """Return what so many more units cost, and go on behind them."""
         end = self.units + quantity
-        cost, asked = self._units_cost(tariff, end) if quantity else (_NOTHING, _asked_at_zero(tariff))
+        cost, asked = self._units_cost(tariff, end) if quantity else (_NOTHING, self._asked_at_zero(tariff))
         due = max(asked - self.once, _NOTHING)
         self.once += due
         self.units = end
@@ -97,6 +97,12 @@ class _Running:
                 return quantity * Fraction(tier["unit_amount"]), Fraction(tier["flat_amount"])
         return self._graduated(terms["tiers"], end)
 
+    def _asked_at_zero(self, tariff: Tariff) -> Fraction:
+        if not tariff.terms.get("charge_flat_at_zero", False):
+            return _NOTHING
+        reached = self.total if tariff.model == "volume" else _NOTHING
+        return Fraction(next(tier for tier in tariff.terms["tiers"] if _reaches(tier, reached))["flat_amount"])
+
     def _packages(self, size: Fraction, end: Fraction) -> int:
         begin = max(self.units, self.packed)
         packages = ceil(max(end - begin, _NOTHING) / size)
@@ -114,11 +120,6 @@ class _Running:
             asked += Fraction(tier["flat_amount"])
             start = top
         return cost, asked
-
-
-def _asked_at_zero(tariff: Tariff) -> Fraction:
-    is_asked = tariff.terms.get("charge_flat_at_zero", False)
-    return Fraction(tariff.terms["tiers"][0]["flat_amount"]) if is_asked else _NOTHING
 
 
 def _reaches(tier: Mapping[str, Any], quantity: Fraction) -> bool:

@@ -31,8 +31,8 @@ def terms_of(model: str, text: str) -> PriceTerms:
     match model:
         case "graduated" | "graduated at zero":
             return Graduated(tiers_of(text), charges_flat_at_zero=model.endswith("zero"))
-        case "volume":
-            return Volume(tiers_of(text))
+        case "volume" | "volume at zero":
+            return Volume(tiers_of(text), charges_flat_at_zero=model.endswith("zero"))
         case "package":
             size, _, amount = text.partition(" for ")
             return Package(Decimal(size), Decimal(amount))

@@ -81,7 +81,7 @@ def tiers_of(text: str, *, at_zero: bool = False) -> dict[str, Any]:
 
 def tariff_of(number: int, model: str, text: str) -> Tariff:
     match model:
-        case "graduated" | "volume" | "graduated at zero":
+        case "graduated" | "volume" | "graduated at zero" | "volume at zero":
             return Tariff(number, model.split(maxsplit=1)[0], tiers_of(text, at_zero=model.endswith("at zero")))
         case "package":
             size, _, amount = text.partition(" for ")
