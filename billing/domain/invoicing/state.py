@@ -12,7 +12,7 @@ from uuid import UUID
 from billing.domain.plan_terms import SoldPrice, SoldVersion
 from billing.domain.proration import FeeRefund
 from billing.domain.tax import TaxDecision
-from metering.domain.periods import Span, anchored_span
+from metering.domain.periods import Span, anchored_span, local_day
 
 LAST_LOOK_MARGIN: Final = timedelta(days=1)
 
@@ -47,10 +47,11 @@ class BillingState:
 
     `closes_at` is the boundary's instant, or when the subscription ended.
 
-    `ended_at` is when it ended, if it has; a boundary after that is a last look. `fee` is what was invoiced in advance
-    for the closed period, where something of it may be given back. `end_refund` is what the seller gave back of fees
-    when it ended. `rates_stretches_alone` is the rule of invoices from before included units belonged to the period:
-    each stretch was rated as if it were a period.
+    `ended_at` is when it ended, if it has; a boundary after that is a last look. `fee` is what was invoiced in
+    advance for the closed period, where something of it may be given back. `end_refund` is what the seller gave back
+    of fees when it ended. `begun_at` is when the closed period began if it did later on its day than the rule says
+    now, as those did that were stored before. `rates_stretches_alone` is the rule of invoices from before included
+    units belonged to the period: each stretch was rated as if it were a period.
     """
 
     subscription_id: UUID | None
@@ -67,13 +68,17 @@ class BillingState:
     fee: InvoicedFee | None = None
     rates_stretches_alone: bool = False
     end_refund: FeeRefund = FeeRefund.BY_DAY
+    begun_at: datetime | None = None
 
     @property
     def closed(self) -> Span | None:
         """The period of which usage is invoiced; none before the first, and none after the end."""
         if not self.boundary or self._since_end is not None:
             return None
-        return Span(anchored_span(self.anchor_at, self.boundary - 1, self.time_zone).start, self.closes_at)
+        start = anchored_span(self.anchor_at, self.boundary - 1, self.time_zone).start
+        if self.begun_at is not None and self.begun_at > start and self._is_same_day(self.begun_at, start):
+            start = self.begun_at
+        return Span(start, self.closes_at)
 
     @property
     def paid(self) -> Span | None:
@@ -131,10 +136,10 @@ class BillingState:
         """The state at the boundary after this one, if nothing happens in between; none after the last."""
         opened, looks_at = self.opened, self.looks_again_at
         if opened is not None:
-            return replace(self, boundary=self.boundary + 1, closes_at=opened.end, fee=None)
+            return replace(self, boundary=self.boundary + 1, closes_at=opened.end, fee=None, begun_at=None)
         if looks_at is not None:
             end = self.ended_at or self.closes_at
-            return replace(self, boundary=self.boundary + 1, closes_at=looks_at, ended_at=end, fee=None)
+            return replace(self, boundary=self.boundary + 1, closes_at=looks_at, ended_at=end, fee=None, begun_at=None)
         return None
 
     @property
@@ -143,6 +148,9 @@ class BillingState:
         if self.ended_at is None or self.closes_at <= self.ended_at:
             return None
         return Span(self.ended_at, self.closes_at)
+
+    def _is_same_day(self, one: datetime, other: datetime) -> bool:
+        return local_day(one, self.time_zone) == local_day(other, self.time_zone)
 
     def version_at(self, instant: datetime) -> SoldVersion:
         """The version that holds then; before the first phase, which may begin within the anchor's day, the first."""

@@ -15,6 +15,7 @@ from billing.models import (
     SubscriptionPhase,
 )
 from billing.selectors.catalog.plans import sold_versions
+from metering.domain.periods import anchored_span, local_day
 
 
 def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
@@ -32,10 +33,10 @@ def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
         backfill_days, tenant_status = facts[subscription.tenant_id]
         # Who was closed owes what was used, and no fee for a period to come.
         is_last = subscription.is_cancelled_at_period_end or tenant_status == TenantStatus.CLOSED
-        assert subscription.due_at is not None, "a subscription that is due"
+        closes_at = _closes_at(subscription)
         known = phases[subscription.pk]
         if subscription.pending_plan_version_id is not None:
-            known = (*known, Phase(subscription.due_at, pending[subscription.pending_plan_version_id]))
+            known = (*known, Phase(closes_at, pending[subscription.pending_plan_version_id]))
         states.append(
             BillingState(
                 subscription_id=subscription.pk,
@@ -44,12 +45,13 @@ def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
                 time_zone=subscription.time_zone,
                 anchor_at=subscription.anchor_at,
                 boundary=subscription.next_boundary,
-                closes_at=subscription.due_at,
+                closes_at=closes_at,
                 is_ending=subscription.ended_at is not None or is_last,
                 phases=known,
                 backfill_days=backfill_days,
                 ended_at=subscription.ended_at,
                 end_refund=FeeRefund(subscription.end_refund),
+                begun_at=subscription.period_start,
             )
         )
     return states
@@ -74,9 +76,21 @@ def states_of_invoices(invoices: Sequence[Invoice]) -> list[BillingState]:
             backfill_days=backfill[invoice.tenant_id],
             ended_at=ended_at,
             end_refund=FeeRefund(invoice.subscription.end_refund),
+            begun_at=invoice.period_start,
         )
         for invoice, ended_at in zip(invoices, ends, strict=True)
     ]
+
+
+def _closes_at(subscription: Subscription) -> datetime:
+    """Return the due boundary; of one that was stored later on its day than periods begin (A4), the day's beginning."""
+    assert subscription.due_at is not None, "a subscription that is due"
+    if subscription.ended_at is not None:
+        return subscription.due_at
+    zone = subscription.time_zone
+    begins_at = anchored_span(subscription.anchor_at, subscription.next_boundary, zone).start
+    is_same_day = local_day(begins_at, zone) == local_day(subscription.due_at, zone)
+    return min(begins_at, subscription.due_at) if is_same_day else subscription.due_at
 
 
 def _phases_of(subscription_ids: Sequence[UUID]) -> dict[UUID, tuple[Phase, ...]]:
