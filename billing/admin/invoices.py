@@ -23,7 +23,7 @@ from billing.admin.invoice_list import InvoiceChangeList, IssuedMonthFilter, Ove
 from billing.admin.invoicing_runs import run_page
 from billing.admin.payment_form import PaymentForm, noon_of
 from billing.admin.previews import shown_taxes
-from billing.admin.tabs import INVOICE_LABELS, PaymentInline
+from billing.admin.tabs import INVOICE_LABELS, AllocationInline, PaymentInline
 from billing.admin.wording import shown_steps
 from billing.domain.money import money_text, round_to_minor
 from billing.domain.statuses import InvoiceStatus
@@ -122,6 +122,10 @@ class InvoiceAdmin(MoneyAdmin):
         """When, and whether that is over."""
         return ["" if invoice.due_on is None else in_a_line(invoice.due_on), self.trouble_of(invoice)]
 
+    def due_text(self, invoice: Invoice) -> str:
+        """What is still to be paid, with its currency."""
+        return money_text(invoice.amount_due_minor, invoice.currency)
+
     def trouble_of(self, invoice: Invoice) -> str:
         """Why somebody should look at it."""
         if invoice.status != InvoiceStatus.FINALIZED:
@@ -135,6 +139,7 @@ class InvoiceAdmin(MoneyAdmin):
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:  # noqa: ARG002 - Django's signature
         """No empty table; with what apps above have to show."""
         own = self.inlines if obj is not None and obj.payments.exists() else []
+        own = [*own, AllocationInline] if obj is not None and obj.allocations.exists() else own
         return [*own, *contributed_inlines(obj)]
 
     def change_view(
@@ -160,6 +165,8 @@ class InvoiceAdmin(MoneyAdmin):
             "taxes": shown_taxes(taxes_of_invoice(invoice), currency),
             "credit": money_text(invoice.carried_minor, currency),
             "total": money_text(invoice.total_minor, currency),
+            "paid": money_text(invoice.amount_paid_minor, currency) if invoice.amount_paid_minor else "",
+            "amount_due": self.due_text(invoice),
             "note": note,
             "mails": OutboundMail.objects.filter(attachment__documents__in=numbers, tenant=invoice.tenant)
             if numbers
@@ -185,7 +192,7 @@ class InvoiceAdmin(MoneyAdmin):
         if DocumentFile.objects.filter(pk=obj.number or "").exists():
             names |= {"pdf"} if status is InvoiceStatus.VOID else {"pdf", "resend"}
         if status in PAYABLE:
-            names |= {"record_payment", "void"}
+            names |= {"record_payment"} if obj.amount_paid_minor else {"record_payment", "void"}
         if status is InvoiceStatus.FINALIZED:
             names.add("mark_uncollectible")
         if status in CREDITABLE and obj.total_minor and not CreditNote.objects.filter(invoice=obj).exists():
@@ -270,7 +277,11 @@ class InvoiceAdmin(MoneyAdmin):
         """Ask for the reason, and take the whole invoice back by a document."""
         invoice = self._found(object_id)
         is_paid = invoice.status == InvoiceStatus.PAID
-        outcome = "The money is given back outside of this application." if is_paid else "The invoice is void then."
+        outcome = (
+            "What was paid is the customer's then: refund it, or let it pay another invoice."
+            if is_paid or invoice.amount_paid_minor
+            else "The invoice is void then."
+        )
         return self.decide(
             request,
             invoice,
@@ -309,10 +320,15 @@ class InvoiceAdmin(MoneyAdmin):
             PaymentForm(posted(request), invoice, local_day(now, zone)),
             work,
             name="record_payment",
-            said=f"{invoice} is paid.",
+            said=lambda done: (
+                f"{done} is paid."
+                if done.status == InvoiceStatus.PAID
+                else f"A part of {done} is paid: {self.due_text(done)} are due."
+            ),
             question=Question(
                 title=f"Record a payment of {invoice}",
-                explanation=f"{invoice.tenant} owes {self.total(invoice)}. Only the whole amount settles it.",
+                explanation=f"{invoice.tenant} owes {self.due_text(invoice)}. Less pays a part of it; what is over"
+                " waits as the customer's money.",
                 button="Record the payment",
             ),
         )

@@ -1,21 +1,47 @@
-"""The form in which staff record a payment that they saw arrive."""
+"""The forms in which staff say what became of money: what arrived, what it pays for, what was given back."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminDateWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
-from billing.domain.money import round_to_minor, to_major
-from billing.models import Invoice
+from accounts.models import Tenant
+from billing.admin.base import REASON_CHARACTERS_MAX
+from billing.domain.money import money_text, round_to_minor, to_major
+from billing.models import Invoice, Payment, RefundWay
 from metering.domain.periods import start_of_day
 
 
-class PaymentForm(forms.Form):
-    """A transfer that somebody saw arrive."""
+class AmountForm(forms.Form):
+    """An amount in one currency, to its last digit."""
 
     amount = forms.DecimalField(max_digits=20, widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}))
+
+    def __init__(self, data: Any, *, currency: str, amount_minor: int | None = None) -> None:
+        initial = None if amount_minor is None else {"amount": to_major(amount_minor, currency)}
+        super().__init__(data, initial=initial)
+        self.fields["amount"].label = f"Amount in {currency}"
+        self.currency = currency
+
+    def clean_amount(self) -> Decimal:
+        """To the currency's last digit."""
+        amount: Decimal = self.cleaned_data["amount"]
+        if not amount.is_finite() or to_major(round_to_minor(amount, self.currency), self.currency) != amount:
+            raise forms.ValidationError("More digits than the currency has.")
+        return amount
+
+
+class ArrivedForm(AmountForm):
+    """Money that arrived on a day under a name that is taken once."""
+
     received_on = forms.DateField(widget=UnfoldAdminDateWidget, help_text="The day on which the money arrived.")
     reference = forms.CharField(
         max_length=255,
@@ -23,12 +49,10 @@ class PaymentForm(forms.Form):
         help_text="What the bank statement calls it; each is taken once.",
     )
 
-    def __init__(self, data: Any, invoice: Invoice, today: date) -> None:
-        super().__init__(
-            data, initial={"amount": to_major(invoice.total_minor, invoice.currency), "received_on": today}
-        )
-        self.fields["amount"].label = f"Amount in {invoice.currency}"
-        self.today, self.currency = today, invoice.currency
+    def __init__(self, data: Any, *, today: date, currency: str, amount_minor: int | None = None) -> None:
+        super().__init__(data, currency=currency, amount_minor=amount_minor)
+        self.fields["received_on"].initial = today
+        self.today = today
 
     def clean_received_on(self) -> date:
         """Not in the future."""
@@ -37,12 +61,100 @@ class PaymentForm(forms.Form):
             raise forms.ValidationError("This day has not come yet.")
         return day
 
-    def clean_amount(self) -> Decimal:
-        """To the currency's last digit."""
-        amount: Decimal = self.cleaned_data["amount"]
-        if not amount.is_finite() or to_major(round_to_minor(amount, self.currency), self.currency) != amount:
-            raise forms.ValidationError("More digits than the currency has.")
-        return amount
+
+class PaymentForm(ArrivedForm):
+    """A transfer for an invoice: what is due, less, or more if that is said."""
+
+    is_more = forms.BooleanField(
+        required=False,
+        label="More than is due",
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Tick it if more arrived: what is over waits as the customer's money.",
+    )
+
+    def __init__(self, data: Any, invoice: Invoice, today: date) -> None:
+        super().__init__(data, today=today, currency=invoice.currency, amount_minor=invoice.amount_due_minor)
+        self.due_minor = invoice.amount_due_minor
+
+    def clean(self) -> dict[str, Any] | None:
+        """More than is due is meant, not mistyped."""
+        given = super().clean()
+        amount = self.cleaned_data.get("amount")
+        is_over = amount is not None and 0 < self.due_minor < round_to_minor(amount, self.currency)
+        if is_over and not self.cleaned_data["is_more"]:
+            due = money_text(self.due_minor, self.currency)
+            self.add_error("amount", f"{due} are due. Tick below if more arrived.")
+        return given
+
+
+class UnassignedPaymentForm(ArrivedForm):
+    """A transfer that names no invoice: whose it is."""
+
+    tenant = forms.CharField(
+        max_length=50, widget=UnfoldAdminTextInputWidget, help_text="The slug of the customer who paid."
+    )
+
+    def __init__(self, data: Any, today: date) -> None:
+        super().__init__(data, today=today, currency="EUR")
+        self.fields["currency"] = forms.RegexField(
+            r"^[A-Z]{3}\Z", initial="EUR", widget=UnfoldAdminTextInputWidget, help_text="As in ISO 4217."
+        )
+        self.fields["amount"].label = "Amount"
+        self.order_fields(["tenant", "currency", "amount"])
+
+    def clean_currency(self) -> str:
+        """The amount's digits are those of this currency."""
+        self.currency = str(self.cleaned_data["currency"])
+        return self.currency
+
+    def clean_tenant(self) -> Tenant:
+        """One of ours."""
+        found = Tenant.objects.filter(slug=self.cleaned_data["tenant"]).first()
+        if found is None:
+            raise forms.ValidationError("There is no such customer.")
+        return found
+
+
+class AllocateForm(AmountForm):
+    """Which invoice the customer's money pays, and how much of it."""
+
+    reason = forms.CharField(max_length=REASON_CHARACTERS_MAX, widget=UnfoldAdminTextInputWidget)
+
+    def __init__(self, data: Any, payment: Payment, invoices: Iterable[Invoice]) -> None:
+        super().__init__(data, currency=payment.currency, amount_minor=payment.unallocated_minor)
+        choices = [
+            (str(row.pk), f"{row.number}: {money_text(row.amount_due_minor, row.currency)} due") for row in invoices
+        ]
+        self.fields["invoice"] = forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget)
+        self.order_fields(["invoice", "amount", "reason"])
+
+
+class TakeBackForm(forms.Form):
+    """From which invoice the money is taken back, and why."""
+
+    reason = forms.CharField(max_length=REASON_CHARACTERS_MAX, widget=UnfoldAdminTextInputWidget)
+
+    def __init__(self, data: Any, invoices: Iterable[Invoice]) -> None:
+        super().__init__(data)
+        choices = [(str(row.pk), str(row)) for row in invoices]
+        self.fields["invoice"] = forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget)
+        self.order_fields(["invoice", "reason"])
+
+
+class RefundForm(AmountForm):
+    """What was given back, how, and why."""
+
+    way = forms.ChoiceField(choices=RefundWay.choices, initial=RefundWay.BANK_TRANSFER, widget=UnfoldAdminSelectWidget)
+    reference = forms.CharField(
+        max_length=255,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="What the provider or the bank calls it.",
+    )
+    reason = forms.CharField(max_length=REASON_CHARACTERS_MAX, widget=UnfoldAdminTextInputWidget)
+
+    def __init__(self, data: Any, payment: Payment) -> None:
+        super().__init__(data, currency=payment.currency, amount_minor=payment.unallocated_minor)
 
 
 def noon_of(day: date, time_zone: str) -> datetime:

@@ -1,4 +1,4 @@
-"""What machines write about money: payments and credit notes; and the exceptions that a person decides about."""
+"""What machines write about money: credit notes; and the exceptions that a person decides about."""
 
 from typing import Any, ClassVar
 
@@ -9,49 +9,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 
-from accounts.admin.base import Question, ReadOnlyModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.base import Question, found_or_404, holds, staff_actor
 from accounts.admin.by_state import posted
 from accounts.admin.records import as_block
 from billing.admin.base import ApprovalForm, MoneyAdmin, WhyForm, document_response
-from billing.admin.tabs import PAYMENT_LABELS
 from billing.domain.invoicing.plausibility import UNUSUAL_AMOUNT
 from billing.domain.money import money_text
-from billing.models import BillingException, CreditNote, DocumentFile, Payment
+from billing.models import BillingException, CreditNote, DocumentFile
 from billing.services.invoicing.exceptions import CREDIT_LEFT, approve_amount, resolve_exception
-
-
-@admin.register(Payment)
-class PaymentAdmin(ReadOnlyModelAdmin):
-    """Attempts to pay, as their providers told them."""
-
-    list_display = ("occurred_at", "invoice_number", "tenant_name", "state", "amount", "provider", "reference", "error")
-    list_filter = (("status", ChoicesDropdownFilter), "provider", ("occurred_at", RangeDateTimeFilter))
-    list_filter_submit = True
-    list_select_related = ("invoice__tenant",)
-    search_fields = ("reference", "invoice__number", "invoice__tenant__slug")
-
-    @display(description="Invoice", ordering="invoice__number")
-    def invoice_number(self, payment: Payment) -> str:
-        """Which was to be paid."""
-        return str(payment.invoice)
-
-    @display(description="Tenant", ordering="invoice__tenant__name")
-    def tenant_name(self, payment: Payment) -> str:
-        """Who paid."""
-        return payment.invoice.tenant.name
-
-    @display(description="Status", label=PAYMENT_LABELS, ordering="status")
-    def state(self, payment: Payment) -> str:
-        """How it ended."""
-        return str(payment.get_status_display())
-
-    @display(description="Amount", ordering="amount_minor")
-    def amount(self, payment: Payment) -> str:
-        """With its currency."""
-        return money_text(payment.amount_minor, payment.currency)
 
 
 @admin.register(CreditNote)
@@ -109,14 +77,14 @@ class BillingExceptionAdmin(MoneyAdmin):
 
     list_display = ("occurred_at", "tenant", "code", "detail", "amount", "state", "resolved_by")
     list_filter = (("resolved_at", admin.EmptyFieldListFilter), "code")
-    list_select_related = ("subscription__tenant", "subscription__plan_version__plan", "invoice__tenant")
+    list_select_related = ("subscription__tenant", "subscription__plan_version__plan", "invoice__tenant", "payment")
     search_fields = ("code", "detail", "subscription__tenant__slug", "subscription__tenant__name")
     ordering = (F("resolved_at").desc(nulls_first=True), "-occurred_at")
     fields = (
-        "subscription_link", "invoice_link", "payment", "code", "detail", "amount", "state", "occurred_at",
+        "subscription_link", "invoice_link", "payment_link", "code", "detail", "amount", "state", "occurred_at",
         "resolved_at", "resolved_by", "resolution",
     )  # fmt: skip
-    readonly_fields = ("subscription_link", "invoice_link", "amount", "state")
+    readonly_fields = ("subscription_link", "invoice_link", "payment_link", "amount", "state")
     actions_detail: ClassVar = ["approve", "resolve"]
 
     @display(description="Tenant", ordering="subscription__tenant__name")
@@ -143,12 +111,21 @@ class BillingExceptionAdmin(MoneyAdmin):
         url = reverse("admin:billing_invoice_change", args=[exception.invoice_id])
         return format_html('<a href="{}">{}</a>', url, exception.invoice)
 
+    @display(description="Payment", empty_value="none")
+    def payment_link(self, exception: BillingException) -> SafeString | None:
+        """The way to the money, which is allocated, refunded or kept there."""
+        if exception.payment is None:
+            return None
+        url = reverse("admin:billing_payment_change", args=[exception.payment_id])
+        return format_html('<a href="{}">{}</a>', url, exception.payment.reference)
+
     @display(description="Amount", ordering="amount_minor", empty_value="")
     def amount(self, exception: BillingException) -> str | None:
         """What was noticed, with its currency."""
         if exception.amount_minor is None:
             return None
-        return money_text(exception.amount_minor, exception.subscription.currency)
+        of = exception.payment or exception.subscription
+        return money_text(exception.amount_minor, of.currency)
 
     def state_of(self, obj: Any) -> str:
         """Open, resolved or approved."""
@@ -160,7 +137,7 @@ class BillingExceptionAdmin(MoneyAdmin):
 
     def offered(self, obj: BillingException) -> frozenset[str]:
         """What is resolved stays so."""
-        if obj.resolved_at is not None:
+        if obj.resolved_at is not None or (obj.payment is not None and obj.payment.unallocated_minor):
             return frozenset()
         return frozenset({"approve", "resolve"} if obj.code == UNUSUAL_AMOUNT else {"resolve"})
 

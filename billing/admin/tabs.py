@@ -13,7 +13,15 @@ from unfold.decorators import display
 from accounts.admin.base import ReadOnlyInline
 from billing.admin.days import shown_days
 from billing.domain.money import money_text
-from billing.models import BillingException, Invoice, Payment, Subscription, SubscriptionPhase
+from billing.models import (
+    BillingException,
+    Invoice,
+    Payment,
+    PaymentAllocation,
+    PaymentRefund,
+    Subscription,
+    SubscriptionPhase,
+)
 
 STATUS_LABELS = {"Trialing": "info", "Active": "success", "Past due": "danger", "Cancelled": "warning"}
 PAYMENT_LABELS = {"Succeeded": "success", "Failed": "danger", "Unmatched": "warning"}
@@ -137,7 +145,7 @@ class PaymentInline(ReadOnlyInline, TabularInline):
 
     model = Payment
     hide_title = True
-    fields = ("occurred_at", "provider", "reference", "state", "amount", "error")
+    fields = ("occurred_at", "provider", "reference", "state", "amount", "left", "error")
     readonly_fields = fields
     verbose_name_plural = "payments"
 
@@ -151,6 +159,58 @@ class PaymentInline(ReadOnlyInline, TabularInline):
         return str(payment.get_status_display())
 
     @display(description="Amount")
-    def amount(self, payment: Payment) -> str:
+    def amount(self, payment: Payment) -> SafeString:
+        """With its currency, and the way to its page."""
+        url = reverse("admin:billing_payment_change", args=[payment.pk])
+        return format_html('<a href="{}">{}</a>', url, money_text(payment.amount_minor, payment.currency))
+
+    @display(description="Left")
+    def left(self, payment: Payment) -> str:
+        """What of it pays nothing and was not given back."""
+        return money_text(payment.unallocated_minor, payment.currency) if payment.unallocated_minor else ""
+
+
+class AllocationInline(ReadOnlyInline, TabularInline):
+    """What a payment pays for, and whose payments pay an invoice."""
+
+    model = PaymentAllocation
+    hide_title = True
+    fields = ("created_at", "paid_invoice", "paying", "amount", "reason", "created_by")
+    readonly_fields = fields
+    verbose_name_plural = "allocations"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With what they join."""
+        return super().get_queryset(request).select_related("invoice__tenant", "payment")
+
+    @display(description="Invoice")
+    def paid_invoice(self, row: PaymentAllocation) -> SafeString:
+        """The way to its page."""
+        url = reverse("admin:billing_invoice_change", args=[row.invoice_id])
+        return format_html('<a href="{}">{}</a>', url, row.invoice)
+
+    @display(description="Payment")
+    def paying(self, row: PaymentAllocation) -> SafeString:
+        """The way to its page."""
+        url = reverse("admin:billing_payment_change", args=[row.payment_id])
+        return format_html('<a href="{}">{}</a>', url, row.payment.reference)
+
+    @display(description="Amount")
+    def amount(self, row: PaymentAllocation) -> str:
+        """With its currency; less than nothing takes back."""
+        return money_text(row.amount_minor, row.invoice.currency)
+
+
+class RefundInline(ReadOnlyInline, TabularInline):
+    """What of a payment was given back."""
+
+    model = PaymentRefund
+    hide_title = True
+    fields = ("occurred_at", "way", "reference", "amount", "reason", "created_by")
+    readonly_fields = fields
+    verbose_name_plural = "refunds"
+
+    @display(description="Amount")
+    def amount(self, refund: PaymentRefund) -> str:
         """With its currency."""
-        return money_text(payment.amount_minor, payment.currency)
+        return money_text(refund.amount_minor, refund.currency)

@@ -68,6 +68,8 @@ class InvoiceSchema(serializers.Serializer[Any]):
         help_text="Credit: what was taken off after tax (negative), or is left for later (positive)."
     )
     total_minor = serializers.IntegerField()
+    amount_paid_minor = serializers.IntegerField(help_text="What payments pay of it.")
+    amount_due_minor = serializers.IntegerField(help_text="What is still to be paid; of a void invoice that is 0.")
     issued_on = serializers.DateField()
     due_on = serializers.DateField()
     finalized_at = serializers.DateTimeField()
@@ -119,7 +121,7 @@ class InvoiceTaxSchema(serializers.Serializer[Any]):
 
 
 class PaymentSchema(serializers.Serializer[Any]):
-    """An attempt to pay. `unmatched` is money that came and did not settle the invoice: somebody is looking at it."""
+    """An attempt to pay. `unmatched` is money that paid for nothing when it came: somebody is looking at it."""
 
     status = serializers.ChoiceField(choices=PaymentStatus.values)
     provider = serializers.CharField(help_text="Through whom was paid: a payment provider, or `manual` for a transfer.")
@@ -127,6 +129,7 @@ class PaymentSchema(serializers.Serializer[Any]):
     currency = serializers.CharField()
     error = serializers.CharField(allow_blank=True)
     occurred_at = serializers.DateTimeField()
+    pays_minor = serializers.IntegerField(help_text="What of it pays this invoice.")
 
 
 class WholeInvoiceSchema(InvoiceSchema):

@@ -31,7 +31,8 @@ CUSTOMER_FIELDS: Final = (
 class Heading:
     """What stands above the lines. `issuer` and `customer` map the names of ISSUER_FIELDS and CUSTOMER_FIELDS to texts.
 
-    `charged_to` names the card that will be charged by itself; empty where the customer has to pay.
+    `charged_to` names the card that will be charged by itself; empty where the customer has to pay. `paid_minor` is
+    what money that was kept for the customer pays of it.
     """
 
     number: str
@@ -42,6 +43,7 @@ class Heading:
     charged_to: str
     issuer: Mapping[str, str]
     customer: Mapping[str, str]
+    paid_minor: int = 0
 
 
 def invoice_content(heading: Heading, computed: ComputedInvoice) -> dict[str, object]:
@@ -71,6 +73,8 @@ def invoice_content(heading: Heading, computed: ComputedInvoice) -> dict[str, ob
         "tax_minor": computed.tax_minor,
         "carried_minor": computed.carried_minor,
         "total_minor": computed.total_minor,
+        "paid_minor": heading.paid_minor,
+        "due_minor": computed.total_minor - heading.paid_minor,
     }
 
 

@@ -90,6 +90,8 @@ class InvoiceFacts:
     payment_failed_at: datetime | None
     payment_error: str
     credit_note: str | None
+    amount_paid_minor: int = 0
+    amount_due_minor: int = 0
 
     def as_body(self) -> dict[str, object]:
         """Return its form in the API and in webhooks."""
@@ -104,6 +106,8 @@ class InvoiceFacts:
             "tax_minor": self.tax_minor,
             "carried_minor": self.carried_minor,
             "total_minor": self.total_minor,
+            "amount_paid_minor": self.amount_paid_minor,
+            "amount_due_minor": self.amount_due_minor,
             "issued_on": self.issued_on,
             "due_on": self.due_on,
             "finalized_at": self.finalized_at,
@@ -118,7 +122,10 @@ class InvoiceFacts:
 
 @dataclass(frozen=True, slots=True)
 class PaymentFacts:
-    """An attempt to pay, as the API and webhooks show it; `reference` is the provider's name of it."""
+    """An attempt to pay, as the API and webhooks show it; `reference` is the provider's name of it.
+
+    `pays_minor` is what of it pays the invoice that it is shown with.
+    """
 
     provider: str
     reference: str
@@ -127,6 +134,7 @@ class PaymentFacts:
     currency: str
     error: str
     occurred_at: datetime
+    pays_minor: int = 0
 
     def as_body(self) -> dict[str, object]:
         """Return its form in the API and in webhooks."""
@@ -137,6 +145,7 @@ class PaymentFacts:
             "currency": self.currency,
             "error": self.error,
             "occurred_at": self.occurred_at,
+            "pays_minor": self.pays_minor,
         }
 
 

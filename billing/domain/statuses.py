@@ -26,7 +26,10 @@ LIVE_STATUSES: Final = frozenset(SubscriptionStatus) - {SubscriptionStatus.CANCE
 
 
 class InvoiceStatus(StrEnum):
-    """A draft may still change; from `finalized` on only what became of its payment does."""
+    """A draft may still change; from `finalized` on only what became of its payment does.
+
+    A paid one is owed again when the money that paid it is found to be another's.
+    """
 
     DRAFT = "draft"
     FINALIZED = "finalized"
@@ -39,7 +42,7 @@ INVOICE_TRANSITIONS: Final[Mapping[InvoiceStatus, frozenset[InvoiceStatus]]] = {
     InvoiceStatus.DRAFT: frozenset({InvoiceStatus.FINALIZED}),
     InvoiceStatus.FINALIZED: frozenset({InvoiceStatus.PAID, InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE}),
     InvoiceStatus.UNCOLLECTIBLE: frozenset({InvoiceStatus.PAID, InvoiceStatus.VOID}),
-    InvoiceStatus.PAID: frozenset(),
+    InvoiceStatus.PAID: frozenset({InvoiceStatus.FINALIZED}),
     InvoiceStatus.VOID: frozenset(),
 }
 

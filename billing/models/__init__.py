@@ -16,7 +16,10 @@ from billing.models.invoice import (
 from billing.models.payment import (
     MANUAL_PROVIDER,
     Payment,
+    PaymentAllocation,
+    PaymentRefund,
     PaymentStatus,
+    RefundWay,
 )
 from billing.models.subscription import (
     BillingException,
@@ -39,10 +42,13 @@ __all__ = [
     "LineKind",
     "NumberSeries",
     "Payment",
+    "PaymentAllocation",
+    "PaymentRefund",
     "PaymentStatus",
     "Plan",
     "PlanVersion",
     "Price",
+    "RefundWay",
     "Subscription",
     "SubscriptionPhase",
     "TaxRate",

@@ -131,6 +131,8 @@ class Invoice(models.Model):
         default=0, help_text="Credit, taken off after tax (negative), or left for later (positive)."
     )
     total_minor = models.BigIntegerField(default=0)
+    amount_paid_minor = models.BigIntegerField(default=0, help_text="What payments pay of it.")
+    credited_minor = models.BigIntegerField(default=0, help_text="What credit notes took back of it.")
     drafted_at = models.DateTimeField()
     computed_at = models.DateTimeField(help_text="Up to when usage had come in that the lines were computed from.")
     finalize_after = models.DateTimeField()
@@ -158,6 +160,15 @@ class Invoice(models.Model):
                 name="invoice_total_is_sum",
             ),
             models.CheckConstraint(condition=Q(total_minor__gte=0), name="invoice_total_not_negative"),
+            models.CheckConstraint(
+                condition=Q(amount_paid_minor__gte=0, credited_minor__gte=0)
+                & Q(total_minor__gte=F("amount_paid_minor") + F("credited_minor")),
+                name="invoice_total_not_overpaid",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=InvoiceStatus.PAID) | Q(total_minor=F("amount_paid_minor") + F("credited_minor")),
+                name="invoice_paid_is_settled",
+            ),
             models.CheckConstraint(
                 condition=Q(status=InvoiceStatus.DRAFT, number=None, finalized_at=None, issued_on=None, due_on=None)
                 | (
@@ -193,6 +204,13 @@ class Invoice(models.Model):
 
     def __str__(self) -> str:
         return self.number or f"draft for {self.tenant}"
+
+    @property
+    def amount_due_minor(self) -> int:
+        """Return what is still to be paid; of a void invoice that is nothing."""
+        if self.status == InvoiceStatus.VOID:
+            return 0
+        return self.total_minor - self.amount_paid_minor - self.credited_minor
 
 
 class LineKind(models.TextChoices):

@@ -1,16 +1,21 @@
-"""What came of asking for money: attempts to pay, whoever told of them."""
+"""Money: attempts to pay, whoever told of them, what each payment pays for, and what was given back.
+
+A payment's own words never change; `allocated_minor` and `refunded_minor` are the sums of its allocations and refunds,
+changed in the transaction that adds one. `billing/migrations/payments.sql` holds that against the owner, too.
+"""
 
 from typing import ClassVar, Final
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
+from accounts.models import Tenant
 from billing.models.catalog import CURRENCY
 from billing.models.invoice import Invoice
 
 
 class PaymentStatus(models.TextChoices):
-    """How an attempt to pay ended. `unmatched` is money that came and settles nothing: see its exception."""
+    """How an attempt to pay ended. `unmatched` is money that paid for nothing when it came: see its exception."""
 
     SUCCEEDED = "succeeded", "Succeeded"
     FAILED = "failed", "Failed"
@@ -21,12 +26,13 @@ MANUAL_PROVIDER: Final = "manual"  # a transfer that staff saw arrive
 
 
 class Payment(models.Model):
-    """One attempt to pay an invoice, as its provider told it.
+    """One attempt to pay, as its provider told it. `invoice` is the one that it was told for, if any.
 
     `reference` is the provider's own name for the attempt.
     """
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payments")
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="payments")
+    invoice = models.ForeignKey(Invoice, null=True, blank=True, on_delete=models.PROTECT, related_name="payments")
     provider = models.CharField(max_length=20, help_text="Through whom was paid: a payment provider, or `manual`.")
     reference = models.CharField(max_length=255)
     status = models.CharField(max_length=9, choices=PaymentStatus.choices)
@@ -35,15 +41,31 @@ class Payment(models.Model):
     error = models.CharField(max_length=200, blank=True)
     occurred_at = models.DateTimeField()
     created_at = models.DateTimeField()
+    allocated_minor = models.BigIntegerField(default=0, help_text="What of it pays invoices.")
+    refunded_minor = models.BigIntegerField(default=0, help_text="What of it was given back.")
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["provider", "reference", "status"], name="payment_once"),
-            models.UniqueConstraint(
-                fields=["invoice"], condition=Q(status=PaymentStatus.SUCCEEDED), name="payment_one_success"
-            ),
             models.CheckConstraint(condition=Q(status__in=PaymentStatus.values), name="payment_status_known"),
             models.CheckConstraint(condition=Q(amount_minor__gte=0), name="payment_not_negative"),
+            models.CheckConstraint(
+                condition=Q(allocated_minor__gte=0, refunded_minor__gte=0)
+                & Q(amount_minor__gte=F("allocated_minor") + F("refunded_minor")),
+                name="payment_not_overspent",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=PaymentStatus.FAILED) | Q(allocated_minor=0, refunded_minor=0),
+                name="payment_failed_pays_nothing",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["tenant"],
+                condition=~Q(status=PaymentStatus.FAILED)
+                & Q(amount_minor__gt=F("allocated_minor") + F("refunded_minor")),
+                name="payment_with_money_left",
+            )
         ]
         ordering: ClassVar = ["-occurred_at", "-id"]
 
@@ -54,3 +76,72 @@ class Payment(models.Model):
     def provider_title(self) -> str:
         """Return the provider as people read it."""
         return self.provider.replace("_", " ").capitalize()
+
+    @property
+    def unallocated_minor(self) -> int:
+        """Return what of it is the customer's: it came in, pays for nothing, and was not given back."""
+        if self.status == PaymentStatus.FAILED:
+            return 0
+        return self.amount_minor - self.allocated_minor - self.refunded_minor
+
+
+class PaymentAllocation(models.Model):
+    """What a payment pays of an invoice; a row over less than nothing takes back what an earlier one said."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="payment_allocations")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="allocations")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="allocations")
+    amount_minor = models.BigIntegerField()
+    reverses = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="reversals")
+    reason = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=254)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(amount_minor__gt=0, reverses=None) | Q(amount_minor__lt=0, reverses__isnull=False),
+                name="payment_allocation_reverses_what_it_takes_back",
+            ),
+        ]
+        ordering: ClassVar = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.payment.reference} for {self.invoice}"
+
+
+class RefundWay(models.TextChoices):
+    """How money was given back."""
+
+    PROVIDER = "provider", "By the payment provider"
+    BANK_TRANSFER = "bank_transfer", "By bank transfer"
+    OTHER = "other", "In another way"
+
+
+class PaymentRefund(models.Model):
+    """Money of a payment that was given back. `reference` is what the provider or the bank calls it."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="refunds")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    way = models.CharField(max_length=13, choices=RefundWay.choices)
+    reference = models.CharField(max_length=255, blank=True)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3, validators=[CURRENCY])
+    reason = models.CharField(max_length=200)
+    occurred_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=254)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["payment", "way", "reference"], condition=~Q(reference=""), name="refund_once"
+            ),
+            models.CheckConstraint(condition=Q(way__in=RefundWay.values), name="refund_way_known"),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_gives_something_back"),
+            models.CheckConstraint(condition=~Q(reason=""), name="refund_has_reason"),
+        ]
+        ordering: ClassVar = ["-occurred_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"Refund of {self.payment.reference}"

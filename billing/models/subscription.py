@@ -175,8 +175,8 @@ class BillingException(models.Model):
     """
 
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="exceptions")
-    payment = models.OneToOneField(
-        "billing.Payment", null=True, blank=True, on_delete=models.PROTECT, related_name="exception"
+    payment = models.ForeignKey(
+        "billing.Payment", null=True, blank=True, on_delete=models.PROTECT, related_name="exceptions"
     )
     invoice = models.ForeignKey(
         "billing.Invoice",
@@ -201,6 +201,9 @@ class BillingException(models.Model):
                 fields=["subscription", "code"],
                 condition=Q(resolved_at=None, payment=None),
                 name="billing_exception_open_once",
+            ),
+            models.UniqueConstraint(
+                fields=["payment"], condition=Q(resolved_at=None), name="billing_exception_payment_open_once"
             ),
             models.CheckConstraint(
                 condition=Q(is_approved=False)

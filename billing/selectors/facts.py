@@ -56,11 +56,13 @@ def facts_of_invoice(invoice: Invoice) -> InvoiceFacts:
         payment_failed_at=invoice.payment_failed_at,
         payment_error=invoice.payment_error,
         credit_note=None if note is None else note.number,
+        amount_paid_minor=invoice.amount_paid_minor,
+        amount_due_minor=invoice.amount_due_minor,
     )
 
 
 def facts_of_payment(payment: Payment) -> PaymentFacts:
-    """Return an attempt to pay by its row."""
+    """Return an attempt to pay by its row; one that comes with what it pays of an invoice says so."""
     return PaymentFacts(
         provider=payment.provider,
         reference=payment.reference,
@@ -69,6 +71,7 @@ def facts_of_payment(payment: Payment) -> PaymentFacts:
         currency=payment.currency,
         error=payment.error,
         occurred_at=payment.occurred_at,
+        pays_minor=getattr(payment, "pays_minor", 0),
     )
 
 

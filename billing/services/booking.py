@@ -26,7 +26,7 @@ from billing.ledger.domain.entries import (
 )
 from billing.ledger.selectors.documents import balance_of_document, movements_of
 from billing.ledger.services.posting import post
-from billing.models import CreditNote, Invoice, Payment
+from billing.models import CreditNote, Invoice, Payment, PaymentRefund
 from billing.selectors.booking import issued_invoices
 from billing.selectors.issuer import issuers_day, issuers_time_zone
 from metering.domain.periods import local_day
@@ -80,21 +80,21 @@ def book_credit_note(
     _post(invoice, EntryKind.CREDIT_NOTE, str(note.pk), moved, as_of=as_of, document=note.number)
 
 
-def book_payment(payment: Payment, invoice: Invoice, *, allocated_minor: int) -> None:
+def book_payment(payment: Payment, invoice: Invoice | None, *, allocated_minor: int) -> None:
     """Post money that came, of which `allocated_minor` settles the invoice; the rest is allocated to nothing yet.
 
     Of an invoice that was given up as much as was paid is recovered.
     """
-    if allocated_minor:
+    if invoice is not None and allocated_minor:
         source = f"payment:{payment.pk}"
         _recover(invoice, source=source, as_of=payment.occurred_at, most_minor=allocated_minor)
     post([payment_happening(payment, invoice, allocated_minor=allocated_minor, time_zone=issuers_time_zone())])
 
 
-def payment_happening(payment: Payment, invoice: Invoice, *, allocated_minor: int, time_zone: str) -> Happening:
+def payment_happening(payment: Payment, invoice: Invoice | None, *, allocated_minor: int, time_zone: str) -> Happening:
     """Return what the ledger is told of a payment."""
     moved = paid(
-        invoice=_number(invoice),
+        invoice="" if invoice is None else _number(invoice),
         amount_minor=payment.amount_minor,
         allocated_minor=allocated_minor,
         provider=payment.provider,
@@ -102,7 +102,7 @@ def payment_happening(payment: Payment, invoice: Invoice, *, allocated_minor: in
     return Happening(
         kind=EntryKind.PAYMENT,
         source=str(payment.pk),
-        tenant_id=invoice.tenant_id,
+        tenant_id=payment.tenant_id,
         currency=payment.currency,
         document=payment.reference,
         occurred_at=payment.occurred_at,
@@ -158,12 +158,21 @@ def book_rounding(invoice: Invoice, *, source: str, amount_minor: int, as_of: da
     )
 
 
-def book_refund(
-    invoice: Invoice, *, source: str, amount_minor: int, provider: str, out_of: LedgerAccount, as_of: datetime
-) -> None:
-    """Post money that went back: out of what was due (`REFUND_DUE`), of `CREDIT`, or of `UNALLOCATED` money."""
-    moved = refunded(amount_minor=amount_minor, provider=provider, out_of=out_of)
-    _post(invoice, EntryKind.REFUND, source, moved, as_of=as_of)
+def book_refund(refund: PaymentRefund) -> None:
+    """Post money of a payment that went back: it had paid for nothing."""
+    payment = refund.payment
+    moved = refunded(amount_minor=refund.amount_minor, provider=payment.provider, out_of=LedgerAccount.UNALLOCATED)
+    happening = Happening(
+        kind=EntryKind.REFUND,
+        source=str(refund.pk),
+        tenant_id=refund.tenant_id,
+        currency=refund.currency,
+        document=payment.reference,
+        occurred_at=refund.occurred_at,
+        happened_on=local_day(refund.occurred_at, issuers_time_zone()),
+        movements=moved,
+    )
+    post([happening])
 
 
 def _recover(invoice: Invoice, *, source: str, as_of: datetime, most_minor: int | None = None) -> None:

@@ -22,6 +22,8 @@ from billing.models import (
     InvoiceLine,
     InvoiceTax,
     Payment,
+    PaymentAllocation,
+    PaymentRefund,
     Subscription,
     SubscriptionPhase,
 )
@@ -49,8 +51,9 @@ class BillingPrivacy(PrivacyPart):
         )  # fmt: skip
         yield exported_table(
             "invoices.json", Invoice.objects.of_tenant(tenant.pk), "id", "subscription_id", "status", "number",
-            "period_start", "period_end", *_AMOUNTS, "drafted_at", "finalized_at", "issued_on", "due_on", "paid_at",
-            "voided_at", "void_reason", "uncollectible_at", "payment_failed_at", document_content="document__content",
+            "period_start", "period_end", *_AMOUNTS, "amount_paid_minor", "credited_minor", "drafted_at",
+            "finalized_at", "issued_on", "due_on", "paid_at", "voided_at", "void_reason", "uncollectible_at",
+            "payment_failed_at", document_content="document__content",
         )  # fmt: skip
         yield exported_table(
             "invoice_lines.json", InvoiceLine.objects.filter(invoice__tenant=tenant), "id", "invoice_id", "revision",
@@ -67,8 +70,17 @@ class BillingPrivacy(PrivacyPart):
             "issued_on", "issued_at", "content", invoice_number="invoice__number",
         )  # fmt: skip
         yield exported_table(
-            "payments.json", Payment.objects.filter(invoice__tenant=tenant), "id", "provider", "reference", "status",
-            "amount_minor", "currency", "error", "occurred_at", invoice_number="invoice__number",
+            "payments.json", Payment.objects.filter(tenant=tenant), "id", "provider", "reference", "status",
+            "amount_minor", "currency", "error", "occurred_at", "allocated_minor", "refunded_minor",
+            invoice_number="invoice__number",
+        )  # fmt: skip
+        yield exported_table(
+            "payment_allocations.json", PaymentAllocation.objects.filter(tenant=tenant), "id", "payment_id",
+            "amount_minor", "reason", "created_at", invoice_number="invoice__number",
+        )  # fmt: skip
+        yield exported_table(
+            "refunds.json", PaymentRefund.objects.filter(tenant=tenant), "id", "payment_id", "way", "reference",
+            "amount_minor", "currency", "reason", "occurred_at",
         )  # fmt: skip
         yield exported_table(
             "ledger_entries.json", JournalEntry.objects.filter(tenant=tenant), "id", "kind", "document", "currency",

@@ -36,7 +36,8 @@ APPEND_ONLY_TABLES = (
     "billing_invoicedocument",
     "billing_creditnote",
     "billing_documentfile",
-    "billing_payment",
+    "billing_paymentallocation",
+    "billing_paymentrefund",
     "ledger_journalentry",
     "ledger_posting",
     "ledger_closedmonth",
@@ -58,6 +59,7 @@ SUMS: Final[Mapping[str, tuple[str, ...]]] = {
     "limit_counter": ("used", "is_ready"),
     "limit_bucket": ("tokens_micro", "updated_at"),
     "billing_numberseries": ("last_number",),
+    "billing_payment": ("allocated_minor", "refunded_minor"),
 }
 # Of these, the ones whose rows a rebuild or a clean-up removes.
 REMOVABLE_SUMS: Final = ("usage_hour", "usage_day", "limit_counter")

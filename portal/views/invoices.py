@@ -183,7 +183,7 @@ def _credit_note(found: Invoice) -> CreditNote | None:
 
 
 def _is_payable(found: Invoice) -> bool:
-    return found.status in PAYABLE and found.total_minor > 0
+    return found.status in PAYABLE and found.amount_due_minor > 0
 
 
 def _pdf(number: str) -> HttpResponse:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from accounts.models import Tenant
 from billing.collection.domain.provider import AgreementState
@@ -57,12 +58,19 @@ def invoices_to_collect(*, provider: str, tenant_ids: Collection[UUID] | None = 
 
 
 def invoices_to_take_back(*, provider: str) -> QuerySet[Invoice]:
-    """Find invoices that the provider still collects and that nobody owes any more: void, given up, or paid past it."""
+    """Find invoices that the provider still collects and that are owed no more, or not as much.
+
+    Void, given up, paid past it, or paid or credited in part since; of these the rest is collected anew.
+    """
     came_in = [PaymentStatus.SUCCEEDED, PaymentStatus.UNMATCHED]
     paid_there = Payment.objects.filter(invoice=OuterRef("pk"), provider=provider, status__in=came_in)
     settled = [InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.PAID]
+    collected = Coalesce("provider_invoice__amount_minor", "total_minor")
+    is_less = ~Q(total_minor=collected + F("amount_paid_minor") + F("credited_minor"))
     return Invoice.objects.filter(
-        ~Exists(paid_there), provider_invoice__provider=provider, status__in=settled
+        Q(status__in=settled) | Q(is_less, status=InvoiceStatus.FINALIZED),
+        ~Exists(paid_there),
+        provider_invoice__provider=provider,
     ).order_by("pk")
 
 

@@ -107,7 +107,7 @@ def payment_link(*, invoice_id: UUID, as_of: datetime) -> str:
     invoice = Invoice.objects.filter(pk=invoice_id).first()
     if invoice is None:
         raise NotFoundError("There is no such invoice.")
-    if invoice.status != InvoiceStatus.FINALIZED or not invoice.total_minor:
+    if invoice.status != InvoiceStatus.FINALIZED or not invoice.amount_due_minor:
         raise InvoiceStatusError(f"The invoice is {invoice.status}: there is nothing to pay.")
     provider = _provider_of_invoice(invoice)
     ensure_customer(tenant_id=invoice.tenant_id, provider=provider)
@@ -152,8 +152,9 @@ def _push(provider: PaymentProvider, invoice: Invoice, as_of: datetime) -> None:
     """Bring the provider's invoice to where it can be paid, from wherever it is."""
     if invoice.status != InvoiceStatus.FINALIZED:
         return
-    prepared = provider.prepare_invoice(_bill(provider, invoice, as_of))
-    if not _is_named(provider, invoice, prepared):
+    bill = _bill(provider, invoice, as_of)
+    prepared = provider.prepare_invoice(bill)
+    if not _is_named(provider, invoice, prepared, bill.total_minor):
         if prepared.is_draft:
             provider.take_back(prepared.reference)  # settled in the meantime
         return
@@ -173,7 +174,7 @@ def _bill(provider: PaymentProvider, invoice: Invoice, as_of: datetime) -> Bill:
         number=invoice.number,
         customer_reference=customer.reference,
         currency=invoice.currency,
-        total_minor=invoice.total_minor,
+        total_minor=invoice.amount_due_minor,
         is_charged=bool(customer.card_label),
         days_until_due=max((invoice.due_on - as_of.date()).days, 1),
         finalized_at=invoice.finalized_at,
@@ -181,16 +182,18 @@ def _bill(provider: PaymentProvider, invoice: Invoice, as_of: datetime) -> Bill:
 
 
 @transaction.atomic
-def _is_named(provider: PaymentProvider, invoice: Invoice, prepared: PreparedInvoice) -> bool:
-    """Store which of the provider's invoices collects ours, if ours is still owed, and no other does."""
-    if locked_invoice(invoice.pk).status != InvoiceStatus.FINALIZED:
+def _is_named(provider: PaymentProvider, invoice: Invoice, prepared: PreparedInvoice, amount_minor: int) -> bool:
+    """Store which of the provider's invoices collects ours, if as much is still owed, and no other does."""
+    current = locked_invoice(invoice.pk)
+    if current.status != InvoiceStatus.FINALIZED or current.amount_due_minor != amount_minor:
         return False
     named = ProviderInvoice.objects.filter(invoice=invoice).first()
     free = {prepared.reference, *prepared.void_references}
     if named is not None and (named.provider != provider.name or named.reference not in free):
         return False
     ProviderInvoice.objects.update_or_create(
-        invoice=invoice, defaults={"provider": provider.name, "reference": prepared.reference}
+        invoice=invoice,
+        defaults={"provider": provider.name, "reference": prepared.reference, "amount_minor": amount_minor},
     )
     return True
 

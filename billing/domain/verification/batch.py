@@ -88,7 +88,7 @@ class UnreadableVersion:
 
 @dataclass(frozen=True, slots=True)
 class PaidInvoice:
-    """An invoice that says it is paid; whether there is a payment over its total."""
+    """An invoice that says it is paid; whether payments and credit notes come to its total."""
 
     number: str
     has_payment: bool

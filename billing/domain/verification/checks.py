@@ -146,10 +146,10 @@ def credit_notes_take_back_the_whole(batch: Batch) -> Iterator[Difference]:
 
 
 def paid_means_a_payment(batch: Batch) -> Iterator[Difference]:
-    """Yield invoices that are paid without a payment over their total."""
+    """Yield invoices that are paid, and whose payments and credit notes do not come to their total."""
     for paid in batch.paid:
         if not paid.has_payment:
-            yield Difference(paid.number, "payment", "It is paid, and there is no payment over its total.")
+            yield Difference(paid.number, "payment", "It is paid, and no payments come to its total.")
 
 
 def files_as_rendered(batch: Batch) -> Iterator[Difference]:

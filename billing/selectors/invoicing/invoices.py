@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from accounts.domain.pages import Page, PageRequest
 from accounts.errors import NotFoundError
 from accounts.selectors.pages import page_of
 from billing.domain.invoicing.taxes import TaxRow
 from billing.domain.statuses import InvoiceStatus
-from billing.models import CreditNote, Invoice, InvoiceDocument, InvoiceLine, InvoiceTax, Payment
+from billing.models import CreditNote, Invoice, InvoiceDocument, InvoiceLine, InvoiceTax, Payment, PaymentAllocation
 
 ISSUED_STATUSES: Final = tuple(status for status in InvoiceStatus if status is not InvoiceStatus.DRAFT)
 _NUMBER: Final = re.compile(r"[\x21-\x7e]{1,40}")
@@ -61,8 +62,11 @@ def taxes_of_invoice(invoice: Invoice) -> list[TaxRow]:
 
 
 def payments_of(invoice: Invoice) -> QuerySet[Payment]:
-    """Every attempt to pay it, the newest first."""
-    return Payment.objects.filter(invoice=invoice).order_by("-occurred_at", "-pk")
+    """Every attempt to pay it and every payment that pays some of it, the newest first, each with what it pays."""
+    of_it = PaymentAllocation.objects.filter(payment=OuterRef("pk"), invoice=invoice).order_by()
+    paid = of_it.values("payment").annotate(sum=Sum("amount_minor")).values("sum")
+    found = Payment.objects.filter(Q(invoice=invoice) | Q(Exists(of_it)))
+    return found.annotate(pays_minor=Coalesce(Subquery(paid), 0)).order_by("-occurred_at", "-pk")
 
 
 def credit_notes_page(*, tenant_id: UUID, request: PageRequest) -> Page[CreditNote]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, Sum
 
 from accounts.errors import InvalidFieldsError
 from accounts.sql import fetch_all
@@ -33,8 +33,7 @@ from billing.models import (
     InvoiceDocument,
     InvoiceLine,
     InvoiceTax,
-    Payment,
-    PaymentStatus,
+    PaymentAllocation,
     SubscriptionPhase,
 )
 from billing.selectors.catalog.plans import sold_versions
@@ -216,14 +215,13 @@ def _credit_notes(invoices: Sequence[Invoice]) -> list[StoredCreditNote]:
 def _paid(invoices: Sequence[Invoice]) -> list[PaidInvoice]:
     """Return the invoices that are paid; one over nothing needs no payment, and is left out."""
     paid = {invoice.pk: invoice for invoice in invoices if invoice.status == InvoiceStatus.PAID and invoice.total_minor}
-    payments = Payment.objects.filter(
-        invoice__in=list(paid),
-        status=PaymentStatus.SUCCEEDED,
-        amount_minor=F("invoice__total_minor"),
-        currency=F("invoice__currency"),
-    )
-    settled = set(payments.values_list("invoice_id", flat=True))
-    return [PaidInvoice(invoice.number or "", pk in settled) for pk, invoice in paid.items()]
+    allocated = PaymentAllocation.objects.filter(invoice__in=list(paid), payment__currency=F("invoice__currency"))
+    credited = CreditNote.objects.filter(invoice__in=list(paid))
+    settled: dict[UUID, int] = defaultdict(int)
+    for rows, amount in ((allocated, "amount_minor"), (credited, "total_minor")):
+        for invoice_id, sum_minor in rows.order_by().values_list("invoice_id").annotate(Sum(amount)):
+            settled[invoice_id] += sum_minor
+    return [PaidInvoice(invoice.number or "", settled[pk] == invoice.total_minor) for pk, invoice in paid.items()]
 
 
 def _wrong_files(numbers: Sequence[str]) -> list[str]:

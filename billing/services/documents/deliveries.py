@@ -179,6 +179,7 @@ def _queue_mail(document: _Document, dedupe_key: str, as_of: datetime) -> list[s
         "invoice_number": content.get("invoice_number", ""),
         "reason": content.get("reason", ""),
         "amount": money_text(content["total_minor"], content["currency"]),
+        "paid_before": money_text(content["paid_minor"], content["currency"]) if content.get("paid_minor") else "",
         "period": wording.days(content["period"]),
         "is_paid": document.is_paid,
         "charged_to": content.get("charged_to", ""),

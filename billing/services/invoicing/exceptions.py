@@ -78,8 +78,10 @@ def _put_on_record(subscription_id: UUID | None, code: str, detail: str, as_of: 
 def resolve_exception(*, exception: BillingException, resolution: str, actor: Actor, as_of: datetime) -> None:
     """Take it off the list, and let the subscription be billed again.
 
-    Raises `ConflictError` where somebody resolved it before.
+    Raises `ConflictError` where somebody resolved it before, and while money of its payment is left.
     """
+    if exception.payment is not None and exception.payment.unallocated_minor:
+        raise ConflictError("Money of the payment is left: allocate it, refund it, or keep it as credit.")
     open_ones = BillingException.objects.filter(pk=exception.pk, resolved_at=None)
     if open_ones.update(resolved_at=as_of, resolved_by=actor.label, resolution=resolution[:200]) != 1:
         raise ConflictError("Somebody has resolved it before.")

@@ -31,6 +31,7 @@ from billing.selectors.invoicing.states import states_of_invoices
 from billing.services.booking import book_invoices
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
 from billing.services.invoicing.exceptions import park, report_credit_left
+from billing.services.invoicing.kept_money import Share, locked_purses, spend, take_from
 from billing.services.invoicing.lines import store_lines
 from billing.services.invoicing.numbering import take_numbers
 from billing.services.invoicing.status import record_change
@@ -44,10 +45,11 @@ UPDATE billing_invoice AS i SET
     subtotal_minor = f.subtotal_minor,
     tax_minor = f.tax_minor, carried_minor = f.carried_minor, total_minor = f.total_minor,
     computed_at = %(as_of)s, finalized_at = %(as_of)s,
-    issued_on = %(issued_on)s, due_on = f.due_on, paid_at = f.paid_at
+    issued_on = %(issued_on)s, due_on = f.due_on, paid_at = f.paid_at, amount_paid_minor = f.amount_paid_minor
 FROM jsonb_to_recordset(%(finalized)s::jsonb) AS f(
     id uuid, status text, number text, revision int, lines_digest text, subtotal_minor bigint, tax_minor bigint,
-    carried_minor bigint, total_minor bigint, due_on date, paid_at timestamptz)
+    carried_minor bigint, total_minor bigint, due_on date, paid_at timestamptz,
+    amount_paid_minor bigint)
 WHERE i.id = f.id AND i.status = 'draft'
 RETURNING i.id
 """
@@ -69,6 +71,12 @@ class _Final:
     payment_days: int
     due_on: date
     charged_to: str
+    shares: tuple[Share, ...] = ()
+
+    @property
+    def paid_minor(self) -> int:
+        """What money that was kept for the customer pays of it."""
+        return sum(share.amount_minor for share in self.shares)
 
     @property
     def revision(self) -> int:
@@ -77,8 +85,8 @@ class _Final:
 
     @property
     def is_free(self) -> bool:
-        """Nothing is to be paid."""
-        return self.computed.total_minor == 0
+        """Nothing is left to be paid."""
+        return self.computed.total_minor == self.paid_minor
 
 
 def finalize_batch(*, as_of: datetime, due: Due, size: int = BATCH_SIZE) -> Drafted:
@@ -134,13 +142,16 @@ def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) ->
     issued_on = local_day(as_of, issuer.time_zone)
     profiles = BillingProfile.objects.filter(tenant__in=[invoice.tenant_id for invoice, _ in ready])
     profile_of = {profile.tenant_id: profile for profile in profiles}
+    purses = locked_purses(list({invoice.tenant_id for invoice, _ in ready}))
     # Taken last, since it is locked until the end of the transaction.
     numbers = take_numbers(prefix=issuer.invoice_prefix, issued_on=issued_on, count=len(ready))
     finals = []
     for (invoice, computed), number in zip(ready, numbers, strict=True):
         profile = profile_of.get(invoice.tenant_id) or BillingProfile()
         days = issuer.payment_days if profile.payment_days is None else profile.payment_days
-        finals.append(_Final(invoice, computed, number, days, issued_on + timedelta(days=days), profile.card_label))
+        shares = take_from(purses, invoice, computed.total_minor)
+        due_on = issued_on + timedelta(days=days)
+        finals.append(_Final(invoice, computed, number, days, due_on, profile.card_label, shares))
     store_lines((f.invoice.pk, f.revision, f.computed) for f in finals if f.revision != f.invoice.revision)
     rows = [_row(final, as_of) for final in finals]
     parameters = {"finalized": as_json(rows), "as_of": as_of, "issued_on": issued_on}
@@ -149,6 +160,7 @@ def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) ->
     documents = [_document(final, issuer, issued_on) for final in finals]
     fetch_all(ADD_DOCUMENTS, {"documents": as_json(documents), "as_of": as_of})
     book_invoices([_to_book(final, issued_on=issued_on, as_of=as_of) for final in finals])
+    spend([(final.invoice, final.shares) for final in finals], as_of=as_of)
     _tell(finals, as_of)
     for final in finals:
         if final.invoice.subscription.due_at is None:
@@ -169,6 +181,7 @@ def _row(final: _Final, as_of: datetime) -> dict[str, object]:
         "total_minor": computed.total_minor,
         "due_on": final.due_on,
         "paid_at": as_of if final.is_free else None,
+        "amount_paid_minor": final.paid_minor,
     }
 
 
@@ -183,6 +196,7 @@ def _document(final: _Final, issuer: Issuer, issued_on: date) -> dict[str, objec
         charged_to=final.charged_to,
         issuer={name: getattr(issuer, name) for name in ISSUER_FIELDS},
         customer={name: getattr(tenant, name) for name in CUSTOMER_FIELDS},
+        paid_minor=final.paid_minor,
     )
     content = invoice_content(heading, final.computed)
     return {"invoice_id": final.invoice.pk, "content": content, "content_digest": digest_of_content(content)}

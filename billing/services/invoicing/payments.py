@@ -1,7 +1,8 @@
-"""Payments, as their providers tell of them: each is kept once, and the invoice follows where it is settled.
+"""Payments, as their providers tell of them: each is kept once, and the invoice follows where it is paid.
 
-No money is dropped: what does not settle its invoice (another amount or currency, an invoice that is paid, void or a
-draft) is kept as an unmatched payment with an exception that a person resolves.
+No money is dropped. Less than is due pays a part. What is over, and what pays nothing of its invoice (another currency,
+an invoice that is paid, void or a draft), is the customer's, and waits with an exception until a person allocates it,
+refunds it, or keeps it as credit.
 """
 
 from collections.abc import Collection
@@ -15,20 +16,24 @@ from django.db import IntegrityError, transaction
 from accounts.domain.actor import Actor
 from accounts.errors import ConflictError, FieldError, InvalidFieldsError
 from accounts.notices.services.outbox import add_to_outbox
-from billing.domain.happenings import InvoicePaid, InvoicePaymentFailed
+from billing.domain.happenings import InvoicePaymentFailed
 from billing.domain.money import money_text
-from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
 from billing.errors import InvoiceStatusError
-from billing.models import MANUAL_PROVIDER, BillingException, Invoice, Payment, PaymentStatus
+from billing.models import MANUAL_PROVIDER, Invoice, Payment, PaymentStatus, Subscription
 from billing.selectors.facts import facts_of_invoice, facts_of_payment
 from billing.services.booking import book_payment
-from billing.services.invoicing.status import locked_invoice, move_invoice, record_change
+from billing.services.invoicing.allocating import (
+    PAYABLE,
+    Act,
+    record_payment_change,
+    report_money_left,
+    settle,
+)
+from billing.services.invoicing.status import locked_invoice
 from billing.services.subscriptions.standing import refresh_standing
 
-UNMATCHED_PAYMENT: Final = "unmatched_payment"
 _ERROR_CHARACTERS_MAX: Final = 200
 _REFERENCE_CHARACTERS_MAX: Final = 255
-_PAYABLE: Final = statuses_before(INVOICE_TRANSITIONS, InvoiceStatus.PAID)
 _SUCCEEDED: Final = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.UNMATCHED})
 
 
@@ -55,7 +60,7 @@ def record_payment(
 ) -> Invoice:
     """Store a payment that succeeded, and return its invoice.
 
-    It is paid if it is settled, else as it was, with a billing exception.
+    It is paid once nothing is due. What pays nothing of it waits with a billing exception.
 
     A second time with the same provider and reference changes nothing. Raises `NotFoundError`, and `ConflictError`
     where the reference is another invoice's.
@@ -97,7 +102,7 @@ def record_failed_payment(
             return invoice
         payment = _keep(invoice, told, PaymentStatus.FAILED, error, as_of)
         is_latest = invoice.payment_failed_at is None or invoice.payment_failed_at <= occurred_at
-        if invoice.status in _PAYABLE and is_latest:
+        if invoice.status in PAYABLE and is_latest:
             Invoice.objects.filter(pk=invoice.pk).update(payment_failed_at=occurred_at, payment_error=error)
             invoice.refresh_from_db(fields=["payment_failed_at", "payment_error"])
         failed = InvoicePaymentFailed(facts_of_invoice(invoice), facts_of_payment(payment))
@@ -116,9 +121,9 @@ def record_manual_payment(
     actor: Actor,
     as_of: datetime,
 ) -> Invoice:
-    """Keep a transfer that staff saw arrive.
+    """Keep a transfer that staff saw arrive: all that is due, a part, or more.
 
-    What does not settle the invoice is refused, so that the person can look again.
+    Another currency is refused, so that the person can look again.
 
     Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`, `ConflictError` where the reference was recorded
     before.
@@ -129,13 +134,43 @@ def record_manual_payment(
         invoice = locked_invoice(invoice_id)
         if _is_known(invoice, told, _SUCCEEDED):
             raise ConflictError("A payment with this reference is on record.")
-        if invoice.status not in _PAYABLE:
+        if invoice.status not in PAYABLE:
             raise InvoiceStatusError(f"The invoice is {invoice.status}: it takes no payment.")
         mismatch = _mismatch(invoice, told)
         if mismatch:
-            raise InvalidFieldsError(mismatch, field_errors=(FieldError("/amount_minor", "amount_differs", mismatch),))
+            raise InvalidFieldsError(mismatch, field_errors=(FieldError("/currency", "currency_differs", mismatch),))
         _settle(invoice, told, actor, as_of)
     return invoice
+
+
+def record_unassigned_payment(
+    *,
+    tenant_id: UUID,
+    reference: str,
+    amount_minor: int,
+    currency: str,
+    occurred_at: datetime,
+    actor: Actor,
+    as_of: datetime,
+) -> Payment:
+    """Keep a customer's transfer that names no invoice; it waits until a person says what it is for.
+
+    Raises `InvalidFieldsError`, also where the customer never had a subscription, `ConflictError` where the reference
+    was recorded before.
+    """
+    told = _Told(MANUAL_PROVIDER, reference.strip(), amount_minor, currency, occurred_at)
+    _check_manual(told, as_of)
+    with transaction.atomic():
+        if not Subscription.objects.of_tenant(tenant_id).exists():
+            raise InvalidFieldsError("This customer never bought anything: look whose money it is.")
+        if Payment.objects.filter(provider=told.provider, reference=told.reference).exists():
+            raise ConflictError("A payment with this reference is on record.")
+        payment = _keep_of(tenant_id, None, told, PaymentStatus.UNMATCHED, error="", as_of=as_of)
+        book_payment(payment, None, allocated_minor=0)
+        report_money_left(payment, "It names no invoice.", as_of=as_of)
+        kept = {"amount_minor": amount_minor, "currency": currency}
+        record_payment_change(payment, "payment.recorded", Act(actor, as_of), kept)
+    return payment
 
 
 def _check_manual(told: _Told, as_of: datetime) -> None:
@@ -144,6 +179,8 @@ def _check_manual(told: _Told, as_of: datetime) -> None:
         refusals.append(
             FieldError("/reference", "invalid_reference", f"1 to {_REFERENCE_CHARACTERS_MAX} printable characters.")
         )
+    if told.amount_minor < 1:
+        refusals.append(FieldError("/amount_minor", "invalid_amount", "More than nothing."))
     if told.occurred_at > as_of:
         refusals.append(FieldError("/occurred_at", "in_future", "This has not happened yet."))
     if refusals:
@@ -159,45 +196,48 @@ def _is_known(invoice: Invoice, told: _Told, statuses: Collection[str]) -> bool:
 
 
 def _mismatch(invoice: Invoice, told: _Told) -> str:
-    """Why the payment does not settle the invoice, or nothing."""
-    if invoice.status not in _PAYABLE:
+    """Why the payment pays nothing of the invoice, or nothing."""
+    if invoice.status not in PAYABLE:
         return f"{_label(invoice)} is {invoice.status}: it takes no payment."
-    if (told.amount_minor, told.currency) != (invoice.total_minor, invoice.currency):
+    if told.currency != invoice.currency:
         paid = money_text(told.amount_minor, told.currency)
-        owed = money_text(invoice.total_minor, invoice.currency)
+        owed = money_text(invoice.amount_due_minor, invoice.currency)
         return f"{paid} were paid, {owed} are due on {_label(invoice)}."
     return ""
 
 
 def _settle(invoice: Invoice, told: _Told, actor: Actor, as_of: datetime) -> None:
+    """Pay what is due, or some of it; what is over waits for a person."""
+    act = Act(actor, as_of)
     payment = _keep(invoice, told, PaymentStatus.SUCCEEDED, "", as_of)
-    book_payment(payment, invoice, allocated_minor=payment.amount_minor)
-    before = {"status": invoice.status}
-    paid = {"paid_at": told.occurred_at, "payment_failed_at": None, "payment_error": ""}
-    move_invoice(invoice, InvoiceStatus.PAID, paid)
-    after = {"status": invoice.status, "provider": told.provider, "reference": told.reference}
-    record_change(invoice, "invoice.paid", actor=actor, before=before, after=after, as_of=as_of)
-    add_to_outbox([InvoicePaid(facts_of_invoice(invoice))], as_of=as_of)
-    refresh_standing(subscription_id=invoice.subscription_id, as_of=as_of)
+    due_minor = invoice.amount_due_minor
+    pays_minor = min(due_minor, told.amount_minor)
+    book_payment(payment, invoice, allocated_minor=pays_minor)
+    if pays_minor:
+        settle(invoice, payment, pays_minor, act, paid_at=told.occurred_at)
+    if payment.unallocated_minor:
+        paid, owed = money_text(told.amount_minor, told.currency), money_text(due_minor, told.currency)
+        report_money_left(payment, f"{paid} were paid, {owed} were due on {_label(invoice)}.", as_of=as_of)
 
 
 def _keep_unmatched(invoice: Invoice, told: _Told, mismatch: str, as_of: datetime) -> None:
     payment = _keep(invoice, told, PaymentStatus.UNMATCHED, mismatch, as_of)
     book_payment(payment, invoice, allocated_minor=0)
-    BillingException.objects.create(
-        subscription_id=invoice.subscription_id,
-        payment=payment,
-        code=UNMATCHED_PAYMENT,
-        detail=f"{mismatch} Payment {told.reference} by {told.provider}: refund it, or record what it pays for.",
-        occurred_at=as_of,
-    )
+    report_money_left(payment, mismatch, as_of=as_of)
 
 
 def _keep(invoice: Invoice, told: _Told, status: PaymentStatus, error: str, as_of: datetime) -> Payment:
+    return _keep_of(invoice.tenant_id, invoice, told, status, error=error, as_of=as_of)
+
+
+def _keep_of(
+    tenant_id: UUID, invoice: Invoice | None, told: _Told, status: PaymentStatus, *, error: str, as_of: datetime
+) -> Payment:
     """Add the row. Of two that tell of one payment for two invoices at once, one is refused by the constraint."""
     try:
         with transaction.atomic():
             return Payment.objects.create(
+                tenant_id=tenant_id,
                 invoice=invoice,
                 provider=told.provider,
                 reference=told.reference,

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
@@ -21,6 +22,7 @@ from billing.models import CreditNote, Invoice, Issuer
 from billing.selectors.facts import facts_of_credit_note, facts_of_invoice
 from billing.services.booking import book_credit_note, book_void, book_write_off
 from billing.services.documents.deliveries import invoice_pdf, queue_invoice_mail
+from billing.services.invoicing.allocating import Act, release
 from billing.services.invoicing.exceptions import report_credit_back
 from billing.services.invoicing.numbering import take_numbers
 from billing.services.invoicing.status import checked_reason, locked_invoice, move_invoice, record_change
@@ -77,6 +79,9 @@ def issue_credit_note(*, invoice_id: UUID, reason: str, actor: Actor, as_of: dat
         # Everything that may wait comes before: the series stays locked until the end of the transaction.
         [number] = take_numbers(prefix=issuer.credit_note_prefix, issued_on=issued_on, count=1)
         note = _add_note(invoice, number, reason, issued_on=issued_on, actor=actor, as_of=as_of)
+        release(invoice, Act(actor, as_of, f"Credited by {number}"))
+        Invoice.objects.filter(pk=invoice.pk).update(amount_paid_minor=0, credited_minor=F("total_minor"))
+        invoice.refresh_from_db(fields=["amount_paid_minor", "credited_minor"])
         if invoice.status != InvoiceStatus.PAID:
             _void(invoice, f"Credited by {number}", actor, as_of)
         book_credit_note(note, invoice, as_of=as_of)
@@ -121,6 +126,8 @@ def _add_note(
 
 
 def _void(invoice: Invoice, reason: str, actor: Actor, as_of: datetime) -> None:
+    if invoice.amount_paid_minor:
+        raise InvoiceStatusError("Some of it is paid: issue a credit note, or take the payment back from it first.")
     before = {"status": invoice.status}
     move_invoice(invoice, InvoiceStatus.VOID, {"voided_at": as_of, "void_reason": reason})
     after = {"status": invoice.status, "reason": reason}

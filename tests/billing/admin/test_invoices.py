@@ -139,13 +139,17 @@ def test_a_payment_that_cannot_be_is_refused_at_its_field(as_bo: Client, field: 
     assert not Payment.objects.exists()
 
 
-def test_a_payment_of_another_amount_settles_nothing_and_says_so(as_bo: Client) -> None:
+def test_a_part_of_it_may_be_paid_and_more_is_said_to_be_meant(as_bo: Client) -> None:
     invoice = issued()
     given = {"amount": "40", "received_on": str(timezone.now().date()), "reference": "SEPA 1"}
-    assert "40.00\N{NO-BREAK SPACE}EUR were paid, 49.00\N{NO-BREAK SPACE}EUR are due" in act(
-        as_bo, invoice, "record_payment", **given
-    )
-    assert not Payment.objects.exists()
+    assert "9.00\N{NO-BREAK SPACE}EUR are due" in act(as_bo, invoice, "record_payment", **given)
+    text = as_bo.get(page(invoice)).content.decode()
+    assert "40.00\N{NO-BREAK SPACE}EUR" in text
+    assert "/void/" not in text
+    more = given | {"reference": "SEPA 2"}
+    assert "Tick below if more arrived" in as_bo.post(page(invoice, "record_payment"), more).content.decode()
+    assert "is paid" in act(as_bo, invoice, "record_payment", **more, is_more="on")
+    assert Payment.objects.get(reference="SEPA 2").unallocated_minor == 3100
 
 
 def test_a_credit_note_is_issued_once(as_bo: Client) -> None:

@@ -78,6 +78,8 @@ def test_issued_invoices_are_listed_the_newest_first_and_drafts_are_not(client: 
         "tax_minor": 0,
         "carried_minor": 0,
         "total_minor": 5350,
+        "amount_paid_minor": 0,
+        "amount_due_minor": 5350,
         "issued_on": "2026-04-01",
         "due_on": "2026-04-15",
         "finalized_at": "2026-04-01T01:00:00Z",
@@ -149,10 +151,11 @@ def test_an_invoice_is_shown_with_its_lines_taxes_and_payments(client: APIClient
             "amount_minor": 0,
         }
     ]
-    assert {(payment["status"], payment["amount_minor"]) for payment in body["payments"]} == {
-        ("succeeded", 5350),
-        ("unmatched", 1),
+    assert {(payment["status"], payment["amount_minor"], payment["pays_minor"]) for payment in body["payments"]} == {
+        ("succeeded", 5350, 5349),
+        ("succeeded", 1, 1),
     }
+    assert (body["amount_paid_minor"], body["amount_due_minor"]) == (5350, 0)
     assert "pi_1" not in str(body)
     assert (body["status"], body["paid_at"]) == ("paid", "2026-03-20T09:00:00Z")
 

@@ -15,6 +15,8 @@ from billing.models import (
     InvoiceLine,
     InvoiceTax,
     Payment,
+    PaymentAllocation,
+    PaymentRefund,
     Price,
     Subscription,
 )
@@ -100,6 +102,7 @@ def tax(invoice: Invoice, **fields: Any) -> InvoiceTax:
 
 def payment(invoice: Invoice, **fields: Any) -> Payment:
     facts = {
+        "tenant_id": invoice.tenant_id,
         "invoice": invoice,
         "provider": "stripe",
         "reference": "in_1",
@@ -110,6 +113,34 @@ def payment(invoice: Invoice, **fields: Any) -> Payment:
         "created_at": NOW,
     }
     return Payment.objects.create(**(facts | fields))
+
+
+def allocation(payment: Payment, invoice: Invoice, **fields: Any) -> PaymentAllocation:
+    facts = {
+        "tenant_id": payment.tenant_id,
+        "payment": payment,
+        "invoice": invoice,
+        "amount_minor": 5831,
+        "created_at": NOW,
+        "created_by": "staff",
+    }
+    return PaymentAllocation.objects.create(**(facts | fields))
+
+
+def refund(payment: Payment, **fields: Any) -> PaymentRefund:
+    facts = {
+        "tenant_id": payment.tenant_id,
+        "payment": payment,
+        "way": "bank_transfer",
+        "reference": "statement 9",
+        "amount_minor": 100,
+        "currency": "EUR",
+        "reason": "Paid twice.",
+        "occurred_at": NOW,
+        "created_at": NOW,
+        "created_by": "staff",
+    }
+    return PaymentRefund.objects.create(**(facts | fields))
 
 
 def credit_note(invoice: Invoice, **fields: Any) -> CreditNote:

@@ -219,6 +219,9 @@ def test_a_subscription_has_one_draft(subscription: Subscription, draft: Invoice
         (issued(number=None), "invoice_finalized_has_number"),
         (issued(due_on=None), "invoice_finalized_has_number"),
         (issued(status="paid"), "invoice_paid_has_time"),
+        (issued(status="paid", paid_at=NOW, amount_paid_minor=5830), "invoice_paid_is_settled"),
+        (issued(amount_paid_minor=5000, credited_minor=832), "invoice_total_not_overpaid"),
+        (issued(amount_paid_minor=-1), "invoice_total_not_overpaid"),
         (issued(status="void", voided_at=NOW), "invoice_void_has_reason"),
         (issued(status="void", void_reason="Billed twice."), "invoice_void_has_reason"),
         ({"period_end": NOW - timedelta(seconds=1)}, "invoice_period_in_order"),
@@ -304,10 +307,56 @@ def test_an_attempt_to_pay_is_recorded_once(finalized: Invoice) -> None:
         rows.payment(finalized, status="failed")
 
 
-def test_an_invoice_is_paid_once(finalized: Invoice) -> None:
-    rows.payment(finalized)
-    with refuses("payment_one_success"), transaction.atomic():
-        rows.payment(finalized, reference="in_2")
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"allocated_minor": 5000, "refunded_minor": 832}, "payment_not_overspent"),
+        ({"refunded_minor": -1}, "payment_not_overspent"),
+        ({"status": "failed", "allocated_minor": 1}, "payment_failed_pays_nothing"),
+    ],
+)
+def test_a_payment_pays_no_more_than_came_in(finalized: Invoice, fields: dict[str, object], name: str) -> None:
+    with refuses(name), transaction.atomic():
+        rows.payment(finalized, **fields)
+
+
+@pytest.mark.parametrize("amount_minor", [-1, 0])
+def test_an_allocation_takes_back_what_another_said(finalized: Invoice, amount_minor: int) -> None:
+    payment = rows.payment(finalized)
+    given = rows.allocation(payment, finalized)
+    with refuses("payment_allocation_reverses_what_it_takes_back"), transaction.atomic():
+        rows.allocation(payment, finalized, amount_minor=amount_minor)
+    with refuses("payment_allocation_reverses_what_it_takes_back"), transaction.atomic():
+        rows.allocation(payment, finalized, amount_minor=1, reverses=given)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({}, "refund_once"),
+        ({"reference": "2", "way": "pigeon"}, "refund_way_known"),
+        ({"reference": "2", "amount_minor": 0}, "refund_gives_something_back"),
+        ({"reference": "2", "reason": ""}, "refund_has_reason"),
+    ],
+)
+def test_a_refund_says_what_holds(finalized: Invoice, fields: dict[str, object], name: str) -> None:
+    payment = rows.payment(finalized)
+    rows.refund(payment)
+    with refuses(name), transaction.atomic():
+        rows.refund(payment, **fields)
+
+
+def test_a_payment_has_one_open_exception(finalized: Invoice) -> None:
+    fields = {
+        "subscription": finalized.subscription,
+        "payment": rows.payment(finalized),
+        "code": "unmatched_payment",
+        "detail": "",
+        "occurred_at": NOW,
+    }
+    BillingException.objects.create(**fields)
+    with refuses("billing_exception_payment_open_once"), transaction.atomic():
+        BillingException.objects.create(**fields)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.db.models import F, Model
 
 from accounts.models import Discrepancy
-from billing.models import BillingException, Invoice, InvoiceLine, NumberSeries, Subscription
+from billing.models import BillingException, Invoice, InvoiceLine, NumberSeries, Payment, Subscription
 from config.operations.database_roles import APPEND_ONLY_TABLES, KEPT_TABLES
 from tests.billing.collection.models.rows import inbox_event
 from tests.billing.models import rows
@@ -46,6 +46,19 @@ OF_THE_PAYMENT: dict[str, object] = {
     "uncollectible_at": NOW,
     "payment_failed_at": NOW,
     "payment_error": "Declined.",
+    "amount_paid_minor": 5831,
+    "credited_minor": 5831,
+}
+WORDS_OF_A_PAYMENT: dict[str, object] = {
+    "provider": "manual",
+    "reference": "in_2",
+    "status": "unmatched",
+    "amount_minor": 1,
+    "currency": "USD",
+    "error": "Another.",
+    "occurred_at": LATER,
+    "created_at": LATER,
+    "invoice": None,
 }
 
 
@@ -71,7 +84,9 @@ def history(subscription: Subscription, finalized: Invoice) -> None:
     rows.document(finalized)
     rows.credit_note(finalized)
     rows.pdf(finalized)
-    rows.payment(finalized)
+    payment = rows.payment(finalized)
+    rows.allocation(payment, finalized)
+    rows.refund(payment)
     rows.alert(subscription)
     rows.outbox_event(subscription)
 
@@ -190,3 +205,31 @@ def test_a_late_line_among_others_takes_all_of_them_back(finalized: Invoice) -> 
 def values(line: InvoiceLine, **changes: object) -> dict[str, Any]:
     facts = {field.name: getattr(line, field.name) for field in line._meta.concrete_fields if field.name != "id"}
     return facts | {name: value for name, value in changes.items() if name != "pk"}
+
+
+@pytest.mark.as_owner
+@pytest.mark.parametrize("column", WORDS_OF_A_PAYMENT)
+def test_what_was_told_of_a_payment_never_changes(finalized: Invoice, column: str) -> None:
+    payment = rows.payment(finalized)
+    with pytest.raises(IntegrityError, match="billing_payment is history"), transaction.atomic():
+        Payment.objects.filter(pk=payment.pk).update(**{column: WORDS_OF_A_PAYMENT[column]})
+
+
+@pytest.mark.as_owner
+def test_a_payment_is_never_deleted(finalized: Invoice) -> None:
+    rows.payment(finalized)
+    with pytest.raises(IntegrityError, match="billing_payment is history"):
+        run("DELETE FROM billing_payment")
+
+
+def test_the_application_may_change_the_sums_of_a_payment_alone(finalized: Invoice) -> None:
+    payment = rows.payment(finalized)
+    assert Payment.objects.filter(pk=payment.pk).update(allocated_minor=1, refunded_minor=1) == 1
+    for statement in ("UPDATE billing_payment SET amount_minor = 1", "DELETE FROM billing_payment"):
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            run(statement)
+
+
+def test_every_column_of_a_payment_is_fixed_or_a_sum() -> None:
+    sums = {"allocated_minor", "refunded_minor"}
+    assert {*WORDS_OF_A_PAYMENT, *sums, "id", "tenant"} == {field.name for field in Payment._meta.concrete_fields}

@@ -11,17 +11,18 @@ from billing.domain.booking import LineToBook
 from billing.ledger.domain.accounts import EntryKind, LedgerAccount
 from billing.ledger.domain.entries import TaxSum
 from billing.ledger.models import JournalEntry
-from billing.models import CreditNote, Invoice, TaxRate
+from billing.models import CreditNote, Invoice, Payment, TaxRate
 from billing.services.booking import (
     book_allocation,
     book_credit_note,
     book_credit_note_in_part,
-    book_refund,
     book_rounding,
     book_set_off,
     book_void,
 )
-from billing.services.invoicing.payments import record_payment
+from billing.services.invoicing.allocating import allocate_payment, keep_as_credit
+from billing.services.invoicing.payments import record_payment, record_unassigned_payment
+from billing.services.invoicing.refunding import record_refund
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
 from billing.services.subscriptions.changes import When, change_plan
 from tests.billing.ledger.books import balances, posted
@@ -92,11 +93,37 @@ def test_a_payment_settles_what_is_owed(invoice: Invoice) -> None:
     assert "receivable" not in balances()
 
 
-@pytest.mark.parametrize(("amount", "currency"), [(5830, "EUR"), (5831, "USD")])
-def test_money_that_settles_nothing_is_unallocated(invoice: Invoice, amount: int, currency: str) -> None:
-    pay(invoice, amount, currency=currency)
-    assert posted(EntryKind.PAYMENT) == [("clearing", "stripe", amount), ("unallocated", "", -amount)]
-    assert JournalEntry.objects.get(kind=EntryKind.PAYMENT).currency == currency
+def test_money_that_pays_nothing_is_unallocated(invoice: Invoice) -> None:
+    pay(invoice, 5831, currency="USD")
+    assert posted(EntryKind.PAYMENT) == [("clearing", "stripe", 5831), ("unallocated", "", -5831)]
+    assert JournalEntry.objects.get(kind=EntryKind.PAYMENT).currency == "USD"
+
+
+def test_what_is_over_is_unallocated_until_it_pays_another_invoice(invoice: Invoice) -> None:
+    pay(invoice, 5831 + 5000)
+    assert ("unallocated", "", -5000) in posted(EntryKind.PAYMENT)
+    following = close_month(invoice.subscription)
+    allocate_payment(
+        payment_id=Payment.objects.get().pk, invoice_id=following.pk, amount_minor=4000, reason="theirs", actor=STAFF,
+        as_of=APRIL_10,
+    )  # fmt: skip
+    assert posted(EntryKind.ALLOCATION) == [("receivable", following.number, -4000), ("unallocated", "", 4000)]
+    assert balances()["receivable"] == following.total_minor - 4000
+
+
+def test_kept_money_is_posted_with_the_invoice_that_takes_it(invoice: Invoice) -> None:
+    pay(invoice, 5831 + 5000)
+    keep_as_credit(payment_id=Payment.objects.get().pk, actor=STAFF, as_of=LATER)
+    following = close_month(invoice.subscription)
+    assert posted(EntryKind.ALLOCATION) == [("receivable", following.number, -5000), ("unallocated", "", 5000)]
+
+
+def test_money_that_names_no_invoice_is_unallocated(invoice: Invoice) -> None:
+    record_unassigned_payment(
+        tenant_id=invoice.tenant_id, reference="7", amount_minor=100, currency="EUR", occurred_at=LATER, actor=STAFF,
+        as_of=LATER,
+    )  # fmt: skip
+    assert posted(EntryKind.PAYMENT) == [("clearing", "manual", 100), ("unallocated", "", -100)]
 
 
 def test_a_void_leaves_nothing(invoice: Invoice) -> None:
@@ -119,10 +146,10 @@ def test_a_credit_note_on_an_unpaid_invoice_leaves_nothing_and_posts_once(invoic
     assert not JournalEntry.objects.filter(kind=EntryKind.VOID).exists()
 
 
-def test_a_credit_note_on_a_paid_invoice_is_to_be_paid_back(invoice: Invoice) -> None:
+def test_the_money_of_a_credited_invoice_is_unallocated(invoice: Invoice) -> None:
     pay(invoice)
     act(issue_credit_note, invoice)
-    assert balances() == {"clearing": 5831, "refund_due": -5831}
+    assert balances() == {"clearing": 5831, "unallocated": -5831}
 
 
 def test_a_credit_note_over_a_part_takes_its_lines_and_their_tax_back(invoice: Invoice) -> None:
@@ -155,10 +182,10 @@ def test_money_and_credit_are_given_to_an_invoice_and_a_small_rest_is_let_be(inv
 def test_a_refund_goes_out_of_what_is_the_customers(invoice: Invoice) -> None:
     pay(invoice)
     act(issue_credit_note, invoice)
-    with transaction.atomic():
-        book_refund(
-            invoice, source="1", amount_minor=5831, provider="stripe", out_of=LedgerAccount.REFUND_DUE, as_of=LATER
-        )
+    record_refund(
+        payment_id=Payment.objects.get().pk, amount_minor=5831, way="provider", reference="re_1", reason="credited",
+        occurred_at=LATER, actor=STAFF, as_of=LATER,
+    )  # fmt: skip
     assert balances() == {}
 
 

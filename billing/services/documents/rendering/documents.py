@@ -228,8 +228,15 @@ def _totals(content: Content) -> list[Row]:
         rows.append(_total_row("Total credited", content["total_minor"], content, _DUE, space_above=7, has_rule=True))
         return rows
     rows.append(_total_row("Total", content["total_minor"], content, _STRONG, space_above=5, has_rule=True))
-    rows.append(_total_row("Amount due", content["total_minor"], content, _DUE, space_above=3))
+    if content.get("paid_minor"):
+        rows.append(_total_row("Paid from your credit", -content["paid_minor"], content, _BODY, space_above=3))
+    rows.append(_total_row("Amount due", _due_minor(content), content, _DUE, space_above=3))
     return rows
+
+
+def _due_minor(content: Content) -> int:
+    """Return what is to be paid; documents from before money was kept for customers are due in whole."""
+    return int(content.get("due_minor", content["total_minor"]))
 
 
 def _total_row(
@@ -251,11 +258,11 @@ def _closing(content: Content) -> list[list[Row]]:
     if _is_credit(content):
         words = f"This credit note takes back invoice {content['invoice_number']} in full."
         parts.append([_paragraph(words, _BODY, space_above=22)])
-    elif content["total_minor"]:
+    elif _due_minor(content):
         parts.append(_terms(content))
     else:
         parts.append([_paragraph("Nothing is to be paid.", _BODY, space_above=22)])
-    is_transferred = not _is_credit(content) and content["total_minor"] and not content.get("charged_to")
+    is_transferred = not _is_credit(content) and _due_minor(content) and not content.get("charged_to")
     if is_transferred and content["issuer"]["bank_account"]:
         account = [(line, _BODY) for line in content["issuer"]["bank_account"].splitlines() if line.strip()]
         parts.append([Row([Cell(LEFT, width, [("By transfer to", _STRONG), *account])], space_above=8)])

@@ -16,7 +16,12 @@ from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.errors import InvoiceStatusError
 from billing.models import BillingException, Invoice, Payment, PaymentStatus
 from billing.services.invoicing.exceptions import resolve_exception
-from billing.services.invoicing.payments import record_failed_payment, record_manual_payment, record_payment
+from billing.services.invoicing.payments import (
+    record_failed_payment,
+    record_manual_payment,
+    record_payment,
+    record_unassigned_payment,
+)
 from billing.services.invoicing.staff_actions import mark_uncollectible, void_invoice
 from tests.billing.world import (
     STAFF,
@@ -26,6 +31,7 @@ from tests.billing.world import (
     latest_invoice,
     subscribe_tenant,
 )
+from tests.metering.ledger_world import make_tenant
 
 PAID_AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -94,22 +100,45 @@ def test_a_payment_settles_its_invoice_once(invoice: Invoice) -> None:
     assert not BillingException.objects.exists()
 
 
-@pytest.mark.parametrize(("amount_minor", "currency"), [(4899, "EUR"), (4901, "EUR"), (4900, "USD")])
-def test_another_amount_or_currency_settles_nothing_and_is_put_on_record(
-    invoice: Invoice, amount_minor: int, currency: str
-) -> None:
+def test_less_than_is_due_pays_a_part(invoice: Invoice) -> None:
     for _ in range(2):
-        assert pay(invoice, amount_minor=amount_minor, currency=currency).status == InvoiceStatus.FINALIZED
+        partly = pay(invoice, amount_minor=4000)
+    assert (partly.status, partly.amount_paid_minor, partly.amount_due_minor) == (InvoiceStatus.FINALIZED, 4000, 900)
+    assert AuditEntry.objects.get(action="invoice.partly_paid").after["amount_paid_minor"] == 4000
+    assert not OutboxEvent.objects.filter(type="invoice.paid").exists()
+    assert not BillingException.objects.exists()
+    paid = pay(invoice, reference="pi_2", amount_minor=900)
+    assert (paid.status, paid.amount_due_minor, paid.paid_at) == (InvoiceStatus.PAID, 0, PAID_AT)
+    told = OutboxEvent.objects.get(type="invoice.paid").payload
+    assert (told["amount_paid_minor"], told["amount_due_minor"]) == (4900, 0)
+
+
+def test_more_than_is_due_pays_the_invoice_and_the_rest_is_the_customers(invoice: Invoice) -> None:
+    for _ in range(2):
+        assert pay(invoice, amount_minor=5000).status == InvoiceStatus.PAID
     payment = Payment.objects.get()
-    assert (payment.status, payment.amount_minor, payment.currency) == (
-        PaymentStatus.UNMATCHED,
-        amount_minor,
-        currency,
-    )
+    assert (payment.allocated_minor, payment.unallocated_minor) == (4900, 100)
+    exception = BillingException.objects.get()
+    assert (exception.payment, exception.amount_minor) == (payment, 100)
+    assert f"49.00\N{NO-BREAK SPACE}EUR were due on {invoice.number}" in exception.detail
+    assert "has 1.00\N{NO-BREAK SPACE}EUR left" in exception.detail
+
+
+def test_another_currency_pays_nothing_and_is_put_on_record(invoice: Invoice) -> None:
+    for _ in range(2):
+        assert pay(invoice, currency="USD").status == InvoiceStatus.FINALIZED
+    payment = Payment.objects.get()
+    assert (payment.status, payment.unallocated_minor, payment.currency) == (PaymentStatus.UNMATCHED, 4900, "USD")
     exception = BillingException.objects.get()
     assert exception.payment == payment
     assert f"49.00\N{NO-BREAK SPACE}EUR are due on {invoice.number}" in exception.detail
     assert not OutboxEvent.objects.filter(type="invoice.paid").exists()
+
+
+def test_a_payment_over_nothing_is_kept_and_asks_for_nobody(invoice: Invoice) -> None:
+    assert pay(invoice, amount_minor=0).status == InvoiceStatus.FINALIZED
+    assert Payment.objects.get().unallocated_minor == 0
+    assert not BillingException.objects.exists()
 
 
 def test_a_payment_of_a_void_invoice_waits_for_a_person(invoice: Invoice) -> None:
@@ -128,17 +157,41 @@ def test_an_invoice_that_was_paid_twice_has_both_payments(invoice: Invoice) -> N
     assert Payment.objects.count() == 2
 
 
-def test_an_unmatched_payment_does_not_hold_up_the_next_invoice_and_is_resolved_by_a_person(invoice: Invoice) -> None:
-    pay(invoice, amount_minor=1)
-    pay(invoice, amount_minor=2, reference="pi_2")
+def test_an_unmatched_payment_does_not_hold_up_the_next_invoice_and_is_resolved_by_what_becomes_of_it(
+    invoice: Invoice,
+) -> None:
+    pay(invoice, currency="USD", amount_minor=1)
+    pay(invoice, currency="USD", amount_minor=2, reference="pi_2")
     assert BillingException.objects.count() == 2
     close_month(invoice.subscription)
     assert latest_invoice(invoice.subscription).boundary == 1
-    exception = BillingException.objects.first()
-    assert exception is not None
-    resolve_exception(exception=exception, resolution="refunded", actor=STAFF, as_of=NOW)
-    with pytest.raises(ConflictError):
-        resolve_exception(exception=exception, resolution="refunded", actor=STAFF, as_of=NOW)
+    for exception in BillingException.objects.select_related("payment"):
+        with pytest.raises(ConflictError, match="Money of the payment is left"):
+            resolve_exception(exception=exception, resolution="refunded", actor=STAFF, as_of=NOW)
+
+
+def test_money_without_an_invoice_waits_for_a_person(invoice: Invoice) -> None:
+    given = {
+        "tenant_id": invoice.tenant_id,
+        "reference": "statement 8",
+        "amount_minor": 700,
+        "currency": "EUR",
+        "occurred_at": PAID_AT,
+        "actor": STAFF,
+        "as_of": NOW,
+    }
+    payment = record_unassigned_payment(**given)
+    assert (payment.invoice, payment.unallocated_minor) == (None, 700)
+    exception = BillingException.objects.get()
+    assert (exception.payment, exception.subscription) == (payment, invoice.subscription)
+    assert AuditEntry.objects.get(action="payment.recorded").after["amount_minor"] == 700
+    with pytest.raises(ConflictError, match="on record"):
+        record_unassigned_payment(**given)
+    with pytest.raises(InvalidFieldsError, match="More than nothing"):
+        record_unassigned_payment(**(given | {"reference": "9", "amount_minor": 0}))
+    stranger = make_tenant("stranger")
+    with pytest.raises(InvalidFieldsError, match="never bought"):
+        record_unassigned_payment(**(given | {"reference": "9", "tenant_id": stranger.pk}))
 
 
 def test_one_payment_is_not_two_invoices(db: None) -> None:
@@ -193,8 +246,8 @@ def test_a_transfer_that_staff_saw_settles_the_invoice_in_their_name(invoice: In
 
 
 def test_a_transfer_that_does_not_fit_is_refused_with_what_is_due(invoice: Invoice) -> None:
-    with pytest.raises(InvalidFieldsError, match=r"48\.00.EUR were paid, 49\.00.EUR are due"):
-        transfer(invoice, amount_minor=4800)
+    with pytest.raises(InvalidFieldsError, match=r"48\.00.USD were paid, 49\.00.EUR are due"):
+        transfer(invoice, amount_minor=4800, currency="USD")
     with pytest.raises(InvalidFieldsError, match="printable"):
         transfer(invoice, reference=" ")
     with pytest.raises(InvalidFieldsError, match="not happened"):
@@ -224,11 +277,17 @@ def test_a_subscription_without_trouble_stays_as_it_is_when_it_pays(invoice: Inv
 
 def test_payments_are_bound_by_the_database_too(invoice: Invoice) -> None:
     pay(invoice)
-    fields = {"invoice": invoice, "provider": "stripe", "currency": "EUR", "occurred_at": NOW, "created_at": NOW}
+    fields = {
+        "tenant_id": invoice.tenant_id,
+        "invoice": invoice,
+        "provider": "stripe",
+        "currency": "EUR",
+        "occurred_at": NOW,
+        "created_at": NOW,
+    }
     Payment.objects.create(**fields, reference="pi_0", status="failed", amount_minor=1)
     for name, changes in {
         "payment_once": {"reference": "pi_0", "status": "failed", "amount_minor": 1},
-        "payment_one_success": {"reference": "pi_2", "status": "succeeded", "amount_minor": 1},
         "payment_status_known": {"reference": "pi_3", "status": "perhaps", "amount_minor": 1},
         "payment_not_negative": {"reference": "pi_4", "status": "failed", "amount_minor": -1},
     }.items():
@@ -304,7 +363,7 @@ def test_without_the_lock_two_at_once_would_both_go_ahead() -> None:
         seen = Invoice.objects.get(pk=invoice.pk)
         assert seen.status == InvoiceStatus.FINALIZED
         barrier.wait(120)
-        Invoice.objects.filter(pk=invoice.pk).update(status=InvoiceStatus.PAID, paid_at=NOW)
+        Invoice.objects.filter(pk=invoice.pk).update(status=InvoiceStatus.PAID, paid_at=NOW, amount_paid_minor=4900)
         return seen
 
     ends = both_at_once(careless, careless)

@@ -1,0 +1,238 @@
+"""Money that came in: what it pays for, what is left of it, and what was given back."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.decorators import action, display
+
+from accounts.admin.base import Question, found_or_404, holds, staff_actor
+from accounts.admin.by_state import ConfirmForm, posted
+from billing.admin.base import MoneyAdmin
+from billing.admin.payment_form import AllocateForm, RefundForm, TakeBackForm, UnassignedPaymentForm, noon_of
+from billing.admin.tabs import PAYMENT_LABELS, AllocationInline, RefundInline
+from billing.domain.money import money_text, round_to_minor
+from billing.models import Invoice, Issuer, Payment, PaymentStatus
+from billing.services.invoicing.allocating import PAYABLE, allocate_payment, keep_as_credit, take_back_allocation
+from billing.services.invoicing.payments import record_unassigned_payment
+from billing.services.invoicing.refunding import record_refund
+from metering.domain.periods import local_day
+
+
+class MoneyLeftFilter(admin.SimpleListFilter):
+    """Payments of which something is the customer's."""
+
+    title = "money left"
+    parameter_name = "left"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's signature
+        """One question."""
+        return [("yes", "Something is left")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's signature
+        """Those rows."""
+        if self.value() != "yes":
+            return queryset
+        left = queryset.exclude(status=PaymentStatus.FAILED)
+        return left.filter(amount_minor__gt=F("allocated_minor") + F("refunded_minor"))
+
+
+@admin.register(Payment)
+class PaymentAdmin(MoneyAdmin):
+    """Attempts to pay, as their providers told them, and what became of the money."""
+
+    list_display = (
+        "occurred_at", "invoice_number", "tenant_name", "state", "amount", "left", "provider", "reference", "error",
+    )  # fmt: skip
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        "provider",
+        MoneyLeftFilter,
+        ("occurred_at", RangeDateTimeFilter),
+    )
+    list_filter_submit = True
+    list_select_related = ("invoice__tenant", "tenant")
+    search_fields = ("reference", "invoice__number", "tenant__slug")
+    fields = (
+        "tenant", "invoice", "state", "provider", "reference", "amount", "allocated", "refunded", "left", "error",
+        "occurred_at", "created_at",
+    )  # fmt: skip
+    readonly_fields = ("state", "amount", "allocated", "refunded", "left")
+    inlines: ClassVar = [AllocationInline, RefundInline]
+    actions_detail: ClassVar = ["allocate", "refund", "keep", "take_back"]
+    actions_list: ClassVar = ["record"]
+
+    @display(description="Invoice", ordering="invoice__number", empty_value="none")
+    def invoice_number(self, payment: Payment) -> str | None:
+        """Which was to be paid."""
+        return None if payment.invoice is None else str(payment.invoice)
+
+    @display(description="Tenant", ordering="tenant__name")
+    def tenant_name(self, payment: Payment) -> str:
+        """Who paid."""
+        return payment.tenant.name
+
+    @display(description="Status", label=PAYMENT_LABELS, ordering="status")
+    def state(self, payment: Payment) -> str:
+        """How it ended."""
+        return str(payment.get_status_display())
+
+    @display(description="Amount", ordering="amount_minor")
+    def amount(self, payment: Payment) -> str:
+        """With its currency."""
+        return money_text(payment.amount_minor, payment.currency)
+
+    @display(description="Pays invoices")
+    def allocated(self, payment: Payment) -> str:
+        """What of it does."""
+        return money_text(payment.allocated_minor, payment.currency)
+
+    @display(description="Given back")
+    def refunded(self, payment: Payment) -> str:
+        """What of it was."""
+        return money_text(payment.refunded_minor, payment.currency)
+
+    @display(description="Left")
+    def left(self, payment: Payment) -> str:
+        """What of it is the customer's."""
+        return money_text(payment.unallocated_minor, payment.currency) if payment.unallocated_minor else ""
+
+    # Actions
+
+    has_pay_permission = holds("billing.add_payment")
+
+    def offered(self, obj: Payment) -> frozenset[str]:
+        """What the money that is left, and what is not, allows."""
+        names = set()
+        if obj.unallocated_minor:
+            names |= {"refund", "keep"} | ({"allocate"} if self._payable(obj).exists() else set())
+        if obj.allocated_minor:
+            names.add("take_back")
+        return frozenset(names)
+
+    @action(description="Record a payment without an invoice", permissions=["pay"], icon="payments", url_path="record")
+    def record(self, request: HttpRequest) -> HttpResponse:
+        """Ask whose money arrived."""
+        now = timezone.now()
+        zone = Issuer.objects.values_list("time_zone", flat=True).get(pk=1)
+        form = UnassignedPaymentForm(posted(request), local_day(now, zone))
+        if request.method == "POST" and form.is_valid():
+            given = form.cleaned_data
+            return self.attempt(
+                request,
+                lambda: record_unassigned_payment(
+                    tenant_id=given["tenant"].pk, reference=given["reference"],
+                    amount_minor=round_to_minor(given["amount"], given["currency"]), currency=given["currency"],
+                    occurred_at=min(noon_of(given["received_on"], zone), now), actor=staff_actor(request), as_of=now,
+                ),
+                said="The payment is on record: allocate it, refund it, or keep it as the customer's credit.",
+                back=self.page_of(Payment()),
+            )  # fmt: skip
+        question = Question(
+            title="Record a payment without an invoice",
+            explanation="Money that a customer sent and that names no invoice. It waits as theirs until you say what it"
+            " pays for.",
+            button="Record the payment",
+        )
+        return self.ask_first(request, Payment(), form, question=question)
+
+    @action(description="Allocate to an invoice", permissions=["pay"], icon="call_merge")
+    def allocate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask which invoice the money pays."""
+        payment = self._found(object_id)
+        return self.decide(
+            request,
+            payment,
+            AllocateForm(posted(request), payment, self._payable(payment)),
+            lambda given: allocate_payment(
+                payment_id=payment.pk, invoice_id=UUID(given["invoice"]),
+                amount_minor=round_to_minor(given["amount"], payment.currency), reason=given["reason"],
+                actor=staff_actor(request), as_of=timezone.now(),
+            ),
+            name="allocate",
+            said=lambda invoice: f"{invoice} is {invoice.get_status_display().lower()}: "
+            f"{money_text(invoice.amount_due_minor, invoice.currency)} are due.",
+            question=Question(
+                title=f"Allocate {payment.reference}",
+                explanation=f"{self.left(payment)} of it pay for nothing yet.",
+                button="Allocate",
+            ),
+        )  # fmt: skip
+
+    @action(description="Take back from an invoice", permissions=["pay"], icon="undo")
+    def take_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask from which, and let the invoice be owed again."""
+        payment = self._found(object_id)
+        paid = Invoice.objects.filter(allocations__payment=payment).select_related("tenant").distinct()
+        return self.decide(
+            request,
+            payment,
+            TakeBackForm(posted(request), paid),
+            lambda given: take_back_allocation(
+                payment_id=payment.pk, invoice_id=UUID(given["invoice"]), reason=given["reason"],
+                actor=staff_actor(request), as_of=timezone.now(),
+            ),
+            name="take_back",
+            said="The invoice is owed again, and the money waits for you.",
+            question=Question(
+                title=f"Take {payment.reference} back from an invoice?",
+                explanation="The invoice is owed again. The money is not given back by this: allocate or refund it"
+                " then.",
+                button="Take it back",
+            ),
+        )  # fmt: skip
+
+    @action(description="Record a refund", permissions=["pay"], icon="currency_exchange")
+    def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask what was given back, and how."""
+        payment = self._found(object_id)
+        now = timezone.now()
+        return self.decide(
+            request,
+            payment,
+            RefundForm(posted(request), payment),
+            lambda given: record_refund(
+                payment_id=payment.pk, amount_minor=round_to_minor(given["amount"], payment.currency),
+                way=given["way"], reference=given["reference"], reason=given["reason"], occurred_at=now,
+                actor=staff_actor(request), as_of=now,
+            ),
+            name="refund",
+            said=lambda refund: f"{money_text(refund.amount_minor, refund.currency)} are given back.",
+            question=Question(
+                title=f"Record a refund of {payment.reference}",
+                explanation=f"{self.left(payment)} of it can be given back. This moves no money: do that at the"
+                " provider or the bank, and say here how.",
+                button="Record the refund",
+            ),
+        )  # fmt: skip
+
+    @action(description="Keep as credit", permissions=["pay"], icon="savings")
+    def keep(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, and let the next invoices take it."""
+        payment = self._found(object_id)
+        return self.decide(
+            request,
+            payment,
+            ConfirmForm(posted(request)),
+            lambda _: keep_as_credit(payment_id=payment.pk, actor=staff_actor(request), as_of=timezone.now()),
+            name="keep",
+            said="Kept: the customer's next invoices take it.",
+            question=Question(
+                title=f"Keep {self.left(payment)} as credit of {payment.tenant}?",
+                explanation="The customer's next invoices are paid from it when they are finalized.",
+                button="Keep it",
+            ),
+        )
+
+    def _payable(self, payment: Payment) -> QuerySet[Invoice]:
+        found: QuerySet[Invoice] = Invoice.objects.of_tenant(payment.tenant_id).filter(
+            status__in=PAYABLE, currency=payment.currency
+        )
+        return found.order_by("due_on", "number")
+
+    def _found(self, object_id: str) -> Payment:
+        return found_or_404(Payment.objects.select_related("tenant"), object_id)
