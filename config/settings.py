@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "portal.apps.PortalConfig",
     "billing.collection.apps.CollectionConfig",
     "billing.apps.BillingConfig",
+    "billing.rendering.apps.RenderingConfig",
     "billing.ledger.apps.LedgerConfig",
     "billing.conservation.apps.ConservationConfig",
     "metering.alerts.apps.AlertsConfig",

@@ -19,6 +19,7 @@ NESTED_APPS = {
     "collection": "billing",
     "conservation": "billing",
     "ledger": "billing",
+    "rendering": "billing",
     "keys": "accounts",
     "exports": "accounts",
     "notices": "accounts",

@@ -11,10 +11,10 @@ from billing.domain.invoicing.computing import compute_invoice
 from billing.domain.invoicing.lines import LineDraft
 from billing.domain.invoicing.state import InvoicedFee, Phase
 from billing.domain.money import to_major
-from billing.services.documents.rendering import wording
+from billing.rendering.services import wording
 from portal.invoice_lines import steps_shown
 from tests.billing.domain.states import BASIC, MARCH, PASS, TEAM, UNTAXED, invoiced, state, used
-from tests.billing.services.documents.rendering import samples
+from tests.billing.rendering.services import samples
 
 
 def with_what_was_taken_back() -> list[LineDraft]:

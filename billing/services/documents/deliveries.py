@@ -23,8 +23,8 @@ from billing.domain.mails import INVOICE
 from billing.domain.money import money_text
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice
-from billing.services.documents.rendering import wording
-from billing.services.documents.rendering.documents import render_document
+from billing.rendering.services import wording
+from billing.rendering.services.documents import render_document
 
 DOCUMENTS_JOB: Final = "documents"
 DOCUMENTS_PER_RUN: Final = 500

@@ -8,8 +8,8 @@ import pytest
 
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier
 from billing.models import Invoice, InvoiceLine, PlanVersion, Subscription
+from billing.rendering.services.wording import steps_under
 from billing.selectors.invoicing.preview import preview_next_invoice, preview_under_plan
-from billing.services.documents.rendering.wording import steps_under
 from billing.services.subscriptions.changes import When, change_plan
 from billing.services.verification.running import run_verification
 from metering.services.voids import void_event

@@ -3,9 +3,9 @@
 import pypdfium2
 import pytest
 
-from billing.services.documents.rendering.documents import render_document
-from tests.billing.services.documents.rendering import samples
-from tests.billing.services.documents.rendering.reading import texts
+from billing.rendering.services.documents import render_document
+from tests.billing.rendering.services import samples
+from tests.billing.rendering.services.reading import texts
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from billing.models import DocumentFile, Invoice, Subscription
 from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
 from metering.services.event_voids import void_counted_event
-from tests.billing.services.documents.rendering.reading import texts
+from tests.billing.rendering.services.reading import texts
 from tests.billing.world import CALLS, MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of, make_key, make_meter
 

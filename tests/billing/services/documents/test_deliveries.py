@@ -19,7 +19,7 @@ from billing.models import CreditNote, DocumentFile, Invoice
 from billing.services.documents.deliveries import credit_note_pdf, deliver_documents, invoice_pdf, run_deliveries
 from billing.services.invoicing.staff_actions import issue_credit_note, resend_invoice, void_invoice
 from billing.tasks import deliver_documents as scheduled
-from tests.billing.services.documents.rendering.reading import texts
+from tests.billing.rendering.services.reading import texts
 from tests.billing.services.invoicing.test_payments import pay
 from tests.billing.world import (
     STAFF,

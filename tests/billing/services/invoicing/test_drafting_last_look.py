@@ -11,9 +11,9 @@ from django.db import connection
 from accounts.models import Tenant
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import BillingException, Invoice, InvoiceLine, Subscription, TaxRate
+from billing.rendering.services.documents import render_document
 from billing.selectors.invoicing.due import Due
 from billing.selectors.revenue import waiting
-from billing.services.documents.rendering.documents import render_document
 from billing.services.invoicing.drafting import draft_batch
 from billing.services.invoicing.exceptions import CREDIT_LEFT, report_credit_back, resolve_exception
 from billing.services.invoicing.running import computed_only, plan_invoices, run_invoicing

@@ -6,7 +6,7 @@ import pytest
 
 from billing.domain.prices import PerUnit
 from billing.domain.rating import rate
-from billing.services.documents.rendering import wording
+from billing.rendering.services import wording
 
 
 @pytest.mark.parametrize(

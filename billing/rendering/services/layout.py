@@ -11,7 +11,7 @@ from typing import Final
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from billing.services.documents.rendering.fonts import Style, clean, draw, width_of, wrapped
+from billing.rendering.services.fonts import Style, clean, draw, width_of, wrapped
 
 PAGE_WIDTH, PAGE_HEIGHT = A4
 LEFT: Final = 56

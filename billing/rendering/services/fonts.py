@@ -19,9 +19,9 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from billing.services.documents.rendering.direction import isolated, visual_runs
+from billing.rendering.services.direction import isolated, visual_runs
 
-FONTS_DIRECTORY: Final = Path(__file__).resolve().parents[3] / "fonts"
+FONTS_DIRECTORY: Final = Path(__file__).resolve().parents[2] / "fonts"
 REGULAR: Final = "NotoSans-Regular"
 BOLD: Final = "NotoSans-Bold"
 SYMBOLS: Final = "DejaVuSans"

@@ -16,5 +16,5 @@ def let_staff_see_refunds(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("staff", "0005_close_tenant"), ("billing", "0006_payments")]
+    dependencies = [("staff", "0006_ledger_of_staff_groups"), ("billing", "0006_payments")]
     operations = [migrations.RunPython(let_staff_see_refunds, migrations.RunPython.noop)]

@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.services.documents.rendering.fonts import Style, width_of
-from billing.services.documents.rendering.layout import GAP, RIGHT, Row, columns_for, height_of, paginate
+from billing.rendering.services.fonts import Style, width_of
+from billing.rendering.services.layout import GAP, RIGHT, Row, columns_for, height_of, paginate
 
 FIRST, FOLLOWING = 100.0, 160.0
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.services.documents.rendering.direction import isolated, seen_from_the_left, visual_runs
+from billing.rendering.services.direction import isolated, seen_from_the_left, visual_runs
 
 # As in the annex: capitals are letters that are read from the right.
 _HEBREW = {ord("A") + number: 0x5D0 + number for number in range(26)}

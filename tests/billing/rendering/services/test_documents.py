@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from billing.services.documents.rendering.documents import render_document
-from tests.billing.services.documents.rendering import samples
-from tests.billing.services.documents.rendering.reading import difference, fonts, links, pictures, texts
+from billing.rendering.services.documents import render_document
+from tests.billing.rendering.services import samples
+from tests.billing.rendering.services.reading import difference, fonts, links, pictures, texts
 
 GOLDEN = Path(__file__).with_name("golden")
 DIFFERENCE_MAX = 0.4
@@ -200,9 +200,9 @@ def test_the_same_content_gives_the_same_bytes_in_any_process_whatever_was_made_
     render_document(samples.arabic_invoice())
     here = {name: sha256(render_document(MAKERS[name]())).hexdigest() for name in reversed(MAKERS)}
     program = (
-        "import sys; from hashlib import sha256; from billing.services.documents.rendering.documents import "
+        "import sys; from hashlib import sha256; from billing.rendering.services.documents import "
         "render_document\n"
-        "from tests.billing.services.documents.rendering.test_documents import MAKERS\n"
+        "from tests.billing.rendering.services.test_documents import MAKERS\n"
         "print(sha256(render_document(MAKERS[sys.argv[1]]())).hexdigest())"
     )
     for name in ("arabic_invoice", "full_invoice"):

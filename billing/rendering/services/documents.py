@@ -10,10 +10,10 @@ from typing import Final
 from reportlab.pdfgen.canvas import Canvas
 
 from billing.domain.money import amount_text, money_text
-from billing.services.documents.rendering import wording
-from billing.services.documents.rendering.direction import isolated
-from billing.services.documents.rendering.fonts import Style, base_font, draw, joined, width_of
-from billing.services.documents.rendering.layout import (
+from billing.rendering.services import wording
+from billing.rendering.services.direction import isolated
+from billing.rendering.services.fonts import Style, base_font, draw, joined, width_of
+from billing.rendering.services.layout import (
     BOTTOM,
     LEFT,
     PAGE_HEIGHT,
@@ -33,7 +33,7 @@ from billing.services.documents.rendering.layout import (
     height_of,
     paginate,
 )
-from billing.services.documents.rendering.wording import Content
+from billing.rendering.services.wording import Content
 
 PRODUCER: Final = "Countinghouse"
 _GREY: Final = "#55534d"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reportlab.pdfgen.canvas import Canvas
 
-from billing.services.documents.rendering.fonts import (
+from billing.rendering.services.fonts import (
     CHINESE,
     FONTS_DIRECTORY,
     KOREAN,
@@ -22,7 +22,7 @@ from billing.services.documents.rendering.fonts import (
     width_of,
     wrapped,
 )
-from tests.billing.services.documents.rendering.reading import fonts, pictures, texts
+from tests.billing.rendering.services.reading import fonts, pictures, texts
 
 STYLE = Style(24)
 NAMES = {
