@@ -95,6 +95,24 @@ def test_the_portal_offers_what_may_be_given(acme: Tenant) -> None:
 # Keys that make keys
 
 
+@pytest.mark.parametrize("limits", [{"quota": 100}, {"throttle_rate": 10, "throttle_burst": 10}], ids=str)
+def test_what_a_key_with_limits_makes_counts_against_the_same_limits(
+    limits: dict[str, int], acme: Tenant, now: datetime
+) -> None:
+    own, secret = make_key(acme, scopes=list(OWN), **limits)
+    child = body_of(Api(secret).post("/keys", {"name": "x", "kind": "live", "scopes": ["usage:read"]}))
+    made = ApiKey.objects.get(pk=child["id"])
+    successor = rotate_api_key(key=made, grace=timedelta(0), actor=Actor.system("test"), as_of=now).key
+    assert made.family_id == successor.family_id == own.pk, "100 calls in all, and not 100 each"
+    assert {name: getattr(made, name) for name in limits} == limits
+
+
+def test_what_a_key_without_limits_makes_has_its_own(acme: Tenant) -> None:
+    _, secret = make_key(acme, scopes=list(OWN))
+    child = body_of(Api(secret).post("/keys", {"name": "x", "kind": "live", "scopes": ["usage:read"], "quota": "5"}))
+    assert ApiKey.objects.get(pk=child["id"]).family_id is None
+
+
 @pytest.mark.parametrize(
     "wider",
     [

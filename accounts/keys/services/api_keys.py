@@ -6,7 +6,7 @@ rotation share the limits of the first key of their line, so that a new key is n
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -82,6 +82,7 @@ class _Terms:
     throttle_rate: int | None
     throttle_burst: int | None
     quota: Decimal | None
+    shares_limits_of: UUID | None = None
 
 
 def create_api_key(
@@ -110,7 +111,7 @@ def create_api_key(
     )
     _check_terms(checked, as_of)
     if granted_by is not None:
-        checked = _within(granted_by, kind, checked)
+        checked = replace(_within(granted_by, kind, checked), shares_limits_of=_limits_to_share(granted_by))
     with transaction.atomic():
         _check_may_hand_out(actor, tenant, checked.scopes)
         if tenant is not None:
@@ -212,7 +213,7 @@ def _store(
         quota=terms.quota,
         created_by_id=actor.user_id,
         rotated_from=rotated_from,
-        family_id=None if rotated_from is None else rotated_from.family_id or rotated_from.id,
+        family_id=terms.shares_limits_of if rotated_from is None else rotated_from.family_id or rotated_from.id,
         created_at=as_of,
         expires_at=terms.expires_at,
     )
@@ -335,6 +336,12 @@ def _within(grantor: Principal, kind: KeyKind, terms: _Terms) -> _Terms:
         throttle_burst=burst,
         quota=quota,
     )
+
+
+def _limits_to_share(grantor: Principal) -> UUID | None:
+    """Return what the keys of a tenant's key with limits of its own count against: else it could multiply them."""
+    is_limited = grantor.quota is not None or grantor.throttle_rate is not None
+    return grantor.limits_id if is_limited and grantor.kind is not KeyKind.SERVICE else None
 
 
 def _at_most(asked: Limit | None, own: Limit | None) -> Limit | None:
