@@ -33,6 +33,23 @@ class Bounds:
     max_minor: int | None = None
 
 
+# About how many times the minor units of a currency are needed for what a euro's minor units buy: orders of magnitude,
+# for a bound that a person would set by feeling. What is not listed has two digits and is near the euro or the dollar.
+MINOR_UNITS_BY_VALUE: Final = {
+    10: "CLP KRW UGX CNY CZK DKK HKD MXN NOK SEK THB TRY TWD UAH ZAR BHD IQD JOD KWD LYD OMR TND".split(),  # noqa: SIM905
+    100: "CLF UYW PYG VND HUF INR KES PHP PKR RUB EGP BDT".split(),  # noqa: SIM905
+    1_000: "ARS COP NGN LKR KZT".split(),  # noqa: SIM905
+    10_000: "IDR UZS".split(),  # noqa: SIM905
+    100_000: "IRR LBP".split(),  # noqa: SIM905
+}
+_TIMES: Final = {currency: times for times, currencies in MINOR_UNITS_BY_VALUE.items() for currency in currencies}
+
+
+def usual_floor_minor(currency: str, floor_minor: int) -> int:
+    """Return the floor of a currency, if it is `floor_minor` in a currency like the euro."""
+    return floor_minor * _TIMES.get(currency, 1)
+
+
 def why_unusual(total_minor: int, currency: str, *, earlier_minor: Sequence[int], bounds: Bounds) -> str | None:
     """Return in a sentence why a person has to look at a total, or None.
 

@@ -12,6 +12,7 @@ from billing.domain.invoicing.plausibility import (
     UNUSUAL_AMOUNT,
     AmountCheck,
     Bounds,
+    usual_floor_minor,
     why_unusual,
 )
 from billing.domain.invoicing.state import BillingState
@@ -84,7 +85,8 @@ def _bounds_by_tenant(tenant_ids: set[UUID]) -> dict[UUID, Bounds]:
 
 
 def _usual_bounds(currency: str) -> Bounds:
-    floor = settings.ABSURD_INVOICE_FLOORS.get(currency, settings.ABSURD_INVOICE_FLOOR)
+    usual = usual_floor_minor(currency, settings.ABSURD_INVOICE_FLOOR)
+    floor = settings.ABSURD_INVOICE_FLOORS.get(currency, usual)
     return Bounds(settings.ABSURD_INVOICE_TIMES, floor)
 
 

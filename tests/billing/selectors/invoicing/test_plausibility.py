@@ -11,6 +11,8 @@ from pytest_django import Settings
 
 from accounts.errors import ConflictError, InvalidFieldsError
 from accounts.models import AuditEntry
+from billing.domain.invoicing.plausibility import MINOR_UNITS_BY_VALUE, usual_floor_minor
+from billing.domain.money import FOUR_DIGITS, THREE_DIGITS
 from billing.domain.prices import PerUnit
 from billing.models import BillingException, Invoice, Subscription
 from billing.selectors.invoicing.due import Due
@@ -163,3 +165,16 @@ def test_the_control_without_an_approval_two_closers_bill_nothing() -> None:
     assert close_at_once(2, []) == [0, 0]
     assert BillingException.objects.filter(resolved_at=None).count() == 1, "parked once"
     assert connection.in_atomic_block is False
+
+
+@pytest.mark.parametrize(
+    ("currency", "floor_minor"), [("EUR", 500_000), ("JPY", 500_000), ("KWD", 5_000_000), ("INR", 50_000_000)]
+)
+def test_a_floor_is_by_the_digits_and_the_value_of_a_currency(currency: str, floor_minor: int) -> None:
+    assert usual_floor_minor(currency, 500_000) == floor_minor
+
+
+def test_a_currency_with_more_digits_has_a_higher_floor_and_none_is_named_twice() -> None:
+    named = [currency for currencies in MINOR_UNITS_BY_VALUE.values() for currency in currencies]
+    assert len(named) == len(set(named))
+    assert all(usual_floor_minor(currency, 1) >= 10 for currency in THREE_DIGITS | FOUR_DIGITS)
