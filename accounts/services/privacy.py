@@ -7,6 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django_q.models import Task
 
 from accounts.models import ApiKey, AuditEntry, Discrepancy, Invitation, JobRun, Membership, Tenant
 from accounts.services.privacy_parts import ErasedPerson, ExportPiece, PrivacyPart, exported_table
@@ -64,6 +65,17 @@ class AccountsPrivacy(PrivacyPart):
         LogEntry.objects.annotate(label=Lower("object_repr")).filter(label__in=person.addresses).update(
             object_repr=person.pseudonym
         )
+        _forget_finished_tasks(person)
         # One that is not listed there ends by itself: its password's digest is gone.
         sessions = UserSession.objects.filter(user=person.user_id).values_list("session_key", flat=True)
         Session.objects.filter(session_key__in=list(sessions)).delete()
+
+
+def _forget_finished_tasks(person: ErasedPerson) -> None:
+    """Delete the queue's rows of finished tasks that name the person: who asked for it, or what came of it."""
+    named = [
+        task.pk
+        for task in Task.objects.order_by().iterator(chunk_size=500)
+        if any(address in repr((task.args, task.kwargs, task.result)).casefold() for address in person.addresses)
+    ]
+    Task.objects.filter(pk__in=named).delete()

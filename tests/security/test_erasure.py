@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django_q.models import Task
 
 from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
@@ -110,6 +111,20 @@ def test_an_erased_person_is_named_nowhere_and_history_stays(acme: Estate) -> No
     assert not Membership.objects.filter(user=owner).exists()
     assert AuditEntry.objects.get(action="person.erased").after == {"reason": f"wrote from {pseudonym}"}
     make_user("owner@acme.example")  # the address is free again
+
+
+def test_finished_tasks_that_name_the_person_go_and_others_stay(acme: Estate) -> None:
+    """Their arguments and results are packed, so a search of the tables does not see them."""
+    address, now = acme.owner.email, timezone.now()
+    for name, facts in {
+        "args": {"args": (f"staff as {address.upper()}",)},
+        "kwargs": {"kwargs": {"started_by": address}},
+        "result": {"result": {"to": [address]}},
+        "other": {"args": ("olga@acme.example",)},
+    }.items():
+        Task.objects.create(id=name, name=name, func="x.y", started=now, stopped=now, success=True, **facts)
+    erase_person(user=acme.owner, reason="asked", actor=member(acme.owner), as_of=now)
+    assert list(Task.objects.values_list("name", flat=True)) == ["other"]
 
 
 def test_the_last_owner_hands_over_or_closes_first(db: None) -> None:
