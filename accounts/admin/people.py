@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
+from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.admin.base import Question, ReadOnlyInline, StaffModelAdmin, found_or_404, holds, staff_actor
@@ -82,7 +83,7 @@ class UserAdmin(StaffModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # 
         """A person who has acted stays in the log; `active` is unset instead."""
         return False
 
-    @action(description="Erase", permissions=["erase"], icon="person_remove")
+    @action(description="Erase", permissions=["erase"], icon="person_remove", variant=ActionVariant.DANGER)
     def erase(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for a reason, and erase the person."""
         user = found_or_404(User.objects.all(), object_id)

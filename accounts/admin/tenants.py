@@ -16,6 +16,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import action, display
+from unfold.enums import ActionVariant
 from unfold.views import ChangeList
 
 from accounts.admin.base import Question, StaffModelAdmin, found_or_404, holds, staff_actor
@@ -255,7 +256,7 @@ class TenantAdmin(StaffModelAdmin):
             ),
         )
 
-    @action(description="Close", permissions=["close"], icon="door_front")
+    @action(description="Close", permissions=["close"], icon="door_front", variant=ActionVariant.DANGER)
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for a reason, and close for good."""
         tenant = found_or_404(Tenant.objects.all(), object_id)

@@ -30,10 +30,7 @@ _INVALID_TOKEN: Final = f'{WWW_AUTHENTICATE}, error="invalid_token"'
 
 def presented_key(request: HttpRequest | Request) -> str | None:
     """Return what the caller presents as a key, or None. Raises 401 where two headers contradict each other."""
-    scheme, _, bearer = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    given = [bearer.strip()] if scheme.lower() == "bearer" else []
-    if "HTTP_X_API_KEY" in request.META:
-        given.append(request.META["HTTP_X_API_KEY"].strip())
+    given = _given(request)
     if len(set(given)) > 1:
         raise _refusal("Two different keys were given.")
     return given[0] if given else None
@@ -41,8 +38,16 @@ def presented_key(request: HttpRequest | Request) -> str | None:
 
 def presents_key(request: HttpRequest) -> bool:
     """Return whether the caller presents a key, valid or not: then a session counts for nothing."""
-    scheme = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0]
-    return scheme.lower() == "bearer" or "HTTP_X_API_KEY" in request.META
+    return bool(_given(request))
+
+
+def _given(request: HttpRequest | Request) -> list[str]:
+    """Return what each header has in the place of a key."""
+    scheme, _, bearer = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    given = [bearer.strip()] if scheme.lower() == "bearer" else []
+    if "HTTP_X_API_KEY" in request.META:
+        given.append(request.META["HTTP_X_API_KEY"].strip())
+    return given
 
 
 def principal_for(request: HttpRequest | Request) -> Principal | None:

@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
+from unfold.enums import ActionVariant
 
 from accounts.admin.base import Question, ReadOnlyInline, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm
@@ -75,7 +76,7 @@ class KeySection(TenantSection):
         """How many keys work."""
         return int(tenant.key_total)
 
-    @action(description="Revoke all keys", permissions=["revoke_keys"], icon="key_off")
+    @action(description="Revoke all keys", permissions=["revoke_keys"], icon="key_off", variant=ActionVariant.DANGER)
     def revoke_keys(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, and end every key."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
