@@ -99,7 +99,7 @@ def lines_ahead(computed: ComputedInvoice) -> list[ShownLine]:
 
 def corrected_by(explanation: Mapping[str, Any]) -> str:
     """Return the number of the invoice that a line corrects, or nothing."""
-    return str(explanation["invoice"]) if explanation.get("model") == ADJUSTMENT else ""
+    return str(explanation.get("invoice", ""))
 
 
 def tax_shown(tax: TaxDecision | None) -> str:

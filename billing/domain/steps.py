@@ -151,7 +151,7 @@ LineStep = (
 def steps_of(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> list[LineStep]:
     """Return the steps of a line over `amount_minor`; their amounts, in the major unit, sum to it."""
     match explanation["model"]:
-        case "carry":
+        case "carry" | "reopened":
             return [CarriedStep(to_major(amount_minor, currency))]
         case "proration":
             return list(_prorated(explanation, amount_minor, currency))

@@ -40,7 +40,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """A line of an issued document. `gone_at` is when it stopped to count, `given_up_at` when nobody expected it paid.
+    """A line of an issued document.
+
+    `gone_at` is when it stopped to count, `given_up_at` when nobody expected it paid any more, if it was not by the
+    latest invoice.
 
     `forgiven_minor` is what a line that gives back lets the customer keep of what was used.
     """
@@ -198,7 +201,10 @@ def _usage_right(life: Life, stretches: Sequence[Stretch], meter: int, usage: Us
     right = 0
     for stretch, cost in zip(priced, costs, strict=True):
         own = [line for line in lines if (line.start, line.end) == (stretch.start, stretch.end)]
-        right += max(cost - _forgiven(life, own), 0)
+        owed = max(cost - _forgiven(life, own), 0)
+        stands = sum(line.amount_minor for line in own if _counts(life, line))
+        # What was given up stands although less is owed: nothing is given back that nobody paid.
+        right += stands if owed < stands <= _given_up(life, own) else owed
     return right
 
 
@@ -208,20 +214,25 @@ def _fee_right(life: Life, stretches: Sequence[Stretch], lines: Sequence[Booked]
     first, last = _days(life, stretches, zone)
     is_ended = life.ended_at is not None and stretches[-1].end == life.ended_at
     closed_at = life.computed_at.get(period + 1)
+    fee_lines = [line for line in lines if line.kind == "recurring"]
     parts = fee_parts(
         [((day_of(stretch.start, zone) - first).days, stretch.offer.fee) for stretch in stretches],
         days=(last - first).days + 1,
         ended=(day_of(stretches[-1].end, zone) - first).days,
         gives_back=life.gives_back if is_ended else _stage_at(life, stretches[-1].start).gives_back,
-        is_owed=not any(_is_unpaid(line, closed_at) for line in lines if line.kind == "recurring"),
+        is_owed=all(_counts(life, line) and not _was_given_up(line, closed_at) for line in fee_lines),
         digits=life.digits,
     )
     return rounded(stretches[0].offer.fee, life.digits) + parts - _forgiven(life, lines)
 
 
-def _is_unpaid(line: Booked, closed_at: datetime | None) -> bool:
-    moments = [moment for moment in (line.gone_at, line.given_up_at) if moment is not None]
-    return closed_at is not None and any(moment <= closed_at for moment in moments)
+def _was_given_up(line: Booked, closed_at: datetime | None) -> bool:
+    return closed_at is not None and line.given_up_at is not None and line.given_up_at <= closed_at
+
+
+def _given_up(life: Life, lines: Sequence[Booked]) -> int:
+    at = life.computed_at[life.reached]
+    return sum(max(line.amount_minor, 0) for line in lines if _counts(life, line) and _was_given_up(line, at))
 
 
 def _forgiven(life: Life, lines: Sequence[Booked]) -> int:

@@ -53,7 +53,9 @@ FROM billing_price AS p LEFT JOIN metering_meter AS m ON m.id = p.meter_id
 WHERE p.plan_version_id = ANY(%(versions)s::bigint[])
 """
 DOCUMENTS: Final = """
-SELECT i.subscription_id, i.id, i.boundary, i.number, i.computed_at, least(i.voided_at, n.issued_at), i.uncollectible_at
+SELECT i.subscription_id, i.id, i.boundary, i.number, i.computed_at, least(i.voided_at, n.issued_at),
+    CASE WHEN i.paid_at IS NULL OR i.paid_at > max(i.computed_at) OVER (PARTITION BY i.subscription_id)
+        THEN i.uncollectible_at END
 FROM billing_invoice AS i LEFT JOIN billing_creditnote AS n ON n.invoice_id = i.id
 WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND i.finalized_at IS NOT NULL
 """

@@ -38,6 +38,7 @@ from billing.errors import UnbillableError
 from metering.domain.periods import Span, last_local_day, local_day
 
 _ONE: Final = Decimal(1)
+DESCRIPTION_CHARACTERS_MAX: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def charged_lines(
     return [
         *_usage_lines(state, usage, taxes),
         *_proration_lines(state, taxes),
+        *_reopened_lines(state),
         *_adjustment_lines(state, invoiced),
         *_fee_lines(state, taxes),
     ]
@@ -158,7 +160,7 @@ def _proration_lines(state: BillingState, taxes: TaxTable) -> list[LineDraft]:
     if closed is None or paid is None:
         return []
     lines = []
-    of_fee, is_forgiven = _of_fee(state, paid, taxes), state.fee is not None and state.fee.is_forgiven
+    of_fee = _of_fee(state, paid, taxes)
     # What is given back bears the tax of what it was charged with: the fee in advance, then each rest in turn.
     corrected = of_fee
     for (before, _), (after, span) in pairwise(state.segments()):
@@ -170,15 +172,13 @@ def _proration_lines(state: BillingState, taxes: TaxTable) -> list[LineDraft]:
             charged = _prorated(state, after, share, rest, sign=1)
             lines.append(replace(charged, tax=taxes.on(changed_on), supplied_on=changed_on))
         corrected = {"tax": taxes.on(changed_on), "supplied_on": changed_on}
-    if lines and is_forgiven:
-        lines[0] = _forgiven(lines[0])
+    lines[:1] = [_given_back(line, state) for line in lines[:1]]
     if state.fee_refund is FeeRefund.NONE:
         return _without_refund(lines)
     if unused is not None:
         back = _prorated(state, state.version_at(paid.start), _share(state, paid, unused), unused, sign=-1)
         if back.amount_minor:
-            back = replace(back, **of_fee)
-            lines.append(_forgiven(back) if is_forgiven else back)
+            lines.append(_given_back(replace(back, **of_fee), state))
     return lines
 
 
@@ -197,9 +197,37 @@ def _share(state: BillingState, paid: Span, part: Span) -> Share:
     return remaining_share(period_starts_on=starts_on, period_ends_on=ends_on, changed_on=changed_on, ended_on=ended_on)
 
 
-def _forgiven(line: LineDraft) -> LineDraft:
-    """Nobody owes the fee that the period began with: there is nothing of it to give back."""
-    return replace(line, amount_minor=0, explanation={**line.explanation, "is_forgiven": True})
+def _given_back(line: LineDraft, state: BillingState) -> LineDraft:
+    """Return a line that gives back some of the fee; nothing of one that nobody owes, or nobody has paid.
+
+    What is withheld of an unpaid one comes if it is paid after all.
+    """
+    fee = state.fee
+    if fee is None or not (fee.is_forgiven or fee.is_unpaid):
+        return line
+    may_come = fee.is_unpaid and state.fee_refund is not FeeRefund.NONE
+    withheld = {"withheld_minor": -line.amount_minor} if may_come else {}
+    return replace(line, amount_minor=0, explanation={**line.explanation, "is_forgiven": True, **withheld})
+
+
+def _reopened_lines(state: BillingState) -> list[LineDraft]:
+    """Bring back what documents gave back of fees that are not in force any more, each with its tax."""
+    return [
+        LineDraft(
+            kind=PRORATION,
+            description=f"{one.description}, from {one.number}"[:DESCRIPTION_CHARACTERS_MAX],
+            period=one.period,
+            quantity=_ONE,
+            amount_minor=one.amount_minor,
+            explanation={"model": "reopened", "invoice": one.number},
+            plan_version_id=one.plan_version_id,
+            price_id=one.price_id,
+            adjusts_id=one.line_id,
+            tax=one.tax,
+            supplied_on=one.supplied_on,
+        )
+        for one in state.reopened
+    ]
 
 
 def _without_refund(lines: list[LineDraft]) -> list[LineDraft]:
@@ -239,12 +267,10 @@ def _adjustment_lines(state: BillingState, invoiced: Sequence[InvoicedUsage]) ->
     """
     lines = []
     for known, charge in charges_now(invoiced, state.currency):
-        # No more is given back than was charged.
-        charged_minor = max(known.amount_minor - known.forgiven_minor, 0)
-        amount_minor = max(charge.amount_minor - known.amount_minor, -charged_minor)
+        amount_minor = known.difference_minor(charge.amount_minor)
         if known.now == known.invoiced and not amount_minor:
             continue
-        forgiven: dict[str, object] = {"forgiven_minor": known.forgiven_minor} if known.forgiven_minor else {}
+        not_paid = {"forgiven_minor": known.forgiven_minor, "unpaid_minor": known.unpaid_minor}
         lines.append(
             LineDraft(
                 kind=ADJUSTMENT,
@@ -258,7 +284,7 @@ def _adjustment_lines(state: BillingState, invoiced: Sequence[InvoicedUsage]) ->
                     "invoiced": {
                         "quantity": plain_decimal(known.invoiced.quantity),
                         "amount_minor": known.amount_minor,
-                        **forgiven,
+                        **{name: minor for name, minor in not_paid.items() if minor},
                     },
                     "now": charge.explanation() | {"amount_minor": charge.amount_minor},
                 },

@@ -49,6 +49,8 @@ class InvoicedUsage:
     `forgiven_minor` is the part of the amount that stands on invoices which are void or were credited: nobody has paid
     that. `tax` is what the usage line bears. `is_stretch` says that it is one of several stretches of its period, rated
     from its position in it.
+    `unpaid_minor` is the part that stands on invoices on which staff gave up. `is_touched` says that some document
+    of its subscription is not in force, or was given up.
     """
 
     line_id: int
@@ -62,6 +64,18 @@ class InvoicedUsage:
     forgiven_minor: int = 0
     tax: TaxDecision | None = None
     is_stretch: bool = False
+    unpaid_minor: int = 0
+    is_touched: bool = False
+
+    def difference_minor(self, costs_minor: int) -> int:
+        """Return what is charged or given back, where the usage now comes to `costs_minor`.
+
+        What nobody owes any more is not charged again. Nothing is given back that nobody paid, and what was given back
+        of that is charged.
+        """
+        stands_minor = self.amount_minor - self.forgiven_minor
+        owed_minor = max(costs_minor - self.forgiven_minor, 0)
+        return max(owed_minor - stands_minor, -max(stands_minor - self.unpaid_minor, 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Pure.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 from uuid import UUID
@@ -33,12 +33,42 @@ class Phase:
 class InvoicedFee:
     """The line with the fee of the closed period, on an earlier invoice.
 
-    `is_forgiven` says that nobody owes it any more: its invoice is void or was credited.
+    `is_forgiven` says that nobody owes it any more: its invoice is void or was credited. `is_unpaid` says that staff
+    gave up on its invoice, and nobody has paid it.
     """
 
     line_id: int | None
     tax: TaxDecision | None
     is_forgiven: bool = False
+    is_unpaid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """A line of an earlier invoice that gave back some of a fee, of which `amount_minor` is open again.
+
+    Its invoice is not in force any more, so it comes again; or that of the fee is not, so it is charged.
+    """
+
+    line_id: int
+    number: str
+    description: str
+    period: Span
+    amount_minor: int
+    tax: TaxDecision | None
+    supplied_on: date
+    plan_version_id: int | None
+    price_id: int | None
+
+
+def open_again(given_minor: int, *, stands_minor: int, fee: InvoicedFee) -> int:
+    """Return what is open of `given_minor`, below 0, which a line gave back of a fee.
+
+    `stands_minor` is what stands of it on documents in force. Nothing is given back of a fee that nobody owes or has
+    paid.
+    """
+    open_minor = (0 if fee.is_forgiven else given_minor) - stands_minor
+    return max(open_minor, 0) if fee.is_unpaid else open_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +81,8 @@ class BillingState:
     advance for the closed period, where something of it may be given back. `end_refund` is what the seller gave back
     of fees when it ended. `begun_at` is when the closed period began if it did later on its day than the rule says
     now, as those did that were stored before. `rates_stretches_alone` is the rule of invoices from before included
-    units belonged to the period: each stretch was rated as if it were a period.
+    units belonged to the period: each stretch was rated as if it were a period. `reopened` is what is open again of
+    fees that were given back.
     """
 
     subscription_id: UUID | None
@@ -66,6 +97,7 @@ class BillingState:
     backfill_days: int
     ended_at: datetime | None = None
     fee: InvoicedFee | None = None
+    reopened: tuple[Reopened, ...] = ()
     rates_stretches_alone: bool = False
     end_refund: FeeRefund = FeeRefund.BY_DAY
     begun_at: datetime | None = None
@@ -136,11 +168,12 @@ class BillingState:
         """The state at the boundary after this one, if nothing happens in between; none after the last."""
         opened, looks_at = self.opened, self.looks_again_at
         if opened is not None:
-            return replace(self, boundary=self.boundary + 1, closes_at=opened.end, fee=None, begun_at=None)
-        if looks_at is not None:
-            end = self.ended_at or self.closes_at
-            return replace(self, boundary=self.boundary + 1, closes_at=looks_at, ended_at=end, fee=None, begun_at=None)
-        return None
+            later = replace(self, closes_at=opened.end)
+        elif looks_at is not None:
+            later = replace(self, closes_at=looks_at, ended_at=self.ended_at or self.closes_at)
+        else:
+            return None
+        return replace(later, boundary=self.boundary + 1, fee=None, reopened=(), begun_at=None)
 
     @property
     def _since_end(self) -> Span | None:

@@ -37,7 +37,7 @@ def charges_now(invoiced: Sequence[InvoicedUsage], currency: str) -> Iterator[tu
 
     A stretch of several may cost something else although its own usage is the same: its position has moved.
     """
-    open_ones = [known for known in invoiced if known.is_stretch or known.now != known.invoiced]
+    open_ones = [known for known in invoiced if known.is_stretch or known.is_touched or known.now != known.invoiced]
     for known in open_ones:
         _require_plausible(known.price, known.now, known.number)
     in_order = sorted(open_ones, key=lambda known: known.span.start)

@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import F
 
 from accounts.domain.plain import plain_decimal
 from billing.domain.invoicing.computing import ComputedInvoice, compute_invoice
@@ -26,6 +26,8 @@ from billing.models import (
 )
 from billing.selectors.invoicing.corrections import invoiced_usage, roots_of
 from billing.selectors.invoicing.credit import credit_of
+from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE
+from billing.selectors.invoicing.reopened import with_reopened
 from billing.selectors.taxes import tax_tables
 from metering.domain.periods import Span, forecast
 from metering.selectors.span_usage import ComparedUsage, UsageSpan, compared_usage_of_spans, usage_of_spans
@@ -62,6 +64,7 @@ def compute_invoices(
     is added up from the events in the same snapshot, and prices are compared with their digests.
     """
     states = _with_fees(states)
+    states = with_reopened(states) if following is None else states
     wanted = [
         (number, UsageSpan(state.tenant_id, price.meter_id or 0, *span))
         for number, state in enumerate(states)
@@ -151,10 +154,12 @@ def _with_fees(states: Sequence[BillingState]) -> Sequence[BillingState]:
     lines = InvoiceLine.objects.filter(
         invoice__subscription__in=changed, kind=LineKind.RECURRING, revision=F("invoice__revision")
     ).exclude(invoice__status=InvoiceStatus.DRAFT)
-    gone = Q(invoice__status=InvoiceStatus.VOID) | Q(invoice__credit_note__isnull=False)
+    lines = lines.annotate(is_gone=IS_GONE, is_given_up=IS_GIVEN_UP)
     fees: dict[tuple[UUID | None, int], InvoicedFee] = {
-        (line.invoice.subscription_id, line.invoice.boundary): InvoicedFee(line.pk, line.tax, line.is_gone)
-        for line in lines.annotate(is_gone=gone).select_related("invoice").defer("explanation")
+        (line.invoice.subscription_id, line.invoice.boundary): InvoicedFee(
+            line.pk, line.tax, is_forgiven=line.is_gone, is_unpaid=line.is_given_up
+        )
+        for line in lines.select_related("invoice").defer("explanation")
     }
     return [replace(state, fee=fees.get((state.subscription_id, state.boundary - 1))) for state in states]
 
@@ -184,11 +189,8 @@ def _credits_left(
     """
     boundaries = {state.subscription_id: state.boundary for state in states if state.boundary}
     lines = InvoiceLine.objects.filter(
-        invoice__subscription__in=boundaries,
-        invoice__credit_note=None,
-        revision=F("invoice__revision"),
-        kind=LineKind.CARRY,
-    ).exclude(invoice__status__in=(InvoiceStatus.DRAFT, InvoiceStatus.VOID))
+        ~IS_GONE, invoice__subscription__in=boundaries, revision=F("invoice__revision"), kind=LineKind.CARRY
+    ).exclude(invoice__status=InvoiceStatus.DRAFT)
     left: dict[UUID | None, int] = defaultdict(int)
     for line in lines.select_related("invoice").defer("explanation"):
         subscription_id = line.invoice.subscription_id

@@ -4,20 +4,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, Q
 
 from billing.domain.invoicing.lines import InvoicedUsage, Used
 from billing.domain.invoicing.state import BillingState
 from billing.domain.statuses import InvoiceStatus
 from billing.models import (
-    CreditNote,
     InvoiceLine,
     LineKind,
 )
 from billing.selectors.catalog.plans import sold_versions
+from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE, touched_subscriptions
 from metering.domain.periods import Span
 from metering.selectors.span_usage import SpanUsage, UsageSpan, spans_with_voids_since
 
@@ -35,15 +35,36 @@ class Root:
     invoiced: Used
     amount_minor: int
     forgiven_minor: int
+    unpaid_minor: int
     is_stretch: bool
+    is_touched: bool = False
 
-    def plus(self, line: InvoiceLine, forgiven_minor: int) -> "Root":
+    @classmethod
+    def of(cls, line: Any, *, is_touched: bool) -> "Root":
+        used = Used(line.quantity, line.events or 0)
+        return cls(line, used, line.amount_minor, *_not_paid(line), line.is_stretch, is_touched)
+
+    def plus(self, line: Any) -> "Root":
+        if is_undone(line, is_gone=line.is_gone):
+            return self
+        forgiven_minor, unpaid_minor = _not_paid(line)
         return replace(
             self,
             invoiced=self.invoiced.plus(line.quantity, line.events or 0),
             amount_minor=self.amount_minor + line.amount_minor,
             forgiven_minor=self.forgiven_minor + forgiven_minor,
+            unpaid_minor=self.unpaid_minor + unpaid_minor,
         )
+
+
+def is_undone(line: InvoiceLine, *, is_gone: bool) -> bool:
+    """Return whether a line counts as never having happened: it gave something back on a document not in force."""
+    return is_gone and line.amount_minor < 0
+
+
+def _not_paid(line: Any) -> tuple[int, int]:
+    """Return what of a line nobody owes any more, and what of it staff gave up on."""
+    return line.amount_minor if line.is_gone else 0, max(line.amount_minor, 0) if line.is_given_up else 0
 
 
 def roots_of(states: Sequence[BillingState]) -> list[tuple[int, Root]]:
@@ -67,22 +88,22 @@ def roots_of(states: Sequence[BillingState]) -> list[tuple[int, Root]]:
         for key, (_, state) in closing.items()
     ]
     keys = list(closing)
-    with_old_voids = {keys[position] for position in spans_with_voids_since(asked)}
+    touched = touched_subscriptions(keys)
+    looked_at_whole = touched | {keys[position] for position in spans_with_voids_since(asked)}
     oldest = min(cutoffs.values())
     # Stretches of one period are looked at together: where late events reach one, the others' positions may move.
     is_stretch = Q(explanation__has_key="position")
     has_stretch = is_stretch | Q(explanation__now__has_key="position")
     lines = InvoiceLine.objects.filter(
         Q(period_end__gt=oldest)
-        | Q(invoice__subscription__in=with_old_voids)
+        | Q(invoice__subscription__in=looked_at_whole)
         | Q(has_stretch, period_end__gt=oldest - PERIOD_LASTS_AT_MOST),
         invoice__subscription__in=closing,
         invoice__status__in=set(InvoiceStatus) - {InvoiceStatus.DRAFT},
         revision=F("invoice__revision"),
         kind__in=(LineKind.USAGE, LineKind.ADJUSTMENT),
     )
-    credited = Exists(CreditNote.objects.filter(invoice=OuterRef("invoice")))
-    lines = lines.annotate(is_forgiven=Q(invoice__status=InvoiceStatus.VOID) | Q(credited), is_stretch=is_stretch)
+    lines = lines.annotate(is_gone=IS_GONE, is_given_up=IS_GIVEN_UP, is_stretch=is_stretch)
     found = list(lines.select_related("invoice").defer("explanation").order_by("pk"))
     reached = {
         _period_of(line)
@@ -94,17 +115,15 @@ def roots_of(states: Sequence[BillingState]) -> list[tuple[int, Root]]:
         number, state = closing[line.invoice.subscription_id]
         if line.invoice.boundary >= state.boundary:
             continue
-        forgiven_minor = line.amount_minor if line.is_forgiven else 0
         if line.adjusts_id is not None:
             if line.adjusts_id in roots:
-                roots[line.adjusts_id] = (number, roots[line.adjusts_id][1].plus(line, forgiven_minor))
+                roots[line.adjusts_id] = (number, roots[line.adjusts_id][1].plus(line))
         elif (
             line.period_end > cutoffs[state.subscription_id]
-            or state.subscription_id in with_old_voids
+            or state.subscription_id in looked_at_whole
             or (line.is_stretch and _period_of(line) in reached)
         ):
-            used = Used(line.quantity, line.events or 0)
-            roots[line.pk] = (number, Root(line, used, line.amount_minor, forgiven_minor, line.is_stretch))
+            roots[line.pk] = (number, Root.of(line, is_touched=state.subscription_id in touched))
     return list(roots.values())
 
 
@@ -132,6 +151,8 @@ def invoiced_usage(roots: Sequence[tuple[int, Root]], usage: Sequence[SpanUsage]
                 invoiced=root.invoiced,
                 amount_minor=root.amount_minor,
                 forgiven_minor=root.forgiven_minor,
+                unpaid_minor=root.unpaid_minor,
+                is_touched=root.is_touched,
                 now=Used.of(found.quantity, found.events),
                 tax=line.tax,
                 is_stretch=root.is_stretch,

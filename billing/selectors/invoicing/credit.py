@@ -1,6 +1,10 @@
-"""What lines that settle credit come to for the customer."""
+"""What lines come to for the customer, tax included: credit that they settle, and what they gave back."""
 
-from billing.models import InvoiceLine
+from collections import defaultdict
+
+from billing.domain.tax import TaxDecision
+from billing.models import Invoice, InvoiceLine, LineKind
+from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE
 
 
 def credit_of(line: InvoiceLine) -> int:
@@ -10,3 +14,18 @@ def credit_of(line: InvoiceLine) -> int:
     """
     tax = line.tax
     return line.amount_minor + (0 if tax is None else tax.amount_minor(line.amount_minor, line.invoice.currency))
+
+
+def customers_again(invoice: Invoice) -> int:
+    """Return what an invoice that is not in force had used or given back, and what is the customer's again.
+
+    That is the credit that it used, and what it gave back of lines on other documents that were paid; tax included.
+    """
+    lines = InvoiceLine.objects.filter(invoice=invoice, revision=invoice.revision).select_related("invoice")
+    used_minor = -sum(credit_of(line) for line in lines.filter(kind=LineKind.CARRY))
+    paid_for = InvoiceLine.objects.exclude(IS_GONE | IS_GIVEN_UP).exclude(invoice=invoice)
+    bases: dict[TaxDecision, int] = defaultdict(int)
+    for line in lines.filter(amount_minor__lt=0, adjusts__in=paid_for):
+        assert line.tax is not None, "what corrects a line bears its tax"
+        bases[line.tax] -= line.amount_minor
+    return used_minor + sum(base + tax.amount_minor(base, invoice.currency) for tax, base in bases.items())

@@ -6,7 +6,7 @@ Nothing is changed, and no rollup is read.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import F, Sum
@@ -39,11 +39,11 @@ from billing.models import (
 from billing.selectors.catalog.plans import sold_versions
 from billing.selectors.invoicing.states import states_of_invoices
 from billing.selectors.verification.history import (
+    Fees,
     carried_by_subscription,
     corrected_by_invoice,
     credit_before,
-    fee_before,
-    fees_by_boundary,
+    fees_of,
     lines_of,
     rates_stretches_alone,
 )
@@ -116,7 +116,7 @@ def load_series() -> Batch:
 def _stored(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> list[StoredInvoice]:
     corrected = corrected_by_invoice(invoices, lines)
     carried = carried_by_subscription(invoices)
-    fees = fees_by_boundary(invoices)
+    fees = fees_of(invoices)
     taxes = _taxes_of(invoices)
     documents = InvoiceDocument.objects.in_bulk([invoice.pk for invoice in invoices])
     return [
@@ -124,7 +124,7 @@ def _stored(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLi
             number=invoice.number or "",
             state=replace(
                 state,
-                fee=fee_before(invoice, fees, lines[invoice.pk]),
+                **_fees_known_by(invoice, lines[invoice.pk], fees, state.time_zone),
                 rates_stretches_alone=rates_stretches_alone(lines[invoice.pk]),
             ),
             lines=tuple(_draft_of(line) for line in lines[invoice.pk]),
@@ -139,6 +139,11 @@ def _stored(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLi
         )
         for invoice, state in zip(invoices, states_of_invoices(invoices), strict=True)
     ]
+
+
+def _fees_known_by(invoice: Invoice, lines: Sequence[InvoiceLine], fees: Fees, time_zone: str) -> dict[str, Any]:
+    fee, reopened = fees.known_by(invoice, lines, time_zone)
+    return {"fee": fee, "reopened": reopened}
 
 
 def _draft_of(line: InvoiceLine) -> LineDraft:

@@ -5,15 +5,15 @@ Of an invoice that was voided or credited just then, both are right: `docs/algor
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from uuid import UUID
 
 from django.db.models import F
 
-from billing.domain.invoicing.lines import InvoicedUsage, Used
-from billing.domain.invoicing.state import InvoicedFee
+from billing.domain.invoicing.lines import InvoicedUsage
+from billing.domain.invoicing.state import InvoicedFee, Reopened
 from billing.domain.statuses import InvoiceStatus
 from billing.domain.verification.batch import (
     ARRIVAL_MARGIN,
@@ -26,6 +26,8 @@ from billing.models import (
 )
 from billing.selectors.catalog.plans import sold_versions
 from billing.selectors.invoicing.credit import credit_of
+from billing.selectors.invoicing.reopened import REOPENED, fees_and_shares, open_of
+from billing.selectors.verification.standing import Past, gone_at, moments_of, past_of, standing_before
 from metering.domain.periods import Span
 
 
@@ -66,7 +68,7 @@ def corrected_by_invoice(
     roots = InvoiceLine.objects.select_related("invoice").in_bulk([pk for pk in root_ids if pk is not None])
     stretches = _stretches_beside(roots.values())
     earlier = corrections_of(root_ids | {one.pk for others in stretches.values() for one in others})
-    gone = gone_at({one.invoice_id for one in (*roots.values(), *chain(*earlier.values()))})
+    past = past_of({one.invoice_id for one in (*roots.values(), *chain(*earlier.values()))})
     every_root = [*roots.values(), *chain(*stretches.values())]
     version_ids = {line.plan_version_id for line in every_root if line.plan_version_id is not None}
     prices = {price.id: price for version in sold_versions(version_ids).values() for price in version.prices}
@@ -76,6 +78,7 @@ def corrected_by_invoice(
         assert root.price_id is not None, "a usage line has its price"
         assert root.plan_version_id is not None, "a usage line has its plan"
         before = [root, *(one for one in earlier[root.pk] if one.invoice.boundary < invoice.boundary)]
+        standing = standing_before(invoice, correction, before, past, is_old=is_old_invoice(lines[invoice.pk]))
         corrected[invoice.pk].append(
             InvoicedUsage(
                 line_id=root.pk,
@@ -83,10 +86,14 @@ def corrected_by_invoice(
                 plan_version_id=root.plan_version_id,
                 price=prices[root.price_id],
                 span=Span(root.period_start, root.period_end),
-                invoiced=sum_of(before),
-                amount_minor=sum(one.amount_minor for one in before),
-                forgiven_minor=_forgiven(invoice, correction, before, gone),
-                now=sum_of(before if correction is None else [*before, correction]),
+                invoiced=standing.invoiced,
+                amount_minor=standing.amount_minor,
+                forgiven_minor=standing.forgiven_minor,
+                unpaid_minor=standing.unpaid_minor,
+                is_touched=correction is not None,
+                now=standing.invoiced
+                if correction is None
+                else standing.invoiced.plus(correction.quantity, correction.events or 0),
                 is_stretch="position" in root.explanation,
                 tax=root.tax,
             )
@@ -127,71 +134,60 @@ def rates_stretches_alone(lines: Sequence[InvoiceLine]) -> bool:
     )
 
 
-def fees_by_boundary(invoices: Sequence[Invoice]) -> dict[tuple[UUID, int], tuple[InvoicedFee, datetime | None]]:
-    """Return of the same subscriptions the fees that were invoiced, and since when nobody owes them."""
-    lines = InvoiceLine.objects.filter(
-        invoice__subscription__in={invoice.subscription_id for invoice in invoices},
-        kind=LineKind.RECURRING,
-        revision=F("invoice__revision"),
-    ).exclude(invoice__status=InvoiceStatus.DRAFT)
-    rows = list(lines.select_related("invoice").defer("explanation"))
-    gone = gone_at({line.invoice_id for line in rows})
-    return {
-        (line.invoice.subscription_id, line.invoice.boundary): (
-            InvoicedFee(line.pk, line.tax),
-            gone.get(line.invoice_id),
-        )
-        for line in rows
-    }
+def is_old_invoice(lines: Sequence[InvoiceLine]) -> bool:
+    """Return whether an invoice is from before lines bore their tax."""
+    return any(line.supplied_on is None for line in lines)
 
 
-def fee_before(
-    invoice: Invoice,
-    fees: Mapping[tuple[UUID, int], tuple[InvoicedFee, datetime | None]],
-    lines: Sequence[InvoiceLine],
-) -> InvoicedFee | None:
-    """Return the fee of its period as it was known when the invoice was computed."""
-    found = fees.get((invoice.subscription_id, invoice.boundary - 1))
-    if found is None:
-        return None
-    fee, since = found
-    # Lines from before lines bore their tax do not name what they correct.
-    is_old = any(line.supplied_on is None for line in lines)
-    is_forgiven = since is not None and _is_forgiven(invoice, since, lines)
-    return replace(fee, line_id=None if is_old else fee.line_id, is_forgiven=is_forgiven)
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """The fees and shares of fees of some subscriptions, by boundary and position, and what became of the invoices."""
+
+    lines: Mapping[UUID, Sequence[InvoiceLine]]
+    past: Past
+
+    def known_by(
+        self, invoice: Invoice, lines: Sequence[InvoiceLine], time_zone: str
+    ) -> tuple[InvoicedFee | None, tuple[Reopened, ...]]:
+        """Return the fee of an invoice's period, and what was open again of others, when it was computed."""
+        earlier = [line for line in self.lines[invoice.subscription_id] if line.invoice.boundary < invoice.boundary]
+        fees = [
+            line
+            for line in earlier
+            if line.kind == LineKind.RECURRING and line.invoice.boundary == invoice.boundary - 1
+        ]
+        if is_old_invoice(lines):
+            return (self._fee(invoice, lines, fees[0], is_old=True) if fees else None), ()
+        fee = self._fee(invoice, lines, fees[0], is_old=False) if fees else None
+        possible = [
+            tuple(open_of(earlier, time_zone, gone=self.past.gone(moment), unpaid=self.past.unpaid(moment)))
+            for moment in moments_of(invoice)
+        ]
+        said = [(line.adjusts_id, line.amount_minor) for line in lines if line.explanation["model"] == REOPENED]
+        found = (one for one in possible if [(again.line_id, again.amount_minor) for again in one] == said)
+        return fee, next(found, possible[0])
+
+    def _fee(self, invoice: Invoice, lines: Sequence[InvoiceLine], line: InvoiceLine, *, is_old: bool) -> InvoicedFee:
+        """Return the fee. If its invoice was voided just then, both are right."""
+        possible = [
+            (line.invoice_id in self.past.gone(moment), not is_old and line.invoice_id in self.past.unpaid(moment))
+            for moment in moments_of(invoice)
+        ]
+        shares = [one.explanation for one in lines if one.kind == LineKind.PRORATION]
+        said = any("is_forgiven" in one for one in shares), any("withheld_minor" in one for one in shares)
+        found = (one for one in possible if (any(one), one[1]) == said)
+        is_forgiven, is_unpaid = next(found, possible[0])
+        # Lines from before lines bore their tax do not name what they correct.
+        return InvoicedFee(None if is_old else line.pk, line.tax, is_forgiven=is_forgiven, is_unpaid=is_unpaid)
 
 
-def _is_forgiven(invoice: Invoice, since: datetime, lines: Sequence[InvoiceLine]) -> bool:
-    """Return whether nobody owed the fee of its period. If that invoice was voided just then, both are right."""
-    at = invoice.computed_at
-    possible = [since <= moment for moment in (at, at - ARRIVAL_MARGIN, at + RUN_MARGIN)]
-    said = any(line.kind == LineKind.PRORATION and "is_forgiven" in line.explanation for line in lines)
-    return said if said in possible else possible[0]
-
-
-def gone_at(invoice_ids: set[UUID]) -> dict[UUID, datetime]:
-    """Return of these invoices those that were voided or credited, and since when."""
-    rows = Invoice.objects.filter(pk__in=invoice_ids).values_list("pk", "voided_at", "credit_note__issued_at")
-    found = {pk: [moment for moment in moments if moment is not None] for pk, *moments in rows}
-    return {pk: min(moments) for pk, moments in found.items() if moments}
-
-
-def _forgiven(
-    invoice: Invoice, correction: InvoiceLine | None, before: Sequence[InvoiceLine], gone: Mapping[UUID, datetime]
-) -> int:
-    """Return what of the amounts before nobody owed any more.
-
-    Of an invoice that was voided just then, both are right.
-    """
-
-    def stood_at(moment: datetime) -> int:
-        return sum(one.amount_minor for one in before if one.invoice_id in gone and gone[one.invoice_id] <= moment)
-
-    at = invoice.computed_at
-    possible = [stood_at(moment) for moment in (at, at - ARRIVAL_MARGIN, at + RUN_MARGIN)]
-    invoiced = {} if correction is None else correction.explanation.get("invoiced", {})
-    said = invoiced.get("forgiven_minor", 0) if isinstance(invoiced, Mapping) else 0
-    return said if said in possible else possible[0]
+def fees_of(invoices: Sequence[Invoice]) -> Fees:
+    """Load the fees of the same subscriptions."""
+    found = fees_and_shares({invoice.subscription_id for invoice in invoices})
+    lines: dict[UUID, list[InvoiceLine]] = defaultdict(list)
+    for line in found:
+        lines[line.invoice.subscription_id].append(line)
+    return Fees(lines, past_of({line.invoice_id for line in found}))
 
 
 def corrections_of(root_ids: set[int | None]) -> dict[int, list[InvoiceLine]]:
@@ -204,14 +200,6 @@ def corrections_of(root_ids: set[int | None]) -> dict[int, list[InvoiceLine]]:
         if line.adjusts_id is not None:
             corrections[line.adjusts_id].append(line)
     return corrections
-
-
-def sum_of(lines: Sequence[InvoiceLine]) -> Used:
-    """Return what lines come to together."""
-    used = Used(lines[0].quantity, lines[0].events or 0)
-    for line in lines[1:]:
-        used = used.plus(line.quantity, line.events or 0)
-    return used
 
 
 def carried_by_subscription(invoices: Sequence[Invoice]) -> dict[UUID, list[Carry]]:
@@ -236,7 +224,7 @@ def carried_by_subscription(invoices: Sequence[Invoice]) -> dict[UUID, list[Carr
 
 def credit_before(invoice: Invoice, carried: Sequence[Carry], lines: Sequence[InvoiceLine]) -> int:
     """Return what the invoice had to take off. Of an invoice that was voided just then, both are right."""
-    is_old = any(line.supplied_on is None for line in lines)
+    is_old = is_old_invoice(lines)
 
     def stood_at(moment: datetime) -> int:
         return sum(

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from django.db.models import Max
 
+from accounts.domain.plain import plain_decimal
 from billing.domain.invoicing.lines import Used
 from billing.domain.verification.batch import ARRIVAL_MARGIN, RUN_MARGIN, Bounds, Checkpoint
 from billing.models import Invoice, InvoiceLine, LineKind
-from billing.selectors.verification.history import corrections_of, sum_of
+from billing.selectors.verification.history import corrections_of
+from billing.selectors.verification.standing import Past, counted_at, moments_of, past_of, sum_of
 from metering.selectors.span_usage import SpanUsage, UsageSpan, raw_usage_of_spans
 
 
@@ -32,12 +34,13 @@ def checkpoints_of(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[In
     latest = _latest_by_subscription(invoices)
     roots, spans = _roots_of(invoices, lines)
     corrections = corrections_of({line.pk for _, line in roots})
+    past = past_of({line.invoice_id for corrected in corrections.values() for line in corrected})
     questions: list[tuple[UsageSpan, _Moment]] = []
     for (invoice, line), span, now in zip(roots, spans, raw_usage_of_spans(spans), strict=True):
         corrected = corrections[line.pk]
         if not corrected and sum_of([line]) == _used(now):
             continue
-        moments = _moments(invoice, line, corrected, latest[invoice.subscription_id])
+        moments = _moments(invoice, [line, *corrected], latest[invoice.subscription_id], past)
         questions += [(span, moment) for moment in moments]
     return [
         Checkpoint(moment.number, moment.position, moment.invoiced, bounds)
@@ -50,9 +53,10 @@ def spans_asked(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[Invoi
     latest = _latest_by_subscription(invoices)
     roots, spans = _roots_of(invoices, lines)
     corrections = corrections_of({line.pk for _, line in roots})
+    past = past_of({line.invoice_id for corrected in corrections.values() for line in corrected})
     asked = list(spans)
     for (invoice, line), span in zip(roots, spans, strict=True):
-        for moment in _moments(invoice, line, corrections[line.pk], latest[invoice.subscription_id]):
+        for moment in _moments(invoice, [line, *corrections[line.pk]], latest[invoice.subscription_id], past):
             asked += _spans_around(span, moment)
     return asked
 
@@ -81,18 +85,25 @@ def _latest_by_subscription(invoices: Sequence[Invoice]) -> dict[UUID, datetime]
     return dict(rows)
 
 
-def _moments(
-    invoice: Invoice, line: InvoiceLine, corrections: Sequence[InvoiceLine], latest: datetime
-) -> Iterator[_Moment]:
-    number, counted = invoice.number or "", [line]
-    yield _Moment(number, line.position, invoice.computed_at, sum_of(counted))
+def _moments(invoice: Invoice, lines: Sequence[InvoiceLine], latest: datetime, past: Past) -> Iterator[_Moment]:
+    """Yield the moments of a usage line and its corrections, the line first."""
+    number, line = invoice.number or "", lines[0]
+    yield _Moment(number, line.position, invoice.computed_at, sum_of([line]))
     last = invoice.computed_at
-    for correction in corrections:
-        counted.append(correction)
+    for place, correction in enumerate(lines[1:], start=1):
         last = correction.invoice.computed_at
+        counted = [*_counted_by(correction, lines[:place], past), correction]
         yield _Moment(correction.invoice.number or "", correction.position, last, sum_of(counted))
     if latest > last:
-        yield _Moment(number, line.position, latest, sum_of(counted))
+        yield _Moment(number, line.position, latest, sum_of(counted_at(lines, past, latest)))
+
+
+def _counted_by(correction: InvoiceLine, before: Sequence[InvoiceLine], past: Past) -> Sequence[InvoiceLine]:
+    """Return the lines that a correction took as invoiced: it explains how much they came to."""
+    explained = correction.explanation.get("invoiced")
+    said = explained.get("quantity") if isinstance(explained, Mapping) else None
+    possible = [*(counted_at(before, past, moment) for moment in moments_of(correction.invoice)), before]
+    return next((lines for lines in possible if plain_decimal(sum_of(lines).quantity) == said), possible[0])
 
 
 def _bounds(questions: Sequence[tuple[UsageSpan, _Moment]]) -> list[Bounds]:

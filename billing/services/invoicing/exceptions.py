@@ -15,9 +15,9 @@ from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.plausibility import UNUSUAL_AMOUNT
 from billing.domain.money import money_text
 from billing.domain.statuses import InvoiceStatus
-from billing.models import BillingException, Invoice, InvoiceLine, LineKind, Subscription
+from billing.models import BillingException, Invoice, Subscription
 from billing.selectors.invoicing.computation import Unbillable
-from billing.selectors.invoicing.credit import credit_of
+from billing.selectors.invoicing.credit import customers_again
 
 CREDIT_LEFT: Final = "credit_left"
 
@@ -41,7 +41,7 @@ def report_credit_left(computed: ComputedInvoice, *, number: str, as_of: datetim
 
 
 def report_credit_back(invoice: Invoice, *, as_of: datetime) -> None:
-    """Store the credit that an invoice had used and that is there again.
+    """Store the credit that an invoice had used, or given back, and that is there again.
 
     Only if no invoice follows that could take it.
 
@@ -51,13 +51,12 @@ def report_credit_back(invoice: Invoice, *, as_of: datetime) -> None:
         Subscription.objects.filter(pk=invoice.subscription_id, due_at__isnull=False).exists()
         or Invoice.objects.filter(subscription=invoice.subscription_id, status=InvoiceStatus.DRAFT).exists()
     )
-    carried = InvoiceLine.objects.filter(invoice=invoice, revision=invoice.revision, kind=LineKind.CARRY)
-    used_minor = -sum(credit_of(line) for line in carried.select_related("invoice"))
-    if is_followed or used_minor <= 0:
+    again_minor = customers_again(invoice)
+    if is_followed or again_minor <= 0:
         return
-    used = money_text(used_minor, invoice.currency)
+    again = money_text(again_minor, invoice.currency)
     detail = (
-        f"{invoice.number} had used {used} of credit, tax included, which is the customer's again,"
+        f"{invoice.number} had used {again} of credit, or given it back, tax included, which is the customer's again,"
         " and no invoice follows: pay it back."
     )
     known = BillingException.objects.filter(

@@ -97,6 +97,15 @@ def test_a_downgrade_gives_back_the_days_that_are_left_unless_nobody_pays_the_fe
     assert found(life(given_up, rest, stages=stages)) == []
     void = fee_line(0, 9900, gone_at=JANUARY + timedelta(days=4))
     assert found(life(void, rest, stages=stages)) == []
+    charged = Booked(2, "proration", FEE, change, FEBRUARY, 8303)
+    assert found(life(void, back, rest, charged, stages=stages)) == []
+    assert found(life(void, back, rest, stages=stages)) == [(FEE, 2432, -5871)]
+
+
+def test_nothing_is_given_back_of_usage_that_was_given_up() -> None:
+    given_up = usage_line(1, 10000, given_up_at=FEBRUARY)
+    assert found(life(fee_line(0), given_up), used(5000)) == []
+    assert found(life(fee_line(0), usage_line(1, 10000)), used(5000)) == [(CALLS, 5000, 10000)]
 
 
 def test_nothing_is_charged_for_days_after_the_end() -> None:

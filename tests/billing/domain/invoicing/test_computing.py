@@ -22,7 +22,7 @@ from billing.domain.documents import (
 )
 from billing.domain.invoicing.computing import ComputedInvoice, compute_invoice
 from billing.domain.invoicing.lines import InvoicedUsage, Used, digest_of_lines
-from billing.domain.invoicing.state import BillingState, InvoicedFee, Phase
+from billing.domain.invoicing.state import BillingState, InvoicedFee, Phase, Reopened, open_again
 from billing.domain.invoicing.stretches import QUANTITY_BELOW
 from billing.domain.money import AMOUNT_MINOR_MAX
 from billing.domain.prices import Flat
@@ -30,6 +30,7 @@ from billing.domain.proration import FeeRefund
 from billing.domain.tax import TaxCategory, TaxDecision, TaxTable, TaxTreatment
 from billing.errors import UnbillableError
 from metering.domain.periods import Span
+from tests.algorithm_pages import rows_below
 from tests.billing.domain.states import APRIL, BASIC, MARCH, MAY, TEAM, UNTAXED, VAT, VAT_ALWAYS, invoiced, state, used
 
 MID_MARCH = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
@@ -179,6 +180,61 @@ def test_no_more_is_given_back_than_was_charged(
     line = compute(state(2), known=(known,)).lines[1]
     assert (line.kind, line.quantity, line.amount_minor) == ("adjustment", now - before, given_back)
     assert line.explanation["invoiced"]["forgiven_minor"] == forgiven_minor  # type: ignore[index]
+
+
+def test_what_is_in_force_is_corrected_as_documented() -> None:
+    """Section F of docs/algorithms/invoicing.md."""
+    columns = ("what happened", "charged", "forgiven", "unpaid", "now", "adjustment")
+    table = rows_below("invoicing", *columns)
+    assert len(table) > 5
+    for what, *numbers in table:
+        charged, forgiven, unpaid, now, adjustment = (int(number) for number in numbers)
+        known = invoiced(
+            used(charged), used(now), charged, forgiven_minor=forgiven, unpaid_minor=unpaid, is_touched=True
+        )
+        assert known.difference_minor(now) == adjustment, what
+
+
+def test_what_is_touched_is_looked_at_although_its_usage_is_the_same() -> None:
+    given_back = invoiced(used(9500), used(9500), 950, forgiven_minor=1450, is_touched=True)
+    assert [line.amount_minor for line in compute(state(2), known=(given_back,)).lines][1] == 500
+    whole = invoiced(used(9500), used(9500), 950, is_touched=True)
+    assert len(compute(state(2), known=(whole,)).lines) == 2
+
+
+def test_what_a_document_gave_back_that_is_not_in_force_comes_again_with_its_tax() -> None:
+    again = Reopened(
+        9, "INV-2026-000002", "Unused time on Team", Span(MARCH, APRIL), -700, VAT, date(2026, 3, 1), 2, 20
+    )
+    line = compute(state(2, reopened=(again,)), taxes=UNTAXED).lines[1]
+    assert (line.kind, line.description) == ("proration", "Unused time on Team, from INV-2026-000002")
+    assert (line.amount_minor, line.adjusts_id, line.tax, line.supplied_on) == (-700, 9, VAT, date(2026, 3, 1))
+    assert line.explanation == {"model": "reopened", "invoice": "INV-2026-000002"}
+
+
+@pytest.mark.parametrize(
+    ("stands", "is_forgiven", "is_unpaid", "opened"),
+    [
+        (-700, False, False, 0),
+        (0, False, False, -700),
+        (-700, True, False, 700),
+        (0, True, False, 0),
+        (0, False, True, 0),
+        (-1400, False, True, 700),
+    ],
+)
+def test_what_is_open_of_a_share_of_a_fee(stands: int, is_forgiven: bool, is_unpaid: bool, opened: int) -> None:
+    fee = InvoicedFee(5, VAT, is_forgiven=is_forgiven, is_unpaid=is_unpaid)
+    assert open_again(-700, stands_minor=stands, fee=fee) == opened
+
+
+def test_of_a_fee_that_was_given_up_the_share_is_withheld() -> None:
+    given_up = state(1, phases=CHANGED, fee=InvoicedFee(5, VAT, is_unpaid=True))
+    [back, _] = [line for line in compute(given_up).lines if line.kind == "proration"]
+    assert (back.amount_minor, back.explanation["withheld_minor"]) == (0, 2529)
+    keeps = replace(given_up, phases=(CHANGED[0], replace(CHANGED[1], fee_refund=FeeRefund.NONE)))
+    [kept, _] = [line for line in compute(keeps).lines if line.kind == "proration"]
+    assert (kept.amount_minor, "withheld_minor" in kept.explanation) == (0, False)
 
 
 def test_a_void_after_the_invoice_gives_back_what_it_cost() -> None:

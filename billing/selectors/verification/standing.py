@@ -1,0 +1,108 @@
+"""What stood, and on which documents in force, when an invoice was computed.
+
+Of an invoice that was voided, credited or given up just then, both are right: `docs/algorithms/invoicing.md`, V5.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from billing.domain.invoicing.lines import Used
+from billing.domain.verification.batch import ARRIVAL_MARGIN, RUN_MARGIN
+from billing.models import Invoice, InvoiceLine
+from billing.selectors.invoicing.corrections import is_undone
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What had been invoiced of a usage line; what of that nobody owed any more, and on what staff had given up."""
+
+    invoiced: Used
+    amount_minor: int
+    forgiven_minor: int
+    unpaid_minor: int
+
+    def is_said(self, said: Mapping[str, Any]) -> bool:
+        """Return whether a correction explains that this was invoiced."""
+        amounts = said["amount_minor"], said.get("forgiven_minor", 0), said.get("unpaid_minor", 0)
+        return amounts == (self.amount_minor, self.forgiven_minor, self.unpaid_minor)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Since when documents are not in force, and while which were given up and not paid."""
+
+    gone_at: Mapping[UUID, datetime]
+    given_up: Mapping[UUID, tuple[datetime, datetime | None]]
+
+    def gone(self, at: datetime) -> set[UUID]:
+        """Return the invoices that were void or credited by then."""
+        return {invoice_id for invoice_id, since in self.gone_at.items() if since <= at}
+
+    def unpaid(self, at: datetime) -> set[UUID]:
+        """Return the invoices on which staff had given up by then, and that nobody had paid."""
+        open_ones = {
+            invoice_id
+            for invoice_id, (since, paid_at) in self.given_up.items()
+            if since <= at and (paid_at is None or paid_at > at)
+        }
+        return open_ones - self.gone(at)
+
+
+def past_of(invoice_ids: Collection[UUID]) -> Past:
+    """Load what became of invoices."""
+    rows = Invoice.objects.filter(pk__in=invoice_ids).values_list("pk", "uncollectible_at", "paid_at")
+    given_up = {pk: (since, paid_at) for pk, since, paid_at in rows if since is not None}
+    return Past(gone_at(set(invoice_ids)), given_up)
+
+
+def gone_at(invoice_ids: set[UUID]) -> dict[UUID, datetime]:
+    """Return of these invoices those that were voided or credited, and since when."""
+    rows = Invoice.objects.filter(pk__in=invoice_ids).values_list("pk", "voided_at", "credit_note__issued_at")
+    found = {pk: [moment for moment in moments if moment is not None] for pk, *moments in rows}
+    return {pk: min(moments) for pk, moments in found.items() if moments}
+
+
+def moments_of(invoice: Invoice) -> tuple[datetime, ...]:
+    """Return the moments as of which an invoice may have seen what became of others, the likeliest first."""
+    at = invoice.computed_at
+    return at, at - ARRIVAL_MARGIN, at + RUN_MARGIN
+
+
+def standing_before(
+    invoice: Invoice, correction: InvoiceLine | None, before: Sequence[InvoiceLine], past: Past, *, is_old: bool
+) -> Standing:
+    """Return what had been invoiced of a usage line, its own and `before`, when the invoice was computed."""
+    possible = [_standing(before, past, moment, is_old=is_old) for moment in moments_of(invoice)]
+    said = {} if correction is None else correction.explanation.get("invoiced")
+    if not isinstance(said, Mapping) or "amount_minor" not in said:
+        return possible[0]
+    return next((standing for standing in possible if standing.is_said(said)), possible[0])
+
+
+def counted_at(lines: Sequence[InvoiceLine], past: Past, at: datetime) -> list[InvoiceLine]:
+    """Return the lines that counted then: what gave something back on a document not in force never happened."""
+    gone = past.gone(at)
+    return [line for line in lines if not is_undone(line, is_gone=line.invoice_id in gone)]
+
+
+def sum_of(lines: Sequence[InvoiceLine]) -> Used:
+    """Return what lines come to together."""
+    used = Used(lines[0].quantity, lines[0].events or 0)
+    for line in lines[1:]:
+        used = used.plus(line.quantity, line.events or 0)
+    return used
+
+
+def _standing(before: Sequence[InvoiceLine], past: Past, at: datetime, *, is_old: bool) -> Standing:
+    """Return what stood at a moment. Invoices from before lines bore their tax counted what was undone as well."""
+    gone, unpaid = past.gone(at), set() if is_old else past.unpaid(at)
+    counted = before if is_old else counted_at(before, past, at)
+    return Standing(
+        sum_of(counted),
+        sum(one.amount_minor for one in counted),
+        sum(one.amount_minor for one in counted if one.invoice_id in gone),
+        sum(max(one.amount_minor, 0) for one in counted if one.invoice_id in unpaid),
+    )
