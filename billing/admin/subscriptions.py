@@ -106,7 +106,7 @@ class SubscriptionAdmin(MoneyAdmin):
     search_help_text = "A tenant's name or slug."
     fieldsets = (
         (None, {"fields": ("tenant", "plan_version", "state", "pending", "currency", "time_zone")}),
-        ("Periods", {"fields": PERIOD_FIELDS}),
+        ("Periods", {"fields": PERIOD_FIELDS, "description": "The period in the customer's days, instants in UTC."}),
     )  # fmt: skip
     readonly_fields = ("state", "pending", "period")
     inlines: ClassVar = [InvoiceRowInline, PhaseInline, ExceptionInline]
@@ -244,7 +244,7 @@ class SubscriptionAdmin(MoneyAdmin):
             said=_said_of_end,
             question=Question(
                 title=f"Cancel the subscription of {subscription.tenant}?",
-                explanation=f"{subscription.plan_version}, paid up to "
+                explanation=f"{subscription.plan_version}; the next period begins on "
                 f"{day_text(subscription.period_end, subscription.time_zone)}. "
                 "An end of the period can be undone until then; an end now cannot.",
                 button="Cancel the subscription",
