@@ -35,7 +35,7 @@ def report_credit_left(computed: ComputedInvoice, *, number: str, as_of: datetim
         return
     detail = (
         f"{number} leaves {money_text(left_minor, state.currency)} in the customer's favour, tax included,"
-        " and no invoice follows: pay it back."
+        f" and no invoice follows: {_use_of(left_minor, state.tenant_id, state.currency)}"
     )
     _put_on_record(state.subscription_id, CREDIT_LEFT, detail, as_of)
 
@@ -57,13 +57,28 @@ def report_credit_back(invoice: Invoice, *, as_of: datetime) -> None:
     again = money_text(again_minor, invoice.currency)
     detail = (
         f"{invoice.number} had used {again} of credit, or given it back, tax included, which is the customer's again,"
-        " and no invoice follows: pay it back."
+        f" and no invoice follows: {_use_of(again_minor, invoice.tenant_id, invoice.currency)}"
     )
     known = BillingException.objects.filter(
         subscription=invoice.subscription_id, code=CREDIT_LEFT, payment=None, resolved_at=None
     )
     if not known.update(detail=Concat(F("detail"), Value(f" {detail}"))):
         _put_on_record(invoice.subscription_id, CREDIT_LEFT, detail, as_of)
+
+
+def _use_of(credit_minor: int, tenant_id: UUID, currency: str) -> str:
+    """Return what is to be done with credit: it is set off against what the customer owes before any is paid back."""
+    rest_minor, shares = credit_minor, []
+    unpaid = (InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE)
+    for owed in Invoice.objects.filter(tenant=tenant_id, currency=currency, status__in=unpaid).order_by("due_on", "pk"):
+        share_minor = min(rest_minor, owed.amount_due_minor)
+        if share_minor:
+            shares.append(f"{money_text(share_minor, currency)} against {owed.number}")
+        rest_minor -= share_minor
+    if not shares:
+        return "pay it back."
+    back = f"pay back {money_text(rest_minor, currency)}" if rest_minor else "nothing is to be paid back"
+    return f"set off {', '.join(shares)}; {back}."
 
 
 def _put_on_record(subscription_id: UUID | None, code: str, detail: str, as_of: datetime, **seen: Any) -> None:
