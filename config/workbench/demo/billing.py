@@ -20,6 +20,9 @@ from accounts.notices.services.mails import send_queued_mails
 from billing.collection.selectors.providers import described_providers
 from billing.domain.invoicing.plausibility import AmountCheck
 from billing.domain.statuses import InvoiceStatus
+from billing.ledger.models import ClosedMonth
+from billing.ledger.selectors.months import first_open_month
+from billing.ledger.services.closing import close_months
 from billing.models import (
     MANUAL_PROVIDER,
     Invoice,
@@ -31,6 +34,7 @@ from billing.models import (
     TaxRate,
 )
 from billing.selectors.invoicing.due import Due
+from billing.selectors.issuer import issuers_day
 from billing.selectors.subscriptions.current import current_subscription
 from billing.services.catalog.plans import create_plan, publish_version
 from billing.services.documents.deliveries import deliver_documents
@@ -49,7 +53,7 @@ from metering.alerts.services.monitoring import monitor_thresholds
 from metering.domain.event_input import parse_event
 from metering.domain.events import IngestRules, ParsedEvent
 from metering.domain.ledger import Ledger
-from metering.domain.periods import anchored_span
+from metering.domain.periods import YearMonth, anchored_span
 from metering.selectors.catalog import known_event_types
 from metering.services.ingest import ingest_events
 
@@ -57,6 +61,7 @@ from metering.services.ingest import ingest_events
 GRACE: Final = timedelta(minutes=90)
 ROUND: Final = timedelta(hours=6)
 LATE_EVENTS: Final = 60
+OPEN_MONTHS: Final = 3
 CARD: Final = next(name for name, _ in described_providers())  # the preferred provider
 TRANSFER: Final = MANUAL_PROVIDER
 Act = Callable[[datetime], None]
@@ -148,6 +153,14 @@ def add_invoices(*, tenants: Sequence[Tenant], actor: Actor, as_of: datetime) ->
         _finish(tenant, actor, as_of)
     issued: int = Invoice.objects.filter(tenant__in=tenants).issued().count()
     return issued
+
+
+def close_old_months(*, actor: Actor, as_of: datetime) -> None:
+    """Close the books up to three months ago, unless a month was closed before."""
+    today = issuers_day(as_of)
+    month, first = YearMonth.of(today).plus(-OPEN_MONTHS).first_day(), first_open_month()
+    if first is not None and first <= month and not ClosedMonth.objects.exists():
+        close_months(month=month, today=today, actor=actor, as_of=as_of)
 
 
 def add_alerts(*, tenants: Sequence[Tenant], as_of: datetime) -> None:

@@ -16,7 +16,13 @@ from accounts.keys.services.api_keys import KeyTerms, create_api_key, revoke_api
 from accounts.models import ApiKey, Tenant, User
 from accounts.services.tenants import open_tenant, suspend_tenant
 from billing.collection.services.samples import receive_samples
-from config.workbench.demo.billing import add_alerts, add_invoices, ensure_catalogue, ensure_subscription
+from config.workbench.demo.billing import (
+    add_alerts,
+    add_invoices,
+    close_old_months,
+    ensure_catalogue,
+    ensure_subscription,
+)
 from config.workbench.demo.cast import (
     HISTORY_DAYS,
     MAIN_TENANT,
@@ -65,6 +71,7 @@ def seed_demo(
     make_mishaps(api_key=credentials.api_key, as_of=as_of)
     rows = list(Tenant.objects.filter(slug__in=[planned.slug for planned in tenants]))
     add_invoices(tenants=rows, actor=_staff_actor(staff), as_of=as_of)
+    close_old_months(actor=_staff_actor(staff), as_of=as_of)
     add_alerts(tenants=rows, as_of=as_of)
     receive_samples(as_of=as_of)
     return added

@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from billing.domain.money import is_whole_minor
 from billing.domain.plan_terms import check_offer, fee_amount
+from billing.ledger.models import ClosedMonth
 from billing.models import CreditNote, Invoice, InvoiceLine, NumberSeries, Payment, Subscription
 from billing.selectors.catalog.plans import plans_for_sale
 from billing.services.verification.running import run_verification
@@ -70,6 +71,8 @@ def test_half_a_year_of_money_is_made_once(tmp_path: Path) -> None:
     statuses = set(Invoice.objects.values_list("status", flat=True))
     assert statuses == {"paid", "finalized", "void"}
     assert CreditNote.objects.count() == 1
+    closed = [str(month) for month in ClosedMonth.objects.all()]
+    assert closed[0] == "2026-08", "three months are open"
     assert NumberSeries.objects.get(code="INV-2026").last_number == Invoice.objects.count()
     assert not Invoice.objects.filter(finalized_at__lt=F("subscription__started_at")).exists()
     assert {s.tenant.slug: s.status for s in Subscription.objects.select_related("tenant")} == {
