@@ -12,6 +12,7 @@ from billing.ledger.selectors.months import changed_months
 DOCUMENTS: Final = """
 WITH chosen AS (
     SELECT i.id, i.number, i.tenant_id, i.currency, i.status, i.total_minor, i.tax_minor,
+        CASE WHEN i.status = 'finalized' THEN i.total_minor - i.amount_paid_minor - i.credited_minor ELSE 0 END AS owed,
         (SELECT coalesce(sum(l.amount_minor), 0) FROM billing_invoiceline AS l
             WHERE l.invoice_id = i.id AND l.revision = i.revision AND l.kind = 'carry') AS carried
     FROM billing_invoice AS i WHERE i.id = ANY(%(ids)s)
@@ -46,20 +47,21 @@ SELECT c.number, format('Its credit note %%s is not posted.', n.number)
 FROM chosen AS c JOIN billing_creditnote AS n ON n.invoice_id = c.id
 WHERE NOT EXISTS (SELECT FROM ledger_journalentry AS e WHERE e.kind = 'credit_note' AND e.source = n.id::text)
 UNION ALL
-SELECT c.number, format('It is %%s, and %%s is open in the ledger.', c.status, open.minor)
+SELECT c.number, format('It is %%s with %%s to pay, and %%s is open in the ledger.', c.status, c.owed, open.minor)
 FROM chosen AS c CROSS JOIN LATERAL (
     SELECT coalesce(sum(p.amount_minor), 0) AS minor FROM ledger_posting AS p
     WHERE p.account = 'receivable' AND p.document = c.number
 ) AS open
-WHERE c.status <> 'finalized' AND open.minor <> 0
+WHERE c.owed <> open.minor
 ORDER BY 1, 2
 """
 
 # What is owed by each tenant, by its documents and payments, and by the ledger.
 TENANTS: Final = """
 WITH documents AS (
-    SELECT i.tenant_id, i.currency, sum(i.total_minor) AS minor FROM billing_invoice AS i
-    WHERE i.status = 'finalized' GROUP BY i.tenant_id, i.currency
+    SELECT i.tenant_id, i.currency, sum(i.total_minor - i.credited_minor - coalesce(
+        (SELECT sum(a.amount_minor) FROM billing_paymentallocation AS a WHERE a.invoice_id = i.id), 0)) AS minor
+    FROM billing_invoice AS i WHERE i.status = 'finalized' GROUP BY i.tenant_id, i.currency
 ), ledger AS (
     SELECT p.tenant_id, p.currency, sum(p.amount_minor) AS minor FROM ledger_posting AS p
     WHERE p.account = 'receivable' GROUP BY p.tenant_id, p.currency

@@ -26,9 +26,10 @@ def invoice() -> Invoice:
     return first_invoice(subscribe_tenant())
 
 
-def pay(invoice: Invoice) -> None:
+def pay(invoice: Invoice, amount_minor: int | None = None) -> None:
     record_payment(
-        invoice_id=invoice.pk, provider="stripe", reference=f"pi_{invoice.number}", amount_minor=invoice.total_minor,
+        invoice_id=invoice.pk, provider="stripe", reference=f"pi_{invoice.number}",
+        amount_minor=amount_minor or invoice.total_minor,
         currency="EUR", occurred_at=LATER, as_of=LATER,
     )  # fmt: skip
 
@@ -50,16 +51,20 @@ def plant(statement: str, *parameters: object) -> None:
 
 
 def test_what_the_services_do_ties() -> None:
-    owed, paid, voided, credited, credited_paid, lost = invoices = finalized_invoices(6)
+    owed, paid, voided, credited, credited_paid, lost, part, over, lost_part = invoices = finalized_invoices(9)
     pay(paid)
+    pay(part, 1000)
+    pay(over, 5000)
     pay(credited_paid)
     for service, one in (
         (void_invoice, voided),
         (issue_credit_note, credited),
         (issue_credit_note, credited_paid),
         (mark_uncollectible, lost),
+        (mark_uncollectible, lost_part),
     ):
         service(invoice_id=one.pk, reason="wrong", actor=STAFF, as_of=LATER)
+    pay(lost_part, 1000)
     close_month(owed.subscription)
     assert found(*invoices, *Invoice.objects.issued()) == books() == []
 
@@ -68,7 +73,10 @@ def test_what_the_services_do_ties() -> None:
 def test_an_invoice_that_is_not_posted_is_named_and_so_is_what_its_tenant_owes(invoice: Invoice) -> None:
     plant("DELETE FROM ledger_posting")
     plant("DELETE FROM ledger_journalentry")
-    assert found(invoice) == [f"{invoice.number}: It is not posted to the ledger of accounts."]
+    assert found(invoice) == [
+        f"{invoice.number}: It is finalized with 4900 to pay, and 0 is open in the ledger.",
+        f"{invoice.number}: It is not posted to the ledger of accounts.",
+    ]
     assert books() == ["tenant acme: EUR owes 4900 by its documents and 0 by the ledger."]
 
 
@@ -76,7 +84,8 @@ def test_an_invoice_that_is_not_posted_is_named_and_so_is_what_its_tenant_owes(i
 def test_an_invoice_that_is_posted_otherwise_is_named(invoice: Invoice) -> None:
     plant("UPDATE ledger_posting SET amount_minor = amount_minor + 1 WHERE account = 'receivable'")
     assert found(invoice) == [
-        f"{invoice.number}: It is posted as 4901 owed with 0 of tax and 0 carried, and says 4900, 0 and 0."
+        f"{invoice.number}: It is finalized with 4900 to pay, and 4901 is open in the ledger.",
+        f"{invoice.number}: It is posted as 4901 owed with 0 of tax and 0 carried, and says 4900, 0 and 0.",
     ]
     [entry, tenant] = books()
     assert entry.endswith("Its postings sum to 1.")
@@ -101,7 +110,7 @@ def test_a_payment_and_a_credit_note_that_are_not_posted_are_named(invoice: Invo
         plant("DELETE FROM ledger_journalentry WHERE kind = %s", kind)
     payment, note = Payment.objects.get(), CreditNote.objects.get()
     assert found(invoice) == [
-        f"{invoice.number}: It is paid, and 4900 is open in the ledger.",
+        f"{invoice.number}: It is paid with 0 to pay, and 9800 is open in the ledger.",  # the payment was let go of it
         f"{invoice.number}: Its credit note {note.number} is not posted.",
         f"{invoice.number}: Its payment {payment.pk} over 4900 is posted as 0.",
     ]
@@ -111,7 +120,7 @@ def test_what_is_open_on_an_invoice_that_is_not_owed_is_named(invoice: Invoice) 
     void_invoice(invoice_id=invoice.pk, reason="wrong", actor=STAFF, as_of=LATER)
     owed = Movement(LedgerAccount.RECEIVABLE, 1, document=invoice.number or "")
     post([happening(invoice.tenant, EntryKind.ROUNDING, movements=(owed, Movement(LedgerAccount.ROUNDING, -1)))])
-    assert found(invoice) == [f"{invoice.number}: It is void, and 1 is open in the ledger."]
+    assert found(invoice) == [f"{invoice.number}: It is void with 0 to pay, and 1 is open in the ledger."]
 
 
 def test_a_closed_month_with_other_sums_is_named(invoice: Invoice) -> None:
