@@ -1,6 +1,6 @@
 """Included units, packages and flat amounts are given and charged once a period, whatever the changes of plan."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -10,6 +10,7 @@ from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms,
 from billing.models import Invoice, InvoiceLine, PlanVersion, Subscription
 from billing.rendering.services.wording import steps_under
 from billing.selectors.invoicing.preview import preview_next_invoice, preview_under_plan
+from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
 from billing.services.subscriptions.changes import When, change_plan
 from billing.services.verification.running import run_verification
 from metering.services.voids import void_event
@@ -202,3 +203,23 @@ def test_two_meters_have_a_position_each() -> None:
         ("bytes", 3),
         ("calls", 323),
     ]
+
+
+@pytest.mark.parametrize("take_back", [void_invoice, issue_credit_note])
+def test_what_a_void_or_credited_correction_gave_a_moved_stretch_comes_again(
+    take_back: Callable[..., object],
+) -> None:
+    acme, sent, invoice = invoiced_900_twice()
+    for event in sent[:5]:
+        void_event(
+            ledger=ledger_of(acme.tenant), event_id=event, reason="a test", voided_by="acme",
+            as_of=invoice.period_end + 5 * DAY,
+        )  # fmt: skip
+    following = close_month(acme)
+    assert usage_of(following, "adjustment") == [(-500, 0), (0, -1600)]
+    take_back(invoice_id=following.pk, reason="a test", actor=STAFF, as_of=following.period_end + 5 * DAY)
+    last = close_month(acme)
+    assert (0, -1600) in usage_of(last, "adjustment")
+    assert sum(amount for _, amount in usage_of(last, "adjustment")) == -1600
+    assert usage_of(close_month(acme), "adjustment") == []
+    assert differences() == []

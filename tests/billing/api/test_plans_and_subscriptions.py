@@ -127,7 +127,7 @@ def test_every_price_model_has_its_terms() -> None:
         "graduated": Graduated(tiers),
         "package": Package(Decimal(1000), Decimal("2.5")),
         "per_unit": PerUnit(Decimal("0.000000000001")),
-        "volume": Volume(tiers),
+        "volume": Volume(tiers, charges_flat_at_zero=True),
     }
     for meter in models:
         make_meter(meter, "http_request")
@@ -144,7 +144,7 @@ def test_every_price_model_has_its_terms() -> None:
         "graduated": written,
         "package": {"package_size": "1000", "package_amount": "2.5"},
         "per_unit": {"unit_amount": "0.000000000001"},
-        "volume": written,
+        "volume": written | {"charge_flat_at_zero": True},
     }
     assert plan["limits"] == {"throttle": None, "quotas": []}
 
