@@ -28,7 +28,7 @@ from billing.admin.wording import shown_steps
 from billing.domain.money import money_text, round_to_minor
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice, Issuer
-from billing.selectors.invoicing.invoices import taxes_of_invoice
+from billing.selectors.invoicing.invoices import taxes_of_invoice, was_mailed
 from billing.services.invoicing.finalizing import finalize_now
 from billing.services.invoicing.payments import record_manual_payment
 from billing.services.invoicing.staff_actions import (
@@ -192,7 +192,7 @@ class InvoiceAdmin(MoneyAdmin):
         if DocumentFile.objects.filter(pk=obj.number or "").exists():
             names |= {"pdf"} if status is InvoiceStatus.VOID else {"pdf", "resend"}
         if status in PAYABLE:
-            names |= {"record_payment"} if obj.amount_paid_minor else {"record_payment", "void"}
+            names |= {"record_payment"} if obj.amount_paid_minor or was_mailed(obj) else {"record_payment", "void"}
         if status is InvoiceStatus.FINALIZED:
             names.add("mark_uncollectible")
         if status in CREDITABLE and obj.total_minor and not CreditNote.objects.filter(invoice=obj).exists():
@@ -245,8 +245,7 @@ class InvoiceAdmin(MoneyAdmin):
             question=Question(
                 title=f"Void {invoice}?",
                 explanation=f"{invoice.tenant} no longer owes {self.total(invoice)}. The number stays taken. This "
-                f"cannot be taken back; "
-                "for an invoice that was sent, a credit note is what accountants expect.",
+                f"cannot be taken back. An invoice that was mailed, or is paid in part, is credited instead.",
                 button="Void the invoice",
             ),
         )

@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 
 from accounts.domain.pages import Page, PageRequest
 from accounts.errors import NotFoundError
+from accounts.notices.models import OutboundMail
 from accounts.selectors.pages import page_of
 from billing.domain.invoicing.taxes import TaxRow
 from billing.domain.statuses import InvoiceStatus
@@ -41,6 +42,12 @@ def issued_invoice(*, tenant_id: UUID, number: str) -> Invoice:
     if invoice is None:
         raise NotFoundError("No such invoice.")
     return invoice
+
+
+def was_mailed(invoice: Invoice) -> bool:
+    """Return whether a mail brings its PDF to the customer, or has brought it: it has left the house then."""
+    mails = OutboundMail.objects.filter(tenant=invoice.tenant_id, attachment__documents=invoice.number)
+    return bool(mails.exists())
 
 
 def content_of(invoice: Invoice) -> Mapping[str, Any]:

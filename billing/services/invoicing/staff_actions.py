@@ -20,6 +20,7 @@ from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
 from billing.models import CreditNote, Invoice, Issuer
 from billing.selectors.facts import facts_of_credit_note, facts_of_invoice
+from billing.selectors.invoicing.invoices import was_mailed
 from billing.services.booking import book_credit_note, book_void, book_write_off
 from billing.services.documents.deliveries import invoice_pdf, queue_invoice_mail
 from billing.services.invoicing.allocating import Act, release
@@ -33,13 +34,16 @@ CREDITABLE = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE, In
 
 
 def void_invoice(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime) -> Invoice:
-    """Declare an unpaid invoice void: nobody owes it any more, and its number stays taken.
+    """Declare an unpaid invoice void that never left the house: nobody owes it any more, and its number stays taken.
 
-    Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`.
+    One that was mailed is amended by a document alone (Directive 2006/112, article 219). Raises `NotFoundError`,
+    `InvalidFieldsError`, `InvoiceStatusError`.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
         invoice = locked_invoice(invoice_id)
+        if was_mailed(invoice):
+            raise InvoiceStatusError("It was mailed to the customer: issue a credit note, which takes it back.")
         _void(invoice, reason, actor, as_of)
         book_void(invoice, as_of=as_of)
         report_credit_back(invoice, as_of=as_of)

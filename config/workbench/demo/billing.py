@@ -30,6 +30,7 @@ from billing.models import (
     Payment,
     Plan,
     PlanVersion,
+    RefundWay,
     Subscription,
     TaxRate,
 )
@@ -39,9 +40,10 @@ from billing.selectors.subscriptions.current import current_subscription
 from billing.services.catalog.plans import create_plan, publish_version
 from billing.services.documents.deliveries import deliver_documents
 from billing.services.invoicing.issuer import update_issuer
-from billing.services.invoicing.payments import record_failed_payment, record_payment
+from billing.services.invoicing.payments import record_failed_payment, record_manual_payment, record_payment
+from billing.services.invoicing.refunding import record_refund
 from billing.services.invoicing.running import run_invoicing
-from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
+from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
 from billing.services.subscriptions.profiles import billing_profile_of, update_billing_profile
 from billing.services.subscriptions.standing import refresh_standing
@@ -80,7 +82,7 @@ class Story:
     late_boundary: int | None = None
     pending_plan: str | None = None
     is_leaving: bool = False
-    void_boundary: int | None = None
+    takes_back_boundary: int | None = None
     credit_boundary: int | None = None
     is_limited: bool = False
     profile: Mapping[str, object] = field(default_factory=dict)
@@ -90,7 +92,7 @@ STORIES: Final[dict[str, Story]] = {
     "northwind-maps": Story(CARD, 0, began_on="growth", upgrade_after_days=77, late_boundary=4),
     "harbor-analytics": Story(CARD, 0, pending_plan="growth"),
     "lumen-weather": Story(pays_after_days=12, is_limited=True),
-    "kestrel-logistics": Story(pays_after_days=21, is_leaving=True, void_boundary=2),
+    "kestrel-logistics": Story(pays_after_days=21, is_leaving=True, takes_back_boundary=2),
     "sakura-payments": Story(
         profile={"tax_treatment": "exempt", "tax_exemption_reason": "Services outside of the EU."}
     ),
@@ -261,7 +263,7 @@ def _settle(tenant: Tenant, moment: datetime) -> None:
         assert invoice.finalized_at is not None, "it is issued"
         pays_at = invoice.finalized_at + timedelta(days=story.pays_after_days, minutes=7)
         is_kept_open = story.unpaid_last and invoice.boundary >= last
-        if pays_at > moment or is_kept_open or invoice.boundary == story.void_boundary:
+        if pays_at > moment or is_kept_open or invoice.boundary == story.takes_back_boundary:
             continue
         record_payment(
             invoice_id=invoice.pk,
@@ -275,16 +277,17 @@ def _settle(tenant: Tenant, moment: datetime) -> None:
 
 
 def _finish(tenant: Tenant, actor: Actor, as_of: datetime) -> None:
-    """What is under way now: a declined card, a change that waits, a void, a credit note."""
+    """What is under way now: a declined card, a change that waits, credit notes, and what became of the money."""
     story = STORIES.get(tenant.slug, Story())
     _decline(tenant, story)
     for invoice in Invoice.objects.of_tenant(tenant.pk).issued():
         if invoice.boundary == story.credit_boundary and not hasattr(invoice, "credit_note"):
             reason = "Credited for the outage of two days; agreed with the customer."
             issue_credit_note(invoice_id=invoice.pk, reason=reason, actor=actor, as_of=as_of - timedelta(days=11))
-        if invoice.boundary == story.void_boundary and invoice.status == InvoiceStatus.FINALIZED:
+        if invoice.boundary == story.takes_back_boundary and invoice.status == InvoiceStatus.FINALIZED:
             reason = "Issued to the old address by mistake."
-            void_invoice(invoice_id=invoice.pk, reason=reason, actor=actor, as_of=as_of - timedelta(days=3))
+            issue_credit_note(invoice_id=invoice.pk, reason=reason, actor=actor, as_of=as_of - timedelta(days=3))
+    _move_money(tenant, story, actor, as_of)
     subscription = current_subscription(tenant.pk)
     if subscription is None:
         return
@@ -297,6 +300,32 @@ def _finish(tenant: Tenant, actor: Actor, as_of: datetime) -> None:
         change_plan(subscription=subscription, plan_version=version, when=When.PERIOD_END, actor=actor, as_of=as_of)
     if story.is_leaving:
         cancel_subscription(subscription=subscription, when=When.PERIOD_END, actor=actor, as_of=as_of)
+
+
+def _move_money(tenant: Tenant, story: Story, actor: Actor, as_of: datetime) -> None:
+    """Give back what a credit note freed, pay a part of what is open, and give up what nobody will pay. Once."""
+    freed = Payment.objects.filter(tenant=tenant, allocations__isnull=False, allocated_minor=0, refunded_minor=0)
+    for payment in freed.distinct() if story.credit_boundary is not None else []:
+        record_refund(
+            payment_id=payment.pk, amount_minor=payment.unallocated_minor, way=RefundWay.PROVIDER,
+            reference=f"demo-refund-{payment.reference}", reason="For the outage of two days.",
+            occurred_at=as_of - timedelta(days=10), actor=actor, as_of=as_of - timedelta(days=10),
+        )  # fmt: skip
+    open_ones = list(Invoice.objects.of_tenant(tenant.pk).unpaid().order_by("boundary"))
+    is_done = Invoice.objects.of_tenant(tenant.pk).filter(status=InvoiceStatus.UNCOLLECTIBLE).exists()
+    if is_done or len(open_ones) < story.unpaid_last or story.unpaid_last <= 1:
+        return
+    lost, partly = open_ones[:2]
+    mark_uncollectible(
+        invoice_id=lost.pk, reason="The dispute was given up.", actor=actor, as_of=as_of - timedelta(days=2)
+    )
+    assert partly.finalized_at is not None, "it is issued"
+    paid_at = partly.finalized_at + timedelta(days=15)
+    if paid_at <= as_of:
+        record_manual_payment(
+            invoice_id=partly.pk, reference=f"demo-{partly.number}-1", amount_minor=partly.total_minor // 2,
+            currency=partly.currency, occurred_at=paid_at, actor=actor, as_of=as_of,
+        )  # fmt: skip
 
 
 def _decline(tenant: Tenant, story: Story) -> None:

@@ -211,7 +211,9 @@ def test_an_invoice_is_mailed_once_more_with_its_pdf(as_bo: Client) -> None:
     assert OutboundMail.objects.filter(attachment_name=f"{invoice.number}.pdf").count() == 2
     assert "bills@acme.example" in as_bo.get(page(invoice)).content.decode()
     assert (latest_entry().action, latest_entry().actor_label) == ("invoice.resent", "bo@example.org")
-    act(as_bo, invoice, "void", reason="Sold twice")
+    assert "/void/" not in as_bo.get(page(invoice)).content.decode()
+    assert "It was mailed" in act(as_bo, invoice, "void", reason="Sold twice")
+    act(as_bo, invoice, "issue_credit_note", reason="Sold twice")
     assert "it is not sent" in act(as_bo, invoice, "resend")
 
 

@@ -116,6 +116,14 @@ def test_a_payment_and_a_credit_note_that_are_not_posted_are_named(invoice: Invo
     ]
 
 
+def test_what_a_part_payment_leaves_due_is_what_the_ledger_has(invoice: Invoice) -> None:
+    record_payment(
+        invoice_id=invoice.pk, provider="stripe", reference="part", amount_minor=100, currency="EUR",
+        occurred_at=LATER, as_of=LATER,
+    )  # fmt: skip
+    assert [*books(), *found(invoice)] == []
+
+
 def test_what_is_open_on_an_invoice_that_is_not_owed_is_named(invoice: Invoice) -> None:
     void_invoice(invoice_id=invoice.pk, reason="wrong", actor=STAFF, as_of=LATER)
     owed = Movement(LedgerAccount.RECEIVABLE, 1, document=invoice.number or "")

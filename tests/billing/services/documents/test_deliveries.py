@@ -151,7 +151,9 @@ def test_an_invoice_is_sent_again_by_a_person_each_time_they_ask(invoice: Invoic
         resend_invoice(invoice_id=invoice.pk, actor=STAFF, as_of=NOW + timedelta(minutes=minutes))
     assert OutboundMail.objects.count() == 3
     assert AuditEntry.objects.filter(action="invoice.resent").count() == 2
-    void_invoice(invoice_id=invoice.pk, reason="mistake", actor=STAFF, as_of=NOW)
+    with pytest.raises(InvoiceStatusError, match="It was mailed"):
+        void_invoice(invoice_id=invoice.pk, reason="mistake", actor=STAFF, as_of=NOW)
+    issue_credit_note(invoice_id=invoice.pk, reason="mistake", actor=STAFF, as_of=NOW)
     with pytest.raises(InvoiceStatusError, match="is void"):
         resend_invoice(invoice_id=invoice.pk, actor=STAFF, as_of=NOW)
 

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from billing.domain.money import is_whole_minor
 from billing.domain.plan_terms import check_offer, fee_amount
 from billing.ledger.models import ClosedMonth
-from billing.models import CreditNote, Invoice, InvoiceLine, NumberSeries, Payment, Subscription
+from billing.models import CreditNote, Invoice, InvoiceLine, NumberSeries, Payment, PaymentRefund, Subscription
 from billing.selectors.catalog.plans import plans_for_sale
 from billing.services.verification.running import run_verification
 from config.workbench.demo.billing import LATE_EVENTS, STORIES
@@ -69,8 +69,11 @@ def test_half_a_year_of_money_is_made_once(tmp_path: Path) -> None:
     seed(tmp_path, AS_OF)
     first = told()
     statuses = set(Invoice.objects.values_list("status", flat=True))
-    assert statuses == {"paid", "finalized", "void"}
-    assert CreditNote.objects.count() == 1
+    assert statuses == {"paid", "finalized", "void", "uncollectible"}
+    assert CreditNote.objects.count() == 2
+    assert PaymentRefund.objects.get().amount_minor == CreditNote.objects.get(invoice__status="paid").total_minor
+    partly = Invoice.objects.get(status="finalized", amount_paid_minor__gt=0)
+    assert 0 < partly.amount_due_minor < partly.total_minor
     closed = [str(month) for month in ClosedMonth.objects.all()]
     assert closed[0] == "2026-08", "three months are open"
     assert NumberSeries.objects.get(code="INV-2026").last_number == Invoice.objects.count()
