@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Tenant
+from billing.collection.gateways.stripe import api as stripe_api
 from billing.collection.gateways.stripe.mirror import keep_webhook_endpoint
 from billing.collection.gateways.stripe.news import EVENT_TYPES
 from billing.collection.gateways.stripe.provider import PROVIDER
@@ -146,3 +147,11 @@ def portal_page(url: str) -> str:
 
 
 LONG_PAST: Final = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def attach(fake: FakeStripe, customer_id: str, card: str) -> None:
+    """Give a customer a card that invoices are charged to."""
+    method = {shopper.GOOD: "pm_card_visa", shopper.FAILS_LATER: "pm_card_chargeCustomerFail"}[card]
+    client = stripe_api._client("sk_test_countinghouseFakeStripe000", fake.url, "2026-05-27.dahlia")
+    attached = client.v1.payment_methods.attach(method, {"customer": customer_id})
+    stripe_api.charge_invoices_to(customer_id, payment_method_id=attached.id)

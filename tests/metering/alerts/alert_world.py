@@ -9,6 +9,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.models import Membership, Tenant, User
 from metering.alerts.models import ThresholdAlert
+from metering.alerts.services.monitoring import monitor_thresholds
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
 from metering.models import Meter, UsagePlan, UsagePlanAssignment
@@ -64,3 +65,8 @@ def crossed(tenant: Tenant) -> list[int]:
 
 def _terms(name: str, quotas: Sequence[QuotaTerms]) -> UsagePlanTerms:
     return UsagePlanTerms(name=name, quotas=tuple(quotas))
+
+
+def new_at(as_of: datetime) -> list[tuple[str, int]]:
+    """Whose alerts a pass finds."""
+    return [(alert.facts.tenant, alert.facts.threshold) for alert in monitor_thresholds(as_of=as_of).alerts]

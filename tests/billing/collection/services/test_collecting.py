@@ -10,9 +10,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from accounts.domain.roles import Role
 from accounts.errors import NotFoundError
-from accounts.models import Tenant
 from billing.collection.domain.provider import Bill
 from billing.collection.errors import PaymentProviderError, PaymentRefusedError
 from billing.collection.gateways.stripe import api as stripe_api
@@ -21,29 +19,23 @@ from billing.collection.gateways.stripe.provider import PROVIDER
 from billing.collection.models import ProviderCustomer
 from billing.collection.selectors.work import customer_named
 from billing.collection.services import collecting as stripe_collection
-from billing.collection.services.checkout import open_billing_portal, start_checkout
 from billing.collection.services.collecting import collect_due, payment_link
 from billing.collection.services.customers import ensure_customer
 from billing.collection.services.setup import set_up_providers
 from billing.errors import (
-    CurrencyNotOfferedError,
     InvoiceStatusError,
-    SubscriptionExistsError,
 )
 from billing.models import (
     BillingException,
-    BillingProfile,
     Invoice,
     Payment,
-    PlanVersion,
     Subscription,
 )
 from billing.services.invoicing.payments import record_manual_payment
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
-from billing.services.subscriptions.changes import When, cancel_subscription, undo_pending
 from config.workbench.fakestripe.server import FakeStripe
 from tests.billing.collection.stripe_world import (
-    agreement_of,
+    attach,
     buy,
     collecting,
     customer_of,
@@ -53,12 +45,9 @@ from tests.billing.collection.stripe_world import (
     make_endpoint,
     named,
     now,
-    subscribed,
 )
 from tests.billing.world import STAFF, make_plan, subscribe_tenant
 from tests.fakestripe import shopper
-from tests.metering.alerts.alert_world import join
-from tests.metering.ledger_world import make_tenant
 
 pytestmark = pytest.mark.django_db
 CARD = "Visa ending in 4242"
@@ -75,13 +64,6 @@ def owing(fake: FakeStripe, *, card: str = shopper.GOOD) -> Invoice:
     customer_id = ensure_customer(tenant_id=subscription.tenant_id, provider=PROVIDER).reference
     attach(fake, customer_id, card)
     return due_invoice(subscription.tenant, with_card=CARD)
-
-
-def attach(fake: FakeStripe, customer_id: str, card: str) -> None:
-    method = {shopper.GOOD: "pm_card_visa", shopper.FAILS_LATER: "pm_card_chargeCustomerFail"}[card]
-    client = stripe_api._client("sk_test_countinghouseFakeStripe000", fake.url, "2026-05-27.dahlia")
-    attached = client.v1.payment_methods.attach(method, {"customer": customer_id})
-    stripe_api.charge_invoices_to(customer_id, payment_method_id=attached.id)
 
 
 def bill(invoice: Invoice, customer_id: str) -> Bill:
@@ -335,131 +317,6 @@ def test_without_a_key_collection_is_silent_and_checkout_says_so(settings: Setti
         ensure_customer(tenant_id=make_buyer().pk, provider=PROVIDER)
 
 
-def test_our_own_cancellation_is_told_to_stripe_and_taken_back(fake_stripe: FakeStripe) -> None:
-    subscription = subscribed(fake_stripe)
-    cancel_subscription(subscription=subscription, when=When.PERIOD_END, actor=STAFF, as_of=now())
-    deliver_and_process(fake_stripe)  # whatever comes in meanwhile does not take it back
-    subscription.refresh_from_db()
-    assert subscription.is_cancelled_at_period_end
-
-    assert [collect_due(as_of=now()).agreements.told for _ in range(2)] == [1, 0]
-    assert agreement_of(fake_stripe, subscription)["cancel_at_period_end"]
-    deliver_and_process(fake_stripe)
-
-    undo_pending(subscription=subscription, actor=STAFF, as_of=now())
-    collect_due(as_of=now())
-    assert not agreement_of(fake_stripe, subscription)["cancel_at_period_end"]
-    deliver_and_process(fake_stripe)
-    subscription.refresh_from_db()
-    assert not subscription.is_cancelled_at_period_end
-
-
-def test_our_end_ends_the_agreement_when_stripe_answers_again(fake_stripe: FakeStripe) -> None:
-    subscription = subscribed(fake_stripe)
-    cancel_subscription(subscription=subscription, when=When.NOW, actor=STAFF, as_of=now())
-    fake_stripe.control.fail("/v1/subscriptions/.*", status=500, method="DELETE", times=3)
-
-    assert collect_due(as_of=now()).away
-    assert agreement_of(fake_stripe, subscription)["status"] == "active"
-    collect_due(as_of=now())
-    assert agreement_of(fake_stripe, subscription)["status"] == "canceled"
-    assert collect_due(as_of=now()).agreements.told == 0
-
-
-def test_a_second_agreement_is_ended_and_a_third_is_not_offered(fake_stripe: FakeStripe) -> None:
-    tenant, plan = make_buyer(), make_plan()
-    urls = [checkout_url(tenant, plan) for _ in range(2)]  # two windows
-    for url in urls:
-        shopper.type_card(url)
-    deliver_and_process(fake_stripe)
-    deliver_and_process(fake_stripe)
-
-    assert Subscription.objects.count() == 1
-    agreements = fake_stripe.store.all("subscription")
-    assert sorted(item["status"] for item in agreements) == ["active", "canceled"]
-    assert agreement_of(fake_stripe, Subscription.objects.get())["status"] == "active"
-    with pytest.raises(SubscriptionExistsError):
-        checkout_url(tenant, plan)
-
-
-def test_a_subscription_that_staff_made_is_bound_by_checkout(fake_stripe: FakeStripe) -> None:
-    subscription = subscribe_tenant(as_of=now() - timedelta(seconds=5))
-    due_invoice(subscription.tenant)
-    better = make_plan("better", fee="99")
-
-    shopper.type_card(checkout_url(subscription.tenant, better))
-    deliver_and_process(fake_stripe)
-
-    subscription.refresh_from_db()
-    assert Subscription.objects.count() == 1
-    assert subscription.plan_version == better
-    assert agreement_of(fake_stripe, subscription)["status"] == "active"
-
-
-def checkout_url(tenant: Any, plan: Any) -> str:
-    return start_checkout(
-        tenant=tenant, version=plan, actor=STAFF, success_url="http://here/", cancel_url="http://here/", as_of=now()
-    )
-
-
-def test_a_customer_without_an_address_for_bills_is_told_its_oldest_owner_s(fake_stripe: FakeStripe) -> None:
-    tenant = make_tenant("acme")
-    customer_id = ensure_customer(tenant_id=tenant.pk, provider=PROVIDER).reference
-    customer = fake_stripe.store.objects["customer"][customer_id]
-    assert not customer["email"]
-    join(tenant, "dev@acme.example", Role.DEVELOPER)
-    join(tenant, "first@acme.example", Role.OWNER)
-    join(tenant, "second@acme.example", Role.OWNER)
-
-    ensure_customer(tenant_id=tenant.pk, provider=PROVIDER)
-    assert fake_stripe.store.objects["customer"][customer_id]["email"] == "first@acme.example"
-    Tenant.objects.filter(pk=tenant.pk).update(billing_email="bills@acme.example")
-    ensure_customer(tenant_id=tenant.pk, provider=PROVIDER)
-    assert fake_stripe.store.objects["customer"][customer_id]["email"] == "bills@acme.example"
-
-
-def test_checkout_says_in_words_what_is_agreed(fake_stripe: FakeStripe) -> None:
-    tenant = make_buyer()
-    checkout_url(tenant, make_plan("plain", fee="49"))
-    checkout_url(tenant, make_plan("tried", fee="1250", trial_days=14))
-    checkout_url(tenant, make_plan("metered", fee="0"))
-
-    plain, tried, metered = (
-        item["custom_text"]["submit"]["message"] for item in fake_stripe.store.all("checkout.session")
-    )
-    assert (
-        "49.00\N{NO-BREAK SPACE}EUR a month in advance, and what you use, by the price list, at each month's end"
-        in plain
-    )
-    assert "Your company invoices you, and charges this card: for the first month right after this page" in plain
-    assert "free" not in plain
-    assert "1,250.00\N{NO-BREAK SPACE}EUR a month" in tried
-    assert "The first 14 days are free; Your company invoices you after them, and charges this card." in tried
-    assert "nothing is charged by this page itself" in metered
-    assert metered.startswith(
-        "You subscribe to Metered: what you use, by the price list, at each month's end, plus tax"
-    )
-
-
-def test_checkout_promises_no_second_trial_to_who_is_subscribed(fake_stripe: FakeStripe) -> None:
-    subscription = subscribe_tenant(as_of=now() - timedelta(seconds=5))
-    checkout_url(subscription.tenant, make_plan("tried", trial_days=1))
-    (session,) = fake_stripe.store.all("checkout.session")
-    assert "free" not in session["custom_text"]["submit"]["message"]
-
-
-def test_a_new_card_in_stripes_portal_is_the_one_that_is_shown(fake_stripe: FakeStripe) -> None:
-    subscription = subscribed(fake_stripe)
-    url = open_billing_portal(tenant=subscription.tenant, return_url="http://here/", actor=STAFF, as_of=now())
-    customer_id = ProviderCustomer.objects.get().reference
-    attach(fake_stripe, customer_id, shopper.FAILS_LATER)
-    assert url.startswith(fake_stripe.url)
-
-    deliver_and_process(fake_stripe)
-
-    assert BillingProfile.objects.get().card_label == "Visa ending in 0341"
-
-
 def test_the_key_and_stripes_words_do_not_meet(fake_stripe: FakeStripe, settings: Settings) -> None:
     settings.STRIPE_SECRET_KEY = "sk_live_neverShowThisOneToAnybody00"
     with pytest.raises(PaymentProviderError) as refused:
@@ -553,26 +410,6 @@ def test_a_draft_at_stripe_over_another_amount_is_something_for_a_person(fake_st
     assert there(fake_stripe, invoice) == [("draft", 1)]
 
 
-def test_a_plan_without_prices_in_the_tenant_s_currency_cannot_be_bought(fake_stripe: FakeStripe) -> None:
-    with pytest.raises(CurrencyNotOfferedError):
-        checkout_url(make_buyer(currency="USD"), make_plan())
-
-
-def test_the_agreement_of_a_subscription_is_in_its_own_currency(fake_stripe: FakeStripe) -> None:
-    """Stripe refuses invoices in another currency than that of the customer's subscription."""
-    tenant = subscribe_tenant(as_of=now()).tenant
-    Tenant.objects.filter(pk=tenant.pk).update(currency="USD")
-    tenant.refresh_from_db()
-
-    shopper.type_card(checkout_url(tenant, PlanVersion.objects.get()), shopper.GOOD)
-    deliver_and_process(fake_stripe)
-
-    agreement = agreement_of(fake_stripe, Subscription.objects.get())
-    assert agreement["currency"] == "eur"
-    with pytest.raises(CurrencyNotOfferedError):
-        checkout_url(make_buyer("other"), make_plan("dollars", fee={"USD": "10"}))
-
-
 def test_what_is_settled_while_others_are_collected_is_left_alone(
     fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -643,9 +480,3 @@ def test_an_endpoint_whose_secret_nobody_kept_is_made_anew(fake_stripe: FakeStri
 
 def test_an_event_without_a_customer_is_nobody_s() -> None:
     assert customer_named(provider="stripe", reference="") is None
-
-
-def test_checkout_of_a_fee_alone_says_nothing_of_usage(fake_stripe: FakeStripe) -> None:
-    checkout_url(make_buyer(), make_plan("fee-only", usage={}))
-    (session,) = fake_stripe.store.all("checkout.session")
-    assert "what you use" not in session["custom_text"]["submit"]["message"]

@@ -11,8 +11,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.roles import Capability, Role, has_capability
 from accounts.errors import PermissionMissingError
 from accounts.models import AuditEntry, Membership, Tenant, User
-from accounts.notices.models import OutboxEvent
-from billing.domain.statuses import SUBSCRIPTION_TRANSITIONS, SubscriptionStatus
+from billing.domain.statuses import SubscriptionStatus
 from billing.errors import (
     CurrencyNotOfferedError,
     SubscriptionChangedError,
@@ -25,12 +24,12 @@ from billing.selectors.invoicing.preview import preview_first_invoice
 from billing.selectors.subscriptions.current import as_offered, current_subscription, latest_subscription
 from billing.services.invoicing.running import run_invoicing
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
-from billing.services.subscriptions.standing import refresh_overdue, refresh_standing
 from billing.services.subscriptions.subscribing import subscribe
 from metering.domain.periods import local_day
 from metering.domain.usage_plan_terms import UsagePlanTerms
 from metering.models import UsagePlanAssignment
 from metering.services.usage_plans import create_usage_plan
+from tests.billing.services.subscriptions.lives import fresh, told
 from tests.billing.world import MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant, use
 from tests.metering.ledger_world import make_tenant
 
@@ -41,35 +40,8 @@ APRIL = datetime(2026, 4, 1, tzinfo=UTC)
 LAST_LOOK_AFTER = timedelta(days=400 + 1)  # the tenants' window, and a day
 
 
-@pytest.fixture
-def pro() -> PlanVersion:
-    return make_plan("pro", fee={"EUR": "49", "USD": "55"})
-
-
-@pytest.fixture
-def team(pro: PlanVersion) -> PlanVersion:
-    return make_plan("team", fee="199")
-
-
-@pytest.fixture
-def subscription(pro: PlanVersion) -> Subscription:
-    """On Pro since 1 March, its first fee invoiced."""
-    made = subscribe_tenant(plan=pro)
-    first_invoice(made)
-    return fresh(made)
-
-
-def fresh(subscription: Subscription) -> Subscription:
-    return Subscription.objects.select_related("plan_version", "tenant").get(pk=subscription.pk)
-
-
 def usage_plan_of(tenant: Tenant) -> str:
     return UsagePlanAssignment.objects.get(tenant=tenant).usage_plan.code
-
-
-def told(subscription: Subscription) -> list[str]:
-    events = OutboxEvent.objects.filter(tenant_id=subscription.tenant_id, type__startswith="subscription.")
-    return list(events.order_by("occurred_at", "id").values_list("type", flat=True))
 
 
 def lines_of(invoice: Invoice) -> list[tuple[str, int]]:
@@ -423,81 +395,6 @@ def test_a_member_of_another_tenant_changes_nothing_here(subscription: Subscript
     actor = Actor.member(user_id=user.pk, label=user.email, role=Role.OWNER)
     with pytest.raises(PermissionMissingError):
         cancel_subscription(subscription=subscription, when=When.NOW, actor=actor, as_of=MID_MARCH)
-
-
-# Standing
-
-
-def owe(subscription: Subscription, **changes: object) -> None:
-    invoices = Invoice.objects.filter(subscription=subscription, status="finalized")
-    assert invoices.update(**(changes or {"payment_failed_at": MID_MARCH}))
-
-
-def test_whoever_has_not_paid_in_time_is_past_due_and_back_once_they_have(subscription: Subscription) -> None:
-    invoice = Invoice.objects.get(subscription=subscription)
-    assert invoice.due_on is not None
-    due = datetime.combine(invoice.due_on, datetime.min.time(), UTC)
-    for as_of, status in ((due, "active"), (due + timedelta(days=1), "past_due")):
-        refresh_standing(subscription_id=subscription.pk, as_of=as_of)
-        assert fresh(subscription).status == status
-    owe(subscription, status="paid", paid_at=due)
-    for _ in range(2):
-        refresh_standing(subscription_id=subscription.pk, as_of=due + timedelta(days=1))
-        assert fresh(subscription).status == SubscriptionStatus.ACTIVE
-    assert told(subscription) == ["subscription.created", "subscription.updated", "subscription.updated"]
-
-
-def test_a_payment_that_failed_is_past_due_at_once(subscription: Subscription) -> None:
-    owe(subscription)
-    refresh_standing(subscription_id=subscription.pk, as_of=MID_MARCH)
-    assert fresh(subscription).status == SubscriptionStatus.PAST_DUE
-
-
-@pytest.mark.parametrize(
-    "change", [{"status": "void", "voided_at": MID_MARCH, "void_reason": "Ours."}, {"status": "uncollectible"}]
-)
-def test_what_is_no_longer_to_be_paid_is_not_owed(subscription: Subscription, change: dict[str, object]) -> None:
-    owe(subscription)
-    refresh_standing(subscription_id=subscription.pk, as_of=MID_MARCH)
-    owe(subscription, **change)
-    refresh_standing(subscription_id=subscription.pk, as_of=MID_MARCH)
-    assert fresh(subscription).status == SubscriptionStatus.ACTIVE
-
-
-def test_past_due_goes_on_and_may_be_changed_and_ended(subscription: Subscription, team: PlanVersion) -> None:
-    owe(subscription)
-    refresh_standing(subscription_id=subscription.pk, as_of=MID_MARCH)
-    both = {"subscription": subscription, "actor": STAFF, "as_of": MID_MARCH}
-    assert change_plan(plan_version=team, when=When.NOW, **both).status == SubscriptionStatus.PAST_DUE
-    close_month(subscription)
-    assert fresh(subscription).status == SubscriptionStatus.PAST_DUE
-    left = cancel_subscription(**(both | {"as_of": APRIL + timedelta(days=2)}), when=When.NOW)
-    assert left.status == SubscriptionStatus.CANCELLED
-
-
-@pytest.mark.parametrize("status", list(SubscriptionStatus))
-def test_standing_follows_the_table_of_transitions(subscription: Subscription, status: SubscriptionStatus) -> None:
-    ended = {"ended_at": MID_MARCH} if status is SubscriptionStatus.CANCELLED else {}
-    Subscription.objects.filter(pk=subscription.pk).update(status=status, **ended)
-    refresh_standing(subscription_id=subscription.pk, as_of=MARCH)
-    in_good_standing = SubscriptionStatus(fresh(subscription).status)
-    assert in_good_standing is (SubscriptionStatus.ACTIVE if status is SubscriptionStatus.PAST_DUE else status)
-    owe(subscription)
-    refresh_standing(subscription_id=subscription.pk, as_of=MARCH)
-    allowed = SubscriptionStatus.PAST_DUE in SUBSCRIPTION_TRANSITIONS[in_good_standing]
-    assert fresh(subscription).status == (SubscriptionStatus.PAST_DUE if allowed else in_good_standing)
-
-
-def test_the_daily_look_finds_who_owes_and_who_no_longer_does(subscription: Subscription, pro: PlanVersion) -> None:
-    good = subscribe_tenant("globex", plan=pro)
-    as_of = MARCH + timedelta(days=40)
-    assert refresh_overdue(as_of=MARCH) == 0
-    assert refresh_overdue(as_of=as_of) == 1
-    assert [fresh(one).status for one in (subscription, good)] == ["past_due", "active"]
-    owe(subscription, status="paid", paid_at=as_of)
-    assert refresh_overdue(as_of=as_of) == 1
-    assert fresh(subscription).status == SubscriptionStatus.ACTIVE
-    assert refresh_overdue(as_of=as_of) == 0
 
 
 # Anchors
