@@ -223,7 +223,19 @@ def _fee_right(life: Life, stretches: Sequence[Stretch], lines: Sequence[Booked]
         is_owed=all(_counts(life, line) and not _was_given_up(line, closed_at) for line in fee_lines),
         digits=life.digits,
     )
-    return rounded(stretches[0].offer.fee, life.digits) + parts - _forgiven(life, lines)
+    return (
+        rounded(stretches[0].offer.fee, life.digits) + parts - _forgiven(life, lines) + _rests_gone(life, period, lines)
+    )
+
+
+def _rests_gone(life: Life, period: int, lines: Sequence[Booked]) -> int:
+    """What a document not in force gave back of a rest that it charged itself does not come again.
+
+    The first proration of a document gives back of the fee, and so does one that begins where the subscription ended.
+    """
+    closing = [line for line in lines if line.kind == "proration" and line.boundary == period + 1]
+    gone = [line for line in closing[1:] if not _counts(life, line) and line.start != life.ended_at]
+    return sum(max(-line.amount_minor, 0) for line in gone)
 
 
 def _was_given_up(line: Booked, closed_at: datetime | None) -> bool:

@@ -63,6 +63,7 @@ LINES: Final = """
 SELECT l.invoice_id, l.kind, coalesce(l.meter_id, 0), l.period_start, l.period_end, l.amount_minor
 FROM billing_invoiceline AS l JOIN billing_invoice AS i ON i.id = l.invoice_id AND i.revision = l.revision
 WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND i.finalized_at IS NOT NULL AND l.kind <> 'carry'
+ORDER BY i.boundary, l.position
 """
 
 

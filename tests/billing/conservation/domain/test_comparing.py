@@ -148,3 +148,19 @@ def test_a_fee_for_a_period_to_come_is_not_judged() -> None:
 
 def test_nothing_is_due_for_periods_after_the_end() -> None:
     assert found(life(fee_line(0), reached=3, ended_at=FEBRUARY)) == []
+
+
+def test_a_rest_that_a_void_invoice_charged_is_not_given_back() -> None:
+    away, home = JANUARY + timedelta(days=10), JANUARY + timedelta(days=20)
+    stages = [Stage(JANUARY, BASIC), Stage(away, Offer(Fraction(99), {})), Stage(home, BASIC)]
+    gone = {"gone_at": FEBRUARY + timedelta(days=3)}
+    trip = [
+        Booked(1, "proration", FEE, away, FEBRUARY, -1965, **gone),
+        Booked(1, "proration", FEE, away, FEBRUARY, 6706, **gone),
+        Booked(1, "proration", FEE, home, FEBRUARY, -3513, **gone),
+        Booked(1, "proration", FEE, home, FEBRUARY, 1029, **gone),
+    ]
+    again = Booked(2, "proration", FEE, away, FEBRUARY, -1965)
+    february = [fee_line(1), fee_line(2)]
+    assert found(life(fee_line(0), *trip, again, *february, stages=stages, reached=2)) == []
+    assert found(life(fee_line(0), *trip, *february, stages=stages, reached=2)) == [(FEE, 935, 2900)]
