@@ -48,8 +48,8 @@ format: venv-dev  ## Format the sources and mend what can be mended by itself
 e2e: venv-dev  ## The tour in a real Chromium
 	@$(PYTEST) -m e2e tests/e2e $(ARGS)
 
-soak: venv-dev  ## Crashes and load, for minutes
-	@$(PYTEST) -m soak $(ARGS)
+soak: venv-dev  ## Crashes and load, for minutes (ARGS=lives: a thousand lives of a year each against a second calculation)
+	@$(PYTEST) -m soak $(if $(filter lives,$(ARGS)),-s tests/scenarios/test_lives.py,$(ARGS))
 
 bench-quick: venv-dev  ## Measure ingest and authorize beside a bare view and a raw COPY, and a small month's close, in a minute or two
 	@$(BIN)/python -m tests.bench.quick $(ARGS)
