@@ -45,6 +45,8 @@ INSTALLED_APPS = [
     "config.staff.apps.StaffConfig",
     "portal.apps.PortalConfig",
     "billing.collection.apps.CollectionConfig",
+    "billing.taxlaw.apps.TaxLawConfig",
+    "billing.taxation.apps.TaxationConfig",
     "billing.apps.BillingConfig",
     "billing.rendering.apps.RenderingConfig",
     "billing.ledger.apps.LedgerConfig",
@@ -457,6 +459,8 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "config.operations.exception_reports.Excepti
 
 # Metering
 LEDGER_SLOTS = env.number("LEDGER_SLOTS", 4, lowest=1, highest=64)
+# The Commission's service that verifies VAT numbers; empty: they are not asked for.
+VIES_URL = env.text("VIES_URL")
 # Billing: an invoice above this is parked for a person; amounts in minor units, the floor of any currency or by name.
 ABSURD_INVOICE_TIMES = env.number("ABSURD_INVOICE_TIMES", 10, lowest=2, highest=1000)
 ABSURD_INVOICE_FLOOR = env.number("ABSURD_INVOICE_FLOOR", 500_000, lowest=1, highest=10**12)

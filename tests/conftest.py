@@ -25,7 +25,7 @@ from metering.selectors.catalog import forget_catalog
 from metering.selectors.limits import forget_limits
 from metering.services.partitions import forget_seen_partitions
 from tests.contract import check_answer
-from tests.databases import Cleaner, clone_database, owner_url, provide_template, use_database
+from tests.databases import Cleaner, add_sample_seller, clone_database, owner_url, provide_template, use_database
 from tests.fakestripe.fixture import fake_stripe, fake_stripe_server
 from tests.postgres_plugin import RUN_DIR_VARIABLE, database_name
 
@@ -50,6 +50,7 @@ def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBl
         with one_worker_at_a_time(run_dir):
             clone_database(provide_template(run_dir), name)
         use_database(name)
+        add_sample_seller()
         cleaner = Cleaner()
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: cleaner.clean())
         yield

@@ -20,6 +20,14 @@ TABLES = """
 SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
 WHERE n.nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY relname
 """
+# A company in Belgium that is known to the one-stop shop. Its customers are in the United States
+# (`tests.metering.ledger_world`), where it charges no tax.
+SELLER = """
+UPDATE billing_issuer SET legal_name = 'Sample Seller BV', address_line1 = 'Meir 24', postal_code = '2000',
+    city = 'Antwerp', country = 'BE', tax_id = 'BE0417497106', tax_rules_confirmed_country = 'BE',
+    tax_rules_confirmed_by = 'robin@example.org', tax_rules_confirmed_at = '2026-01-01';
+INSERT INTO billing_taxregistration (country, scheme, tax_id) VALUES ('BE', 'oss_union', '')
+"""
 # Past foreign keys and the triggers that keep history; only for the clean-up, and only for the owner.
 WITHOUT_TRIGGERS = "SET LOCAL session_replication_role = replica; SET LOCAL lock_timeout = '60s'"
 
@@ -80,6 +88,12 @@ def clone_database(template: str, name: str) -> None:
     """Create a database that is like the template."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, connect_timeout=30) as server:
         server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+
+
+def add_sample_seller() -> None:
+    """Fill in who sells, in this process's database: an invoice of no one gets no number."""
+    with psycopg.connect(owner_url(), autocommit=True, connect_timeout=30) as server:
+        server.execute(SELLER)
 
 
 class Cleaner:

@@ -28,7 +28,7 @@ from billing.admin.wording import shown_steps
 from billing.domain.money import money_text, round_to_minor
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice, Issuer
-from billing.selectors.invoicing.invoices import taxes_of_invoice, was_mailed
+from billing.selectors.invoicing.invoices import own_currency_of, taxes_of_invoice, was_mailed
 from billing.services.invoicing.finalizing import finalize_now
 from billing.services.invoicing.payments import record_manual_payment
 from billing.services.invoicing.staff_actions import (
@@ -163,6 +163,7 @@ class InvoiceAdmin(MoneyAdmin):
             "period": shown_days(invoice.period_start, invoice.period_end, zone),
             "subtotal": money_text(invoice.subtotal_minor, currency),
             "taxes": shown_taxes(taxes_of_invoice(invoice), currency),
+            "own_tax": _own_tax(invoice),
             "credit": money_text(invoice.carried_minor, currency),
             "total": money_text(invoice.total_minor, currency),
             "paid": money_text(invoice.amount_paid_minor, currency) if invoice.amount_paid_minor else "",
@@ -379,3 +380,11 @@ def _shown_line(line: Any, currency: str, zone: str) -> dict[str, object]:
         "amount": money_text(line.amount_minor, currency),
         "tax": "" if line.tax is None else f"{line.tax.name} {number_text(line.tax.percent)} %".strip(),
     }
+
+
+def _own_tax(invoice: Invoice) -> str:
+    """Return the tax in the seller's currency, with its rate; empty where it is in it already."""
+    own = own_currency_of(invoice)
+    if own is None:
+        return ""
+    return f"{money_text(own['tax_minor'], own['currency'])}, at {own['words']}"

@@ -1,29 +1,21 @@
-"""Who sells, what tax is charged where, and the numbers that were given."""
+"""Who sells, and the numbers that were given."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyModelAdmin, StaffModelAdmin, staff_actor
 from accounts.admin.refusals import show_refusals
-from accounts.domain.numbers import number_text
-from accounts.models import Tenant
 from billing.domain.issuer import check_issuer
-from billing.domain.money import money_text
-from billing.domain.tax import TaxDecision, TaxTreatment
-from billing.models import Issuer, NumberSeries, Subscription, TaxRate
+from billing.models import Issuer, NumberSeries
 from billing.services.invoicing.issuer import update_issuer
 from metering.domain.periods import local_day
 
-EXAMPLE_MINOR = 10_000
 WHO = ("legal_name", "tax_id", "registration")
 WHERE = ("address_line1", "address_line2", "postal_code", "city", "country", "email", "phone", "website")
 TERMS = ("payment_days", "grace_minutes", "bank_account", "footer")
@@ -36,7 +28,7 @@ class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is 
 
     class Meta:
         model = Issuer
-        fields = (*WHO, *WHERE, *TERMS, *CHANGES, *NUMBERS)
+        fields = (*WHO, *WHERE, *TERMS, *CHANGES, *NUMBERS, "unverified_tax_ids")
 
     def clean(self) -> dict[str, Any]:
         """Show at each field what the service refuses."""
@@ -59,6 +51,7 @@ class IssuerAdmin(StaffModelAdmin):
         ("Terms", {"fields": TERMS}),
         ("Changes and ends", {"fields": CHANGES}),
         ("Numbers", {"fields": NUMBERS}),
+        ("Tax", {"fields": ("unverified_tax_ids",)}),
     )
 
     def save_model(self, request: HttpRequest, obj: Issuer, form: "forms.ModelForm[Issuer]", change: bool) -> None:  # noqa: ARG002, FBT001 - Django's signature
@@ -84,9 +77,14 @@ class IssuerAdmin(StaffModelAdmin):
     ) -> HttpResponse:
         """With what the next invoice will be called."""
         issuer = Issuer.objects.filter(pk=1).first()
-        extra = {**(extra_context or {}), "hint": "" if issuer is None else _next_number(issuer)}
+        extra = {**(extra_context or {}), "hint": "" if issuer is None else _hint(issuer)}
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)
         return response
+
+
+def _hint(issuer: Issuer) -> str:
+    notice = "" if issuer.is_tax_confirmed else " Nobody has confirmed yet who is charged which tax."
+    return f"{_next_number(issuer)}{notice}"
 
 
 def _next_number(issuer: Issuer) -> str:
@@ -96,44 +94,6 @@ def _next_number(issuer: Issuer) -> str:
         f"The next invoice will be {code}-{last + 1:06}, due {issuer.payment_days} days after its issue. "
         "Invoices that are finalized keep what they say; a new prefix begins a new series."
     )
-
-
-@admin.register(TaxRate)
-class TaxRateAdmin(StaffModelAdmin):
-    """What is charged in which country."""
-
-    list_display = ("country", "name", "shown_percent")
-    search_fields = ("country", "name")
-    fields = ("country", "name", "percent")
-    change_form_before_template = "admin/billing/hint.html"
-
-    @display(description="Percent", ordering="percent")
-    def shown_percent(self, rate: TaxRate) -> str:
-        """Without zeros that say nothing."""
-        return f"{number_text(rate.percent)} %"
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """With whom it concerns, and what it comes to."""
-        rate = self.get_object(request, unquote(object_id)) if object_id else None
-        extra = {**(extra_context or {}), "hint": _concerned(rate)}
-        return super().changeform_view(request, object_id, form_url, extra)
-
-
-def _concerned(rate: TaxRate | None) -> str:
-    follows = "Drafts and later invoices follow a change at once; finalized invoices keep their rate."
-    if rate is None:
-        return f"Countries without a row are not taxed. {follows}"
-    live = Subscription.objects.live().filter(tenant__in=Tenant.objects.filter(country=rate.country)).count()
-    tax = TaxDecision(TaxTreatment.STANDARD, rate.name, Decimal(rate.percent)).amount_minor(EXAMPLE_MINOR, "EUR")
-    concerned = f"{live} live subscription{'' if live == 1 else 's'} in {rate.country}."
-    example = f"100.00 EUR become {money_text(EXAMPLE_MINOR + tax, 'EUR')} with {rate.name}."
-    return f"{concerned} {example} {follows}"
 
 
 @admin.register(NumberSeries)

@@ -73,7 +73,7 @@ class BillingForm(forms.Form):
         required=False,
         max_length=200,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Printed on its invoices if it is exempt.",
+        help_text="Printed on its invoices if it is exempt, or its own rate is 0.",
     )
     payment_days = forms.IntegerField(
         required=False,

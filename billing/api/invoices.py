@@ -30,6 +30,7 @@ from billing.selectors.invoicing.invoices import (
     invoices_page,
     issued_invoice,
     lines_of_invoice,
+    own_currency_of,
     payments_of,
     taxes_of_invoice,
 )
@@ -118,6 +119,27 @@ class InvoiceTaxSchema(serializers.Serializer[Any]):
     jurisdiction = serializers.CharField(allow_blank=True, help_text="The country whose tax it is.")
     base_minor = serializers.IntegerField()
     amount_minor = serializers.IntegerField()
+    issuer_currency_amount_minor = serializers.IntegerField(
+        allow_null=True, help_text="The amount in the seller's currency, if that is another: see `issuer_currency`."
+    )
+
+
+class ExchangeRateSchema(serializers.Serializer[Any]):
+    """How much of `currency` one unit of `per` was worth."""
+
+    per = serializers.CharField()
+    currency = serializers.CharField()
+    rate = serializers.DecimalField(max_digits=20, decimal_places=10)
+
+
+class IssuerCurrencySchema(serializers.Serializer[Any]):
+    """The tax in the currency in which the seller owes it."""
+
+    currency = serializers.CharField()
+    tax_minor = serializers.IntegerField()
+    rates = ExchangeRateSchema(many=True, help_text="One rate, or two that go over the euro.")
+    day = serializers.DateField(help_text="Of the rates.")
+    source = serializers.CharField(help_text="Who published them.")  # type: ignore[assignment]  # a field of this name
 
 
 class PaymentSchema(serializers.Serializer[Any]):
@@ -137,6 +159,9 @@ class WholeInvoiceSchema(InvoiceSchema):
 
     lines = InvoiceLineSchema(many=True)
     taxes = InvoiceTaxSchema(many=True)
+    issuer_currency = IssuerCurrencySchema(
+        allow_null=True, help_text="Null where the invoice is in that currency, or bears no tax."
+    )
     payments = PaymentSchema(many=True)
 
 
@@ -179,7 +204,7 @@ class InvoiceView(ApiView):
             {
                 **_invoice(invoice),
                 "lines": [_line(line) for line in lines_of_invoice(invoice)],
-                "taxes": taxes_content(taxes_of_invoice(invoice)),
+                **_taxes(invoice),
                 "payments": [_payment(payment) for payment in payments_of(invoice)],
             }
         )
@@ -281,3 +306,16 @@ def _line(line: InvoiceLine) -> dict[str, object]:
 
 def _payment(payment: Payment) -> dict[str, object]:
     return facts_of_payment(payment).as_body()
+
+
+def _taxes(invoice: Invoice) -> dict[str, object]:
+    """The taxes, in the invoice's currency and the seller's."""
+    taxes, own = taxes_content(taxes_of_invoice(invoice)), own_currency_of(invoice)
+    told = [None] * len(taxes) if own is None else own["taxes_minor"]
+    shown = None if own is None else {name: own[name] for name in ("currency", "tax_minor", "rates", "day", "source")}
+    return {
+        "taxes": [
+            row | {"issuer_currency_amount_minor": amount_minor} for row, amount_minor in zip(taxes, told, strict=True)
+        ],
+        "issuer_currency": shown,
+    }

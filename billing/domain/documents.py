@@ -8,6 +8,7 @@ from datetime import date
 from typing import Final
 
 from accounts.domain.plain import plain_decimal, plain_instant
+from billing.domain.exchange import Conversion
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.lines import LineDraft
 from billing.domain.invoicing.taxes import TaxRow
@@ -46,13 +47,16 @@ class Heading:
     paid_minor: int = 0
 
 
-def invoice_content(heading: Heading, computed: ComputedInvoice) -> dict[str, object]:
-    """The whole content of an invoice.
+def invoice_content(
+    heading: Heading, computed: ComputedInvoice, conversion: Conversion | None = None
+) -> dict[str, object]:
+    """The whole content of an invoice; `conversion` leads to the seller's currency, if the tax is also told in it.
 
     Amounts are minor units, rates and quantities texts, days ISO dates with the last day included.
     """
     state = computed.state
     first, last = days_of(state.covered, state.time_zone)
+    own = {} if conversion is None else {"issuer_currency": own_currency_content(computed.taxes, conversion)}
     return {
         "kind": "invoice",
         "number": heading.number,
@@ -75,6 +79,23 @@ def invoice_content(heading: Heading, computed: ComputedInvoice) -> dict[str, ob
         "total_minor": computed.total_minor,
         "paid_minor": heading.paid_minor,
         "due_minor": computed.total_minor - heading.paid_minor,
+        **own,
+    }
+
+
+def own_currency_content(rows: Sequence[TaxRow], conversion: Conversion) -> dict[str, object]:
+    """Return the taxes in the seller's currency as a document says them; `taxes_minor` is in the order of the rows."""
+    taxes_minor = [conversion.amount_minor(row.tax_minor) for row in rows]
+    return {
+        "currency": conversion.currency,
+        "taxes_minor": taxes_minor,
+        "tax_minor": sum(taxes_minor),
+        "rates": [
+            {"per": rate.per, "currency": rate.currency, "rate": plain_decimal(rate.rate)} for rate in conversion.rates
+        ],
+        "day": conversion.day.isoformat(),
+        "source": conversion.rates[0].source,
+        "words": conversion.words(),
     }
 
 

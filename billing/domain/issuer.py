@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from accounts.domain.tax_ids import clean_tax_id, is_tax_id
 from accounts.domain.tenant_settings import is_time_zone
 from accounts.errors import FieldError, InvalidFieldsError
 
@@ -25,5 +26,8 @@ def check_issuer(settings: Mapping[str, object]) -> None:
     if settings["invoice_prefix"] == settings["credit_note_prefix"]:
         detail = "Credit notes are numbered in a series of their own."
         refusals.append(FieldError("/credit_note_prefix", "same_prefix", detail))
+    country, tax_id = str(settings["country"]), str(settings["tax_id"])
+    if country and tax_id and not is_tax_id(clean_tax_id(tax_id), country):
+        refusals.append(FieldError("/tax_id", "invalid_tax_id", f"{tax_id} is not a tax id of {country}."))
     if refusals:
         raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))

@@ -11,7 +11,6 @@ from billing.models.invoice import (
     Issuer,
     LineKind,
     NumberSeries,
-    TaxRate,
 )
 from billing.models.payment import (
     MANUAL_PROVIDER,
@@ -27,6 +26,7 @@ from billing.models.subscription import (
     Subscription,
     SubscriptionPhase,
 )
+from billing.models.tax import ExchangeRate, TaxIdCheck, TaxRate, TaxRegistration
 
 __all__ = [
     "MANUAL_PROVIDER",
@@ -34,6 +34,7 @@ __all__ = [
     "BillingProfile",
     "CreditNote",
     "DocumentFile",
+    "ExchangeRate",
     "Invoice",
     "InvoiceDocument",
     "InvoiceLine",
@@ -51,5 +52,7 @@ __all__ = [
     "RefundWay",
     "Subscription",
     "SubscriptionPhase",
+    "TaxIdCheck",
     "TaxRate",
+    "TaxRegistration",
 ]

@@ -7,7 +7,7 @@ too.
 
 from typing import ClassVar
 
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
 
@@ -17,11 +17,12 @@ from billing.domain.statuses import InvoiceStatus
 from billing.domain.tax import TaxCategory, TaxDecision, TaxTreatment
 from billing.models.catalog import CURRENCY, PlanVersion, Price
 from billing.models.subscription import Subscription
+from billing.models.tax import COUNTRY
 from billing.querysets import InvoiceQuerySet
+from billing.taxlaw.domain.tax_rules import UnverifiedTaxIds
 from metering.models import Meter
 
 TAX_CATEGORIES = [(category.value, category.name.replace("_", " ").capitalize()) for category in TaxCategory]
-COUNTRY = RegexValidator(r"^[A-Z]{2}\Z", "Two capitals, as in ISO 3166-1.")
 
 
 class Issuer(models.Model):
@@ -65,33 +66,46 @@ class Issuer(models.Model):
         default=False,
         help_text="Else a smaller plan that a customer chooses begins with the next period.",
     )
+    unverified_tax_ids = models.CharField(
+        "unverified VAT numbers",
+        max_length=4,
+        choices=[
+            (UnverifiedTaxIds.MARK.value, "Reverse charge, with a mark on the invoice"),
+            (UnverifiedTaxIds.TAX.value, "Tax, as for a consumer"),
+        ],
+        default=UnverifiedTaxIds.MARK.value,
+        help_text="How businesses of other member states are billed until their VAT number is verified.",
+    )
+    tax_rules_confirmed_country = models.CharField(max_length=2, blank=True, editable=False)
+    tax_rules_confirmed_by = models.CharField(max_length=254, blank=True, editable=False)
+    tax_rules_confirmed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(id=1), name="issuer_is_one"),
             models.CheckConstraint(condition=Q(fee_refund__in=list(FeeRefund)), name="issuer_fee_refund_known"),
+            models.CheckConstraint(
+                condition=Q(unverified_tax_ids__in=list(UnverifiedTaxIds)), name="issuer_unverified_tax_ids_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_rules_confirmed_at=None, tax_rules_confirmed_country="", tax_rules_confirmed_by="")
+                | (
+                    Q(tax_rules_confirmed_at__isnull=False)
+                    & ~Q(tax_rules_confirmed_country="")
+                    & ~Q(tax_rules_confirmed_by="")
+                ),
+                name="issuer_confirmation_says_who",
+            ),
         ]
         verbose_name_plural = "issuer"
 
     def __str__(self) -> str:
         return self.legal_name
 
-
-class TaxRate(models.Model):
-    """The tax of one country; countries without a row are not taxed."""
-
-    country = models.CharField(max_length=2, unique=True, validators=[COUNTRY])
-    name = models.CharField(max_length=40, default="VAT")
-    percent = models.DecimalField(max_digits=7, decimal_places=4)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(percent__gte=0, percent__lte=100), name="tax_rate_percent_bounded")
-        ]
-        ordering: ClassVar = ["country"]
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.country} {self.percent.normalize():f} %"
+    @property
+    def is_tax_confirmed(self) -> bool:
+        """Whether staff have confirmed who charges what to whom, for the country where the seller is now."""
+        return bool(self.country) and self.tax_rules_confirmed_country == self.country
 
 
 class NumberSeries(models.Model):

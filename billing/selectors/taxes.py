@@ -1,33 +1,104 @@
-"""Which tax holds for tenants, from the seller, the tenant, what staff decided for it, and the rates of countries."""
+"""Which tax holds for tenants: from the seller, the tenant, what staff decided for it, and the rates of countries."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from uuid import UUID
 
+from django.db.models import F, Q
+
+from accounts.domain.tax_ids import EU, is_tax_id, tax_country
 from accounts.models import Tenant
-from billing.domain.tax import TaxFacts, TaxTable, TaxTreatment, decide_tax
-from billing.models import BillingProfile, Issuer, TaxRate
+from billing.domain.tax import TaxCategory, TaxTable, TaxTreatment
+from billing.models import BillingProfile, InvoiceTax, Issuer, TaxIdCheck, TaxRate, TaxRegistration
+from billing.taxlaw.domain.tax_rules import (
+    CountryRate,
+    Registration,
+    TaxFacts,
+    TaxIdState,
+    TaxScheme,
+    UnverifiedTaxIds,
+    tax_table,
+)
 
 
 def tax_tables(tenant_ids: Collection[UUID]) -> dict[UUID, TaxTable]:
     """Which tax holds for each tenant, and from which day on."""
-    seller = Issuer.objects.values_list("country", flat=True).get(pk=1)
-    rates = {
-        country: (name, percent) for country, name, percent in TaxRate.objects.values_list("country", "name", "percent")
-    }
+    issuer = Issuer.objects.only("country", "unverified_tax_ids").get(pk=1)
+    rates, registrations = _rates(), _registrations()
+    checks = _latest_checks(tenant_ids)
     profiles = {profile.tenant_id: profile for profile in BillingProfile.objects.filter(tenant__in=tenant_ids)}
-    tables = {}
-    for tenant in Tenant.objects.filter(pk__in=tenant_ids).only("country", "tax_id"):
-        profile = profiles.get(tenant.pk)
-        decision = decide_tax(
+
+    @cache
+    def table_of(country: str, tax_id: TaxIdState, treatment: str, percent: object, reason: str) -> TaxTable:
+        """Compute what many tenants have in common once."""
+        return tax_table(
             TaxFacts(
-                seller_country=seller,
-                buyer_country=tenant.country,
-                buyer_tax_id=tenant.tax_id,
-                treatment=TaxTreatment.AUTOMATIC if profile is None else TaxTreatment(profile.tax_treatment),
-                percent=None if profile is None else profile.tax_percent,
-                exemption_reason="" if profile is None else profile.tax_exemption_reason,
-                rates=rates,
+                seller_country=issuer.country,
+                buyer_country=country,
+                tax_id=tax_id,
+                treatment=TaxTreatment(treatment),
+                percent=percent,  # type: ignore[arg-type]  # a column's Decimal or None, behind a cache
+                exemption_reason=reason,
+                unverified=UnverifiedTaxIds(issuer.unverified_tax_ids),
+                registrations=registrations,
+                rates={name: rates[name] for name in {tax_country(country), tax_country(issuer.country)}},
             )
         )
-        tables[tenant.pk] = TaxTable(((None, decision),))
+
+    tables = {}
+    for tenant in Tenant.objects.filter(pk__in=tenant_ids).only("country", "tax_id"):
+        profile = profiles.get(tenant.pk) or BillingProfile()
+        tables[tenant.pk] = table_of(
+            tenant.country,
+            _state_of(tenant, checks.get((tenant.pk, tenant.tax_id))),
+            profile.tax_treatment,
+            profile.tax_percent,
+            profile.tax_exemption_reason,
+        )
     return tables
+
+
+def number_with_rate(rate: TaxRate) -> str | None:
+    """Return the number of the first finalized invoice that bears the rate."""
+    bearing = InvoiceTax.objects.filter(
+        Q(jurisdiction=rate.country) | Q(jurisdiction="", invoice__tenant__country=rate.country),
+        revision=F("invoice__revision"),
+        invoice__finalized_at__isnull=False,
+        name=rate.name,
+        percent=rate.percent,
+        treatment=TaxTreatment.STANDARD,
+    )
+    return bearing.order_by("invoice__finalized_at").values_list("invoice__number", flat=True).first()
+
+
+def _state_of(tenant: Tenant, is_valid: bool | None) -> TaxIdState:  # noqa: FBT001 - what a check said
+    """What is known of the tenant's tax id; an earlier release took some without looking at their check digits."""
+    if not tenant.tax_id:
+        return TaxIdState.NONE
+    is_possible = tax_country(tenant.country) not in EU or is_tax_id(tenant.tax_id, tenant.country)
+    if is_valid is None or not is_possible:
+        return TaxIdState.UNVERIFIED if is_possible else TaxIdState.INVALID
+    return TaxIdState.VERIFIED if is_valid else TaxIdState.INVALID
+
+
+def _latest_checks(tenant_ids: Collection[UUID]) -> dict[tuple[UUID, str], bool]:
+    """Return what was last said of each tax id of the tenants."""
+    rows = TaxIdCheck.objects.filter(tenant__in=tenant_ids).order_by("tenant_id", "tax_id", "-checked_at", "-pk")
+    latest = rows.distinct("tenant_id", "tax_id").values_list("tenant_id", "tax_id", "is_valid")
+    return {(tenant_id, tax_id): is_valid for tenant_id, tax_id, is_valid in latest}
+
+
+def _rates() -> Mapping[str, Sequence[CountryRate]]:
+    rates: dict[str, list[CountryRate]] = defaultdict(list)
+    rows = TaxRate.objects.values_list("country", "name", "percent", "valid_from", "category", "reason")
+    for country, name, percent, since, category, reason in rows:
+        rates[country].append(CountryRate(name, percent, since, TaxCategory(category), reason))
+    return rates
+
+
+def _registrations() -> tuple[Registration, ...]:
+    rows = TaxRegistration.objects.values_list("country", "scheme", "tax_id", "valid_from", "valid_until")
+    return tuple(
+        Registration(country, TaxScheme(scheme), tax_id, since, until) for country, scheme, tax_id, since, until in rows
+    )

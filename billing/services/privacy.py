@@ -26,6 +26,7 @@ from billing.models import (
     PaymentRefund,
     Subscription,
     SubscriptionPhase,
+    TaxIdCheck,
 )
 
 _AMOUNTS: Final = ("currency", "subtotal_minor", "tax_minor", "carried_minor", "total_minor")
@@ -39,6 +40,10 @@ class BillingPrivacy(PrivacyPart):
         yield exported_table(
             "billing_profile.json", BillingProfile.objects.filter(tenant=tenant), "tax_treatment", "tax_percent",
             "tax_exemption_reason", "payment_days", "card_label",
+        )  # fmt: skip
+        yield exported_table(
+            "tax_id_checks.json", TaxIdCheck.objects.filter(tenant=tenant), "id", "tax_id", "is_valid", "source",
+            "reference", "name", "address", "checked_at",
         )  # fmt: skip
         yield exported_table(
             "subscriptions.json", Subscription.objects.of_tenant(tenant.pk), "id", "status", "currency", "time_zone",

@@ -13,7 +13,7 @@ from accounts.notices.domain.mails import MailStatus
 from accounts.notices.models import OutboundMail
 from billing.collection.models import InboxEvent, InboxStatus
 from billing.collection.selectors.work import agreements_that_differ, rejected_pushes
-from billing.models import BillingException
+from billing.models import BillingException, Issuer
 from config.operations.schedules import JobState, job_states
 
 CHECKS: Final = {
@@ -128,10 +128,12 @@ def _waiting() -> list[BookFigure]:
         all=Count("pk"), parked=Count("subscription", filter=Q(payment=None), distinct=True)
     )
     held = Discrepancy.objects.open().filter(is_holding=True).aggregate(number=Count("tenant", distinct=True))
+    issuer = Issuer.objects.get(pk=1)
     return [
         BookFigure("books_exceptions_open", "Open exceptions", exceptions["all"]),
         BookFigure("books_subscriptions_parked", "Parked subscriptions", exceptions["parked"]),
         BookFigure("books_tenants_held", "Tenants whose books are in doubt", held["number"]),
+        BookFigure("books_tax_unconfirmed", "Tax rules that nobody has confirmed", int(not issuer.is_tax_confirmed)),
     ]
 
 

@@ -41,6 +41,7 @@ APPEND_ONLY_TABLES = (
     "ledger_journalentry",
     "ledger_posting",
     "ledger_closedmonth",
+    "billing_taxidcheck",
     "alerts_thresholdalert",
 )
 # Rows that change their state and never go away.

@@ -53,6 +53,7 @@ PLANNED_JOBS: Final = (
     ),
     PlannedJob("retention", "Delete raw events by their term", "billing.tasks.let_events_go", "40 5 * * *", _DAILY),
     PlannedJob("overdue", "See who is past due", "billing.tasks.refresh_overdue", "50 * * * *", _HOURLY),
+    PlannedJob("tax_ids", "Check VAT numbers", "billing.taxation.tasks.check_tax_ids", "35 * * * *", _HOURLY),
     PlannedJob("documents", "Make PDFs", "billing.tasks.deliver_documents", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("mails", "Send mails", "accounts.notices.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("exports", "Make exports", "accounts.exports.tasks.make_exports", "* * * * *", _BY_THE_MINUTE),

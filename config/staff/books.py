@@ -21,7 +21,12 @@ from metering.selectors.retention import deleted_before, kept_since, nothing_cha
 PERMISSION: Final = "accounts.view_discrepancy"
 GROUPS: Final = {
     "Checks": ("books_differences", "books_number_gaps", "books_ledger_untied"),
-    "Waiting for a person": ("books_exceptions_open", "books_subscriptions_parked", "books_tenants_held"),
+    "Waiting for a person": (
+        "books_exceptions_open",
+        "books_subscriptions_parked",
+        "books_tenants_held",
+        "books_tax_unconfirmed",
+    ),
     "Payment providers": ("provider_differences", "provider_pushes_rejected", "inbox_events", "inbox_oldest_seconds"),
     "Mails": ("mails", "mails_late_seconds"),
 }
@@ -33,6 +38,7 @@ ROWS: Final = {
     "books_exceptions_open": ("billing_billingexception", "resolved_at__isempty=1"),
     "books_subscriptions_parked": ("billing_billingexception", "resolved_at__isempty=1"),
     "books_tenants_held": ("accounts_discrepancy", OPEN),
+    "books_tax_unconfirmed": ("billing_issuer", ""),
     "provider_differences": ("collection_provideragreement", ""),
     "provider_pushes_rejected": ("collection_usagepush", "status__exact=rejected"),
     "inbox_events": ("collection_inboxevent", "status__exact="),

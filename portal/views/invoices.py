@@ -82,18 +82,20 @@ def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpRespon
     credit_note = _credit_note(found)
     numbers = [number] if credit_note is None else [number, credit_note.number]
     files = set(DocumentFile.objects.filter(pk__in=numbers).values_list("pk", flat=True))
+    content = content_of(found)
     context = {
         "portal": portal,
         "invoice": found,
         "lines": lines_of(lines_of_invoice(found), found.currency),
         "taxes": taxes_of_invoice(found),
+        "own_currency": content.get("issuer_currency"),
         "payments": list(payments_of(found)),
         "credit_note": credit_note,
         "has_pdf": number in files,
         "has_credit_note_pdf": credit_note is not None and credit_note.number in files,
         "is_overdue": found.pk in {owing.pk for owing in portal.standing.owing},
         "is_payable": _is_payable(found),
-        "customer": content_of(found)["customer"],
+        "customer": content["customer"],
         "provider": online_provider(portal),
     }
     with timezone.override(ZoneInfo(found.subscription.time_zone)):

@@ -17,6 +17,8 @@ APPS = ("accounts", "metering", "billing", "portal", "config")
 APPS_WITH_TABLES = {"accounts", "metering", "billing"}
 NESTED_APPS = {
     "collection": "billing",
+    "taxation": "billing",
+    "taxlaw": "billing",
     "conservation": "billing",
     "ledger": "billing",
     "rendering": "billing",

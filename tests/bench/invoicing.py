@@ -85,9 +85,12 @@ def prepare(subscriptions: int) -> None:
     from billing.models import Subscription, SubscriptionPhase  # noqa: PLC0415
     from metering.services.partitions import ensure_partitions_around  # noqa: PLC0415
     from tests.billing.world import make_plan  # noqa: PLC0415
-    from tests.metering.ledger_world import LONG_AGO, make_meter  # noqa: PLC0415
+    from tests.databases import SELLER  # noqa: PLC0415
+    from tests.metering.ledger_world import ADDRESS, LONG_AGO, make_meter  # noqa: PLC0415
 
     call_command("migrate", verbosity=0, interactive=False)
+    with connection.cursor() as cursor:
+        cursor.execute(SELLER)
     ensure_partitions_around(as_of=APRIL, backfill_days=62)
     graduated = Graduated((Tier(Decimal(10_000), Decimal("0.002")), Tier(None, Decimal("0.0011"))))
     usage = {f"bench{meter}": graduated if meter % 2 else PerUnit(Decimal("0.0007")) for meter in range(METERS)}
@@ -95,7 +98,10 @@ def prepare(subscriptions: int) -> None:
         make_meter(code, "bench", aggregation="sum", value_property=f"m{meter}")
     # Without a fee: the invoice that would have charged March's in advance is not made here, and would be missed.
     version = make_plan("bench", fee="0", usage=usage)
-    tenants = [Tenant(id=uuid4(), slug=f"t-{n}", name=f"Tenant {n}", created_at=LONG_AGO) for n in range(subscriptions)]
+    tenants = [
+        Tenant(id=uuid4(), slug=f"t-{n}", name=f"Tenant {n}", created_at=LONG_AGO, **ADDRESS)
+        for n in range(subscriptions)
+    ]
     Tenant.objects.bulk_create(tenants, batch_size=1000)
     rows = [
         Subscription(

@@ -28,6 +28,7 @@ def test_a_customer_comes_from_sign_up_over_a_declined_card_to_a_paid_invoice(
     page = customer.page
     slug = found_organisation(customer, mailbox, "lena@ledgerly.example", "Ledgerly")
     secret = make_key(customer, slug, "Production")
+    fill_in_address(page, slug)
     page.goto("/pricing/")
     customer.look("pricing")
     page.goto(f"/t/{slug}/plan/")
@@ -79,6 +80,7 @@ def test_staff_preview_run_void_credit_and_reprocess(
 ) -> None:
     customer = visit()
     slug = found_organisation(customer, mailbox, "otto@offline.example", "Offline Works")
+    fill_in_address(customer.page, slug)
     # The schedule would be as quick as we are.
     installation.manage("shell", "-v0", "-c", STOP_THE_SCHEDULE)
     staff = enter_admin(visit(), installation)
@@ -115,6 +117,16 @@ def test_staff_preview_run_void_credit_and_reprocess(
     customer.page.goto(f"/t/{slug}/invoices/")
     expect(customer.page.get_by_text("Void").first).to_be_visible()
     customer.look("invoices-void")
+
+
+def fill_in_address(page: Page, slug: str) -> None:
+    """Say where the customer is: without that no invoice gets a number."""
+    page.goto(f"/t/{slug}/settings/")
+    page.get_by_label("Street and number").fill("1 Main Street")
+    page.get_by_label("City").fill("Springfield")
+    page.get_by_label("Country").select_option("US")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The settings are saved.")).to_be_visible()
 
 
 STOP_THE_SCHEDULE = (

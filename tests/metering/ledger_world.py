@@ -21,8 +21,12 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 FAR_AHEAD = datetime(2100, 1, 1, tzinfo=UTC)
 
 
+# Where a tenant is, so that an invoice may be issued to it.
+ADDRESS = {"address_line1": "1 Main Street", "city": "Springfield", "country": "US"}
+
+
 def make_tenant(slug: str, **fields: Any) -> Tenant:
-    return Tenant.objects.create(id=uuid4(), slug=slug, name=slug.title(), created_at=LONG_AGO, **fields)
+    return Tenant.objects.create(id=uuid4(), slug=slug, name=slug.title(), created_at=LONG_AGO, **(ADDRESS | fields))
 
 
 def make_key(

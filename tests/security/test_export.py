@@ -45,6 +45,7 @@ from billing.models import (
     Payment,
     Subscription,
     SubscriptionPhase,
+    TaxIdCheck,
 )
 from metering.models import Event, EventVoid, SealedLedger, SealedRollup, UsageDay, UsageHour
 from metering.services.event_voids import void_event
@@ -62,6 +63,7 @@ TABLES: Mapping[str, tuple[type[Model], str]] = {
     "mail_preferences.json": (MailPreference, "tenant"),
     "mails.ndjson.gz": (OutboundMail, "tenant"),
     "webhook_events.ndjson.gz": (OutboxEvent, "tenant"),
+    "tax_id_checks.json": (TaxIdCheck, "tenant"),
     "subscriptions.json": (Subscription, "tenant"),
     "subscription_phases.json": (SubscriptionPhase, "subscription__tenant"),
     "invoices.json": (Invoice, "tenant"),

@@ -222,6 +222,11 @@ def _totals(content: Content) -> list[Row]:
         rows.append(_total_row(wording.tax_label(tax, currency), tax["amount_minor"], content, _BODY))
         if tax["note"]:
             rows.append(Row([Cell(_TOTALS_LEFT, RIGHT - _TOTALS_LEFT, [(tax["note"], _SMALL)])], space_below=4))
+    own = content.get("issuer_currency")
+    if own:
+        told = money_text(own["tax_minor"], own["currency"])
+        words = f"Tax in {own['currency']}: {told}, at {own['words']}"
+        rows.append(Row([Cell(_TOTALS_LEFT, RIGHT - _TOTALS_LEFT, [(words, _SMALL)])], space_below=4))
     settling = filter(wording.is_settlement, content["lines"])
     rows += [_total_row(line["description"], line["amount_minor"], content, _BODY) for line in settling]
     if _is_credit(content):

@@ -68,6 +68,13 @@ def taxes_of_invoice(invoice: Invoice) -> list[TaxRow]:
     return [TaxRow(row.tax, row.base_minor, row.tax_minor) for row in rows]
 
 
+def own_currency_of(invoice: Invoice) -> dict[str, Any] | None:
+    """Return the taxes in the seller's currency, as its document says them; None where they are in it already."""
+    content = InvoiceDocument.objects.filter(invoice=invoice).values_list("content", flat=True).first() or {}
+    own: dict[str, Any] | None = content.get("issuer_currency")
+    return own
+
+
 def payments_of(invoice: Invoice) -> QuerySet[Payment]:
     """Every attempt to pay it and every payment that pays some of it, the newest first, each with what it pays."""
     of_it = PaymentAllocation.objects.filter(payment=OuterRef("pk"), invoice=invoice).order_by()

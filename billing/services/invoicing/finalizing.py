@@ -17,6 +17,7 @@ from accounts.notices.services.outbox import add_to_outbox
 from accounts.sql import as_json, fetch_all
 from billing.domain.booking import IssuedInvoice, LineToBook, booked_document, days_booked
 from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS, Heading, digest_of_content, invoice_content
+from billing.domain.exchange import Conversion
 from billing.domain.happenings import InvoiceFinalized, InvoiceHappening, InvoicePaid
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.statuses import InvoiceStatus
@@ -26,7 +27,7 @@ from billing.models import BillingProfile, Invoice, Issuer
 from billing.selectors.facts import facts_of_invoice
 from billing.selectors.invoicing.computation import Unbillable, compute_invoices
 from billing.selectors.invoicing.due import Due, ripe_invoices, waits_for_a_person
-from billing.selectors.invoicing.plausibility import held_back
+from billing.selectors.invoicing.issuing import bears_tax, ready_to_issue, ways_to_own_currency
 from billing.selectors.invoicing.states import states_of_invoices
 from billing.services.booking import book_invoices
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
@@ -124,7 +125,7 @@ def finalize_now(*, invoice_id: UUID, as_of: datetime, actor: Actor | None = Non
 
 
 def _finalize(invoices: Sequence[Invoice], as_of: datetime) -> Drafted:
-    computed = held_back(compute_invoices(states_of_invoices(invoices), is_final=lambda _: True))
+    computed = ready_to_issue(compute_invoices(states_of_invoices(invoices), is_final=lambda _: True), as_of=as_of)
     parked = tuple(result for result in computed if isinstance(result, Unbillable))
     for invoice, result in zip(invoices, computed, strict=True):
         if isinstance(result, Unbillable):
@@ -157,7 +158,8 @@ def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) ->
     parameters = {"finalized": as_json(rows), "as_of": as_of, "issued_on": issued_on}
     done = fetch_all(FINALIZE, parameters)
     assert len(done) == len(finals), "the drafts are locked"
-    documents = [_document(final, issuer, issued_on) for final in finals]
+    ways = ways_to_own_currency([computed for _, computed in ready], issuer.country, issued_on)
+    documents = [_document(final, issuer, issued_on, ways.get(final.invoice.currency)) for final in finals]
     fetch_all(ADD_DOCUMENTS, {"documents": as_json(documents), "as_of": as_of})
     book_invoices([_to_book(final, issued_on=issued_on, as_of=as_of) for final in finals])
     spend([(final.invoice, final.shares) for final in finals], as_of=as_of)
@@ -185,7 +187,7 @@ def _row(final: _Final, as_of: datetime) -> dict[str, object]:
     }
 
 
-def _document(final: _Final, issuer: Issuer, issued_on: date) -> dict[str, object]:
+def _document(final: _Final, issuer: Issuer, issued_on: date, way: Conversion | None) -> dict[str, object]:
     tenant = final.invoice.tenant
     heading = Heading(
         number=final.number,
@@ -198,7 +200,7 @@ def _document(final: _Final, issuer: Issuer, issued_on: date) -> dict[str, objec
         customer={name: getattr(tenant, name) for name in CUSTOMER_FIELDS},
         paid_minor=final.paid_minor,
     )
-    content = invoice_content(heading, final.computed)
+    content = invoice_content(heading, final.computed, way if bears_tax(final.computed) else None)
     return {"invoice_id": final.invoice.pk, "content": content, "content_digest": digest_of_content(content)}
 
 

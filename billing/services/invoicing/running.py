@@ -15,7 +15,7 @@ from billing.ledger.services.releasing import release_deferred
 from billing.models import Invoice, Issuer, Subscription
 from billing.selectors.invoicing.computation import Computation, Unbillable, compute_invoices
 from billing.selectors.invoicing.due import Due, due_subscriptions, ripe_invoices
-from billing.selectors.invoicing.plausibility import held_back
+from billing.selectors.invoicing.issuing import ready_to_issue
 from billing.selectors.invoicing.states import states_at_due, states_of_invoices
 from billing.selectors.issuer import issuers_day
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted, draft_batch
@@ -138,7 +138,8 @@ class _Plan:
 
     def finalize(self, drafts: Sequence[Invoice]) -> None:
         """Add what would become of drafts whose grace is over, and of what follows them."""
-        computed = held_back(compute_invoices(states_of_invoices(drafts), is_final=lambda _: True))
+        computed = compute_invoices(states_of_invoices(drafts), is_final=lambda _: True)
+        computed = ready_to_issue(computed, as_of=self.as_of)
         behind = [draft.subscription for draft in drafts if _is_due(draft.subscription.due_at, self.as_of)]
         next_states = {state.subscription_id: state for state in states_at_due(behind)}
         self.planned += computed
@@ -172,7 +173,8 @@ class _Plan:
     ) -> list[Computation]:
         """Compute what a run would draft, and check what it would finalize at once as finalizing does."""
         computed = compute_invoices(states, following=following, is_final=self._is_ripe)
-        computed = held_back(computed, before=computed_only(self.planned), is_final=self._is_ripe)
+        known = computed_only(self.planned)
+        computed = ready_to_issue(computed, as_of=self.as_of, before=known, is_final=self._is_ripe)
         self.planned += computed
         return computed
 

@@ -55,6 +55,8 @@ def update_billing_profile(
                 changes.get("amount_max_minor", profile.amount_max_minor),
             )
         changed = differing(profile, changes)
+        if changed.after.keys() & {"tax_treatment", "tax_percent", "tax_exemption_reason"}:
+            _check_reason({name: changes.get(name, getattr(profile, name)) for name in TERMS})
         if changed:
             update_changed(profile, changed)
             record_audit(
@@ -82,6 +84,14 @@ def _check(changes: Mapping[str, object]) -> None:
         refusals.append(FieldError("/payment_days", "invalid_payment_days", f"0 to {PAYMENT_DAYS_MAX} days."))
     if refusals:
         raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))
+
+
+def _check_reason(terms: Mapping[str, object]) -> None:
+    """Whoever is charged nothing is told why: the invoice has to say it (Directive 2006/112/EC, article 226 (11))."""
+    is_free = terms["tax_treatment"] == TaxTreatment.EXEMPT or terms["tax_percent"] == 0
+    if is_free and not str(terms["tax_exemption_reason"]).strip():
+        detail = "Say why no tax is charged: it is printed on the invoices."
+        raise InvalidFieldsError(detail, field_errors=(FieldError("/tax_exemption_reason", "required", detail),))
 
 
 def _check_bound(check: object, amount_max_minor: object) -> None:

@@ -6,6 +6,7 @@ Each step looks at what is there, so a run that was killed is completed, and a l
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from itertools import count
 from typing import Final
@@ -33,6 +34,7 @@ from billing.models import (
     RefundWay,
     Subscription,
     TaxRate,
+    TaxRegistration,
 )
 from billing.selectors.invoicing.due import Due
 from billing.selectors.issuer import issuers_day
@@ -48,8 +50,9 @@ from billing.services.subscriptions.changes import When, cancel_subscription, ch
 from billing.services.subscriptions.profiles import billing_profile_of, update_billing_profile
 from billing.services.subscriptions.standing import refresh_standing
 from billing.services.subscriptions.subscribing import subscribe
+from billing.taxation.services.tax_settings import confirm_tax_rules, save_tax_rate, save_tax_registration
 from config.workbench.demo.cast import DemoTenant
-from config.workbench.demo.catalogue import ISSUER, PRODUCTS, TAXES, offer_of
+from config.workbench.demo.catalogue import ISSUER, ONE_STOP_SHOP, PRODUCTS, TAXES, offer_of
 from metering.alerts.models import ThresholdAlert
 from metering.alerts.services.monitoring import monitor_thresholds
 from metering.domain.event_input import parse_event
@@ -107,8 +110,13 @@ def ensure_catalogue(*, actor: Actor, as_of: datetime) -> None:
     """Make the issuer, the taxes and the plans, where staff have not made their own."""
     if not Issuer.objects.exclude(tax_id="").exists():
         update_issuer(changes=ISSUER, actor=actor, as_of=as_of)
+        confirm_tax_rules(actor=actor, as_of=as_of)
     for country, name, percent in TAXES:
-        TaxRate.objects.get_or_create(country=country, defaults={"name": name, "percent": percent})
+        if not TaxRate.objects.filter(country=country).exists():
+            rate = {"country": country, "name": name, "percent": Decimal(percent)}
+            save_tax_rate(rate=None, changes=rate, actor=actor, as_of=as_of)
+    if not TaxRegistration.objects.exists():
+        save_tax_registration(registration=None, changes=ONE_STOP_SHOP, actor=actor, as_of=as_of)
     for position, product in enumerate(PRODUCTS):
         plan = Plan.objects.filter(code=product.code).first()
         if plan is None:

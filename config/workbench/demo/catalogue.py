@@ -33,6 +33,8 @@ ISSUER: Final[dict[str, object]] = {
     "footer": "Made up for a demonstration: nobody owes anything for this.",
     "time_zone": "Europe/Brussels",
 }
+# Consumers of other member states are taxed at their countries' rates.
+ONE_STOP_SHOP: Final[dict[str, object]] = {"country": "BE", "scheme": "oss_union"}
 # By slug: the street, the postal code and the tax id that an invoice is addressed to.
 ADDRESSES: Final[dict[str, tuple[str, str, str]]] = {
     "northwind-maps": ("Torstraße 140", "10119", ""),

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from billing.domain.prices import Graduated, Package, Tier, Volume
-from billing.models import Issuer, Plan, PlanVersion, TaxRate
+from billing.models import Issuer, Plan, PlanVersion
 from billing.selectors.catalog.plans import sold_versions
 from metering.models import Meter, UsagePlan
 from tests.billing.admin.desk import act, latest_entry, listed, page, said, sold
@@ -191,22 +191,11 @@ def test_those_who_only_see_sell_nothing(as_kim: Client, as_pat: Client, plan: P
     assert plan.versions.count() == 1
 
 
-def test_tax_rates_are_changed_with_an_entry_and_a_hint(as_bo: Client) -> None:
-    sold(country="DE")
-    as_bo.post("/admin/billing/taxrate/add/", {"country": "DE", "name": "MwSt", "percent": "19"})
-    rate = TaxRate.objects.get()
-    assert latest_entry().action == "taxrate.created"
-    text = as_bo.get(page(rate)).content.decode()
-    assert "1 live subscription in DE. 100.00 EUR become 119.00" in text
-    as_bo.post(page(rate), {"country": "DE", "name": "MwSt", "percent": "16"})
-    assert latest_entry().after == {"percent": "16"}
-    assert as_bo.get("/admin/billing/taxrate/nonsense/change/").status_code in {302, 404}
-
-
 def issuer_form(**changes: str) -> dict[str, str]:
     given = {
+        "legal_name": "Countinghouse GmbH", "country": "DE", "unverified_tax_ids": "mark",
         "fee_refund": "by_day",
-        "legal_name": "Countinghouse GmbH", "country": "DE", "time_zone": "Europe/Berlin", "invoice_prefix": "RE",
+        "time_zone": "Europe/Berlin", "invoice_prefix": "RE",
         "credit_note_prefix": "GS", "payment_days": "14", "grace_minutes": "60",
     }  # fmt: skip
     return given | changes

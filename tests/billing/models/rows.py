@@ -19,6 +19,7 @@ from billing.models import (
     PaymentRefund,
     Price,
     Subscription,
+    TaxIdCheck,
 )
 from metering.alerts.models import ThresholdAlert
 from metering.models import Meter
@@ -184,6 +185,11 @@ def alert(subscription: Subscription, **fields: Any) -> ThresholdAlert:
         "occurred_at": NOW,
     }
     return ThresholdAlert.objects.create(**(facts | fields))
+
+
+def tax_id_check(subscription: Subscription) -> TaxIdCheck:
+    said = {"tax_id": "DE136695976", "is_valid": True, "source": "vies", "checked_at": NOW}
+    return TaxIdCheck.objects.create(tenant_id=subscription.tenant_id, **said)
 
 
 def outbox_event(subscription: Subscription) -> OutboxEvent:

@@ -1,7 +1,7 @@
 """Each invariant of billing's tables holds against whoever writes past the services."""
 
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,13 +11,16 @@ from accounts.notices.models import OutboundMail
 from billing.models import (
     BillingException,
     BillingProfile,
+    ExchangeRate,
     Invoice,
     Issuer,
     PlanVersion,
     Price,
     Subscription,
     SubscriptionPhase,
+    TaxIdCheck,
     TaxRate,
+    TaxRegistration,
 )
 from metering.models import Meter, UsagePlan
 from tests.billing.models import rows
@@ -117,6 +120,77 @@ def test_a_tenant_is_taxed_in_a_known_way(subscription: Subscription, change: di
 def test_a_tax_takes_no_more_than_all(percent: str) -> None:
     with refuses("tax_rate_percent_bounded"), transaction.atomic():
         TaxRate.objects.create(country="ZZ", percent=Decimal(percent))
+
+
+def test_a_country_has_one_rate_a_day() -> None:
+    TaxRate.objects.create(country="ZZ", percent=Decimal(21))
+    TaxRate.objects.create(country="ZZ", percent=Decimal(25), valid_from=date(2026, 3, 1))
+    for since in (None, date(2026, 3, 1)):
+        with refuses("tax_rate_once_a_day"), transaction.atomic():
+            TaxRate.objects.create(country="ZZ", percent=Decimal(9), valid_from=since)
+
+
+@pytest.mark.parametrize(
+    ("percent", "category", "reason"), [(0, "S", ""), (0, "Z", ""), (0, "E", ""), (21, "Z", "Books."), (0, "AE", "X.")]
+)
+def test_a_rate_of_nothing_has_its_reason(percent: int, category: str, reason: str) -> None:
+    with refuses("tax_rate_of_zero_has_reason"), transaction.atomic():
+        TaxRate.objects.create(country="ZZ", percent=Decimal(percent), category=category, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"country": "BE", "scheme": "oss_union"}, "tax_registration_once"),
+        ({"country": "DE", "scheme": "barter"}, "tax_registration_scheme_known"),
+        (
+            {"country": "DE", "scheme": "local", "valid_from": date(2026, 3, 2), "valid_until": date(2026, 3, 1)},
+            "tax_registration_days_in_order",
+        ),
+    ],
+)
+def test_a_registration_is_of_a_known_kind_and_has_its_days(given: dict[str, object], name: str) -> None:
+    with refuses(name), transaction.atomic():
+        TaxRegistration.objects.create(**given)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"unverified_tax_ids": "hope"}, "issuer_unverified_tax_ids_known"),
+        ({"tax_rules_confirmed_by": ""}, "issuer_confirmation_says_who"),
+        ({"tax_rules_confirmed_at": None}, "issuer_confirmation_says_who"),
+    ],
+)
+def test_an_issuers_tax_settings_are_whole(change: dict[str, object], name: str) -> None:
+    with refuses(name), transaction.atomic():
+        Issuer.objects.update(**change)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({}, "exchange_rate_once_a_day"),
+        ({"day": date(2026, 2, 26), "rate": 0}, "exchange_rate_above_zero"),
+        ({"currency": "EUR"}, "exchange_rate_between_two"),
+        ({"day": date(2026, 2, 26), "source": ""}, "exchange_rate_has_source"),
+    ],
+)
+def test_an_exchange_rate_is_one(change: dict[str, object], name: str) -> None:
+    known = {"currency": "USD", "day": date(2026, 2, 27), "rate": Decimal("1.0823")}
+    ExchangeRate.objects.create(**known)
+    with refuses(name), transaction.atomic():
+        ExchangeRate.objects.create(**(known | change))
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [({"source": "rumour"}, "tax_id_check_source_known"), ({"tax_id": ""}, "tax_id_check_has_tax_id")],
+)
+def test_a_check_says_of_what_and_by_whom(subscription: Subscription, change: dict[str, object], name: str) -> None:
+    said = {"tenant": subscription.tenant, "tax_id": "DE136695976", "is_valid": True, "source": "vies"}
+    with refuses(name), transaction.atomic():
+        TaxIdCheck.objects.create(checked_at=NOW, **(said | change))
 
 
 def test_there_is_one_issuer() -> None:

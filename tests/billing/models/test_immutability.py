@@ -88,6 +88,7 @@ def history(subscription: Subscription, finalized: Invoice) -> None:
     rows.allocation(payment, finalized)
     rows.refund(payment)
     rows.alert(subscription)
+    rows.tax_id_check(subscription)
     rows.outbox_event(subscription)
 
 

@@ -36,7 +36,7 @@ def test_a_refused_setting_is_explained_and_the_rest_is_kept_on_the_form(cast: C
     assert answer.context["form"].errors.keys() == {"tax_id"}
     assert answer.context["form"]["city"].value() == "Paris"
     cast.acme.refresh_from_db()
-    assert cast.acme.city == ""
+    assert cast.acme.city == "Springfield"
 
 
 def test_a_new_time_zone_cuts_the_days_anew(cast: Cast, alice: Client) -> None:

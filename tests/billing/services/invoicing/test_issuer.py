@@ -15,7 +15,7 @@ def test_what_changed_is_written_and_recorded_once() -> None:
     assert update_issuer(changes=changes, actor=STAFF, as_of=MARCH).payment_days == 30
     assert update_issuer(changes=changes, actor=STAFF, as_of=MARCH).legal_name == "Meridian GmbH"
     [entry] = AuditEntry.objects.filter(action="issuer.updated")
-    assert (entry.before, entry.after) == ({"legal_name": "Your company", "payment_days": 14}, changes)
+    assert (entry.before, entry.after) == ({"legal_name": "Sample Seller BV", "payment_days": 14}, changes)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,7 @@ def test_what_changed_is_written_and_recorded_once() -> None:
         ({"time_zone": "Mars/Olympus"}, "/time_zone"),
         ({"invoice_prefix": "inv 1"}, "/invoice_prefix"),
         ({"credit_note_prefix": "INV"}, "/credit_note_prefix"),
+        ({"country": "DE"}, "/tax_id"),
     ],
 )
 def test_what_no_invoice_could_be_issued_with_is_refused(changes: dict[str, object], field: str) -> None:

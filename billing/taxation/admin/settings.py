@@ -1,0 +1,244 @@
+"""Which tax is charged where, from which day on, and where the seller is registered."""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.decorators import action, display
+
+from accounts.admin.base import Question, StaffModelAdmin, holds, staff_actor
+from accounts.admin.by_state import ConfirmForm, posted
+from accounts.domain.numbers import number_text
+from accounts.models import Tenant
+from billing.domain.exchange import DayRate
+from billing.domain.money import money_text
+from billing.domain.tax import TaxDecision, TaxTreatment
+from billing.models import ExchangeRate, Issuer, Subscription, TaxRate, TaxRegistration
+from billing.selectors.taxes import number_with_rate
+from billing.taxation.services.exchange_rates import add_exchange_rates
+from billing.taxation.services.tax_settings import (
+    confirm_tax_rules,
+    delete_tax_rate,
+    delete_tax_registration,
+    is_tax_id_of_seller,
+    save_tax_rate,
+    save_tax_registration,
+)
+
+EXAMPLE_MINOR = 10_000
+
+
+class SettingsAdmin(StaffModelAdmin):
+    """Rows that a service writes and audits, one at a time."""
+
+    actions: ClassVar[list[Any]] = []
+    change_form_before_template = "admin/billing/hint.html"
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG002 - Django's signature
+        """None: each is deleted on its own page."""
+        return {}
+
+    def audit(
+        self, request: HttpRequest, obj: Model, verb: str, *, before: Mapping[str, object], after: Mapping[str, object]
+    ) -> None:
+        """Leave the entry to the service that the page calls."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """With what it means."""
+        row = self.get_object(request, unquote(object_id)) if object_id else None
+        extra = {**(extra_context or {}), "hint": self.hint(row)}
+        return super().changeform_view(request, object_id, form_url, extra)
+
+    def hint(self, row: Any) -> str:
+        """Return the sentence above the form."""
+        raise NotImplementedError
+
+
+@admin.register(TaxRate)
+class TaxRateAdmin(SettingsAdmin):
+    """What is charged in which country. A rate that stands on finalized invoices is read-only."""
+
+    list_display = ("country", "name", "shown_percent", "valid_from", "category", "reason")
+    search_fields = ("country", "name")
+    fields = ("country", "name", "percent", "valid_from", "category", "reason")
+
+    @display(description="Percent", ordering="percent")
+    def shown_percent(self, rate: TaxRate) -> str:
+        """Without zeros that say nothing."""
+        return f"{number_text(rate.percent)} %"
+
+    def has_change_permission(self, request: HttpRequest, obj: TaxRate | None = None) -> bool:
+        """Not of a rate that invoices bear."""
+        return super().has_change_permission(request, obj) and (obj is None or number_with_rate(obj) is None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: TaxRate | None = None) -> bool:
+        """Not of a rate that invoices bear."""
+        return super().has_delete_permission(request, obj) and (obj is None or number_with_rate(obj) is None)
+
+    def save_model(self, request: HttpRequest, obj: TaxRate, form: "forms.ModelForm[TaxRate]", change: bool) -> None:  # noqa: FBT001 - Django's signature
+        """Have the service write, and audit."""
+        rate = TaxRate.objects.get(pk=obj.pk) if change else None
+        saved = save_tax_rate(rate=rate, changes=form.cleaned_data, actor=staff_actor(request), as_of=timezone.now())
+        obj.pk = saved.pk
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Have the service delete, and audit."""
+        delete_tax_rate(rate=obj, actor=staff_actor(request), as_of=timezone.now())
+
+    def hint(self, row: TaxRate | None) -> str:
+        """Whom it concerns, and what it comes to."""
+        follows = "Drafts and later invoices follow by the day of supply; finalized invoices keep their rate."
+        if row is None:
+            return f"Invoices for a country without a row wait for a person. {follows}"
+        live = Subscription.objects.live().filter(tenant__in=Tenant.objects.filter(country=row.country)).count()
+        tax = TaxDecision(TaxTreatment.STANDARD, row.name, Decimal(row.percent)).amount_minor(EXAMPLE_MINOR, "EUR")
+        concerned = f"{live} live subscription{'' if live == 1 else 's'} in {row.country}."
+        example = f"100.00 EUR become {money_text(EXAMPLE_MINOR + tax, 'EUR')} with {row.name}."
+        number = number_with_rate(row)
+        used = "" if number is None else f" It stands on {number} and stays: a change is a new row with its first day."
+        return f"{concerned} {example} {follows}{used}"
+
+
+class TaxRegistrationForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
+    """Refuses a tax id that is none of the country's."""
+
+    class Meta:
+        model = TaxRegistration
+        fields = ("country", "scheme", "tax_id", "valid_from", "valid_until")
+
+    def clean(self) -> dict[str, Any]:
+        """Check country and tax id together."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        country, tax_id = str(cleaned.get("country", "")), str(cleaned.get("tax_id", ""))
+        if country and tax_id and not is_tax_id_of_seller(tax_id, country):
+            self.add_error("tax_id", f"{tax_id} is not a tax id of {country}.")
+        return cleaned
+
+
+@admin.register(TaxRegistration)
+class TaxRegistrationAdmin(SettingsAdmin):
+    """Where the seller is registered besides its own country."""
+
+    form = TaxRegistrationForm
+    list_display = ("country", "scheme", "tax_id", "valid_from", "valid_until")
+    search_fields = ("country", "tax_id")
+    actions_list: ClassVar = ["confirm_tax_rules"]
+
+    has_confirm_tax_permission = holds("billing.change_issuer")
+
+    @action(description="Confirm tax rules", permissions=["confirm_tax"], icon="fact_check")
+    def confirm_tax_rules(self, request: HttpRequest) -> HttpResponse:
+        """Record that staff have read who charges what to whom."""
+        issuer, form = Issuer.objects.get(pk=1), ConfirmForm(posted(request))
+        if request.method == "POST" and form.is_valid():
+            return self.attempt(
+                request,
+                lambda: confirm_tax_rules(actor=staff_actor(request), as_of=timezone.now()),
+                said="The tax rules are confirmed.",
+                back=self.page_of(TaxRegistration()),
+            )
+        so_far = "Nobody has confirmed them for this country yet."
+        if issuer.is_tax_confirmed:
+            so_far = f"{issuer.tax_rules_confirmed_by} confirmed them, {issuer.tax_rules_confirmed_at:%Y-%m-%d}."
+        return self.ask_first(
+            request,
+            TaxRegistration(),
+            form,
+            question=Question(
+                title=f"Confirm the tax rules for {issuer.country or 'a seller without a country'}",
+                explanation="Who charges what to whom is a table in docs/algorithms/tax.md, with the article of each"
+                " row. Have somebody who knows the tax law of your country read it, enter your registrations and rates,"
+                f" and confirm it here. Your name and the day are kept. {so_far}",
+                button="Confirm",
+            ),
+        )
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: TaxRegistration,
+        form: "forms.ModelForm[TaxRegistration]",
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Have the service write, and audit."""
+        registration = TaxRegistration.objects.get(pk=obj.pk) if change else None
+        saved = save_tax_registration(
+            registration=registration, changes=form.cleaned_data, actor=staff_actor(request), as_of=timezone.now()
+        )
+        obj.pk = saved.pk
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Have the service delete, and audit."""
+        delete_tax_registration(registration=obj, actor=staff_actor(request), as_of=timezone.now())
+
+    def hint(self, row: TaxRegistration | None) -> str:  # noqa: ARG002 - one sentence for all
+        """What a registration does."""
+        return (
+            "The seller's own country needs no row. A registration that ends gets its last day instead of being"
+            " deleted: supplies until then are still taxed by it."
+        )
+
+
+class ExchangeRateForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
+    """Refuses a day that is still to come."""
+
+    class Meta:
+        model = ExchangeRate
+        fields = ("per", "currency", "day", "rate", "source")
+
+    def clean_day(self) -> date:
+        """Check that the rate can be known."""
+        day: date = self.cleaned_data["day"]
+        if day > timezone.now().date():
+            raise forms.ValidationError("It is still to come.")
+        return day
+
+
+@admin.register(ExchangeRate)
+class ExchangeRateAdmin(SettingsAdmin):
+    """What one currency was worth in another. Rows are added, here or by `manage.py import_exchange_rates`."""
+
+    form = ExchangeRateForm
+    list_display = ("day", "per", "currency", "rate", "source")
+    list_filter = ("currency",)
+    date_hierarchy = "day"
+
+    def has_change_permission(self, request: HttpRequest, obj: ExchangeRate | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Nobody changes a rate."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ExchangeRate | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Nobody deletes a rate."""
+        return False
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: ExchangeRate,
+        form: "forms.ModelForm[ExchangeRate]",
+        change: bool,  # noqa: ARG002, FBT001 - Django's signature
+    ) -> None:
+        """Have the service write, and audit."""
+        rate = DayRate(**form.cleaned_data)
+        add_exchange_rates(rates=[rate], actor=staff_actor(request), as_of=timezone.now())
+        obj.pk = ExchangeRate.objects.get(per=rate.per, currency=rate.currency, day=rate.day).pk
+
+    def hint(self, row: ExchangeRate | None) -> str:  # noqa: ARG002 - one sentence for all
+        """What a rate is for."""
+        return (
+            "Invoices in another currency than the seller's say their tax in both, by the rate of the day of issue or"
+            " the latest of the week before. manage.py import_exchange_rates reads the European Central Bank's files."
+        )

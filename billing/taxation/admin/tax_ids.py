@@ -1,0 +1,83 @@
+"""What is known of a tenant's tax id: the answers of VIES, and what staff found themselves."""
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.admin import TabularInline
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from accounts.admin.base import Question, ReadOnlyInline, found_or_404, holds, staff_actor
+from accounts.admin.by_state import posted
+from accounts.admin.tenant_sections import TenantSection, register_tenant_section
+from accounts.models import Tenant
+from billing.models import TaxIdCheck
+from billing.taxation.services.tax_id_checks import record_tax_id_check
+
+
+class CheckForm(forms.Form):
+    """What staff found."""
+
+    verdict = forms.TypedChoiceField(
+        label="The number is",
+        choices=[("yes", "in use, by this customer"), ("no", "not in use, or another's")],
+        coerce=lambda answer: answer == "yes",
+        widget=UnfoldAdminSelectWidget,
+    )
+    reference = forms.CharField(
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="How you know: the number of the consultation, whom you asked.",
+    )
+
+
+class TaxIdCheckInline(ReadOnlyInline, TabularInline):
+    """The answers so far, the latest first."""
+
+    model = TaxIdCheck
+    tab = True
+    hide_title = True
+    fields = ("checked_at", "tax_id", "is_valid", "source", "reference", "name", "address")
+    readonly_fields = fields
+    verbose_name_plural = "tax id checks"
+
+
+@register_tenant_section
+class TaxIdSection(TenantSection):
+    """Whether the tax id is in use."""
+
+    place = 35
+    buttons = ("record_tax_id_check",)
+    inlines = (TaxIdCheckInline,)
+
+    has_record_check_permission = holds("billing.change_billingprofile")
+
+    @action(description="Record tax id check", permissions=["record_check"], icon="fact_check")
+    def record_tax_id_check(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Keep what staff found out about the number."""
+        tenant = found_or_404(Tenant.objects.all(), object_id)
+        form = CheckForm(posted(request))
+        if request.method == "POST" and form.is_valid():
+            return self.page.attempt(
+                request,
+                lambda: record_tax_id_check(
+                    tenant=tenant,
+                    is_valid=form.cleaned_data["verdict"],
+                    reference=form.cleaned_data["reference"],
+                    actor=staff_actor(request),
+                    as_of=timezone.now(),
+                ),
+                said=f"It is kept what you found of {tenant.tax_id}.",
+                back=self.page.page_of(tenant),
+            )
+        return self.page.ask_first(
+            request,
+            tenant,
+            form,
+            question=Question(
+                title=f"Tax id {tenant.tax_id or 'of none'} of {tenant}",
+                explanation="Drafts and later invoices follow: a number of another member state that is in use means"
+                " a reverse charge without a mark, one that is not in use means tax. The answer stays as evidence.",
+                button="Keep",
+            ),
+        )

@@ -1,0 +1,78 @@
+"""Exchange rates are added, from the bank's file or by staff, and never changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from django.db import transaction
+
+from accounts.domain.actor import Actor
+from accounts.errors import ConflictError, FieldError, InvalidFieldsError
+from accounts.services.audit import AuditTarget, record_audit
+from billing.domain.exchange import DayRate
+from billing.models import ExchangeRate
+
+# As many digits as the column keeps.
+STEP: Final = Decimal("1e-10")
+
+
+@dataclass(frozen=True, slots=True)
+class AddedRates:
+    """How many rates were new, and how many were known as they are."""
+
+    added: int
+    known: int
+
+
+def add_exchange_rates(*, rates: Sequence[DayRate], actor: Actor, as_of: datetime) -> AddedRates:
+    """Add the rates that are not known yet; all of them, or none.
+
+    Raises `ConflictError` if one is known with another value, `InvalidFieldsError` for a day to come or no source.
+    """
+    _check(rates, as_of)
+    rows = [
+        ExchangeRate(per=rate.per, currency=rate.currency, day=rate.day, rate=rate.rate, source=rate.source)
+        for rate in rates
+    ]
+    with transaction.atomic():
+        known_before = ExchangeRate.objects.count()
+        ExchangeRate.objects.bulk_create(rows, batch_size=1000, ignore_conflicts=True)
+        _check_same(rates)
+        added = ExchangeRate.objects.count() - known_before
+        if added:
+            days = sorted({rate.day for rate in rates})
+            record_audit(
+                actor=actor,
+                action="exchange_rates.added",
+                tenant_id=None,
+                target=AuditTarget("exchange_rates", days[-1].isoformat(), f"{days[0]} to {days[-1]}"),
+                after={"added": added, "source": rates[0].source},
+                as_of=as_of,
+            )
+    return AddedRates(added, len(rates) - added)
+
+
+def _check(rates: Sequence[DayRate], as_of: datetime) -> None:
+    for rate in rates:
+        if rate.day > as_of.date():
+            refused = FieldError("/day", "in_the_future", f"{rate.day} is still to come.")
+            raise InvalidFieldsError(refused.detail, field_errors=(refused,))
+        if not rate.source.strip() or rate.rate <= 0 or rate.per == rate.currency:
+            refused = FieldError("/rate", "invalid_rate", "A rate is above 0, between two currencies, with its source.")
+            raise InvalidFieldsError(refused.detail, field_errors=(refused,))
+
+
+def _check_same(rates: Sequence[DayRate]) -> None:
+    """Refuse another value for what is known; amounts are compared as the column keeps them."""
+    days = {rate.day for rate in rates}
+    rows = ExchangeRate.objects.filter(day__in=days).values_list("per", "currency", "day", "rate")
+    stored = {(per, currency, day): rate for per, currency, day, rate in rows}
+    for rate in rates:
+        known = stored[rate.per, rate.currency, rate.day]
+        if known != rate.rate.quantize(STEP):
+            raise ConflictError(
+                f"1 {rate.per} on {rate.day} is known as {known.normalize():f} {rate.currency}, not {rate.rate:f}:"
+                " nothing was added."
+            )

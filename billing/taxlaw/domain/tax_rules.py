@@ -1,0 +1,211 @@
+"""Who charges what tax to whom, on which day: `docs/algorithms/tax.md`, whose table the tests read.
+
+Pure: the rates and the registrations of the seller are given with their days.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from accounts.domain.tax_ids import EU, tax_country
+from billing.domain.tax import (
+    OUT_OF_SCOPE_NOTE,
+    REVERSE_CHARGE_NOTE,
+    TaxCategory,
+    TaxDecision,
+    TaxTable,
+    TaxTreatment,
+)
+
+_NOTHING: Final = Decimal(0)
+_DAY: Final = timedelta(days=1)
+UNKNOWN_NOTE: Final = "The tax is not known yet."
+UNVERIFIED_MARK: Final = "The recipient's VAT number is not verified."
+# A registered seller from abroad charges Swiss tax to businesses too (MWSTG, article 45); elsewhere they declare it.
+CHARGES_BUSINESSES_TOO: Final = frozenset({"CH"})
+
+
+class TaxScheme(StrEnum):
+    """How a seller is registered in a country besides its own."""
+
+    LOCAL = "local"
+    ESTABLISHMENT = "establishment"
+    OSS_UNION = "oss_union"
+    OSS_NON_UNION = "oss_non_union"
+    SMALL = "small"
+
+
+class TaxIdState(StrEnum):
+    """What is known of a buyer's tax id."""
+
+    NONE = "none"
+    UNVERIFIED = "unverified"
+    VERIFIED = "verified"
+    INVALID = "invalid"
+
+
+class UnverifiedTaxIds(StrEnum):
+    """What the seller does while a VAT number of another member state is not verified."""
+
+    MARK = "mark"
+    TAX = "tax"
+
+
+@dataclass(frozen=True, slots=True)
+class CountryRate:
+    """The tax of a country from a day on; `reason` says why it is 0."""
+
+    name: str
+    percent: Decimal
+    since: date | None = None
+    category: TaxCategory = TaxCategory.STANDARD
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """That the seller is registered in a country, first and last day included."""
+
+    country: str
+    scheme: TaxScheme
+    tax_id: str = ""
+    since: date | None = None
+    until: date | None = None
+
+    def holds_on(self, day: date) -> bool:
+        """Return whether it is in force."""
+        return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class TaxFacts:
+    """What the decision follows from. `rates` maps a country to its rates, in any order."""
+
+    seller_country: str
+    buyer_country: str
+    tax_id: TaxIdState = TaxIdState.NONE
+    treatment: TaxTreatment = TaxTreatment.AUTOMATIC
+    percent: Decimal | None = None
+    exemption_reason: str = ""
+    unverified: UnverifiedTaxIds = UnverifiedTaxIds.MARK
+    registrations: Sequence[Registration] = ()
+    rates: Mapping[str, Sequence[CountryRate]] | None = None
+
+    @property
+    def seller(self) -> str:
+        """The country whose tax law the seller lives under."""
+        return tax_country(self.seller_country)
+
+    @property
+    def buyer(self) -> str:
+        """The country where the buyer is, as tax law sees it."""
+        return tax_country(self.buyer_country)
+
+    def rate_of(self, country: str, day: date) -> CountryRate | None:
+        """Return the country's rate on that day."""
+        known = [rate for rate in (self.rates or {}).get(country, ()) if rate.since is None or rate.since <= day]
+        return max(known, key=lambda rate: rate.since or date.min, default=None)
+
+    def registration(self, day: date, *schemes: TaxScheme, country: str = "") -> Registration | None:
+        """Return the seller's registration of one of these schemes, in any country or in one."""
+        return next(
+            (
+                known
+                for known in self.registrations
+                if known.scheme in schemes and known.holds_on(day) and country in {"", tax_country(known.country)}
+            ),
+            None,
+        )
+
+
+def tax_table(facts: TaxFacts) -> TaxTable:
+    """Return what holds on every day: a rate or a registration that begins or ends may change it."""
+    days = {rate.since for rates in (facts.rates or {}).values() for rate in rates}
+    days |= {registration.since for registration in facts.registrations}
+    days |= {registration.until + _DAY for registration in facts.registrations if registration.until is not None}
+    begins = sorted(day for day in days if day is not None)
+    return TaxTable(((None, decide_tax(facts, date.min)), *((day, decide_tax(facts, day)) for day in begins)))
+
+
+def decide_tax(facts: TaxFacts, day: date) -> TaxDecision:
+    """Decide the tax of a supply of that day. `problem` of the decision says why it cannot be told."""
+    if facts.treatment is TaxTreatment.EXEMPT:
+        reason = facts.exemption_reason or "Exempt from tax."
+        country = facts.buyer or facts.seller
+        return TaxDecision(TaxTreatment.EXEMPT, "Tax", _NOTHING, reason, TaxCategory.EXEMPT, country)
+    if facts.treatment is TaxTreatment.REVERSE_CHARGE or _is_reverse_charge(facts, day):
+        return _reverse_charge(facts, day)
+    if not facts.seller or not facts.buyer:
+        missing = "The customer has no country: ask for the address."
+        return _unknown(facts, missing if facts.seller else "The seller has no country: fill in the issuer.")
+    if facts.percent is not None:
+        return _own_rate(facts, facts.percent)
+    return _at_rate(facts, day)
+
+
+def _is_reverse_charge(facts: TaxFacts, day: date) -> bool:
+    """Articles 44 and 196: a business of another member state, in which the seller is not established."""
+    is_abroad = bool(facts.seller) and facts.buyer in EU and facts.buyer != facts.seller
+    if facts.treatment is not TaxTreatment.AUTOMATIC or not is_abroad:
+        return False
+    if facts.registration(day, TaxScheme.ESTABLISHMENT, country=facts.buyer):
+        return False
+    is_taken = facts.tax_id is TaxIdState.UNVERIFIED and facts.unverified is UnverifiedTaxIds.MARK
+    return is_taken or facts.tax_id is TaxIdState.VERIFIED
+
+
+def _reverse_charge(facts: TaxFacts, day: date) -> TaxDecision:
+    is_marked = facts.treatment is TaxTreatment.AUTOMATIC and facts.tax_id is TaxIdState.UNVERIFIED
+    note = f"{REVERSE_CHARGE_NOTE} {UNVERIFIED_MARK}" if is_marked else REVERSE_CHARGE_NOTE
+    rate = facts.rate_of(facts.buyer, day)
+    name = "Tax" if rate is None else rate.name
+    return TaxDecision(
+        TaxTreatment.REVERSE_CHARGE, name, _NOTHING, note, TaxCategory.REVERSE_CHARGE, facts.buyer or facts.seller
+    )
+
+
+def _own_rate(facts: TaxFacts, percent: Decimal) -> TaxDecision:
+    """The rate that staff gave the customer; one of 0 has its reason, which is printed."""
+    if percent:
+        return TaxDecision(TaxTreatment.STANDARD, "Tax", percent, jurisdiction=facts.buyer)
+    if not facts.exemption_reason:
+        return _unknown(facts, "The customer's own rate of 0 % has no reason: say why no tax is charged.")
+    reason = facts.exemption_reason
+    return TaxDecision(TaxTreatment.STANDARD, "Tax", _NOTHING, reason, TaxCategory.ZERO, facts.buyer)
+
+
+def _at_rate(facts: TaxFacts, day: date) -> TaxDecision:
+    """The rate of the country whose tax it is."""
+    buyer, country = facts.buyer, facts.buyer
+    there = facts.registration(day, TaxScheme.LOCAL, TaxScheme.ESTABLISHMENT, country=buyer)
+    if buyer != facts.seller and there is None:
+        if buyer not in EU:
+            return _out_of_scope(buyer)
+        if not facts.registration(day, TaxScheme.OSS_UNION, TaxScheme.OSS_NON_UNION):
+            if facts.seller not in EU or not facts.registration(day, TaxScheme.SMALL):
+                return _unknown(
+                    facts,
+                    f"The seller in {facts.seller} has no registration for a customer in {buyer} without a VAT number"
+                    " that is taken: enter the one-stop shop, one there, or that it is below the threshold.",
+                )
+            country = facts.seller
+    elif there is not None and buyer not in EU | CHARGES_BUSINESSES_TOO and facts.tax_id is not TaxIdState.NONE:
+        return _out_of_scope(buyer)
+    rate = facts.rate_of(country, day)
+    if rate is None:
+        return _unknown(facts, f"No tax rate of {country} is known for the day of supply: add its row.")
+    seller_id = there.tax_id if there is not None and country == buyer else ""
+    note = rate.reason or (f"Seller's tax id in {country}: {seller_id}." if seller_id else "")
+    return TaxDecision(TaxTreatment.STANDARD, rate.name, rate.percent, note, rate.category, country)
+
+
+def _out_of_scope(country: str) -> TaxDecision:
+    return TaxDecision(TaxTreatment.STANDARD, "Tax", _NOTHING, OUT_OF_SCOPE_NOTE, TaxCategory.OUT_OF_SCOPE, country)
+
+
+def _unknown(facts: TaxFacts, problem: str) -> TaxDecision:
+    country = facts.buyer or facts.seller
+    return TaxDecision(TaxTreatment.STANDARD, "Tax", _NOTHING, UNKNOWN_NOTE, TaxCategory.OUT_OF_SCOPE, country, problem)

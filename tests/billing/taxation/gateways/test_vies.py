@@ -1,0 +1,68 @@
+"""VIES is asked in bounded time, and left alone where it does not answer."""
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django import Settings
+
+from accounts.models import Circuit
+from billing.taxation.gateways.vies import ViesAnswer, ViesError, ask_vies, is_vies_on
+from tests.billing.taxation.gateways.vies_server import UNAVAILABLE, VALID, Vies, vies_server
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def vies(settings: Settings) -> Iterator[Vies]:
+    with vies_server() as server:
+        settings.VIES_URL = server.url
+        yield server
+
+
+def test_a_number_is_asked_for_in_the_name_of_the_seller(vies: Vies) -> None:
+    vies.answers["136695976"] = VALID
+    answer = ask_vies("DE136695976", requester="BE0417497106")
+    assert answer == ViesAnswer(is_valid=True, reference="WAPIAAAA1", name="ACME GMBH", address="")
+    assert vies.asked == [
+        {
+            "countryCode": "DE",
+            "vatNumber": "136695976",
+            "requesterMemberStateCode": "BE",
+            "requesterNumber": "0417497106",
+        }
+    ]
+
+
+def test_without_a_number_of_its_own_the_seller_asks_as_nobody(vies: Vies) -> None:
+    assert not ask_vies("EL094259216", requester="").is_valid
+    assert vies.asked == [{"countryCode": "EL", "vatNumber": "094259216"}]
+
+
+@pytest.mark.parametrize("answer", [UNAVAILABLE, b"<html>", [], {"valid": "yes"}])
+def test_what_is_no_answer_is_no_verdict(vies: Vies, answer: object) -> None:
+    vies.answers["136695976"] = answer
+    with pytest.raises(ViesError):
+        ask_vies("DE136695976", requester="")
+
+
+def test_a_member_state_that_does_not_answer_is_left_alone_and_others_are_not(vies: Vies) -> None:
+    vies.answers["136695976"] = UNAVAILABLE
+    vies.answers["40303265045"] = VALID
+    for _ in range(5):
+        with pytest.raises(ViesError):
+            ask_vies("DE136695976", requester="")
+    assert len(vies.asked) == 3
+    assert Circuit.objects.get(open_until__isnull=False).name == "vies DE"
+    assert ask_vies("FR40303265045", requester="").is_valid
+
+
+def test_nobody_there_is_no_verdict(settings: Settings) -> None:
+    settings.VIES_URL = "http://127.0.0.1:9"
+    with pytest.raises(ViesError):
+        ask_vies("DE136695976", requester="")
+
+
+def test_it_is_off_until_it_is_named(settings: Settings) -> None:
+    assert not is_vies_on()
+    settings.VIES_URL = "http://127.0.0.1:9"
+    assert is_vies_on()
