@@ -1,7 +1,7 @@
 """A small world for tests of money, made by the real services: a plan, a tenant on it, usage, and closed months."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import uuid4
@@ -10,7 +10,7 @@ from accounts.domain.actor import Actor
 from accounts.models import Tenant
 from billing.domain.plan_terms import PriceOffer, VersionOffer
 from billing.domain.prices import Flat, PerUnit, PriceTerms
-from billing.models import Invoice, Issuer, Plan, PlanVersion, Subscription
+from billing.models import ExchangeRate, Invoice, Issuer, Plan, PlanVersion, Subscription
 from billing.selectors.invoicing.due import Due
 from billing.services.catalog.plans import create_plan, publish_version
 from billing.services.invoicing.running import run_invoicing
@@ -116,6 +116,17 @@ def set_issuer(**fields: object) -> Issuer:
     """Fill in who sells."""
     Issuer.objects.filter(pk=1).update(**fields)
     return Issuer.objects.get(pk=1)
+
+
+def know_exchange_rates(*currencies: str, first: date, last: date) -> None:
+    """Have a rate to the euro for each week: who owes tax in euros says it in euros, too."""
+    weeks = range((last - first).days // 7 + 1)
+    ExchangeRate.objects.bulk_create(
+        ExchangeRate(currency=currency, day=first + timedelta(days=7 * week), rate=Decimal("1.25"))
+        for currency in currencies
+        if currency != "EUR"
+        for week in weeks
+    )
 
 
 def finalized_invoices(count: int, *, plan: PlanVersion | None = None) -> Sequence[Invoice]:

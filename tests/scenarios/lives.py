@@ -27,7 +27,7 @@ from billing.services.subscriptions.subscribing import subscribe
 from metering.domain.usage_plan_terms import UsagePlanTerms
 from metering.services.usage_plans import create_usage_plan
 from metering.services.voids import void_event
-from tests.billing.world import STAFF
+from tests.billing.world import STAFF, know_exchange_rates
 from tests.metering.ledger_world import LONG_AGO, ledger_of, make_meter, make_tenant, send
 from tests.scenarios.plain_life import Document, Phase, PlainEvent, PlainLife, PlainPlan, PlainPrice
 
@@ -133,6 +133,7 @@ def make_catalog() -> dict[str, PlanVersion]:
     for meter in METERS:
         make_meter(meter, meter, aggregation="sum")
     Issuer.objects.filter(pk=1).update(**SELLER)
+    know_exchange_rates(*CURRENCIES, first=BEGIN.date() - timedelta(days=7), last=OVER.date())
     versions = {}
     for code, (fee, usage) in TERMS.items():
         create_usage_plan(code=code, terms=UsagePlanTerms(name=code), actor=STAFF, as_of=LONG_AGO)

@@ -28,7 +28,7 @@ from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
 from metering.services.usage_plans import create_usage_plan
 from metering.services.voids import void_event
-from tests.billing.world import STAFF
+from tests.billing.world import STAFF, know_exchange_rates
 from tests.metering.ledger_world import LONG_AGO, ledger_of, make_meter, make_tenant, send
 from tests.scenarios.plain_year import PlainEvent, PlainPlan, PlainYear, all_at, each, once, packs, steps
 
@@ -86,6 +86,7 @@ class Year:
         self.versions = {code: self.publish(code, currency) for code in PLANS}
         Issuer.objects.filter(pk=1).update(country="DE", time_zone=zone)
         TaxRate.objects.update_or_create(country="DE", defaults={"name": "VAT", "percent": Decimal(TAX)})
+        know_exchange_rates(currency, first=date(2028, 1, 1), last=date(2029, 6, 1))
         self.tenant = make_tenant("acme", time_zone=zone, currency=currency, country="DE", backfill_days=DAYS_LATE)
         self.ledger = ledger_of(self.tenant)
         started_at = self.local(2028, 1, 21, 10, 17)
@@ -254,7 +255,8 @@ def test_a_year_costs_what_the_plain_calculation_says(
         cursor.execute("UPDATE event SET quantity = quantity + 1 WHERE type = 'tokens' AND occurred_at < '2028-05-20'")
         assert cursor.rowcount > 0
     found = run_verification(started_by="test", as_of=year.runs[-1]).differences
-    assert {difference.code for difference in found} == {"conservation", "usage"}
+    # Where a currency has no digits, one more unit may cost nothing.
+    assert {"usage"} <= {difference.code for difference in found} <= {"conservation", "usage"}
 
 
 def lines_of(invoice: Invoice) -> list[int]:

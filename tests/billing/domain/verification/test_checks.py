@@ -236,7 +236,7 @@ PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
     checks.paid_means_a_payment: [
         (
             Batch(paid=(PaidInvoice(NUMBER, has_payment=False),)),
-            [f"{NUMBER}: payment: It is paid, and there is no payment over its total."],
+            [f"{NUMBER}: payment: It is paid, and no payments come to its total."],
         )
     ],
     checks.files_as_rendered: [

@@ -52,7 +52,7 @@ def closed_spring(slug: str = "acme") -> None:
     """Three closed months: a change of plan, a late event, a void, tax."""
     plan = make_plan()
     bigger = make_plan("bigger", fee="99", usage={"calls": PerUnit(Decimal("0.0005"))})
-    subscription = subscribe_tenant(slug, plan=plan, country="DE")
+    subscription = subscribe_tenant(slug, plan=plan)
     first_invoice(subscription)
     tenant = subscription.tenant
     ids = use(tenant, 1000, at=MARCH + timedelta(days=1, minutes=17), count=3)
