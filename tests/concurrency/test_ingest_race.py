@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -21,6 +21,8 @@ from accounts.sql import fetch_all
 from metering.domain.ledger import IngestResult, Ledger
 from metering.errors import AlreadyVoidedError
 from metering.selectors.catalog import meter_rules
+from metering.selectors.ledger_totals import seam_parameters
+from metering.selectors.retention import seam_of
 from metering.selectors.statements import meters_parameter
 from metering.services import voids
 from metering.services.ingest import ingest_events
@@ -263,12 +265,13 @@ def fill(ledger: Ledger) -> None:
     fetch_all(FILL, rebuild_parameters(ledger))
 
 
-def rebuild_parameters(ledger: Ledger) -> dict[str, str | UUID | bool]:
+def rebuild_parameters(ledger: Ledger) -> dict[str, object]:
     return {
         "tenant_id": ledger.tenant_id,
         "is_live": ledger.is_live,
         "time_zone": ledger.time_zone,
         "meters": meters_parameter(meter_rules()),
+        **seam_parameters(seam_of(ledger)),
     }
 
 

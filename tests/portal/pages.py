@@ -42,6 +42,7 @@ LEAST_ROLE = {
     "checkout_done": Role.ADMIN,
     "invoices": Role.ADMIN,
     "invoice": Role.ADMIN,
+    "statement": Role.ADMIN,
     "invoice_ahead": Role.ADMIN,
     "invoice_pdf": Role.ADMIN,
     "credit_note_pdf": Role.ADMIN,

@@ -42,11 +42,13 @@ def check(life: LivedLife) -> None:
 
 
 def check_together(scripts: Sequence[Script], catalog: dict[str, PlanVersion], *, gives_back: bool) -> None:
-    with transaction.atomic():
-        for life in live(scripts, catalog, gives_back=gives_back):
-            check(life)
-        transaction.set_rollback(True)
-    forget_seen_partitions()  # they went with the transaction
+    try:
+        with transaction.atomic():
+            for life in live(scripts, catalog, gives_back=gives_back):
+                check(life)
+            transaction.set_rollback(True)
+    finally:
+        forget_seen_partitions()  # they went with the transaction
 
 
 @pytest.mark.takes_long("fifty years of invoices")

@@ -185,7 +185,7 @@ def test_an_exchange_rate_is_one(change: dict[str, object], name: str) -> None:
 
 @pytest.mark.parametrize(
     ("change", "name"),
-    [({"source": "rumour"}, "tax_id_check_source_known"), ({"tax_id": ""}, "tax_id_check_has_tax_id")],
+    [({"source": "guess"}, "tax_id_check_source_known"), ({"tax_id": ""}, "tax_id_check_has_tax_id")],
 )
 def test_a_check_says_of_what_and_by_whom(subscription: Subscription, change: dict[str, object], name: str) -> None:
     said = {"tenant": subscription.tenant, "tax_id": "DE136695976", "is_valid": True, "source": "vies"}

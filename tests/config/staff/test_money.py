@@ -130,4 +130,7 @@ def test_each_group_may_do_with_money_what_it_is_for() -> None:
     deleted = Group.objects.get(name="Billing").permissions.filter(
         codename__startswith="delete", content_type__app_label="billing"
     )
-    assert list(deleted.values_list("codename", flat=True)) == ["delete_taxrate"]
+    assert list(deleted.values_list("codename", flat=True)) == [
+        "delete_taxrate",
+        "delete_taxregistration",
+    ]

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from accounts.domain.roles import Role
 from accounts.models import StoredFile
 from billing.domain.prices import Flat, Graduated, Package, Tier
-from billing.models import DocumentFile, Invoice, Subscription
+from billing.models import DocumentFile, Invoice, Issuer, Subscription
 from billing.services.invoicing.payments import record_failed_payment, record_payment
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
 from billing.services.subscriptions.changes import When, change_plan
@@ -194,6 +194,7 @@ def test_a_credit_that_is_carried_on_needs_no_reckoning(cast: Cast, alice: Clien
     )
     close_month(subscription, as_of=MARCH + GRACE)
     make_plan("free", fee="0", usage={})
+    Issuer.objects.filter(pk=1).update(lets_customers_shrink_now=True)
 
     page = shown(alice.get("/t/acme/plan/choose/?plan=free&when=now"))
 

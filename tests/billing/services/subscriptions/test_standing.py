@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db.models import F
 
 from billing.domain.statuses import SUBSCRIPTION_TRANSITIONS, SubscriptionStatus
 from billing.models import Invoice, PlanVersion, Subscription
@@ -33,7 +34,7 @@ def test_whoever_has_not_paid_in_time_is_past_due_and_back_once_they_have(subscr
     for as_of, status in ((due, "active"), (due + timedelta(days=1), "past_due")):
         refresh_standing(subscription_id=subscription.pk, as_of=as_of)
         assert fresh(subscription).status == status
-    owe(subscription, status="paid", paid_at=due)
+    owe(subscription, status="paid", paid_at=due, amount_paid_minor=F("total_minor"))
     for _ in range(2):
         refresh_standing(subscription_id=subscription.pk, as_of=due + timedelta(days=1))
         assert fresh(subscription).status == SubscriptionStatus.ACTIVE
@@ -87,7 +88,7 @@ def test_the_daily_look_finds_who_owes_and_who_no_longer_does(subscription: Subs
     assert refresh_overdue(as_of=MARCH) == 0
     assert refresh_overdue(as_of=as_of) == 1
     assert [fresh(one).status for one in (subscription, good)] == ["past_due", "active"]
-    owe(subscription, status="paid", paid_at=as_of)
+    owe(subscription, status="paid", paid_at=as_of, amount_paid_minor=F("total_minor"))
     assert refresh_overdue(as_of=as_of) == 1
     assert fresh(subscription).status == SubscriptionStatus.ACTIVE
     assert refresh_overdue(as_of=as_of) == 0
