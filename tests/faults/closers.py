@@ -27,7 +27,7 @@ from billing.selectors.invoicing.due import Due
 from billing.services.documents import deliveries
 from billing.services.invoicing import drafting, finalizing, running
 from billing.services.verification.running import Chosen, run_verification
-from tests.billing.world import make_plan, subscribe_tenant, use
+from tests.billing.world import make_plan, set_issuer, subscribe_tenant, use
 from tests.faults.processes import FORK_SERVER, connect_to
 
 GATE: Final = 7310468299
@@ -89,6 +89,9 @@ class Close:
 def prepare(database_url: str, prefix: str, count: int, year: int, report: Path) -> None:
     """Subscribe so many tenants in March, each with usage of its own; their ids are written to `report`."""
     connect_to(database_url)
+    set_issuer(
+        legal_name="Sample Seller BV", address_line1="Meir 24", city="Antwerp", country="BE", tax_id="BE0417497106"
+    )
     plan, march = make_plan(), datetime(year, 3, 1, tzinfo=UTC)
     ids = []
     for number in range(count):

@@ -336,6 +336,7 @@ def tenant_form(acme: Tenant, **changes: str) -> dict[str, str]:
         "invoices",
         "threshold_alerts",
         "billing_profile",
+        "tax_id_checks",
     )
     for inline in tabs:
         form |= {f"{inline}-TOTAL_FORMS": "0", f"{inline}-INITIAL_FORMS": "0"}
