@@ -1,4 +1,4 @@
-"""Terms after which raw events go, by whole months of UTC; `docs/decisions/0020-retention-of-events.md`. Pure."""
+"""Terms after which raw events go, by whole months of UTC; `docs/decisions/0021-retention-of-events.md`. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,4 +1,4 @@
-"""Tables and functions by which months of raw events go (docs/decisions/0020-retention-of-events.md)."""
+"""Tables and functions by which months of raw events go (docs/decisions/0021-retention-of-events.md)."""
 
 from pathlib import Path
 

@@ -6,7 +6,7 @@ What is billed is read here. `usage_of_spans` reads rollups and needs no scan of
 the events themselves, and so proves the other; `compared_usage_of_spans` does both in one snapshot. All count live
 events alone.
 
-Where the events of a span's beginning are sealed (`docs/decisions/0020-retention-of-events.md`), what was sealed of it
+Where the events of a span's beginning are sealed (`docs/decisions/0021-retention-of-events.md`), what was sealed of it
 stands for them, and for the parts of hours that the rollups do not hold.
 """
 
