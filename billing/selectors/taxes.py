@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from accounts.domain.tax_ids import EU, is_tax_id, tax_country
 from accounts.models import Tenant
@@ -26,8 +26,8 @@ def tax_tables(tenant_ids: Collection[UUID]) -> dict[UUID, TaxTable]:
     """Which tax holds for each tenant, and from which day on."""
     issuer = Issuer.objects.only("country", "unverified_tax_ids").get(pk=1)
     rates, registrations = _rates(), _registrations()
-    checks = _latest_checks(tenant_ids)
-    profiles = {profile.tenant_id: profile for profile in BillingProfile.objects.filter(tenant__in=tenant_ids)}
+    tenants = list(_tenants(tenant_ids))
+    checks = _latest_checks([tenant.pk for tenant in tenants if _is_asked_for(tenant)])
 
     @cache
     def table_of(country: str, tax_id: TaxIdState, treatment: str, percent: object, reason: str) -> TaxTable:
@@ -47,8 +47,8 @@ def tax_tables(tenant_ids: Collection[UUID]) -> dict[UUID, TaxTable]:
         )
 
     tables = {}
-    for tenant in Tenant.objects.filter(pk__in=tenant_ids).only("country", "tax_id"):
-        profile = profiles.get(tenant.pk) or BillingProfile()
+    for tenant in tenants:
+        profile = getattr(tenant, "billing_profile", None) or BillingProfile()
         tables[tenant.pk] = table_of(
             tenant.country,
             _state_of(tenant, checks.get((tenant.pk, tenant.tax_id))),
@@ -76,14 +76,31 @@ def _state_of(tenant: Tenant, is_valid: bool | None) -> TaxIdState:  # noqa: FBT
     """What is known of the tenant's tax id; an earlier release took some without looking at their check digits."""
     if not tenant.tax_id:
         return TaxIdState.NONE
-    is_possible = tax_country(tenant.country) not in EU or is_tax_id(tenant.tax_id, tenant.country)
+    is_possible = not _is_asked_for(tenant) or is_tax_id(tenant.tax_id, tenant.country)
     if is_valid is None or not is_possible:
         return TaxIdState.UNVERIFIED if is_possible else TaxIdState.INVALID
     return TaxIdState.VERIFIED if is_valid else TaxIdState.INVALID
 
 
+def _tenants(tenant_ids: Collection[UUID]) -> QuerySet[Tenant]:
+    """Return the tenants with what staff decided for them, as far as tax follows from it."""
+    terms = ("tax_treatment", "tax_percent", "tax_exemption_reason")
+    return (
+        Tenant.objects.filter(pk__in=tenant_ids)
+        .select_related("billing_profile")
+        .only("country", "tax_id", *(f"billing_profile__{name}" for name in terms))
+    )
+
+
+def _is_asked_for(tenant: Tenant) -> bool:
+    """Return whether it matters if the tax id is in use: VAT numbers of member states decide about the tax."""
+    return bool(tenant.tax_id) and tax_country(tenant.country) in EU
+
+
 def _latest_checks(tenant_ids: Collection[UUID]) -> dict[tuple[UUID, str], bool]:
     """Return what was last said of each tax id of the tenants."""
+    if not tenant_ids:
+        return {}
     rows = TaxIdCheck.objects.filter(tenant__in=tenant_ids).order_by("tenant_id", "tax_id", "-checked_at", "-pk")
     latest = rows.distinct("tenant_id", "tax_id").values_list("tenant_id", "tax_id", "is_valid")
     return {(tenant_id, tax_id): is_valid for tenant_id, tax_id, is_valid in latest}

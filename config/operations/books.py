@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Q, Subquery
+from django.db.models.functions import Coalesce
 from django_q.models import Schedule
 
 from accounts.models import Discrepancy, JobOutcome, JobRun
@@ -127,12 +128,13 @@ def _waiting() -> list[BookFigure]:
     exceptions = BillingException.objects.filter(resolved_at=None).aggregate(
         all=Count("pk"), parked=Count("subscription", filter=Q(payment=None), distinct=True)
     )
-    held = Discrepancy.objects.open().filter(is_holding=True).aggregate(number=Count("tenant", distinct=True))
-    issuer = Issuer.objects.get(pk=1)
+    held = Discrepancy.objects.open().filter(is_holding=True).order_by().values("is_holding")
+    held = held.annotate(number=Count("tenant", distinct=True)).values("number")
+    issuer = Issuer.objects.annotate(tenants_held=Coalesce(Subquery(held), 0)).get(pk=1)
     return [
         BookFigure("books_exceptions_open", "Open exceptions", exceptions["all"]),
         BookFigure("books_subscriptions_parked", "Parked subscriptions", exceptions["parked"]),
-        BookFigure("books_tenants_held", "Tenants whose books are in doubt", held["number"]),
+        BookFigure("books_tenants_held", "Tenants whose books are in doubt", issuer.tenants_held),
         BookFigure("books_tax_unconfirmed", "Tax rules that nobody has confirmed", int(not issuer.is_tax_confirmed)),
     ]
 

@@ -73,6 +73,7 @@ NAVIGATION: list[dict[str, Any]] = [
             link_to_model("Outbox", "outbox", "notices_outboxevent"),
             link_to_model("Tax rates", "percent", "billing_taxrate"),
             link_to_model("Tax registrations", "how_to_reg", "billing_taxregistration"),
+            link_to_model("Tax id checks", "verified", "billing_taxidcheck"),
             link_to_model("Exchange rates", "currency_exchange", "billing_exchangerate"),
             link_to_model("Issuer", "domain", "billing_issuer"),
             link_to_model("Number series", "tag", "billing_numberseries"),

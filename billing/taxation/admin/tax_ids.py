@@ -1,13 +1,14 @@
 """What is known of a tenant's tax id: the answers of VIES, and what staff found themselves."""
 
 from django import forms
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts.admin.base import Question, ReadOnlyInline, found_or_404, holds, staff_actor
+from accounts.admin.base import Question, ReadOnlyInline, ReadOnlyModelAdmin, found_or_404, holds, staff_actor
 from accounts.admin.by_state import posted
 from accounts.admin.tenant_sections import TenantSection, register_tenant_section
 from accounts.models import Tenant
@@ -40,6 +41,16 @@ class TaxIdCheckInline(ReadOnlyInline, TabularInline):
     fields = ("checked_at", "tax_id", "is_valid", "source", "reference", "name", "address")
     readonly_fields = fields
     verbose_name_plural = "tax id checks"
+
+
+@admin.register(TaxIdCheck)
+class TaxIdCheckAdmin(ReadOnlyModelAdmin):
+    """The evidence of all tenants."""
+
+    list_display = ("checked_at", "tenant", "tax_id", "is_valid", "source", "reference", "name")
+    list_select_related = ("tenant",)
+    list_filter = ("is_valid", "source")
+    search_fields = ("tax_id", "tenant__slug", "reference")
 
 
 @register_tenant_section

@@ -16,7 +16,7 @@ from accounts.models import Tenant
 from accounts.notices.domain.mails import MailStatus
 from accounts.notices.models import OutboundMail, OutboxEvent
 from billing.collection.models import InboxEvent, ProviderAgreement, ProviderCustomer, ProviderInvoice, UsagePush
-from billing.models import BillingException, CreditNote, NumberSeries, Payment
+from billing.models import BillingException, CreditNote, NumberSeries, Payment, TaxIdCheck
 from billing.services.invoicing.payments import record_payment
 from tests.billing.admin.desk import act, issued, latest_entry, listed, page, said, sold
 
@@ -33,6 +33,7 @@ WRITTEN_BY_MACHINES = [
     OutboundMail,
     OutboxEvent,
     Payment,
+    TaxIdCheck,
     InboxEvent,
     ProviderAgreement,
     ProviderCustomer,
@@ -93,7 +94,6 @@ def test_money_has_its_page_for_every_table_that_staff_should_see() -> None:
         "documentfile",
         "paymentallocation",
         "paymentrefund",
-        "taxidcheck",
     }
     known = {model._meta.model_name for model in REGISTERED}
     assert {model._meta.model_name for model in apps.get_app_config("billing").get_models()} - hidden <= known
