@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final
@@ -110,6 +111,17 @@ class Lived:
     def number_of(self, boundary: int) -> str:
         """Return the number of the invoice of a boundary, or of the nearest before."""
         return self.numbers[max(number for number in self.numbers if number <= boundary)]
+
+
+@dataclass(frozen=True, slots=True)
+class PartedTax:
+    """A line that corrects a line of invoice `corrected` and bears another rate, or none where that bore one."""
+
+    number: str
+    position: int
+    percent: Decimal
+    corrected: str
+    corrected_percent: Decimal
 
 
 @dataclass(frozen=True, slots=True)

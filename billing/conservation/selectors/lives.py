@@ -21,6 +21,7 @@ from billing.conservation.domain.comparing import (
     Life,
     Lived,
     Offer,
+    PartedTax,
     Stage,
     Unbalanced,
     Usage,
@@ -66,6 +67,15 @@ WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND i.finalized_at IS NOT NULL AN
 ORDER BY i.boundary, l.position
 """
 
+PARTED_TAXES: Final = """
+SELECT i.number, l.position, l.tax_percent, o.number, r.tax_percent
+FROM billing_invoiceline AS l JOIN billing_invoice AS i ON i.id = l.invoice_id AND i.revision = l.revision
+JOIN billing_invoiceline AS r ON r.id = l.adjusts_id JOIN billing_invoice AS o ON o.id = r.invoice_id
+WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND i.finalized_at IS NOT NULL AND l.amount_minor <> 0
+    AND (l.tax_category, l.tax_percent) <> (r.tax_category, r.tax_percent)
+ORDER BY i.number, l.position
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -95,6 +105,12 @@ def unbalanced(subscription_ids: Sequence[UUID]) -> list[Unbalanced]:
         if left or wrong:
             found.append(Unbalanced(lived, left, wrong))
     return found
+
+
+def parted_taxes(subscription_ids: Sequence[UUID]) -> list[PartedTax]:
+    """Return the lines that correct another line and do not bear its tax."""
+    rows = fetch_all(PARTED_TAXES, {"ids": [str(pk) for pk in subscription_ids]})
+    return [PartedTax(*row) for row in rows]
 
 
 def _common(life: Life, usages: Iterable[Usage]) -> list[Imbalance]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from billing.conservation.domain.comparing import FEE, Unbalanced
+from accounts.domain.plain import plain_decimal
+from billing.conservation.domain.comparing import FEE, PartedTax, Unbalanced
 from billing.domain.money import money_text
 from billing.domain.verification.checks import Difference
 
@@ -18,3 +19,12 @@ def differences_of(found: Unbalanced) -> Iterator[Difference]:
     for boundary in dict.fromkeys(line.boundary for line in found.misplaced):
         detail = f"{lived.slug}: lines of usage lie on no period that the calendar of {lived.life.zone} has."
         yield Difference(lived.number_of(boundary), "period", detail)
+
+
+def difference_of(parted: PartedTax) -> Difference:
+    """Return a line that does not bear the tax of what it corrects as a difference."""
+    detail = (
+        f"Line {parted.position} bears {plain_decimal(parted.percent)} %, and what it corrects on {parted.corrected}"
+        f" bore {plain_decimal(parted.corrected_percent)} %."
+    )
+    return Difference(parted.number, "line_tax", detail)

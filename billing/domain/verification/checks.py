@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import zip_longest
 from typing import Final
 
+from billing.conservation.domain.particulars import particulars_missing
 from billing.domain.documents import digest_of_content, lines_content, taxes_content
 from billing.domain.invoicing.computing import charged_lines, settled
 from billing.domain.invoicing.lines import ADJUSTMENT, CARRY, USAGE, LineDraft, Used, digest_of_lines
@@ -121,6 +122,14 @@ def documents_say_the_invoice(batch: Batch) -> Iterator[Difference]:
                 yield Difference(stored.number, "document", f"Its {name} is not the invoice's.")
 
 
+def documents_bear_their_particulars(batch: Batch) -> Iterator[Difference]:
+    """Yield invoices whose document lacks what the law wants, or says what cannot be true."""
+    for stored in batch.invoices:
+        if stored.document is not None:
+            for code, detail in particulars_missing(stored.document.content):
+                yield Difference(stored.number, code, detail)
+
+
 def usage_is_the_ledgers(batch: Batch) -> Iterator[Difference]:
     """Yield usage lines that, with their corrections up to some invoice, are not what the ledger held then."""
     for checkpoint in batch.checkpoints:
@@ -186,6 +195,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     sums_follow,
     documents_as_issued,
     documents_say_the_invoice,
+    documents_bear_their_particulars,
     usage_is_the_ledgers,
     credit_notes_take_back_the_whole,
     paid_means_a_payment,

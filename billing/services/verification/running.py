@@ -11,8 +11,9 @@ from uuid import UUID
 
 from accounts.domain.job_report import Finding, Findings, JobReport
 from accounts.services.jobs import Tell, run_long_job
-from billing.conservation.selectors.lives import unbalanced
-from billing.domain.verification.balances import differences_of
+from billing.conservation.domain.particulars import CODES
+from billing.conservation.selectors.lives import parted_taxes, unbalanced
+from billing.domain.verification.balances import difference_of, differences_of
 from billing.domain.verification.checks import Difference, differences_in
 from billing.models import CreditNote, Invoice, Subscription
 from billing.selectors.verification.batches import load_batch, load_series
@@ -78,7 +79,7 @@ def run_verification(
 
 
 def _findings_of(chosen: Chosen, differences: Sequence[Difference]) -> Findings:
-    """Return the differences; one in a tenant's documents stops its billing."""
+    """Return the differences; one in a tenant's documents stops its billing, unless no waiting can mend it."""
     subjects = {difference.subject for difference in differences}
     documents = (Invoice.objects, CreditNote.objects)
     tenant_of = {
@@ -92,7 +93,7 @@ def _findings_of(chosen: Chosen, differences: Sequence[Difference]) -> Findings:
             difference.code,
             difference.detail,
             tenant_of.get(difference.subject),
-            is_holding=difference.subject in tenant_of,
+            is_holding=difference.subject in tenant_of and difference.code not in CODES,
         )
         for difference in differences
     ]
@@ -133,6 +134,8 @@ def _verify_conservation(chosen: Chosen, done: Verification, report: Callable[[]
         subscriptions = subscriptions.filter(tenant__in=chosen.tenant_ids)
     ids = list(subscriptions.order_by("pk").values_list("pk", flat=True))
     for start in range(0, len(ids), BATCH_SIZE):
-        for found in unbalanced(ids[start : start + BATCH_SIZE]):
+        some = ids[start : start + BATCH_SIZE]
+        for found in unbalanced(some):
             done.add(list(differences_of(found)))
+        done.add([difference_of(parted) for parted in parted_taxes(some)])
         report()

@@ -85,10 +85,19 @@ FAULTS: Final[Mapping[str, str]] = {
     "row-1-void-of-a-correction": f"calls of {JANUARY}: 50.00 EUR in force, and 0.00 EUR is right.",
     "row-2-downgrade-credit-on-a-void-invoice": f"fees of {APRIL}: 1,000.00 EUR in force, and 33.33 EUR is right.",
     "row-3-plan-trip": f"calls of {JANUARY}: 0.00 EUR in force, and 25.60 EUR is right.",
+    "row-4-tax-id-then-void": "line_tax: Line 2 bears 0 %, and what it corrects on INV-2026-000019 bore 19 %.",
+    "row-5-late-usage-at-a-new-rate": "line_tax: Line 2 bears 25 %, and what it corrects on INV-2026-000045 bore 21 %.",
+    "row-7-zeros-of-germany": "its tax id is no number of DE: DE000000000.",
+    "row-7-zeros-of-france": "its tax id is no number of FR: FR00000000000.",
+    "row-7-an-id-of-no-country": "its tax id is no number of DE: NONE1234.",
     "row-8-upgrade-then-cancel": f"fees of {APRIL}: 193.34 EUR in force, and 29.00 EUR is right.",
     "row-9-free-then-cancelled": f"fees of {APRIL}: 33.33 EUR in force, and 1,000.00 EUR is right.",
+    "row-10-your-company": "particulars: It does not say who sells, with name and address.",
+    "row-11-dollars": "own_currency: Its tax is said in USD and not in EUR.",
     "row-13-beirut": "lines of usage lie on no period that the calendar of Asia/Beirut has.",
+    "row-14-no-rate": "untaxed: It says that a supply from BE to AT is not subject to tax, which is not true.",
     "row-15-uncollectible-then-downgrade": f"fees of {JANUARY}: 40.29 EUR in force, and 123.32 EUR is right.",
+    "row-16-swiss-seller": "tax_abroad: A seller in CH charges tax to a business in DE that declares it itself.",
 }
 
 

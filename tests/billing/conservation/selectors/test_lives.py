@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from billing.conservation.selectors.lives import Unbalanced, unbalanced
+from billing.conservation.selectors.lives import Unbalanced, parted_taxes, unbalanced
 from billing.domain.prices import PerUnit
 from billing.models import Subscription
 from billing.services.invoicing.running import run_invoicing
@@ -101,3 +101,14 @@ def test_the_queries_do_not_grow_with_the_subscriptions() -> None:
     for number in range(3):
         closed_month(f"tenant-{number}")
     assert queries() == before
+
+
+def test_a_correction_that_bears_another_tax_is_found() -> None:
+    subscription = closed_month("acme")
+    use(subscription.tenant, 500, at=MARCH + timedelta(days=21), as_of=APRIL + timedelta(days=2))
+    run_invoicing(as_of=MARCH.replace(month=5) + GRACE)
+    assert parted_taxes([subscription.pk]) == []
+    execute("UPDATE billing_invoiceline SET tax_percent = 25 WHERE kind = 'adjustment'")
+    [parted] = parted_taxes([subscription.pk])
+    assert (parted.number, parted.corrected) == ("INV-2026-000003", "INV-2026-000002")
+    assert (parted.percent, parted.corrected_percent) == (25, 0)

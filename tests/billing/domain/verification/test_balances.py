@@ -1,10 +1,11 @@
 """A difference names tenant, days, meter, the amount in force and the right one."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from uuid import uuid4
 
-from billing.conservation.domain.comparing import FEE, Booked, Imbalance, Life, Lived, Unbalanced
-from billing.domain.verification.balances import differences_of
+from billing.conservation.domain.comparing import FEE, Booked, Imbalance, Life, Lived, PartedTax, Unbalanced
+from billing.domain.verification.balances import difference_of, differences_of
 
 JANUARY, FEBRUARY = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 
@@ -23,3 +24,8 @@ def test_differences_name_what_is_wrong() -> None:
         "INV-2: conservation: acme, a meter of 2026-01-01 to 2026-01-31: 0.01 EUR in force, and 0.00 EUR is right.",
         "INV-2: period: acme: lines of usage lie on no period that the calendar of UTC has.",
     ]
+
+
+def test_a_line_with_another_tax_than_what_it_corrects_is_named() -> None:
+    parted = PartedTax("INV-3", 2, Decimal("25.0000"), "INV-2", Decimal("21.0000"))
+    assert str(difference_of(parted)) == "INV-3: line_tax: Line 2 bears 25 %, and what it corrects on INV-2 bore 21 %."

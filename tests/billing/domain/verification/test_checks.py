@@ -32,6 +32,8 @@ from billing.domain.verification.checks import CHECKS, Check, differences_in
 from tests.billing.domain.states import BASIC, MARCH, VAT, VAT_ALWAYS, state, used
 
 NUMBER = "INV-2026-000001"
+ADDRESS = {"address_line1": "Hauptstr. 1", "city": "Berlin", "country": "DE"}
+PARTIES = {"issuer": {"legal_name": "Meterworks NV", "tax_id": "DE136695976", **ADDRESS}, "customer": ADDRESS}
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "algorithms" / "invoicing.md"
 CORRECTED = "with its corrections up to then it"
 CALLS = Used(Decimal(12345), 3)
@@ -59,6 +61,7 @@ def stored(**changes: Any) -> StoredInvoice:
     sums = Sums(computed.subtotal_minor, computed.tax_minor, computed.total_minor)
     content = {
         "number": NUMBER,
+        **PARTIES,
         "currency": "EUR",
         "issued_on": "2026-04-01",
         "due_on": "2026-04-15",
@@ -99,6 +102,7 @@ def old(**changes: Any) -> StoredInvoice:
     said = {"category", "jurisdiction"}
     content = {
         "number": NUMBER,
+        **PARTIES,
         "currency": "EUR",
         "issued_on": "2026-04-01",
         "due_on": "2026-04-15",
@@ -117,6 +121,12 @@ def old(**changes: Any) -> StoredInvoice:
         "document": document(content),
     }
     return stored(**(facts | changes))
+
+
+def without_seller() -> StoredInvoice:
+    said = stored().document
+    assert said is not None
+    return stored(document=document({**said.content, "issuer": {}}))
 
 
 def credited(**changes: Any) -> StoredCreditNote:
@@ -232,6 +242,12 @@ PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
             Batch(credit_notes=(credited(document=document({"subtotal_minor": 100, "tax_minor": 21}, "CN-1")),)),
             [f"CN-1: credit_note: Its total_minor is not that of {NUMBER}."],
         ),
+    ],
+    checks.documents_bear_their_particulars: [
+        (
+            Batch(invoices=(without_seller(), stored(document=None))),
+            [f"{NUMBER}: particulars: It does not say who sells, with name and address."],
+        )
     ],
     checks.paid_means_a_payment: [
         (
