@@ -222,7 +222,10 @@ class PlainLife:
         lines = []
         for stretch, cost in self.costs(period, at).items():
             known = [(one, line) for one in earlier for line in one.lines if line.stretch == stretch]
-            charged = sum(line.amount for one, line in known if not one.is_unpaid(at))
+            # An invoice that was given up is in force: what it gave back is given, and only its charges are unpaid.
+            charged = sum(
+                line.amount for one, line in known if not one.is_gone(at) and (line.amount < 0 or not one.is_unpaid(at))
+            )
             forgiven = sum(max(line.amount, 0) for one, line in known if one.is_unpaid(at))
             percent = self.tax_of_period(period, earlier)
             lines.append(Line(max(cost - forgiven, 0) - charged, percent, "adjustment", period, stretch))
