@@ -1,4 +1,4 @@
-"""The forms in which staff say what became of money: what arrived, what it pays for, what was given back."""
+"""Forms of staff: record money that arrived, allocate it to invoices, and record refunds."""
 
 from collections.abc import Iterable
 from datetime import date, datetime, time

@@ -43,7 +43,7 @@ class MoneyLeftFilter(admin.SimpleListFilter):
 
 @admin.register(Payment)
 class PaymentAdmin(MoneyAdmin):
-    """Attempts to pay, as their providers told them, and what became of the money."""
+    """Payments as providers reported them, with their allocations and refunds."""
 
     list_display = (
         "occurred_at", "invoice_number", "tenant_name", "state", "amount", "left", "provider", "reference", "error",

@@ -143,7 +143,7 @@ class IssuerCurrencySchema(serializers.Serializer[Any]):
 
 
 class PaymentSchema(serializers.Serializer[Any]):
-    """An attempt to pay. `unmatched` is money that paid for nothing when it came: somebody is looking at it."""
+    """A payment or a failed attempt. `unmatched` is money that settled no invoice when it arrived; staff look at it."""
 
     status = serializers.ChoiceField(choices=PaymentStatus.values)
     provider = serializers.CharField(help_text="Through whom was paid: a payment provider, or `manual` for a transfer.")

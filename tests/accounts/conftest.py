@@ -1,7 +1,7 @@
 """The cast: Alice owns Acme, Bob develops there, Vera only looks; Charlie owns Globex and must see nothing of Acme."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,9 @@ from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
@@ -22,6 +25,7 @@ from accounts.models import Membership, Tenant, User
 from accounts.selectors.api_keys import forget_keys
 from accounts.selectors.tenants import forget_tenant
 from accounts.services.tenants import open_tenant
+from accounts.tracing import use_tracer
 
 PASSWORD = "correct horse battery staple"
 SYSTEM = Actor.system("test")
@@ -171,3 +175,14 @@ def globex_api(globex: Tenant, make_key: KeyMaker) -> Api:
 @pytest.fixture
 def service_api(make_key: KeyMaker, db: None) -> Api:
     return Api(make_key(None).secret)
+
+
+@pytest.fixture
+def exporter() -> Iterator[InMemorySpanExporter]:
+    """Keep the spans that this process makes."""
+    provider, exporter = TracerProvider(), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    use_tracer(provider.get_tracer("tests"))
+    yield exporter
+    use_tracer(None)
+    provider.shutdown()

@@ -1,9 +1,6 @@
-from collections.abc import Iterator
-
 import pytest
 from django.db import connection
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
@@ -11,18 +8,8 @@ from accounts.domain.job_report import JobReport
 from accounts.gateways.outside import ask
 from accounts.services.jobs import run_job
 from accounts.sql import fetch_all
-from accounts.tracing import is_traced, span, trace_django_statement, use_tracer
+from accounts.tracing import is_traced, span, trace_django_statement
 from tests.billing.world import MARCH
-
-
-@pytest.fixture
-def exporter() -> Iterator[InMemorySpanExporter]:
-    provider, exporter = TracerProvider(), InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    use_tracer(provider.get_tracer("tests"))
-    yield exporter
-    use_tracer(None)
-    provider.shutdown()
 
 
 def by_name(exporter: InMemorySpanExporter) -> dict[str, ReadableSpan]:

@@ -215,7 +215,7 @@ def _usage_right(life: Life, stretches: Sequence[Stretch], meter: int, usage: Us
         own = [line for line in lines if (line.start, line.end) == (stretch.start, stretch.end)]
         owed = max(cost - _forgiven(life, own), 0)
         stands = sum(line.amount_minor for line in own if _counts(life, line))
-        # What was given up stands although less is owed: nothing is given back that nobody paid.
+        # What was given up stands although less is owed: only what the customer paid is given back.
         right += stands if owed < stands <= _given_up(life, own) else owed
     return right
 

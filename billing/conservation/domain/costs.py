@@ -29,7 +29,7 @@ class Tariff:
 
 
 def is_readable(tariff: Tariff) -> bool:
-    """Return whether a price says what a unit costs: one that somebody has changed by hand may not."""
+    """Return whether a price states what a unit costs. A price that was changed by hand in the database may not."""
     try:
         cost_of_stretches([(tariff, Fraction(1))], 2)
     except (ArithmeticError, KeyError, StopIteration, TypeError, ValueError):
@@ -132,7 +132,7 @@ def fee_parts(
     """Return what changes and an end within a period of so many `days` come to beside the fee that it began with.
 
     `fees` are the fees in turn, each with the number of the day on which it began, the first on day 0; `ended` is the
-    number of the day of the end, or `days`. What was charged and is owed by nobody is not given back.
+    number of the day of the end, or `days`. What was charged and is no longer owed is not given back.
     """
     parts = []
     for (_, before), (day, after) in pairwise(fees):

@@ -1,26 +1,11 @@
-from collections.abc import Iterator
-
 import pytest
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
 from accounts.api.tracing import TracingMiddleware
-from accounts.tracing import use_tracer
-
-
-@pytest.fixture
-def exporter() -> Iterator[InMemorySpanExporter]:
-    provider, exporter = TracerProvider(), InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    use_tracer(provider.get_tracer("tests"))
-    yield exporter
-    use_tracer(None)
-    provider.shutdown()
 
 
 def test_without_a_collector_the_ring_is_left_out() -> None:

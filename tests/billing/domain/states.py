@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from billing.domain.invoicing.computing import ComputedInvoice, compute_invoice
 from billing.domain.invoicing.lines import InvoicedUsage, Used
 from billing.domain.invoicing.state import BillingState, Phase
 from billing.domain.plan_terms import SoldPrice, SoldVersion
@@ -77,3 +78,16 @@ def invoiced(before: Used, now: Used, amount_minor: int, **changes: Any) -> Invo
         "tax": NO_TAX,
     }
     return InvoicedUsage(invoiced=before, amount_minor=amount_minor, now=now, **(facts | changes))
+
+
+def compute(
+    of: BillingState,
+    usage: list[Used] | None = None,
+    known: tuple[InvoicedUsage, ...] = (),
+    *,
+    credit_minor: int = 0,
+    taxes: TaxTable = UNTAXED,
+) -> ComputedInvoice:
+    """Compute an invoice, without usage if none is given."""
+    wanted = [used(0, 0) for _ in of.usage_wanted()] if usage is None else usage
+    return compute_invoice(of, usage=wanted, invoiced=known, credit_minor=credit_minor, taxes=taxes)
