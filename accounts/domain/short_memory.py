@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
 
-MEMORY_AGE_MAX: Final = timedelta(milliseconds=900)
+MEMORY_AGE_MAX: Final = timedelta(milliseconds=750)
 _ENTRIES_MAX: Final = 10_000
 _NO_AGE: Final = timedelta(0)
 

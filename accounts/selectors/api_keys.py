@@ -1,7 +1,7 @@
 """Keys: who a presented secret is, and the rows for lists.
 
 `find_principal` is on the path of every API call: parse, checksum, SHA-256, and one look-up whose answer is kept in the
-process for 0.9 s. So a revocation is effective in every process within a second, without messages between them.
+process for 0.75 s. So a revocation is effective in every process within a second, without messages between them.
 """
 
 from collections.abc import Collection

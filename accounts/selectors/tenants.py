@@ -31,7 +31,7 @@ def facts_of(tenant: Tenant) -> TenantFacts:
 
 
 def tenant_facts(slug: str, as_of: datetime) -> TenantFacts:
-    """Return the facts of the tenant with this slug, at most 0.9 s old. Raises `NotFoundError`."""
+    """Return the facts of the tenant with this slug, at most 0.75 s old. Raises `NotFoundError`."""
     known = _facts_by_slug.recall(slug, as_of)
     if known is not None:
         return known
