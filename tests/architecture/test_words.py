@@ -1,0 +1,146 @@
+"""The house's rule on words: docstrings begin with a verb, retired words stay retired, no name stands for two things.
+
+`imperatives.txt` lists the verbs that a function's docstring may begin with. `words_exceptions.txt` lists the folders
+and files that do not follow the rule yet; a test holds that each of them still needs its exception, so the list only
+shrinks.
+"""
+
+import ast
+import functools
+import io
+import re
+import tokenize
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+PRODUCT = ("accounts", "metering", "billing", "portal", "config")
+GENERATED = {"migrations", "djstripe_migrations", "vendor"}
+PAGES = {".html", ".txt", ".md", ".yaml", ".yml", ".toml", ".sh"}
+
+IMPERATIVES = frozenset((HERE / "imperatives.txt").read_text().split())
+EXCEPTIONS = [line for line in (HERE / "words_exceptions.txt").read_text().splitlines() if line]
+
+RETIRED = {
+    "anew": "again",
+    "answers": "returns (a function), responds or responses (a server), says (a page)",
+    "nobody": "no one, or name the actor",
+    "somebody": "someone, or name the actor",
+    "everybody": "everyone, or name the actors",
+    "wherein": "in which",
+    "thereof": "of it",
+    "aforesaid": "this",
+}
+RETIRED_WORD = re.compile(rf"\b(?:{'|'.join(RETIRED)})\b", re.IGNORECASE)
+# `where` is for places; a condition is `if` or `when`. The word before says which of the two it is.
+WHERE = re.compile(r"(?:(\w+)[,;:.]?[\"'`*)]*\s+)?\bwhere\b")
+PLACES = frozenset(
+    {
+        "about", "box", "choose", "column", "countries", "country", "depends", "field", "file", "find", "folder",
+        "from", "is", "are", "was", "know", "knows", "line", "lines", "list", "machine", "of", "out", "page",
+        "pages", "place", "places", "point", "points", "position", "remember", "remembers", "row", "said",
+        "say", "says", "section", "see", "sees", "server", "show", "shows", "state", "table", "tell", "tells", "to",
+    }
+)  # fmt: skip
+TALKS = ("tell", "ask", "answer")  # a function's name has the verb that it means: notify, fetch, query, report …
+COMMON_NAMES = {"Meta", "Media", "Command", "Migration"}
+# Names that stand for two things yet. The list only shrinks.
+TWO_THINGS = {
+    "Bounds", "CancelForm", "CloseForm", "Happening", "Page", "Plan", "Position", "Refusal", "Scope", "Share",
+    "Standing", "Step", "Stretch", "UsagePlanForm", "_Reader", "_Running",
+}  # fmt: skip
+
+
+def tracked_files() -> Iterator[PurePath]:
+    """Yield every source, page and document that people read."""
+    for top in (*PRODUCT, "tests", "templates", "docs", "deploy"):
+        for path in sorted((ROOT / top).rglob("*")):
+            relative = path.relative_to(ROOT)
+            if path.suffix in {".py", *PAGES} and GENERATED.isdisjoint(relative.parts) and path.is_file():
+                yield relative
+    yield from (PurePath("README.md"), PurePath("CHANGELOG.md"))
+
+
+def findings(path: PurePath, source: str) -> Iterator[str]:
+    """Yield what a file says against the rule, each with its line."""
+    prose = prose_of(source) if path.suffix == ".py" else enumerate(source.splitlines(), 1)
+    for number, text in prose:
+        for word in RETIRED_WORD.findall(text):
+            yield f"{path}:{number}: `{word}`: write {RETIRED[word.lower()]}"
+        for before in WHERE.findall(text):
+            if before.lower() not in PLACES:
+                yield f"{path}:{number}: `{before} where`: write `if` or `when`, or name the place"
+    if path.suffix == ".py":
+        yield from functions_against_the_rule(path, ast.parse(source))
+
+
+def prose_of(source: str) -> Iterator[tuple[int, str]]:
+    """Yield comments and strings of Python source by line."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type in {tokenize.COMMENT, tokenize.STRING} or tokenize.tok_name[token.type] == "FSTRING_MIDDLE":
+            joined = re.sub(r"\s*\n\s*", " ", token.string)
+            yield token.start[0], joined
+
+
+def functions_against_the_rule(path: PurePath, tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        first, *_ = (ast.get_docstring(node) or "Return").split() or [""]
+        if first.strip(",;:.") not in IMPERATIVES:
+            yield f"{path}:{node.lineno}: {node.name}: a docstring begins with a verb, not with `{first}`"
+        if node.name.lstrip("_").partition("_")[0] in TALKS and path.parts[0] in PRODUCT:
+            yield f"{path}:{node.lineno}: {node.name}: name what it does: send, notify, fetch, query, report, return"
+
+
+def is_excepted(path: PurePath) -> bool:
+    return any(path.is_relative_to(exception) for exception in EXCEPTIONS)
+
+
+@functools.cache
+def all_findings() -> dict[PurePath, list[str]]:
+    mine = Path(__file__).relative_to(ROOT)
+    return {path: list(findings(path, (ROOT / path).read_text())) for path in tracked_files() if path != mine}
+
+
+def test_no_file_breaks_the_rule_on_words() -> None:
+    assert [line for path, lines in all_findings().items() if not is_excepted(path) for line in lines] == []
+
+
+@pytest.mark.parametrize("exception", EXCEPTIONS)
+def test_an_exception_is_still_needed(exception: str) -> None:
+    assert any(lines for path, lines in all_findings().items() if path.is_relative_to(exception))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'def total():\n    """The total of it."""\n',
+        'def total():\n    """Whether it is one."""\n',
+        "# Made anew after a change.\n",
+        "# None where it is missing.\n",
+        'text = "It answers 404."\n',
+        "def tell_owner(): ...\n",
+    ],
+)
+def test_the_rule_sees_what_breaks_it(source: str) -> None:
+    assert list(findings(PurePath("billing/x.py"), source))
+
+
+def test_places_keep_their_where() -> None:
+    assert not list(findings(PurePath("billing/x.py"), '"""The page where customers pay."""\n'))
+
+
+def test_no_two_classes_have_one_name() -> None:
+    places = defaultdict(list)
+    for path in tracked_files():
+        if path.suffix == ".py" and path.parts[0] in PRODUCT:
+            for node in ast.walk(ast.parse((ROOT / path).read_text())):
+                if isinstance(node, ast.ClassDef) and node.name not in COMMON_NAMES:
+                    places[node.name].append(str(path))
+    twice = {name: paths for name, paths in places.items() if len(paths) > 1}
+    assert twice.keys() == TWO_THINGS, {name: paths for name, paths in twice.items() if name not in TWO_THINGS}
