@@ -222,13 +222,14 @@ class PlainLife:
         lines = []
         for stretch, cost in self.costs(period, at).items():
             known = [(one, line) for one in earlier for line in one.lines if line.stretch == stretch]
-            # An invoice that was given up is in force: what it gave back is given, and only its charges are unpaid.
-            charged = sum(
-                line.amount for one, line in known if not one.is_gone(at) and (line.amount < 0 or not one.is_unpaid(at))
-            )
-            forgiven = sum(max(line.amount, 0) for one, line in known if one.is_unpaid(at))
-            percent = self.tax_of_period(period, earlier)
-            lines.append(Line(max(cost - forgiven, 0) - charged, percent, "adjustment", period, stretch))
+            standing = [(one, line.amount) for one, line in known if not one.is_gone(at)]
+            charged = sum(amount for _, amount in standing)
+            forgiven = sum(max(line.amount, 0) for one, line in known if one.is_gone(at))
+            # An invoice that was given up is in force, and its charges are unpaid: they are not given back, and what
+            # was given back of them is not charged (F4).
+            unpaid = sum(max(amount, 0) for one, amount in standing if one.is_unpaid(at))
+            correction = max(max(cost - forgiven, 0) - charged, -max(charged - unpaid, 0))
+            lines.append(Line(correction, self.tax_of_period(period, earlier), "adjustment", period, stretch))
         return lines
 
     def tax_of_period(self, period: int, earlier: Sequence[Document]) -> Fraction:

@@ -1,13 +1,13 @@
 """Lives of a year each, by the real services, equal to the plain calculation to the smallest unit.
 
-By `make soak ARGS=lives`: fifty, and a thousand others. The fifty are not in `make test` yet: in two of four runs of
-the whole suite one life differed by one correction, and whether the plain calculation, its driver or the product is at
-fault is not known.
+Fifty in `make test`, a thousand others by `make soak ARGS=lives`. Hypothesis takes some numbers from the modules that
+are imported, so the fifty are others in a run of the whole suite than in a run of this file alone. A life that differed
+once is kept in `KEPT`.
 """
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.db import transaction
@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from billing.models import PlanVersion
 from metering.services.partitions import ensure_partitions
-from tests.scenarios.lives import BEGIN, OVER, SCRIPTS, LivedLife, Script, expected, live, make_catalog, stated
+from tests.scenarios.lives import BEGIN, OVER, SCRIPTS, Act, LivedLife, Script, expected, live, make_catalog, stated
 
 pytestmark = [pytest.mark.django_db, pytest.mark.as_owner]
 
@@ -28,6 +28,11 @@ FIFTY = settings(
     max_examples=2, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=UNCHECKED
 )
 THOUSAND = settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=UNCHECKED)
+KEPT = Script(date(2027, 1, 1), "Asia/Beirut", "JPY", "team", (
+    Act(1500, "move", 220, 196), Act(2206, "pay"), Act(3571, "use", 186, 211), Act(6806, "move", 125, 101),
+    Act(28544, "move at end", 90, 27), Act(44742, "void event", 52, 176), Act(90014, "move", 67, 204),
+    Act(125747, "give up", 8, 251), Act(131073, "give up", 217, 160),
+))  # fmt: skip
 
 
 @pytest.fixture
@@ -53,7 +58,11 @@ def check_together(scripts: Sequence[Script], catalog: dict[str, PlanVersion], *
         transaction.set_rollback(True)
 
 
-@pytest.mark.soak
+def test_what_was_given_back_of_an_invoice_given_up_later_is_not_charged(catalog: dict[str, PlanVersion]) -> None:
+    """Keep a life that the plain calculation once had wrong: it charged 9 on boundary 4 (rule F4)."""
+    check_together([KEPT], catalog, gives_back=True)
+
+
 @given(scripts=BATCHES, gives_back=st.booleans())
 @FIFTY
 def test_fifty_lives_cost_what_the_plain_calculation_says(
