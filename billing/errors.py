@@ -31,6 +31,13 @@ class SubscriptionExistsError(ConflictError):
     title = "The tenant has a subscription already"
 
 
+class ParticularsMissingError(ConflictError):
+    """Who is billed is not known well enough for an invoice, so nothing paid begins."""
+
+    code = "particulars_missing"
+    title = "The address for invoices is missing"
+
+
 class SubscriptionStatusError(ConflictError):
     """The subscription's status does not allow this."""
 

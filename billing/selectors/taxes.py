@@ -24,9 +24,17 @@ from billing.taxlaw.domain.tax_rules import (
 
 def tax_tables(tenant_ids: Collection[UUID]) -> dict[UUID, TaxTable]:
     """Which tax holds for each tenant, and from which day on."""
+    return _tables(list(_tenants(tenant_ids)))
+
+
+def tax_table_of(tenant: Tenant) -> TaxTable:
+    """Return which tax would hold for a tenant as it is given: its country and its tax id need not be stored."""
+    return _tables([tenant])[tenant.pk]
+
+
+def _tables(tenants: Sequence[Tenant]) -> dict[UUID, TaxTable]:
     issuer = Issuer.objects.only("country", "unverified_tax_ids").get(pk=1)
     rates, registrations = _rates(), _registrations()
-    tenants = list(_tenants(tenant_ids))
     checks = _latest_checks([tenant.pk for tenant in tenants if _is_asked_for(tenant)])
 
     @cache

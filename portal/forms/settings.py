@@ -19,7 +19,8 @@ def _zones() -> list[tuple[str, str]]:
     return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names if is_known_zone(name))]
 
 
-def _countries() -> list[tuple[str, str]]:
+def countries() -> list[tuple[str, str]]:
+    """Return the countries to choose from, by their English names."""
     named = [(code, ENGLISH.territories[code]) for code in COUNTRIES]
     return [("", "Choose a country"), *sorted(named, key=itemgetter(1))]
 
@@ -43,7 +44,7 @@ class SettingsForm(forms.Form):
     postal_code = forms.CharField(required=False, max_length=20)
     city = forms.CharField(required=False, max_length=100)
     region = forms.CharField(required=False, max_length=100, label="State or region")
-    country = forms.ChoiceField(required=False, choices=_countries)
+    country = forms.ChoiceField(required=False, choices=countries)
     tax_id = forms.CharField(
         required=False,
         max_length=50,

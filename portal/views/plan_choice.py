@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.domain.roles import Capability
 from accounts.errors import ConflictError
+from accounts.models import Tenant
 from billing.collection.errors import PaymentProviderError
 from billing.collection.selectors.work import has_live_agreement
 from billing.collection.services.checkout import start_checkout
@@ -25,13 +26,16 @@ from billing.selectors.catalog.plans import newest_version, sold_version
 from billing.selectors.invoicing.preview import preview_first_invoice, preview_next_invoice
 from billing.selectors.policy import fee_refund, may_shrink_now
 from billing.selectors.subscriptions.current import as_offered, current_subscription
+from billing.selectors.taxes import tax_table_of
 from billing.services.subscriptions.changes import When, change_plan
 from billing.services.subscriptions.subscribing import subscribe
 from metering.selectors.plan_fit import used_up_quotas
 from portal.access import Portal, SignedInRequest, tenant_page
+from portal.forms.particulars import ParticularsForm
 from portal.forms.plan import ChangeForm, OrderForm, WhenForm
 from portal.invoice_lines import lines_ahead
 from portal.online_payment import online_provider, provider_down, send_on
+from portal.particulars import LOOK, asked_particulars, keep_particulars, lacks_address, tax_problem, tenant_as_typed
 from portal.price_list import costs_nothing, offers_of
 from portal.views.plan import WRITES, carry_out, zone_of
 
@@ -56,20 +60,28 @@ def plan_choose(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 def _change(request: SignedInRequest, portal: Portal, row: PlanVersion, subscription: Subscription) -> HttpResponse:
     version = sold_version(row.pk)
+    needs_card = _needs_card(version, subscription)
+    is_asked = not costs_nothing(version, subscription.currency) and (
+        bool(online_provider(portal)) if needs_card else lacks_address(portal.tenant)
+    )
+    particulars = asked_particulars(request, portal) if is_asked else None
     if request.method == "POST":
         form = ChangeForm(request.POST)
-        if form.is_valid() and form.cleaned_data["plan_version"] == row.pk:
+        if not form.is_valid() or form.cleaned_data["plan_version"] != row.pk:
+            messages.warning(request, NEW_TERMS)
+            return redirect(_address(portal, row))
+        if _may_go_on(request, portal, particulars):
             return _changed(request, portal, row, subscription, form)
-        messages.warning(request, NEW_TERMS)
-        return redirect(_address(portal, row))
     is_down = is_smaller(version, sold_version(subscription.plan_version_id), subscription.currency)
     may_now = not is_down or may_shrink_now()
-    wanted = WhenForm(request.GET)
+    wanted = WhenForm(request.POST or request.GET)
     when = wanted.cleaned_data["when"] if wanted.is_valid() else When.PERIOD_END if is_down else When.NOW
     when = when if may_now else When.PERIOD_END
     at = portal.as_of if when is When.NOW else None
+    typed, wrong = tenant_as_typed(request, portal)
+    taxes = tax_table_of(typed) if is_asked else None
     shown, problem = _previewed(
-        partial(preview_next_invoice, subscription=subscription, version=version, at=at),
+        partial(preview_next_invoice, subscription=subscription, version=version, at=at, taxes=taxes),
     )
     now, _ = _previewed(partial(preview_next_invoice, subscription=subscription))
     context = {
@@ -85,14 +97,15 @@ def _change(request: SignedInRequest, portal: Portal, row: PlanVersion, subscrip
         "is_same": row.pk == subscription.plan_version_id,
         "is_same_plan": row.plan_id == subscription.plan_version.plan_id,
         "now": now,
-        "needs_card": _needs_card(version, subscription),
+        "needs_card": needs_card,
+        "particulars": particulars,
         "used_up": used_up_quotas(
             usage_plan_id=version.usage_plan_id,
             ledger=portal.ledger(is_live=True),
             at=portal.as_of if when is When.NOW else subscription.period_end,
         ),
     }
-    return _page(request, portal, version, subscription, context | _preview(shown, problem))
+    return _page(request, portal, version, subscription, context | _preview(shown, problem, typed, wrong))
 
 
 def _changed(
@@ -121,6 +134,7 @@ def _order(request: SignedInRequest, portal: Portal, row: PlanVersion) -> HttpRe
     """A tenant's first plan. What can never cost anything needs no card, so it begins at once."""
     [version] = as_offered([sold_version(row.pk)], portal.tenant.pk)
     is_free = costs_nothing(version, portal.tenant.currency)
+    particulars = asked_particulars(request, portal) if not is_free and online_provider(portal) else None
     if request.method == "POST":
         form = OrderForm(request.POST)
         if not form.is_valid() or form.cleaned_data["plan_version"] != row.pk:
@@ -130,12 +144,24 @@ def _order(request: SignedInRequest, portal: Portal, row: PlanVersion) -> HttpRe
             act = partial(subscribe, tenant=portal.tenant, plan_version=row, actor=portal.actor, as_of=portal.as_of)
             said = f"You are on {row.plan.name} now."
             return carry_out(request, portal, act, said=said, is_done=lambda current: current.plan_version_id == row.pk)
-        return _checkout(request, portal, row)
+        if _may_go_on(request, portal, particulars):
+            return _checkout(request, portal, row)
+    typed, wrong = tenant_as_typed(request, portal)
+    taxes = None if particulars is None else tax_table_of(typed)
     shown, problem = _previewed(
-        partial(preview_first_invoice, tenant=portal.tenant, version=version, as_of=portal.as_of)
+        partial(preview_first_invoice, tenant=portal.tenant, version=version, as_of=portal.as_of, taxes=taxes)
     )
-    context = {"confirmation": OrderForm(initial={"plan_version": row.pk}), "is_free": is_free}
-    return _page(request, portal, version, None, context | _preview(shown, problem))
+    context = {
+        "confirmation": OrderForm(initial={"plan_version": row.pk}),
+        "is_free": is_free,
+        "particulars": particulars,
+    }
+    return _page(request, portal, version, None, context | _preview(shown, problem, typed, wrong))
+
+
+def _may_go_on(request: SignedInRequest, portal: Portal, particulars: ParticularsForm | None) -> bool:
+    """Whether what was ordered can be done: who is billed was not to be asked, or is stored now."""
+    return particulars is None or (LOOK not in request.POST and keep_particulars(portal, particulars))
 
 
 def _checkout(request: SignedInRequest, portal: Portal, row: PlanVersion) -> HttpResponse:
@@ -181,8 +207,12 @@ def _page(
         "issuer": Issuer.objects.get(pk=1),
     }
     template = "portal/plan_order.html" if subscription is None else "portal/plan_change.html"
+    particulars = context.get("particulars")
+    if particulars and request.htmx:
+        template = "portal/order_due.html"
+    is_refused = isinstance(particulars, ParticularsForm) and bool(particulars.errors)
     with timezone.override(zone_of(portal, subscription)):
-        return render(request, template, context)
+        return render(request, template, context, status=422 if is_refused else 200)
 
 
 def _previewed(compute: Callable[[], ComputedInvoice]) -> tuple[ComputedInvoice | None, str]:
@@ -193,8 +223,14 @@ def _previewed(compute: Callable[[], ComputedInvoice]) -> tuple[ComputedInvoice 
         return None, error.detail
 
 
-def _preview(shown: ComputedInvoice | None, problem: str) -> dict[str, object]:
-    return {"invoice": shown, "lines": [] if shown is None else lines_ahead(shown), "problem": problem}
+def _preview(shown: ComputedInvoice | None, problem: str, typed: Tenant, wrong: str) -> dict[str, object]:
+    return {
+        "invoice": shown,
+        "lines": [] if shown is None else lines_ahead(shown),
+        "problem": problem,
+        "wrong": wrong,
+        "tax_problem": "" if shown is None else tax_problem(shown, typed),
+    }
 
 
 def _needs_card(version: SoldVersion, subscription: Subscription) -> bool:

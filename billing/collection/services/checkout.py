@@ -18,9 +18,10 @@ from billing.collection.errors import PaymentProviderError
 from billing.collection.selectors.providers import provider_of_tenant
 from billing.collection.selectors.work import has_live_agreement, live_subscription_of
 from billing.collection.services.customers import ensure_customer
+from billing.domain.invoicing.particulars import ADDRESS_FIELDS, has_address
 from billing.domain.money import money_text, round_to_minor
 from billing.domain.plan_terms import SoldVersion, fee_amount
-from billing.errors import CurrencyNotOfferedError, SubscriptionExistsError
+from billing.errors import CurrencyNotOfferedError, ParticularsMissingError, SubscriptionExistsError
 from billing.models import Issuer, PlanVersion
 from billing.selectors.catalog.plans import as_sold
 from billing.selectors.subscriptions.current import as_offered
@@ -32,10 +33,12 @@ def start_checkout(
     """Return the address of a page at the provider on which the customer agrees to the plan and gives a card.
 
     The subscription begins when the provider says that this is done. Raises `SubscriptionExistsError` where there is an
-    agreement already (its plan is changed here), `CurrencyNotOfferedError`, `PermissionMissingError`,
-    `PaymentProviderError`.
+    agreement already (its plan is changed here), `ParticularsMissingError` where nobody knows where the customer is,
+    `CurrencyNotOfferedError`, `PermissionMissingError`, `PaymentProviderError`.
     """
     require_capability(actor, tenant.pk, Capability.MANAGE_BILLING)
+    if not has_address({name: getattr(tenant, name) for name in ADDRESS_FIELDS}):
+        raise ParticularsMissingError("An invoice needs your address: fill in street, city and country first.")
     live = live_subscription_of(tenant)
     if live is not None and has_live_agreement(live):
         raise SubscriptionExistsError("The tenant has a subscription with a card: change its plan instead.")

@@ -15,6 +15,7 @@ TAX_UNKNOWN: Final = "tax_unknown"
 PARTICULARS_MISSING: Final = "particulars_missing"
 # What the one row of the issuer says until staff have filled it in.
 NOBODY: Final = "Your company"
+ADDRESS_FIELDS: Final = ("address_line1", "city", "country")
 # Where a seller that charges tax has a number that stands on its invoices.
 _NUMBERED: Final = EU | {"CH", "GB", "NO"}
 _SELLERS_NUMBER: Final = frozenset({TaxCategory.STANDARD, TaxCategory.REVERSE_CHARGE})
@@ -44,10 +45,15 @@ def missing_particulars(
     return [*_of_seller(lines, issuer), *_of_buyer(lines, customer)]
 
 
+def has_address(party: Mapping[str, str]) -> bool:
+    """Return whether it is said where somebody is: the street, the city and the country."""
+    return all(party[name].strip() for name in ADDRESS_FIELDS)
+
+
 def _of_seller(lines: Sequence[LineDraft], issuer: Mapping[str, str]) -> Iterator[str]:
     if issuer["legal_name"].strip() in {"", NOBODY}:
         yield "the seller's name"
-    if not _has_address(issuer):
+    if not has_address(issuer):
         yield "the seller's address"
     is_numbered = tax_country(issuer["country"]) in _NUMBERED
     if is_numbered and _categories(lines) & _SELLERS_NUMBER and not issuer["tax_id"].strip():
@@ -57,15 +63,11 @@ def _of_seller(lines: Sequence[LineDraft], issuer: Mapping[str, str]) -> Iterato
 def _of_buyer(lines: Sequence[LineDraft], customer: Mapping[str, str]) -> Iterator[str]:
     if not (customer["legal_name"] or customer["name"]).strip():
         yield "the customer's name"
-    if not _has_address(customer):
+    if not has_address(customer):
         yield "the customer's address"
     is_in_union = tax_country(customer["country"]) in EU
     if is_in_union and TaxCategory.REVERSE_CHARGE in _categories(lines) and not customer["tax_id"].strip():
         yield "the customer's VAT number"
-
-
-def _has_address(party: Mapping[str, str]) -> bool:
-    return all(party[name].strip() for name in ("address_line1", "city", "country"))
 
 
 def _categories(lines: Sequence[LineDraft]) -> set[TaxCategory]:

@@ -4,7 +4,7 @@ Nothing is written here, so drafting, finalizing, a dry run and a preview are th
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -55,13 +55,15 @@ def compute_invoices(
     projected_at: datetime | None = None,
     following: Sequence[ComputedInvoice] | None = None,
     is_final: Callable[[BillingState], bool] | None = None,
+    taxes: Mapping[UUID, TaxTable] | None = None,
 ) -> list[Computation]:
     """Compute each state's invoice, in their order, from usage as it is now.
 
     With `projected_at`, usage counted up to then is projected in a straight line to the end of its span, once a day of
     it has passed: the first minutes tell nothing of a month. With `following`, each state comes after an invoice that
     was computed and not stored: what that one corrects and carries over counts. What `is_final` is proven first: usage
-    is added up from the events in the same snapshot, and prices are compared with their digests.
+    is added up from the events in the same snapshot, and prices are compared with their digests. `taxes` maps tenants
+    to what would hold for them, if that is not what is stored.
     """
     states = _with_fees(states)
     states = with_reopened(states) if following is None else states
@@ -91,7 +93,7 @@ def compute_invoices(
             quantity = _projected(quantity, Span(span.start, span.end), projected_at)
         used[number].append(Used.of(quantity, found.events))
     invoiced = invoiced_usage(roots, usage[len(wanted) :])
-    taxes = tax_tables({state.tenant_id for state in states})
+    tables = tax_tables({state.tenant_id for state in states}) if taxes is None else taxes
     credits_left = _credits_left(states, following)
     return [
         unproven.get(number)
@@ -100,7 +102,7 @@ def compute_invoices(
             usage=used[number],
             invoiced=invoiced[number],
             credit_minor=credits_left.get(state.subscription_id, 0),
-            taxes=taxes[state.tenant_id],
+            taxes=tables[state.tenant_id],
         )
         for number, state in enumerate(states)
     ]

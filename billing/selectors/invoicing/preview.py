@@ -16,6 +16,7 @@ from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.state import BillingState, Phase
 from billing.domain.plan_terms import SoldVersion
 from billing.domain.statuses import SubscriptionStatus
+from billing.domain.tax import TaxTable
 from billing.errors import CurrencyNotOfferedError, SubscriptionChangedError, UnbillableError, UnknownPlanError
 from billing.models import Subscription
 from billing.selectors.catalog.plans import newest_version, sold_version
@@ -29,16 +30,21 @@ FIRST_PERIOD_WITHIN: Final = timedelta(days=366)
 
 
 def preview_next_invoice(
-    *, subscription: Subscription, version: SoldVersion | None = None, at: datetime | None = None
+    *,
+    subscription: Subscription,
+    version: SoldVersion | None = None,
+    at: datetime | None = None,
+    taxes: TaxTable | None = None,
 ) -> ComputedInvoice:
     """Compute the invoice at the next boundary with usage as it is now.
 
-    With `version`, as if that held from `at` on, or from the boundary.
+    With `version`, as if that held from `at` on, or from the boundary. `taxes` is what would hold for the tenant, if
+    that is not what is stored.
 
     Raises `CurrencyNotOfferedError`, `UnbillableError`.
     """
     state = _state(subscription, version, at)
-    return _only(compute_invoices([state]))
+    return _only(compute_invoices([state], taxes=_of(state, taxes)))
 
 
 def project_next_invoice(*, subscription: Subscription, as_of: datetime) -> ComputedInvoice:
@@ -70,8 +76,12 @@ def preview_under_plan(
     return version, preview_next_invoice(subscription=subscription, version=version, at=at)
 
 
-def preview_first_invoice(*, tenant: Tenant, version: SoldVersion, as_of: datetime) -> ComputedInvoice:
+def preview_first_invoice(
+    *, tenant: Tenant, version: SoldVersion, as_of: datetime, taxes: TaxTable | None = None
+) -> ComputedInvoice:
     """What a tenant without a subscription would be invoiced first, after a trial if there is one.
+
+    `taxes` is what would hold for the tenant, if that is not what is stored.
 
     Raises `CurrencyNotOfferedError`, `UnbillableError`.
     """
@@ -92,7 +102,7 @@ def preview_first_invoice(*, tenant: Tenant, version: SoldVersion, as_of: dateti
         phases=(Phase(as_of, version),),
         backfill_days=tenant.backfill_days,
     )
-    return _only(compute_invoices([state]))
+    return _only(compute_invoices([state], taxes=_of(state, taxes)))
 
 
 def _state(subscription: Subscription, version: SoldVersion | None, at: datetime | None) -> BillingState:
@@ -148,6 +158,10 @@ def _require_between(at: datetime | None, earliest: datetime, latest: datetime) 
 def _require(is_right: bool, code: str, detail: str) -> None:  # noqa: FBT001 - what is required comes first
     if not is_right:
         raise InvalidFieldsError(detail, field_errors=(FieldError("/at", code, detail),))
+
+
+def _of(state: BillingState, taxes: TaxTable | None) -> dict[UUID, TaxTable] | None:
+    return None if taxes is None else {state.tenant_id: taxes}
 
 
 def _only(computed: Sequence[Computation]) -> ComputedInvoice:

@@ -4,10 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from billing.collection.services.checkout import start_checkout
+from billing.errors import ParticularsMissingError
 from billing.models import BillingException, Invoice, NumberSeries
 from billing.services.invoicing.exceptions import resolve_exception
 from billing.services.invoicing.running import plan_invoices, run_invoicing
 from tests.billing.world import MARCH, STAFF, make_plan, set_issuer, subscribe_tenant
+from tests.metering.ledger_world import make_tenant
 
 pytestmark = pytest.mark.django_db
 NOBODY = {"legal_name": "Your company", "address_line1": "", "city": "", "tax_id": ""}
@@ -54,3 +57,17 @@ def test_what_is_free_needs_no_address() -> None:
     subscribe_tenant(plan=make_plan(fee="0"), address_line1="", city="", country="")
     run_invoicing(as_of=MARCH)
     assert Invoice.objects.get().number == "INV-2026-000001"
+
+
+def test_nothing_paid_begins_before_it_is_known_where_the_customer_is() -> None:
+    plan = make_plan()
+    tenant = make_tenant("acme", address_line1="", city="", country="")
+    with pytest.raises(ParticularsMissingError, match="An invoice needs your address"):
+        start_checkout(
+            tenant=tenant,
+            version=plan,
+            actor=STAFF,
+            success_url="https://us.example/done",
+            cancel_url="https://us.example/left",
+            as_of=MARCH,
+        )

@@ -18,6 +18,7 @@ from billing.services.subscriptions.subscribing import subscribe
 from config.workbench.fakestripe.server import FakeStripe
 from metering.models import Meter, UsagePlanQuota
 from tests.billing.world import GRACE, STAFF, close_month, make_plan, set_issuer, use
+from tests.metering.ledger_world import ADDRESS
 from tests.portal.conftest import NOW, Cast, signed_in
 from tests.portal.views.test_pricing import shown
 
@@ -330,9 +331,9 @@ def test_an_order_without_its_terms_orders_nothing(cast: Cast, alice: Client, fr
 def test_a_plan_with_a_fee_leads_to_the_checkout_by_a_page_of_ours(
     fake_stripe: FakeStripe, cast: Cast, alice: Client, pro: PlanVersion
 ) -> None:
-    assert "49.00 EUR today" in shown(alice.get("/t/acme/plan/choose/?plan=pro"))
+    assert "Total due 49.00 EUR" in shown(alice.get("/t/acme/plan/choose/?plan=pro"))
 
-    answer = alice.post("/t/acme/plan/choose/", {"plan": "pro", "plan_version": pro.pk})
+    answer = alice.post("/t/acme/plan/choose/", {"plan": "pro", "plan_version": pro.pk} | ADDRESS)
 
     assert answer.status_code == 200, "a redirect of a form to another host is stopped by the policy"
     assert f'<meta http-equiv="refresh" content="0; url={fake_stripe.url}/' in answer.content.decode()
@@ -347,7 +348,7 @@ def test_a_tenant_on_a_plan_without_a_card_gives_one_before_it_moves_to_one_with
     assert "Pro needs a card" in shown(alice.get("/t/acme/plan/choose/?plan=pro"))
 
     form = {"plan": "pro", "plan_version": pro.pk, "when": "now", "version": current().version}
-    answer = alice.post("/t/acme/plan/choose/", form)
+    answer = alice.post("/t/acme/plan/choose/", form | ADDRESS)
 
     assert f"url={fake_stripe.url}/" in answer.content.decode()
     assert current().plan_version == free
@@ -383,7 +384,7 @@ def test_a_stripe_that_is_away_is_said_and_nothing_is_lost(
     settings.STRIPE_SECRET_KEY = "sk_test_countinghouseFakeStripe000"
     settings.STRIPE_API_HOST = "http://127.0.0.1:1"
 
-    answer = alice.post(f"/t/acme/{page}", {"plan": "pro", "plan_version": pro.pk})
+    answer = alice.post(f"/t/acme/{page}", {"plan": "pro", "plan_version": pro.pk} | ADDRESS)
 
     assert answer.status_code == 503
     assert answer["Retry-After"] == "30"
