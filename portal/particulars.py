@@ -21,7 +21,7 @@ _DECIDING: Final = ("country", "tax_id")
 
 
 def lacks_address(tenant: Tenant) -> bool:
-    """Return whether the tenant has to be asked where it is before it can be billed."""
+    """Return whether the tenant has to name its address before it can be billed."""
     return not has_address({name: getattr(tenant, name) for name in ADDRESS_FIELDS})
 
 

@@ -1,5 +1,6 @@
 """Who is billed: asked before anything paid begins, with the tax that follows while it is typed."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -110,8 +111,8 @@ def test_who_pays_by_transfer_is_asked_for_a_missing_address_at_the_next_change(
 ) -> None:
     big = make_plan("big", fee="199", usage={})
     Tenant.objects.filter(pk=cast.acme.pk).update(**ADDRESS)
-    subscription = subscribe(tenant=cast.acme, plan_version=pro, actor=STAFF, as_of=NOW)
-    close_month(subscription, as_of=NOW)
+    subscription = subscribe(tenant=cast.acme, plan_version=pro, actor=STAFF, as_of=NOW - timedelta(days=2))
+    close_month(subscription, as_of=NOW - timedelta(days=1))
     Tenant.objects.filter(pk=cast.acme.pk).update(**NOWHERE)
     form = {"plan": "big", "plan_version": big.pk, "when": "now", "version": Subscription.objects.get().version}
     assert alice.post(ORDER, form).status_code == 422
