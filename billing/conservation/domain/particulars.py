@@ -14,10 +14,14 @@ CURRENCIES_OF_EU: Final[Mapping[str, str]] = {
     **dict.fromkeys(_EURO.split(), "EUR"),
     "CZ": "CZK", "DK": "DKK", "HU": "HUF", "PL": "PLN", "RO": "RON", "SE": "SEK",
 }  # fmt: skip
+# The VAT Regulations 1995, regulation 14 (1) (l), ask for sterling.
+_OWN_CURRENCIES: Final[Mapping[str, str]] = {**CURRENCIES_OF_EU, "GB": "GBP"}
 _PREFIXES: Final = {"GR": "EL"}
 _NOBODY: Final = frozenset({"", "Your company"})
 _UNTRUE_OUTSIDE: Final = "Not subject to tax in the country of the seller."
 _ADDRESS: Final = ("address_line1", "city", "country")
+_PLACE: Final = ("city", "country")
+_SWISS: Final = frozenset({"CH", "LI"})
 
 CODES: Final = frozenset({"particulars", "tax_id", "untaxed", "tax_abroad", "own_currency"})
 
@@ -28,19 +32,31 @@ def particulars_missing(content: Content) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a document, as a stable word and a sentence. One over nothing is not looked at."""
     rows = [row for row in _taxes(content) if row.get("base_minor")]
     if rows:
-        for look in (_parties, _tax_id, _untaxed, _taxed_abroad, _own_currency):
+        for look in (_parties, _words, _tax_id, _untaxed, _taxed_abroad, _own_currency):
             yield from look(content, rows)
 
 
 def _parties(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, str]]:
-    """Article 226 (3) and (5): who sells, with its number, and who buys."""
+    """Article 226 (3) and (5): who sells, with its number, and who buys. A Swiss seller says the place alone."""
     issuer, customer = content.get("issuer", {}), content.get("customer", {})
-    if issuer.get("legal_name", "") in _NOBODY or not all(issuer.get(name) for name in _ADDRESS):
+    wanted = _PLACE if issuer.get("country") in _SWISS else _ADDRESS
+    if issuer.get("legal_name", "") in _NOBODY or not all(issuer.get(name) for name in wanted):
         yield "particulars", "It does not say who sells, with name and address."
     elif any(_percent(row) for row in rows) and not issuer.get("tax_id"):
         yield "particulars", "It charges tax and does not say the seller's tax id."
-    if not all(customer.get(name) for name in _ADDRESS):
+    if not all(customer.get(name) for name in wanted):
         yield "particulars", "It does not say where the customer is."
+    if not (customer.get("legal_name") or customer.get("name")):
+        yield "particulars", "It does not say who the customer is."
+
+
+def _words(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, str]]:
+    """Article 226 (6) and (11a): what was supplied, and that the tax is the customer's to pay."""
+    if not all(line.get("description") for line in content.get("lines", ())):
+        yield "particulars", "It has a line that does not say what was supplied."
+    reversed_rows = [row for row in rows if row.get("treatment") == "reverse_charge"]
+    if any("reverse charge" not in row.get("note", "").lower() for row in reversed_rows):
+        yield "particulars", "The tax is the customer's to pay, and it does not say Reverse charge."
 
 
 def _tax_id(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, str]]:
@@ -73,7 +89,7 @@ def _taxed_abroad(content: Content, rows: Sequence[Content]) -> Iterator[tuple[s
 
 def _own_currency(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, str]]:
     """Article 230: the tax is said in the currency of the seller's country, too."""
-    own = CURRENCIES_OF_EU.get(content.get("issuer", {}).get("country", ""))
+    own = _OWN_CURRENCIES.get(content.get("issuer", {}).get("country", ""))
     is_taxed = any(row.get("amount_minor") for row in rows)
     if own is not None and is_taxed and own not in _currencies(content):
         yield "own_currency", f"Its tax is said in {content.get('currency')} and not in {own}."

@@ -6,12 +6,13 @@ from datetime import date, datetime
 from uuid import UUID
 
 from accounts.models import Tenant
-from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS
+from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS, taxes_content
 from billing.domain.exchange import DAYS_OLD_MAX, RATE_MISSING, Conversion, currency_of_seller
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.particulars import (
     PARTICULARS_MISSING,
     TAX_UNKNOWN,
+    in_words,
     is_of_value,
     missing_particulars,
     tax_problems,
@@ -28,6 +29,7 @@ from metering.domain.periods import local_day
 class _Known:
     """What invoices are looked at with. `ways` lead from their currencies to the seller's, `own`."""
 
+    issued_on: date
     issuer: Mapping[str, str]
     customers: Mapping[UUID, Mapping[str, str]]
     own: str
@@ -69,17 +71,34 @@ def _known(invoices: Sequence[ComputedInvoice], as_of: datetime) -> _Known:
     issuer = Issuer.objects.values("time_zone", *ISSUER_FIELDS).get(pk=1)
     tenants = {invoice.state.tenant_id for invoice in invoices}
     customers = {row.pop("pk"): row for row in Tenant.objects.filter(pk__in=tenants).values("pk", *CUSTOMER_FIELDS)}
-    ways = ways_to_own_currency(invoices, issuer["country"], local_day(as_of, issuer["time_zone"]))
-    return _Known(issuer, customers, currency_of_seller(issuer["country"]), ways)
+    issued_on = local_day(as_of, issuer["time_zone"])
+    ways = ways_to_own_currency(invoices, issuer["country"], issued_on)
+    return _Known(issued_on, issuer, customers, currency_of_seller(issuer["country"]), ways)
+
+
+def _content(invoice: ComputedInvoice, known: _Known) -> Mapping[str, object]:
+    """Return what the document is going to say, as far as the law asks for it; the rate is looked for by itself."""
+    return {
+        "issued_on": known.issued_on.isoformat(),
+        "currency": invoice.state.currency,
+        "issuer": known.issuer,
+        "customer": known.customers[invoice.state.tenant_id],
+        "lines": [
+            {"description": line.description, "supplied_on": line.supplied_on, "tax": line.tax}
+            for line in invoice.lines
+        ],
+        "taxes": taxes_content(invoice.taxes),
+        "issuer_currency": {"currency": known.own},
+    }
 
 
 def _why_not(invoice: ComputedInvoice, known: _Known) -> Unbillable | None:
     state = invoice.state
     if not is_of_value(invoice.lines):
         return None
-    missing = missing_particulars(invoice.lines, issuer=known.issuer, customer=known.customers[state.tenant_id])
+    missing = missing_particulars(_content(invoice, known))
     if missing:
-        detail = f"No number is given before this is filled in: {', '.join(missing)}."
+        detail = f"No number is given before this is filled in: {in_words(missing)}."
         return Unbillable(state, PARTICULARS_MISSING, detail)
     problems = tax_problems(invoice.lines)
     if problems:

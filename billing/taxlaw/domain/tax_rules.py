@@ -142,7 +142,7 @@ def decide_tax(facts: TaxFacts, day: date) -> TaxDecision:
         missing = "The customer has no country: ask for the address."
         return _unknown(facts, missing if facts.seller else "The seller has no country: fill in the issuer.")
     if facts.percent is not None:
-        return _own_rate(facts, facts.percent)
+        return _own_rate(facts, facts.percent, day)
     return _at_rate(facts, day)
 
 
@@ -167,10 +167,10 @@ def _reverse_charge(facts: TaxFacts, day: date) -> TaxDecision:
     )
 
 
-def _own_rate(facts: TaxFacts, percent: Decimal) -> TaxDecision:
+def _own_rate(facts: TaxFacts, percent: Decimal, day: date) -> TaxDecision:
     """The rate that staff gave the customer; one of 0 has its reason, which is printed."""
     if percent:
-        return TaxDecision(TaxTreatment.STANDARD, "Tax", percent, jurisdiction=facts.buyer)
+        return TaxDecision(TaxTreatment.STANDARD, "Tax", percent, _number_abroad(facts, day), jurisdiction=facts.buyer)
     if not facts.exemption_reason:
         return _unknown(facts, "The customer's own rate of 0 % has no reason: say why no tax is charged.")
     reason = facts.exemption_reason
@@ -197,9 +197,18 @@ def _at_rate(facts: TaxFacts, day: date) -> TaxDecision:
     rate = facts.rate_of(country, day)
     if rate is None:
         return _unknown(facts, f"No tax rate of {country} is known for the day of supply: add its row.")
-    seller_id = there.tax_id if there is not None and country == buyer else ""
-    note = rate.reason or (f"Seller's tax id in {country}: {seller_id}." if seller_id else "")
+    note = rate.reason or (_number_abroad(facts, day) if country == buyer else "")
     return TaxDecision(TaxTreatment.STANDARD, rate.name, rate.percent, note, rate.category, country)
+
+
+def _number_abroad(facts: TaxFacts, day: date) -> str:
+    """Say the number under which the tax of the buyer's country is declared, if it is not the seller's own."""
+    there = facts.registration(day, TaxScheme.LOCAL, TaxScheme.ESTABLISHMENT, country=facts.buyer)
+    if there is not None:
+        return f"Seller's tax id in {facts.buyer}: {there.tax_id}." if there.tax_id else ""
+    shop = facts.registration(day, TaxScheme.OSS_NON_UNION)
+    is_named = shop is not None and bool(shop.tax_id) and facts.buyer in EU and facts.buyer != facts.seller
+    return f"Seller's tax id in the one-stop shop: {shop.tax_id}." if shop is not None and is_named else ""
 
 
 def _out_of_scope(country: str) -> TaxDecision:

@@ -13,6 +13,8 @@ from tests.billing.world import MARCH, STAFF, make_plan, set_issuer, subscribe_t
 from tests.metering.ledger_world import make_tenant
 
 pytestmark = pytest.mark.django_db
+ARTICLE = "Directive 2006/112/EC, article 226 (5)"
+BEFORE = "No number is given before this is filled in"
 NOBODY = {"legal_name": "Your company", "address_line1": "", "city": "", "tax_id": ""}
 
 
@@ -25,7 +27,7 @@ def test_an_invoice_of_your_company_to_nowhere_gets_no_number() -> None:
     [parked] = BillingException.objects.all()
     assert (parked.code, parked.detail) == (
         "particulars_missing",
-        "No number is given before this is filled in: the seller's name, the seller's address, the customer's address.",
+        f"{BEFORE}: the seller's name, the seller's address, the customer's address ({ARTICLE}).",
     )
     assert Invoice.objects.get().number is None
     assert not NumberSeries.objects.exists()
@@ -48,7 +50,7 @@ def test_a_dry_run_says_the_same() -> None:
     [planned] = plan_invoices(as_of=MARCH)
     assert (planned.code, planned.detail) == (
         "particulars_missing",
-        "No number is given before this is filled in: the seller's name, the seller's address.",
+        f"No number is given before this is filled in: the seller's name, the seller's address ({ARTICLE}).",
     )
 
 

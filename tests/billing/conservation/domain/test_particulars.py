@@ -44,6 +44,19 @@ def test_who_charges_tax_says_its_number() -> None:
     assert found(OUTSIDE, issuer={**SELLER, "tax_id": ""}, customer={**BUYER, "country": "US"}) == []
 
 
+def test_who_the_customer_is_and_what_it_bought_is_said() -> None:
+    assert found(TAXED, customer={**BUYER, "name": "", "legal_name": ""}) == ["particulars"]
+    assert found(TAXED, lines=[{"description": "Fee"}, {"description": ""}]) == ["particulars"]
+    assert found({**REVERSED, "note": "0 %"}, customer=GERMAN) == ["particulars"]
+
+
+def test_the_swiss_say_the_place_alone_and_the_british_their_tax_in_pounds() -> None:
+    swiss = {"issuer": {**SELLER, "country": "CH", "address_line1": ""}, "customer": {**BUYER, "address_line1": ""}}
+    assert found(TAXED, currency="CHF", **swiss) == []
+    british = {**SELLER, "country": "GB"}
+    assert found(TAXED, issuer=british, customer={**BUYER, "country": "GB"}) == ["own_currency"]
+
+
 def test_where_the_customer_is_is_said() -> None:
     assert found(TAXED, customer={**BUYER, "address_line1": ""}) == ["particulars"]
 
