@@ -10,7 +10,7 @@ from accounts.errors import InvalidFieldsError, ProblemError
 from accounts.models import Tenant
 from accounts.services.tenants import update_tenant
 from billing.domain.invoicing.computing import ComputedInvoice
-from billing.domain.invoicing.particulars import ADDRESS_FIELDS, has_address
+from billing.taxlaw.domain.particulars import ADDRESS_FIELDS, has_address
 from portal.access import Portal, SignedInRequest
 from portal.forms.particulars import ParticularsForm
 from portal.forms.problems import show_problem

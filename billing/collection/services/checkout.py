@@ -18,13 +18,13 @@ from billing.collection.errors import PaymentProviderError
 from billing.collection.selectors.providers import provider_of_tenant
 from billing.collection.selectors.work import has_live_agreement, live_subscription_of
 from billing.collection.services.customers import ensure_customer
-from billing.domain.invoicing.particulars import ADDRESS_FIELDS, has_address
 from billing.domain.money import money_text, round_to_minor
 from billing.domain.plan_terms import SoldVersion, fee_amount
 from billing.errors import CurrencyNotOfferedError, ParticularsMissingError, SubscriptionExistsError
 from billing.models import Issuer, PlanVersion
 from billing.selectors.catalog.plans import as_sold
 from billing.selectors.subscriptions.current import as_offered
+from billing.taxlaw.domain.particulars import ADDRESS_FIELDS, has_address
 
 
 def start_checkout(

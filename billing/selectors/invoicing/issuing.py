@@ -9,7 +9,12 @@ from accounts.models import Tenant
 from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS, taxes_content
 from billing.domain.exchange import DAYS_OLD_MAX, RATE_MISSING, Conversion, currency_of_seller
 from billing.domain.invoicing.computing import ComputedInvoice
-from billing.domain.invoicing.particulars import (
+from billing.domain.invoicing.state import BillingState
+from billing.models import Issuer
+from billing.selectors.exchange import conversions
+from billing.selectors.invoicing.computation import Computation, Unbillable
+from billing.selectors.invoicing.plausibility import held_back
+from billing.taxlaw.domain.particulars import (
     PARTICULARS_MISSING,
     TAX_UNKNOWN,
     in_words,
@@ -17,11 +22,6 @@ from billing.domain.invoicing.particulars import (
     missing_particulars,
     tax_problems,
 )
-from billing.domain.invoicing.state import BillingState
-from billing.models import Issuer
-from billing.selectors.exchange import conversions
-from billing.selectors.invoicing.computation import Computation, Unbillable
-from billing.selectors.invoicing.plausibility import held_back
 from metering.domain.periods import local_day
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from billing.domain.invoicing.lines import CARRY, RECURRING, LineDraft
-from billing.domain.invoicing.particulars import (
+from billing.domain.tax import OUT_OF_SCOPE_NOTE, REVERSE_CHARGE_NOTE, TaxCategory, TaxDecision, TaxTreatment
+from billing.taxlaw.domain.particulars import (
     Missing,
     has_address,
     in_words,
@@ -16,7 +17,6 @@ from billing.domain.invoicing.particulars import (
     missing_particulars,
     tax_problems,
 )
-from billing.domain.tax import OUT_OF_SCOPE_NOTE, REVERSE_CHARGE_NOTE, TaxCategory, TaxDecision, TaxTreatment
 from metering.domain.periods import Span
 
 MARCH = Span(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
