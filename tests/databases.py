@@ -14,6 +14,7 @@ from config.workbench.embedded_postgres.binaries import find_binaries
 from tests.kept_cluster import KeptCluster
 from tests.postgres_plugin import DATABASE_NAME, cluster_in, database_name, database_url
 
+TEMPLATE_OF_OWN_CLUSTER = "countinghouse_template"
 # No foreign key leads to these, and load tests fill them: emptied by TRUNCATE, which leaves no dead rows.
 LEDGER_TABLES = ("event", "event_identity", "event_void", "usage_hour", "usage_day", "limit_counter", "limit_bucket")
 TABLES = """
@@ -36,7 +37,7 @@ def provide_template(run_dir: Path) -> str:
     """Return the name of the run's template, having started the run's cluster and migrated if nobody did before."""
     cluster = cluster_in(run_dir)
     is_our_own = os.environ["DATABASE_URL"] == cluster.database_url(DATABASE_NAME)
-    name = "countinghouse_template" if is_our_own else database_name(run_dir, "template")
+    name = TEMPLATE_OF_OWN_CLUSTER if is_our_own else database_name(run_dir, "template")
     marker = run_dir / "template.built"
     if not marker.exists():
         if is_our_own:

@@ -13,12 +13,13 @@ from tests.faults.processes import fresh_ledger, make_tenant, migrate, run_apart
 
 
 @pytest.fixture(scope="session")
-def durable_server() -> Iterator[DurableServer]:
+def durable_server(django_db_setup: None) -> Iterator[DurableServer]:  # after the run has kept its cluster
     directory = Path(tempfile.mkdtemp(prefix="countinghouse-durable-"))
     directory.chmod(0o755)  # for the account that stands in for root
     server = DurableServer(directory)
     try:
-        run_apart(migrate, server.url)
+        if not server.is_migrated:
+            run_apart(migrate, server.url)
         yield server
     finally:
         server.cluster.remove()

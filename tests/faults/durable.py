@@ -9,7 +9,11 @@ import psutil
 import psycopg
 
 from config.workbench.embedded_postgres import EmbeddedPostgres
+from config.workbench.embedded_postgres.binaries import find_binaries
+from config.workbench.embedded_postgres.configuration import append_configuration
 from metering.domain.ledger import Ledger
+from tests.databases import TEMPLATE_OF_OWN_CLUSTER
+from tests.kept_cluster import KeptCluster
 
 DATABASE = "countinghouse"
 POLL_SECONDS = 0.002
@@ -26,9 +30,18 @@ class DurableServer:
     """The cluster of one test run; every test uses a tenant of its own in it."""
 
     def __init__(self, directory: Path) -> None:
-        self.cluster = EmbeddedPostgres(data_dir=directory / "postgres", is_durable=True)
-        self.cluster.ensure_running()
-        self.cluster.ensure_database(DATABASE)
+        """Start a copy of the kept cluster, whose template has every migration; without one, a new cluster."""
+        cluster = self.cluster = EmbeddedPostgres(data_dir=directory / "postgres", is_durable=True)
+        kept = KeptCluster(postgres_major=find_binaries(data_dir=cluster.data_dir).major)
+        self.is_migrated = kept.unpack(cluster.data_dir, cluster.account)
+        if self.is_migrated:
+            append_configuration(cluster.data_dir, is_durable=True)  # the last line of a name counts
+        cluster.ensure_running()
+        with cluster.connect() as connection:
+            assert connection.execute("SHOW fsync").fetchone() == ("on",)
+            if self.is_migrated:
+                connection.execute(f'ALTER DATABASE "{TEMPLATE_OF_OWN_CLUSTER}" RENAME TO "{DATABASE}"')
+        cluster.ensure_database(DATABASE)
 
     @property
     def url(self) -> str:

@@ -20,7 +20,7 @@ from tests.bench.rig import server as web_server
 from tests.faults.books import NAMED_MAX
 from tests.faults.durable import DurableServer, await_that
 from tests.faults.processes import Journal, Work, finish, make_key, read_journals, run_apart, senders
-from tests.faults.verdicts import drifts, ids, journals_in, verdict
+from tests.faults.verdicts import answers, drifts, ids, journals_in, verdict
 
 pytestmark = pytest.mark.xdist_group("faults")
 
@@ -174,10 +174,6 @@ def at_rest(processes: Iterable[BaseProcess]) -> Iterator[None]:
     for process in resting:
         with suppress(psutil.NoSuchProcess):
             process.resume()
-
-
-def answers(journals: Path) -> int:
-    return sum(path.read_text().count('"duplicates"') for path in journals.glob("*.jsonl"))
 
 
 def verdict_of_nothing(events: int) -> list[str]:

@@ -26,7 +26,7 @@ from metering.domain.ledger import Ledger
 from tests.faults.books import wrongs
 from tests.faults.durable import DATABASE, DurableServer, await_that
 from tests.faults.processes import Work, finish, read_journals, report_drifts, run_apart, senders
-from tests.faults.verdicts import journals_in
+from tests.faults.verdicts import answers, journals_in
 from tests.kept_cluster import give_to
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -61,8 +61,8 @@ def acknowledged(work: Work) -> set[str]:
 
 def await_more(work: Work) -> set[str]:
     """Wait until some more is acknowledged; return all that is."""
-    before = len(acknowledged(work))
-    await_that(lambda: len(acknowledged(work)) >= before + 10 * BATCH)
+    before = answers(work.journals)
+    await_that(lambda: answers(work.journals) >= before + 10)
     return acknowledged(work)
 
 

@@ -11,6 +11,7 @@ MAINTENANCE_MEMORY_MAX_MB = 512
 # For a cluster that may be lost with the machine. A commit still reaches the kernel, so a killed server forgets
 # nothing.
 UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off"}
+SAFE = dict.fromkeys(UNSAFE_BUT_FAST, "on")
 
 
 def append_configuration(data_dir: Path, *, is_durable: bool) -> None:
@@ -38,5 +39,5 @@ def _settings(*, is_durable: bool) -> Mapping[str, str]:
         "log_min_messages": "warning",
         "timezone": "'UTC'",
         "log_timezone": "'UTC'",
-        **({} if is_durable else UNSAFE_BUT_FAST),
+        **(SAFE if is_durable else UNSAFE_BUT_FAST),
     }
