@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 PYTEST := $(if $(CLOCK),COUNTINGHOUSE_CLOCK=$(CLOCK) )$(BIN)/python -m pytest
 WORKERS ?= 2
 
+# A run starts dozens of processes, and each would compile our sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run stop reset manage test test-quick coverage check e2e soak bench-quick bench format lock css venv venv-dev clean
 

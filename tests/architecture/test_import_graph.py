@@ -22,9 +22,7 @@ def product() -> grimp.ImportGraph:
 
 
 def packages() -> list[str]:
-    return sorted(
-        {package for path in ROOT.glob("*/**/__init__.py") if (package := dotted(path)).split(".")[0] in APPS}
-    )
+    return sorted({dotted(path) for app in APPS for path in (ROOT / app).rglob("__init__.py")})
 
 
 def dotted(path: Path) -> str:
