@@ -121,13 +121,43 @@ class NumberSeries(models.Model):
         return f"{self.code}: {self.last_number}"
 
 
+class InvoiceKind(models.TextChoices):
+    """Why an invoice was issued."""
+
+    PERIOD = "period", "Period"
+    REPLACEMENT = "replacement", "Replacement"
+    MANUAL = "manual", "Single items"
+
+
 class Invoice(models.Model):
-    """What a tenant owes at one boundary of its subscription: the ended period's usage, the next one's fee."""
+    """What a tenant owes at one boundary of its subscription: the ended period's usage, the next one's fee.
+
+    Only one of a period closes a boundary. A replacement says again what another one said, to the buyer as it is now:
+    `replaces` is the document that it takes the place of, `original` the invoice of the period behind both. Whatever
+    looks back to usage and fees looks at the lines of the original.
+    """
 
     id = models.UUIDField(primary_key=True, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="invoices")
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="invoices")
-    boundary = models.PositiveIntegerField(help_text="Number of the boundary of the subscription that it closes.")
+    kind = models.CharField(max_length=11, choices=InvoiceKind.choices, default=InvoiceKind.PERIOD)
+    boundary = models.PositiveIntegerField(
+        null=True, help_text="Number of the boundary of the subscription that it closes."
+    )
+    original = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="replacements",
+        help_text="The invoice of the period that was issued again.",
+    )
+    replaces = models.OneToOneField(
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="replaced_by",
+        help_text="The document whose place it takes.",
+    )
     status = models.CharField(
         max_length=13,
         choices=[(status.value, status.value.capitalize()) for status in InvoiceStatus],
@@ -166,7 +196,15 @@ class Invoice(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["subscription", "boundary"], name="invoice_once_per_boundary"),
             models.UniqueConstraint(
-                fields=["subscription"], condition=Q(status=InvoiceStatus.DRAFT), name="invoice_one_draft"
+                fields=["subscription"],
+                condition=Q(status=InvoiceStatus.DRAFT, kind=InvoiceKind.PERIOD),
+                name="invoice_one_draft",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=InvoiceKind.PERIOD, boundary__isnull=False, original=None, replaces=None)
+                | Q(kind=InvoiceKind.REPLACEMENT, boundary=None, original__isnull=False, replaces__isnull=False)
+                | Q(kind=InvoiceKind.MANUAL, boundary=None, original=None, replaces=None),
+                name="invoice_kind_says_what_it_closes",
             ),
             models.CheckConstraint(condition=Q(status__in=list(InvoiceStatus)), name="invoice_status_known"),
             models.CheckConstraint(
@@ -218,6 +256,13 @@ class Invoice(models.Model):
 
     def __str__(self) -> str:
         return self.number or f"draft for {self.tenant}"
+
+    @property
+    def boundary_closed(self) -> int:
+        """Return the number of its boundary; of a replacement, that of the invoice which it stands for."""
+        invoice = self.original or self
+        assert invoice.boundary is not None, "an invoice of single items closes no boundary"
+        return invoice.boundary
 
     @property
     def amount_due_minor(self) -> int:

@@ -53,26 +53,51 @@ SELECT p.plan_version_id, p.currency, p.meter_id, m.code, p.id, p.model, p.terms
 FROM billing_price AS p LEFT JOIN metering_meter AS m ON m.id = p.meter_id
 WHERE p.plan_version_id = ANY(%(versions)s::bigint[])
 """
+# An invoice that was issued again counts until the last document in its place does not. `held` is what stood in its
+# place when the latest invoice was computed.
 DOCUMENTS: Final = """
-SELECT i.subscription_id, i.id, i.boundary, i.number, i.computed_at, least(i.voided_at, n.issued_at),
-    CASE WHEN i.paid_at IS NULL OR i.paid_at > max(i.computed_at) OVER (PARTITION BY i.subscription_id)
-        THEN i.uncollectible_at END
-FROM billing_invoice AS i LEFT JOIN billing_creditnote AS n ON n.invoice_id = i.id
-WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND i.finalized_at IS NOT NULL
+WITH known AS (
+    SELECT i.subscription_id, coalesce(i.original_id, i.id) AS id, i.boundary, i.number, i.computed_at, i.finalized_at,
+        i.original_id IS NOT NULL AS is_again, least(i.voided_at, n.issued_at) AS gone_at, i.paid_at,
+        i.uncollectible_at, max(i.computed_at) OVER (PARTITION BY i.subscription_id) AS latest
+    FROM billing_invoice AS i LEFT JOIN billing_creditnote AS n ON n.invoice_id = i.id
+    WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND i.finalized_at IS NOT NULL
+        AND (i.boundary IS NOT NULL OR i.original_id IS NOT NULL)
+), ended AS (
+    SELECT id, CASE WHEN bool_and(gone_at IS NOT NULL) THEN max(gone_at) END AS gone_at FROM known GROUP BY id
+), held AS (
+    SELECT DISTINCT ON (id) id, CASE WHEN paid_at IS NULL OR paid_at > latest THEN uncollectible_at END AS given_up_at
+    FROM known WHERE NOT is_again OR finalized_at <= latest ORDER BY id, is_again DESC, finalized_at DESC
+)
+SELECT k.subscription_id, k.id, k.boundary, k.number, k.computed_at, e.gone_at, h.given_up_at
+FROM known AS k JOIN ended AS e USING (id) JOIN held AS h USING (id) WHERE k.boundary IS NOT NULL
 """
 LINES: Final = """
 SELECT l.invoice_id, l.kind, coalesce(l.meter_id, 0), l.period_start, l.period_end, l.amount_minor
 FROM billing_invoiceline AS l JOIN billing_invoice AS i ON i.id = l.invoice_id AND i.revision = l.revision
-WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND i.finalized_at IS NOT NULL AND l.kind <> 'carry'
+WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND i.boundary IS NOT NULL AND i.finalized_at IS NOT NULL
+    AND l.kind <> 'carry'
 ORDER BY i.boundary, l.position
 """
 
+# A line in force bears what the last document in the place of the other's bears; one that is not, what one of them did.
 PARTED_TAXES: Final = """
-SELECT i.number, l.position, l.tax_percent, o.number, r.tax_percent
+SELECT i.number, l.position, l.tax_percent, borne.number, borne.tax_percent
 FROM billing_invoiceline AS l JOIN billing_invoice AS i ON i.id = l.invoice_id AND i.revision = l.revision
-JOIN billing_invoiceline AS r ON r.id = l.adjusts_id JOIN billing_invoice AS o ON o.id = r.invoice_id
+LEFT JOIN billing_creditnote AS n ON n.invoice_id = i.id
+JOIN billing_invoiceline AS r ON r.id = l.adjusts_id
+CROSS JOIN LATERAL (
+    SELECT d.number, b.tax_category, b.tax_percent
+    FROM billing_invoice AS d
+    JOIN billing_invoiceline AS b ON b.invoice_id = d.id AND b.revision = d.revision AND b.position = r.position
+    WHERE (d.id = r.invoice_id OR d.original_id = r.invoice_id) AND d.finalized_at IS NOT NULL
+    ORDER BY (i.voided_at IS NOT NULL OR n.id IS NOT NULL)
+            AND (l.tax_category, l.tax_percent) = (b.tax_category, b.tax_percent) DESC,
+        d.original_id IS NOT NULL DESC, d.finalized_at DESC
+    LIMIT 1
+) AS borne
 WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND i.finalized_at IS NOT NULL AND l.amount_minor <> 0
-    AND (l.tax_category, l.tax_percent) <> (r.tax_category, r.tax_percent)
+    AND (l.tax_category, l.tax_percent) <> (borne.tax_category, borne.tax_percent)
 ORDER BY i.number, l.position
 """
 

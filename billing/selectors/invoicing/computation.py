@@ -26,7 +26,7 @@ from billing.models import (
 )
 from billing.selectors.invoicing.corrections import invoiced_usage, roots_of
 from billing.selectors.invoicing.credit import credit_of
-from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE
+from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE, IS_TAKEN_BACK, tax_borne, taxes_again
 from billing.selectors.invoicing.reopened import with_reopened
 from billing.selectors.taxes import tax_tables
 from metering.domain.periods import Span, forecast
@@ -154,14 +154,19 @@ def _with_fees(states: Sequence[BillingState]) -> Sequence[BillingState]:
     if not changed:
         return states
     lines = InvoiceLine.objects.filter(
-        invoice__subscription__in=changed, kind=LineKind.RECURRING, revision=F("invoice__revision")
+        invoice__subscription__in=changed,
+        invoice__boundary__isnull=False,
+        kind=LineKind.RECURRING,
+        revision=F("invoice__revision"),
     ).exclude(invoice__status=InvoiceStatus.DRAFT)
-    lines = lines.annotate(is_gone=IS_GONE, is_given_up=IS_GIVEN_UP)
+    lines = lines.annotate(is_gone=IS_GONE, is_given_up=IS_GIVEN_UP, is_taken_back=IS_TAKEN_BACK)
+    found = list(lines.select_related("invoice").defer("explanation"))
+    again = taxes_again(line for line in found if line.is_taken_back)
     fees: dict[tuple[UUID | None, int], InvoicedFee] = {
-        (line.invoice.subscription_id, line.invoice.boundary): InvoicedFee(
-            line.pk, line.tax, is_forgiven=line.is_gone, is_unpaid=line.is_given_up
+        (line.invoice.subscription_id, line.invoice.boundary_closed): InvoicedFee(
+            line.pk, tax_borne(line, again), is_forgiven=line.is_gone, is_unpaid=line.is_given_up
         )
-        for line in lines.select_related("invoice").defer("explanation")
+        for line in found
     }
     return [replace(state, fee=fees.get((state.subscription_id, state.boundary - 1))) for state in states]
 
@@ -187,16 +192,17 @@ def _credits_left(
 
     Carry lines add what an invoice left over, and take what the next one used.
 
-    An invoice that is void, or was credited, has used nothing: its credit is there again.
+    An invoice that is void, or was credited, has used nothing: its credit is there again. One that was issued again
+    uses credit by itself.
     """
     boundaries = {state.subscription_id: state.boundary for state in states if state.boundary}
     lines = InvoiceLine.objects.filter(
-        ~IS_GONE, invoice__subscription__in=boundaries, revision=F("invoice__revision"), kind=LineKind.CARRY
+        ~IS_TAKEN_BACK, invoice__subscription__in=boundaries, revision=F("invoice__revision"), kind=LineKind.CARRY
     ).exclude(invoice__status=InvoiceStatus.DRAFT)
     left: dict[UUID | None, int] = defaultdict(int)
-    for line in lines.select_related("invoice").defer("explanation"):
+    for line in lines.select_related("invoice__original").defer("explanation"):
         subscription_id = line.invoice.subscription_id
-        if line.invoice.boundary < boundaries[subscription_id]:
+        if line.invoice.boundary_closed < boundaries[subscription_id]:
             left[subscription_id] += credit_of(line)
     for before in following or ():
         left[before.state.subscription_id] += before.carried_minor

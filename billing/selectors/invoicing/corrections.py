@@ -17,7 +17,7 @@ from billing.models import (
     LineKind,
 )
 from billing.selectors.catalog.plans import sold_versions
-from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE, touched_subscriptions
+from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE, tax_borne, taxes_again, touched_subscriptions
 from metering.domain.periods import Span
 from metering.selectors.span_usage import SpanUsage, UsageSpan, spans_with_voids_since
 
@@ -99,6 +99,7 @@ def roots_of(states: Sequence[BillingState]) -> list[tuple[int, Root]]:
         | Q(invoice__subscription__in=looked_at_whole)
         | Q(has_stretch, period_end__gt=oldest - PERIOD_LASTS_AT_MOST),
         invoice__subscription__in=closing,
+        invoice__boundary__isnull=False,
         invoice__status__in=set(InvoiceStatus) - {InvoiceStatus.DRAFT},
         revision=F("invoice__revision"),
         kind__in=(LineKind.USAGE, LineKind.ADJUSTMENT),
@@ -113,7 +114,7 @@ def roots_of(states: Sequence[BillingState]) -> list[tuple[int, Root]]:
     roots: dict[int, tuple[int, Root]] = {}
     for line in found:
         number, state = closing[line.invoice.subscription_id]
-        if line.invoice.boundary >= state.boundary:
+        if line.invoice.boundary_closed >= state.boundary:
             continue
         if line.adjusts_id is not None:
             if line.adjusts_id in roots:
@@ -134,6 +135,8 @@ def _period_of(line: InvoiceLine) -> tuple[UUID, int | None]:
 
 def invoiced_usage(roots: Sequence[tuple[int, Root]], usage: Sequence[SpanUsage]) -> dict[int, list[InvoicedUsage]]:
     """Return by state what was invoiced of each line, and what the ledger says of its span now."""
+    # Only where some document is not in force can one have been issued again.
+    again = taxes_again(root.line for _, root in roots if root.is_touched)
     versions = sold_versions({root.line.plan_version_id for _, root in roots if root.line.plan_version_id is not None})
     prices = {price.id: price for version in versions.values() for price in version.prices}
     invoiced: dict[int, list[InvoicedUsage]] = defaultdict(list)
@@ -154,7 +157,7 @@ def invoiced_usage(roots: Sequence[tuple[int, Root]], usage: Sequence[SpanUsage]
                 unpaid_minor=root.unpaid_minor,
                 is_touched=root.is_touched,
                 now=Used.of(found.quantity, found.events),
-                tax=line.tax,
+                tax=tax_borne(line, again),
                 is_stretch=root.is_stretch,
             )
         )

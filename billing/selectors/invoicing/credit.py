@@ -23,7 +23,8 @@ def customers_again(invoice: Invoice) -> int:
     """
     lines = InvoiceLine.objects.filter(invoice=invoice, revision=invoice.revision).select_related("invoice")
     used_minor = -sum(credit_of(line) for line in lines.filter(kind=LineKind.CARRY))
-    paid_for = InvoiceLine.objects.exclude(IS_GONE | IS_GIVEN_UP).exclude(invoice=invoice)
+    own = [invoice.pk, invoice.original_id or invoice.pk]
+    paid_for = InvoiceLine.objects.exclude(IS_GONE | IS_GIVEN_UP).exclude(invoice__in=own)
     bases: dict[TaxDecision, int] = defaultdict(int)
     for line in lines.filter(amount_minor__lt=0, adjusts__in=paid_for):
         assert line.tax is not None, "what corrects a line bears its tax"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models.functions import Coalesce
 
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.plausibility import (
@@ -68,9 +69,10 @@ def _earlier_totals(subscriptions: set[UUID | None]) -> dict[UUID | None, dict[i
     """Return what was invoiced and not taken back, by boundary; the first fee alone tells nothing of usage."""
     rows = (
         Invoice.objects.issued()
-        .filter(subscription__in=subscriptions, boundary__gt=0, credit_note=None)
+        .annotate(closes=Coalesce("original__boundary", "boundary"))
+        .filter(subscription__in=subscriptions, closes__gt=0, credit_note=None)
         .exclude(status=InvoiceStatus.VOID)
-        .values_list("subscription_id", "boundary", "total_minor")
+        .values_list("subscription_id", "closes", "total_minor")
     )
     totals: dict[UUID | None, dict[int, int]] = defaultdict(dict)
     for subscription_id, boundary, total_minor in rows:
@@ -90,7 +92,7 @@ def _usual_bounds(currency: str) -> Bounds:
     return Bounds(settings.ABSURD_INVOICE_TIMES, floor)
 
 
-def _approved(subscriptions: set[UUID | None]) -> set[tuple[UUID, int, int | None]]:
+def _approved(subscriptions: set[UUID | None]) -> set[tuple[UUID, int | None, int | None]]:
     """Return subscription, boundary and exact total of what staff approved."""
     rows = BillingException.objects.filter(subscription__in=subscriptions, is_approved=True)
     return set(rows.values_list("subscription_id", "invoice__boundary", "amount_minor"))

@@ -69,8 +69,8 @@ def states_of_invoices(invoices: Sequence[Invoice]) -> list[BillingState]:
             currency=invoice.currency,
             time_zone=invoice.subscription.time_zone,
             anchor_at=invoice.subscription.anchor_at,
-            boundary=invoice.boundary,
-            closes_at=invoice.period_end if invoice.boundary else invoice.subscription.anchor_at,
+            boundary=invoice.boundary_closed,
+            closes_at=invoice.period_end if invoice.boundary_closed else invoice.subscription.anchor_at,
             is_ending=ended_at is not None,
             phases=phases[invoice.subscription_id],
             backfill_days=backfill[invoice.tenant_id],
@@ -109,7 +109,7 @@ def _phases_of(subscription_ids: Sequence[UUID]) -> dict[UUID, tuple[Phase, ...]
 def _ended_by(invoice: Invoice) -> datetime | None:
     """When the subscription ended, if it had at the invoice's boundary, so that it has no fee for a next period."""
     ended_at = invoice.subscription.ended_at
-    closes_at = invoice.period_end if invoice.boundary else invoice.subscription.anchor_at
+    closes_at = invoice.period_end if invoice.boundary_closed else invoice.subscription.anchor_at
     return ended_at if ended_at is not None and ended_at <= closes_at else None
 
 

@@ -15,6 +15,7 @@ from django.db.models import F
 from billing.domain.invoicing.lines import InvoicedUsage
 from billing.domain.invoicing.state import InvoicedFee, Reopened
 from billing.domain.statuses import InvoiceStatus
+from billing.domain.tax import TaxDecision
 from billing.domain.verification.batch import (
     ARRIVAL_MARGIN,
     RUN_MARGIN,
@@ -26,8 +27,9 @@ from billing.models import (
 )
 from billing.selectors.catalog.plans import sold_versions
 from billing.selectors.invoicing.credit import credit_of
+from billing.selectors.invoicing.in_force import TaxesAgain, tax_borne, taxes_again
 from billing.selectors.invoicing.reopened import REOPENED, fees_and_shares, open_of
-from billing.selectors.verification.standing import Past, gone_at, moments_of, past_of, standing_before
+from billing.selectors.verification.standing import Past, moments_of, past_of, standing_before, taken_back_at
 from metering.domain.periods import Span
 
 
@@ -69,6 +71,7 @@ def corrected_by_invoice(
     stretches = _stretches_beside(roots.values())
     earlier = corrections_of(root_ids | {one.pk for others in stretches.values() for one in others})
     past = past_of({one.invoice_id for one in (*roots.values(), *chain(*earlier.values()))})
+    again = taxes_again([*roots.values(), *chain(*stretches.values())])
     every_root = [*roots.values(), *chain(*stretches.values())]
     version_ids = {line.plan_version_id for line in every_root if line.plan_version_id is not None}
     prices = {price.id: price for version in sold_versions(version_ids).values() for price in version.prices}
@@ -77,7 +80,7 @@ def corrected_by_invoice(
     def add(invoice: Invoice, root: InvoiceLine, correction: InvoiceLine | None) -> None:
         assert root.price_id is not None, "a usage line has its price"
         assert root.plan_version_id is not None, "a usage line has its plan"
-        before = [root, *(one for one in earlier[root.pk] if one.invoice.boundary < invoice.boundary)]
+        before = [root, *(one for one in earlier[root.pk] if one.invoice.boundary_closed < invoice.boundary_closed)]
         standing = standing_before(invoice, correction, before, past, is_old=is_old_invoice(lines[invoice.pk]))
         corrected[invoice.pk].append(
             InvoicedUsage(
@@ -95,7 +98,7 @@ def corrected_by_invoice(
                 if correction is None
                 else standing.invoiced.plus(correction.quantity, correction.events or 0),
                 is_stretch="position" in root.explanation,
-                tax=root.tax,
+                tax=tax_then(invoice, root, again, correction),
             )
         )
 
@@ -111,6 +114,15 @@ def corrected_by_invoice(
             if pk not in adjusted[invoice.pk]:
                 add(invoice, one, None)
     return corrected
+
+
+def tax_then(
+    invoice: Invoice, line: InvoiceLine, again: TaxesAgain, correction: InvoiceLine | None
+) -> TaxDecision | None:
+    """Return the tax that a line bore when an invoice was computed. Issued again just then, both are right."""
+    possible = [tax_borne(line, again, moment) for moment in moments_of(invoice)]
+    said = None if correction is None else correction.tax
+    return said if said in possible else possible[0]
 
 
 def _stretches_beside(roots: Iterable[InvoiceLine]) -> dict[int, list[InvoiceLine]]:
@@ -145,22 +157,35 @@ class Fees:
 
     lines: Mapping[UUID, Sequence[InvoiceLine]]
     past: Past
+    again: TaxesAgain
 
     def known_by(
         self, invoice: Invoice, lines: Sequence[InvoiceLine], time_zone: str
     ) -> tuple[InvoicedFee | None, tuple[Reopened, ...]]:
         """Return the fee of an invoice's period, and what was open again of others, when it was computed."""
-        earlier = [line for line in self.lines[invoice.subscription_id] if line.invoice.boundary < invoice.boundary]
+        earlier = [
+            line
+            for line in self.lines[invoice.subscription_id]
+            if line.invoice.boundary_closed < invoice.boundary_closed
+        ]
         fees = [
             line
             for line in earlier
-            if line.kind == LineKind.RECURRING and line.invoice.boundary == invoice.boundary - 1
+            if line.kind == LineKind.RECURRING and line.invoice.boundary_closed == invoice.boundary_closed - 1
         ]
         if is_old_invoice(lines):
             return (self._fee(invoice, lines, fees[0], is_old=True) if fees else None), ()
         fee = self._fee(invoice, lines, fees[0], is_old=False) if fees else None
         possible = [
-            tuple(open_of(earlier, time_zone, gone=self.past.gone(moment), unpaid=self.past.unpaid(moment)))
+            tuple(
+                open_of(
+                    earlier,
+                    time_zone,
+                    gone=self.past.gone(moment),
+                    unpaid=self.past.unpaid(moment),
+                    taxes={line.pk: tax_borne(line, self.again, moment) for line in earlier},
+                )
+            )
             for moment in moments_of(invoice)
         ]
         said = [(line.adjusts_id, line.amount_minor) for line in lines if line.explanation["model"] == REOPENED]
@@ -178,7 +203,9 @@ class Fees:
         found = (one for one in possible if (any(one), one[1]) == said)
         is_forgiven, is_unpaid = next(found, possible[0])
         # Lines from before lines bore their tax do not name what they correct.
-        return InvoicedFee(None if is_old else line.pk, line.tax, is_forgiven=is_forgiven, is_unpaid=is_unpaid)
+        correcting = next((one for one in lines if one.adjusts_id == line.pk), None)
+        tax = tax_then(invoice, line, self.again, correcting)
+        return InvoicedFee(None if is_old else line.pk, tax, is_forgiven=is_forgiven, is_unpaid=is_unpaid)
 
 
 def fees_of(invoices: Sequence[Invoice]) -> Fees:
@@ -187,14 +214,16 @@ def fees_of(invoices: Sequence[Invoice]) -> Fees:
     lines: dict[UUID, list[InvoiceLine]] = defaultdict(list)
     for line in found:
         lines[line.invoice.subscription_id].append(line)
-    return Fees(lines, past_of({line.invoice_id for line in found}))
+    return Fees(lines, past_of({line.invoice_id for line in found}), taxes_again(found))
 
 
 def corrections_of(root_ids: set[int | None]) -> dict[int, list[InvoiceLine]]:
     """Return the adjustment lines of usage lines, on finalized invoices, in their order."""
     corrections: dict[int, list[InvoiceLine]] = defaultdict(list)
     lines = InvoiceLine.objects.filter(
-        adjusts__in=root_ids, invoice__status__in=set(InvoiceStatus) - {InvoiceStatus.DRAFT}
+        adjusts__in=root_ids,
+        invoice__boundary__isnull=False,
+        invoice__status__in=set(InvoiceStatus) - {InvoiceStatus.DRAFT},
     ).filter(revision=F("invoice__revision"))
     for line in lines.select_related("invoice").order_by("invoice__boundary", "pk"):
         if line.adjusts_id is not None:
@@ -211,13 +240,13 @@ def carried_by_subscription(invoices: Sequence[Invoice]) -> dict[UUID, list[Carr
             kind=LineKind.CARRY,
         )
         .exclude(invoice__status=InvoiceStatus.DRAFT)
-        .select_related("invoice")
+        .select_related("invoice__original")
         .defer("explanation")
     )
-    gone = gone_at({line.invoice_id for line in rows})
+    gone = taken_back_at({line.invoice_id for line in rows})
     carried: dict[UUID, list[Carry]] = defaultdict(list)
     for line in rows:
-        carry = Carry(line.invoice.boundary, line.amount_minor, credit_of(line), gone.get(line.invoice_id))
+        carry = Carry(line.invoice.boundary_closed, line.amount_minor, credit_of(line), gone.get(line.invoice_id))
         carried[line.invoice.subscription_id].append(carry)
     return carried
 
@@ -230,7 +259,7 @@ def credit_before(invoice: Invoice, carried: Sequence[Carry], lines: Sequence[In
         return sum(
             carry.amount_minor if is_old else carry.credit_minor
             for carry in carried
-            if carry.boundary < invoice.boundary and (carry.gone_at is None or carry.gone_at > moment)
+            if carry.boundary < invoice.boundary_closed and (carry.gone_at is None or carry.gone_at > moment)
         )
 
     at = invoice.computed_at

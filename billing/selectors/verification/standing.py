@@ -3,11 +3,14 @@
 Of an invoice that was voided, credited or given up just then, both are right: `docs/algorithms/invoicing.md`, V5.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from django.db.models import Q
 
 from billing.domain.invoicing.lines import Used
 from billing.domain.verification.batch import ARRIVAL_MARGIN, RUN_MARGIN
@@ -35,7 +38,7 @@ class Past:
     """Since when documents are not in force, and while which were given up and not paid."""
 
     gone_at: Mapping[UUID, datetime]
-    given_up: Mapping[UUID, tuple[datetime, datetime | None]]
+    given_up: Mapping[UUID, Sequence[tuple[datetime, datetime | None]]]
 
     def gone(self, at: datetime) -> set[UUID]:
         """Return the invoices that were void or credited by then."""
@@ -45,24 +48,40 @@ class Past:
         """Return the invoices on which staff had given up by then, and that nobody had paid."""
         open_ones = {
             invoice_id
-            for invoice_id, (since, paid_at) in self.given_up.items()
-            if since <= at and (paid_at is None or paid_at > at)
+            for invoice_id, spans in self.given_up.items()
+            if any(since <= at and (until is None or until > at) for since, until in spans)
         }
         return open_ones - self.gone(at)
 
 
 def past_of(invoice_ids: Collection[UUID]) -> Past:
-    """Load what became of invoices."""
-    rows = Invoice.objects.filter(pk__in=invoice_ids).values_list("pk", "uncollectible_at", "paid_at")
-    given_up = {pk: (since, paid_at) for pk, since, paid_at in rows if since is not None}
-    return Past(gone_at(set(invoice_ids)), given_up)
+    """Load what became of invoices of periods, and of the documents that were issued in their place."""
+    rows = list(
+        Invoice.objects.filter(Q(pk__in=invoice_ids) | Q(original__in=invoice_ids)).values_list(
+            "pk", "original_id", "uncollectible_at", "paid_at", "voided_at", "credit_note__issued_at"
+        )
+    )
+    gone: dict[UUID, list[datetime | None]] = defaultdict(list)
+    given_up: dict[UUID, list[tuple[datetime, datetime | None]]] = defaultdict(list)
+    for pk, original_id, since, paid_at, *taken_back in rows:
+        until = _first(taken_back)
+        gone[original_id or pk].append(until)
+        if since is not None:
+            given_up[original_id or pk].append((since, _first([paid_at, until])))
+    # One that was issued again is not in force once the last in its place is not.
+    ended = {pk: [one for one in moments if one is not None] for pk, moments in gone.items()}
+    return Past({pk: max(ended[pk]) for pk, moments in gone.items() if len(ended[pk]) == len(moments)}, given_up)
 
 
-def gone_at(invoice_ids: set[UUID]) -> dict[UUID, datetime]:
-    """Return of these invoices those that were voided or credited, and since when."""
+def taken_back_at(invoice_ids: set[UUID]) -> dict[UUID, datetime]:
+    """Return of these documents, each by itself, those that were voided or credited, and since when."""
     rows = Invoice.objects.filter(pk__in=invoice_ids).values_list("pk", "voided_at", "credit_note__issued_at")
-    found = {pk: [moment for moment in moments if moment is not None] for pk, *moments in rows}
-    return {pk: min(moments) for pk, moments in found.items() if moments}
+    found = {pk: _first(moments) for pk, *moments in rows}
+    return {pk: moment for pk, moment in found.items() if moment is not None}
+
+
+def _first(moments: Iterable[datetime | None]) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def moments_of(invoice: Invoice) -> tuple[datetime, ...]:

@@ -284,6 +284,25 @@ def test_a_subscription_has_one_draft(subscription: Subscription, draft: Invoice
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [{"boundary": None}, {"kind": "replacement", "boundary": None}, {"kind": "replacement"}, {"kind": "manual"}],
+)
+def test_what_kind_an_invoice_is_says_whether_it_closes_a_boundary(
+    subscription: Subscription, fields: dict[str, object]
+) -> None:
+    with refuses("invoice_kind_says_what_it_closes"), transaction.atomic():
+        rows.draft(subscription, **fields)
+    rows.draft(subscription, boundary=None, kind="manual")
+
+
+def test_an_invoice_is_issued_again_once(subscription: Subscription, finalized: Invoice) -> None:
+    again = {"kind": "replacement", "boundary": None, "original": finalized, "replaces": finalized}
+    rows.draft(subscription, **again)
+    with refuses("replaces_id"), transaction.atomic():
+        rows.draft(subscription, **again)
+
+
+@pytest.mark.parametrize(
     ("fields", "name"),
     [
         (issued(status="lost"), "invoice_status_known"),

@@ -25,6 +25,7 @@ HISTORY = [
 ]
 LATER = NOW + timedelta(days=1)
 OTHERS: dict[str, object] = {
+    "kind": "manual",
     "boundary": 1,
     "currency": "USD",
     "period_start": NOW - timedelta(days=1),
@@ -166,13 +167,19 @@ def test_the_amounts_of_a_finalized_invoice_never_change(finalized: Invoice) -> 
 @pytest.mark.as_owner
 def test_a_finalized_invoice_stays_with_its_tenant_and_subscription(finalized: Invoice) -> None:
     other = subscribe_tenant("globex")
-    for change in ({"tenant_id": other.tenant_id}, {"subscription": other}, {"id": other.pk}):
+    for change in (
+        {"tenant_id": other.tenant_id},
+        {"subscription": other},
+        {"id": other.pk},
+        {"original_id": other.pk},
+        {"replaces_id": other.pk},
+    ):
         with pytest.raises(IntegrityError, match="is finalized: it never changes"), transaction.atomic():
             Invoice.objects.filter(pk=finalized.pk).update(**change)
 
 
 def test_every_column_of_an_invoice_is_fixed_or_says_what_became_of_its_payment() -> None:
-    tried = {*OTHERS, *OF_THE_PAYMENT, "status", "id", "tenant", "subscription"}
+    tried = {*OTHERS, *OF_THE_PAYMENT, "status", "id", "tenant", "subscription", "original", "replaces"}
     amounts = {"subtotal_minor", "tax_minor", "carried_minor", "total_minor"}
     assert tried | amounts == {field.name for field in Invoice._meta.concrete_fields}
 

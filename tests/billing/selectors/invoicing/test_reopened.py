@@ -26,7 +26,8 @@ KNOWN = [FEE, BACK, REST, REST_BACK]
 
 
 def opened(lines: list[InvoiceLine], *gone: Invoice, unpaid: tuple[Invoice, ...] = ()) -> list[tuple[int, int]]:
-    found = open_of(lines, "UTC", gone={one.pk for one in gone}, unpaid={one.pk for one in unpaid})
+    taxes = {one.pk: one.tax for one in lines}
+    found = open_of(lines, "UTC", gone={one.pk for one in gone}, unpaid={one.pk for one in unpaid}, taxes=taxes)
     return [(one.line_id, one.amount_minor) for one in found]
 
 
@@ -53,6 +54,6 @@ def test_what_was_withheld_of_an_unpaid_fee_is_open_once_it_is_paid() -> None:
 def test_of_lines_that_do_not_name_what_they_correct_the_first_gave_back_of_the_fee() -> None:
     old = [line(one.pk, one.invoice, one.kind, one.amount_minor, supplied_on=None) for one in KNOWN]
     assert opened(old, SECOND) == [(2, -900)]
-    [again] = open_of(old, "UTC", gone={SECOND.pk}, unpaid=set())
+    [again] = open_of(old, "UTC", gone={SECOND.pk}, unpaid=set(), taxes={one.pk: one.tax for one in old})
     assert (again.number, again.supplied_on, again.description) == ("INV-1", date(2026, 3, 1), "line 2")
     assert opened(old[1:], SECOND) == []

@@ -37,9 +37,9 @@ def test_what_gave_back_on_a_document_not_in_force_did_not_happen() -> None:
 
 def test_what_charged_on_one_is_forgiven_and_on_one_that_was_given_up_unpaid() -> None:
     assert amounts(Past({FIRST: NOON - 2 * HOUR}, {})) == (60, 100, 0)
-    assert amounts(Past({}, {FIRST: (NOON - 2 * HOUR, None)})) == (60, 0, 100)
-    assert amounts(Past({}, {FIRST: (NOON - 2 * HOUR, NOON - HOUR)})) == (60, 0, 0)
-    assert amounts(Past({}, {FIRST: (NOON + 2 * HOUR, None)})) == (60, 0, 0)
+    assert amounts(Past({}, {FIRST: [(NOON - 2 * HOUR, None)]})) == (60, 0, 100)
+    assert amounts(Past({}, {FIRST: [(NOON - 2 * HOUR, NOON - HOUR)]})) == (60, 0, 0)
+    assert amounts(Past({}, {FIRST: [(NOON + 2 * HOUR, None)]})) == (60, 0, 0)
 
 
 def test_of_what_was_voided_just_then_the_correction_decides() -> None:
