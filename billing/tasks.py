@@ -10,9 +10,7 @@ from django.utils import timezone
 from billing.selectors.invoicing.due import Due
 from billing.services.documents import deliveries
 from billing.services.invoicing.running import run_invoicing_job
-from billing.services.retention import run_retention
 from billing.services.subscriptions.standing import run_overdue
-from billing.services.verification.running import run_verification
 from metering.domain.periods import YearMonth
 
 SCHEDULE = "schedule"
@@ -29,17 +27,6 @@ def run_invoicing(started_by: str = SCHEDULE, month: str | None = None, tenant_i
     )
     _, run = run_invoicing_job(started_by=started_by, as_of=timezone.now(), due=due)
     return f"{run.drafted} drafted, {run.finalized} finalized, {len(run.parked)} parked"
-
-
-def verify_invoices(started_by: str = SCHEDULE) -> str:
-    """Compute every finalized invoice again from the raw ledger."""
-    found = run_verification(started_by=started_by, as_of=timezone.now())
-    return f"{found.verified} invoices, {len(found.differences)} differences"
-
-
-def let_events_go(started_by: str = SCHEDULE) -> str:
-    """Delete raw events whose term is over and that nothing needs any more."""
-    return str(run_retention(started_by=started_by, as_of=timezone.now()).outcome)
 
 
 def refresh_overdue(started_by: str = SCHEDULE) -> str:

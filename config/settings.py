@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "config.staff.apps.StaffConfig",
     "portal.apps.PortalConfig",
     "billing.collection.apps.CollectionConfig",
+    "billing.verification.apps.VerificationConfig",
     "billing.taxlaw.apps.TaxLawConfig",
     "billing.taxation.apps.TaxationConfig",
     "billing.apps.BillingConfig",

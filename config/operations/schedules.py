@@ -49,9 +49,15 @@ PLANNED_JOBS: Final = (
     PlannedJob("viewings", "End viewings that are over", "accounts.tasks.end_viewings", "*/5 * * * *", _BY_THE_MINUTE),
     PlannedJob("invoicing", "Draft and finalize invoices", "billing.tasks.run_invoicing", "*/10 * * * *", _HOURLY),
     PlannedJob(
-        "verification", "Verify invoices from the raw ledger", "billing.tasks.verify_invoices", "40 4 * * *", _DAILY
+        "verification",
+        "Verify invoices from the raw ledger",
+        "billing.verification.tasks.verify_invoices",
+        "40 4 * * *",
+        _DAILY,
     ),
-    PlannedJob("retention", "Delete raw events by their term", "billing.tasks.let_events_go", "40 5 * * *", _DAILY),
+    PlannedJob(
+        "retention", "Delete raw events by their term", "billing.verification.tasks.let_events_go", "40 5 * * *", _DAILY
+    ),
     PlannedJob("overdue", "See who is past due", "billing.tasks.refresh_overdue", "50 * * * *", _HOURLY),
     PlannedJob("tax_ids", "Check VAT numbers", "billing.taxation.tasks.check_tax_ids", "35 * * * *", _HOURLY),
     PlannedJob("documents", "Make PDFs", "billing.tasks.deliver_documents", "* * * * *", _BY_THE_MINUTE),

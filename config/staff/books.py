@@ -14,7 +14,7 @@ from django.utils import timezone
 from unfold.sites import UnfoldAdminSite
 
 from accounts.models import JobRun
-from billing.services.retention import RETENTION_JOB
+from billing.verification.services.retention import RETENTION_JOB
 from config.operations.books import BookFigure, books_health
 from metering.selectors.retention import deleted_before, kept_since, nothing_changes_before
 

@@ -19,6 +19,7 @@ NESTED_APPS = {
     "collection": "billing",
     "taxation": "billing",
     "taxlaw": "billing",
+    "verification": "billing",
     "conservation": "billing",
     "ledger": "billing",
     "rendering": "billing",

@@ -149,7 +149,7 @@ def measure_step(step: str) -> None:
     from billing.selectors.invoicing.due import Due  # noqa: PLC0415 - as above
     from billing.services.invoicing.drafting import draft_batch  # noqa: PLC0415
     from billing.services.invoicing.finalizing import finalize_batch  # noqa: PLC0415
-    from billing.services.verification.running import run_verification  # noqa: PLC0415
+    from billing.verification.services.running import run_verification  # noqa: PLC0415
 
     statements = count()
     execute: Callable[..., Any] = psycopg.Cursor.execute

@@ -26,7 +26,7 @@ from billing.models import Invoice
 from billing.selectors.invoicing.due import Due
 from billing.services.documents import deliveries
 from billing.services.invoicing import drafting, finalizing, running
-from billing.services.verification.running import Chosen, run_verification
+from billing.verification.services.running import Chosen, run_verification
 from tests.billing.world import make_plan, set_issuer, subscribe_tenant, use
 from tests.faults.processes import FORK_SERVER, connect_to
 

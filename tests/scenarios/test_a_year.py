@@ -23,7 +23,7 @@ from billing.services.catalog.plans import create_plan, publish_version
 from billing.services.invoicing.running import run_invoicing
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
 from billing.services.subscriptions.subscribing import subscribe
-from billing.services.verification.running import run_verification
+from billing.verification.services.running import run_verification
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
 from metering.services.usage_plans import create_usage_plan

@@ -20,7 +20,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from accounts.domain.reach import WayIn, way_in
 from accounts.models import Tenant
 from billing.models import CreditNote, Invoice
-from billing.services.verification.running import run_verification
+from billing.verification.services.running import run_verification
 from config.operations.postgres_programs import program_for
 from tests.databases import use_database
 from tests.postgres_plugin import RUN_DIR_VARIABLE, database_name

@@ -9,7 +9,7 @@ from billing.models import Invoice, LineKind
 from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
-from billing.services.verification.running import run_verification
+from billing.verification.services.running import run_verification
 from metering.services.voids import void_event
 from tests.billing.world import GRACE, STAFF, close_month, first_invoice, make_plan, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of

@@ -12,7 +12,7 @@ from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
-from billing.services.verification.running import run_verification
+from billing.verification.services.running import run_verification
 from tests.billing.world import GRACE, STAFF, first_invoice, make_plan, set_issuer, subscribe_tenant, use
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from billing.rendering.services.wording import steps_under
 from billing.selectors.invoicing.preview import preview_next_invoice, preview_under_plan
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
 from billing.services.subscriptions.changes import When, change_plan
-from billing.services.verification.running import run_verification
+from billing.verification.services.running import run_verification
 from metering.services.voids import void_event
 from tests.billing.world import CALLS, MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of, make_meter

@@ -10,7 +10,7 @@ from billing.domain.tax import TaxTreatment
 from billing.models import BillingException, BillingProfile, Invoice, Subscription, TaxRate
 from billing.services.invoicing.running import run_invoicing
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
-from billing.services.verification.running import run_verification
+from billing.verification.services.running import run_verification
 from metering.services.voids import void_event
 from tests.billing.world import GRACE, STAFF, first_invoice, make_plan, set_issuer, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from billing.domain.documents import days_of
 from billing.models import Invoice, InvoiceDocument, Subscription
 from billing.services.invoicing.running import run_invoicing
-from billing.services.verification.running import run_verification
+from billing.verification.services.running import run_verification
 from metering.domain.periods import anchored_span, local_day, start_of_day
 from tests.billing.world import GRACE, close_month, first_invoice, subscribe_tenant, use
 

@@ -9,7 +9,7 @@ from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import mark_uncollectible
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
-from billing.services.verification.running import run_verification
+from billing.verification.services.running import run_verification
 from metering.services.voids import void_event
 from tests.billing.world import GRACE, STAFF, first_invoice, make_plan, set_issuer, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of

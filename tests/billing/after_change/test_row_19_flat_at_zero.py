@@ -9,7 +9,7 @@ from billing.admin.plan_forms import examples_of
 from billing.domain.plan_terms import PriceOffer
 from billing.domain.prices import Graduated, PriceTerms, Tier, Volume
 from billing.selectors.catalog.plans import sold_version
-from billing.services.verification.running import run_verification
+from billing.verification.services.running import run_verification
 from metering.services.voids import void_event
 from tests.billing.world import CALLS, MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of, make_meter

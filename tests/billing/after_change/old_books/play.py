@@ -28,7 +28,7 @@ from billing.services.invoicing.running import run_invoicing  # noqa: E402
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice  # noqa: E402
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan  # noqa: E402
 from billing.services.subscriptions.profiles import update_billing_profile  # noqa: E402
-from billing.services.verification.running import run_verification  # noqa: E402
+from billing.verification.services.running import run_verification  # noqa: E402
 from metering.services.voids import void_event  # noqa: E402
 from tests.billing.world import make_plan, subscribe_tenant, use  # noqa: E402
 from tests.metering.ledger_world import ledger_of, make_meter  # noqa: E402

@@ -27,7 +27,7 @@ from billing.services.invoicing.running import (
 )
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
-from billing.services.verification.running import run_verification
+from billing.verification.services.running import run_verification
 from metering.domain.periods import YearMonth
 from metering.services.voids import void_event
 from tests.billing.world import GRACE, MARCH, STAFF, first_invoice, make_plan, set_issuer, subscribe_tenant, use

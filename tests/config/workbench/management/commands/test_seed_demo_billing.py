@@ -14,7 +14,7 @@ from billing.domain.plan_terms import check_offer, fee_amount
 from billing.ledger.models import ClosedMonth
 from billing.models import CreditNote, Invoice, InvoiceLine, NumberSeries, Payment, PaymentRefund, Subscription
 from billing.selectors.catalog.plans import plans_for_sale
-from billing.services.verification.running import run_verification
+from billing.verification.services.running import run_verification
 from config.workbench.demo.billing import LATE_EVENTS, STORIES
 from config.workbench.demo.cast import TENANTS
 from config.workbench.demo.catalogue import ADDRESSES, PRODUCTS, RATES, offer_of

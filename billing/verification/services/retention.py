@@ -14,12 +14,12 @@ from django.db.models import Max
 from accounts.domain.job_report import JobReport
 from accounts.models import JobRun, Tenant
 from accounts.services.jobs import run_job
-from billing.domain.verification.checks import Difference, differences_in
 from billing.models import Invoice
 from billing.selectors.retention import invoices_of_month, what_needs
-from billing.selectors.verification.batches import load_batch
-from billing.selectors.verification.history import lines_of
-from billing.selectors.verification.usage import spans_asked
+from billing.verification.domain.checks import Difference, differences_in
+from billing.verification.selectors.batches import load_batch
+from billing.verification.selectors.history import lines_of
+from billing.verification.selectors.usage import spans_asked
 from metering.domain.retention import first_month_kept, is_out_of_reach
 from metering.selectors.ledgers import ledgers
 from metering.selectors.span_usage import UsageSpan

@@ -17,9 +17,9 @@ from billing.domain.prices import PerUnit
 from billing.models import Invoice, InvoiceLine, Subscription
 from billing.selectors.invoicing.line_events import events_behind
 from billing.services.invoicing.running import run_invoicing
-from billing.services.retention import run_retention
 from billing.services.subscriptions.changes import When, change_plan
-from billing.services.verification.running import run_verification
+from billing.verification.services.retention import run_retention
+from billing.verification.services.running import run_verification
 from metering.errors import EventsDeletedError
 from metering.models import Event, UsageHour
 from metering.services.nightly import run_limit_comparison, run_reconciliation

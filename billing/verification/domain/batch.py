@@ -1,6 +1,6 @@
 """What verification looks at, as values: what is stored of some invoices, and what the raw ledger says. Pure.
 
-Nothing here reads: `billing.selectors.verification` loads it in a fixed number of queries.
+Nothing here reads: `billing.verification.selectors` loads it in a fixed number of queries.
 """
 
 from collections.abc import Mapping

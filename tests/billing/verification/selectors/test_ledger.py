@@ -10,9 +10,9 @@ from billing.ledger.domain.entries import Movement
 from billing.ledger.models import ClosedMonth
 from billing.ledger.services.posting import post
 from billing.models import CreditNote, Invoice, Payment
-from billing.selectors.verification.ledger import untied_books, untied_documents
 from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
+from billing.verification.selectors.ledger import untied_books, untied_documents
 from tests.billing.ledger.happenings import happening
 from tests.billing.world import MARCH, STAFF, close_month, finalized_invoices, first_invoice, subscribe_tenant
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from billing.domain.invoicing.lines import Used
-from billing.domain.verification.batch import Bounds
+from billing.verification.domain.batch import Bounds
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 from billing.conservation.domain.comparing import FEE, Booked, Imbalance, Life, Lived, PartedTax, Unbalanced
-from billing.domain.verification.balances import difference_of, differences_of
+from billing.verification.domain.balances import difference_of, differences_of
 
 JANUARY, FEBRUARY = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 

@@ -13,10 +13,10 @@ from accounts.domain.job_report import Finding, Findings, JobReport
 from accounts.services.jobs import Tell, run_long_job
 from billing.conservation.domain.particulars import CODES
 from billing.conservation.selectors.lives import parted_taxes, unbalanced
-from billing.domain.verification.balances import difference_of, differences_of
-from billing.domain.verification.checks import Difference, differences_in
 from billing.models import CreditNote, Invoice, Subscription
-from billing.selectors.verification.batches import load_batch, load_series
+from billing.verification.domain.balances import difference_of, differences_of
+from billing.verification.domain.checks import Difference, differences_in
+from billing.verification.selectors.batches import load_batch, load_series
 
 VERIFICATION_JOB: Final = "verification"
 VERIFICATION_OF_SOME_JOB: Final = "verification of some"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from accounts.domain.plain import plain_decimal
 from billing.conservation.domain.comparing import FEE, PartedTax, Unbalanced
 from billing.domain.money import money_text
-from billing.domain.verification.checks import Difference
+from billing.verification.domain.checks import Difference
 
 
 def differences_of(found: Unbalanced) -> Iterator[Difference]:

@@ -14,8 +14,8 @@ from billing.domain.invoicing.computing import compute_invoice, settled
 from billing.domain.invoicing.lines import Used, digest_of_lines
 from billing.domain.invoicing.taxes import tax_rows
 from billing.domain.plan_terms import PriceOffer, SoldVersion, digest_of
-from billing.domain.verification import checks
-from billing.domain.verification.batch import (
+from billing.verification.domain import checks
+from billing.verification.domain.batch import (
     Batch,
     Bounds,
     Checkpoint,
@@ -28,7 +28,7 @@ from billing.domain.verification.batch import (
     UnreadableVersion,
     Untied,
 )
-from billing.domain.verification.checks import CHECKS, Check, differences_in
+from billing.verification.domain.checks import CHECKS, Check, differences_in
 from tests.billing.domain.states import BASIC, MARCH, VAT, VAT_ALWAYS, state, used
 
 NUMBER = "INV-2026-000001"

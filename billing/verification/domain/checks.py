@@ -17,8 +17,8 @@ from billing.domain.invoicing.computing import charged_lines, settled
 from billing.domain.invoicing.lines import ADJUSTMENT, CARRY, USAGE, LineDraft, Used, digest_of_lines
 from billing.domain.invoicing.taxes import tax_rows
 from billing.domain.tax import TaxDecision, TaxTable, TaxTreatment
-from billing.domain.verification.batch import Batch, StoredInvoice, Sums, described
 from billing.errors import UnbillableError
+from billing.verification.domain.batch import Batch, StoredInvoice, Sums, described
 
 _COMPARED: Final = (
     "kind", "period", "quantity", "amount_minor", "events", "plan_version_id", "price_id", "meter_id", "adjusts_id",

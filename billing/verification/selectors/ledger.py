@@ -5,8 +5,8 @@ from typing import Final
 from uuid import UUID
 
 from accounts.sql import fetch_all
-from billing.domain.verification.batch import Untied
 from billing.ledger.selectors.months import changed_months
+from billing.verification.domain.batch import Untied
 
 # What an invoice should have posted, by itself and with all that followed it.
 DOCUMENTS: Final = """

@@ -13,9 +13,9 @@ from uuid import UUID
 from django.db.models import Q
 
 from billing.domain.invoicing.lines import Used
-from billing.domain.verification.batch import ARRIVAL_MARGIN, RUN_MARGIN
 from billing.models import Invoice, InvoiceLine
 from billing.selectors.invoicing.corrections import is_undone
+from billing.verification.domain.batch import ARRIVAL_MARGIN, RUN_MARGIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import JobRun
 from billing import tasks
 from billing.domain.prices import PerUnit
-from billing.domain.verification.checks import differences_in
 from billing.models import CreditNote, Invoice
-from billing.selectors.verification.batches import load_batch, load_series
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import void_invoice
 from billing.services.subscriptions.changes import When, change_plan
-from billing.services.verification.running import Chosen, run_verification
+from billing.verification.domain.checks import differences_in
+from billing.verification.selectors.batches import load_batch, load_series
+from billing.verification.services.running import Chosen, run_verification
 from metering.selectors.catalog import forget_catalog
 from metering.services.voids import void_event
 from tests.billing.world import GRACE, MARCH, STAFF, first_invoice, make_plan, subscribe_tenant, use

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.management.progress import progress
 from accounts.models import Tenant
 from billing.models import Invoice
-from billing.services.verification.running import Chosen, run_verification
+from billing.verification.services.running import Chosen, run_verification
 
 DIFFERENCES_SHOWN_MAX: Final = 200
 

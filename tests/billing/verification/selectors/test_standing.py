@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from billing.domain.verification.batch import ARRIVAL_MARGIN
 from billing.models import Invoice, InvoiceLine
-from billing.selectors.verification.standing import Past, counted_at, standing_before
+from billing.verification.domain.batch import ARRIVAL_MARGIN
+from billing.verification.selectors.standing import Past, counted_at, standing_before
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -17,16 +17,6 @@ from billing.domain.invoicing.lines import LineDraft
 from billing.domain.invoicing.taxes import TaxRow
 from billing.domain.plan_terms import SoldVersion
 from billing.domain.statuses import InvoiceStatus
-from billing.domain.verification.batch import (
-    Batch,
-    PaidInvoice,
-    Series,
-    StoredCreditNote,
-    StoredDocument,
-    StoredInvoice,
-    Sums,
-    UnreadableVersion,
-)
 from billing.models import (
     CreditNote,
     Invoice,
@@ -38,7 +28,17 @@ from billing.models import (
 )
 from billing.selectors.catalog.plans import sold_versions
 from billing.selectors.invoicing.states import states_of_invoices
-from billing.selectors.verification.history import (
+from billing.verification.domain.batch import (
+    Batch,
+    PaidInvoice,
+    Series,
+    StoredCreditNote,
+    StoredDocument,
+    StoredInvoice,
+    Sums,
+    UnreadableVersion,
+)
+from billing.verification.selectors.history import (
     Fees,
     carried_by_subscription,
     corrected_by_invoice,
@@ -47,8 +47,8 @@ from billing.selectors.verification.history import (
     lines_of,
     rates_stretches_alone,
 )
-from billing.selectors.verification.ledger import untied_books, untied_documents
-from billing.selectors.verification.usage import checkpoints_of
+from billing.verification.selectors.ledger import untied_books, untied_documents
+from billing.verification.selectors.usage import checkpoints_of
 from metering.domain.periods import Span
 
 GAPS_NAMED_MAX: Final = 20

@@ -9,10 +9,10 @@ from django.db.models import Max
 
 from accounts.domain.plain import plain_decimal
 from billing.domain.invoicing.lines import Used
-from billing.domain.verification.batch import ARRIVAL_MARGIN, RUN_MARGIN, Bounds, Checkpoint
 from billing.models import Invoice, InvoiceLine, LineKind
-from billing.selectors.verification.history import corrections_of
-from billing.selectors.verification.standing import Past, counted_at, moments_of, past_of, sum_of
+from billing.verification.domain.batch import ARRIVAL_MARGIN, RUN_MARGIN, Bounds, Checkpoint
+from billing.verification.selectors.history import corrections_of
+from billing.verification.selectors.standing import Past, counted_at, moments_of, past_of, sum_of
 from metering.selectors.span_usage import SpanUsage, UsageSpan, raw_usage_of_spans
 
 

@@ -16,10 +16,6 @@ from billing.domain.invoicing.lines import InvoicedUsage
 from billing.domain.invoicing.state import InvoicedFee, Reopened
 from billing.domain.statuses import InvoiceStatus
 from billing.domain.tax import TaxDecision
-from billing.domain.verification.batch import (
-    ARRIVAL_MARGIN,
-    RUN_MARGIN,
-)
 from billing.models import (
     Invoice,
     InvoiceLine,
@@ -29,7 +25,11 @@ from billing.selectors.catalog.plans import sold_versions
 from billing.selectors.invoicing.credit import credit_of
 from billing.selectors.invoicing.in_force import TaxesAgain, tax_borne, taxes_again
 from billing.selectors.invoicing.reopened import REOPENED, fees_and_shares, open_of
-from billing.selectors.verification.standing import Past, moments_of, past_of, standing_before, taken_back_at
+from billing.verification.domain.batch import (
+    ARRIVAL_MARGIN,
+    RUN_MARGIN,
+)
+from billing.verification.selectors.standing import Past, moments_of, past_of, standing_before, taken_back_at
 from metering.domain.periods import Span
 
 

@@ -1,1 +1,0 @@
-"""Verification of finalized invoices from the raw ledger."""
