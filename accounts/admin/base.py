@@ -1,7 +1,6 @@
-"""What every page of the staff admin shares: who acts, an audit entry for each change, a question before a danger.
+"""What every page of the staff admin shares: the actor, an audit entry for each change, a confirmation page.
 
-A form that no service stands behind is saved by Django; `StaffModelAdmin` then writes the audit entry in the same
-transaction.
+Django saves a form that has no service. `StaffModelAdmin` then writes the audit entry in the same transaction.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -35,9 +34,9 @@ Row = TypeVar("Row", bound=Model)
 
 
 def staff_actor(request: HttpRequest) -> Actor:
-    """Who acts in the admin, for services and the audit log."""
+    """Return the member of staff who acts, for services and the audit log."""
     user = request.user
-    assert isinstance(user, User), "the admin lets nobody in who has not signed in"
+    assert isinstance(user, User), "the admin lets only signed-in users in"
     address = client_ip(
         request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""), settings.TRUSTED_PROXY_COUNT
     )
@@ -47,9 +46,9 @@ def staff_actor(request: HttpRequest) -> Actor:
 
 
 def holds(permission: str) -> Callable[[Any, HttpRequest, str | None], bool]:
-    """A page's check that lets an action to whoever holds `permission`.
+    """Return a permission check that passes if the user has `permission`.
 
-    Unfold would take the permission's own name, and look it up in the database before a migration has put it there.
+    Given the permission's own name, Unfold would look it up in the database before a migration has created it.
     """
 
     def has_permission(_page: object, request: HttpRequest, _object_id: str | None = None) -> bool:
@@ -59,7 +58,7 @@ def holds(permission: str) -> Callable[[Any, HttpRequest, str | None], bool]:
 
 
 def found_or_404(rows: "QuerySet[Row]", object_id: str) -> Row:
-    """The row of this id, as addresses of the admin quote it; an id of another form names nothing."""
+    """Return the row with the quoted id from an admin address. Raises 404 if there is none or the id is malformed."""
     try:
         return get_object_or_404(rows, pk=unquote(object_id))
     except (ValidationError, ValueError) as error:
@@ -68,7 +67,7 @@ def found_or_404(rows: "QuerySet[Row]", object_id: str) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the page between a button and what it does says; `form_action` is where another page's answer goes."""
+    """The texts of a confirmation page. `form_action` is the address that the form posts to, if not its own."""
 
     title: str
     explanation: str
@@ -77,7 +76,7 @@ class Question:
 
 
 class StaffModelAdmin(ModelAdmin):
-    """A page that staff may change things on."""
+    """An admin page on which staff may change things."""
 
     compressed_fields = True
     list_fullwidth = True
@@ -92,7 +91,7 @@ class StaffModelAdmin(ModelAdmin):
         formsets: Iterable["BaseFormSet[Any]"],
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
-        """Save the rows that belong to the object, then record what this form changed, before and after."""
+        """Save the related rows, then record what this form changed, before and after."""
         super().save_related(request, form, formsets, change)
         before, after = _changes_of_form(form, is_new=not change)
         for formset in formsets:
@@ -101,19 +100,19 @@ class StaffModelAdmin(ModelAdmin):
             self.audit(request, form.instance, "changed" if change else "created", before=before, after=after)
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        """Record what was deleted, and delete it."""
+        """Record the deletion, then delete the object."""
         self.audit(request, obj, "deleted", before={"name": str(obj)}, after={})
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """One by one, so that each leaves its entry."""
+        """Delete the objects one by one, so that each gets its audit entry."""
         for obj in queryset:
             self.delete_model(request, obj)
 
     def audit(
         self, request: HttpRequest, obj: Model, verb: str, *, before: Mapping[str, object], after: Mapping[str, object]
     ) -> None:
-        """Write the entry of one change."""
+        """Write the audit entry of one change."""
         kind = obj._meta.model_name or ""  # noqa: SLF001 - Django documents it
         record_audit(
             actor=staff_actor(request),
@@ -125,7 +124,7 @@ class StaffModelAdmin(ModelAdmin):
             as_of=timezone.now(),
         )
 
-    def ask_first(
+    def confirmation_page(
         self,
         request: HttpRequest,
         obj: Model,
@@ -135,7 +134,7 @@ class StaffModelAdmin(ModelAdmin):
         template: str = "admin/ask_first.html",
         extra: Mapping[str, object] | None = None,
     ) -> HttpResponse:
-        """The page between a button and what it does; `extra` is what another template shows beside the question."""
+        """Render the page that asks for confirmation. `extra` is context for another template."""
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -152,7 +151,7 @@ class StaffModelAdmin(ModelAdmin):
         return TemplateResponse(request, template, context)
 
     def page_of(self, obj: Model) -> str:
-        """Where an object is shown; the list, for one that is not stored yet."""
+        """Return the address of the object's page, or of the list if the object is not stored yet."""
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         if obj._state.adding:  # noqa: SLF001 - Django documents it
             return reverse(f"admin:{name}_changelist")
@@ -161,9 +160,9 @@ class StaffModelAdmin(ModelAdmin):
     def attempt(
         self, request: HttpRequest, work: Callable[[], Any], *, said: str | Callable[[Any], str], back: str
     ) -> HttpResponse:
-        """Do it and say so, or say why not: what another has done meanwhile is a sentence, not an error.
+        """Run `work` and show a message about its outcome. A `ProblemError` becomes a message, not an error page.
 
-        `said` may be made from what `work` returns.
+        `said` is the message, or a function that makes it from what `work` returns.
         """
         try:
             done = work()
@@ -175,38 +174,33 @@ class StaffModelAdmin(ModelAdmin):
 
 
 class ReadOnlyModelAdmin(StaffModelAdmin):
-    """A table that a machine writes: staff look, and change nothing. Long ones are paged without being counted."""
+    """A read-only page of a table that only programs write. Long lists are paged without counting rows."""
 
     paginator = InfinitePaginator
     actions: ClassVar[list[Any]] = []
     warn_unsaved_form = False
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Nobody adds."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Nobody changes."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Nobody deletes."""
         return False
 
 
 class ReadOnlyInline(InlineModelAdmin):  # type: ignore[type-arg]  # mixed into inlines of any model
-    """Rows shown beside an object."""
+    """Read-only rows beside an object."""
 
     extra = 0
     can_delete = False
     show_change_link = False
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Nobody adds."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Nobody changes."""
         return False
 
 
@@ -219,7 +213,7 @@ def _changes_of_form(form: "BaseModelForm[Any]", *, is_new: bool) -> tuple[dict[
 
 
 def _changes_of_formset(formset: "BaseFormSet[Any]") -> dict[str, object]:
-    """Rows that were added, changed and deleted, as a reader names them."""
+    """Return the names of the rows that were added, changed and deleted."""
     changes: dict[str, object] = {}
     for verb in ("new_objects", "changed_objects", "deleted_objects"):
         rows = [row[0] if isinstance(row, tuple) else row for row in getattr(formset, verb, [])]
@@ -233,7 +227,7 @@ def _is_secret(name: str) -> bool:
 
 
 def _shown(value: object) -> object:
-    """A value as the audit log can keep it."""
+    """Return the value in a form that the audit log can store."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, QuerySet | list | tuple):

@@ -1,7 +1,7 @@
-"""Pages whose objects are changed by actions alone, each of which asks first.
+"""Pages whose objects are changed only by actions, each of which asks for confirmation.
 
-A button shows where the object's state allows what it does. Whoever comes too late, with an old page or after a
-colleague, is told so by the service in a sentence.
+A button is shown if the object's state allows its action. If the state has changed since the page was loaded, the
+service refuses the action and the page shows why.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from accounts.admin.base import Question, StaffModelAdmin
 
 
 class ConfirmForm(forms.Form):
-    """A question without a field."""
+    """A confirmation form without fields."""
 
 
 class ByState(StaffModelAdmin):
@@ -26,11 +26,11 @@ class ByState(StaffModelAdmin):
     preview_template: ClassVar[str] = ""
 
     def offered(self, obj: Any) -> frozenset[str]:  # noqa: ARG002 - an object of any state
-        """The names of the actions that the object's state allows."""
+        """Return the names of the actions that the object's state allows."""
         return frozenset(self._extract_action_names(self.actions_detail))
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        """Only those that the state allows."""
+        """Return the actions that the object's state allows."""
         actions: list[Any] = super().get_actions_detail(request, object_id)
         obj = self.get_object(request, unquote(object_id))
         offered = frozenset() if obj is None else self.offered(obj)
@@ -48,27 +48,27 @@ class ByState(StaffModelAdmin):
         question: Question,
         preview: Callable[[dict[str, Any]], dict[str, object]] | None = None,
     ) -> HttpResponse:
-        """Ask, and do it on the answer; `work` is given what the form says. `name` is the action's.
+        """Render the confirmation page, or run `work` with the form's values when the form is posted.
 
-        With `preview` the page first shows what would come of it, from what the form says.
+        `name` is the action's name. With `preview`, the first post shows what the action would do.
         """
-        is_answered = request.method == "POST" and form.is_valid()
-        if is_answered and "preview" not in request.POST:
+        is_valid = request.method == "POST" and form.is_valid()
+        if is_valid and "preview" not in request.POST:
             return self.attempt(request, lambda: work(form.cleaned_data), said=said, back=self.page_of(obj))
         if request.method != "POST" and name not in self.offered(obj):
-            messages.error(request, f"Not possible as it stands: {obj} is {self.state_of(obj)}.")
+            messages.error(request, f"Not possible now: {obj} is {self.state_of(obj)}.")
             return redirect(self.page_of(obj))
         template, extra = "admin/ask_first.html", {}
         if preview is not None:
             template = self.preview_template
-            extra = {"is_seen": is_answered, **(preview(form.cleaned_data) if is_answered else {})}
-        return self.ask_first(request, obj, form, question=question, template=template, extra=extra)
+            extra = {"is_seen": is_valid, **(preview(form.cleaned_data) if is_valid else {})}
+        return self.confirmation_page(request, obj, form, question=question, template=template, extra=extra)
 
     def state_of(self, obj: Any) -> str:
-        """The object's state in a word."""
+        """Return the object's state in one word."""
         return str(obj.get_status_display()).lower()
 
 
 def posted(request: HttpRequest) -> Any:
-    """What a form was answered with; a question without a field is answered by nothing."""
+    """Return the posted data, or None if nothing was posted."""
     return request.POST if request.method == "POST" else None

@@ -1,4 +1,4 @@
-"""What checks found in the books: read by all of staff, accepted with a reason by those who bill."""
+"""Discrepancies that checks found in the books. All staff read them; billing staff accept them with a reason."""
 
 from typing import Any, ClassVar
 
@@ -18,10 +18,10 @@ STATES = {"Open": "danger", "Accepted": "warning", "Gone": "success"}
 
 
 class AcceptForm(forms.Form):
-    """Why it is accepted, and what was seen."""
+    """The reason for accepting a discrepancy, and what the member of staff saw."""
 
     reason = forms.CharField(
-        max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Why billing may go on. Kept in the audit log."
+        max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Why billing may continue. Kept in the audit log."
     )
     seen = forms.CharField(widget=forms.HiddenInput, strip=False)
 
@@ -47,24 +47,24 @@ class DiscrepancyAdmin(ByState, ReadOnlyModelAdmin):
 
     @display(description="State", label=STATES)
     def state(self, discrepancy: Discrepancy) -> str:
-        """Whether it stands."""
+        """Return whether the discrepancy is open, accepted or resolved."""
         return self.state_of(discrepancy).capitalize()
 
     def state_of(self, obj: Any) -> str:
-        """Open, accepted or gone."""
+        """Return the state in one word: open, accepted or gone."""
         if obj.closed_at is not None:
             return "gone"
         return "open" if obj.accepted_at is None else "accepted"
 
     def offered(self, obj: Discrepancy) -> frozenset[str]:
-        """What is open can be accepted."""
+        """Return the action `accept` if the discrepancy is open."""
         return frozenset({"accept"} if self.state_of(obj) == "open" else ())
 
     has_accept_permission = holds("accounts.change_discrepancy")
 
     @action(description="Accept", permissions=["accept"], icon="done")
     def accept(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask why, and let the tenant be billed although it stands."""
+        """Require a reason, then let the tenant be billed despite the discrepancy."""
         discrepancy = found_or_404(Discrepancy.objects.select_related("tenant"), object_id)
 
         def work(given: dict[str, Any]) -> None:
@@ -79,10 +79,10 @@ class DiscrepancyAdmin(ByState, ReadOnlyModelAdmin):
             AcceptForm(posted(request), seen=discrepancy.detail),
             work,
             name="accept",
-            said="Accepted. It is open again if it becomes another.",
+            said="Accepted. It opens again if it changes.",
             question=Question(
                 title=f"Accept {discrepancy}?",
-                explanation=f"{discrepancy.detail} What is wrong stays wrong: only accept what you have understood."
+                explanation=f"{discrepancy.detail} Accepting corrects nothing: only accept what you have understood."
                 + (" The tenant is billed again by the next run." if discrepancy.is_holding else ""),
                 button="Accept",
             ),

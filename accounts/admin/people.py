@@ -1,4 +1,4 @@
-"""Users and the groups of staff. Who is staff, and in which group, only a superuser decides."""
+"""Users and the groups of staff. Only a superuser decides who is staff, and in which group."""
 
 from typing import Any, ClassVar
 
@@ -34,13 +34,13 @@ class UserMembershipInline(ReadOnlyInline, TabularInline):
     verbose_name_plural = "memberships"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the tenants' names."""
+        """Fetch the tenants along with the memberships."""
         return super().get_queryset(request).select_related("tenant", "user")
 
 
 @admin.register(User)
 class UserAdmin(StaffModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # Django's admin of a user without a username
-    """People, customers and staff."""
+    """Customers and staff."""
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -64,28 +64,28 @@ class UserAdmin(StaffModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # 
     has_erase_permission = holds("accounts.change_user")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the number of tenants, so that the list asks once."""
+        """Add the number of tenants to each user, in one query."""
         users: QuerySet[Any] = super().get_queryset(request).annotate(tenant_total=Count("memberships"))
         return users
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        """Nobody but a superuser makes staff."""
+        """Return the fields that only a superuser may change, unless the user is one."""
         fields = tuple(super().get_readonly_fields(request, obj))
         return fields if _is_superuser(request) else fields + RANK_FIELDS
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """A colleague's account, with the password in it, is a superuser's business."""
+        """Return whether the user may change this account. Only a superuser changes a colleague's."""
         if isinstance(obj, User) and obj.is_staff and not _is_superuser(request):
             return False
         return bool(super().has_change_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """A person who has acted stays in the log; `active` is unset instead."""
+        """Return False: a person who acted stays in the audit log. Unset `active` instead."""
         return False
 
     @action(description="Erase", permissions=["erase"], icon="person_remove", variant=ActionVariant.DANGER)
     def erase(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for a reason, and erase the person."""
+        """Require a reason, then erase the person."""
         user = found_or_404(User.objects.all(), object_id)
         if not self.has_change_permission(request, user):
             raise PermissionDenied
@@ -98,34 +98,34 @@ class UserAdmin(StaffModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # 
                 said=f"person-{user.pk} is erased.",
                 back=self.page_of(user),
             )
-        return self.ask_first(
+        return self.confirmation_page(
             request,
             user,
             form,
             question=Question(
                 title=f"Erase {user}?",
-                explanation="Name, addresses, second factors, sessions and memberships go, and mails to this person "
-                "lose their text. The audit log keeps what was done under a pseudonym, and invoices stay. This cannot "
-                "be taken back.",
-                button="Erase the person",
+                explanation="Name, addresses, second factors, sessions and memberships are deleted, and mails to this "
+                "person lose their text. The audit log keeps what was done under a pseudonym, and invoices stay. This "
+                "cannot be undone.",
+                button="Erase person",
             ),
         )
 
     @display(description="Person", header=True, ordering="email")
     def person(self, user: User) -> list[str]:
-        """Name above address."""
+        """Return the name and the address."""
         return [user.get_full_name(), user.email if user.name else ""]
 
     @display(description="Kind", label={"Superuser": "danger", "Staff": "warning", "Customer": "info"})
     def kind(self, user: User) -> str:
-        """Who this is to us."""
+        """Return whether the user is a superuser, staff or a customer."""
         if user.is_superuser:
             return "Superuser"
         return "Staff" if user.is_staff else "Customer"
 
     @display(description="Tenants", ordering="tenant_total")
     def tenant_count(self, user: Any) -> int:
-        """How many tenants the user belongs to."""
+        """Return the number of tenants the user belongs to."""
         return int(user.tenant_total)
 
 
@@ -134,17 +134,16 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(StaffModelAdmin, DjangoGroupAdmin):
-    """Groups of staff and what each may do."""
+    """Groups of staff and their permissions."""
 
     list_display = ("name", "member_total")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the number of people."""
+        """Add the number of people to each group."""
         return super().get_queryset(request).annotate(members=Count("user"))
 
     @display(description="People", ordering="members")
     def member_total(self, group: Any) -> int:
-        """How many are in it."""
         return int(group.members)
 
 

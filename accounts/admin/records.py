@@ -1,4 +1,4 @@
-"""What machines write: the audit log, runs of jobs, invitations."""
+"""Records that programs write: the audit log, job runs, invitations."""
 
 import json
 from datetime import timedelta
@@ -21,28 +21,28 @@ SUMMARY_CHARACTERS_MAX = 120
 
 
 def as_block(value: object) -> SafeString:
-    """A JSON value to read."""
+    """Render a JSON value as preformatted text."""
     return format_html('<pre class="staff-json">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 class AboutFilter(admin.SimpleListFilter):
-    """One kind of entry, whatever it was done to."""
+    """A filter for one kind of entry."""
 
     title = "about"
     parameter_name = "about"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's signature
-        """Offer signing in."""
+        """Offer the entries about signing in."""
         return [("sign_in", "Sign-ins")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:  # noqa: ARG002 - Django's signature
-        """Narrow the list."""
+        """Filter the list by the chosen kind."""
         return sign_ins_of_everybody(queryset) if self.value() == "sign_in" else queryset
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyModelAdmin):
-    """Who did what to what."""
+    """The audit log."""
 
     list_display = ("occurred_at", "action", "target", "tenant", "who", "ip")
     list_filter = (AboutFilter, ("actor_kind", ChoicesDropdownFilter), ("occurred_at", RangeDateTimeFilter))
@@ -58,28 +58,28 @@ class AuditEntryAdmin(ReadOnlyModelAdmin):
 
     @display(description="Target")
     def target(self, entry: AuditEntry) -> str:
-        """What was changed."""
+        """Return what was changed."""
         return f"{entry.target_kind}: {entry.target_label or entry.target_id}"
 
     @display(description="Who", header=True)
     def who(self, entry: AuditEntry) -> list[str]:
-        """Actor above kind."""
+        """Return the actor and the actor's kind."""
         return [entry.actor_label, entry.get_actor_kind_display()]
 
     @display(description="Before")
     def shown_before(self, entry: AuditEntry) -> SafeString:
-        """The values before the change."""
+        """Render the values before the change."""
         return as_block(entry.before)
 
     @display(description="After")
     def shown_after(self, entry: AuditEntry) -> SafeString:
-        """The values after the change."""
+        """Render the values after the change."""
         return as_block(entry.after)
 
 
 @admin.register(JobRun)
 class JobRunAdmin(ReadOnlyModelAdmin):
-    """Every run of a job, whoever started it."""
+    """Every run of a job, scheduled or started by hand."""
 
     list_display = ("started_at", "name", "shown_outcome", "duration", "started_by", "short_summary")
     list_filter = ("name", ("outcome", ChoicesDropdownFilter))
@@ -90,12 +90,12 @@ class JobRunAdmin(ReadOnlyModelAdmin):
 
     @display(description="Outcome", label=OUTCOME_LABELS, ordering="outcome")
     def shown_outcome(self, run: JobRun) -> str:
-        """How it ended."""
+        """Return how the run ended."""
         return run.get_outcome_display()
 
     @display(description="Took")
     def duration(self, run: JobRun) -> str:
-        """How long it ran."""
+        """Return how long the run took."""
         if run.finished_at is None:
             return "not yet"
         milliseconds = (run.finished_at - run.started_at) // timedelta(milliseconds=1)
@@ -103,7 +103,7 @@ class JobRunAdmin(ReadOnlyModelAdmin):
 
     @display(description="Found")
     def short_summary(self, run: JobRun) -> str:
-        """The figures in one line."""
+        """Return the figures in one line."""
         text = ", ".join(
             f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
             for name, value in run.summary.items()
@@ -112,13 +112,13 @@ class JobRunAdmin(ReadOnlyModelAdmin):
 
     @display(description="Found")
     def shown_summary(self, run: JobRun) -> SafeString:
-        """All figures."""
+        """Render all figures."""
         return as_block(run.summary)
 
 
 @admin.register(Invitation)
 class InvitationAdmin(ReadOnlyModelAdmin):
-    """Who was asked to join whom; the link itself nobody sees."""
+    """Who was invited to which tenant. The link itself is never shown."""
 
     list_display = ("email", "tenant", "role", "created_at", "expires_at", "accepted_at", "revoked_at")
     list_filter = ("role",)

@@ -1,4 +1,4 @@
-"""What the domain refuses, shown in a form."""
+"""Show the domain's errors in a form."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from accounts.errors import InvalidFieldsError
 
 
 def show_refusals(form: BaseForm, check: Callable[[], None]) -> None:
-    """Add what the domain refuses to the form: each to the field that its pointer names, others above the form."""
+    """Add the domain's errors to the form: to the field that the pointer names, else above the form."""
     try:
         check()
     except InvalidFieldsError as error:

@@ -1,4 +1,4 @@
-"""What staff are asked on a tenant's page."""
+"""Forms on a tenant's page in the staff admin."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from accounts.models import Membership, Tenant
 
 
 class TenantForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
-    """The settings that a tenant's own page takes, refused for the same reasons."""
+    """The settings of a tenant, with the same validation as the tenant's own page."""
 
     class Meta:
         model = Tenant
         fields = sorted(SETTINGS)
 
     def clean(self) -> dict[str, Any]:
-        """Ask the rules that portal and API ask."""
+        """Validate by the same rules as the portal and the API."""
         cleaned = super().clean() or self.cleaned_data
         given = {name: cleaned[name] for name in SETTINGS & set(cleaned)}
         try:
@@ -30,7 +30,7 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is 
 
 
 class ReasonForm(forms.Form):
-    """Why; the tenant's members see it."""
+    """A reason that the tenant's members see."""
 
     reason = forms.CharField(
         max_length=200, widget=UnfoldAdminTextInputWidget, help_text="The tenant's members see it."
@@ -38,7 +38,7 @@ class ReasonForm(forms.Form):
 
 
 class ViewAsForm(forms.Form):
-    """Through whose eyes, and why. It is sent to the view that begins it."""
+    """The member to view as, and the reason. It posts to the view that begins the viewing."""
 
     user_pk = forms.TypedChoiceField(label="Member", coerce=int, widget=UnfoldAdminSelectWidget)
     reason = forms.CharField(

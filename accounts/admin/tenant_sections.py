@@ -1,7 +1,7 @@
-"""What each app shows and does on a tenant's page in the staff admin.
+"""The sections that apps add to a tenant's page in the staff admin.
 
-A section is one class in an app's admin package, decorated with `register_tenant_section`. The page asks its sections
-for everything: accounts knows of none by name.
+A section is one class in an app's admin package, decorated with `register_tenant_section`. The page calls its sections
+through this interface; accounts knows none of them by name.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,9 +17,9 @@ from accounts.models import Tenant
 
 
 class TenantSection:
-    """One app's part of the page. A subclass names what it offers; each name is a method of its own."""
+    """One app's part of the page. A subclass lists the names it offers; each name is one of its methods."""
 
-    place: ClassVar[int]  # the order of buttons and columns; tabs stand the other way round, money first
+    place: ClassVar[int]  # the order of buttons and columns; tabs are in reverse order, money first
     buttons: ClassVar[Sequence[str]] = ()
     buttons_below_more: ClassVar[Sequence[str]] = ()
     list_actions: ClassVar[Sequence[str]] = ()
@@ -31,27 +31,27 @@ class TenantSection:
     actions_submit_line: ClassVar[Sequence[str]] = ()  # unfold's decorator looks for it beside an action
 
     def __init__(self, page: StaffModelAdmin) -> None:
-        """Stand on `page`, which asks and answers as any page of the admin does."""
+        """Keep `page`, whose confirmation pages and messages the section uses."""
         self.page = page
 
     def hidden_buttons(self, tenant: Tenant) -> Iterable[str]:  # noqa: ARG002 - for subclasses
-        """Return the buttons that this tenant has no use for."""
+        """Return the buttons to hide for this tenant."""
         return ()
 
     def tabs(self, tenant: Tenant | None) -> Sequence[type[Any]]:  # noqa: ARG002 - for subclasses
-        """Return the tables that stand in tabs of this tenant's page."""
+        """Return the inlines shown as tabs of this tenant's page."""
         return self.inlines
 
     def above_form(self, tenant: Tenant) -> SafeString | str:  # noqa: ARG002 - for subclasses
-        """Render what stands above the form."""
+        """Render what is shown above the form."""
         return ""
 
     def annotate(self, tenants: QuerySet[Any]) -> QuerySet[Any]:
-        """Add what the columns sort by."""
+        """Add the values that the columns are sorted by."""
         return tenants
 
     def fill_rows(self, tenants: Sequence[Tenant]) -> None:
-        """Read what the columns need for all rows of a page of the list at once."""
+        """Load what the columns need for all rows of a list page at once."""
 
     def has_change_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:  # noqa: ARG002 - unfold's signature
         """Return whether the user may change tenants."""
@@ -59,7 +59,7 @@ class TenantSection:
 
     @property
     def actions_detail(self) -> list[str]:
-        """The section's own buttons, for unfold's decorator."""
+        """Return the section's own buttons, for unfold's decorator."""
         return [*self.buttons, *self.buttons_below_more]
 
     def _extract_action_names(self, actions: Iterable[str]) -> list[str]:
@@ -67,12 +67,12 @@ class TenantSection:
         return list(actions)
 
     def offers(self, name: str) -> bool:
-        """Return whether the page finds this name here: a button, or the permission that one asks for."""
+        """Return whether the section has this name: a button, or the permission that a button needs."""
         is_permission = name.startswith("has_") and name.endswith("_permission")
         return name in self.actions_detail or (is_permission and name in vars(type(self)))
 
     def methods(self, names: Sequence[str]) -> list[Callable[..., Any]]:
-        """Return the methods of these names."""
+        """Return the methods with these names."""
         return [getattr(self, name) for name in names]
 
 
@@ -81,11 +81,11 @@ Section = TypeVar("Section", bound=type[TenantSection])
 
 
 def register_tenant_section(section: Section) -> Section:
-    """Register a section of the page."""
+    """Register a section of the tenant's page."""
     _registered.append(section)
     return section
 
 
 def sections_of(page: StaffModelAdmin) -> list[TenantSection]:
-    """Return the page's sections by their place."""
+    """Return the page's sections, ordered by place."""
     return [section(page) for section in sorted(_registered, key=lambda section: section.place)]

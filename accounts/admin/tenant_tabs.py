@@ -1,4 +1,4 @@
-"""The tabs of a tenant's page: members, invitations and the latest of its audit log, all to be read."""
+"""The read-only tabs of a tenant's page: members, invitations and the latest audit entries."""
 
 from datetime import datetime
 from typing import Any
@@ -26,17 +26,17 @@ class MemberInline(ReadOnlyInline, TabularInline):
     verbose_name_plural = "members"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the people."""
+        """Fetch the users along with the memberships."""
         return super().get_queryset(request).select_related("user", "tenant")
 
     @display(description="Last sign-in")
     def signed_in_at(self, membership: Membership) -> datetime | None:
-        """When the member was here last."""
+        """Return when the member last signed in."""
         return membership.user.last_login
 
 
 class InvitationInline(ReadOnlyInline, TabularInline):
-    """Who was invited."""
+    """The tenant's invitations."""
 
     model = Invitation
     tab = True
@@ -47,7 +47,7 @@ class InvitationInline(ReadOnlyInline, TabularInline):
     verbose_name_plural = "invitations"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Without the digests."""
+        """Leave the token digests out of the query."""
         return super().get_queryset(request).select_related("tenant").defer("token_digest")
 
 

@@ -1,6 +1,6 @@
-"""Tenants: the page from which staff do what customers ask for.
+"""Tenants: the page on which staff help customers.
 
-What is shown and done here beside the tenant itself, each app adds as a section (see `accounts.admin.tenant_sections`).
+Each app adds what it shows and does here as a section (see `accounts.admin.tenant_sections`).
 """
 
 from collections.abc import Mapping
@@ -33,12 +33,12 @@ STATUS_LABELS = {"Active": "success", "Suspended": "danger", "Closed": "info"}
 
 
 class TenantChangeList(ChangeList):
-    """The list; each section reads once for all rows of a page."""
+    """The list of tenants. Each section reads once for all rows of a page."""
 
     result_list: list[Any]
 
     def get_results(self, request: HttpRequest) -> None:
-        """Read what the columns of the sections need."""
+        """Fetch the rows, then load what the sections' columns need."""
         super().get_results(request)
         self.result_list = list(self.result_list)
         for section in sections_of(self.model_admin):
@@ -47,7 +47,7 @@ class TenantChangeList(ChangeList):
 
 @admin.register(Tenant)
 class TenantAdmin(StaffModelAdmin):
-    """Customers."""
+    """The tenants."""
 
     form = TenantForm
     list_filter_submit = True
@@ -73,14 +73,14 @@ class TenantAdmin(StaffModelAdmin):
 
     @property
     def sections(self) -> list[TenantSection]:
-        """What the apps above add, by place.
+        """Return the sections of all apps, ordered by place.
 
-        They register as their admin is imported, before any address is resolved.
+        Sections register when their app's admin is imported, before any address is resolved.
         """
         return sections_of(self)
 
     def __getattr__(self, name: str) -> Any:
-        """Return a section's button, or the permission that it asks for: unfold looks for both on the page."""
+        """Return a section's button or permission check by name: unfold looks for both on the page."""
         for section in sections_of(self):
             if section.offers(name):
                 return getattr(section, name)
@@ -88,7 +88,7 @@ class TenantAdmin(StaffModelAdmin):
 
     @property
     def actions_detail(self) -> list[Any]:
-        """The buttons, the rarer ones below More."""
+        """Return the buttons, with the rarer ones under More."""
         buttons = [name for section in self.sections for name in section.buttons]
         rarer = [name for section in self.sections for name in section.buttons_below_more]
         more = {"title": "More", "items": ["suspend", "reactivate", "close", *rarer]}
@@ -96,26 +96,26 @@ class TenantAdmin(StaffModelAdmin):
 
     @property
     def actions(self) -> list[Any]:
-        """What can be done to several tenants of the list."""
+        """Return the actions for several tenants of the list."""
         return [method for section in self.sections for method in section.methods(section.list_actions)]
 
     # The list
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:  # noqa: ARG002 - Django's signature
-        """The sections' columns stand between status and people."""
+        """Return the columns, with the sections' columns between status and people."""
         columns = [method for section in self.sections for method in section.methods(section.columns)]
         return ["shown_name", "status_label", *columns, "people", "created_at"]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:  # noqa: ARG002 - Django's signature
-        """The sections' filters stand behind the status."""
+        """Return the filters, with the sections' filters after the status."""
         return ["status", *(name for section in self.sections for name in section.filters), "currency"]
 
     def get_list_select_related(self, request: HttpRequest) -> list[str]:  # noqa: ARG002 - Django's signature
-        """What the sections' columns read along."""
+        """Return the relations that the sections' columns need."""
         return [name for section in self.sections for name in section.select_related]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With what the list counts."""
+        """Add what the list shows and sorts by to each row."""
         tenants: QuerySet[Any] = (
             super().get_queryset(request).annotate(member_total=Count("memberships", distinct=True))
         )
@@ -124,41 +124,41 @@ class TenantAdmin(StaffModelAdmin):
         return tenants
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangoChangeList]:  # noqa: ARG002 - Django's signature
-        """The list that has its sections read once."""
+        """Return the list that loads the sections' data once per page."""
         return TenantChangeList
 
     @display(description="Tenant", header=True, ordering="name")
     def shown_name(self, tenant: Tenant) -> list[str]:
-        """Name above slug."""
+        """Return the name and the slug."""
         return [tenant.name, tenant.slug]
 
     @display(description="Status", ordering="status", label=STATUS_LABELS)
     def status_label(self, tenant: Tenant) -> str:
-        """Whether it may use what it pays for."""
+        """Return the tenant's status."""
         return tenant.status.capitalize()
 
     @display(description="Members", ordering="member_total")
     def people(self, tenant: Any) -> int:
-        """How many members it has."""
+        """Return the number of members."""
         return int(tenant.member_total)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
-        """Customers sign up, or a service key makes them."""
+        """Return False: customers sign up, or a service key creates them."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """What was metered stays."""
+        """Return False: metered usage is kept."""
         return False
 
     # The page of one
 
     def get_inlines(self, request: HttpRequest, obj: Tenant | None) -> list[Any]:  # noqa: ARG002 - Django's signature
-        """The tabs of the highest app first, the tenant's own last."""
+        """Return the tabs, those of the highest app first and the tenant's own last."""
         tabs = [inline for section in reversed(self.sections) for inline in section.tabs(obj)]
         return [*tabs, *self.inlines]
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        """Without the buttons that this tenant has no use for."""
+        """Return the buttons that make sense for this tenant."""
         allowed: list[Any] = super().get_actions_detail(request, object_id)
         tenant = self.get_object(request, object_id)
         hidden = {name for section in self.sections if tenant is not None for name in section.hidden_buttons(tenant)}
@@ -167,7 +167,7 @@ class TenantAdmin(StaffModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """With what the sections show above the form."""
+        """Render the page with what the sections show above the form."""
         tenant = self.get_object(request, object_id)
         above = [section.above_form(tenant) for section in self.sections] if tenant is not None else []
         extra = {**(extra_context or {}), "sections_above": above}
@@ -175,7 +175,7 @@ class TenantAdmin(StaffModelAdmin):
         return response
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: "forms.ModelForm[Tenant]", change: bool) -> None:  # noqa: ARG002, FBT001 - Django's signature
-        """The service writes: it audits, and the apps above follow."""
+        """Call the service, which writes the audit entry and notifies the apps above."""
         changes = {name: form.cleaned_data[name] for name in form.changed_data if name in SETTINGS}
         update_tenant(
             tenant=Tenant.objects.get(pk=obj.pk), changes=changes, actor=staff_actor(request), as_of=timezone.now()
@@ -184,22 +184,22 @@ class TenantAdmin(StaffModelAdmin):
     def audit(
         self, request: HttpRequest, obj: Model, verb: str, *, before: Mapping[str, object], after: Mapping[str, object]
     ) -> None:
-        """The services that this page calls write the entries."""
+        """Write nothing: the services that this page calls write the audit entries."""
 
     # Actions
 
     has_view_as_customer_permission = holds("accounts.view_as_customer")
 
     def has_suspend_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Who may change tenants may suspend one that is active."""
+        """Return whether the user may change tenants and this one is active."""
         return self._may_change_status(request, object_id, "active")
 
     def has_reactivate_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Who may change tenants may reactivate one that is suspended."""
+        """Return whether the user may change tenants and this one is suspended."""
         return self._may_change_status(request, object_id, "suspended")
 
     def has_close_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Close one that is not closed: a permission of its own, since there is no way back."""
+        """Return whether the user may close tenants and this one is not closed. Closing is final."""
         may = request.user.has_perm("accounts.close_tenant")
         return may and self._may_change_status(request, object_id, "active", "suspended")
 
@@ -210,7 +210,7 @@ class TenantAdmin(StaffModelAdmin):
 
     @action(description="Suspend", permissions=["suspend"], icon="block")
     def suspend(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for a reason, and suspend."""
+        """Require a reason, then suspend the tenant."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         form = ReasonForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
@@ -221,21 +221,21 @@ class TenantAdmin(StaffModelAdmin):
                 said=f"{tenant} is suspended.",
                 back=self.page_of(tenant),
             )
-        return self.ask_first(
+        return self.confirmation_page(
             request,
             tenant,
             form,
             question=Question(
                 title=f"Suspend {tenant}?",
-                explanation="Its keys are answered with 402 within a second; its members may still look. Nothing is "
-                "deleted.",
-                button="Suspend the tenant",
+                explanation="Requests with its keys are refused with 402 within a second. Its members can "
+                "still sign in. Nothing is deleted.",
+                button="Suspend tenant",
             ),
         )
 
     @action(description="Reactivate", permissions=["reactivate"], icon="play_arrow")
     def reactivate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, and reactivate."""
+        """Confirm, then reactivate the tenant."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         if request.method == "POST":
             return self.attempt(
@@ -244,21 +244,21 @@ class TenantAdmin(StaffModelAdmin):
                 said=f"{tenant} is active again.",
                 back=self.page_of(tenant),
             )
-        return self.ask_first(
+        return self.confirmation_page(
             request,
             tenant,
             ConfirmForm(),
             question=Question(
                 title=f"Reactivate {tenant}?",
-                explanation=f"It was suspended: {tenant.status_reason or 'no reason was given'}. Its keys work again "
+                explanation=f"It was suspended: {tenant.status_reason or 'no reason given'}. Its keys work again "
                 f"within a second.",
-                button="Reactivate the tenant",
+                button="Reactivate tenant",
             ),
         )
 
     @action(description="Close", permissions=["close"], icon="door_front", variant=ActionVariant.DANGER)
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for a reason, and close for good."""
+        """Require a reason, then close the tenant for good."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         form = ReasonForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
@@ -269,40 +269,38 @@ class TenantAdmin(StaffModelAdmin):
                 said=f"{tenant} is closed.",
                 back=self.page_of(tenant),
             )
-        return self.ask_first(
+        return self.confirmation_page(
             request,
             tenant,
             form,
             question=Question(
                 title=f"Close {tenant} for good?",
-                explanation="A closed tenant cannot be opened again. Its keys are answered with 402 within a second, "
-                "and its "
-                "subscription ends with its period: what was used is invoiced, and no further fee. Its members may "
-                "still look. "
-                "Nothing is deleted.",
-                button="Close the tenant",
+                explanation="A closed tenant cannot be opened again. Requests with its keys are refused with 402 "
+                "within a second. Its subscription ends with its billing period: usage so far is invoiced, and no "
+                "further fee. Its members can still sign in. Nothing is deleted.",
+                button="Close tenant",
             ),
         )
 
     @action(description="View as customer", permissions=["view_as_customer"], icon="visibility")
     def view_as_customer(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for a member and a reason; the answer begins the viewing."""
+        """Require a member and a reason. Posting the form begins the viewing."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         members = Membership.objects.filter(
             tenant=tenant, user__is_active=True, user__is_staff=False, user__is_superuser=False
         )
         ranked = sorted(members.select_related("user"), key=lambda member: list(Role).index(Role(member.role)))
         if not ranked:
-            messages.error(request, f"{tenant} has no member to look through.")
+            messages.error(request, f"{tenant} has no member to view as.")
             return redirect(self.page_of(tenant))
-        return self.ask_first(
+        return self.confirmation_page(
             request,
             tenant,
             ViewAsForm(tenant, ranked),
             question=Question(
                 title=f"View as a customer of {tenant}",
-                explanation="You see this tenant's pages as the member does, and can change nothing. Beginning and end "
-                f"are in the tenant's audit log; it ends by itself after {settings.VIEWING_MINUTES} minutes.",
+                explanation="You see this tenant's pages as the member does, and cannot change anything. Beginning and "
+                f"end are in the tenant's audit log; it ends by itself after {settings.VIEWING_MINUTES} minutes.",
                 button="View the portal",
                 form_action=reverse("hijack:acquire"),
             ),

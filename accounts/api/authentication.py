@@ -1,7 +1,7 @@
-"""Who calls: an API key in a header, or a member of staff with a session.
+"""Authentication of callers: an API key in a header, or the session of a member of staff.
 
-A key is refused here for every reason that lies in the key itself, the address it is used from included,
-so that no view can forget to ask. Unknown, expired and revoked look the same from outside.
+A key is refused here for every reason that depends on the key alone, including the address it is used from, so that
+no view can forget to check. Unknown, expired and revoked keys look the same to the caller.
 """
 
 from typing import Final
@@ -29,7 +29,7 @@ _INVALID_TOKEN: Final = f'{WWW_AUTHENTICATE}, error="invalid_token"'
 
 
 def presented_key(request: HttpRequest | Request) -> str | None:
-    """Return what the caller presents as a key, or None. Raises 401 where two headers contradict each other."""
+    """Return the key that the caller presents, or None. Raises 401 if two headers contradict each other."""
     given = _given(request)
     if len(set(given)) > 1:
         raise _refusal("Two different keys were given.")
@@ -37,12 +37,12 @@ def presented_key(request: HttpRequest | Request) -> str | None:
 
 
 def presents_key(request: HttpRequest) -> bool:
-    """Return whether the caller presents a key, valid or not: then a session counts for nothing."""
+    """Return whether the caller presents a key, valid or not. If so, a session is ignored."""
     return bool(_given(request))
 
 
 def _given(request: HttpRequest | Request) -> list[str]:
-    """Return what each header has in the place of a key."""
+    """Return what each header has in place of a key."""
     scheme, _, bearer = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     given = [bearer.strip()] if scheme.lower() == "bearer" else []
     if "HTTP_X_API_KEY" in request.META:
@@ -51,7 +51,7 @@ def _given(request: HttpRequest | Request) -> list[str]:
 
 
 def principal_for(request: HttpRequest | Request) -> Principal | None:
-    """Check the presented key; also for a view of an adopter's own. Raises 401, or 403 for the address."""
+    """Check the presented key; also for an adopter's own views. Raises 401, or 403 for the address."""
     secret = presented_key(request)
     if secret is None:
         return None
@@ -72,7 +72,7 @@ def principal_for(request: HttpRequest | Request) -> Principal | None:
 
 
 def _reach_of(principal: Principal) -> Reach:
-    """A tenant's key reaches its tenant; a service key none, before it has named one."""
+    """Return the tenant that a tenant's key reaches. A service key reaches none until it names one."""
     return Reach(way_in=WayIn.SIGN_IN) if principal.tenant is None else Reach(principal.tenant.id)
 
 
@@ -84,17 +84,17 @@ class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer <key>` or `X-Api-Key: <key>`; `request.auth` becomes a `Principal`."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, Principal] | None:
-        """Return nobody and the key's principal, or None where no key was given."""
+        """Return an anonymous user and the key's principal, or None if no key was given."""
         principal = principal_for(request)
         return None if principal is None else (AnonymousUser(), principal)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
-        """What a 401 asks for."""
+        """Return the `WWW-Authenticate` header of a 401."""
         return WWW_AUTHENTICATE
 
 
 class StaffSessionAuthentication(SessionAuthentication):
-    """A signed-in member of staff, with CSRF protection. Customers' sessions are nobody here."""
+    """The session of a member of staff, with CSRF protection. Customers' sessions are ignored."""
 
     def authenticate(self, request: Request) -> tuple[User, None] | None:
         """Return the member of staff, or None. Raises 403 if the session lacks the second factor."""
@@ -107,14 +107,14 @@ class StaffSessionAuthentication(SessionAuthentication):
 
 
 def principal_of(request: Request) -> Principal:
-    """Return the key that calls. Raises 401 where none does."""
+    """Return the key that calls. Raises 401 if there is none."""
     if isinstance(request.auth, Principal):
         return request.auth
     raise NotAuthenticatedError("Give a key as Authorization: Bearer, or as X-Api-Key.")
 
 
 def actor_of(request: Request) -> Actor:
-    """Return who acts, for the audit log. Raises 401 where nobody is known."""
+    """Return who acts, for the audit log. Raises 401 if the caller is not authenticated."""
     ip = address_of(request) or None
     request_id = request_id_of(request)
     if isinstance(request.auth, Principal):

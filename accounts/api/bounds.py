@@ -1,6 +1,6 @@
-"""How large a request may be before anything of it is read: its address, its headers, its body.
+"""Limits on the size of a request, checked before it is read: its address, its headers, its body.
 
-Bodies of the API are bounded again by the call that takes them (`ApiView.body_bytes_max`).
+A body of the API is limited again by the call that takes it (`ApiView.body_bytes_max`).
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ _SINGLE: Final = ("HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "HTTP_X_TENANT")
 
 
 def refusal_of(request: HttpRequest) -> ProblemError | None:
-    """Return why the request is not read any further, or None."""
+    """Return the error if the request is not read any further, else None."""
     meta = request.META
     address = len(meta.get("PATH_INFO", "")) + len(meta.get("QUERY_STRING", ""))
     if address > ADDRESS_CHARACTERS_MAX:

@@ -1,4 +1,4 @@
-"""A deadline for what a request asks of the outside world: payment providers, mail servers."""
+"""A deadline for a request's calls to external services: payment providers, mail servers."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,12 @@ from accounts.gateways.deadlines import waiting_at_most
 
 
 class DeadlineMiddleware:
-    """Gives each request `OUTSIDE_SECONDS` for all its calls together."""
+    """Middleware that gives each request `OUTSIDE_SECONDS` for all its external calls together."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer within it."""
+        """Return the response, with the deadline set for its view."""
         with waiting_at_most(settings.OUTSIDE_SECONDS):
             return self.get_response(request)

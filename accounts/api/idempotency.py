@@ -3,8 +3,8 @@
     @idempotent()
     def post(self, request: Request) -> Response: ...
 
-Same key and same body replay the first answer; the work and its answer commit together or not at all.
-The key is the tenant's own, live and test apart, so no customer meets another's answer.
+The same key with the same body replays the first response. The work and its response commit together or not at all.
+Keys belong to a tenant, live and test separately, so no customer sees another's response.
 """
 
 import hashlib
@@ -47,20 +47,20 @@ Handler = Callable[Concatenate[View, Request, Arguments], HttpResponse]
 
 
 def idempotent(*, is_sealed: bool = False) -> Callable[[Handler[View, Arguments]], Handler[View, Arguments]]:
-    """Make a view's `post` keep to the header, where a caller gives it.
+    """Enforce the header on a view's `post`, if the caller sends it.
 
-    `is_sealed` encrypts the stored answer for the bearer of the same API key: for answers that hold a secret.
+    `is_sealed` encrypts the stored response for the bearer of the same API key: for responses that hold a secret.
     """
 
     def decorate(handler: Handler[View, Arguments]) -> Handler[View, Arguments]:
         @wraps(handler)
-        def answer(view: View, request: Request, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
+        def respond(view: View, request: Request, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
             key = idempotency_key_of(request)
             if key is None:
                 return handler(view, request, *args, **kwargs)
-            return _answer_once(request, key, lambda: handler(view, request, *args, **kwargs), is_sealed=is_sealed)
+            return _respond_once(request, key, lambda: handler(view, request, *args, **kwargs), is_sealed=is_sealed)
 
-        return answer
+        return respond
 
     return decorate
 
@@ -77,17 +77,17 @@ def idempotency_key_of(request: Request) -> str | None:
     return shape["quoted"] or shape["bare"]
 
 
-def _answer_once(request: Request, key: str, work: Callable[[], HttpResponse], *, is_sealed: bool) -> HttpResponse:
+def _respond_once(request: Request, key: str, work: Callable[[], HttpResponse], *, is_sealed: bool) -> HttpResponse:
     secret = presented_key(request) if is_sealed else None
-    assert not is_sealed or secret is not None, "an answer is sealed for the bearer of an API key"
+    assert not is_sealed or secret is not None, "a response is sealed for the bearer of an API key"
     scope_id, digest, as_of = _scope_of(request), _request_digest(request, secret), timezone.now()
     with transaction.atomic():
         first = claim_idempotency_key(scope_id=scope_id, key=key, request_digest=digest, as_of=as_of)
         if first is not None:
             return _replay(first, secret)
-        with reaching(current_reach()):  # what the work reaches beyond that, its answer does not need
+        with reaching(current_reach()):  # what the work reaches beyond that, its response does not need
             response = work()
-        assert isinstance(response, Response), "an answer is kept as its data"
+        assert isinstance(response, Response), "a response is stored as its data"
         if response.status_code in _SUCCESS:
             body = encode_json(response.data)
             keep_answer(
@@ -108,12 +108,12 @@ def _replay(first: IdempotencyRecord, secret: str | None) -> HttpResponse:
     body = unseal(stored, secret) if first.is_sealed and secret is not None else stored
     headers = {REPLAYED_HEADER: "true"}
     if first.is_sealed:
-        headers["Cache-Control"] = "no-store"  # as the first time: the answer holds a secret
+        headers["Cache-Control"] = "no-store"  # as the first time: the response holds a secret
     return HttpResponse(body, status=first.status, content_type="application/json", headers=headers)
 
 
 def _scope_of(request: Request) -> UUID:
-    """The tenant, its test half apart; a service key by itself; a member of staff."""
+    """Return the scope of the key: the tenant with its test half separate, a service key, or a member of staff."""
     caller: Any = request.auth
     if isinstance(caller, Principal):
         if caller.tenant is None:
@@ -130,7 +130,7 @@ def _tenant_id_of(request: Request) -> UUID | None:
 
 
 def _request_digest(request: Request, secret: str | None) -> bytes:
-    """Hash what makes a request the same one; a sealed answer can be opened by the same API key alone."""
+    """Return a hash of the request; for sealed responses it includes the API key that can open them."""
     _ = request.data  # parses the body: a bad one is refused before its bytes are compared
     digest = hashlib.sha256()
     for part in (

@@ -1,6 +1,6 @@
-"""The outermost ring: names each request, refuses what is too large or cannot be stored, knows an outage, logs a line.
+"""The outermost middleware: gives each request an id, refuses what is too large, handles outages, logs a line.
 
-The id is in every answer, log line and problem body. A query string is never logged, since people put keys into it.
+The id is in every response, log line and problem body. A query string is never logged, since people put keys into it.
 """
 
 import re
@@ -30,7 +30,7 @@ log = structlog.get_logger("countinghouse.access")
 
 
 def _without_trailing_slash(path: str) -> str:
-    """A slash at the end of an API path is not needed, and does no harm."""
+    """Return an API path without the slash at its end, which is optional."""
     names_event = path.startswith(_IDS_OF_CALLERS) and path != _IDS_OF_CALLERS
     if names_event or not path.startswith(_VERSIONED_PREFIX):
         return path
@@ -38,7 +38,7 @@ def _without_trailing_slash(path: str) -> str:
 
 
 def render_exception(request: HttpRequest, exception: Exception) -> HttpResponse | None:
-    """Return a problem below /api/ and a page for an outage elsewhere, or None where it is a mistake of ours."""
+    """Return a problem below /api/, a page for an outage elsewhere, or None for an error of our own."""
     if is_outage(exception):
         log.warning("store_unavailable", path=loggable_path(request), error=type(exception).__name__)
     if is_api_path(request.path):
@@ -48,13 +48,13 @@ def render_exception(request: HttpRequest, exception: Exception) -> HttpResponse
 
 
 class RequestIdMiddleware:
-    """Stands around everything else, so that also a refusal by another middleware carries the id."""
+    """The middleware around everything else, so that refusals by other middleware carry the id too."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer, with the id on the answer and one line in the log."""
+        """Return the response with the request's id, and log one line."""
         started = perf_counter_ns()
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         is_accepted = _ACCEPTED.fullmatch(given) and mask_secrets(given) == given
@@ -76,7 +76,7 @@ class RequestIdMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Return what a view's exception means to the caller, if it means anything."""
+        """Return the response to a view's exception, or None if it is an error of our own."""
         return render_exception(request, exception)
 
     def _respond(self, request: HttpRequest) -> HttpResponseBase:

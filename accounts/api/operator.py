@@ -1,4 +1,4 @@
-"""`/operator/tenants`: tenants, for the operator's own programs and people."""
+"""`/operator/tenants`: tenants, for the operator's own programs and staff."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from accounts.services.tenants import change_tenant_status, open_tenant, update_
 
 
 class SettingsInput(StrictSerializer):
-    """What a tenant may be given; every name is optional."""
+    """The settings of a tenant; every name is optional."""
 
     time_zone = TextField(required=False, max_length=64, help_text="IANA name.")
     currency = TextField(required=False, max_length=3, help_text="ISO 4217.")
@@ -45,16 +45,18 @@ class TenantInput(SettingsInput):
     """A new tenant."""
 
     name = TextField(max_length=120)
-    slug = TextField(required=False, max_length=50, help_text="By default made from the name.")
-    owner_email = TextField(required=False, max_length=254, help_text="Is invited as the owner.")
+    slug = TextField(required=False, max_length=50, help_text="By default derived from the name.")
+    owner_email = TextField(required=False, max_length=254, help_text="Invited as the owner.")
 
 
 class TenantChange(SettingsInput):
-    """What is to change; every name is optional."""
+    """Changes to a tenant; every name is optional."""
 
     name = TextField(required=False, max_length=120)
     status = serializers.ChoiceField(choices=[status.value for status in TenantStatus], required=False)
-    status_reason = TextField(required=False, allow_blank=True, max_length=200, help_text="Goes with a status.")
+    status_reason = TextField(
+        required=False, allow_blank=True, max_length=200, help_text="The reason for a change of status."
+    )
 
 
 class TenantSchema(serializers.Serializer[Any]):
@@ -104,7 +106,7 @@ class OperatorView(ApiView):
 
 
 class OperatorTenantsView(OperatorView):
-    """The list, and making tenants."""
+    """List and create tenants."""
 
     @extend_schema(
         operation_id="list_tenants",
@@ -127,7 +129,7 @@ class OperatorTenantsView(OperatorView):
     )
     @idempotent()
     def post(self, request: Request) -> Response:
-        """Make a tenant, and invite its owner where an address is given."""
+        """Create a tenant, and invite its owner if an address is given."""
         given = TenantInput(data=body_object(request))
         given.is_valid(raise_exception=True)
         settings = dict(given.validated_data)
@@ -145,7 +147,7 @@ class OperatorTenantsView(OperatorView):
 
 
 class OperatorTenantView(OperatorView):
-    """One tenant, shown and changed."""
+    """Show and update one tenant."""
 
     @extend_schema(
         operation_id="retrieve_tenant",
@@ -154,7 +156,7 @@ class OperatorTenantView(OperatorView):
         responses={200: TenantSchema, **problems(404)},
     )
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002 - the handler's signature
-        """Show a tenant."""
+        """Return a tenant."""
         return Response(present_tenant(tenant_by_slug(slug)))
 
     @extend_schema(
@@ -165,9 +167,9 @@ class OperatorTenantView(OperatorView):
         responses={200: TenantSchema, **problems(*BODY_STATUSES, 404, 409)},
     )
     def patch(self, request: Request, slug: str) -> Response:
-        """Change settings, the status, or both at once; suspending is effective within a second.
+        """Update settings, the status, or both at once. Suspending takes effect within a second.
 
-        Closing is for good. A member of staff needs a permission of its own for it, and gives a reason.
+        Closing is final. A member of staff needs a separate permission for it and must give a reason.
         """
         given = TenantChange(data=body_object(request))
         given.is_valid(raise_exception=True)
@@ -186,11 +188,11 @@ class OperatorTenantView(OperatorView):
 
 
 def _check_may_close(request: Request, reason: str) -> None:
-    """Ask of staff what the admin asks. The operator's programs may by their scope."""
+    """Check of staff what the admin checks. The operator's programs may close by their scope."""
     if not isinstance(request.user, User):
         return
     if not request.user.has_perm("accounts.close_tenant"):
-        raise PermissionMissingError("Closing a tenant for good needs a permission of its own.")
+        raise PermissionMissingError("Closing a tenant needs a separate permission.")
     if not reason.strip():
         needed = FieldError("/status_reason", "required", "Say why: the tenant's members see it.")
         raise InvalidFieldsError(needed.detail, field_errors=(needed,))

@@ -1,7 +1,7 @@
-"""What it looks like when a store is down, whoever notices: PostgreSQL, or Redis where there is one.
+"""Responses when a store is down: PostgreSQL, or Redis if it is used.
 
-An outage is no mistake of ours and none of the caller's: the answer is 503 with `Retry-After`, a problem below /api/
-and a plain page elsewhere. Nothing was stored, or a retry is safe.
+An outage is neither an error of ours nor of the caller's. The response is 503 with `Retry-After`: a problem below
+/api/ and a plain page elsewhere. Nothing was stored, or a retry is safe.
 """
 
 from typing import Final
@@ -23,7 +23,7 @@ _CAUSES: Final = (ReadOnlySqlTransaction, IdleInTransactionSessionTimeout)
 
 
 def is_outage(exception: BaseException | None) -> bool:
-    """Return whether the exception says that a store cannot do its work now."""
+    """Return whether the exception means that a store is unavailable now."""
     if isinstance(exception, _FAILURES):
         return True
     return isinstance(exception, InternalError | PostgresError) and isinstance(

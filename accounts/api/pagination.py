@@ -22,9 +22,9 @@ Row = TypeVar("Row")
 
 PAGE_PARAMETERS: Final = [
     OpenApiParameter(
-        "limit", int, description=f"Rows in the answer: 1 to {PAGE_ROWS_MAX}, by default {PAGE_ROWS_DEFAULT}."
+        "limit", int, description=f"Rows in the response: 1 to {PAGE_ROWS_MAX}, by default {PAGE_ROWS_DEFAULT}."
     ),
-    OpenApiParameter("cursor", str, description="From `next` or `previous` of an earlier answer."),
+    OpenApiParameter("cursor", str, description="From `next` or `previous` of an earlier response."),
 ]
 
 
@@ -41,7 +41,7 @@ def page_request_of(request: Request) -> PageRequest:
 
 
 def invalid_cursor() -> InvalidFieldsError:
-    """The refusal of a cursor that we did not make, or made for another list."""
+    """Return the error for a cursor that is forged, or belongs to another list."""
     refusal = FieldError("/cursor", "invalid_cursor", "Not a cursor of this list.")
     return InvalidFieldsError(refusal.detail, field_errors=(refusal,), code=refusal.code)
 
@@ -57,7 +57,7 @@ def _limit_of(request: Request) -> int:
 
 
 def page_body(request: Request, page: Page[Row], present: Callable[[Row], object]) -> dict[str, object]:
-    """Return the body of a list; `present` turns a row into what the answer shows."""
+    """Return the body of a list; `present` turns a row into its JSON form."""
     return {
         "data": [present(row) for row in page.rows],
         "next": _url_of(request, page.next),
@@ -68,7 +68,7 @@ def page_body(request: Request, page: Page[Row], present: Callable[[Row], object
 def read_page(
     request: Request, read: Callable[[PageRequest], Page[Row]], present: Callable[[Row], object]
 ) -> dict[str, object]:
-    """Read the page that the request asks for by `read`, a selector, and return its body. Raises 422."""
+    """Read the requested page with `read`, a selector, and return its body. Raises 422."""
     try:
         return page_body(request, read(page_request_of(request)), present)
     except InvalidCursorError as error:
@@ -76,7 +76,7 @@ def read_page(
 
 
 def _url_of(request: Request, page: PageRequest | None) -> str | None:
-    """The same list with another cursor."""
+    """Return the URL of the same list with another cursor."""
     if page is None:
         return None
     query = request.query_params.copy()

@@ -1,10 +1,10 @@
-"""JSON in, exactly: decimals never pass through a float, and whatever a body is, reading it costs little.
+"""Exact JSON input: decimals never pass through a float, and reading any body costs little.
 
-Its size is bounded by the call (`ApiView.body_bytes_max`) and counted while it is unpacked; the number of its values is
-counted before any object is made of them.
+The call limits the body's size (`ApiView.body_bytes_max`), which is counted while it is unpacked. The number of values
+is counted before any object is created from them.
 
-`ExactJSONParser` gives `request.data`; `RawJSONParser` gives the bytes, for a reader with a decoder of its own.
-Both leave the unpacked bytes on the request, where `body_bytes` finds them.
+`ExactJSONParser` returns `request.data`; `RawJSONParser` returns the bytes, for a reader with its own decoder.
+Both keep the unpacked bytes on the request, from which `body_bytes` returns them.
 """
 
 import zlib
@@ -34,7 +34,7 @@ _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 
 def exact_number(text: str) -> Decimal:
-    """Read a JSON number with a point or an exponent; one of absurd size would cost memory to print."""
+    """Parse a JSON number with a point or an exponent. A number of absurd size is refused: printing it costs memory."""
     if len(text) > _NUMBER_CHARACTERS_MAX:
         raise ValueError(f"a number has at most {_NUMBER_CHARACTERS_MAX} characters")
     number = Decimal(text)
@@ -63,7 +63,7 @@ class ExactJSONParser(BaseParser):
 
 
 class RawJSONParser(BaseParser):
-    """Hands on the unpacked bytes."""
+    """Passes on the unpacked bytes."""
 
     media_type = "application/json"
 
@@ -92,7 +92,7 @@ def django_request(request: Request) -> HttpRequest:
 def read_body(request: Request) -> bytes:
     """Read the body once, unpack it, and keep it on the request.
 
-    Raises 400 where it did not arrive whole or is not what its encoding says, 411, 413, 415.
+    Raises 400 if it is incomplete or does not match its encoding, 411, 413, 415.
     """
     inner, bytes_max = django_request(request), bytes_max_of(request)
     packed = received_bytes(inner, bytes_max)
@@ -109,32 +109,32 @@ def read_body(request: Request) -> bytes:
 
 
 def bytes_max_of(request: Request) -> int:
-    """Return how large a body the call takes: what its view says, or 64 KiB for a view of an adopter's own."""
+    """Return the largest body the call takes: its view's limit, or 64 KiB for an adopter's own view."""
     view = (request.parser_context or {}).get("view")
     bytes_max: int = getattr(view, "body_bytes_max", BODY_BYTES_MAX)
     return bytes_max
 
 
 def received_bytes(request: HttpRequest, bytes_max: int) -> bytes:
-    """Read a body as it arrives, where Django's own reading has the bound of forms. Raises `BodyTooLargeError`."""
+    """Read a body as it arrives, since Django limits it like a form. Raises `BodyTooLargeError`."""
     received: bytes | None = getattr(request, "_body", None)
     if received is None:
         received = request.read(bytes_max + 1)
-        request._body = received  # noqa: SLF001 - where Django looks for it from now on
+        request._body = received  # noqa: SLF001 - the place where Django looks for it
     if len(received) > bytes_max:
         raise body_too_large(bytes_max)
     return received
 
 
 def body_too_large(bytes_max: int) -> BodyTooLargeError:
-    """Return the refusal of a body that is larger than the call takes."""
+    """Return the error for a body that is larger than the call takes."""
     return BodyTooLargeError(f"The body of this call has at most {bytes_max} bytes, unpacked.")
 
 
 def give_length(request: HttpRequest, bytes_max: int) -> None:
-    """Take in a body sent in chunks, which Django would take for none.
+    """Read a body sent in chunks, which Django would treat as empty.
 
-    Raises 411 where the server cannot tell its end, and 413.
+    Raises 411 if the server cannot find its end, and 413.
     """
     if "CONTENT_LENGTH" in request.META or "chunked" not in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
         return
@@ -144,18 +144,18 @@ def give_length(request: HttpRequest, bytes_max: int) -> None:
     if len(body) > bytes_max:
         raise body_too_large(bytes_max)
     request.META["CONTENT_LENGTH"] = str(len(body))
-    request._stream = BytesIO(body)  # noqa: SLF001 - where Django keeps what it reads from
+    request._stream = BytesIO(body)  # noqa: SLF001 - the field where Django keeps what it reads from
 
 
 def _check_length(request: HttpRequest, packed: bytes) -> None:
-    """A body that is shorter than announced was cut off, and may be well-formed by accident."""
+    """Raise if the body is shorter than announced: it was cut off, even if it is well-formed."""
     announced = request.META.get("CONTENT_LENGTH") or ""
     if announced.isdecimal() and int(announced) != len(packed):
         raise MalformedBodyError("The body is shorter than its Content-Length.")
 
 
 def unpack_gzip(packed: bytes, bytes_max: int) -> bytes:
-    """Unpack up to 256 gzip members, and stop where the result passes the limit: a bomb stays small.
+    """Unpack up to 256 gzip members, and stop if the result passes the limit, so that a bomb stays small.
 
     What follows a member is copied to begin the next, so the input is fed in steps: the work is linear in its length.
     """
@@ -191,7 +191,7 @@ def _next_member(number: int) -> Any:
 
 
 def decode_json(body: bytes) -> Any:
-    """Decode; refuse what is no JSON, holds too many values, nests deeper than 32, or holds a NUL.
+    """Decode JSON. Refuse a body that is not JSON, has too many values, nests deeper than 32, or contains a NUL.
 
     Raises `MalformedBodyError`.
     """
@@ -208,7 +208,7 @@ def decode_json(body: bytes) -> Any:
 
 
 class _Place(NamedTuple):
-    """Where a value stands in a body."""
+    """The position of a value in a body."""
 
     outer: "_Place | None"
     step: str | int
@@ -216,7 +216,7 @@ class _Place(NamedTuple):
 
 
 def _check_values(value: object) -> None:
-    """Walk without recursion, so that depth costs no stack; a pointer is written only where it is needed."""
+    """Walk without recursion, so that depth costs no stack. A pointer is built only if it is needed."""
     waiting: list[tuple[object, _Place | None]] = [(value, None)]
     while waiting:
         item, place = waiting.pop()
@@ -236,7 +236,7 @@ def _check_values(value: object) -> None:
 
 def _check_text(text: str, place: _Place | None) -> None:
     if "\x00" in text:
-        detail = "A text may not contain the NUL character."
+        detail = "Text may not contain the NUL character."
         raise MalformedBodyError(detail, field_errors=(FieldError(_pointer_to(place), "nul_character", detail),))
 
 
@@ -249,7 +249,7 @@ def _pointer_to(place: _Place | None) -> str:
 
 
 def body_object(request: Request) -> dict[str, Any]:
-    """Return the body where it is an object; an absent body is an empty one. Raises 400."""
+    """Return the body if it is an object. An absent body is an empty one. Raises 400."""
     data = request.data
     if not isinstance(data, dict):
         raise MalformedBodyError("The body is a JSON object.")

@@ -1,4 +1,4 @@
-"""What a key may do, by scope; what staff may do through the API, by Django's permissions."""
+"""Permissions: a key's scopes decide what it may do, Django's permissions what staff may do through the API."""
 
 from typing import Final
 
@@ -22,19 +22,19 @@ STAFF_ACTIONS: Final = {
 
 
 def require_scope(request: Request, scope: Scope) -> None:
-    """Raise 401 without a key, 403 where the key lacks `scope`."""
+    """Raise 401 without a key, 403 if the key lacks `scope`."""
     if scope not in principal_of(request).scopes:
         raise ScopeMissingError(f"The key lacks the scope {scope.value}.")
 
 
 class HasScope(BasePermission):
-    """Asks for the scope that the view names for the method in `scopes`; HEAD asks for what GET does.
+    """Requires the scope that the view names for the method in `scopes`. HEAD requires what GET requires.
 
-    A method that the view does not have passes on to its 405.
+    A method that the view does not have passes, so that the view responds with 405.
     """
 
     def has_permission(self, request: Request, view: object) -> bool:
-        """Pass, or raise 401 or 403."""
+        """Return True, or raise 401 or 403."""
         method = "GET" if request.method == "HEAD" else request.method
         scope = getattr(view, "scopes", {}).get(method)
         if scope is None:
@@ -48,7 +48,7 @@ class IsOperator(BasePermission):
     """A service key with the scope `operator`, or a member of staff with the permission on the view's `staff_model`."""
 
     def has_permission(self, request: Request, view: object) -> bool:
-        """Pass, or raise 401 or 403."""
+        """Return True, or raise 401 or 403."""
         if not isinstance(request.user, User):
             require_scope(request, Scope.OPERATOR)
             reach_from_now_on(Reach(way_in=WayIn.STAFF))

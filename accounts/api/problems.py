@@ -1,7 +1,7 @@
-"""Errors as RFC 9457 `application/problem+json`, whoever raised them.
+"""Errors as RFC 9457 `application/problem+json`, whichever layer raised them.
 
-One function, `as_problem_error`, knows which exception means what to a client; the rest renders.
-What it does not know is a mistake of ours, is logged with its traceback, and is a 500.
+`as_problem_error` maps each exception to the error that a client sees; the rest renders.
+Any other exception is an error of our own: it is logged with its traceback, and the response is a 500.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +34,7 @@ CONTENT_TYPE: Final = "application/problem+json"
 WWW_AUTHENTICATE: Final = 'Bearer realm="countinghouse"'
 TYPE_PREFIX: Final = "/docs/errors#"
 ERRORS_SHOWN_MAX: Final = 20
-# What a form that is not the call's looks like in DRF's codes; every other code is a refused value.
+# DRF's codes for a body of the wrong shape; every other code is a refused value.
 FORM_CODES: Final = frozenset({"required", "null", "not_a_list", "not_a_dict", "unknown_field", "invalid_type"})
 
 
@@ -47,15 +47,15 @@ class MethodNotAllowedError(ProblemError):
 
 
 class NotAcceptableError(ProblemError):
-    """None of the media types in `Accept` can be given."""
+    """None of the media types in `Accept` is available."""
 
     code = "not_acceptable"
     status = 406
-    title = "None of the accepted media types can be given"
+    title = "None of the accepted media types is available"
 
 
 class LengthRequiredError(ProblemError):
-    """The server cannot tell where the body ends."""
+    """The server cannot find the end of the body."""
 
     code = "length_required"
     status = 411
@@ -87,7 +87,7 @@ class MediaTypeError(ProblemError):
 
 
 class BadRequestError(ProblemError):
-    """A request that HTTP or the address itself rules out."""
+    """A request that breaks HTTP, or an address that cannot be read."""
 
     code = "bad_request"
     status = 400
@@ -103,7 +103,7 @@ class HeadersTooLargeError(ProblemError):
 
 
 class TooManyRequestsError(ProblemError):
-    """One of DRF's own throttles, where an adopter uses them."""
+    """Raised by DRF's own throttles, if an adopter uses them."""
 
     code = "throttled"
     status = 429
@@ -111,7 +111,7 @@ class TooManyRequestsError(ProblemError):
 
 
 class InternalError(ProblemError):
-    """Our mistake."""
+    """An error of our own."""
 
     code = "internal_error"
     status = 500
@@ -148,13 +148,13 @@ MEANINGS: Final[tuple[tuple[tuple[type[Exception], ...], Callable[[], ProblemErr
 
 
 def as_problem_error(exception: Exception) -> ProblemError | None:
-    """Say what an exception means to a client, or None where it is a mistake of ours."""
+    """Return the error that an exception means to a client, or None if it is an error of our own."""
     if isinstance(exception, ProblemError):
         return exception
     if isinstance(exception, exceptions.APIException):
         return _from_rest_framework(exception)
     if is_outage(exception):
-        return StoreUnavailableError("A store did not answer. Nothing was stored; try again.")
+        return StoreUnavailableError("A store is unavailable. Nothing was stored; try again.")
     for kinds, error in MEANINGS:
         if isinstance(exception, kinds):
             return error()
@@ -227,7 +227,7 @@ def problem_body(request: HttpRequest | Request, error: ProblemError) -> dict[st
 
 
 def render_problem(request: HttpRequest | Request, error: ProblemError, *, allowed_methods: str = "") -> HttpResponse:
-    """Render a problem, with the headers that its status asks for."""
+    """Render a problem, with the headers that its status requires."""
     response = HttpResponse(encode_json(problem_body(request, error)), status=error.status, content_type=CONTENT_TYPE)
     if error.status == NotAuthenticatedError.status:
         response["WWW-Authenticate"] = WWW_AUTHENTICATE
@@ -239,13 +239,13 @@ def render_problem(request: HttpRequest | Request, error: ProblemError, *, allow
 
 
 def problem_response(exception: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
-    """DRF's exception handler. None lets a mistake of ours go on to where it is logged."""
+    """Handle an exception for DRF. None passes an error of our own on to the place where it is logged."""
     error = as_problem_error(exception)
     return None if error is None else render_problem(context["request"], error)
 
 
 def problem_for_status(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Turn an error page that Django made outside any API view into a problem."""
+    """Convert an error page that Django made outside the API views to a problem."""
     error = BY_STATUS.get(
         response.status_code, InternalError if response.status_code >= InternalError.status else BadRequestError
     )()

@@ -1,4 +1,4 @@
-"""JSON out, exactly: see `accounts.domain.plain` for the form of each value."""
+"""Exact JSON output: see `accounts.domain.plain` for the form of each value."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +12,12 @@ __all__ = ["ExactJSONRenderer", "encode_json", "plain_decimal", "plain_instant"]
 
 
 def encode_json(value: object) -> bytes:
-    """Return the bytes of `value` in JSON."""
+    """Return `value` as JSON bytes."""
     return msgspec.json.encode(to_plain(value))
 
 
 class ExactJSONRenderer(BaseRenderer):
-    """The API's only way to write JSON."""
+    """The renderer of all JSON responses of the API."""
 
     media_type = "application/json"
     format = "json"

@@ -1,4 +1,4 @@
-"""What every room of the API reads off a request: its id, its address, its path without secrets."""
+"""Facts about a request that the whole API uses: its id, its address, its path without secrets."""
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -11,17 +11,17 @@ SECRET_PATH_ARGUMENTS = frozenset({"token", "key", "uidb36", "code"})
 
 
 def is_api_path(path: str) -> bool:
-    """Whether errors below this path are problem bodies."""
+    """Return whether errors below this path are problem bodies."""
     return path.startswith(API_PREFIX)
 
 
 def request_id_of(request: HttpRequest | Request) -> str:
-    """The id under which this request is logged; empty outside the middleware."""
+    """Return the id under which this request is logged; empty outside the middleware."""
     return str(getattr(request, "request_id", ""))
 
 
 def address_of(request: HttpRequest | Request) -> str:
-    """Where the request came from, as far as our own proxies vouch for it; empty on a local socket."""
+    """Return the caller's address as our own proxies report it; empty on a local socket."""
     return client_ip(
         request.META.get("REMOTE_ADDR", ""),
         request.META.get("HTTP_X_FORWARDED_FOR", ""),
@@ -30,7 +30,7 @@ def address_of(request: HttpRequest | Request) -> str:
 
 
 def loggable_path(request: HttpRequest) -> str:
-    """The path without its query, and without path segments that are secrets, such as an invitation's token."""
+    """Return the path without its query and without secret segments, such as an invitation's token."""
     path = request.path
     match = request.resolver_match
     for name, value in (match.kwargs if match else {}).items():

@@ -1,4 +1,4 @@
-"""What drf-spectacular cannot find out by itself: how calls are authenticated, and what errors look like."""
+"""The parts of the OpenAPI document that drf-spectacular cannot derive: authentication and errors."""
 
 from typing import Any, ClassVar, Final
 
@@ -10,26 +10,26 @@ from rest_framework import serializers
 from accounts.api.problems import CONTENT_TYPE
 
 DESCRIPTIONS: Final = {
-    400: "The body is not JSON, or not of the form; or the address or a header cannot be read.",
-    401: "No key, or one that is not valid.",
+    400: "The body is not JSON or not of the right form, or the address or a header cannot be read.",
+    401: "No key, or an invalid one.",
     402: "The tenant is suspended.",
     403: "The key lacks the scope, or may not be used from this address.",
-    404: "Absent, or another tenant's.",
-    406: "None of the media types in Accept can be given.",
+    404: "Not found, or another tenant's.",
+    406: "None of the media types in Accept is available.",
     409: "The request conflicts with what is stored, or one under the same Idempotency-Key is still running.",
     410: "The raw events of that time were deleted.",
-    411: "The server cannot tell where the body ends: send a Content-Length.",
-    413: "Larger than the call takes: 5 MiB of events or access-log records, 64 KiB of anything else.",
+    411: "The server cannot find the end of the body: send a Content-Length.",
+    413: "The body is too large: at most 5 MiB of events or access-log records, 64 KiB of anything else.",
     414: "The path with its query is longer than 16,384 characters.",
-    415: "Another media type.",
+    415: "Unsupported media type.",
     422: "Well-formed, but refused.",
     429: "Throttled, or over quota.",
     431: "The header lines are larger than 32,768 characters.",
-    503: "A store is down; come back after Retry-After seconds.",
+    503: "A store is down; try again after Retry-After seconds.",
 }
 
 
-# What may come of every call, whatever it does.
+# Error statuses that every call may return.
 STATUSES_OF_EVERY_CALL: Final = frozenset({400, 401, 403, 406, 414, 431, 503})
 
 
@@ -70,7 +70,7 @@ IDEMPOTENCY_PARAMETER: Final = OpenApiParameter(
     "Idempotency-Key",
     str,
     OpenApiParameter.HEADER,
-    description="Up to 255 characters of your choice. The same key and body replays the first answer for 24 hours.",
+    description="Up to 255 characters of your choice. The same key and body replays the first response for 24 hours.",
 )
 TENANT_PARAMETER: Final = OpenApiParameter(
     "X-Tenant", str, OpenApiParameter.HEADER, description="Slug of the tenant; for service keys only."
@@ -116,7 +116,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         ]
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:  # noqa: ARG002 - the base's signature
-        """Ask for one of them."""
+        """Require one of the two headers."""
         return [{name: []} for name in self.name]
 
 

@@ -7,7 +7,7 @@ DESCRIPTIONS: Final = {
     "X-Request-ID": "The id of the request: the one that was sent, or a new one.",
     "WWW-Authenticate": "How to authenticate.",
     "Retry-After": "Seconds to wait before the next try.",
-    "Idempotency-Replayed": "`true` if this is the first answer under the Idempotency-Key again.",
+    "Idempotency-Replayed": "`true` if this replays the first response under the Idempotency-Key.",
     "RateLimit-Policy": "Each limit, as in draft-ietf-httpapi-ratelimit-headers.",
     "RateLimit": "What is left of each limit, as in draft-ietf-httpapi-ratelimit-headers.",
 }

@@ -1,8 +1,8 @@
-"""Staff prove a second factor before any page of theirs opens.
+"""Staff prove a second factor before any staff page opens.
 
-Whoever has none is led to setting one up; whoever has one and came in without it is asked for it. What counts is what
-this session has seen: a code of an authenticator app, a passkey, a recovery code, or a provider of single sign-on that
-says it has asked for more than a password. `STAFF_SECOND_FACTOR` switches it off, which production refuses.
+Staff without a second factor are redirected to set one up. Staff who signed in without theirs are asked for it. This
+session must have seen a code of an authenticator app, a passkey, a recovery code, or a single sign-on provider's word
+that it required more than a password. `STAFF_SECOND_FACTOR` switches the check off, which production refuses.
 """
 
 import re
@@ -37,7 +37,7 @@ NEEDS_RECENT_SIGN_IN: Final = re.compile(
 
 
 def must_prove(request: HttpRequest) -> bool:
-    """Return whether a member of staff still owes the second factor in this session."""
+    """Return whether a member of staff has yet to prove a second factor in this session."""
     user = request.user
     if not settings.STAFF_SECOND_FACTOR or not isinstance(user, User) or not user.is_staff:
         return False
@@ -48,7 +48,7 @@ def must_prove(request: HttpRequest) -> bool:
 
 
 def must_be_recent(request: HttpRequest) -> bool:
-    """Return whether the page makes a key, changes who is staff or how a person comes in, or closes a tenant."""
+    """Return whether the page creates a key, changes who is staff or how a person signs in, or closes a tenant."""
     found = NEEDS_RECENT_SIGN_IN.match(request.path)
     return found is not None and (request.method == "POST" or found["form"] is not None)
 
@@ -56,8 +56,8 @@ def must_be_recent(request: HttpRequest) -> bool:
 def note_first_factor(request: HttpRequest, user: User) -> None:
     """Count a factor that was set up in this session as proven, if it is the only one the person has.
 
-    Setting up asks for a code of the app, or a touch of the key: it would be asked for again a moment later, and a code
-    works once. A further factor proves nothing: who knows the password alone could add it.
+    Setting up requires a code of the app, or a touch of the key. It would be required again a moment later, and a code
+    works once. A further factor proves nothing: a person who knows only the password could add it.
     """
     factors = list(Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS)[:2])
     if len(factors) == 1:
@@ -65,22 +65,22 @@ def note_first_factor(request: HttpRequest, user: User) -> None:
 
 
 class SecondFactorMiddleware:
-    """Stands in front of every page of staff. Belongs behind allauth's own middleware, which finds the session's user.
+    """Middleware that guards every staff page. It comes after allauth's middleware, which finds the session's user.
 
-    It stands in front of the one that shows a customer to staff who view as one: a viewing is begun by staff.
+    It comes before the middleware that shows staff a customer's pages: a viewing is begun by staff.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Redirect, or answer."""
+        """Redirect to the proof if it is due, else return the response."""
         if not request.path.startswith(STAFF_PATHS):
             return self.get_response(request)
         if request.path not in OPEN_TO_STAFF and must_prove(request):
             return _way_to_proof(request)
         if must_be_recent(request) and not is_recent(request):
-            # Without what was posted, which may hold a password: it would be kept in the session.
+            # Posted values are left out: they may hold a password, and would be stored in the session.
             way = get_adapter(request).get_reauthentication_methods(request.user)[0]["url"]
             return HttpResponseRedirect(f"{way}?{urlencode({'next': request.get_full_path()})}")
         return self.get_response(request)
@@ -90,7 +90,7 @@ class SecondFactorMiddleware:
 @require_safe
 @login_required
 def second_factor(request: HttpRequest) -> HttpResponse:
-    """Say what is needed and why, with the ways to set it up; lead on once it is there."""
+    """Show what is needed, why, and how to set it up. Redirect once it is set up."""
     target = request.GET.get("next", "")
     if not url_has_allowed_host_and_scheme(target, allowed_hosts=None):
         target = reverse("admin:index")
@@ -103,7 +103,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
 
 
 def _way_to_proof(request: HttpRequest) -> HttpResponseRedirect:
-    """Lead to the code, or to setting one up; back to the page afterwards, if it was asked for by its address."""
+    """Redirect to the code, or to set one up. A GET returns to its page afterwards."""
     assert isinstance(request.user, User), "must_prove has looked"
     target = request.get_full_path() if request.method == "GET" else reverse("admin:index")
     if second_factors_of(request.user.pk):

@@ -1,8 +1,7 @@
-"""Sessions end: after a time without activity, and after a time in all. Those of staff end sooner.
+"""Sessions end after a time without activity, and after a time in total. Those of staff end sooner.
 
-When a session began and was last used stands in the session itself, which is read anyway. It is written at most once a
-minute, not with each request. A page that asks again by itself (htmx) is no activity. Programs have keys, and no
-sessions.
+The session itself stores when it began and when it was last used. It is written at most once a minute, not with each
+request. A page that refreshes itself (htmx) does not count as activity. Programs use keys, not sessions.
 """
 
 from collections.abc import Callable
@@ -33,21 +32,21 @@ from accounts.models import User
 LIFE: Final = "life"
 WRITTEN_EVERY: Final = timedelta(minutes=1)
 ENDED: Final = {
-    "idle": "You were signed out after a time without activity. Sign in to go on.",
-    "lifetime": "You have been signed in for a long time. Sign in again to go on.",
+    "idle": "You were signed out because of inactivity. Sign in to continue.",
+    "lifetime": "Your session has expired. Sign in again to continue.",
 }
 
 
 def begin_life(request: HttpRequest) -> None:
-    """Count from now: the person has just signed in."""
+    """Start the session's clock: the person has just signed in."""
     now = timezone.now().timestamp()
     request.session[LIFE] = {"began": now, "seen": now}
 
 
 def is_recent(request: HttpRequest) -> bool:
-    """Return whether the person signed in, or proved again who they are, within `ACCOUNT_REAUTHENTICATION_TIMEOUT`.
+    """Return whether the person signed in or authenticated again within `ACCOUNT_REAUTHENTICATION_TIMEOUT`.
 
-    Staff who view as a customer have proven nothing of the customer.
+    Staff who view as a customer have not authenticated as the customer.
     """
     if viewed_member_of(request) is not None:
         return False
@@ -61,20 +60,20 @@ def is_recent(request: HttpRequest) -> bool:
 def require_recent_sign_in(request: HttpRequest) -> None:
     """Raise `ReauthenticationRequired` unless `is_recent`.
 
-    allauth then asks, and does what was posted, or leads back to the page.
+    allauth then asks the person to authenticate, and replays the post or returns to the page.
     """
     if not is_recent(request):
         raise ReauthenticationRequired
 
 
 class SessionLifeMiddleware:
-    """Ends what is over before anything else looks at the session. Belongs behind allauth's own middleware."""
+    """Middleware that ends expired sessions first of all. It comes after allauth's middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """End the session, or note that it is used; a call with a key never looks one up."""
+        """End the session, or record that it is used. A call with a key never looks a session up."""
         if settings.SESSION_COOKIE_NAME in request.COOKIES and not _is_program(request):
             user = request.user
             if isinstance(user, User):
@@ -86,7 +85,7 @@ class SessionLifeMiddleware:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def sign_in_again(request: HttpRequest) -> HttpResponse:
-    """Prove who you are by signing in again, for people who have neither a password nor a second factor here."""
+    """Sign a person in again who has neither a password nor a second factor here."""
     if request.method == "POST":
         target = request.POST.get("next", "")
         request.session.flush()

@@ -1,7 +1,7 @@
-"""Sessions of which a dump opens none.
+"""Sessions that a dump of the database does not open.
 
-The row of a session names it by a key that is worth nothing without our signature: the cookie carries both. What a
-session remembers (codes that were mailed, an invitation, a TOTP secret before it is confirmed) is sealed.
+The row of a session has a key that is worth nothing without our signature: the cookie carries both. The session's data
+(mailed codes, an invitation, a TOTP secret before it is confirmed) is encrypted.
 """
 
 import json
@@ -18,14 +18,14 @@ from accounts.at_rest import SESSION, seal_text, unseal_text
 
 
 class SessionStore(DatabaseSessionStore):
-    """Django's, with sealed data; Django looks it up by this name."""
+    """Django's session store, with encrypted data. Django looks it up by this name."""
 
     def encode(self, session_dict: dict[str, Any]) -> str:
-        """Return what is stored of a session."""
+        """Encrypt the data of a session."""
         return seal_text(json.dumps(session_dict), purpose=SESSION)
 
     def decode(self, session_data: str | bytes) -> dict[str, Any]:
-        """Return what a session remembers: nothing if another secret sealed it."""
+        """Decrypt the data of a session. Return an empty dict if another secret encrypted it."""
         text = session_data if isinstance(session_data, str) else session_data.decode()
         try:
             remembered: dict[str, Any] = json.loads(unseal_text(text, purpose=SESSION))
@@ -35,15 +35,15 @@ class SessionStore(DatabaseSessionStore):
 
 
 class SignedSessionMiddleware(SessionMiddleware):
-    """Django's, with a cookie of key and signature; a key alone, as the database knows it, is no session."""
+    """Django's middleware, with a cookie of key and signature. A key alone, as the database has it, is no session."""
 
     def process_request(self, request: HttpRequest) -> None:
-        """Find the session that the cookie names, or begin an empty one."""
+        """Load the session that the cookie names, or begin an empty one."""
         cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
         request.session = self.SessionStore(session_key_of_cookie(cookie))
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Store what has changed, and sign the key that goes out."""
+        """Store the changed session, and sign the key in the cookie."""
         response = super().process_response(request, response)
         cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
         if cookie is not None and cookie.value:
@@ -52,7 +52,7 @@ class SignedSessionMiddleware(SessionMiddleware):
 
 
 def cookie_of_session_key(session_key: str) -> str:
-    """Return what the browser is given."""
+    """Return the value of the session cookie."""
     return _signer().sign(session_key)
 
 

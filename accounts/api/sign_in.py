@@ -1,4 +1,4 @@
-"""How people sign in: what django-allauth asks us."""
+"""Sign-in: the adapters that django-allauth calls."""
 
 from typing import Any
 
@@ -27,19 +27,19 @@ FACTOR_ADDED = frozenset({"totp_activated", "webauthn_added"})
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Sign-up may be closed by the operator; limits by address look behind our proxies, and not further."""
+    """The account adapter. The operator may close sign-up; limits by address trust only our own proxies."""
 
     _is_asked_again = False
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Return whether strangers may sign up; who has an open invitation in the session may in any case."""
+        """Return whether strangers may sign up. A person with an open invitation in the session always may."""
         if settings.SIGN_UP_OPEN:
             return True
         token = request.session.get(INVITATION_IN_SESSION)
         return isinstance(token, str) and is_invitation_open(token=token, as_of=timezone.now())
 
     def post_login(self, request: HttpRequest, user: User, **details: Any) -> HttpResponse:
-        """Note who came in, from where, and go on."""
+        """Record who signed in and from which address, then continue."""
         begin_life(request)
         note_factors_of_provider(request, user, (details.get("signal_kwargs") or {}).get("sociallogin"))
         note(request, "signed_in", user, **{"with": ways_in(request, user)})
@@ -49,7 +49,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
     ) -> None:
-        """Note each change of how a person comes in, and tell the person; allauth calls this for every one of them."""
+        """Record each change of how a person signs in, and mail the person. allauth calls this for each one."""
         what = template_prefix.rsplit("/", 1)[-1]
         if what in FACTOR_ADDED:
             note_first_factor(self.request, user)
@@ -57,7 +57,7 @@ class AccountAdapter(DefaultAccountAdapter):
         super().send_notification_mail(template_prefix, user, context, email)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Let the attempt count against the limits. Raises `ValidationError` beyond them, which is noted."""
+        """Count the attempt against the limits. Raises `ValidationError` beyond them, which is recorded."""
         try:
             super().pre_authenticate(request, **credentials)
         except ValidationError:
@@ -65,25 +65,25 @@ class AccountAdapter(DefaultAccountAdapter):
             raise
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """Note an attempt that failed, at the account if there is one."""
+        """Record a failed attempt, at the account if there is one."""
         what = "reauthentication_failed" if self._is_asked_again else "sign_in_failed"
         note_failure(request, what, person_at(str(credentials.get("email", ""))))
 
     def reauthenticate(self, user: User, password: str) -> bool:
-        """Return whether this is the person's password; a failure is noted as one of asking again."""
+        """Return whether this is the person's password. Record a failure as one of authenticating again."""
         self._is_asked_again = True
         return bool(super().reauthenticate(user, password))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Note who is sent a code for a new password, and send what is to be sent."""
+        """Record who is sent a code for a new password, and send the mail."""
         if template_prefix == RESET_MAIL:
             note_failure(self.request, "password_reset_asked", person_at(email))
         super().send_mail(template_prefix, email, context)
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
-        """Offer every way; staff who owe their second factor are offered that alone, since a password pays no debt.
+        """Offer every method. Staff who have yet to prove their second factor are offered only that one.
 
-        Whoever has neither password nor factor here signs in again.
+        A person with neither a password nor a second factor here signs in again.
         """
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         if not methods and user.is_authenticated:
@@ -92,17 +92,17 @@ class AccountAdapter(DefaultAccountAdapter):
         return factors if factors and must_prove(self.request) else methods
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Where limits count from: the address that our own proxies vouch for, as the API and the audit log see it."""
+        """Return the address that limits count by: as our own proxies report it, the same as in the audit log."""
         return address_of(request) or UNKNOWN_ADDRESS
 
 
 class MFAAdapter(DefaultMFAAdapter):
-    """TOTP secrets and recovery seeds are encrypted at rest; allauth stores them in clear otherwise."""
+    """The adapter of second factors. It encrypts TOTP secrets and recovery seeds, which allauth stores in clear."""
 
     def encrypt(self, text: str) -> str:
-        """Called before a secret is stored."""
+        """Encrypt a secret before it is stored."""
         return seal_text(text, purpose=TOTP)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Called before a secret is used."""
+        """Decrypt a secret before it is used."""
         return unseal_text(encrypted_text, purpose=TOTP)

@@ -1,7 +1,7 @@
-"""Signing in as the audit log keeps it: who came in, who did not, from where, and what guards it since.
+"""Sign-ins in the audit log: who signed in, who failed, from which address, and how the account is protected.
 
-What a visitor typed is never kept: where no account has the address, not even the address, since people type passwords
-into the wrong field. The entries are for staff and for the person alone; what a visitor is told, they do not change.
+What a visitor typed is never stored. If no account has the address, not even the address is stored, since people type
+passwords into the wrong field. Only staff and the person see the entries; they do not change what a visitor sees.
 allauth calls its adapter for some of these events and sends a signal for the others.
 """
 
@@ -30,25 +30,25 @@ LIMIT_NOTED_EVERY_SECONDS: Final = 60
 
 
 def note(request: HttpRequest, what: str, user: User, **after: object) -> None:
-    """Add what a person did about their own sign-in, such as `account.signed_in`."""
+    """Record an action of a person on their own sign-in, such as `account.signed_in`."""
     ip, request_id = address_of(request) or None, request_id_of(request)
     _add(Actor.member(user_id=user.pk, label=user.email, ip=ip, request_id=request_id), what, user, after)
 
 
 def note_failure(request: HttpRequest, what: str, user: User | None, **after: object) -> None:
-    """Add what a visitor tried in vain. Who it was is not known, even where the account is."""
+    """Record a visitor's failed attempt. Who it was is unknown, even if the account is known."""
     actor = Actor(ActorKind.VISITOR, "visitor", ip=address_of(request) or None, request_id=request_id_of(request))
     _add(actor, what, user, after)
 
 
 def note_limit(request: HttpRequest) -> None:
-    """Add that an address tries too often, once a minute: the log is not for a guesser to fill."""
+    """Record at most once a minute that an address tries too often, so that a guesser cannot fill the log."""
     if cache.add(f"sign-in-limit-noted:{address_of(request)}", True, LIMIT_NOTED_EVERY_SECONDS):  # noqa: FBT003 - Django's signature
         note_failure(request, "sign_in_limited", None)
 
 
 def ways_in(request: HttpRequest, user: User) -> list[str]:
-    """Name the steps of this session's sign-in, such as `password` and `totp`."""
+    """Return the steps of this session's sign-in, such as `password` and `totp`."""
     records = get_authentication_records(request, user)
     steps = [str(record.get("type") or record.get("provider") or record["method"]) for record in records]
     return list(dict.fromkeys(steps))

@@ -1,9 +1,9 @@
-"""Single sign-on by OpenID Connect, stricter than the library: what a token must be before anybody is let in.
+"""Single sign-on by OpenID Connect, with stricter checks of the token than the library's.
 
-The id token's signature, issuer, audience, time and nonce are all checked, each time, beside state and PKCE; only its
-claims are believed. The address in it must be verified. An account that has the address already is never taken over:
-its owner signs in and connects the provider. The provider of staff decides by a claim who is staff, at each sign-in;
-the provider of customers makes no user staff, and opens no account of staff.
+The id token's signature, issuer, audience, time and nonce are checked at each sign-in, beside state and PKCE. Only its
+claims are trusted. The address in it must be verified. An account that has the address already is never taken over:
+its owner signs in and connects the provider. The provider for staff decides by a claim who is staff, at each sign-in.
+The provider for customers makes no user staff, and opens no account of staff.
 """
 
 from typing import Any, Final
@@ -46,15 +46,15 @@ KNOWN_SECONDS, SILENT_SECONDS = 600, 10
 
 
 class StrictOpenIDConnect(OpenIDConnectOAuth2Adapter):
-    """Believes an id token that was checked, and nothing else."""
+    """The OpenID Connect adapter. It trusts only an id token that it has checked."""
 
     nonce = ""
 
     @property
     def openid_config(self) -> dict[str, Any]:
-        """Return the provider's description of itself, kept for some minutes. Raises `OAuth2Error` if it is another's.
+        """Return the provider's configuration, cached for some minutes. Raises `OAuth2Error` if the issuer differs.
 
-        A provider that is silent is not asked again for some seconds, so that its visitors do not all wait for it.
+        An unreachable provider is not called again for some seconds, so that its visitors do not all wait for it.
         """
         issuer = self.get_provider().app.settings["server_url"]
         key = f"openid-configuration:{issuer}"
@@ -77,7 +77,7 @@ class StrictOpenIDConnect(OpenIDConnectOAuth2Adapter):
         token: SocialToken,  # noqa: ARG002 - allauth's signature
         **details: Any,
     ) -> SocialLogin:
-        """Return the sign-in that the id token speaks of. Raises `OAuth2Error` if anything in it is wrong."""
+        """Return the sign-in that the id token describes. Raises `OAuth2Error` if anything in it is wrong."""
         encoded = details["response"].get("id_token")
         if not encoded:
             raise OAuth2Error("The provider sent no id token.")
@@ -103,16 +103,16 @@ class StrictOpenIDConnect(OpenIDConnectOAuth2Adapter):
         except (jwt.PyJWTError, KeyError, ValueError) as error:
             raise OAuth2Error("The id token could not be read.") from error
         if not self.nonce or not constant_time_compare(str(claims.get("nonce", "")), self.nonce):
-            raise OAuth2Error("The id token was made for another request.")
+            raise OAuth2Error("The id token was issued for another request.")
         if claims.get("azp", app.client_id) != app.client_id or "exp" not in claims:
-            raise OAuth2Error("The id token was made for another party, or for ever.")
+            raise OAuth2Error("The id token was issued for another party, or never expires.")
         if claims.get("email_verified") not in (True, "true") or not claims.get("email"):
             raise OAuth2Error("The provider has not verified the address.")
         return claims
 
 
 class StrictCallback(OAuth2CallbackView):
-    """Hands the nonce from the state of this browser's session to what checks the id token."""
+    """The callback view. It passes the nonce from this session's state to the check of the id token."""
 
     def _get_state(self, request: HttpRequest, provider: Any) -> tuple[Any, Any]:
         state, response = super()._get_state(request, provider)
@@ -147,7 +147,7 @@ def sso_login(request: HttpRequest, provider_id: str) -> HttpResponse:
 @never_cache
 @require_safe
 def sso_callback(request: HttpRequest, provider_id: str) -> HttpResponseBase:
-    """Where the provider sends the browser back to."""
+    """Handle the browser that the provider sends back."""
     strict = _strict(request, provider_id)
     try:
         response: HttpResponseBase = StrictCallback.adapter_view(strict)(request)
@@ -157,10 +157,10 @@ def sso_callback(request: HttpRequest, provider_id: str) -> HttpResponseBase:
 
 
 class SingleSignOnAdapter(DefaultSocialAccountAdapter):
-    """Which accounts a provider opens; what allauth asks us."""
+    """The adapter that decides which accounts a provider opens."""
 
     def get_requests_session(self) -> BoundedSession:
-        """Return the session by which allauth asks a provider."""
+        """Return the session by which allauth calls a provider."""
         return BoundedSession()
 
     def list_apps(
@@ -169,12 +169,12 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
         provider: str | None = None,
         client_id: str | None = None,
     ) -> list[SocialApp]:
-        """Return the providers of the settings alone; none is made in the database."""
+        """Return only the providers of the settings; none is stored in the database."""
         found = _build_apps_from_settings(provider=provider, client_id=client_id)
         return [app for apps in found.values() for app in apps]
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Let the provider's word on staff take effect. Raises `ImmediateHttpResponse` for whoever may not come in."""
+        """Apply the provider's claim about staff. Raises `ImmediateHttpResponse` if the person may not sign in."""
         provider_id, user = sociallogin.account.provider, sociallogin.user
         if not any(address.verified for address in sociallogin.email_addresses):
             raise _refusal(request, provider_id, None, "Your provider has not verified your address.")
@@ -194,23 +194,23 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
             raise _refusal(request, provider_id, known, "Your organisation does not list you as staff here.")
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
-        """Return whether a new account may be made: staff are vouched for by their provider."""
+        """Return whether a new account may be created. The provider for staff vouches for its own people."""
         return sociallogin.account.provider == STAFF or bool(super().is_open_for_signup(request, sociallogin))
 
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> User:
-        """Return the user to be made, with the name in full."""
+        """Return the new user, with the full name."""
         user: User = super().populate_user(request, sociallogin, data)
         user.name = str(data.get("name") or "")[:150]
         user.is_staff = sociallogin.account.provider == STAFF
         return user
 
     def on_authentication_error(self, request: HttpRequest, provider: Any, **_: Any) -> None:
-        """Note that a sign-in through the provider failed; why, the provider's log says."""
+        """Record that a sign-in through the provider failed. The provider's log has the reason."""
         note_failure(request, "single_sign_on_failed", None, provider=provider.sub_id)
 
 
 def note_factors_of_provider(request: HttpRequest, user: User, sociallogin: SocialLogin | None) -> None:
-    """Count the provider's own second factor (`amr` of RFC 8176) as staff's, if it is the provider of staff."""
+    """Count the provider's own second factor (`amr` of RFC 8176) as staff's, if it is the provider for staff."""
     if sociallogin is None or sociallogin.account.provider != STAFF:
         return
     amr = sociallogin.account.extra_data["id_token"].get("amr", [])
@@ -220,7 +220,7 @@ def note_factors_of_provider(request: HttpRequest, user: User, sociallogin: Soci
 
 
 def _failed(request: HttpRequest, provider: Any, error: Exception) -> HttpResponse:
-    """Say that the provider cannot be used now, and note it."""
+    """Return the page that says the provider is unavailable, and record the failure."""
     response: HttpResponse = render_authentication_error(request, provider, exception=error)
     return response
 
@@ -233,7 +233,7 @@ def _strict(request: HttpRequest, provider_id: str) -> StrictOpenIDConnect:
 
 
 def _is_in_group(claims: dict[str, Any]) -> bool:
-    """Return whether the claim is, or holds, the value that makes staff."""
+    """Return whether the claim is, or contains, the value that marks staff."""
     value = claims.get(settings.STAFF_OIDC_CLAIM)
     return settings.STAFF_OIDC_VALUE in (value if isinstance(value, list) else [value])
 

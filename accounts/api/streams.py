@@ -1,4 +1,4 @@
-"""Answers that are streamed: their pieces are made after the view has returned, and after all that stood around it."""
+"""Streamed responses: their parts are made after the view and all middleware have returned."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -10,7 +10,7 @@ from accounts.domain.reach import keeping_reach
 
 
 def keep_reach(response: HttpResponseBase) -> HttpResponseBase:
-    """Return the response, each of whose pieces is made with the reach of now; others stay as they are."""
+    """Return the response. If it is streamed, its parts are made with the reach of now."""
     if isinstance(response, StreamingHttpResponse):
         response.streaming_content = keeping_reach(cast("Iterator[bytes]", response.streaming_content))
     return response

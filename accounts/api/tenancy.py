@@ -1,4 +1,4 @@
-"""Which tenant a request is about: the key's own, or the one that a service key names."""
+"""The tenant of a request: the key's own, or the one that a service key names."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ HEADER: Final = "X-Tenant"
 def tenant_of(request: Request, named: str | None = None) -> TenantFacts:
     """Return the key's tenant; for a service key the one in `named`, the query's `tenant`, or the header `X-Tenant`.
 
-    Raises 422 `tenant_missing` where a service key names none, 404 for one that is unknown.
+    Raises 422 `tenant_missing` if a service key names none, 404 if the tenant is unknown.
     """
     principal = principal_of(request)
     if principal.tenant is not None:
@@ -38,13 +38,13 @@ def tenant_of(request: Request, named: str | None = None) -> TenantFacts:
 
 
 def live_tenant_of(request: Request, named: str | None = None) -> TenantFacts:
-    """Return the tenant, for calls about money and quotas: they are made from live usage. Raises 404 for a test key."""
+    """Return the tenant, for calls about money and quotas, which count only live usage. Raises 404 for a test key."""
     if not principal_of(request).is_live:
-        raise NotFoundError("A test key sees nothing of this: it is made from live usage alone. Ask with a live key.")
+        raise NotFoundError("Not available to a test key: only live usage counts here. Use a live key.")
     return tenant_of(request, named)
 
 
 def require_active(tenant: TenantFacts) -> None:
-    """Raise 402 where the tenant is suspended or closed."""
+    """Raise 402 if the tenant is suspended or closed."""
     if not tenant.is_active:
         raise SubscriptionInactiveError("The tenant is suspended or closed.")

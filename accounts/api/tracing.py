@@ -15,7 +15,7 @@ from accounts.tracing import is_traced, span
 
 
 class TracingMiddleware:
-    """Stands around every request. Where nothing is traced, Django leaves it out of the chain."""
+    """Middleware around every request. If tracing is off, Django leaves it out of the chain."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         if not is_traced():
@@ -24,13 +24,13 @@ class TracingMiddleware:
         self._propagator = TraceContextTextMapPropagator()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Measure the request; its name is the route, so that a path's own values make no name of a span."""
+        """Measure the request. The span is named after the route, so that values in the path make no new names."""
         given = {"traceparent": request.headers.get("traceparent", "")}
         attributes = {"http.request.method": request.method or ""}
         context = self._propagator.extract(given)
         with span(request.method or "HTTP", SpanKind.SERVER, context=context, attributes=attributes) as current:
             response = self._get_response(request)
-            assert current is not None, "the chain has this ring only where spans are made"
+            assert current is not None, "the chain has this middleware only if spans are recorded"
             if request.resolver_match is not None:
                 route = f"/{request.resolver_match.route}"
                 current.update_name(f"{request.method} {route}")

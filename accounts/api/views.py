@@ -1,4 +1,4 @@
-"""What every API view derives from, and the answer for paths that do not exist."""
+"""The base class of every API view, and the response for unknown paths."""
 
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 class ApiView(APIView):
-    """A view of the API: authenticated by key, allowed by scope, exact JSON both ways, errors as problems.
+    """A view of the API: authenticated by key, authorized by scope, exact JSON both ways, errors as problems.
 
     `scopes` names the scope for each method; a subclass that forgets one fails at import, unless it names other
     `permission_classes`. A call that takes batches has a larger `body_bytes_max`.
@@ -35,12 +35,12 @@ class ApiView(APIView):
             assert handled <= set(cls.scopes), f"{cls.__name__} names no scope for {handled - set(cls.scopes)}"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Let nobody send a chunked body before they are known."""
+        """Authenticate the caller before a chunked body is read."""
         super().initial(request, *args, **kwargs)
         give_length(django_request(request), self.body_bytes_max)
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override] # DRF finishes any HttpResponse
-        """Answer with a problem; a mistake of ours goes on to where it is logged."""
+        """Return a problem. An error of our own passes on to the place where it is logged."""
         error = as_problem_error(exc)
         if error is None:
             raise exc
@@ -50,5 +50,5 @@ class ApiView(APIView):
 
 @csrf_exempt
 def unknown_path(request: HttpRequest, path: str = "") -> HttpResponse:  # noqa: ARG001 - the URL pattern's argument
-    """The catch-all below /api/."""
-    return render_problem(request, NotFoundError("No such path in this API."))
+    """Return 404 for any other path below /api/."""
+    return render_problem(request, NotFoundError("This path does not exist in the API."))

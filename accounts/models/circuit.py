@@ -1,4 +1,4 @@
-"""Whether something outside answers: a row for each service that requests and jobs ask over the network."""
+"""The state of external services: a row for each service that requests and jobs call over the network."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -11,15 +11,15 @@ ERROR_CHARACTERS_MAX = 300
 
 
 class CircuitState(models.TextChoices):
-    """Closed: it is asked. Open: it is not. Half-open: the next caller tries whether it answers again."""
+    """Closed: the service is called. Open: it is not. Half-open: the next caller tries it again."""
 
-    CLOSED = "closed", "Answers"
-    OPEN = "open", "Does not answer"
-    HALF_OPEN = "half_open", "Is tried again"
+    CLOSED = "closed", "Available"
+    OPEN = "open", "Unavailable"
+    HALF_OPEN = "half_open", "Retrying"
 
 
 class Circuit(models.Model):
-    """What the last calls of every process came to. `accounts.gateways.circuits` alone writes it."""
+    """The outcome of the last calls of all processes. Only `accounts.gateways.circuits` writes it."""
 
     name = models.CharField(max_length=NAME_CHARACTERS_MAX, primary_key=True)
     failures = models.PositiveIntegerField(default=0, help_text="Calls in a row that were not answered.")
@@ -43,7 +43,7 @@ class Circuit(models.Model):
         return self.name
 
     def state_at(self, as_of: datetime) -> CircuitState:
-        """Return whether it is asked at this moment."""
+        """Return the state of the circuit at `as_of`."""
         if self.open_until is None:
             return CircuitState.CLOSED
         return CircuitState.OPEN if as_of < self.open_until else CircuitState.HALF_OPEN

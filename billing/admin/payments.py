@@ -138,7 +138,7 @@ class PaymentAdmin(MoneyAdmin):
             " pays for.",
             button="Record the payment",
         )
-        return self.ask_first(request, Payment(), form, question=question)
+        return self.confirmation_page(request, Payment(), form, question=question)
 
     @action(description="Allocate to an invoice", permissions=["pay"], icon="call_merge")
     def allocate(self, request: HttpRequest, object_id: str) -> HttpResponse:

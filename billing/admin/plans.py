@@ -203,7 +203,7 @@ class PlanAdmin(ByState, StaffModelAdmin):
                 back=self.page_of(plan),
             )
         number = newest.number + 1 if newest else 1
-        return self.ask_first(
+        return self.confirmation_page(
             request,
             plan,
             form,

@@ -170,7 +170,7 @@ class SubscriptionAdmin(MoneyAdmin):
         extra: dict[str, object] = {"preview_error": _said_of_last_look(subscription)}
         if not _is_over(subscription):
             extra = previewed(lambda: preview_next_invoice(subscription=subscription))
-        return self.ask_first(
+        return self.confirmation_page(
             request,
             subscription,
             ConfirmForm(),

@@ -175,7 +175,7 @@ class BillingSection(TenantSection):
         if is_answered:
             version = sold_version(form.cleaned_data["plan_version"].pk)
             extra |= previewed(lambda: preview_first_invoice(tenant=tenant, version=version, as_of=timezone.now()))
-        return self.page.ask_first(
+        return self.page.confirmation_page(
             request,
             tenant,
             form,
@@ -212,7 +212,7 @@ class BillingSection(TenantSection):
             else:
                 messages.success(request, f"{tenant} is billed as you said; its drafts follow.")
                 return redirect(self.page.page_of(tenant))
-        return self.page.ask_first(
+        return self.page.confirmation_page(
             request,
             tenant,
             form,

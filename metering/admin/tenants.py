@@ -99,7 +99,7 @@ class MeteringSection(TenantSection):
             assign_usage_plan(tenant=tenant, usage_plan=plan, actor=staff_actor(request), as_of=timezone.now())
             messages.success(request, f"{tenant} is on {plan or 'no usage plan'}.")
             return redirect(self.page.page_of(tenant))
-        return self.page.ask_first(
+        return self.page.confirmation_page(
             request,
             tenant,
             form,
@@ -118,7 +118,7 @@ class MeteringSection(TenantSection):
         if request.method == "POST":
             self._reconcile(request, [tenant.slug])
             return redirect(self.page.page_of(tenant))
-        return self.page.ask_first(
+        return self.page.confirmation_page(
             request,
             tenant,
             ConfirmForm(),

@@ -42,7 +42,7 @@ def test_staff_are_signed_out_after_half_an_hour_and_told_so(robin: User, clock:
     assert client.get("/admin/").status_code == 200
     clock.shift(30 * MINUTE)
     assert urlsplit(client.get("/admin/").url).path == "/admin/login/"
-    assert "without activity" in client.get("/accounts/login/?next=/admin/").text
+    assert "because of inactivity" in client.get("/accounts/login/?next=/admin/").text
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.after, entry.actor_user) == ("account.session_ended", {"reason": "idle"}, robin)
 

@@ -116,7 +116,7 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
                 return self._make_service_key(request, form)
             except InvalidFieldsError as error:
                 form.add_error(None, error.detail)
-        return self.ask_first(
+        return self.confirmation_page(
             request,
             ApiKey(name="Service key"),
             form,
@@ -148,7 +148,7 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
         """Ask, and end the key everywhere within a second."""
         key = found_or_404(ApiKey.objects.all(), object_id)
         if request.method != "POST":
-            return self.ask_first(
+            return self.confirmation_page(
                 request,
                 key,
                 ConfirmForm(),

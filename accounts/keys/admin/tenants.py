@@ -84,7 +84,7 @@ class KeySection(TenantSection):
             number = revoke_all_keys(tenant=tenant, actor=staff_actor(request), as_of=timezone.now())
             messages.success(request, f"{number} keys of {tenant} are revoked.")
             return redirect(self.page.page_of(tenant))
-        return self.page.ask_first(
+        return self.page.confirmation_page(
             request,
             tenant,
             ConfirmForm(),

@@ -153,7 +153,7 @@ class TaxRegistrationAdmin(SettingsAdmin):
         so_far = "Nobody has confirmed them for this country yet."
         if issuer.is_tax_confirmed:
             so_far = f"{issuer.tax_rules_confirmed_by} confirmed them, {issuer.tax_rules_confirmed_at:%Y-%m-%d}."
-        return self.ask_first(
+        return self.confirmation_page(
             request,
             TaxRegistration(),
             form,

@@ -81,7 +81,7 @@ class TaxIdSection(TenantSection):
                 said=f"It is kept what you found of {tenant.tax_id}.",
                 back=self.page.page_of(tenant),
             )
-        return self.page.ask_first(
+        return self.page.confirmation_page(
             request,
             tenant,
             form,

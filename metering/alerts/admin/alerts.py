@@ -103,7 +103,7 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
     def check_now(self, request: HttpRequest) -> HttpResponse:
         """Ask, raise what is due, and say what that was."""
         if request.method != "POST":
-            return self.ask_first(
+            return self.confirmation_page(
                 request,
                 ThresholdAlert(),
                 forms.Form(),
@@ -175,7 +175,7 @@ class AlertSection(TenantSection):
             messages.success(request, f"Usage alerts by e-mail are {form.cleaned_data['wanted']} for {tenant}.")
             return redirect(self.page.page_of(tenant))
         verb = "off" if tenant_wants(tenant_id=tenant.pk, kind=USAGE_ALERT) else "on"
-        return self.page.ask_first(
+        return self.page.confirmation_page(
             request,
             tenant,
             WantedForm(initial={"wanted": verb}),

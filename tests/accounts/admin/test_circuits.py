@@ -18,9 +18,9 @@ def test_the_state_goes_by_the_clock_that_opened_the_circuit(rf: RequestFactory,
     with time_machine.travel(timezone.now() + timedelta(days=days)):  # the web server's clock; PostgreSQL keeps its own
         shown = CircuitAdmin(Circuit, admin.site).get_queryset(rf.get("/"))
         Circuit.objects.create(name="stripe", failures=3)
-        assert CircuitAdmin(Circuit, admin.site).state(shown.get()) == "Answers"
+        assert CircuitAdmin(Circuit, admin.site).state(shown.get()) == "Available"
         database_now = shown.get().asked_at
         Circuit.objects.update(opened_at=database_now, open_until=database_now + timedelta(seconds=30))
-        assert CircuitAdmin(Circuit, admin.site).state(shown.get()) == "Does not answer"
+        assert CircuitAdmin(Circuit, admin.site).state(shown.get()) == "Unavailable"
         Circuit.objects.update(open_until=database_now)
-        assert CircuitAdmin(Circuit, admin.site).state(shown.get()) == "Is tried again"
+        assert CircuitAdmin(Circuit, admin.site).state(shown.get()) == "Retrying"

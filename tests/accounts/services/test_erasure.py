@@ -43,7 +43,7 @@ def test_the_admin_asks_for_a_reason_and_a_colleague_is_a_superusers_business(
         assert client.post(path, {"reason": "by letter"}).status_code in {302, 403}
         assert not AuditEntry.objects.filter(action="person.erased").exists()
         return
-    assert "cannot be taken back" in client.get(path).text
+    assert "cannot be undone" in client.get(path).text
     assert client.post(path, {"reason": ""}).status_code == 200
     assert not AuditEntry.objects.filter(action="person.erased").exists()
     client.post(path, {"reason": "by letter"})

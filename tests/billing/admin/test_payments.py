@@ -34,7 +34,7 @@ def test_buttons_show_where_the_money_allows_what_they_do(as_bo: Client) -> None
     _, payment = paid()
     assert buttons(as_bo, payment) == ["refund", "keep", "take_back"]
     assert "11.00\N{NO-BREAK SPACE}EUR" in as_bo.get(listed(Payment), {"left": "yes"}).content.decode()
-    assert "Not possible as it stands" in said(as_bo.get(page(payment, "allocate")))
+    assert "Not possible now" in said(as_bo.get(page(payment, "allocate")))
 
 
 def test_what_is_over_is_given_back(as_bo: Client) -> None:

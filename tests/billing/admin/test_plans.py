@@ -152,7 +152,7 @@ def test_a_plan_is_made_changed_and_archived_by_the_services(as_bo: Client, plan
     assert "already" in as_bo.post(EURO_PAGE, given).content.decode()
     assert "leaves the pricing page" in as_bo.get(page(team, "archive")).content.decode()
     assert "is sold no longer" in act(as_bo, team, "archive")
-    assert "Not possible as it stands" in said(as_bo.get(page(team, "archive")))
+    assert "Not possible now" in said(as_bo.get(page(team, "archive")))
     assert "archived" in said(as_bo.get(page(team, "publish")))
 
 

@@ -127,7 +127,7 @@ def test_open_exceptions_come_first_and_are_resolved_with_words(
     assert (exception.resolution, exception.resolved_by) == ("Voided the wrong event.", "bo@example.org")
     assert latest_entry().action == "billing_exception.resolved"
     assert "Somebody has resolved it before." in act(as_robin, exception, "resolve", reason="Me too.")
-    assert "Not possible as it stands" in said(as_robin.get(page(exception, "resolve")))
+    assert "Not possible now" in said(as_robin.get(page(exception, "resolve")))
 
 
 def test_an_absurd_amount_is_approved_as_it_was_seen(as_bo: Client) -> None:
@@ -143,7 +143,7 @@ def test_an_absurd_amount_is_approved_as_it_was_seen(as_bo: Client) -> None:
     assert "Approved: the next run" in act(as_bo, exception, "approve", reason="Asked them.", seen_minor=912_000)
     assert latest_entry().action == "invoice.amount_approved"
     assert "Approved" in as_bo.get(listed(BillingException)).content.decode()
-    assert "Not possible as it stands" in said(as_bo.get(page(exception, "approve")))
+    assert "Not possible now" in said(as_bo.get(page(exception, "approve")))
 
 
 def test_credit_that_is_left_is_taken_off_the_list_and_holds_up_nothing(
@@ -165,7 +165,7 @@ def test_money_that_settles_nothing_is_shown_with_its_payment(as_bo: Client) -> 
     exception = BillingException.objects.get()
     text = as_bo.get(page(exception)).content.decode()
     assert "0.01\N{NO-BREAK SPACE}USD were paid, 49.00\N{NO-BREAK SPACE}EUR are due" in text
-    assert "Not possible as it stands" in said(as_bo.get(page(exception, "resolve")))
+    assert "Not possible now" in said(as_bo.get(page(exception, "resolve")))
     assert "Unmatched" in as_bo.get(listed(Payment)).content.decode()
 
 

@@ -112,7 +112,7 @@ def test_a_subscription_is_cancelled_at_the_end_of_its_period_or_now(as_bo: Clie
     subscription.refresh_from_db()
     assert not subscription.is_live
     assert "has ended" in act(as_bo, subscription, "cancel", **seen(subscription, when="now"))
-    assert "Not possible as it stands" in said(as_bo.get(page(subscription, "cancel")))
+    assert "Not possible now" in said(as_bo.get(page(subscription, "cancel")))
 
 
 def test_an_end_shows_its_last_invoice_first(as_bo: Client, subscription: Subscription) -> None:
