@@ -1,7 +1,7 @@
-"""Secrets that we must be able to read again, sealed before they are stored: a dump alone opens nothing.
+"""Encryption of secrets that we must be able to read again: a dump of the database alone does not open them.
 
-The cipher's key is derived from the signing secret, for each purpose another; earlier signing secrets still open what
-they sealed. Who reads the database, or a backup, has no signing secret: it comes from the environment.
+The cipher's key is derived from the signing secret, a different one for each purpose. Earlier signing secrets still
+open what they encrypted. The signing secret comes from the environment, so a copy of the database or a backup lacks it.
 """
 
 import base64
@@ -18,14 +18,14 @@ WEBHOOK_SECRET: Final = "webhook secret"  # noqa: S105 - a purpose
 
 
 def seal_text(text: str, *, purpose: str) -> str:
-    """Return the text, encrypted and authenticated, as URL-safe base64."""
+    """Encrypt and authenticate the text. Return URL-safe base64."""
     return _cipher(purpose, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS).encrypt(text.encode()).decode()
 
 
 def unseal_text(sealed: str, *, purpose: str) -> str:
-    """Return what was sealed for this purpose.
+    """Decrypt a text that was sealed for this purpose.
 
-    Raises `cryptography.fernet.InvalidToken` if it was not, or by a secret that we no longer have.
+    Raises `cryptography.fernet.InvalidToken` if it was sealed for another purpose, or by a secret we no longer have.
     """
     return _cipher(purpose, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS).decrypt(sealed.encode()).decode()
 

@@ -1,4 +1,4 @@
-"""What can go wrong, as values: every refusal that a client may meet has a class here or in a higher app.
+"""Errors as values: every error that a client may get has a class here or in a higher app.
 
 `ProblemError` is rendered by `accounts.api.problems` as RFC 9457 `application/problem+json`.
 The `code` is part of the public contract; the `detail` is a sentence for a person and may change.
@@ -32,7 +32,7 @@ class ProblemError(Exception):
         headers: Mapping[str, str] | None = None,
         code: str | None = None,
     ) -> None:
-        """Say in `detail` what was wrong with this very request; `code` narrows the class's own."""
+        """Set the `detail`, which says what was wrong with this request. `code` replaces the class's own."""
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.field_errors = field_errors
@@ -58,7 +58,7 @@ class InvalidFieldsError(ProblemError):
 
 
 class NotAuthenticatedError(ProblemError):
-    """No key, or one that is unknown, expired or revoked: which of them is not told."""
+    """No key, or one that is unknown, expired or revoked. The response does not say which."""
 
     code = "invalid_api_key"
     status = 401
@@ -90,7 +90,7 @@ class AddressNotAllowedError(ProblemError):
 
 
 class PermissionMissingError(ProblemError):
-    """A member whose role does not allow this."""
+    """The member's role does not allow this."""
 
     code = "permission_denied"
     status = 403
@@ -106,7 +106,7 @@ class SubscriptionInactiveError(ProblemError):
 
 
 class NotFoundError(ProblemError):
-    """Absent, or another tenant's: the two look the same from outside."""
+    """Not found, or another tenant's: the two look the same from outside."""
 
     code = "not_found"
     status = 404
@@ -122,7 +122,7 @@ class ConflictError(ProblemError):
 
 
 class InvitationInvalidError(ProblemError):
-    """An invitation that is unknown, used, revoked or expired: which of them is not told."""
+    """An invitation that is unknown, used, revoked or expired. The response does not say which."""
 
     code = "invitation_invalid"
     status = 404
@@ -153,14 +153,14 @@ class IdempotencyInProgressError(ProblemError):
 
 
 class StoreUnavailableError(ProblemError):
-    """A store we depend on does not answer; nothing was changed, or a retry is safe."""
+    """A store we depend on is unavailable. Nothing was changed, or a retry is safe."""
 
     code = "store_unavailable"
     status = 503
-    title = "A store is not available"
+    title = "A store is unavailable"
 
     def __init__(self, detail: str = "", *, retry_after_seconds: int = 1) -> None:
-        """Ask the client to come back after `retry_after_seconds`."""
+        """Set the `Retry-After` header to `retry_after_seconds`."""
         super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
 
 
@@ -172,7 +172,7 @@ class SlugTakenError(ConflictError):
 
 
 class TooManyTenantsError(ProblemError):
-    """One person owns a bounded number of tenants."""
+    """A person may own a limited number of tenants."""
 
     code = "too_many_tenants"
     title = "You own too many tenants"
@@ -186,7 +186,7 @@ class TenantStatusError(ConflictError):
 
 
 class TooManyKeysError(ProblemError):
-    """A tenant has a bounded number of keys that work."""
+    """A tenant may have a limited number of working keys."""
 
     code = "too_many_keys"
     title = "There are too many keys"
@@ -200,7 +200,7 @@ class KeyEndedError(ConflictError):
 
 
 class WiderThanOwnError(ProblemError):
-    """A key gives no other key more than it has itself."""
+    """A key cannot give another key more than it has itself."""
 
     code = "wider_than_own"
     status = 403
@@ -208,14 +208,14 @@ class WiderThanOwnError(ProblemError):
 
 
 class AlreadyMemberError(ConflictError):
-    """The person is a member already."""
+    """The person is already a member."""
 
     code = "already_member"
     title = "This person is a member already"
 
 
 class TooManyInvitationsError(ProblemError):
-    """A tenant sends a bounded number of invitations, so that nobody mails strangers through us."""
+    """A tenant may send a limited number of invitations, so that customers cannot mail strangers through us."""
 
     code = "too_many_invitations"
     status = 429
@@ -231,7 +231,7 @@ class OtherAddressError(ProblemError):
 
 
 class MailNotSentError(StoreUnavailableError):
-    """What was asked for is done, but the mail about it could not be handed over."""
+    """The request was carried out, but its mail could not be sent."""
 
     code = "mail_not_sent"
     title = "The mail could not be sent"

@@ -1,8 +1,8 @@
-"""Django's PostgreSQL, whose server is told before each statement whose rows that statement reaches.
+"""Django's PostgreSQL backend, which sends the current reach to the server before each statement.
 
-It is told only where that has changed since the connection's last statement, so requests of one kind add no round trip.
-Behind a pooler a server's session is shared with strangers: there it is told within each transaction, and a statement
-outside of one is sent together with what it reaches, in one round trip and one transaction.
+The reach is sent only if it has changed since the connection's last statement, so requests of one kind add no round
+trip. Behind a pooler, a server's session is shared with other clients: there the reach is sent within each transaction,
+and a statement outside of one is sent together with its reach, in one round trip and one transaction.
 """
 
 from typing import Any, Final, cast
@@ -16,35 +16,37 @@ from psycopg.pq import TransactionStatus
 from accounts.domain.reach import NOTHING, Reach, current_reach
 from accounts.tracing import is_traced, trace_django_statement
 
-TELL_SESSION: Final = "SELECT set_config('countinghouse.way', $1, false), set_config('countinghouse.tenant', $2, false)"
-TELL_TRANSACTION: Final = TELL_SESSION.replace("false", "true")
+SET_IN_SESSION: Final = (
+    "SELECT set_config('countinghouse.way', $1, false), set_config('countinghouse.tenant', $2, false)"
+)
+SET_IN_TRANSACTION: Final = SET_IN_SESSION.replace("false", "true")
 
 
-class _ToldFirst:
-    """A cursor that tells the reach and runs its statement in one transaction, where none is open."""
+class _ReachFirst:
+    """A cursor that sends the reach and its statement in one transaction, if none is open."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        """Send both at once; the answer is the statement's own."""
+        """Send both at once. The result is the statement's own."""
         connection: psycopg.Connection[Any] = self.connection  # type: ignore[attr-defined]
         if not connection.autocommit:
             return super().execute(query, params, **options)  # type: ignore[misc]
         with connection.pipeline():
-            tell(connection, TELL_TRANSACTION, current_reach())
+            set_reach(connection, SET_IN_TRANSACTION, current_reach())
             return super().execute(query, params, **options)  # type: ignore[misc]
 
 
-class PooledCursor(_ToldFirst, Cursor):
+class PooledCursor(_ReachFirst, Cursor):
     """Django's cursor behind a pooler."""
 
 
-class PooledRawCursor(_ToldFirst, psycopg.RawCursor[Any]):
+class PooledRawCursor(_ReachFirst, psycopg.RawCursor[Any]):
     """A cursor with PostgreSQL's own placeholders behind a pooler."""
 
 
 class DatabaseWrapper(PostgresWrapper):
-    """A connection that knows what its server was told last; None if that is not known."""
+    """A connection that remembers the reach it sent last; None if that is not known."""
 
-    _told: Reach | None = NOTHING
+    _sent_reach: Reach | None = NOTHING
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -53,52 +55,52 @@ class DatabaseWrapper(PostgresWrapper):
 
     @property
     def is_pooled(self) -> bool:
-        """Return whether a transaction pooler stands between us and the server."""
+        """Return whether a transaction pooler is between us and the server."""
         return bool(self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"])
 
     def get_connection_params(self) -> dict[str, Any]:
-        """Choose the cursor that every statement of Django's goes through."""
+        """Return the parameters, with the cursor class that all of Django's statements use."""
         parameters: dict[str, Any] = super().get_connection_params()
         return parameters | {"cursor_factory": PooledCursor} if self.is_pooled else parameters
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """A new session reaches nothing."""
-        self._told = NOTHING
+        """Open a session, which reaches nothing yet."""
+        self._sent_reach = NOTHING
         return super().get_new_connection(conn_params)
 
     def create_cursor(self, name: str | None = None) -> Any:
-        """Tell before Django's own statements."""
-        self.tell_reach()
+        """Return a cursor, after sending the reach."""
+        self.send_reach()
         return super().create_cursor(name)
 
     def raw_cursor(self) -> psycopg.RawCursor[Any]:
-        """Return a cursor with PostgreSQL's own placeholders, after telling."""
+        """Return a cursor with PostgreSQL's own placeholders, after sending the reach."""
         self.ensure_connection()
-        self.tell_reach()
+        self.send_reach()
         return (PooledRawCursor if self.is_pooled else psycopg.RawCursor)(self.connection)
 
-    def tell_reach(self) -> None:
-        """Tell the server whose rows are reached from now on, unless it knows; after an error it hears nothing."""
+    def send_reach(self) -> None:
+        """Send the current reach unless the server has it. A transaction that has failed takes no statement."""
         reach = current_reach()
-        if reach == self._told or (self.is_pooled and self.get_autocommit()):
+        if reach == self._sent_reach or (self.is_pooled and self.get_autocommit()):
             return
         if self.connection.pgconn.transaction_status == TransactionStatus.INERROR:
             return
         with self.wrap_database_errors:
-            tell(self.connection, TELL_TRANSACTION if self.is_pooled else TELL_SESSION, reach)
-        self._told = reach
+            set_reach(self.connection, SET_IN_TRANSACTION if self.is_pooled else SET_IN_SESSION, reach)
+        self._sent_reach = reach
 
     def _commit(self) -> Any:
         if self.is_pooled:
-            self._told = None
+            self._sent_reach = None
         return super()._commit()  # type: ignore[misc] # the stubs leave Django's own out
 
     def _rollback(self) -> Any:
-        self._told = None  # what was told within the transaction is taken back, too
+        self._sent_reach = None  # a reach that was set within the transaction is rolled back, too
         return super()._rollback()  # type: ignore[misc] # as above
 
     def _savepoint_rollback(self, sid: str) -> None:
-        self._told = None
+        self._sent_reach = None
         super()._savepoint_rollback(sid)  # type: ignore[misc] # as above
 
 
@@ -107,7 +109,7 @@ def raw_cursor() -> psycopg.RawCursor[Any]:
     return cast("DatabaseWrapper", connection).raw_cursor()
 
 
-def tell(server: psycopg.Connection[Any], statement: str, reach: Reach) -> None:
-    """Send a reach to a server."""
+def set_reach(server: psycopg.Connection[Any], statement: str, reach: Reach) -> None:
+    """Set the reach of a server's session or transaction."""
     tenant = "" if reach.tenant_id is None else str(reach.tenant_id)
     psycopg.RawCursor(server).execute(statement, [reach.way_in.value, tenant], prepare=True)

@@ -1,7 +1,7 @@
 """The format of API keys: a kind's prefix, 32 random base62 characters, a checksum.
 
-The checksum lets our own code, or a secret scanner, tell a key from noise without a look-up.
-It proves nothing about who made the key: that is the digest's work.
+By the checksum our own code, or a secret scanner, recognizes a key without a look-up.
+It does not prove that we created the key: only the digest does.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ _SHAPE: Final = re.compile(r"ch_(live|test|svc)_[0-9A-Za-z]{38}", re.ASCII)
 
 
 class KeyKind(StrEnum):
-    """Which ledger a key meters into, or that it is the operator's own."""
+    """The ledger a key meters into, or that it is the operator's own."""
 
     LIVE = "live"
     TEST = "test"
@@ -28,7 +28,7 @@ class KeyKind(StrEnum):
 
     @property
     def prefix(self) -> str:
-        """What every key of this kind begins with."""
+        """Return the prefix of every key of this kind."""
         return _PREFIXES[self]
 
 
@@ -55,14 +55,14 @@ class ParsedKey:
 
 
 def generate_key(kind: KeyKind) -> str:
-    """Make a new key of `kind` with 190 bits from the system's random source."""
+    """Generate a new key of `kind` with 190 bits from the system's random source."""
     characters = (secrets.choice(_ALPHABET) for _ in range(_SECRET_CHARACTERS))
     body = kind.prefix + "".join(characters)
     return body + _checksum(body)
 
 
 def parse_key(text: str) -> ParsedKey | None:
-    """Read a key, or answer None where `text`, which may be hostile, is not one."""
+    """Parse a key. Return None if `text`, which may be hostile, is not one."""
     shape = _SHAPE.fullmatch(text)
     if shape is None:
         return None
@@ -86,7 +86,7 @@ def digest_of(text: str) -> bytes:
 
 
 def prefix_of(text: str) -> str:
-    """Return the first 12 characters, by which people tell their keys apart."""
+    """Return the first 12 characters, by which people recognize their keys."""
     return text[:12]
 
 

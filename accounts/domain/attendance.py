@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """Both are counted from instants of the session's own."""
+    """The limits, counted from instants stored in the session."""
 
     idle: timedelta
     lifetime: timedelta

@@ -17,6 +17,6 @@ def uuid7(as_of: datetime) -> UUID:
     """
     assert as_of.tzinfo is not None, "an instant is aware"
     microseconds = (as_of - _EPOCH) // _MICROSECOND
-    assert 0 <= microseconds < 1000 << 48, "an instant of a UUID lies after 1970"
+    assert 0 <= microseconds < 1000 << 48, "an instant of a UUID is after 1970"
     milliseconds, rest = divmod(microseconds, 1000)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | (rest << 12) // 1000 << 64 | 0b10 << 62 | secrets.randbits(62))

@@ -1,16 +1,16 @@
-"""The secret in an invitation's link: 256 random bits, stored as a digest, and its place in a browser's session."""
+"""The secret in an invitation's link: 256 random bits, stored as a digest, and its key in a browser's session."""
 
 import hashlib
 import secrets
 from typing import Final
 
 _TOKEN_BYTES: Final = 32
-# Kept while somebody who was invited signs up: it opens a closed sign-up to its bearer.
+# Kept while an invited person signs up: its bearer may sign up although sign-up is closed.
 INVITATION_IN_SESSION: Final = "invitation_token"
 
 
 def make_token() -> str:
-    """Make a token from the system's random source, fit for an address."""
+    """Generate a token, safe in a URL, from the system's random source."""
     return secrets.token_urlsafe(_TOKEN_BYTES)
 
 

@@ -1,4 +1,4 @@
-"""What a job has to say when it is done, and what a check found."""
+"""The report of a finished job, and the findings of a check."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,10 +7,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something in the books that does not agree.
+    """A difference in the books.
 
-    `subject` and `code` tell it apart from others of the same check. `is_holding` stops billing of the tenant until it
-    is gone or accepted.
+    `subject` and `code` identify it among the findings of the same check. `is_holding` stops billing of the tenant
+    until the difference is gone or accepted.
     """
 
     subject: str
@@ -22,7 +22,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that the check `found_by` found in what it looked at: everything, or some tenants, or some subjects."""
+    """All that the check `found_by` found in what it checked: everything, or some tenants, or some subjects."""
 
     found_by: str
     found: Sequence[Finding] = ()
@@ -32,7 +32,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
-    """Counts and names for the admin; `needs_attention` turns the job's row amber. A check has `findings`."""
+    """Counts and names for the admin. `needs_attention` turns the job's row amber. A check has `findings`."""
 
     summary: Mapping[str, object] = field(default_factory=dict)
     needs_attention: bool = False

@@ -1,7 +1,7 @@
-"""How much a JSON text holds, found before it is decoded: no object is made of a text that holds too much.
+"""An upper bound on the number of values in a JSON text, found before the text is decoded.
 
-Each value but the outermost stands behind a comma or an opening bracket, so counting these bounds the values. It costs
-a few passes over the bytes, whatever they are; what is no JSON is counted all the same, and refused by the decoder.
+Each value but the outermost follows a comma or an opening bracket, so counting these bounds the values. It takes a few
+passes over the bytes, whatever they are. Text that is not JSON is counted too, and refused by the decoder.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ def holds_more_values(text: bytes, values_max: int) -> bool:
     """Return whether the text may hold more than `values_max` values. Marks within strings do not count."""
     if _marks_in(text) < values_max:
         return False
-    # A text that is cut at its quotes consists of strings and what is between them, by turns.
+    # Cut at its quotes, a text alternates between strings and what is between them.
     unescaped = text.replace(rb"\\", b"").replace(rb"\"", b"")
     if unescaped.count(b'"') > values_max * _QUOTES_PER_VALUE_MAX:
         return True

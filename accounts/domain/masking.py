@@ -1,8 +1,8 @@
 """Find and mask secrets in text, by the shape that each kind has.
 
-One function masks for every log line, every error page and every row that keeps what a stranger wrote; the other names
-what a dump, a log or a mail must not hold. Masking is generous (a mistyped key is masked too), finding is exact (our
-own keys by their checksum), so that a page of documentation is no alarm.
+`mask_secrets` masks every log line, every error page and every row with a stranger's text. `find_secrets` finds what a
+dump, a log or a mail must not contain. Masking is generous: a mistyped key is masked too. Finding is exact, our own
+keys by their checksum, so that a page of documentation raises no alarm.
 """
 
 import re
@@ -14,8 +14,8 @@ from accounts.domain.api_key import parse_key, prefix_of
 
 MASK: Final = "…"
 
-# The first characters of a key are how people tell keys apart, so they stay. 20 characters of 38 are masked already: a
-# key that was cut short gives away most of itself.
+# People recognize keys by their first characters, so these stay. A text of 20 of a key's 38 characters is masked
+# already: a key that was cut short reveals most of itself.
 _OWN_KEY: Final = re.compile(r"ch_(?:live|test|svc)_[0-9A-Za-z]{20,}", re.ASCII)
 _OWN_KEY_WHOLE: Final = re.compile(r"ch_(?:live|test|svc)_[0-9A-Za-z]{38}", re.ASCII)
 _PROVIDER_KEY: Final = re.compile(r"(?P<kept>(?:sk|rk)_(?:live|test)_)[0-9A-Za-z]{10,}", re.ASCII)
@@ -37,7 +37,7 @@ _SHAPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class FoundSecret:
-    """A secret where none should be: its kind, where it begins, and its text for who looks for it."""
+    """A secret in a text that should have none: its kind, the position it begins at, and its text."""
 
     kind: str
     position: int
@@ -45,7 +45,7 @@ class FoundSecret:
 
 
 def mask_secrets(text: str) -> str:
-    """Return the text with each secret in it replaced by what may be shown of it."""
+    """Return the text with each secret in it masked."""
     if "ch_" in text:
         text = _OWN_KEY.sub(lambda found: prefix_of(found[0]) + MASK, text)
     for shape in _SHAPES.values():
@@ -54,7 +54,7 @@ def mask_secrets(text: str) -> str:
 
 
 def find_secrets(text: str) -> Iterator[FoundSecret]:
-    """Yield each secret in the text: keys of ours whose checksum is right, and what else has the shape of one."""
+    """Yield each secret in the text: our own keys with a right checksum, and what has the shape of another secret."""
     for found in _OWN_KEY_WHOLE.finditer(text):
         if parse_key(found[0]) is not None:
             yield FoundSecret("API key", found.start(), found[0])

@@ -1,6 +1,6 @@
-"""From where a key may be used, and from where a request really came.
+"""The networks a key may be used from, and the address a request really came from.
 
-`X-Forwarded-For` is written by whoever likes to: only the hops that our own proxies added count.
+Any client can write `X-Forwarded-For`: only the hops that our own proxies added count.
 """
 
 import re
@@ -20,7 +20,7 @@ _ADDRESS_CHARACTERS_MAX: Final = 80
 
 
 def is_allowed(ip: str, cidrs: tuple[str, ...]) -> bool:
-    """Tell whether `ip` lies in one of `cidrs`; no CIDRs allow every address."""
+    """Return whether `ip` is in one of `cidrs`. No CIDRs allow every address."""
     if not cidrs:
         return True
     address = _address(ip)
@@ -30,7 +30,7 @@ def is_allowed(ip: str, cidrs: tuple[str, ...]) -> bool:
 
 
 def canonical_cidr(text: str) -> str | None:
-    """Return a CIDR in its one spelling, or None where it is none; host bits are refused."""
+    """Return a CIDR in its canonical spelling, or None if it is none. Host bits are refused."""
     try:
         return str(_network(text))
     except ValueError:
@@ -40,9 +40,9 @@ def canonical_cidr(text: str) -> str | None:
 def client_ip(remote_addr: str, forwarded_for: str, trusted_proxy_count: int) -> str:
     """Return the address from which the outermost trusted proxy was called.
 
-    Each of `trusted_proxy_count` proxies appends its caller to `forwarded_for`, so the client
-    stands that many places from the right. Where the list is shorter, or holds no address at
-    that place, somebody came past the proxies and only `remote_addr` is certain.
+    Each of `trusted_proxy_count` proxies appends its caller to `forwarded_for`, so the client is that many places from
+    the right. If the list is shorter, or has no address at that place, the request bypassed the proxies and only
+    `remote_addr` is certain.
     """
     if trusted_proxy_count == 0:
         return remote_addr
@@ -54,7 +54,7 @@ def client_ip(remote_addr: str, forwarded_for: str, trusted_proxy_count: int) ->
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """Read an address that may carry a port or a zone; an IPv4-mapped one is IPv4."""
+    """Parse an address that may have a port or a zone. An IPv4-mapped address becomes IPv4."""
     if len(text) > _ADDRESS_CHARACTERS_MAX:
         return None
     with_port = _WITH_PORT.fullmatch(text)
@@ -73,7 +73,7 @@ def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 
 def _network(cidr: str) -> IPv4Network | IPv6Network:
-    """Read a CIDR; a network of IPv4-mapped addresses is the IPv4 network that it maps."""
+    """Parse a CIDR. A network of IPv4-mapped addresses becomes the IPv4 network that it maps."""
     network = ip_network(cidr)
     base = _unmapped(network.network_address)
     if isinstance(base, IPv4Address) and network.prefixlen >= _MAPPED_PREFIX_BITS:

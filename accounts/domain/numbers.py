@@ -1,4 +1,4 @@
-"""Numbers as people read them, the same on every page, document and mail: `docs/invoices.md`, section Amounts."""
+"""Numbers for people, in the same form on every page, document and mail: `docs/invoices.md`, section Amounts."""
 
 from decimal import Context, Decimal, localcontext
 from typing import Final

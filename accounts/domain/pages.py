@@ -1,7 +1,7 @@
 """Pages of long lists by keyset, newest first: a page is found by the position of its neighbour's last row.
 
-Rows that come in while somebody pages neither repeat nor hide others, and the last page costs what
-the first one does. A position is an instant and an id that decides between rows of one instant.
+Rows added between two requests neither repeat nor hide others, and the last page costs the same as the first. A
+position is an instant, and an id that orders rows of the same instant.
 """
 
 import base64
@@ -20,12 +20,12 @@ Row = TypeVar("Row")
 
 
 class InvalidCursorError(ValueError):
-    """Not a cursor that we made."""
+    """The cursor is not one that we created."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a row stands: its instant, and its id as text."""
+    """The position of a row in a list: its instant, and its id as text."""
 
     at: datetime
     id: str
@@ -33,7 +33,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """`rows_max` rows beyond `position`: older ones, or newer ones where `is_backwards`."""
+    """`rows_max` rows beyond `position`: older ones, or newer ones if `is_backwards`."""
 
     rows_max: int = PAGE_ROWS_DEFAULT
     position: Position | None = None
@@ -41,13 +41,13 @@ class PageRequest:
 
     @property
     def rows_to_read(self) -> int:
-        """One more than the page holds, which tells whether another page follows."""
+        """Return the number of rows to read: one more than the page has, which shows whether another page follows."""
         return self.rows_max + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """Rows, newest first, and the requests for the pages beside them."""
+    """Rows, newest first, and the requests for the pages before and after them."""
 
     rows: tuple[Row, ...]
     next: PageRequest | None
@@ -55,9 +55,9 @@ class Page(Generic[Row]):
 
 
 def cut_page(rows: Sequence[Row], request: PageRequest, position_of: Callable[[Row], Position]) -> Page[Row]:
-    """Make a page of up to `rows_to_read` rows, given in the order in which they were read.
+    """Create a page from up to `rows_to_read` rows, given in the order in which they were read.
 
-    That order is newest first, or oldest first where the request is backwards.
+    That order is newest first, or oldest first if the request is backwards.
     """
     kept = tuple(rows[: request.rows_max])
     has_more = len(rows) > request.rows_max
@@ -73,14 +73,14 @@ def cut_page(rows: Sequence[Row], request: PageRequest, position_of: Callable[[R
 
 
 def write_cursor(request: PageRequest) -> str:
-    """Return the opaque text by which a client asks for this page."""
+    """Return the opaque text by which a client requests this page."""
     assert request.position is not None, "the first page needs no cursor"
     facts = ["p" if request.is_backwards else "n", request.position.at.isoformat(), request.position.id]
     return base64.urlsafe_b64encode(json.dumps(facts, ensure_ascii=False).encode()).decode().rstrip("=")
 
 
 def read_cursor(cursor: str, *, rows_max: int) -> PageRequest:
-    """Read a cursor, which may be hostile. Raises `InvalidCursorError`."""
+    """Parse a cursor, which may be hostile. Raises `InvalidCursorError`."""
     if len(cursor) > _CURSOR_CHARACTERS_MAX:
         raise InvalidCursorError("Longer than any cursor.")
     try:

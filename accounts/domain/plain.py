@@ -1,4 +1,4 @@
-"""Values in the form that JSON knows: decimals as plain strings, instants as RFC 3339 in UTC, never a float."""
+"""Values in JSON's types: decimals as plain strings, instants as RFC 3339 in UTC, never a float."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -12,7 +12,7 @@ Plain = str | int | bool | None | msgspec.Raw | list["Plain"] | dict[str, "Plain
 
 
 def plain_decimal(number: Decimal) -> str:
-    """Return a finite decimal without exponent and without zeros that say nothing: `1000`, `0.5`."""
+    """Return a finite decimal without exponent and without trailing zeros: `1000`, `0.5`."""
     assert number.is_finite(), "a quantity is a number"
     text = format(number, "f")
     if "." in text:
@@ -27,7 +27,7 @@ def plain_instant(instant: datetime) -> str:
 
 
 def to_plain(value: object) -> Plain:
-    """Turn a value into what JSON knows. A float, or a type that nobody chose a form for, is our mistake."""
+    """Convert a value to JSON's types. A float, or a type without a chosen form, is an error of our own."""
     if value is None or (isinstance(value, bool | int) and not isinstance(value, Enum)):
         return value
     if isinstance(value, msgspec.Raw):

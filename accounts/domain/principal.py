@@ -1,6 +1,6 @@
-"""Who calls the API: what is known of a key once it has been checked, in one immutable value.
+"""The caller of the API: the facts about a checked key, in one immutable value.
 
-It is kept in each process for less than a second, so it holds no more than a request needs.
+Each process keeps it for less than a second, so it holds only what a request needs.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from accounts.domain.scopes import Scope
 
 @dataclass(frozen=True, slots=True)
 class TenantFacts:
-    """What metering needs to know of a tenant."""
+    """The facts about a tenant that metering needs."""
 
     id: UUID
     slug: str
@@ -44,10 +44,10 @@ class Principal:
 
     @property
     def limits_id(self) -> UUID:
-        """Under which its own limits are counted: a key and its successors by rotation share them."""
+        """Return the id that limits are counted under. A key and its successors by rotation share it."""
         return self.family_id or self.key_id
 
     @property
     def is_live(self) -> bool:
-        """Whether what it meters counts; test keys meter into the test ledger."""
+        """Return whether this is a live key; test keys meter into the test ledger."""
         return self.kind is not KeyKind.TEST

@@ -1,7 +1,7 @@
-"""Whose rows the statements of this moment reach: what row-level security asks of each of them (decision 0017).
+"""The reach of the current statements: whose rows they may see under row-level security (decision 0017).
 
-Nothing, unless it is said: a request reaches one tenant, and the few that have to reach further come in by a named way.
-Ways in are opened by the outermost layer alone: by middleware, views, commands and the task cluster.
+By default they reach nothing. A request reaches one tenant, and the few that must reach further use a named way in.
+Only the outermost layer opens a way in: middleware, views, commands and the task cluster.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,13 +17,13 @@ Piece = TypeVar("Piece")
 
 
 class WayIn(StrEnum):
-    """What may be reached without naming a tenant; each policy of a table lists the ways that it lets in."""
+    """Ways to reach rows without naming a tenant. Each policy of a table lists the ways that it allows."""
 
     NONE = ""
-    SIGN_IN = "sign_in"  # who a key, a session or an invitation belongs to
+    SIGN_IN = "sign_in"  # finds the owner of a key, a session or an invitation
     INGEST = "ingest"  # adds to the ledger of any tenant, and reads no event
     PROVIDER = "provider"  # stores what a payment provider delivers
-    ERASURE = "erasure"  # a person, whatever tenants they belong to
+    ERASURE = "erasure"  # erases a person, whatever tenants they belong to
     STAFF = "staff"
     JOBS = "jobs"  # the task cluster, commands and migrations
 
@@ -38,7 +38,7 @@ class Reach:
 
 NOTHING: Final = Reach()
 _BY_WAY: Final = MappingProxyType({way: Reach(way_in=way) for way in WayIn})
-# By these everything of a tenant is reached anyway.
+# These reach everything of a tenant anyway.
 _WIDE: Final = frozenset({WayIn.STAFF, WayIn.JOBS, WayIn.ERASURE})
 
 _of_process: list[Reach] = [NOTHING]
@@ -46,13 +46,13 @@ _now: ContextVar[Reach | None] = ContextVar("countinghouse_reach", default=None)
 
 
 def current_reach() -> Reach:
-    """Return whose rows a statement of this moment reaches."""
+    """Return the reach of the current statements."""
     return _now.get() or _of_process[0]
 
 
 @contextmanager
 def reaching(reach: Reach) -> Iterator[None]:
-    """Reach exactly this, and afterwards what was reached before."""
+    """Use exactly this reach in the block, and restore the one before afterwards."""
     before = _now.set(reach)
     try:
         yield
@@ -61,22 +61,22 @@ def reaching(reach: Reach) -> Iterator[None]:
 
 
 def way_in(way: WayIn) -> AbstractContextManager[None]:
-    """Open a way in; for the outermost layer alone."""
+    """Open a way in. Only the outermost layer may do so."""
     return reaching(_BY_WAY[way])
 
 
 def reach_from_now_on(reach: Reach) -> None:
-    """Reach this until what encloses the caller ends: once a request has told whose it is, its middleware ends it."""
+    """Set the reach until the caller's enclosing block ends. The middleware of a request ends it."""
     _now.set(reach)
 
 
 def let_process_reach(way: WayIn) -> None:
-    """Let every thread of this process come in by this way, where nothing else is said: for a command's process."""
+    """Set the default way in of every thread of this process, for a command."""
     _of_process[0] = _BY_WAY[way]
 
 
 def keeping_reach(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Return what is streamed, each piece made with the reach of now: a stream outlives its request's block."""
+    """Yield the parts of a stream, each made with the reach of now: a stream outlives its request's block."""
     return _made_with(current_reach(), iter(pieces))
 
 
@@ -90,15 +90,15 @@ def _made_with(reach: Reach, pieces: Iterator[Piece]) -> Iterator[Piece]:
 
 
 def also_by(way: WayIn) -> AbstractContextManager[None]:
-    """Open a narrow way in beside the tenant that is reached; for what leaves the house, and the outermost layer."""
+    """Open a narrow way in beside the current tenant, for external calls and the outermost layer."""
     now = current_reach()
     return reaching(now if now.way_in in _WIDE else Reach(now.tenant_id, way))
 
 
 def within_tenant(tenant_id: UUID) -> AbstractContextManager[None]:
-    """Reach one tenant out of a way in that reaches less of it; any layer may narrow so.
+    """Narrow the reach to one tenant, out of a way in that reaches less of it. Any layer may do so.
 
-    Staff and jobs stay as they are. Raises AssertionError where another tenant is reached, or nothing.
+    Staff and jobs keep their reach. Raises AssertionError if another tenant is reached, or nothing.
     """
     now = current_reach()
     if now.way_in in _WIDE:

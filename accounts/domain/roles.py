@@ -1,4 +1,4 @@
-"""What a member of a tenant may do. This table is the only place where roles mean anything."""
+"""What a member of a tenant may do. This table alone defines what each role allows."""
 
 from enum import StrEnum
 from typing import Final
@@ -14,9 +14,9 @@ class Role(StrEnum):
 
 
 class Capability(StrEnum):
-    """One thing that a role allows."""
+    """A capability that a role grants."""
 
-    OWN_TENANT = "own_tenant"  # what cannot be taken back: carrying everything away, closing
+    OWN_TENANT = "own_tenant"  # what cannot be undone: exporting everything, closing
     MANAGE_TENANT = "manage_tenant"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_KEYS = "manage_keys"
@@ -36,12 +36,12 @@ _RANKS: Final = {role: rank for rank, role in enumerate(reversed(Role))}
 
 
 def has_capability(role: Role, capability: Capability) -> bool:
-    """Tell whether `role` allows `capability`."""
+    """Return whether `role` grants `capability`."""
     return capability in CAPABILITIES[role]
 
 
 def outranks(role: Role, other: Role) -> bool:
-    """Tell whether `role` stands strictly above `other`."""
+    """Return whether `role` is strictly above `other`."""
     return _RANKS[role] > _RANKS[other]
 
 
@@ -51,7 +51,7 @@ def lower_of(role: Role, other: Role) -> Role:
 
 
 def may_manage(actor: Role, subject: Role) -> bool:
-    """Tell whether `actor` may give, change or take away the role `subject`.
+    """Return whether `actor` may give, change or remove the role `subject`.
 
     An owner may do so with every role, the owner's included; an admin with those below.
     """

@@ -1,4 +1,4 @@
-"""What an API key may be allowed to do. Scopes never widen each other: each is asked for by name."""
+"""What an API key may be allowed to do. No scope includes another: each is granted by name."""
 
 from collections.abc import Collection, Iterable
 from enum import StrEnum
@@ -27,7 +27,7 @@ SCOPES_FOR_TENANT_KEYS: Final = (
     Scope.WEBHOOKS_MANAGE,
 )
 SCOPES_FOR_SERVICE_KEYS: Final = tuple(Scope)
-# What the role of a member must allow before they may give a key the scope.
+# The capability that a member's role must have before they may give a key the scope.
 CAPABILITY_OF_SCOPE: Final[dict[Scope, Capability]] = {
     Scope.EVENTS_WRITE: Capability.MANAGE_KEYS,
     Scope.USAGE_READ: Capability.READ_USAGE,
@@ -38,7 +38,7 @@ CAPABILITY_OF_SCOPE: Final[dict[Scope, Capability]] = {
 
 
 def scopes_of_role(role: Role) -> tuple[Scope, ...]:
-    """Return the scopes that a member with this role may give a key: a key does no more than who makes it."""
+    """Return the scopes that a member with this role may give a key: a key may do no more than its creator."""
     if not has_capability(role, Capability.MANAGE_KEYS):
         return ()
     return tuple(scope for scope in SCOPES_FOR_TENANT_KEYS if has_capability(role, CAPABILITY_OF_SCOPE[scope]))
@@ -47,7 +47,7 @@ def scopes_of_role(role: Role) -> tuple[Scope, ...]:
 def validate(names: Iterable[str], *, allowed: Collection[Scope] = SCOPES_FOR_TENANT_KEYS) -> tuple[Scope, ...]:
     """Return the named scopes once each, in the order of `Scope`.
 
-    Raises `InvalidFieldsError` where a name is unknown or not `allowed`, or none is given.
+    Raises `InvalidFieldsError` if a name is unknown or not `allowed`, or none is given.
     """
     given = tuple(names)
     known = {scope.value for scope in allowed}

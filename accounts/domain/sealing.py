@@ -1,7 +1,7 @@
-"""Sealing an answer that holds a secret, so that only who presents the same API key can read it again.
+"""Encryption of a stored response with a secret, so that only a caller with the same API key can read it again.
 
-The cipher's key is derived from the presented API key (HKDF, RFC 5869), of which we keep a digest alone:
-who reads our database, or our backups, has nothing to open a sealed answer with. AES-256-GCM, a fresh nonce each.
+The cipher's key is derived from the presented API key (HKDF, RFC 5869). We store only the key's digest, so our database
+and backups cannot open a sealed response. AES-256-GCM, with a new nonce each time.
 """
 
 import secrets
@@ -17,13 +17,13 @@ _NONCE_BYTES: Final = 12
 
 
 def seal(answer: bytes, presented_key: str) -> bytes:
-    """Return the answer, encrypted for the bearer of `presented_key`."""
+    """Encrypt the response for the bearer of `presented_key`."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
     return nonce + _cipher(presented_key).encrypt(nonce, answer, None)
 
 
 def unseal(sealed: bytes, presented_key: str) -> bytes:
-    """Return a sealed answer. Raises `cryptography.exceptions.InvalidTag` for another key or changed bytes."""
+    """Decrypt a sealed response. Raises `cryptography.exceptions.InvalidTag` for another key or changed bytes."""
     return _cipher(presented_key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
 
 

@@ -1,7 +1,7 @@
-"""What a process remembers for less than a second, so that a change made elsewhere is seen within one.
+"""A cache of less than a second in each process, so that a change made elsewhere is seen within one.
 
-Age is counted from the instant at which a request began, not from when its answer came: a value read
-while a change was being committed is forgotten in time too. A clock that steps back makes the memory blank.
+Age is counted from the instant at which a request began, not from when its value arrived: a value read while a change
+was being committed expires in time too. If the clock steps back, the cache is emptied.
 """
 
 from collections.abc import Hashable
@@ -17,21 +17,21 @@ Value = TypeVar("Value")
 
 
 class ShortMemory(Generic[Key, Value]):
-    """Values by key, each for `MEMORY_AGE_MAX` from the instant it was asked for."""
+    """Values by key, each kept for `MEMORY_AGE_MAX` from the instant it was requested."""
 
     def __init__(self, age_max: timedelta = MEMORY_AGE_MAX) -> None:
         self._age_max = age_max
         self._entries: dict[Key, tuple[datetime, Value]] = {}
 
     def recall(self, key: Key, as_of: datetime) -> Value | None:
-        """Return the value, where it is young enough at `as_of`."""
+        """Return the value, if it is young enough at `as_of`."""
         entry = self._entries.get(key)
         if entry is None or not _NO_AGE <= as_of - entry[0] < self._age_max:
             return None
         return entry[1]
 
     def keep(self, key: Key, value: Value, as_of: datetime) -> None:
-        """Remember a value that was read for a request begun at `as_of`; when full, start afresh."""
+        """Store a value that was read for a request begun at `as_of`. If the cache is full, empty it first."""
         if len(self._entries) >= _ENTRIES_MAX:
             self._entries = {}
         self._entries[key] = (as_of, value)

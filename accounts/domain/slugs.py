@@ -1,4 +1,4 @@
-"""A tenant's slug: the name that stands in its portal addresses and in the `X-Tenant` header."""
+"""A tenant's slug: its name in portal addresses and in the `X-Tenant` header."""
 
 import re
 import unicodedata
@@ -10,7 +10,7 @@ SLUG_CHARACTERS_MAX: Final = 50
 _SHAPE: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
 _FALLBACK: Final = "tenant"
 
-# Words that would read as a page of ours, or as us, in an address or in a mail.
+# Words that would look like a page of ours, or like us, in an address or in a mail.
 RESERVED_SLUGS: Final = frozenset(
     {
         "accounts", "admin", "api", "app", "auth", "billing", "countinghouse", "dashboard",
@@ -25,7 +25,7 @@ RESERVED_SLUGS: Final = frozenset(
 def slugify_name(name: str) -> str:
     """Return a slug for a tenant's name: ASCII letters, digits and single hyphens.
 
-    A name of which nothing is left, in another script for instance, becomes `tenant`.
+    A name without such letters, in another script for instance, becomes `tenant`.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     hyphenated = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
@@ -33,7 +33,7 @@ def slugify_name(name: str) -> str:
 
 
 def is_slug(text: str) -> bool:
-    """Tell whether `text` has a slug's shape and is not reserved."""
+    """Return whether `text` has a slug's shape and is not reserved."""
     return len(text) <= SLUG_CHARACTERS_MAX and _SHAPE.fullmatch(text) is not None and text not in RESERVED_SLUGS
 
 

@@ -1,4 +1,4 @@
-"""Tax ids: how a country writes them, and whether the check digits are right.
+"""Tax ids: each country's format, and whether the check digits are right.
 
 The formats of the EU's member states are the Commission's (VIES, "Format of VAT numbers"); Greece writes EL. The check
 digits are python-stdnum's. Countries without a row take any id of letters and digits.

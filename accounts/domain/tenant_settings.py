@@ -1,4 +1,4 @@
-"""What a tenant may set, and which values are taken. The codes are ISO's, as they stand in 2026."""
+"""The settings of a tenant and their valid values. The codes are ISO's of 2026."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -108,10 +108,10 @@ def _is_taken(name: str, value: str | int) -> bool:
 
 
 def is_time_zone(name: str) -> bool:
-    """Tell whether `name` is a zone of the IANA database that names a place or an offset."""
+    """Return whether `name` is a zone of the IANA database that names a place or an offset."""
     return name in available_timezones() and name not in {"Factory", "localtime"}
 
 
 def is_email(text: str) -> bool:
-    """Tell whether `text` looks like an address to which mail can be sent; whether it arrives is for a code to show."""
+    """Return whether `text` looks like an e-mail address. Only a code by mail shows whether mail arrives."""
     return len(text) <= _EMAIL_CHARACTERS_MAX and _EMAIL.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Short texts that people give: names, addresses. One line, no character that nobody sees."""
+"""Short texts that people type: names, addresses. One line, without invisible characters."""
 
 import re
 import unicodedata
@@ -17,7 +17,7 @@ _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2
 
 
 def line_problem(text: str, *, pointer: str, characters_max: int, is_required: bool = False) -> FieldError | None:
-    """Return what is wrong with a line of text, or None. It is measured as given: trim it before."""
+    """Return the error in a line of text, or None. The text is measured as given: trim it first."""
     if is_required and not text:
         return FieldError(pointer, "blank", "This may not be empty.")
     if len(text) > characters_max:
@@ -28,10 +28,10 @@ def line_problem(text: str, *, pointer: str, characters_max: int, is_required: b
 
 
 def without_formula(text: str) -> str:
-    """Return the text for a cell of a spreadsheet: one that would be computed there gets an apostrophe in front.
+    """Return the text for a cell of a spreadsheet: a text that would run as a formula gets an apostrophe in front.
 
-    Blanks in front do not make it harmless, nor do the wide forms of the signs that Asian keyboards have. A line feed,
-    a return or a tab may begin a cell of its own. A negative number is a number.
+    Leading blanks do not make it harmless, nor do the full-width signs of Asian keyboards. A line feed, a return or a
+    tab may begin a new cell. A negative number stays as it is.
     """
     if _NUMBER.fullmatch(text):
         return text

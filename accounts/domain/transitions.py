@@ -1,11 +1,11 @@
-"""Which status of a tenant may follow which."""
+"""The transitions between a tenant's statuses."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class TenantStatus(StrEnum):
-    """A suspended tenant may look, and may not use; a closed one stays closed."""
+    """A suspended tenant may read but not use the service; a closed one stays closed."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"

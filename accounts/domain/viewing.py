@@ -1,7 +1,7 @@
 """Viewing as a customer: which member of which tenant, by whom, why, and until when.
 
-It lies in the session of the member of staff, who stays signed in as themselves. Tenant and role are part of it, so
-that a viewing shows one tenant, whatever else the member belongs to.
+It is stored in the session of the member of staff, who stays signed in as themselves. Tenant and role are part of it,
+so that a viewing shows one tenant, whatever other tenants the member belongs to.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from accounts.domain.roles import Role
 
 
 class ViewingEnd(StrEnum):
-    """How a viewing ended, as the tenant's audit log says it."""
+    """How a viewing ended, in the words of the tenant's audit log."""
 
     STOPPED = "stopped by staff"
     TIME = "time ran out"
@@ -26,7 +26,7 @@ class ViewingEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Viewing:
-    """One viewing. `role` is the member's when it began: it may become lower meanwhile, not higher."""
+    """One viewing. `role` is the member's role when it began: it may become lower, but not higher."""
 
     id: UUID
     tenant_id: UUID
@@ -40,7 +40,7 @@ class Viewing:
     ends_at: datetime
 
     def as_facts(self) -> dict[str, Any]:
-        """Return what a session or an audit entry keeps: plain JSON."""
+        """Return the viewing as plain JSON, for a session or an audit entry."""
         return {name: to_plain(value) for name, value in asdict(self).items()}
 
     @classmethod
@@ -60,7 +60,7 @@ class Viewing:
         )
 
     def lasted_until(self, as_of: datetime) -> str:
-        """Return how long it had lasted at `as_of`, or at its latest end if that came first, for a reader."""
+        """Return how long it had lasted at `as_of`, or at its latest end if that came first, as text for a reader."""
         lasted = max(min(as_of, self.ends_at) - self.began_at, timedelta(0))
         minutes, seconds = divmod(int(lasted.total_seconds()), 60)
         return f"{minutes} min {seconds} s"

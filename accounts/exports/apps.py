@@ -1,4 +1,4 @@
-"""Exports: all that a tenant has, in one archive made by a job."""
+"""Exports: all data of a tenant, in one archive created by a job."""
 
 from django.apps import AppConfig
 

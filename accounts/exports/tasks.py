@@ -1,4 +1,4 @@
-"""What schedules and a request have the task cluster do."""
+"""Tasks of exports, run by a schedule or on request."""
 
 from django.utils import timezone
 
@@ -6,5 +6,5 @@ from accounts.exports.services.making import run_exports
 
 
 def make_exports(started_by: str = "schedule") -> str:
-    """Make the exports that are asked for, and return the outcome."""
+    """Create the requested exports, and return the outcome."""
     return str(run_exports(started_by=started_by, as_of=timezone.now()).outcome)

@@ -1,7 +1,7 @@
-"""Circuit breakers, shared by all processes: what does not answer is not asked for a while.
+"""Circuit breakers, shared by all processes: an unavailable service is not called for a while.
 
 Three failures in a row open a circuit. While it is open no call is made. After a pause one caller tries; if it succeeds
-the circuit closes, if not the next pause is twice as long. The rows lie in PostgreSQL, and its clock alone counts, so
+the circuit closes, if not the next pause is twice as long. The rows are in PostgreSQL, and only its clock counts, so
 processes and machines agree. Source: M. Nygard, Release It!, "Circuit Breaker".
 """
 
@@ -13,7 +13,7 @@ from accounts.sql import fetch_all
 FAILURES_MAX: Final = 3
 PAUSE_SECONDS: Final = 30
 PAUSE_SECONDS_MAX: Final = 300
-# A caller that tries and dies leaves its turn to the next one after this time.
+# If the caller that tries dies, the next one gets its turn after this time.
 PROBE_SECONDS: Final = 90
 ERROR_CHARACTERS_MAX: Final = 300
 
@@ -34,8 +34,8 @@ UPDATE accounts_circuit
 SET failures = 0, trips = 0, error = '', opened_at = NULL, open_until = NULL, probe_until = NULL
 WHERE name = %(name)s
 """
-# A failure opens the circuit when it is the third, or when it is the caller's that tried. What fails late, of calls
-# made before it opened, only counts.
+# A failure opens the circuit if it is the third, or that of the caller that tried. Late failures of calls made before
+# it opened only count.
 FAIL: Final = """
 INSERT INTO accounts_circuit AS c (name, failures, trips, failed_at, error)
 VALUES (%(name)s, 1, 0, statement_timestamp(), %(error)s)
@@ -51,7 +51,7 @@ ON CONFLICT (name) DO UPDATE SET (failures, failed_at, error, trips, opened_at, 
 
 
 class CircuitOpenError(Exception):
-    """It did not answer several times in a row and is not asked now. `seconds` says when it is tried again."""
+    """The service failed several times in a row and is not called now. `seconds` says when it is tried again."""
 
     def __init__(self, name: str, seconds: int) -> None:
         super().__init__(f"{name} has not answered several times, and is tried again in {seconds} s.")
@@ -60,7 +60,7 @@ class CircuitOpenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """That a call may be made. `is_probe` if it tries whether the circuit can be closed."""
+    """The permission to make a call. `is_probe` if the call tries whether the circuit can be closed."""
 
     name: str
     is_clean: bool
@@ -68,7 +68,7 @@ class Admission:
 
 
 def admit(name: str) -> Admission:
-    """Return that the call may be made. Raises `CircuitOpenError`."""
+    """Return the permission to make a call. Raises `CircuitOpenError`."""
     found = fetch_all(ADMIT, {"name": name, "probe_seconds": PROBE_SECONDS})
     if not found:
         return Admission(name, is_clean=True, is_probe=False)
@@ -78,14 +78,14 @@ def admit(name: str) -> Admission:
     return Admission(name, is_clean=not failures, is_probe=is_probe)
 
 
-def record_answer(admission: Admission) -> None:
-    """Close the circuit, and forget earlier failures. Writes nothing if there are none."""
+def record_success(admission: Admission) -> None:
+    """Close the circuit, and forget earlier failures. Write nothing if there are none."""
     if not admission.is_clean:
         fetch_all(CLOSE, {"name": admission.name})
 
 
 def record_failure(admission: Admission, error: str) -> None:
-    """Count a call that was not answered."""
+    """Count a failed call."""
     fetch_all(
         FAIL,
         {

@@ -1,6 +1,6 @@
-"""How long a request may wait for what is outside: a few seconds in all, however many calls it makes.
+"""The deadline of a request's external calls: a few seconds in total, however many calls it makes.
 
-A job has no such deadline: it keeps the longer waits, and the retries, of each client library.
+A job has no such deadline: it uses the longer timeouts, and the retries, of each client library.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from functools import lru_cache
 from time import monotonic
 from typing import Final, TypeVar
 
-# Calls that are under way at once in a process. Those that hang keep their thread until the library gives up.
+# The number of concurrent calls in a process. A call that hangs keeps its thread until the library gives up.
 LINES_MAX: Final = 8
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
@@ -19,12 +19,12 @@ Result = TypeVar("Result")
 
 
 class OutOfTimeError(Exception):
-    """There was no answer within the request's time."""
+    """There was no response within the request's time."""
 
 
 @contextmanager
 def waiting_at_most(seconds: int) -> Iterator[None]:
-    """Give what happens inside so many seconds for all its calls together."""
+    """Limit all external calls in the block to this many seconds together."""
     token = _deadline.set(monotonic() + seconds)
     try:
         yield
@@ -33,15 +33,15 @@ def waiting_at_most(seconds: int) -> Iterator[None]:
 
 
 def is_in_request() -> bool:
-    """Return whether a deadline is set: a person waits."""
+    """Return whether a deadline is set, because a person is waiting."""
     return _deadline.get() is not None
 
 
 def call_in_time(work: Callable[[], Result]) -> Result:
-    """Make one call to the outside, and give up waiting for it at the deadline. Raises `OutOfTimeError`.
+    """Run one external call, and give up at the deadline. Raises `OutOfTimeError`.
 
-    Sockets' own timeouts count from byte to byte, and looking a name up has none; so a call with a deadline is made in
-    a thread of its own, which may outlive it. It must not touch the database.
+    Timeouts of sockets count from byte to byte, and a name look-up has none. So a call with a deadline runs in its own
+    thread, which may outlive it. It must not touch the database.
     """
     until = _deadline.get()
     if until is None:

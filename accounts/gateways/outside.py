@@ -1,4 +1,4 @@
-"""The way to whatever is asked over the network: a deadline for requests, and a circuit breaker for all."""
+"""Calls to external services: a deadline in requests, and a circuit breaker for all."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,11 +6,11 @@ from typing import Final, TypeVar
 
 from opentelemetry.trace import SpanKind
 
-from accounts.gateways.circuits import CircuitOpenError, admit, record_answer, record_failure
+from accounts.gateways.circuits import CircuitOpenError, admit, record_failure, record_success
 from accounts.gateways.deadlines import OutOfTimeError, call_in_time
 from accounts.tracing import span
 
-# Why there was no answer, and none of ours or theirs was at fault.
+# The call was not made, or ran out of time: neither we nor the service made an error.
 NO_ANSWER: Final = (CircuitOpenError, OutOfTimeError)
 
 Result = TypeVar("Result")
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def breaker(name: str, outages: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Make calls inside only while `name` answers. An error of `outages` means that it did not; any other is an answer.
+    """Guard calls to the service `name` in the block. An error of `outages` counts as a failure, any other does not.
 
     Raises `CircuitOpenError` without a call.
     """
@@ -34,13 +34,13 @@ def breaker(name: str, outages: tuple[type[Exception], ...]) -> Iterator[None]:
         raise
     finally:
         if is_answered:
-            record_answer(admission)
+            record_success(admission)
 
 
-def ask(name: str, work: Callable[[], Result], outages: tuple[type[Exception], ...]) -> Result:
-    """Make one call to `name` in the request's time.
+def call_outside(name: str, work: Callable[[], Result], outages: tuple[type[Exception], ...]) -> Result:
+    """Call the service `name` within the request's time.
 
-    Raises `CircuitOpenError`, `OutOfTimeError`, and the call's own.
+    Raises `CircuitOpenError`, `OutOfTimeError`, and the call's own errors.
     """
     with breaker(name, outages):
         return call_in_time(work)

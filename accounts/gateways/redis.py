@@ -1,7 +1,7 @@
-"""Redis, asked in bounded time, and left alone for a while by a process whose question it did not answer.
+"""Redis, called with a time limit, and not called for a while by a process after a failure.
 
-A Redis that is stopped takes connections and never answers: each question would hold a thread for its timeout. This is
-kept in the process and not with the other circuits, since it is asked on the way of each event.
+A stopped Redis accepts connections and never responds: each command would hold a thread for its timeout. The state is
+kept in the process and not with the other circuits, since every event calls Redis.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 TIMEOUT_SECONDS: Final = 0.5
 PAUSE_SECONDS: Final = 5
-# As connections are made everywhere: no question is sent twice.
+# As for every connection: no command is sent twice.
 CONNECTION: Final[Mapping[str, Any]] = {
     "socket_timeout": TIMEOUT_SECONDS,
     "socket_connect_timeout": TIMEOUT_SECONDS,
@@ -24,14 +24,14 @@ CONNECTION: Final[Mapping[str, Any]] = {
 
 
 class BoundedRedis(redis.Redis):
-    """Raises `redis.ConnectionError` at once for `PAUSE_SECONDS` after a question of this process was not answered."""
+    """Raises `redis.ConnectionError` at once for `PAUSE_SECONDS` after a command of this process failed."""
 
     asked_again_at: ClassVar[float] = 0
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Ask, if it answered last."""
+        """Send a command, unless the last one failed a moment ago."""
         if monotonic() < BoundedRedis.asked_again_at:
-            raise redis.ConnectionError("Redis did not answer, and is asked again in a moment.")
+            raise redis.ConnectionError("Redis did not answer, and is tried again in a moment.")
         try:
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py leaves it untyped
         except redis.TimeoutError:

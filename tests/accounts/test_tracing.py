@@ -5,7 +5,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from accounts.domain.job_report import JobReport
-from accounts.gateways.outside import ask
+from accounts.gateways.outside import call_outside
 from accounts.services.jobs import run_job
 from accounts.sql import fetch_all
 from accounts.tracing import is_traced, span, trace_django_statement
@@ -50,7 +50,7 @@ def test_a_call_that_fails_says_so_with_secrets_masked(exporter: InMemorySpanExp
         raise TimeoutError("no answer for sk_live_" + "a1B2" * 8)
 
     with pytest.raises(TimeoutError):
-        ask("provider", refuse, (TimeoutError,))
+        call_outside("provider", refuse, (TimeoutError,))
 
     call = by_name(exporter)["call provider"]
     assert call.status.status_code is StatusCode.ERROR

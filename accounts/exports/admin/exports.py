@@ -1,4 +1,4 @@
-"""Show staff the exports of tenants: who asked for one, and how it ended. Staff cannot download them."""
+"""Exports of tenants in the staff admin: who requested one, and how it ended. Staff cannot download them."""
 
 from django.contrib import admin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -27,5 +27,5 @@ class TenantExportAdmin(ReadOnlyModelAdmin):
 
     @display(description="Status", label=EXPORT_LABELS, ordering="status")
     def state(self, export: TenantExport) -> str:
-        """How far it is."""
+        """Return the status of the export."""
         return str(export.get_status_display())

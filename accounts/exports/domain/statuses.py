@@ -1,11 +1,11 @@
-"""What may become of an export."""
+"""The statuses of an export."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class ExportStatus(StrEnum):
-    """An export that was cut off is `running` until another worker takes it over."""
+    """An export that was interrupted stays `running` until another worker takes it over."""
 
     QUEUED = "queued"
     RUNNING = "running"

@@ -1,4 +1,4 @@
-"""Exports of tenants: each file in pieces, so that neither making nor sending one holds it in memory."""
+"""Exports of tenants. Each file is stored in pieces, so that neither writing nor sending one holds it in memory."""
 
 from typing import ClassVar
 
@@ -11,10 +11,10 @@ from accounts.models import Tenant
 
 
 class TenantExport(models.Model):
-    """All that a tenant has, as asked for by one of its owners.
+    """All data of a tenant, requested by one of its owners.
 
-    A worker that makes it moves `claimed_at` on; one whose time stands still was cut off, and another goes on with
-    the first file that is not complete. `attempts` counts claims since the last complete file.
+    The worker that creates it keeps updating `claimed_at`. If the time stops moving, the worker was interrupted, and
+    another continues with the first incomplete file. `attempts` counts claims since the last complete file.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -51,7 +51,7 @@ class TenantExport(models.Model):
 
 
 class ExportFile(models.Model):
-    """One file of an export. It is complete when it has its digest."""
+    """One file of an export. It is complete once it has a digest."""
 
     export = models.ForeignKey(TenantExport, on_delete=models.CASCADE, related_name="files")
     position = models.PositiveIntegerField(help_text="Its place in the archive.")

@@ -1,4 +1,4 @@
-"""Exports as their page shows them, and their archive as a browser downloads it."""
+"""Exports for their page, and their archive for the download."""
 
 import io
 import zipfile
@@ -13,7 +13,7 @@ from accounts.exports.domain.statuses import ExportStatus
 from accounts.exports.models import ExportChunk, ExportFile, TenantExport
 
 SHOWN_MAX: Final = 5
-# A zip archive's own calendar begins in 1980; the time of an export stands in its manifest.
+# A zip archive's calendar begins in 1980; the time of an export is in its manifest.
 _NO_TIME: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -27,7 +27,7 @@ class ShownExport:
 
     @property
     def percent(self) -> int:
-        """Return how much is done."""
+        """Return the percentage that is done."""
         total = self.export.files_total
         return min(100, 100 * self.files_done // total) if total else 0
 
@@ -52,7 +52,7 @@ def ready_export(*, tenant_id: UUID, export_id: UUID, as_of: datetime) -> Tenant
 
 
 def archive_of(export: TenantExport) -> Iterator[bytes]:
-    """Yield the archive in pieces, each as it was stored: nothing is compressed again, and one piece is in memory."""
+    """Yield the archive in pieces as stored. Nothing is compressed again, and only one piece is in memory."""
     outlet = _Outlet()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for file_id, name in list(ExportFile.objects.filter(export=export).values_list("pk", "name")):
@@ -68,7 +68,7 @@ def _chunks_of(file_id: int) -> list[int]:
 
 
 class _Outlet(io.RawIOBase):
-    """Where the archive is written to, until it is taken: nothing in it is ever sought again."""
+    """A buffer that the archive is written to, without seeking, until the bytes are taken."""
 
     def __init__(self) -> None:
         self._held = bytearray()
@@ -78,7 +78,7 @@ class _Outlet(io.RawIOBase):
         return len(memoryview(data))  # type: ignore[arg-type]
 
     def taken(self) -> bytes:
-        """Return what was written since, and hold it no longer."""
+        """Return what was written since the last call, and drop it."""
         held = bytes(self._held)
         self._held.clear()
         return held

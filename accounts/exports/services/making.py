@@ -1,7 +1,7 @@
-"""Making exports: found by state, file by file, so that one that was cut off goes on where it stopped.
+"""Creation of exports, file by file, so that an interrupted export continues with its first incomplete file.
 
-Whoever makes an export holds a claim that is moved on with each page. Nothing is held in a transaction meanwhile, and
-no more in memory than a page and a megabyte.
+The worker holds a claim that it renews with each page. It holds no transaction open meanwhile, and no more in memory
+than a page and a megabyte.
 """
 
 from datetime import datetime, timedelta
@@ -32,17 +32,17 @@ from accounts.services.privacy_parts import ExportedDocument, ExportPiece, priva
 EXPORTS_JOB: Final = "exports"
 CUT_OFF_AFTER: Final = timedelta(minutes=5)
 ATTEMPTS_MAX: Final = 5
-# The queue ends a task after half an hour; what is left is taken up by the next run.
+# The queue ends a task after half an hour; the next run continues.
 RUN_SECONDS_MAX: Final = 900
 MANIFEST: Final = "manifest.json"
 
 
 class ExportTakenOverError(Exception):
-    """Another worker makes this export now: this one stood still for too long."""
+    """Another worker has taken over this export, because this one did not renew its claim in time."""
 
 
 class _Claim:
-    """The right to make an export, as long as it is moved on."""
+    """The right to create an export, as long as it is renewed."""
 
     def __init__(self, export: TenantExport, as_of: datetime) -> None:
         self.export = export
@@ -50,16 +50,16 @@ class _Claim:
         self._started = perf_counter()
 
     def moment(self) -> datetime:
-        """Return the time, counted from the beginning of the claim."""
+        """Return the current time, counted from the beginning of the claim."""
         return self._as_of + timedelta(seconds=perf_counter() - self._started)
 
     @property
     def is_used_up(self) -> bool:
-        """Tell whether the next file is for the next run."""
+        """Return whether the next file is left to the next run."""
         return perf_counter() - self._started > RUN_SECONDS_MAX
 
     def beat(self, **changes: object) -> None:
-        """Move the claim on, with what has changed. Raises `ExportTakenOverError`."""
+        """Renew the claim, together with `changes`. Raises `ExportTakenOverError`."""
         now = self.moment()
         held = TenantExport.objects.filter(
             pk=self.export.pk, status=ExportStatus.RUNNING, claimed_at=self.export.claimed_at
@@ -70,9 +70,9 @@ class _Claim:
 
 
 def make_exports(*, as_of: datetime) -> int:
-    """Make the exports that are asked for, the oldest first, and return how many became ready.
+    """Create the requested exports, the oldest first, and return how many became ready.
 
-    Any number of workers may do so at once.
+    Any number of workers may run at once.
     """
     made = 0
     started = perf_counter()
@@ -88,7 +88,7 @@ def make_exports(*, as_of: datetime) -> int:
 
 
 def run_exports(*, started_by: str, as_of: datetime) -> JobRun:
-    """Do the same as a recorded job, which asks for attention if an export has failed."""
+    """Create exports as a recorded job, which needs attention if an export failed."""
 
     def work() -> JobReport:
         made = make_exports(as_of=as_of)
@@ -100,7 +100,7 @@ def run_exports(*, started_by: str, as_of: datetime) -> JobRun:
 
 
 def pieces_of(tenant: Tenant) -> list[ExportPiece]:
-    """Return every file of a tenant's export but the manifest, as each app names its own."""
+    """Return every file of a tenant's export except the manifest, as the apps list them."""
     pieces = list(chain.from_iterable(part.files(tenant=tenant) for part in privacy_parts()))
     assert len({piece.name for piece in pieces}) == len(pieces), "two files of one name"
     return pieces
@@ -108,7 +108,7 @@ def pieces_of(tenant: Tenant) -> list[ExportPiece]:
 
 @transaction.atomic
 def _claim(as_of: datetime) -> TenantExport | None:
-    """Lock the oldest export that no worker makes. One that was begun too often without an end has failed."""
+    """Lock the oldest export that no worker is creating. An export that was begun too often without an end fails."""
     cut_off = Q(status=ExportStatus.RUNNING, claimed_at__lt=as_of - CUT_OFF_AFTER)
     waiting = TenantExport.objects.filter(Q(status=ExportStatus.QUEUED) | cut_off)
     failed = waiting.filter(attempts__gte=ATTEMPTS_MAX)
@@ -125,7 +125,7 @@ def _claim(as_of: datetime) -> TenantExport | None:
 
 
 def _make(claim: _Claim) -> bool:
-    """Store the files that are missing, then the manifest. Returns whether the export is ready."""
+    """Store the missing files, then the manifest. Return whether the export is ready."""
     export = claim.export
     pieces = pieces_of(export.tenant)
     claim.beat(files_total=len(pieces) + 1)
@@ -145,7 +145,7 @@ def _make(claim: _Claim) -> bool:
 
 
 def _manifest(export: TenantExport, now: datetime) -> bytes:
-    """Return the list of all other files: how many rows each has, its size, and its SHA-256."""
+    """Return the list of all other files: the number of rows, the size and the SHA-256 of each."""
     files = ExportFile.objects.filter(export=export).exclude(sha256="").exclude(name=MANIFEST)
     content = {
         "tenant": export.tenant.slug,
@@ -159,7 +159,7 @@ def _manifest(export: TenantExport, now: datetime) -> bytes:
 
 @transaction.atomic
 def _finish(claim: _Claim) -> None:
-    """Let the export be downloaded, and tell whoever asked for it."""
+    """Mark the export as ready, and mail the owner who requested it."""
     export, now = claim.export, claim.moment()
     expires_at = now + timedelta(days=settings.EXPORT_RETENTION_DAYS)
     claim.beat(status=ExportStatus.READY, finished_at=now, expires_at=expires_at)

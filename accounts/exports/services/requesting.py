@@ -1,4 +1,4 @@
-"""Asking for an export: two who ask at once get one."""
+"""Request of an export: two requests at once get the same one."""
 
 from datetime import datetime
 from functools import partial
@@ -22,13 +22,13 @@ EXPORTS_TASK: Final = "accounts.exports.tasks.make_exports"
 
 @transaction.atomic
 def request_export(*, tenant: Tenant, actor: Actor, as_of: datetime) -> TenantExport:
-    """Queue an export of all that the tenant has, for one of its owners, or return the one that is under way.
+    """Queue an export of all data of the tenant for one of its owners, or return the one in progress.
 
-    Raises `PermissionMissingError`: staff see no more of a customer than they need, and do not carry it away.
+    Raises `PermissionMissingError`, also for staff: they see no more of a customer than they need, and export nothing.
     """
     lock_tenant(tenant.pk)
     if actor.kind is not ActorKind.MEMBER or actor.user_id is None:
-        raise PermissionMissingError("Only an owner exports what the tenant has.")
+        raise PermissionMissingError("Only an owner can export the organisation's data.")
     require_capability(actor, tenant.pk, Capability.OWN_TENANT)
     under_way = TenantExport.objects.filter(tenant=tenant, status__in=OPEN_STATUSES).first()
     if under_way is not None:
@@ -43,13 +43,13 @@ def request_export(*, tenant: Tenant, actor: Actor, as_of: datetime) -> TenantEx
         target=AuditTarget("export", export.pk, tenant.slug),
         as_of=as_of,
     )
-    # The row is the queue: the schedule finds it too, should the task get lost.
+    # The row is the queue: the schedule finds it too if the task is lost.
     transaction.on_commit(partial(async_task, EXPORTS_TASK, "a request", group="exports"))
     return export
 
 
 def record_download(*, export: TenantExport, actor: Actor, as_of: datetime) -> None:
-    """Note in the audit log who downloads the archive."""
+    """Record in the audit log who downloads the archive."""
     record_audit(
         actor=actor,
         action="export.downloaded",

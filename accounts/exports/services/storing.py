@@ -16,9 +16,9 @@ Beat = Callable[[], None]
 
 
 def store_piece(*, export: TenantExport, position: int, piece: ExportPiece, beat: Beat) -> ExportFile:
-    """Store one file from its beginning, in place of what a worker left that was cut off, and return it complete.
+    """Store one file from its beginning, replacing what an interrupted worker left, and return it complete.
 
-    `beat` is called after each page: it says that this worker lives, and raises if another has taken over.
+    `beat` is called after each page. It renews the worker's claim, and raises if another worker has taken over.
     """
     ExportFile.objects.filter(export=export, name=piece.name).delete()
     file = ExportFile.objects.create(export=export, position=position, name=piece.name)
@@ -38,7 +38,7 @@ def store_piece(*, export: TenantExport, position: int, piece: ExportPiece, beat
 
 
 def _write_lines(piece: ExportedRows, write: Callable[[bytes], object], beat: Beat) -> int:
-    """Write a row a line, and return how many there were."""
+    """Write one row per line, and return the number of rows."""
     count = 0
     for page in piece.pages():
         write(b"".join(_as_json(row) + b"\n" for row in page))
@@ -48,7 +48,7 @@ def _write_lines(piece: ExportedRows, write: Callable[[bytes], object], beat: Be
 
 
 def _write_array(piece: ExportedRows, write: Callable[[bytes], object], beat: Beat) -> int:
-    """Write one JSON array, a row a line, and return how many rows there were."""
+    """Write one JSON array with one row per line, and return the number of rows."""
     count = 0
     write(b"[")
     for page in piece.pages():
@@ -65,7 +65,7 @@ def _as_json(row: dict[str, object]) -> bytes:
 
 
 class _Chunks:
-    """A file that is written into rows of a megabyte."""
+    """A file that is stored as rows of a megabyte."""
 
     def __init__(self, file_id: int) -> None:
         self.size = 0
@@ -75,7 +75,7 @@ class _Chunks:
         self._held = bytearray()
 
     def write(self, data: bytes) -> int:
-        """Keep the bytes, and store each megabyte that is full."""
+        """Collect the bytes, and store each full megabyte."""
         self._held += data
         self.digest.update(data)
         self.size += len(data)
@@ -83,7 +83,7 @@ class _Chunks:
         return len(data)
 
     def flush(self, *, is_last: bool = False) -> None:
-        """Store what is full; at the end, the rest."""
+        """Store what is full; at the end of the file, the rest."""
         while len(self._held) >= CHUNK_BYTES or (is_last and self._held):
             content = bytes(self._held[:CHUNK_BYTES])
             del self._held[:CHUNK_BYTES]

@@ -10,7 +10,7 @@ import requests
 from django.conf import settings
 
 from accounts.gateways.deadlines import waiting_at_most
-from accounts.gateways.outside import NO_ANSWER, ask
+from accounts.gateways.outside import NO_ANSWER, call_outside
 
 SECONDS_MAX: Final = 20
 _TIMEOUTS: Final = (5, 15)
@@ -46,7 +46,7 @@ def ask_vies(tax_id: str, *, requester: str) -> ViesAnswer:
         question |= {"requesterMemberStateCode": requester[:2], "requesterNumber": requester[2:]}
     try:
         with waiting_at_most(SECONDS_MAX):
-            return ask(f"vies {tax_id[:2]}", lambda: _asked(question), (requests.RequestException, ViesError))
+            return call_outside(f"vies {tax_id[:2]}", lambda: _asked(question), (requests.RequestException, ViesError))
     except (*NO_ANSWER, requests.RequestException) as error:
         raise ViesError(f"{type(error).__name__}: {error}") from error
 

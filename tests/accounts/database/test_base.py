@@ -82,13 +82,13 @@ def test_a_new_connection_reaches_nothing_before_it_is_told(kept: bool) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_requests_of_one_kind_tell_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Reach] = []
-    tell = base.tell
+    send = base.set_reach
 
-    def tell_and_note(server: psycopg.Connection, statement: str, reach: Reach) -> None:
+    def send_and_note(server: psycopg.Connection, statement: str, reach: Reach) -> None:
         sent.append(reach)
-        tell(server, statement, reach)
+        send(server, statement, reach)
 
-    monkeypatch.setattr(base, "tell", tell_and_note)
+    monkeypatch.setattr(base, "set_reach", send_and_note)
     for tenant_id in (ACME, RIVAL, ACME):
         with reaching(Reach(tenant_id)), way_in(WayIn.INGEST):
             told()

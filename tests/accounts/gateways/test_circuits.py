@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from accounts.gateways.circuits import FAILURES_MAX, CircuitOpenError, admit, record_answer, record_failure
+from accounts.gateways.circuits import FAILURES_MAX, CircuitOpenError, admit, record_failure, record_success
 from accounts.models import Circuit, CircuitState
 
 CALLERS = 8
@@ -30,7 +30,7 @@ def let_pause_pass() -> None:
 @pytest.mark.django_db
 def test_it_opens_at_the_third_failure_in_a_row() -> None:
     fail(FAILURES_MAX - 1)
-    record_answer(admit("stripe"))
+    record_success(admit("stripe"))
     fail(FAILURES_MAX - 1)
     admit("stripe")
     fail(1)
@@ -56,7 +56,7 @@ def test_after_the_pause_one_caller_tries_and_an_answer_closes_it() -> None:
     assert probe.is_probe
     with pytest.raises(CircuitOpenError):
         admit("stripe")
-    record_answer(probe)
+    record_success(probe)
     circuit = Circuit.objects.get()
     assert (circuit.failures, circuit.trips, circuit.open_until, circuit.error) == (0, 0, None, "")
     assert not admit("stripe").is_probe

@@ -3,7 +3,7 @@
 import pytest
 
 from accounts.gateways.circuits import FAILURES_MAX, CircuitOpenError
-from accounts.gateways.outside import ask
+from accounts.gateways.outside import call_outside
 from accounts.models import Circuit
 
 pytestmark = pytest.mark.django_db
@@ -24,23 +24,23 @@ def raising(error: type[Exception]) -> None:
 def failed(error: type[Exception], times: int) -> None:
     for _ in range(times):
         with pytest.raises(error):
-            ask("stripe", lambda: raising(error), (AwayError,))
+            call_outside("stripe", lambda: raising(error), (AwayError,))
 
 
 def test_what_does_not_answer_is_soon_not_asked() -> None:
     failed(AwayError, FAILURES_MAX)
     with pytest.raises(CircuitOpenError):
-        ask("stripe", lambda: "not asked", (AwayError,))
+        call_outside("stripe", lambda: "not asked", (AwayError,))
 
 
 def test_a_refusal_is_an_answer() -> None:
     failed(AwayError, FAILURES_MAX - 1)
     failed(RefusedError, 1)
     failed(AwayError, FAILURES_MAX - 1)
-    assert ask("stripe", lambda: "asked", (AwayError,)) == "asked"
+    assert call_outside("stripe", lambda: "asked", (AwayError,)) == "asked"
 
 
 def test_a_service_that_always_answers_leaves_no_row() -> None:
-    assert ask("stripe", lambda: "asked", (AwayError,)) == "asked"
+    assert call_outside("stripe", lambda: "asked", (AwayError,)) == "asked"
     failed(RefusedError, 1)
     assert not Circuit.objects.exists()

@@ -19,7 +19,7 @@ import stripe
 
 from accounts.gateways.circuits import CircuitOpenError
 from accounts.gateways.deadlines import OutOfTimeError, is_in_request
-from accounts.gateways.outside import NO_ANSWER, ask
+from accounts.gateways.outside import NO_ANSWER, call_outside
 from billing.collection.domain.provider import Bill, CheckoutOrder, CustomerDetails
 from billing.collection.errors import PaymentProviderError, PaymentRefusedError
 from billing.collection.gateways.stripe import settings
@@ -384,7 +384,7 @@ def _ask(request: Request) -> Json:
         raise PaymentProviderError("Payments are not set up: STRIPE_SECRET_KEY is missing.")
     client = _client(settings.secret_key(), api_host(), settings.API_VERSION, *patience())
     try:
-        answer = ask(CIRCUIT, partial(request, client), OUTAGES)
+        answer = call_outside(CIRCUIT, partial(request, client), OUTAGES)
     except NO_ANSWER as error:
         raise no_answer(error) from error
     except (stripe.CardError, stripe.InvalidRequestError) as error:
