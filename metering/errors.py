@@ -1,17 +1,17 @@
-"""Refusals of the metering app; see `accounts.errors` for what a refusal is."""
+"""Errors of the metering app; see `accounts.errors`."""
 
 from accounts.errors import ConflictError, ProblemError
 
 
 class EventConflictError(ConflictError):
-    """The id is known with other content; nothing was changed."""
+    """The id is stored with other content; nothing was changed."""
 
     code = "event_conflict"
     title = "This event id was used for other content"
 
 
 class AlreadyVoidedError(ConflictError):
-    """An event is voided once."""
+    """The event is already voided."""
 
     code = "already_voided"
     title = "This event is already voided"
@@ -57,10 +57,10 @@ class UnknownMeterError(ProblemError):
 
 
 class QueryTooLargeError(ProblemError):
-    """The answer would be larger than one response should be, or take longer to compute than a request may."""
+    """The response would be too large, or take too long to compute."""
 
     code = "query_too_large"
-    title = "The question asks for too much at once"
+    title = "The query asks for too much at once"
 
 
 class AmbiguousApiKeyError(ProblemError):
@@ -71,21 +71,21 @@ class AmbiguousApiKeyError(ProblemError):
 
 
 class CodeTakenError(ConflictError):
-    """The code of an event type, a meter or a usage plan is unique among its kind."""
+    """The code of an event type, a meter or a usage plan is taken by another of its kind."""
 
     code = "code_taken"
     title = "This code is taken"
 
 
 class MeterFixedError(ConflictError):
-    """What a meter counts cannot change once it counts."""
+    """The rule of a meter cannot change once it counts."""
 
     code = "meter_fixed"
     title = "The meter counts already"
 
 
 class InUseError(ConflictError):
-    """What others refer to is not deleted: a usage plan that tenants are on, a meter that a price names."""
+    """Other rows refer to the object, so it is not deleted: a usage plan with tenants, a meter that a price names."""
 
     code = "in_use"
-    title = "Others refer to it"
+    title = "It is in use"

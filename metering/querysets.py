@@ -11,10 +11,10 @@ class LedgerQuerySet(models.QuerySet[Any]):
     """Rows of a ledger table: every read names the tenant and which half of the ledger, live or test."""
 
     def of_ledger(self, tenant_id: UUID, *, is_live: bool) -> "LedgerQuerySet":
-        """One tenant's live or test rows."""
+        """Return one tenant's live or test rows."""
         return self.filter(tenant_id=tenant_id, is_live=is_live)
 
     def occurred_within(self, start: datetime | None, end: datetime | None) -> "LedgerQuerySet":
-        """Rows with `start <= occurred_at < end`; an open side is not bounded."""
+        """Return rows with `start <= occurred_at < end`; None is no bound."""
         rows = self if start is None else self.filter(occurred_at__gte=start)
         return rows if end is None else rows.filter(occurred_at__lt=end)

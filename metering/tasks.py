@@ -1,6 +1,6 @@
-"""What schedules and the admin have the task cluster do.
+"""The tasks of metering, which schedules and the admin start.
 
-Each answers in a word what became of it; its run is recorded.
+Each returns its result in a few words; its run is recorded.
 """
 
 from uuid import UUID
@@ -14,26 +14,26 @@ SCHEDULE = "schedule"
 
 
 def make_partitions(started_by: str = SCHEDULE) -> str:
-    """Make the event table's partitions ahead of time."""
+    """Create the event table's partitions ahead of time."""
     return str(nightly.run_partitions(started_by=started_by, as_of=timezone.now()).outcome)
 
 
 def reconcile_ledgers(started_by: str = SCHEDULE, slugs: list[str] | None = None) -> str:
-    """Compare the ledger with its rollups; a drift is recorded and never mended silently."""
+    """Compare the ledger with its rollups; a drift is recorded and never repaired silently."""
     found = nightly.run_reconciliation(started_by=started_by, slugs=slugs, as_of=timezone.now())
     return f"{found.ledgers} ledgers, {len(found.drifts)} drifts"
 
 
 def compare_limits(started_by: str = SCHEDULE) -> str:
-    """Set the counters of limits to what the ledger says."""
+    """Set the counters of limits to the values of the ledger."""
     return str(nightly.run_limit_comparison(started_by=started_by, as_of=timezone.now()).outcome)
 
 
 def clean_up_verdicts(started_by: str = SCHEDULE) -> str:
-    """Delete what the live debugger no longer shows."""
+    """Delete verdicts that the live debugger no longer shows."""
     return str(nightly.run_verdict_clean_up(started_by=started_by, as_of=timezone.now()).outcome)
 
 
 def rebuild_usage_of(tenant_id: str, run_id: int) -> str:
-    """Cut a tenant's days again, once every process knows its new time zone."""
+    """Rebuild a tenant's daily usage, once every process knows its new time zone."""
     return str(run_rebuild(tenant_id=UUID(tenant_id), run_id=run_id, as_of=timezone.now()).outcome)

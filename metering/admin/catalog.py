@@ -1,4 +1,4 @@
-"""Event types and meters. A meter's rule is fixed from the moment at which it begins to count."""
+"""The admin of event types and meters. A meter's rule is fixed once the meter begins to count."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,7 +24,7 @@ RULE_FIELDS = ("code", "event_type", "aggregation", "value_property", "dimension
 
 
 class MeterForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
-    """Shows what the service would refuse, before it is asked."""
+    """The form of a meter. It shows what the service would refuse before it calls the service."""
 
     class Meta:
         model = Meter
@@ -40,17 +40,17 @@ class MeterForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is n
             self.fields["counts_from"].required = False
             self.fields[
                 "counts_from"
-            ].help_text = "Empty: in ten seconds. Until then the rule can be changed, afterwards never."
+            ].help_text = "Leave empty to start in ten seconds. The rule can be changed until then, but not afterwards."
 
     def clean(self) -> dict[str, Any]:
-        """Ask the domain, once every field could be read."""
+        """Check the terms by the domain's rules, if every field could be read."""
         cleaned = super().clean() or self.cleaned_data
         if not self.errors:
             show_refusals(self, lambda: check_meter_terms(self.terms()))
         return cleaned
 
     def terms(self) -> MeterTerms:
-        """Return what the form says; a field that it does not show stays as it is stored."""
+        """Return the terms in the form; a field that the form does not show keeps its stored value."""
         given = {name: value for name, value in self.cleaned_data.items() if name != "counts_from"}
         if "dimensions" in given:
             given["dimensions"] = tuple(name.strip() for name in given["dimensions"] or ())
@@ -64,7 +64,7 @@ class MeterForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is n
 
 @admin.register(Meter)
 class MeterAdmin(StaffModelAdmin):
-    """What is measured."""
+    """The admin of meters."""
 
     form = MeterForm
     list_display = ("shown_name", "event_type", "rule", "unit", "counts_from")
@@ -79,12 +79,12 @@ class MeterAdmin(StaffModelAdmin):
 
     @display(description="Meter", header=True, ordering="code")
     def shown_name(self, meter: Meter) -> list[str]:
-        """Name above code."""
+        """Return the name and, below it, the code."""
         return [meter.name, meter.code]
 
     @display(description="Rule")
     def rule(self, meter: Meter) -> str:
-        """The rule in words."""
+        """Return the rule in words."""
         aggregation = aggregation_named(meter.aggregation)
         return (
             f"{aggregation.name}: {meter.value_property or 'quantity'}"
@@ -93,12 +93,12 @@ class MeterAdmin(StaffModelAdmin):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        """Once a meter counts, only what it is called may change."""
+        """Return every field but the name and description once the meter counts."""
         has_begun = isinstance(obj, Meter) and obj.counts_from <= timezone.now()
         return RULE_FIELDS if has_begun else tuple(super().get_readonly_fields(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """What has counted stays."""
+        """Return whether the meter has not begun to count."""
         if isinstance(obj, Meter) and obj.counts_from <= timezone.now():
             return False
         return obj is not None and bool(super().has_delete_permission(request, obj))
@@ -109,7 +109,7 @@ class MeterAdmin(StaffModelAdmin):
         """Write nothing: the services that this page calls write the entries."""
 
     def save_model(self, request: HttpRequest, obj: Meter, form: MeterForm, change: bool) -> None:  # noqa: FBT001 - Django's signature
-        """Let the service write and audit."""
+        """Save through the service, which writes the audit entry."""
         counts_from = form.cleaned_data.get("counts_from")
         actor, as_of = staff_actor(request), timezone.now()
         if change:
@@ -119,35 +119,35 @@ class MeterAdmin(StaffModelAdmin):
             obj.pk, obj._state.adding = made.pk, False  # noqa: SLF001 - Django documents it
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        """Let the service delete and audit."""
+        """Delete through the service, which writes the audit entry."""
         assert isinstance(obj, Meter), "the page is of meters"
         delete_meter(meter=obj, actor=staff_actor(request), as_of=timezone.now())
 
 
 @admin.register(EventType)
 class EventTypeAdmin(StaffModelAdmin):
-    """What clients may send."""
+    """The admin of event types."""
 
     list_display = ("code", "name", "meter_total", "description")
     search_fields = ("code", "name")
     fields = ("code", "name", "description")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the number of meters."""
+        """Return event types with the number of their meters."""
         event_types: QuerySet[Any] = super().get_queryset(request).annotate(meters_fed=Count("meters"))
         return event_types
 
     @display(description="Meters", ordering="meters_fed")
     def meter_total(self, event_type: Any) -> int:
-        """How many meters it feeds."""
+        """Return how many meters count events of this type."""
         return int(event_type.meters_fed)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        """Clients send the code."""
+        """Return the code of a stored event type: clients send it, so it must not change."""
         return ("code",) if obj else tuple(super().get_readonly_fields(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """The ledger names event types by code."""
+        """Refuse: the ledger names event types by their code."""
         return False
 
     def audit(
@@ -162,7 +162,7 @@ class EventTypeAdmin(StaffModelAdmin):
         form: "forms.ModelForm[EventType]",  # noqa: ARG002 - Django's signature
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
-        """Let the service write and audit."""
+        """Save through the service, which writes the audit entry."""
         called = {"name": obj.name, "description": obj.description}
         actor, as_of = staff_actor(request), timezone.now()
         if change:

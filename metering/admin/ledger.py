@@ -1,4 +1,4 @@
-"""The ledger for staff to read: what was refused, and a tenant's events, by tenant and time, never counted."""
+"""The ledger for staff to read: refused events, and a tenant's events by time. Rows are never counted."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from metering.models import IngestVerdict
 
 
 class EventSearchForm(forms.Form):
-    """Which events of a tenant to look at."""
+    """The filters of a tenant's events."""
 
     half = forms.ChoiceField(
         choices=[("live", "Live"), ("test", "Test")], required=False, widget=UnfoldAdminSelectWidget
@@ -32,7 +32,7 @@ class EventSearchForm(forms.Form):
 
 @admin.register(IngestVerdict)
 class IngestVerdictAdmin(ReadOnlyModelAdmin):
-    """Events that were sent and not stored."""
+    """The admin of events that were sent and not stored."""
 
     list_display = ("received_at", "tenant", "half", "shown_verdict", "code", "event_id", "event_type", "detail")
     list_filter = (("verdict", ChoicesDropdownFilter), "is_live", ("received_at", RangeDateTimeFilter))
@@ -41,7 +41,7 @@ class IngestVerdictAdmin(ReadOnlyModelAdmin):
     search_help_text = "An event's id, a code, a request's id, or a tenant's slug."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[IngestVerdict]:
-        """With the tenant's name: verdicts point to tenants without a foreign key."""
+        """Return verdicts with the tenant's name: verdicts have no foreign key to tenants."""
         names = Tenant.objects.filter(pk=OuterRef("tenant_id")).values("name")
         rows: QuerySet[IngestVerdict] = super().get_queryset(request).annotate(tenant_name=Subquery(names))
         return rows
@@ -49,7 +49,7 @@ class IngestVerdictAdmin(ReadOnlyModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[IngestVerdict], search_term: str
     ) -> tuple[QuerySet[IngestVerdict], bool]:
-        """A slug finds the tenant's verdicts."""
+        """Return the verdicts that the term matches; a slug matches all verdicts of its tenant."""
         tenant = Tenant.objects.filter(slug=search_term.strip()).first() if search_term else None
         if tenant is not None:
             return queryset.filter(tenant_id=tenant.pk), False
@@ -58,12 +58,12 @@ class IngestVerdictAdmin(ReadOnlyModelAdmin):
 
     @display(description="Tenant")
     def tenant(self, row: Any) -> str:
-        """Whose event it was."""
+        """Return the name of the tenant that sent the event."""
         return str(row.tenant_name or row.tenant_id)
 
     @display(description="Half", label={"live": "success", "test": "info"})
     def half(self, row: IngestVerdict) -> str:
-        """Live or test."""
+        """Return `live` or `test`."""
         return "live" if row.is_live else "test"
 
     @display(
@@ -72,5 +72,5 @@ class IngestVerdictAdmin(ReadOnlyModelAdmin):
         ordering="verdict",
     )
     def shown_verdict(self, row: IngestVerdict) -> str:
-        """Why it was not stored."""
+        """Return why the event was not stored."""
         return row.get_verdict_display()

@@ -33,8 +33,8 @@ EVENTS_SHOWN = 50
 RECONCILE_TASK = "metering.tasks.reconcile_ledgers"
 
 
-class UsagePlanForm(forms.Form):
-    """Which usage plan."""
+class UsagePlanChoiceForm(forms.Form):
+    """The choice of a tenant's usage plan."""
 
     usage_plan = forms.ModelChoiceField(
         queryset=UsagePlan.objects.all(),
@@ -65,35 +65,35 @@ class MeteringSection(TenantSection):
         return render_to_string("admin/tenant_usage.html", {"quota_uses": uses})
 
     def fill_rows(self, tenants: Sequence[Any]) -> None:
-        """Hang each tenant's usage on its row, in one query whatever the length of the page."""
+        """Set each tenant's usage on its row, in one query for the whole page."""
         uses = quota_uses(as_of=timezone.now(), tenant_ids=[tenant.pk for tenant in tenants])
         for tenant in tenants:
             tenant.quota_uses = uses.get(tenant.pk, [])
 
     @display(description="Usage plan", ordering="usage_plan_assignment__usage_plan__name", empty_value="none")
     def plan(self, tenant: Tenant) -> str | None:
-        """Its usage plan's name."""
+        """Return the name of the tenant's usage plan."""
         assignment: UsagePlanAssignment | None = getattr(tenant, "usage_plan_assignment", None)
         return None if assignment is None else assignment.usage_plan.name
 
     @display(description="Usage of quota")
     def usage(self, tenant: Any) -> SafeString:
-        """The fullest quota as a bar."""
+        """Render the quota with the highest share used, as a bar."""
         fullest = max(tenant.quota_uses, key=lambda use: use.percent, default=None)
         return render_to_string("admin/quota_bar.html", {"use": fullest})
 
     @admin.action(description="Reconcile usage with the ledger", permissions=["change"])
     def reconcile_selected(self, _page: object, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
-        """Have the task cluster compare these tenants."""
+        """Queue the comparison of these tenants' usage with the ledger."""
         slugs = sorted(queryset.values_list("slug", flat=True))
         self._reconcile(request, slugs)
 
     @action(description="Usage plan", permissions=["assign_plan"], icon="speed")
     def assign_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Choose, and assign."""
+        """Show the form for a usage plan, or assign the chosen one."""
         tenant = found_or_404(Tenant.objects.select_related("usage_plan_assignment"), object_id)
         current = getattr(tenant, "usage_plan_assignment", None)
-        form = UsagePlanForm(request.POST or None, initial={"usage_plan": current and current.usage_plan_id})
+        form = UsagePlanChoiceForm(request.POST or None, initial={"usage_plan": current and current.usage_plan_id})
         if request.method == "POST" and form.is_valid():
             plan = form.cleaned_data["usage_plan"]
             assign_usage_plan(tenant=tenant, usage_plan=plan, actor=staff_actor(request), as_of=timezone.now())
@@ -105,15 +105,15 @@ class MeteringSection(TenantSection):
             form,
             question=Question(
                 title=f"Usage plan of {tenant}",
-                explanation="Throttle and quotas of the plan hold within a second; what was used in the running "
-                "period counts.",
+                explanation="The throttle and the quotas of the plan apply within a second. Usage of the current "
+                "period counts towards them.",
                 button="Assign",
             ),
         )
 
     @action(description="Reconcile", permissions=["change"], icon="balance")
     def reconcile(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Have the task cluster compare usage with the ledger."""
+        """Queue the comparison of the tenant's usage with the ledger."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         if request.method == "POST":
             self._reconcile(request, [tenant.slug])
@@ -124,15 +124,15 @@ class MeteringSection(TenantSection):
             ConfirmForm(),
             question=Question(
                 title=f"Reconcile {tenant}?",
-                explanation="Compares each hour and day of usage with the events and changes nothing. The result will "
-                "be among the job runs.",
+                explanation="Compares each hour and day of usage with the events. Nothing is changed. The result is "
+                "listed under job runs.",
                 button="Compare now",
             ),
         )
 
     @action(description="Events", permissions=["events"], icon="list_alt", url_path="events")
     def events(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """A page of the tenant's events, the newest first."""
+        """Render a page of the tenant's events, the newest first."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         form = EventSearchForm(request.GET or None)
         chosen = form.cleaned_data if form.is_valid() else {}
@@ -159,7 +159,7 @@ class MeteringSection(TenantSection):
         async_task(
             RECONCILE_TASK, staff_actor(request).label, slugs, group="reconciliation", task_name="reconciliation"
         )
-        messages.success(request, f"The comparison of {', '.join(slugs)} will be among the job runs in a moment.")
+        messages.success(request, f"Comparing {', '.join(slugs)}. See job runs for the result in a moment.")
 
 
 def _query_without_cursor(request: HttpRequest) -> str:

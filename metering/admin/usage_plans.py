@@ -1,4 +1,4 @@
-"""Usage plans: what tenants may use."""
+"""The admin of usage plans: throttles and quotas."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -22,7 +22,7 @@ from metering.services.usage_plans import create_usage_plan, delete_usage_plan, 
 
 
 class QuotaForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
-    """Shows a limit without zeros that say nothing."""
+    """The form of a quota. It shows the limit without trailing zeros."""
 
     class Meta:
         model = UsagePlanQuota
@@ -35,7 +35,7 @@ class QuotaForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is n
         self.fields["meter"].queryset = Meter.objects.filter(aggregation__in=ADDITIVE_CODES)  # type: ignore[attr-defined]  # a field of models
 
     def clean(self) -> dict[str, Any]:
-        """Ask the domain, once every field could be read."""
+        """Check the terms by the domain's rules, if every field could be read."""
         cleaned = super().clean() or self.cleaned_data
         if not self.errors:
             for refused in quota_errors((self.terms(),)):
@@ -43,20 +43,20 @@ class QuotaForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is n
         return cleaned
 
     def terms(self) -> QuotaTerms:
-        """Return what the row says."""
+        """Return the terms in the row."""
         row = self.cleaned_data
         return QuotaTerms(row["meter"].code, row["limit"], Period(row["period"]), is_hard=row["is_hard"])
 
 
 class UsagePlanForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
-    """Shows what the service would refuse, before it is asked."""
+    """The form of a usage plan. It shows what the service would refuse before it calls the service."""
 
     class Meta:
         model = UsagePlan
         fields = ("code", "name", "throttle_rate", "throttle_burst", "is_default")
 
     def clean(self) -> dict[str, Any]:
-        """Ask the domain, once every field could be read."""
+        """Check the terms by the domain's rules, if every field could be read."""
         cleaned = super().clean() or self.cleaned_data
         if not self.errors:
             self.own = {name: cleaned[name] for name in ("name", "throttle_rate", "throttle_burst", "is_default")}
@@ -65,7 +65,7 @@ class UsagePlanForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own 
         return cleaned
 
     def terms(self, quotas: tuple[QuotaTerms, ...] = ()) -> UsagePlanTerms:
-        """Return what the form says, with the quotas of its rows."""
+        """Return the terms in the form, with the quotas of its rows."""
         return UsagePlanTerms(**self.own, quotas=quotas)
 
 
@@ -81,7 +81,7 @@ class QuotaInline(TabularInline):
 
 @admin.register(UsagePlan)
 class UsagePlanAdmin(StaffModelAdmin):
-    """What tenants may use. A change is in force everywhere within a second."""
+    """The admin of usage plans. A change applies everywhere within a second."""
 
     form = UsagePlanForm
     list_display = ("shown_name", "throttle", "quota_list", "tenant_total", "is_default")
@@ -90,23 +90,23 @@ class UsagePlanAdmin(StaffModelAdmin):
     inlines: ClassVar = [QuotaInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With quotas and the number of tenants, in two queries for the whole list."""
+        """Return plans with their quotas and number of tenants, in two queries for the whole list."""
         plans: QuerySet[Any] = super().get_queryset(request).annotate(tenants=Count("assignments"))
         return plans.prefetch_related("quotas__meter")
 
     @display(description="Plan", header=True, ordering="name")
     def shown_name(self, plan: UsagePlan) -> list[str]:
-        """Name above code."""
+        """Return the name and, below it, the code."""
         return [plan.name, plan.code]
 
     @display(description="Throttle")
     def throttle(self, plan: UsagePlan) -> str:
-        """Rate and burst."""
+        """Return rate and burst."""
         return "none" if plan.throttle_rate is None else f"{plan.throttle_rate}/s, burst {plan.throttle_burst}"
 
     @display(description="Quotas")
     def quota_list(self, plan: UsagePlan) -> str:
-        """All of them in a line."""
+        """Return all quotas in one line."""
         quotas = (
             f"{plain_decimal(quota.limit)} {quota.meter.code} a {quota.period} ({'hard' if quota.is_hard else 'soft'})"
             for quota in plan.quotas.all()
@@ -115,11 +115,11 @@ class UsagePlanAdmin(StaffModelAdmin):
 
     @display(description="Tenants", ordering="tenants")
     def tenant_total(self, plan: Any) -> int:
-        """How many tenants are on it."""
+        """Return how many tenants are on the plan."""
         return int(plan.tenants)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        """The code is how others refer to a plan."""
+        """Return the code of a stored plan: other rows refer to it, so it must not change."""
         return ("code",) if obj else tuple(super().get_readonly_fields(request, obj))
 
     def save_model(self, request: HttpRequest, obj: UsagePlan, form: UsagePlanForm, change: bool) -> None:  # noqa: FBT001 - Django's signature
@@ -132,7 +132,7 @@ class UsagePlanAdmin(StaffModelAdmin):
         formsets: Iterable[Any],
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
-        """Let the service write and audit the plan with its quotas."""
+        """Save the plan with its quotas through the service, which writes the audit entry."""
         [quotas] = formsets
         quotas.new_objects, quotas.changed_objects, quotas.deleted_objects = (
             [],
@@ -149,6 +149,6 @@ class UsagePlanAdmin(StaffModelAdmin):
             plan.pk, plan._state.adding = made.pk, False  # noqa: SLF001 - Django documents it
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        """Let the service delete and audit."""
+        """Delete through the service, which writes the audit entry."""
         assert isinstance(obj, UsagePlan), "the page is of usage plans"
         delete_usage_plan(usage_plan=obj, actor=staff_actor(request), as_of=timezone.now())

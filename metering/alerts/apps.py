@@ -1,4 +1,4 @@
-"""Threshold alerts: who has used which share of a quota is told so. Knows no money."""
+"""Threshold alerts: members are notified when their tenant has used a share of a quota. Knows no money."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""What schedules have the task cluster do. Each returns in a word what became of it; its run is recorded."""
+"""The scheduled tasks of alerts. Each returns its result in a few words; its run is recorded."""
 
 from django.utils import timezone
 

@@ -1,4 +1,4 @@
-"""`POST /access-logs`: what a gateway logged, each record an event of type `http_request`."""
+"""`POST /access-logs`: a gateway's access log. Each record becomes an event of type `http_request`."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, TENANT_PAR
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from metering.api.events_schema import BATCH_PROBLEM, AccessLogSchema, BatchOutcomeSchema
-from metering.api.reporting import batch_answer, report_of_tenant, store_reports
+from metering.api.reporting import batch_response, report_of_tenant, store_reports
 from metering.domain.access_record_input import decode_records, parse_raw_record
 
 
@@ -34,9 +34,9 @@ class AccessLogsView(ApiView):
     )
     @idempotent()
     def post(self, request: Request) -> Response:
-        """Report what a gateway logged; answers as a batch of events does."""
+        """Report the records of a gateway's access log. The response is that to a batch of events."""
         _ = request.data
         records, as_of = decode_records(body_bytes(request)), timezone.now()
         report = report_of_tenant(request, records, parse_raw_record, as_of)
         outcome = store_reports(request, [report], as_of)
-        return batch_answer(request, outcome, [], "records")
+        return batch_response(request, outcome, [], "records")

@@ -1,4 +1,4 @@
-"""`POST /authorize`: ask if a request may pass.
+"""`POST /authorize`: check whether a request may pass.
 
 One atomic step checks every limit, and records the event only if all allow it.
 """
@@ -33,41 +33,41 @@ from metering.domain.events import ParsedEvent, Rejection
 from metering.domain.exact_json import decode_object
 from metering.domain.texts import pointer_part
 from metering.errors import EventRefusedError
-from metering.services.limits.authorization import ask, authorize
+from metering.services.limits.authorization import authorize, check_limits
 
 FIELDS: Final = frozenset({"id", "type", "quantity", "subject", "properties", "record", "tenant"})
 
 
 class AuthorizeSchema(serializers.Serializer[Any]):
-    """The request that wants to pass, as the event that it would be."""
+    """The request to authorize, as the event that it would be."""
 
     type = serializers.CharField(max_length=100)
     id = serializers.CharField(
-        max_length=255, required=False, help_text="Makes a retry safe; by default a new one is made."
+        max_length=255, required=False, help_text="Makes a retry safe. By default a new id is created."
     )
     quantity = QuantityField(required=False, help_text="Default 1.")
     subject = serializers.CharField(max_length=255, required=False, allow_null=True)
     properties = serializers.DictField(required=False)
     record = serializers.BooleanField(
-        required=False, help_text="False only asks: nothing is taken or recorded. Default true."
+        required=False, help_text="If false, only checks: nothing is taken or recorded. Default true."
     )
     tenant = serializers.SlugField(required=False, help_text="For service keys only.")
 
 
 class LimitSchema(serializers.Serializer[Any]):
-    """One limit, and where the client stands with it."""
+    """One limit, and what the client has left of it."""
 
     name = serializers.CharField()
     limit = serializers.DecimalField(max_digits=20, decimal_places=9)
     remaining = serializers.DecimalField(max_digits=65, decimal_places=30)
-    resets_at = serializers.DateTimeField(help_text="When a quota begins anew, or a throttle is whole again.")
+    resets_at = serializers.DateTimeField(help_text="When a quota starts again, or a throttle is full again.")
 
 
 class AuthorizedSchema(serializers.Serializer[Any]):
-    """The request may pass."""
+    """The response if the request may pass."""
 
     allowed = serializers.BooleanField()
-    event_id = serializers.CharField(allow_null=True, help_text="Null where `record` was false.")
+    event_id = serializers.CharField(allow_null=True, help_text="Null if `record` was false.")
     limits = LimitSchema(many=True)
 
 
@@ -87,7 +87,7 @@ class AuthorizeView(ApiView):
     )
     @idempotent()
     def post(self, request: Request) -> Response:
-        """Ask for one request to pass, and count it where it may.
+        """Check whether one request may pass, and count it if so.
 
         A retry with the same id is allowed and counts nothing.
         """
@@ -102,7 +102,7 @@ class AuthorizeView(ApiView):
             if is_recorded:
                 decision = authorize(principal=principal, tenant=tenant, event=event, as_of=as_of).decision
             else:
-                decision = ask(principal=principal, tenant=tenant, event=event, as_of=as_of)
+                decision = check_limits(principal=principal, tenant=tenant, event=event, as_of=as_of)
         if not decision.is_allowed:
             raise refusal_error(decision, as_of)
         body = {"allowed": True, "event_id": event.id if is_recorded else None, "limits": limits_body(decision.limits)}
@@ -110,13 +110,13 @@ class AuthorizeView(ApiView):
 
 
 def tenant_named_in(request: Request, members: Mapping[str, Any]) -> TenantFacts:
-    """The key's tenant; for a service key the one that the body or the header names."""
+    """Return the key's tenant; for a service key the tenant that the body or the header names."""
     named = members.get("tenant")
     return tenant_of(request, named if isinstance(named, str) else None)
 
 
 def record_flag(members: Mapping[str, Any]) -> bool:
-    """Read `record`. Raises 400 where it is not a boolean."""
+    """Read `record`. Raises 400 if it is not a boolean."""
     value = members.get("record", True)
     if isinstance(value, bool):
         return value
@@ -127,7 +127,7 @@ def record_flag(members: Mapping[str, Any]) -> bool:
 def event_of(members: Mapping[str, Any], tenant: TenantFacts, as_of: datetime, *, accepts_tenant: bool) -> ParsedEvent:
     """Read the event that the request would be. Raises what `POST /events` raises for the same fields."""
     for name in members:
-        # A time would let a client choose the period whose quota it uses, so the call has no such field.
+        # With a time a client could choose the period whose quota it uses, so the call has no such field.
         if name not in FIELDS:
             raise rejection_error(Rejection(0, None, "unknown_field", "No such field.", f"/{pointer_part(name)}"))
     fields = {"id": str(uuid7(as_of)), **{name: value for name, value in members.items() if name != "record"}}
@@ -138,7 +138,7 @@ def event_of(members: Mapping[str, Any], tenant: TenantFacts, as_of: datetime, *
 
 
 def rejection_error(rejection: Rejection) -> MalformedBodyError | EventRefusedError:
-    """The problem of a body that is not of the form (400), or of a field that is refused (422)."""
+    """Return the problem of a malformed body (400), or of a refused field (422)."""
     kind = MalformedBodyError if rejection.code in FORM_CODES else EventRefusedError
     refused = FieldError(rejection.pointer, rejection.code, rejection.detail)
     return kind(rejection.detail, field_errors=(refused,), code=rejection.code)

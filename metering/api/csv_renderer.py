@@ -1,7 +1,7 @@
-"""Usage as CSV (RFC 4180), for spreadsheets, and safe to open in one.
+"""Usage as CSV (RFC 4180) that is safe to open in a spreadsheet.
 
-A cell whose text begins like a formula would be computed by the program that opens the file, and such texts come from
-whoever calls our customers. So an apostrophe goes before them, as OWASP recommends.
+A spreadsheet computes a cell whose text begins like a formula, and callers of our customers can send such texts. So an
+apostrophe is put before them, as OWASP recommends.
 """
 
 import csv
@@ -20,14 +20,14 @@ Table = tuple[Sequence[str], Iterable[Sequence[object]]]
 
 
 class HasCsvTable(Protocol):
-    """A view that can show its answer as a table."""
+    """A view that can return its data as a table."""
 
     def csv_table(self, data: Any) -> Table:
-        """The columns' names, and the rows."""
+        """Return the names of the columns, and the rows."""
 
 
 class CsvRenderer(BaseRenderer):
-    """Renders the answer of a view that `HasCsvTable`."""
+    """Renders the data of a view that `HasCsvTable`."""
 
     media_type = "text/csv"
     format = "csv"
@@ -39,7 +39,7 @@ class CsvRenderer(BaseRenderer):
         accepted_media_type: str | None = None,  # noqa: ARG002 - DRF's signature
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """Return the table's bytes, the names of its columns first."""
+        """Return the table as bytes, with a header row."""
         assert renderer_context is not None, "DRF gives the context"
         view: HasCsvTable = renderer_context["view"]
         columns, rows = view.csv_table(data)
@@ -56,7 +56,7 @@ def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes
 
 
 def cell(value: object) -> str:
-    """Return what a cell shows; numbers and times as in JSON, nothing for None, and no formula ever."""
+    """Return the text of a cell: numbers and times as in JSON, empty for None, never a formula."""
     if value is None:
         return ""
     if isinstance(value, Decimal):

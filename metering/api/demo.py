@@ -1,4 +1,4 @@
-"""Three resources to try metering on, each metered by the decorator that an adopter's own views would use."""
+"""Three resources to try metering with. They use the decorator that an adopter's own views would use."""
 
 import secrets
 import string
@@ -27,15 +27,15 @@ LENGTH_MAX: Final = 1000
 _ALPHABET: Final = string.ascii_letters + string.digits
 
 
-def answer_schema(name: str, field: str, kind: serializers.Field[Any, Any, Any, Any]) -> serializers.Serializer[Any]:
-    """The form of a demo's answer."""
+def response_schema(name: str, field: str, kind: serializers.Field[Any, Any, Any, Any]) -> serializers.Serializer[Any]:
+    """Return the schema of a demo's response."""
     return inline_serializer(
         name, {field: kind, "timestamp": serializers.DateTimeField(), "api_key_id": serializers.UUIDField()}
     )
 
 
 class DemoView(ApiView):
-    """Any valid key may call, whatever its scopes."""
+    """A view that any valid key may call, whatever its scopes."""
 
     permission_classes = [HasScope]
 
@@ -48,14 +48,14 @@ class DemoExampleView(DemoView):
         summary="Retrieve a metered example",
         parameters=[TENANT_PARAMETER],
         responses={
-            200: answer_schema("DemoExample", "message", serializers.CharField()),
+            200: response_schema("DemoExample", "message", serializers.CharField()),
             **problems(402, 404, 422, 429),
         },
         tags=["Demo"],
     )
     @metered()
     def get(self, request: Request) -> Response:
-        """A greeting."""
+        """Return a greeting."""
         return Response({"message": "Hello. This request was metered.", **_signature(request)})
 
 
@@ -68,14 +68,14 @@ class DemoDataView(DemoView):
         request=OpenApiTypes.ANY,
         parameters=[TENANT_PARAMETER],
         responses={
-            200: answer_schema("DemoData", "data", serializers.JSONField()),
+            200: response_schema("DemoData", "data", serializers.JSONField()),
             **problems(*BODY_STATUSES, 402, 404, 429),
         },
         tags=["Demo"],
     )
     @metered()
     def post(self, request: Request) -> Response:
-        """The body again, to the letter."""
+        """Return the request's body unchanged."""
         _ = request.data
         body = body_bytes(request)
         return Response({"data": msgspec.Raw(body) if body else None, **_signature(request)})
@@ -94,14 +94,14 @@ class DemoRandomStringsView(DemoView):
             TENANT_PARAMETER,
         ],
         responses={
-            200: answer_schema("DemoString", "data", serializers.CharField()),
+            200: response_schema("DemoString", "data", serializers.CharField()),
             **problems(402, 404, 422, 429),
         },
         tags=["Demo"],
     )
     @metered()
     def get(self, request: Request) -> Response:
-        """Random letters and digits."""
+        """Return random letters and digits."""
         length = length_of(request)
         return Response({"data": "".join(secrets.choice(_ALPHABET) for _ in range(length)), **_signature(request)})
 

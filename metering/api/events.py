@@ -1,6 +1,6 @@
-"""`/events`: reporting usage, looking at the raw ledger, and voiding.
+"""`/events`: report usage, list the raw ledger, void events.
 
-The hot path makes no object of Django's or DRF's per event: bytes → msgspec → one JSON parameter of one statement.
+The hot path creates no Django or DRF object per event: bytes → msgspec → one JSON parameter of one statement.
 """
 
 from typing import ClassVar, Final
@@ -35,10 +35,10 @@ from metering.api.ledger_access import readable_ledger, require_may_write
 from metering.api.parameters import API_KEY_PARAMETER, api_key_of, instant_of, text_of
 from metering.api.reporting import (
     EventNames,
-    batch_answer,
+    batch_response,
     report_of_tenant,
     reports_of_service,
-    single_answer,
+    single_response,
     store_reports,
 )
 from metering.domain.event_bodies import EventInput, Item, Oversized, Submission, decode_body
@@ -82,7 +82,7 @@ class EventsView(ApiView):
     def post(self, request: Request) -> Response:
         """Report one event, or a batch.
 
-        An answer of 2xx means that it is on disk; sending it again never counts it twice.
+        A response of 2xx means that the events are on disk. Sending an event again never counts it twice.
         """
         _ = request.data
         submission = decode_body(body_bytes(request))
@@ -96,7 +96,7 @@ class EventsView(ApiView):
         tags=["Events"],
     )
     def get(self, request: Request) -> Response:
-        """The raw ledger, newest first, as far back as raw events are kept."""
+        """List the raw ledger, newest first, as far back as raw events are kept."""
         ledger = readable_ledger(request)
         filters = event_filters_of(request, ledger)
         body = read_page(request, lambda page: events_page(ledger=ledger, filters=filters, page=page), event_body)
@@ -117,12 +117,12 @@ class EventView(ApiView):
         tags=["Events"],
     )
     def get(self, request: Request, event_id: str) -> Response:
-        """One event, with its void where it has one."""
+        """Return one event, with its void if it has one."""
         return Response(event_body(existing_event(readable_ledger(request), event_id)))
 
 
 class EventVoidView(ApiView):
-    """`POST /events/{id}/void`; and GET, for an event whose id ends like this path."""
+    """`POST /events/{id}/void`, and GET for an event whose id ends in `/void`."""
 
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.USAGE_READ, "POST": Scope.EVENTS_WRITE}
     parser_classes = [ExactJSONParser]
@@ -137,7 +137,7 @@ class EventVoidView(ApiView):
     )
     @idempotent()
     def post(self, request: Request, event_id: str) -> Response:
-        """Cancel an event: it stays in the ledger, a void is added beside it, usage falls."""
+        """Void an event. It stays in the ledger, a void is added, and usage falls by it."""
         principal, tenant = principal_of(request), tenant_of(request)
         require_may_write(principal, tenant)
         ledger = ledger_of(principal, tenant)
@@ -152,12 +152,12 @@ class EventVoidView(ApiView):
 
     @extend_schema(exclude=True)
     def get(self, request: Request, event_id: str) -> Response:
-        """The event with the id `…/void`."""
+        """Return the event with the id `…/void`."""
         return Response(event_body(existing_event(readable_ledger(request), event_id + VOID_SUFFIX)))
 
 
 def report_events(request: Request, submission: Submission) -> Response:
-    """Judge and store a submission, and answer as the contract says."""
+    """Check and store a submission, and return the response of the contract."""
     as_of, items = timezone.now(), submission.items
     strangers: list[Rejection] = []
     if principal_of(request).tenant is not None:
@@ -165,16 +165,16 @@ def report_events(request: Request, submission: Submission) -> Response:
     else:
         names = [named_in(item) for item in items]
         if not submission.is_batch:
-            tenant_of(request, names[0].tenant)  # a single event has no other answer to this than the call's own
+            tenant_of(request, names[0].tenant)  # a single event has no list of refused items: refuse the whole call
         reports, strangers = reports_of_service(request, items, names, as_of)
     outcome = store_reports(request, reports, as_of)
     if submission.is_batch:
-        return batch_answer(request, outcome, strangers, "events")
-    return single_answer(request, reports[0].events[0].id if reports[0].events else None, outcome)
+        return batch_response(request, outcome, strangers, "events")
+    return single_response(request, reports[0].events[0].id if reports[0].events else None, outcome)
 
 
 def named_in(item: Item) -> EventNames:
-    """What an event calls itself, also where its form is so odd that it will be refused."""
+    """Return the names in an event, even if its form is so wrong that it will be refused."""
     if isinstance(item, EventInput):
         return EventNames(item.id, item.tenant)
     if isinstance(item, Oversized):
@@ -186,7 +186,7 @@ def named_in(item: Item) -> EventNames:
 
 
 def event_filters_of(request: Request, ledger: Ledger) -> EventFilters:
-    """Read the filters of the list. Raises 404 for a key of nobody's here, 422 for what cannot be read."""
+    """Read the filters of the list. Raises 404 for a key that is not the tenant's, 422 for a malformed value."""
     return EventFilters(
         type=text_of(request, "type"),
         subject=text_of(request, "subject"),
@@ -197,7 +197,7 @@ def event_filters_of(request: Request, ledger: Ledger) -> EventFilters:
 
 
 def existing_event(ledger: Ledger, event_id: str) -> StoredEvent:
-    """The event under this id. Raises 404, also where it is another tenant's, and 410 where it is deleted."""
+    """Return the event with this id. Raises 404 if it is unknown or another tenant's, 410 if it was deleted."""
     event = event_by_id(ledger=ledger, event_id=event_id)
     if event is None:
         refuse_deleted(ledger, event_id=event_id)
@@ -206,7 +206,7 @@ def existing_event(ledger: Ledger, event_id: str) -> StoredEvent:
 
 
 def event_body(event: StoredEvent) -> dict[str, object]:
-    """The contract's form of a row of the ledger. Properties go out as they are stored, numbers exact."""
+    """Return a row of the ledger in the form of the contract. Numbers in properties stay exact."""
     void = event.void
     return {
         "id": event.id,
@@ -222,11 +222,11 @@ def event_body(event: StoredEvent) -> dict[str, object]:
 
 
 def reason_of(data: object) -> str:
-    """Read the body of a void. Raises 400 where it is of another form, 422 where the reason is empty or too long."""
+    """Read the body of a void. Raises 400 if it is malformed, 422 if the reason is empty or too long."""
     if not isinstance(data, dict):
         raise MalformedBodyError("The body is a JSON object.")
     if data.keys() != {"reason"} or not isinstance(data["reason"], str):
-        raise _reason_error(MalformedBodyError, "required", "The body has one member, reason, which is a text.")
+        raise _reason_error(MalformedBodyError, "required", "The body has one member, reason, which is a string.")
     reason: str = data["reason"]
     if not reason.strip() or len(reason) > REASON_CHARACTERS_MAX or not is_storable(reason):
         raise _reason_error(

@@ -1,4 +1,4 @@
-"""The forms of events in the OpenAPI document alone: events themselves pass through no serializer."""
+"""The schemas of events for the OpenAPI document only: events themselves pass through no serializer."""
 
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ PROPERTIES_HELP: Final = "At most 50 names, 4 KiB in all; values are texts, numb
 class EventSchema(serializers.Serializer[Any]):
     """One event, as it is sent."""
 
-    id = serializers.CharField(max_length=255, help_text="The caller's own; unique for the tenant for ever.")
+    id = serializers.CharField(max_length=255, help_text="Chosen by the caller; unique for the tenant for ever.")
     type = serializers.CharField(max_length=100)
     timestamp = InstantField(required=False, help_text="RFC 3339 with an offset, or epoch milliseconds; default now.")
     quantity = QuantityField(required=False, help_text=QUANTITY_HELP)
@@ -40,7 +40,7 @@ class EventBatchSchema(serializers.Serializer[Any]):
 
 
 class EventStatusSchema(serializers.Serializer[Any]):
-    """What became of one event."""
+    """The outcome for one event."""
 
     id = serializers.CharField()
     status = serializers.ChoiceField(choices=["accepted", "duplicate"])
@@ -56,7 +56,7 @@ class RefusedItemSchema(serializers.Serializer[Any]):
 
 
 class BatchOutcomeSchema(serializers.Serializer[Any]):
-    """What became of a batch; `results` lists only what was refused."""
+    """The outcome for a batch; `results` lists only refused items."""
 
     accepted = serializers.IntegerField()
     duplicates = serializers.IntegerField()
@@ -65,7 +65,7 @@ class BatchOutcomeSchema(serializers.Serializer[Any]):
 
 
 class BatchProblemSchema(ProblemSchema):
-    """A problem; if a whole batch was refused, with the members that the answer to a batch has."""
+    """A problem; if a whole batch was refused, it also has the members of the response to a batch."""
 
     accepted = serializers.IntegerField(required=False)
     duplicates = serializers.IntegerField(required=False)
@@ -160,11 +160,11 @@ EVENT_ID: Final = OpenApiParameter(
     "event_id",
     OpenApiTypes.STR,
     OpenApiParameter.PATH,
-    description="The event's id, percent-encoded where it needs be.",
+    description="The event's id, percent-encoded if needed.",
 )
 EVENT_FILTERS: Final = [
     OpenApiParameter("type", str, description="An event type."),
     OpenApiParameter("subject", str),
-    OpenApiParameter("start", str, description="A time, or a day of the tenant's zone: events from then on."),
-    OpenApiParameter("end", str, description="A time, or a day of the tenant's zone: events before it."),
+    OpenApiParameter("start", str, description="A time, or a day of the tenant's time zone: events from then on."),
+    OpenApiParameter("end", str, description="A time, or a day of the tenant's time zone: events before it."),
 ]

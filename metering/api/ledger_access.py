@@ -1,4 +1,4 @@
-"""Which half of whose ledger a request speaks of."""
+"""The half of the ledger that a request may use."""
 
 from rest_framework.request import Request
 
@@ -10,12 +10,12 @@ from metering.selectors.limits import ledger_of
 
 
 def readable_ledger(request: Request) -> Ledger:
-    """The ledger that the key may read; a suspended tenant may still look."""
+    """Return the ledger that the key may read; a suspended tenant may still read."""
     return ledger_of(principal_of(request), tenant_of(request))
 
 
 def require_may_write(principal: Principal, tenant: TenantFacts) -> None:
-    """Raise 402 where a suspended tenant reports by itself.
+    """Raise 402 if a suspended tenant reports by itself.
 
     The operator's service keys may still report what was used.
     """

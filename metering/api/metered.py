@@ -5,8 +5,8 @@
     permission_classes = [MeteredPermission]       # every method of a REST framework view
 
 The request is authorised and counted before the view runs, in the one step of `POST /authorize`: a request that has run
-is counted, whatever it answers, and one that is refused never runs. What is known only afterwards, the status and the
-length of the answer, is no part of the event; `POST /access-logs` reports those.
+is counted, whatever it returns, and one that is refused never runs. The status and the length of the response are
+known only afterwards, so they are no part of the event; `POST /access-logs` reports those.
 """
 
 from collections.abc import Callable
@@ -43,24 +43,24 @@ Quantity = int | Decimal | Callable[[Request], int | Decimal]
 View = Callable[..., HttpResponseBase]
 
 PATH_CHARACTERS_MAX: Final = 1000
-# A browser asks with OPTIONS whether it may send the request, and has no key to show.
+# A browser sends OPTIONS, without a key, to learn whether it may send the request.
 UNMETERED_METHOD: Final = "OPTIONS"
 
 
 def metered(event_type: str = EVENT_TYPE, *, quantity: Quantity = 1) -> Callable[[View], View]:
-    """Ask for a valid key, and let the request pass and count it if its limits allow it.
+    """Require a valid key, and let the request pass and count it if its limits allow it.
 
-    In a Django view the caller is in `request.auth` afterwards, and a refusal is answered as a problem; a view that
+    In a Django view the caller is in `request.auth` afterwards, and a refusal is returned as a problem. A view that
     takes POST with a key instead of a cookie is also `csrf_exempt`. In a REST framework view a refusal is raised.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def answer(*args: Any, **kwargs: Any) -> HttpResponseBase:
+        def respond(*args: Any, **kwargs: Any) -> HttpResponseBase:
             request = _request_among(args)
             if isinstance(request, Request):
                 headers = admit(request, event_type=event_type, quantity=quantity)
-                # Set on the response, also on that to an error which the handler raises: that request was counted too.
+                # Set on every response, also on an error that the handler raises: that request was counted too.
                 request.parser_context["view"].headers.update(headers)
                 return view(*args, **kwargs)
             try:
@@ -72,13 +72,13 @@ def metered(event_type: str = EVENT_TYPE, *, quantity: Quantity = 1) -> Callable
                 response[name] = value
             return response
 
-        return answer
+        return respond
 
     return decorate
 
 
 class MeteredPermission(BasePermission):
-    """Meters every method of a view; the last of its permissions, so that only who may is counted.
+    """Meters every method of a view. It is the view's last permission, so that only permitted calls are counted.
 
     The view may name its own `metered_event_type` and `metered_quantity`.
     """
@@ -89,15 +89,15 @@ class MeteredPermission(BasePermission):
             return True
         event_type: str = getattr(view, "metered_event_type", EVENT_TYPE)
         quantity: Quantity = getattr(view, "metered_quantity", 1)
-        # What stands here when a view begins is set on its response, whatever the response is.
+        # These headers are set on the view's response, whatever the response is.
         view.headers.update(admit(request, event_type=event_type, quantity=quantity))
         return True
 
 
 def admit(request: Request, *, event_type: str, quantity: Quantity) -> dict[str, str]:
-    """Authorise and count a request; return the rate-limit headers of its response.
+    """Authorize and count a request; return the rate-limit headers of its response.
 
-    Raises 401, 402, 403 or 429, for service keys also 404 and 422, and 503 where a store is down.
+    Raises 401, 402, 403 or 429, for service keys also 404 and 422, and 503 if a store is down.
     """
     as_of, principal = timezone.now(), principal_of(request)
     tenant = tenant_of(request)
@@ -111,7 +111,7 @@ def admit(request: Request, *, event_type: str, quantity: Quantity) -> dict[str,
 
 
 def resource_path(request: Request) -> str:
-    """The path as the URL configuration writes it, so that `/orders/17` and `/orders/18` are one resource."""
+    """Return the path as in the URL configuration, so that `/orders/17` and `/orders/18` are one resource."""
     match = django_request(request).resolver_match
     path = request.path if match is None or match.route is None else f"/{match.route}"
     return path[:PATH_CHARACTERS_MAX]
@@ -120,9 +120,9 @@ def resource_path(request: Request) -> str:
 def _event_of(
     request: Request, tenant: TenantFacts, event_type: str, quantity: int | Decimal, as_of: datetime
 ) -> ParsedEvent:
-    """The event of one request.
+    """Return the event of one request.
 
-    Its id is ours: one that a client could choose would let it repeat a request for free.
+    Its id is generated: with an id of its own choice a client could repeat a request for free.
     """
     members = {
         "id": str(uuid7(as_of)),
@@ -139,7 +139,7 @@ def _event_of(
 
 
 def _request_among(args: tuple[Any, ...]) -> HttpRequest | Request:
-    """A function has the request first, a method second."""
+    """Return the request: a function has it first, a method second."""
     for argument in args[:2]:
         if isinstance(argument, HttpRequest | Request):
             return argument
@@ -147,7 +147,7 @@ def _request_among(args: tuple[Any, ...]) -> HttpRequest | Request:
 
 
 def _with_key(request: HttpRequest) -> Request:
-    """Give a Django view's request what REST framework's has; the caller is set on both."""
+    """Return a Django view's request as one of REST framework; the caller is set on both."""
     checked = Request(request, authenticators=[ApiKeyAuthentication()])
     principal_of(checked)
     return checked

@@ -1,7 +1,7 @@
-"""`POST /operator/aggregate`: the proof that a schedule makes each night, now.
+"""`POST /operator/aggregate`: run the nightly comparison of usage with the ledger now.
 
 Usage is always current, since it is counted in the transaction that stores an event. So there is nothing to aggregate:
-the call proves that every rollup says what the ledger says.
+the call checks that every rollup equals the ledger.
 """
 
 from typing import Any, Final
@@ -26,7 +26,7 @@ DRIFTS_SHOWN_MAX: Final = 100
 
 
 class TenantsInput(StrictSerializer):
-    """Which tenants to look at; all, where none is named."""
+    """The tenants to check; all, if none is named."""
 
     tenants = BoundedListField(
         child=TextField(max_length=50), required=False, allow_empty=False, max_length=TENANTS_MAX, help_text="Slugs."
@@ -34,7 +34,7 @@ class TenantsInput(StrictSerializer):
 
 
 class AggregateSchema(serializers.Serializer[Any]):
-    """What the comparison of usage with the ledger found."""
+    """The result of the comparison of usage with the ledger."""
 
     checked_at = serializers.DateTimeField()
     ledgers = serializers.IntegerField(help_text="A tenant has two: live and test.")
@@ -43,7 +43,7 @@ class AggregateSchema(serializers.Serializer[Any]):
 
 
 class OperatorAggregateView(OperatorView):
-    """Compares usage with the ledger."""
+    """`POST /operator/aggregate`."""
 
     @extend_schema(
         operation_id="run_aggregation",
@@ -73,7 +73,7 @@ class OperatorAggregateView(OperatorView):
 
 
 def slugs_of(request: Request) -> list[str]:
-    """The tenants that the body names. Raises 400 or 422."""
+    """Return the slugs of the tenants that the body names. Raises 400 or 422."""
     given = TenantsInput(data=body_object(request))
     given.is_valid(raise_exception=True)
     slugs: list[str] = given.validated_data.get("tenants", [])

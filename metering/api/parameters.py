@@ -1,4 +1,4 @@
-"""Query parameters of the metering calls, read strictly: what cannot be read is refused by name, never guessed."""
+"""Query parameters of the metering calls. A value that cannot be read is refused by name, never guessed."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -30,20 +30,20 @@ def refuse(name: str, code: str, detail: str) -> NoReturn:
 
 
 def text_of(request: Request, name: str) -> str | None:
-    """The parameter's text; None where it is absent or empty.
+    """Return the parameter's text, or None if it is absent or empty.
 
-    What no store could hold matches nothing, and is refused.
+    A text that no event could contain is refused.
     """
     text = request.query_params.get(name)
     if not text:
         return None
     if len(text) > TEXT_CHARACTERS_MAX or not is_storable(text):
-        refuse(name, "invalid_text", "The text is too long, or holds a character that no event can hold.")
+        refuse(name, "invalid_text", "The text is too long, or contains a character that no event can contain.")
     return str(text)
 
 
 def day_of(request: Request, name: str) -> date | None:
-    """A calendar day, as 2026-11-21."""
+    """Return a calendar day, given as 2026-11-21."""
     text = text_of(request, name)
     if text is None:
         return None
@@ -54,7 +54,7 @@ def day_of(request: Request, name: str) -> date | None:
 
 
 def instant_of(request: Request, name: str, zone: str) -> datetime | None:
-    """An RFC 3339 time with an offset, or epoch milliseconds; a day stands for its beginning in the tenant's zone."""
+    """Return an RFC 3339 time with an offset, epoch milliseconds, or the start of a day in the tenant's time zone."""
     text = text_of(request, name)
     if text is None:
         return None
@@ -72,12 +72,12 @@ def instant_of(request: Request, name: str, zone: str) -> datetime | None:
     except InvalidInstantError as error:
         refuse(name, "invalid_timestamp", str(error))
     if not is_in_reach(instant.date()):
-        refuse(name, "invalid_timestamp", "Not a time that a calendar holds.")
+        refuse(name, "invalid_timestamp", "Not a time that exists.")
     return instant
 
 
 def month_of(request: Request, as_of: datetime, zone: str) -> YearMonth:
-    """A month such as 2026-11; by default the running one."""
+    """Return a month, given as 2026-11; by default the current one."""
     text = text_of(request, "month")
     if text is None:
         return YearMonth.of(local_day(as_of, zone))
@@ -88,24 +88,24 @@ def month_of(request: Request, as_of: datetime, zone: str) -> YearMonth:
 
 
 def meter_of(request: Request) -> MeterRule:
-    """The meter that is asked about. Raises 422 `unknown_meter`."""
+    """Return the meter that the request names. Raises 422 `unknown_meter`."""
     return meter_named(text_of(request, "meter") or API_REQUESTS)
 
 
 def api_key_of(request: Request, ledger: Ledger) -> UUID | None:
-    """The key that is asked about, if one is. Raises 404, or 422 where several begin alike."""
+    """Return the key that the request names, if any. Raises 404, or 422 if several keys begin alike."""
     text = text_of(request, "api_key")
     return None if text is None else api_key_id_of(tenant_id=ledger.tenant_id, text=text)
 
 
 def names_of(request: Request, name: str) -> tuple[str, ...]:
-    """A list, given separated by commas, by repeating the parameter, or both; each name counts once."""
+    """Return a list that is separated by commas, by repeating the parameter, or both; each name counts once."""
     parts: Sequence[str] = [part.strip() for text in request.query_params.getlist(name) for part in text.split(",")]
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def _read_day(text: str) -> date | None:
-    """Only `YYYY-MM-DD`: Python's own reader takes more forms than a client should be able to rely on."""
+    """Return the day in `YYYY-MM-DD`. Python's own parser accepts more forms than a client should rely on."""
     is_shaped = len(text) == len("2026-11-21") and text[4] == text[7] == "-" and text.isascii()
     try:
         day = date.fromisoformat(text) if is_shaped else None

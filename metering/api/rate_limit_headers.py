@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from accounts.errors import ProblemError
-from metering.domain.limit_policy import Decision, Refusal
+from metering.domain.limit_policy import Decision, LimitRefusal
 from metering.domain.limits import LimitState, rate_limit_header, rate_limit_policy_header, retry_after
 from metering.errors import QuotaExceededError, ThrottledError
 
 
 def rate_limit_headers(limits: Sequence[LimitState], as_of: datetime) -> dict[str, str]:
-    """Return both headers; none where nothing limits the client."""
+    """Return both headers; none if nothing limits the client."""
     if not limits:
         return {}
     return {"RateLimit-Policy": rate_limit_policy_header(limits), "RateLimit": rate_limit_header(limits, as_of)}
@@ -19,8 +19,8 @@ def rate_limit_headers(limits: Sequence[LimitState], as_of: datetime) -> dict[st
 def refusal_error(decision: Decision, as_of: datetime) -> ProblemError:
     """Return the 429 of a refused request, with all its headers."""
     headers = {**rate_limit_headers(decision.limits, as_of), "Retry-After": retry_after(decision.wait_microseconds)}
-    if decision.refusal is Refusal.THROTTLED:
-        return ThrottledError(f"The limit {decision.refused_by} allows no more requests just now.", headers=headers)
+    if decision.refusal is LimitRefusal.THROTTLED:
+        return ThrottledError(f"The limit {decision.refused_by} allows no more requests right now.", headers=headers)
     return QuotaExceededError(f"The limit {decision.refused_by} is used up until its period ends.", headers=headers)
 
 

@@ -1,7 +1,7 @@
-"""From a decoded body to stored events and the answer: what `POST /events` and `POST /access-logs` share.
+"""From a decoded body to stored events and the response: what `POST /events` and `POST /access-logs` share.
 
-A tenant's key reports for its tenant. A service key names one, in each event or once in the header, and may mix them:
-every tenant's events are stored by themselves.
+A tenant's key reports for its tenant. A service key names a tenant in each event or once in the header. One batch may
+name several tenants; each tenant's events are stored separately.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -33,11 +33,11 @@ TENANTS_PER_BATCH_MAX: Final = 100
 UNKNOWN_TENANT: Final = "unknown_tenant"
 
 Judge = Callable[[Any, int, datetime, IngestRules], ParsedEvent | Rejection]
-"""Judges an item of a body, at an index of it, by a tenant's rules: `parse_event` or `parse_raw_record`."""
+"""Checks the item at an index of a body by a tenant's rules: `parse_event` or `parse_raw_record`."""
 
 
 class EventNames(msgspec.Struct, frozen=True):
-    """How an event names itself and its tenant."""
+    """The id, type and tenant that an event names."""
 
     id: str | None = None
     tenant: str | None = None
@@ -45,7 +45,7 @@ class EventNames(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class TenantReport:
-    """The part of a body that speaks of one tenant."""
+    """The part of a body that is about one tenant."""
 
     tenant: TenantFacts
     events: list[ParsedEvent] = field(default_factory=list)
@@ -53,7 +53,7 @@ class TenantReport:
 
 
 def rules_for(tenant: TenantFacts, as_of: datetime, *, accepts_tenant: bool) -> IngestRules:
-    """What the tenant's events may be, now."""
+    """Return the rules for the tenant's events now."""
     return IngestRules(
         window_start=as_of - timedelta(days=tenant.backfill_days),
         latest=as_of + EVENT_AHEAD_MAX,
@@ -63,7 +63,7 @@ def rules_for(tenant: TenantFacts, as_of: datetime, *, accepts_tenant: bool) -> 
 
 
 def report_of_tenant(request: Request, items: Sequence[Any], judge: Judge, as_of: datetime) -> TenantReport:
-    """Judge a whole body that speaks of one tenant: the key's own, or the one in the header. Raises 402, 404 or 422."""
+    """Check a whole body about one tenant: the key's own, or the one in the header. Raises 402, 404 or 422."""
     principal = principal_of(request)
     tenant = tenant_of(request)
     require_may_write(principal, tenant)
@@ -77,7 +77,7 @@ def report_of_tenant(request: Request, items: Sequence[Any], judge: Judge, as_of
 def reports_of_service(
     request: Request, items: Sequence[Item], names: Sequence[EventNames], as_of: datetime
 ) -> tuple[list[TenantReport], list[Rejection]]:
-    """Judge events of which each may name its tenant by a slug.
+    """Check events of which each may name its tenant by a slug.
 
     Also returns the events whose tenant is not known.
     """
@@ -87,7 +87,7 @@ def reports_of_service(
     strangers: list[Rejection] = []
     if len(set(slugs)) > TENANTS_PER_BATCH_MAX:
         raise EventRefusedError(
-            f"A batch speaks of at most {TENANTS_PER_BATCH_MAX} tenants.", code="too_many_tenants_in_batch"
+            f"A batch names at most {TENANTS_PER_BATCH_MAX} tenants.", code="too_many_tenants_in_batch"
         )
     for slug in dict.fromkeys(slugs):
         try:
@@ -104,7 +104,7 @@ def reports_of_service(
 
 
 def store_reports(request: Request, reports: Iterable[TenantReport], as_of: datetime) -> ReportOutcome:
-    """Store every tenant's events; the outcomes add up."""
+    """Store every tenant's events; return the sum of the outcomes."""
     with way_in(WayIn.INGEST):
         outcomes = [
             store_report(
@@ -124,8 +124,8 @@ def store_reports(request: Request, reports: Iterable[TenantReport], as_of: date
     )
 
 
-def batch_answer(request: Request, outcome: ReportOutcome, strangers: Sequence[Rejection], member: str) -> Response:
-    """200 with the counts and the refused items; 422 where all were refused.
+def batch_response(request: Request, outcome: ReportOutcome, strangers: Sequence[Rejection], member: str) -> Response:
+    """Return 200 with the counts and the refused items, or 422 if all were refused.
 
     `member` is the name of the body's list.
     """
@@ -146,11 +146,11 @@ def batch_answer(request: Request, outcome: ReportOutcome, strangers: Sequence[R
         for rejection in rejected
     )
     error = EventRefusedError("Every item was refused.", field_errors=errors, code="all_events_rejected")
-    return problem_answer(request, error, counts)
+    return problem_response(request, error, counts)
 
 
-def single_answer(request: Request, event_id: str | None, outcome: ReportOutcome) -> Response:
-    """201 stored, 200 known, else the problem."""
+def single_response(request: Request, event_id: str | None, outcome: ReportOutcome) -> Response:
+    """Return 201 for a stored event, 200 for a known one, else the problem."""
     if not outcome.rejected:
         is_new = bool(outcome.accepted)
         return Response(
@@ -158,16 +158,16 @@ def single_answer(request: Request, event_id: str | None, outcome: ReportOutcome
         )
     [rejection] = outcome.rejected
     if rejection.code == EventConflictError.code:
-        return problem_answer(request, EventConflictError(rejection.detail))
+        return problem_response(request, EventConflictError(rejection.detail))
     if rejection.code == EventsDeletedError.code:
-        return problem_answer(request, EventsDeletedError(rejection.detail))
+        return problem_response(request, EventsDeletedError(rejection.detail))
     kind = MalformedBodyError if rejection.code in FORM_CODES else EventRefusedError
     refused = FieldError(rejection.pointer, rejection.code, rejection.detail)
-    return problem_answer(request, kind(rejection.detail, field_errors=(refused,), code=rejection.code))
+    return problem_response(request, kind(rejection.detail, field_errors=(refused,), code=rejection.code))
 
 
-def problem_answer(request: Request, error: ProblemError, members: dict[str, object] | None = None) -> Response:
-    """A problem that is answered and not raised: what was remembered with it must be committed."""
+def problem_response(request: Request, error: ProblemError, members: dict[str, object] | None = None) -> Response:
+    """Return a problem as a response instead of raising it: what was stored for the debugger must be committed."""
     return Response(problem_body(request, error) | (members or {}), status=error.status, content_type=CONTENT_TYPE)
 
 

@@ -11,16 +11,16 @@ from metering.api.usage import DailyUsageView, MonthlyUsageView, QueryUsageView,
 
 
 class EventIdConverter:
-    """An event's id, which holds whatever its caller chose: slashes and line ends too."""
+    """An event's id, which may contain any character: slashes and line ends too."""
 
     regex = r"[\s\S]+"
 
     def to_python(self, value: str) -> str:
-        """Take the id as it is."""
+        """Return the id unchanged."""
         return value
 
     def to_url(self, value: str) -> str:
-        """Take the id as it is; Django percent-encodes it."""
+        """Return the id unchanged; Django percent-encodes it."""
         return value
 
 

@@ -1,6 +1,6 @@
 """`GET /usage/…`: how much was used.
 
-Exact and current: every event acknowledged before the request is in the answer.
+Exact and current: every event acknowledged before the request is included.
 """
 
 import re
@@ -50,7 +50,7 @@ from metering.selectors.usage_query import API_KEY, UsageQuestion, names_kept_ap
 
 DAYS_MAX: Final = 1100
 DAYS_DEFAULT: Final = 30
-# By window: with more windows an answer is no longer something to look at.
+# By window: a response with more windows is too large to be useful.
 SPAN_MAX: Final[Mapping[Window, timedelta]] = {
     Window.HOUR: timedelta(days=93),
     Window.DAY: timedelta(days=DAYS_MAX),
@@ -64,14 +64,14 @@ _DAY: Final = timedelta(days=1)
 
 
 class UsageView(ApiView):
-    """What the four calls have in common: who may ask, and that each answers in JSON or CSV."""
+    """The permissions and formats (JSON, CSV) that the four calls share."""
 
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.USAGE_READ}
     renderer_classes = [ExactJSONRenderer, CsvRenderer]
     csv_name = "usage"
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
-        """Give a CSV a name to be saved under."""
+        """Set the file name of a CSV."""
         answer: Response = super().finalize_response(request, response, *args, **kwargs)
         if isinstance(getattr(answer, "accepted_renderer", None), CsvRenderer) and isinstance(answer, Response):
             answer["Content-Disposition"] = f'attachment; filename="{self.csv_name}.csv"'
@@ -86,18 +86,18 @@ class MonthlyUsageView(UsageView):
     @extend_schema(
         operation_id="retrieve_monthly_usage",
         summary="Retrieve a month's usage",
-        parameters=[query_parameter("month", "A month such as 2026-11; by default the running one."), TENANT],
+        parameters=[query_parameter("month", "A month such as 2026-11; by default the current one."), TENANT],
         responses=usage_responses(MonthlySchema),
         tags=["Usage"],
     )
     def get(self, request: Request) -> Response:
-        """Each meter's month against its limit, with a forecast; requests by key, and the busiest day."""
+        """Return each meter's month against its limit, with a forecast, requests by key, and the busiest day."""
         ledger, as_of = readable_ledger(request), timezone.now()
         month = month_of(request, as_of, ledger.time_zone)
         return Response(monthly_body(monthly_usage(ledger=ledger, month=month, as_of=as_of)))
 
     def csv_table(self, data: Mapping[str, Any]) -> Table:
-        """A row for each meter."""
+        """Return a row for each meter."""
         columns = ("meter", "unit", "quantity", "limit", "percent", "forecast")
         period = data["period"]
         rows = ([period["start"], period["end"], *(meter[name] for name in columns)] for meter in data["meters"])
@@ -123,7 +123,7 @@ class DailyUsageView(UsageView):
         tags=["Usage"],
     )
     def get(self, request: Request) -> Response:
-        """A meter's usage by day of the tenant's time zone, days without usage included."""
+        """Return a meter's usage by day of the tenant's time zone, days without usage included."""
         ledger = readable_ledger(request)
         start, end = _days_of(request, local_day(timezone.now(), ledger.time_zone))
         meter, api_key_id = meter_of(request), api_key_of(request, ledger)
@@ -132,7 +132,7 @@ class DailyUsageView(UsageView):
         return Response({"meter": meter.code, "data": data})
 
     def csv_table(self, data: Mapping[str, Any]) -> Table:
-        """A row for each day."""
+        """Return a row for each day."""
         rows = ((day["date"], data["meter"], day["quantity"], day["events"]) for day in data["data"])
         return ("date", "meter", "quantity", "events"), rows
 
@@ -150,7 +150,7 @@ class RealtimeUsageView(UsageView):
         tags=["Usage"],
     )
     def get(self, request: Request) -> Response:
-        """A meter's usage in the last 24 hours of UTC, the running hour last."""
+        """Return a meter's usage in the last 24 hours of UTC, the current hour last."""
         ledger = readable_ledger(request)
         meter, api_key_id = meter_of(request), api_key_of(request, ledger)
         hours = realtime_usage(ledger=ledger, meter=meter, as_of=timezone.now(), api_key_id=api_key_id)
@@ -158,7 +158,7 @@ class RealtimeUsageView(UsageView):
         return Response({"meter": meter.code, "data": data})
 
     def csv_table(self, data: Mapping[str, Any]) -> Table:
-        """A row for each hour."""
+        """Return a row for each hour."""
         rows = ((hour["window_start"], data["meter"], hour["quantity"]) for hour in data["data"])
         return ("window_start", "meter", "quantity"), rows
 
@@ -174,11 +174,11 @@ class QueryUsageView(UsageView):
         parameters=[
             METER_PARAMETER,
             query_parameter(
-                "start", "A time, or a day of the tenant's zone; by default the beginning of the running month."
+                "start", "A time, or a day of the tenant's time zone; by default the start of the current month."
             ),
             query_parameter(
                 "end",
-                "A time, or a day of the tenant's zone, itself excluded; by default the end of the running window.",
+                "A time, or a day of the tenant's time zone, excluded; by default the end of the current window.",
             ),
             OpenApiParameter("window", str, enum=[window.value for window in Window], default=Window.DAY.value),
             query_parameter("group_by", "Any of `api_key`, `subject` and the meter's dimensions, separated by commas."),
@@ -194,7 +194,7 @@ class QueryUsageView(UsageView):
         tags=["Usage"],
     )
     def get(self, request: Request) -> Response:
-        """A meter's usage by window and group; windows and groups without usage are left out."""
+        """Return a meter's usage by window and group; windows and groups without usage are left out."""
         ledger = readable_ledger(request)
         question = question_of(request, ledger, timezone.now())
         data = [
@@ -204,14 +204,14 @@ class QueryUsageView(UsageView):
         return Response({"data": data})
 
     def csv_table(self, data: Mapping[str, Any]) -> Table:
-        """A row for each window and group."""
+        """Return a row for each window and group."""
         names = names_of(self.request, "group_by")
         rows = ((row["window_start"], *(row["group"][name] for name in names), row["quantity"]) for row in data["data"])
         return ("window_start", *names, "quantity"), rows
 
 
 def monthly_body(usage: MonthlyUsage) -> dict[str, object]:
-    """The contract's form of a month."""
+    """Return a month in the form of the contract."""
     return {
         "period": {"start": usage.period.start, "end": usage.period.end},
         "meters": [
@@ -231,7 +231,7 @@ def monthly_body(usage: MonthlyUsage) -> dict[str, object]:
 
 
 def question_of(request: Request, ledger: Ledger, as_of: datetime) -> UsageQuestion:
-    """Read a question about usage. Raises 422 where it asks for what is not kept apart, or for too much."""
+    """Read a query of usage. Raises 422 if it groups by a name that is not kept apart, or asks for too much."""
     meter = meter_of(request)
     window = _window_of(request)
     return UsageQuestion(
@@ -300,7 +300,7 @@ def _filters_of(request: Request, meter: MeterRule, ledger: Ledger) -> dict[str,
         _require_kept_apart("filter", name, meter)
         if len(values) > FILTER_VALUES_MAX or not all(is_storable(value) for value in values):
             refuse(
-                "filter", "invalid_filter", f"At most {FILTER_VALUES_MAX} values, of characters that an event can hold."
+                "filter", "invalid_filter", f"At most {FILTER_VALUES_MAX} values, of characters that an event can have."
             )
         filters[name] = (
             [str(api_key_id_of(tenant_id=ledger.tenant_id, text=value)) for value in values]

@@ -1,4 +1,4 @@
-"""The forms of the usage answers, for the OpenAPI document alone: no answer passes through them."""
+"""The schemas of usage responses, for the OpenAPI document only: no response passes through them."""
 
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from accounts.api.schema import TENANT_PARAMETER, problems
 
 
 def quantity_field() -> serializers.DecimalField:
-    """A quantity, as a decimal string."""
+    """Return the field of a quantity, as a decimal string."""
     return serializers.DecimalField(max_digits=65, decimal_places=30, help_text="A decimal string.")
 
 
@@ -75,14 +75,14 @@ class GroupedSchema(serializers.Serializer[Any]):
     quantity = quantity_field()
 
 
-# Made by a function, since a serializer has an attribute `data` of its own.
+# Set here, since a serializer has an attribute `data` of its own.
 DAILY: Final = inline_serializer("Daily", {"meter": serializers.CharField(), "data": DaySchema(many=True)})
 REALTIME: Final = inline_serializer("Realtime", {"meter": serializers.CharField(), "data": HourSchema(many=True)})
 QUERY: Final = inline_serializer("Query", {"data": GroupedSchema(many=True)})
 
 
 def usage_responses(form: type[serializers.Serializer[Any]] | serializers.Serializer[Any]) -> dict[Any, Any]:
-    """The answer as JSON and as CSV, and what may go wrong."""
+    """Return the responses of a call: JSON, CSV and problems."""
     return {
         (200, "application/json"): form,
         (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, description="The same as a table."),
@@ -91,7 +91,7 @@ def usage_responses(form: type[serializers.Serializer[Any]] | serializers.Serial
 
 
 def query_parameter(name: str, description: str, kind: Any = str) -> OpenApiParameter:
-    """An optional query parameter."""
+    """Return an optional query parameter."""
     return OpenApiParameter(name, kind, description=description)
 
 

@@ -1,8 +1,8 @@
 """Access logs: from a line of a file, or a record of `POST /access-logs`, to an event.
 
-Query strings and fragments are dropped at once: they hold secrets, and every one of them would
-be an endpoint of its own. A line is refused only where its status or its time cannot be read;
-real logs hold requests that are no HTTP, and those were requests too.
+Query strings and fragments are dropped at once: they contain secrets, and each of them would
+be an endpoint of its own. A line is refused only if its status or its time cannot be read:
+real logs contain requests that are not HTTP, and those were requests too.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ RESPONSE_LENGTH_MAX: Final = 2**63 - 1
 # What each text may take in JSON, escapes included: together far below the 4 KiB of properties.
 TEXT_BYTES_MAX: Final = {"ip": 128, "user": 256, "http_method": 64, "resource_path": 2048, "protocol": 64}
 
-# Field of a record -> where a JSON line holds it, as API Gateway's access logs are usually set up.
+# Field of a record -> its place in a JSON line, as API Gateway's access logs are usually set up.
 API_GATEWAY_FIELDS: Final[Mapping[str, str]] = {
     "request_id": "requestId",
     "ip": "ip",
@@ -39,7 +39,7 @@ API_GATEWAY_FIELDS: Final[Mapping[str, str]] = {
 }
 
 _ABSENT: Final = ("", "-")
-# Both parts before the request are bounded, so that no hostile line costs more than its length.
+# Both parts before the request are bounded, so that a hostile line costs no more than its length.
 _LINE: Final = re.compile(
     r"(?P<ip>\S+) \S+ (?P<user>.{0,255}?) \[(?P<time>[^\]]{1,40})\] "
     r'"(?P<request>[^"\\]*(?:\\.[^"\\]*)*)" (?P<status>\d{3}) (?P<length>\d+|-)(?: .*)?',
@@ -54,7 +54,7 @@ _JSON: Final = msgspec.json.Encoder()
 
 
 class AccessRecord(NamedTuple):
-    """One request. None stands for what the log does not say; no length means no body."""
+    """One request. None means that the log does not say; no length means no body."""
 
     request_id: str | None
     ip: str | None
@@ -68,13 +68,13 @@ class AccessRecord(NamedTuple):
 
 
 class BadLine(NamedTuple):
-    """A line that is no record, and why, in a sentence."""
+    """A line that is not a record, and the reason as a sentence."""
 
     reason: str
 
 
 class InvalidRecordError(ValueError):
-    """A value of a record that cannot be read. `field` names it."""
+    """A value of a record cannot be read. `field` names it."""
 
     def __init__(self, field: str, detail: str) -> None:
         super().__init__(detail)
@@ -108,7 +108,7 @@ def parse_line(line: bytes) -> AccessRecord | BadLine:
 
 
 def parse_json_line(line: bytes, fields: Mapping[str, str] = API_GATEWAY_FIELDS) -> AccessRecord | BadLine:
-    """Read a line of JSON. `fields` says for each field of a record where it stands.
+    """Read a line of JSON. `fields` maps each field of a record to its place.
 
     A place is a member's name, or names joined by points: `req.id`.
     """
@@ -133,7 +133,7 @@ def parse_json_line(line: bytes, fields: Mapping[str, str] = API_GATEWAY_FIELDS)
 def record_of(members: Mapping[str, Any]) -> AccessRecord:
     """Read the values of a record, which may all be texts, as gateways write them.
 
-    Raises `InvalidRecordError`. Names other than those of `AccessRecord` are not looked at.
+    Raises `InvalidRecordError`. Names other than those of `AccessRecord` are ignored.
     """
     path = _text("resource_path", members.get("resource_path"))
     return AccessRecord(
@@ -150,7 +150,7 @@ def record_of(members: Mapping[str, Any]) -> AccessRecord:
 
 
 def record_to_event_properties(record: AccessRecord) -> dict[str, PropertyValue]:
-    """Return what the event holds of a record. What is absent is left out; what is too long is cut."""
+    """Return the properties of a record's event. Absent values are left out; texts that are too long are cut."""
     texts = {
         "ip": record.ip,
         "user": record.user,
@@ -167,15 +167,15 @@ def record_to_event_properties(record: AccessRecord) -> dict[str, PropertyValue]
 
 
 def line_digest(line: bytes) -> bytes:
-    """Return the 16 bytes by which lines are found identical, whatever their line ending."""
+    """Return the 16 bytes by which lines are compared, whatever their line ending."""
     return hashlib.sha256(line.rstrip(b"\r\n")).digest()[:16]
 
 
 def line_identity(line: bytes, occurrence: int) -> str:
-    """Return the event id of the `occurrence`-th line, counted from 1, that reads like `line` in its file.
+    """Return the event id of the `occurrence`-th line, counted from 1, that is equal to `line` in its file.
 
-    It names neither the file nor a place in it, so a copy, a longer version or another rotation
-    of the same log finds its own lines again.
+    It contains neither the file nor a position in it, so a copy, a longer version or another
+    rotation of the same log gives the same ids.
     """
     assert occurrence >= 1, "the first line that reads like this is number 1"
     return f"line-{line_digest(line).hex()}-{occurrence}"
@@ -189,7 +189,7 @@ def _decoded(line: bytes) -> str | None:
 
 
 def _parts_of_request(request: str) -> tuple[str | None, str | None, str | None]:
-    """Split a request line into method, target and protocol; three times None where it is none."""
+    """Split a request line into method, target and protocol; three times None if it is not one."""
     http_method, _, rest = request.partition(" ")
     if not rest or not _METHOD.fullmatch(http_method):
         return None, None, None
@@ -223,8 +223,8 @@ def _text(field: str, value: object) -> str | None:
         return None
     text = _text_or_whole_number(value)
     if text is None:
-        raise InvalidRecordError(field, f"{field} is a text.")
-    # An id is kept as it is, and refused later where it holds a NUL; all else is made storable.
+        raise InvalidRecordError(field, f"{field} is a string.")
+    # An id is kept as it is, and refused later if it contains a NUL; all else is made storable.
     return text if field == "request_id" else text.replace("\0", "\\x00")
 
 
@@ -260,7 +260,7 @@ def _length(value: object) -> int:
 
 
 def _text_or_whole_number(value: object) -> str | None:
-    """Return a text, or the digits of a number that is not absurdly long; None for anything else."""
+    """Return a text, or the digits of a number of reasonable length; None for anything else."""
     if isinstance(value, str):
         return value
     if not isinstance(value, int) or isinstance(value, bool):

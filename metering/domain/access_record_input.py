@@ -1,7 +1,7 @@
-"""Reading what gateways send to `POST /access-logs`: each record becomes one `http_request` event.
+"""Reading the body of `POST /access-logs`: each record becomes one `http_request` event.
 
 `request_id` is the event's id and `request_time` its time; the rest are its properties. A record
-holds no other fields than these, and all but `request_id` may be absent.
+has no other fields, and all but `request_id` may be absent.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ from metering.domain.event_bodies import (
     TOO_LARGE_DETAIL,
     Oversized,
     measured,
+    reportable_id,
     require_values_of_batch,
-    tellable_id,
 )
 from metering.domain.event_input import parse_event
 from metering.domain.events import IngestRules, ParsedEvent, Rejection
@@ -44,7 +44,7 @@ _POINTERS: Final = {"/id": "/request_id", "/timestamp": "/request_time"}
 
 
 def decode_records(body: bytes) -> Sequence[msgspec.Raw | Oversized]:
-    """Read `{"records": [1…5000 records]}`: none is decoded or judged yet. Raises `MalformedBodyError`."""
+    """Read `{"records": [1…5000 records]}` without decoding or checking a record. Raises `MalformedBodyError`."""
     require_utf_8(body)
     require_values_of_batch(body)
     try:
@@ -59,7 +59,7 @@ def decode_records(body: bytes) -> Sequence[msgspec.Raw | Oversized]:
 def parse_raw_record(
     raw: msgspec.Raw | Oversized, index: int, received_at: datetime, rules: IngestRules
 ) -> ParsedEvent | Rejection:
-    """Decode and judge one record. Raises `MalformedBodyError` where a text of it cannot be read."""
+    """Decode and check one record. Raises `MalformedBodyError` if a text in it cannot be read."""
     if isinstance(raw, Oversized):
         return Rejection(index, None, TOO_LARGE_CODE, TOO_LARGE_DETAIL, "", EVENT_TYPE)
     try:
@@ -70,10 +70,10 @@ def parse_raw_record(
 
 
 def parse_record(item: object, index: int, received_at: datetime, rules: IngestRules) -> ParsedEvent | Rejection:
-    """Judge one record as `parse_event` judges an event; a pointer leads into the record."""
+    """Check one record as `parse_event` checks an event; a pointer leads into the record."""
     if not isinstance(item, dict):
         return Rejection(index, None, "invalid_type", "A record is a JSON object.", "", EVENT_TYPE)
-    told_id = tellable_id(item.get("request_id"))
+    told_id = reportable_id(item.get("request_id"))
     for name in item:
         if name not in _FIELDS:
             return Rejection(index, told_id, "unknown_field", "No such field.", f"/{pointer_part(name)}", EVENT_TYPE)

@@ -1,8 +1,8 @@
 """One spelling for equal things: an event's identity, its content hash, its exact numbers.
 
-Two reports are the same event where `event_key` is equal, and say the same where
-`content_hash` is. Both are stored for ever, so what they are computed over never changes;
-`docs/algorithms/event_identity.md` writes it down with worked values.
+Two reports are the same event if `event_key` is equal, and have the same content if
+`content_hash` is. Both are stored for ever, so their input never changes;
+`docs/algorithms/event_identity.md` defines it with worked values.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ PropertyValue = str | int | Decimal | bool | None
 EVENT_KEY_BYTES: Final = 16
 NUMBER_MAGNITUDE_MAX: Final = 10**20
 NUMBER_DECIMAL_PLACES_MAX: Final = 30
-# 20 digits before the point and 30 after it: what is longer is refused, never rounded.
+# 20 digits before the point and 30 after it. Longer numbers are refused, never rounded.
 _EXACT: Final = Context(prec=50, traps=[Inexact])
 
 _JSON: Final = msgspec.json.Encoder(decimal_format="number")
@@ -26,13 +26,13 @@ _SORTED_JSON: Final = msgspec.json.Encoder(decimal_format="number", order="sorte
 
 
 class InexactNumberError(ValueError):
-    """A number that we cannot keep exactly."""
+    """A number cannot be stored exactly."""
 
 
 def event_key(source: str, id: str) -> bytes:  # noqa: A002 -- the contract's own name
     """Return the 16 bytes that make (source, id) unique within a tenant.
 
-    The length of the source goes first, so no two pairs share an encoding.
+    The length of the source comes first, so no two pairs share an encoding.
     """
     encoded = source.encode()
     text = len(encoded).to_bytes(4, "big") + encoded + id.encode()
@@ -48,7 +48,7 @@ def content_hash(
 ) -> bytes:
     """Return the 32 bytes by which two reports under one id are compared.
 
-    `occurred_at_given` is None where the sender left the time to us.
+    `occurred_at_given` is None if the sender gave no time.
     """
     return content_hash_of_canonical(
         type,
@@ -75,9 +75,9 @@ def content_hash_of_canonical(
 
 
 def canonical_number(value: int | Decimal) -> int | Decimal:
-    """Return the one form of a number: an int where it is whole, else without trailing zeros.
+    """Return the canonical form of a number: an int if it is whole, else without trailing zeros.
 
-    Raises `InexactNumberError` where it is not finite, 10^20 or more, or finer than 10^-30.
+    Raises `InexactNumberError` if it is not finite, 10^20 or more, or finer than 10^-30.
     """
     if isinstance(value, int):
         if -NUMBER_MAGNITUDE_MAX < value < NUMBER_MAGNITUDE_MAX:

@@ -12,6 +12,6 @@ _CODE: Final = re.compile(CODE_PATTERN, re.ASCII)
 
 
 def code_errors(code: str) -> Iterator[FieldError]:
-    """Yield what is wrong with a new code."""
+    """Yield the faults of a new code."""
     if not _CODE.fullmatch(code):
         yield FieldError("/code", "invalid_code", CODE_RULE)

@@ -1,6 +1,6 @@
-"""What one event adds to which meters.
+"""The quantities that one event adds to meters.
 
-The ledger's statement says the same in SQL (`metering.selectors.statements`); a property test compares the two.
+The ledger's statement computes the same in SQL (`metering.selectors.statements`); a property test compares the two.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from metering.domain.property_values import text_of
 
 
 class MeterRule(NamedTuple):
-    """What a meter measures. Without a `value_property` it is the events' own quantity."""
+    """The rule of a meter. Without a `value_property` it measures the events' quantity."""
 
     id: int
     code: str
@@ -27,7 +27,7 @@ class MeterRule(NamedTuple):
 
 
 class Contribution(NamedTuple):
-    """What one event adds to one meter, and under which values of its dimensions."""
+    """The quantity that one event adds to one meter, with the values of its dimensions."""
 
     meter_id: int
     quantity: Decimal
@@ -35,7 +35,7 @@ class Contribution(NamedTuple):
 
 
 def rules_counting_at(rules: Iterable[MeterRule], received_at: datetime) -> tuple[MeterRule, ...]:
-    """Return the rules that count an event received then: a meter begins some seconds after it was made."""
+    """Return the rules that count an event received then: a meter begins some seconds after its creation."""
     return tuple(rule for rule in rules if rule.counts_from <= received_at)
 
 
@@ -45,7 +45,7 @@ def contributions(
     properties: Mapping[str, PropertyValue],
     rules: Iterable[MeterRule],
 ) -> list[Contribution]:
-    """Return what an event adds, one entry for each meter that it feeds."""
+    """Return the contributions of an event, one for each meter that it feeds."""
     return [
         Contribution(
             meter_id=rule.id,
@@ -58,5 +58,5 @@ def contributions(
 
 
 def passes(filters: Mapping[str, tuple[str, ...]], properties: Mapping[str, PropertyValue]) -> bool:
-    """Tell whether every filtered property has one of its texts; an absent one has none."""
+    """Return whether every filtered property has one of its accepted texts; an absent one has none."""
     return all(text_of(properties.get(name)) in texts for name, texts in filters.items())

@@ -1,9 +1,9 @@
-"""The bodies of `POST /events`: one event or a batch, read once, and each event brought into shape.
+"""The bodies of `POST /events`: one event or a batch, read once, and the shape of each event.
 
-`decode_body` raises nothing but `MalformedBodyError`. Values are judged later, by `metering.domain.event_input`.
+`decode_body` raises only `MalformedBodyError`. Values are checked later, by `metering.domain.event_input`.
 
-A body that holds few values is decoded at once. Of another one only the elements are found at first, which makes no
-object of what they hold, and none is decoded that holds more values than an event can.
+A body with few values is decoded at once. In a larger one only the elements are found at first, which creates no
+object of their content. An element with more values than an event can have is never decoded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ _VALUES_AT_ONCE_MAX: Final = 50_000
 
 
 class EventInput(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """An event of the right shape whose values are not judged yet."""
+    """An event of the right shape whose values are not checked yet."""
 
     id: str
     type: str
@@ -41,7 +41,7 @@ class EventInput(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class Oversized(msgspec.Struct, frozen=True):
-    """Stands in the place of an event or a record that holds more values than any can, and is not decoded."""
+    """The placeholder of an event or a record with more values than allowed, which is not decoded."""
 
 
 OVERSIZED: Final = Oversized()
@@ -49,7 +49,7 @@ Item = EventInput | msgspec.Raw | Oversized
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """A decoded body: the events as they came, not judged yet."""
+    """A decoded body: the events as they were sent, not checked yet."""
 
     is_batch: bool
     items: Sequence[Item]
@@ -99,7 +99,7 @@ def decode_body(body: bytes) -> Submission:
 
 
 def require_values_of_batch(body: bytes) -> None:
-    """Raise `MalformedBodyError` if the body holds more values than 5000 events can."""
+    """Raise `MalformedBodyError` if the body has more values than 5000 events can."""
     if holds_more_values(body, BATCH_VALUES_MAX):
         raise MalformedBodyError(f"The body holds more than {BATCH_VALUES_MAX} values.")
 
@@ -109,7 +109,7 @@ def _measured_batch(batch: Submission) -> Submission:
 
 
 def _events_named_in(body: bytes) -> msgspec.Raw | None:
-    """Return the member `events` of a JSON object as it was written, or None. Raises `MalformedBodyError`."""
+    """Return the undecoded member `events` of a JSON object, or None. Raises `MalformedBodyError`."""
     try:
         events = decode(_GLANCE, body).events
     except msgspec.ValidationError as error:
@@ -118,12 +118,12 @@ def _events_named_in(body: bytes) -> msgspec.Raw | None:
 
 
 def measured(element: msgspec.Raw) -> msgspec.Raw | Oversized:
-    """Return an element of a batch if it may be decoded."""
+    """Return an element of a batch, or `Oversized` if it must not be decoded."""
     return OVERSIZED if holds_more_values(bytes(element), EVENT_VALUES_MAX) else element
 
 
 def shape(item: msgspec.Raw | Oversized | Mapping[str, Any]) -> EventInput:
-    """Return an event in its shape. Raises `RefusedError` that says what is wrong with another shape."""
+    """Return an event of the right shape. Raises `RefusedError` that names the fault of another shape."""
     if isinstance(item, Oversized):
         refuse(TOO_LARGE_CODE, TOO_LARGE_DETAIL, "")
     if not isinstance(item, msgspec.Raw):
@@ -154,23 +154,23 @@ def _shape_of_members(members: Mapping[str, Any]) -> EventInput:
 
 
 def names_of(item: Item | Mapping[str, Any]) -> tuple[str | None, str]:
-    """Return the id that a rejection names, if an event could have it, and the type that the event claims, if any."""
+    """Return the id for a rejection, if an event could have it, and the type that the event names, if any."""
     if isinstance(item, EventInput):
-        return tellable_id(item.id), item.type
+        return reportable_id(item.id), item.type
     members = _members_or_none(item)
     claimed = members.get("type")
-    return tellable_id(members.get("id")), claimed if isinstance(claimed, str) else ""
+    return reportable_id(members.get("id")), claimed if isinstance(claimed, str) else ""
 
 
-def tellable_id(value: object) -> str | None:
-    """Return the id that a rejection names: only one that an event could have."""
+def reportable_id(value: object) -> str | None:
+    """Return the id for a rejection, or None if no event could have it."""
     if not isinstance(value, str) or len(value) > ID_CHARACTERS_MAX:
         return None
     return value if is_storable(value) else None
 
 
 def _readable_members(raw: msgspec.Raw) -> dict[str, Any]:
-    """Decode each member by itself, so that a number too long to read spoils only its own."""
+    """Decode each member separately, so that a number too long to read affects only its own member."""
     try:
         members = decode(MEMBERS, raw)
     except msgspec.ValidationError:

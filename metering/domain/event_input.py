@@ -1,6 +1,6 @@
-"""The judgement of one event.
+"""The check of one event.
 
-`parse_event` applies the contract's rules, and returns a `ParsedEvent` or a `Rejection`, nothing else.
+`parse_event` applies the contract's rules, and returns a `ParsedEvent` or a `Rejection`.
 """
 
 from collections.abc import Mapping
@@ -38,9 +38,9 @@ def parse_event(
     *,
     source: str = "",
 ) -> ParsedEvent | Rejection:
-    """Judge one event. `received_at` is its time where it brings none.
+    """Parse and check one event. `received_at` is its time if it has none.
 
-    A mapping may come from anywhere, if its numbers are int or Decimal.
+    Numbers in a mapping must be int or Decimal.
     """
     event: EventInput | None = None
     try:
@@ -99,7 +99,7 @@ def _require_subject(text: str) -> None:
 
 
 def _occurred_at(value: object, rules: IngestRules) -> datetime | None:
-    """Return the time that was given, or None where it was left to us."""
+    """Return the given time, or None if there is none."""
     if value is msgspec.UNSET:
         return None
     try:
@@ -109,13 +109,13 @@ def _occurred_at(value: object, rules: IngestRules) -> datetime | None:
     if instant < rules.window_start:
         refuse(
             "timestamp_too_old",
-            f"Before {_shown(rules.window_start)}, where the backfill window begins.",
+            f"Before {_shown(rules.window_start)}, the start of the backfill window.",
             "/timestamp",
         )
     if instant > rules.latest:
         refuse(
             "timestamp_in_future",
-            f"After {_shown(rules.latest)}, the latest time taken now.",
+            f"After {_shown(rules.latest)}, the latest time accepted now.",
             "/timestamp",
         )
     return instant

@@ -1,4 +1,4 @@
-"""An event that was taken, or why it was not, and the rules by which that is decided."""
+"""Accepted events, rejections, and the rules that decide."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from metering.domain.canonical import PropertyValue
 
 
 class IngestRules(msgspec.Struct, frozen=True):
-    """What is allowed for one tenant at one moment. Both bounds belong to the window."""
+    """The rules for one tenant at one moment. Both bounds are included in the window."""
 
     window_start: datetime
     latest: datetime
@@ -38,7 +38,7 @@ class ParsedEvent(msgspec.Struct, frozen=True, gc=False):
 class Rejection(msgspec.Struct, frozen=True):
     """Why one event was refused.
 
-    `pointer` is a JSON Pointer (RFC 6901) into the event; `type` is the type that it claimed, if any.
+    `pointer` is a JSON Pointer (RFC 6901) into the event; `type` is the type that it named, if any.
     """
 
     index: int
@@ -50,7 +50,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 class RefusedError(Exception):
-    """Carries a refusal from the rule that found it to `parse_event`."""
+    """The refusal that a rule raises for `parse_event`."""
 
     def __init__(self, code: str, detail: str, pointer: str) -> None:
         super().__init__(detail)

@@ -1,6 +1,6 @@
 """JSON read exactly: numbers never pass through a float.
 
-Whatever the bytes, nothing but `MalformedBodyError` comes out. If an object names a member twice, the last one
+Whatever the bytes, only `MalformedBodyError` is raised. If an object names a member twice, the last one
 counts, as in PostgreSQL's jsonb. A lone surrogate or a byte that is not UTF-8 makes a body malformed.
 """
 
@@ -15,7 +15,7 @@ Decoded = TypeVar("Decoded")
 
 
 def exact_number(text: str) -> Decimal:
-    """Keep a JSON number exactly; one whose exponent no decimal can hold becomes NaN."""
+    """Return a JSON number exactly, or NaN if its exponent is too large for a decimal."""
     try:
         return Decimal(text)
     except InvalidOperation:
@@ -27,9 +27,9 @@ MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object with exact numbers, for calls of another form.
+    """Read a JSON object with exact numbers, for calls other than `POST /events`.
 
-    Raises `MalformedBodyError`. A member that holds an absurdly long number is refused too.
+    Raises `MalformedBodyError`, also for a number that is too long.
     """
     require_utf_8(body)
     try:
@@ -50,7 +50,7 @@ def require_utf_8(body: bytes) -> None:
 
 
 def decode(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Raw) -> Decoded:
-    """Decode, or raise ValidationError for another shape, MalformedBodyError for no JSON."""
+    """Decode JSON. Raises ValidationError for another shape, MalformedBodyError if it is not JSON."""
     try:
         return decoder.decode(text)
     except msgspec.ValidationError:

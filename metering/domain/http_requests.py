@@ -1,4 +1,4 @@
-"""The names of what every deployment meters from its first day: requests to an API.
+"""The names of the event type and the meter that every deployment has: requests to an API.
 
 The first migrations create them.
 """
@@ -6,7 +6,7 @@ The first migrations create them.
 from typing import Final
 
 EVENT_TYPE: Final = "http_request"
-# The meter that counts them; what a question about usage means if it names none.
+# The meter that counts them, and the default of every query of usage.
 API_REQUESTS: Final = "api_requests"
 # Properties of the event.
 HTTP_METHOD: Final = "http_method"

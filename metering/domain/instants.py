@@ -1,7 +1,7 @@
-"""Reading instants that others wrote: RFC 3339, epoch milliseconds, and the time of access logs.
+"""Parsing instants: RFC 3339, epoch milliseconds, and the time of access logs.
 
-Every instant comes back aware and in UTC. An instant without an offset is refused, because
-nobody but its writer knows when it was. What is finer than a microsecond is cut off.
+Every returned instant is aware and in UTC. An instant without an offset is refused, because it
+is ambiguous. Fractions below a microsecond are cut off.
 """
 
 import re
@@ -29,11 +29,11 @@ _MONTHS: Final = {name: number for number, name in enumerate(_MONTH_NAMES, start
 
 
 class InvalidInstantError(ValueError):
-    """What was given is no instant; the message says why in a sentence."""
+    """A value is not an instant; the message is a sentence that says why."""
 
 
 def read_instant(value: object) -> datetime:
-    """Read an RFC 3339 text or an integer of epoch milliseconds; an aware datetime is one already.
+    """Read an RFC 3339 text or an integer of epoch milliseconds; return an aware datetime unchanged.
 
     Raises `InvalidInstantError`.
     """

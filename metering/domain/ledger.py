@@ -1,4 +1,4 @@
-"""Values that speak of the ledger: whose half of it, what an ingest did, where rollups drifted from it."""
+"""Values about the ledger: a tenant's half of it, the result of an ingest, and drifts of rollups."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ TENANT_SCOPE = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """One tenant's live or test half of the ledger, with the zone in which its days are cut."""
+    """One tenant's live or test half of the ledger, with the time zone of its days."""
 
     tenant_id: UUID
     is_live: bool
@@ -21,14 +21,14 @@ class Ledger:
 
     @property
     def lock_key(self) -> int:
-        """The advisory lock of this half: 64 bits of the tenant's id, told apart by the last one."""
+        """Return the advisory lock of this half: 64 bits of the tenant's id, the last of which is live or test."""
         bits = int.from_bytes(self.tenant_id.bytes[8:], signed=True)
         return bits | 1 if self.is_live else bits & ~1
 
 
 @dataclass(frozen=True, slots=True)
 class CounterKey:
-    """A counter of a limit that ingest keeps in step.
+    """A counter of a limit that ingest updates.
 
     `scope_id` is a key's id, or TENANT_SCOPE; the period is half-open.
     """
@@ -41,7 +41,7 @@ class CounterKey:
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """What became of each event, by `ParsedEvent.index`. `too_late` are new events of a month that is closed."""
+    """The outcome of each event, by `ParsedEvent.index`. `too_late` are new events of a closed month."""
 
     accepted: tuple[int, ...]
     duplicates: tuple[int, ...]
@@ -51,7 +51,7 @@ class IngestResult:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A place where a rollup says something else than the ledger.
+    """A place where a rollup differs from the ledger.
 
     `events` count events, `quantity` is in the meter's unit.
     """
@@ -66,9 +66,9 @@ class Drift:
     events_in_rollup: int
 
     def __str__(self) -> str:
-        where = ", ".join(f"{name} {value}" for name, value in self.bucket.items())
+        place = ", ".join(f"{name} {value}" for name, value in self.bucket.items())
         half = "live" if self.is_live else "test"
         return (
-            f"{self.rollup} of tenant {self.tenant_id} ({half}), {where}: ledger {self.quantity_in_ledger} in "
+            f"{self.rollup} of tenant {self.tenant_id} ({half}), {place}: ledger {self.quantity_in_ledger} in "
             f"{self.events_in_ledger} events, rollup {self.quantity_in_rollup} in {self.events_in_rollup}"
         )

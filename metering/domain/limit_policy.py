@@ -1,7 +1,7 @@
-"""Which limits hold for a request, what a request would take of them, and whether they allow it.
+"""The limits that apply to a request, the amounts that it would take, and whether they allow it.
 
-A policy is what a tenant's usage plan and its key demand; a claim is what one request takes of it; a standing is what a
-store says is left, read in one atomic step; a decision says what that means to the client. Only stores are stateful.
+A policy is the set of limits of a tenant's usage plan and its key; a claim is what one request takes of it; limit
+levels are what a store holds, read in one atomic step; a decision is the result for the client. Only stores have state.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from metering.domain.limits import BURST_MAX, RATE_MAX, Bucket, LimitState, take
 from metering.domain.periods import Period, Span, span_of
 from metering.domain.quantities import EXACT
 
-# An event may lie this far ahead of our clock, so it may belong to the period after the running one.
+# An event's time may be this far ahead of our clock, so it may belong to the period after the current one.
 EVENT_AHEAD_MAX: Final = timedelta(minutes=5)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
@@ -26,7 +26,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """A rate in requests a second and the most requests at once, for the tenant or for one key."""
+    """A rate in requests a second and a maximum of requests at once, for the tenant or for one key."""
 
     name: str
     scope_id: UUID
@@ -35,13 +35,13 @@ class Throttle:
 
     @classmethod
     def within_reach(cls, name: str, scope_id: UUID, rate: int, burst: int) -> "Throttle":
-        """Make a throttle; what lies beyond exact arithmetic is cut to a bound that no client reaches."""
+        """Return a throttle. Values beyond exact arithmetic are reduced to a bound that no client reaches."""
         return cls(name, scope_id, min(rate, RATE_MAX), min(burst, BURST_MAX))
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What may be used of a meter in a period, for the tenant or through one key. A soft one never refuses."""
+    """A limit on the usage of a meter in a period, for the tenant or for one key. A soft quota never refuses."""
 
     name: str
     scope_id: UUID
@@ -54,7 +54,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class LimitPolicy:
-    """Every limit that holds at once for a key of a tenant."""
+    """All limits that apply to a key of a tenant."""
 
     ledger: Ledger
     throttles: tuple[Throttle, ...] = ()
@@ -63,25 +63,25 @@ class LimitPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CounterClaim:
-    """What a request takes of one quota's counter. A quota is asked only about what the request adds to it."""
+    """The amount that a request takes of one quota's counter."""
 
     quota: Quota
     key: CounterKey
     amount: Decimal
 
     def is_refused_at(self, used: Decimal) -> bool:
-        """Tell whether the quota refuses the amount on top of what is used."""
+        """Return whether the quota refuses the amount on top of what is used."""
         return self.is_refusing and EXACT.add(used, self.amount) > self.quota.limit
 
     @property
     def is_refusing(self) -> bool:
-        """Whether the quota may refuse this claim at all."""
+        """Return whether the quota may refuse this claim at all."""
         return self.quota.is_hard and self.amount > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one request takes: `cost` tokens of every throttle, and an amount of every quota that its event feeds."""
+    """The amounts that one request takes: `cost` tokens of each throttle, and an amount of each quota it affects."""
 
     ledger: Ledger
     throttles: tuple[Throttle, ...]
@@ -91,26 +91,26 @@ class Claim:
 
     @property
     def is_free(self) -> bool:
-        """Whether nothing limits the request, so that no store needs to be asked."""
+        """Return whether nothing limits the request, so that no store needs to be read."""
         return not self.throttles and not self.counters
 
     @property
     def keys(self) -> tuple[CounterKey, ...]:
-        """The counters that the claim touches."""
+        """Return the counters that the claim reads or changes."""
         return tuple(counter.key for counter in self.counters)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What a store held before the claim, in the claim's order, and whether the store let the whole claim pass."""
+class LimitLevels:
+    """The state of a store before the claim, in the claim's order, and whether the store allowed the whole claim."""
 
     is_allowed: bool
     buckets: tuple[Bucket | None, ...]
     used: tuple[Decimal, ...]
 
 
-class Refusal(StrEnum):
-    """Why a request is refused; the values are the contract's codes."""
+class LimitRefusal(StrEnum):
+    """The reason why a request is refused; the values are the contract's codes."""
 
     THROTTLED = "throttled"
     QUOTA_EXCEEDED = "quota_exceeded"
@@ -118,31 +118,31 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the request may pass, and where it stands with each limit afterwards.
+    """Whether the request may pass, and what is left of each limit afterwards.
 
-    `refusal`, `refused_by` and `wait_microseconds` speak of the limit that has to be waited for the longest.
+    `refusal`, `refused_by` and `wait_microseconds` are those of the limit with the longest wait.
     """
 
     is_allowed: bool
     limits: tuple[LimitState, ...] = ()
-    refusal: Refusal | None = None
+    refusal: LimitRefusal | None = None
     refused_by: str = ""
     wait_microseconds: int = 0
 
 
 def microseconds_of(instant: datetime) -> int:
-    """Return an instant as buckets keep it: whole microseconds since 1970."""
+    """Return an instant as buckets store it: whole microseconds since 1970."""
     return (instant - _EPOCH) // _MICROSECOND
 
 
 def counter_key(quota: Quota, as_of: datetime, time_zone: str) -> CounterKey:
-    """Return the counter of a quota in the running period."""
+    """Return the counter of a quota in the current period."""
     span = span_of(quota.period, as_of, time_zone)
     return CounterKey(quota.scope_id, quota.meter_id, span.start, span.end)
 
 
 def counters_for(policy: LimitPolicy, as_of: datetime) -> tuple[CounterKey, ...]:
-    """Return every counter that an event arriving now may count in: running ones, and those about to begin."""
+    """Return every counter that an event received now may count in: current ones, and those about to begin."""
     zone = policy.ledger.time_zone
     instants = (as_of, as_of + EVENT_AHEAD_MAX)
     return tuple(dict.fromkeys(counter_key(quota, instant, zone) for quota in policy.quotas for instant in instants))
@@ -155,7 +155,7 @@ def running_spans(time_zone: str, as_of: datetime) -> tuple[Span, ...]:
 
 
 def claim_on(policy: LimitPolicy, amounts: Mapping[int, Decimal], as_of: datetime, *, cost: int = 1) -> Claim:
-    """Return what a request takes that adds `amounts`, by meter id.
+    """Return the claim of a request that adds `amounts`, by meter id.
 
     Counters come in the order in which stores lock them.
     """
@@ -167,34 +167,34 @@ def claim_on(policy: LimitPolicy, amounts: Mapping[int, Decimal], as_of: datetim
     return Claim(policy.ledger, policy.throttles, tuple(counters), cost, as_of)
 
 
-def decide(claim: Claim, standing: Standing, *, is_taken: bool) -> Decision:
-    """Say what a store's answer means. Raises AssertionError where the store and this arithmetic disagree."""
-    waits: list[tuple[int, Refusal, str]] = []
-    for throttle, bucket in zip(claim.throttles, standing.buckets, strict=True):
+def decide(claim: Claim, levels: LimitLevels, *, is_taken: bool) -> Decision:
+    """Return the decision for a claim. Raises AssertionError if the store and this arithmetic disagree."""
+    waits: list[tuple[int, LimitRefusal, str]] = []
+    for throttle, bucket in zip(claim.throttles, levels.buckets, strict=True):
         tried = take(bucket, throttle.rate, throttle.burst, claim.cost, claim.as_of)
         if not tried.is_allowed:
-            waits.append((tried.retry_after_microseconds or 0, Refusal.THROTTLED, throttle.name))
-    for counter, used in zip(claim.counters, standing.used, strict=True):
+            waits.append((tried.retry_after_microseconds or 0, LimitRefusal.THROTTLED, throttle.name))
+    for counter, used in zip(claim.counters, levels.used, strict=True):
         if counter.is_refused_at(used):
             wait = (counter.key.period_end - claim.as_of) // _MICROSECOND
-            waits.append((wait, Refusal.QUOTA_EXCEEDED, counter.quota.name))
-    assert standing.is_allowed == (not waits), "a store and the domain agree on what is refused"
-    states = limit_states(claim, standing, is_taken=is_taken and standing.is_allowed)
+            waits.append((wait, LimitRefusal.QUOTA_EXCEEDED, counter.quota.name))
+    assert levels.is_allowed == (not waits), "a store and the domain agree on what is refused"
+    states = limit_states(claim, levels, is_taken=is_taken and levels.is_allowed)
     if not waits:
         return Decision(is_allowed=True, limits=states)
     wait, refusal, name = max(waits)
     return Decision(is_allowed=False, limits=states, refusal=refusal, refused_by=name, wait_microseconds=wait)
 
 
-def limit_states(claim: Claim, standing: Standing, *, is_taken: bool) -> tuple[LimitState, ...]:
-    """Return where the client stands with each limit of the claim, with or without what the claim takes."""
+def limit_states(claim: Claim, levels: LimitLevels, *, is_taken: bool) -> tuple[LimitState, ...]:
+    """Return the state of each limit of the claim, with or without what the claim takes."""
     throttles = (
         _throttle_state(throttle, bucket, claim, claim.cost if is_taken else 0)
-        for throttle, bucket in zip(claim.throttles, standing.buckets, strict=True)
+        for throttle, bucket in zip(claim.throttles, levels.buckets, strict=True)
     )
     quotas = (
         _quota_state(counter, EXACT.add(used, counter.amount) if is_taken else used)
-        for counter, used in zip(claim.counters, standing.used, strict=True)
+        for counter, used in zip(claim.counters, levels.used, strict=True)
     )
     return (*throttles, *quotas)
 

@@ -1,8 +1,8 @@
-"""The arithmetic of the throttle, and the headers that tell a client where it stands.
+"""The arithmetic of the throttle, and the headers that show a client its limits.
 
-A bucket holds micro-tokens, time counts in microseconds, so every step is a whole number and
-the twins in SQL and Lua compute the same. No product exceeds 2^53, which is what Lua's numbers
-hold exactly, while `burst` is at most `BURST_MAX`. See `docs/algorithms/limits.md`.
+A bucket counts micro-tokens and time is in microseconds, so every step is a whole number and the
+same computations in SQL and Lua give the same result. No product exceeds 2^53, the bound of exact
+numbers in Lua, while `burst` is at most `BURST_MAX`. See `docs/algorithms/limits.md`.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _HEADER_INTEGER_MAX: Final = 10**15 - 1
 
 
 class Bucket(NamedTuple):
-    """What is left, in millionths of a token, and when that was so, in microseconds of 1970."""
+    """The tokens left, in millionths, and the time at which they were counted, in microseconds since 1970."""
 
     micro_tokens: int
     updated_at_microseconds: int
@@ -29,7 +29,7 @@ class Bucket(NamedTuple):
 class Taken(NamedTuple):
     """The outcome of `take`. A refusal takes nothing, but the refill is kept.
 
-    `retry_after_microseconds` is 0 where it was allowed, and None where it never will be.
+    `retry_after_microseconds` is 0 if the request was allowed, and None if it never will be.
     """
 
     is_allowed: bool
@@ -52,10 +52,10 @@ class LimitState(NamedTuple):
 def take(bucket: Bucket | None, rate: int, burst: int, cost: int, as_of: datetime) -> Taken:
     """Take `cost` tokens from a bucket that gains `rate` tokens a second, up to `burst`.
 
-    No bucket is a full one. A clock that went back refills nothing.
+    None means a full bucket. If the clock went back, nothing is refilled.
     """
-    assert 1 <= rate <= RATE_MAX, "a rate is in reach of exact arithmetic"
-    assert 1 <= burst <= BURST_MAX, "a burst is in reach of exact arithmetic"
+    assert 1 <= rate <= RATE_MAX, "a rate is within exact arithmetic"
+    assert 1 <= burst <= BURST_MAX, "a burst is within exact arithmetic"
     assert cost >= 0, "nothing is given back by taking"
     now = (as_of - _EPOCH) // _MICROSECOND
     filled = _refilled(bucket, rate, burst, now)
@@ -87,7 +87,7 @@ def _refilled(bucket: Bucket | None, rate: int, burst: int, now: int) -> Bucket:
 
 
 def _wait(micro_tokens: int, rate: int) -> int:
-    """Return the whole microseconds in which `micro_tokens` are gained, rounded up."""
+    """Return the whole microseconds until `micro_tokens` are gained, rounded up."""
     return -(-micro_tokens // rate)
 
 
@@ -122,6 +122,6 @@ def _quoted(name: str) -> str:
 
 
 def _integer(quantity: Decimal) -> int:
-    """Return a quantity as a header's integer: rounded down, and 0 where it is overdrawn."""
+    """Return a quantity as a header's integer: rounded down, and 0 if it is negative."""
     bounded = min(max(quantity, Decimal(0)), Decimal(_HEADER_INTEGER_MAX))
     return int(bounded.to_integral_value(rounding=ROUND_FLOOR))

@@ -1,6 +1,6 @@
-"""What a meter measures, as staff order it, and whether it can be measured.
+"""The terms of a meter as staff enter them, and their check.
 
-The rule is fixed from the moment at which counting begins.
+The rule is fixed once counting begins.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +16,9 @@ from metering.domain.codes import code_errors
 NAME_CHARACTERS_MAX: Final = 120
 UNIT_CHARACTERS_MAX: Final = 30
 PROPERTY_CHARACTERS_MAX: Final = 100
-# Each combination of their values is a row a day.
+# Each combination of their values is one row a day.
 DIMENSIONS_MAX: Final = 10
-# Longer than any process remembers the catalogue, so that all begin to count at the same event.
+# Longer than any process caches the catalogue, so that all begin to count at the same event.
 COUNTS_AFTER: Final = timedelta(seconds=10)
 
 
@@ -40,14 +40,14 @@ class MeterTerms:
 
 
 def check_meter_terms(terms: MeterTerms) -> None:
-    """Raise `InvalidFieldsError` that names every term which cannot be kept."""
+    """Check a meter's terms. Raises `InvalidFieldsError` that names every invalid term."""
     found = (*code_errors(terms.code), *_text_errors(terms), *_aggregation_errors(terms), *_property_errors(terms))
     if found:
         raise InvalidFieldsError("The meter cannot be kept.", field_errors=found)
 
 
 def counting_begins_at(wanted: datetime | None, as_of: datetime) -> datetime:
-    """Return from when a meter counts: as wanted, but not before every process knows it."""
+    """Return when a meter begins to count: at the wanted time, but not before every process knows it."""
     earliest = as_of + COUNTS_AFTER
     return earliest if wanted is None else max(wanted, earliest)
 

@@ -1,9 +1,9 @@
 """Days, months and billing periods of a tenant's time zone, as half-open spans of UTC.
 
-Spans of one kind tile time: each ends where the next begins, whatever daylight saving does.
+Spans of one kind tile time: each ends when the next begins, whatever daylight saving does.
 A day begins at the first instant that the zone's calendar gives to it or to a later day; so a
 day that the zone skipped (Apia, 30 December 2011) is an empty span.
-`docs/algorithms/periods.md` holds the rules with worked examples.
+`docs/algorithms/periods.md` has the rules with worked examples.
 """
 
 import re
@@ -27,7 +27,7 @@ _FORECAST_CONTEXT: Final = Context(prec=80, rounding=ROUND_HALF_UP)
 
 
 class Period(StrEnum):
-    """The periods after which a quota starts anew."""
+    """The periods after which a quota starts again."""
 
     DAY = "day"
     MONTH = "month"
@@ -40,7 +40,7 @@ class Span(NamedTuple):
     end: datetime
 
     def contains(self, instant: datetime) -> bool:
-        """Tell whether `instant` lies in the span; its end does not."""
+        """Return whether `instant` is in the span; the end is excluded."""
         return self.start <= instant < self.end
 
 
@@ -52,7 +52,7 @@ class YearMonth(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read `2026-11`; None where it is no month that a span can be made of."""
+        """Read `2026-11`. Returns None if it is not a month for which a span can be computed."""
         shape = _YEAR_MONTH.fullmatch(text)
         if shape is None:
             return None
@@ -65,7 +65,7 @@ class YearMonth(NamedTuple):
         return cls(day.year, day.month)
 
     def plus(self, months: int) -> Self:
-        """Return the month that stands `months` later; a negative number goes back."""
+        """Return the month `months` later; a negative number goes back."""
         years, month = divmod(self.month - 1 + months, _MONTHS_IN_YEAR)
         return type(self)(self.year + years, month + 1)
 
@@ -79,7 +79,7 @@ class YearMonth(NamedTuple):
 
 
 def is_known_zone(name: str) -> bool:
-    """Tell whether `name` is an IANA time zone that we can compute with."""
+    """Return whether `name` is a known IANA time zone."""
     return name in _zone_names()
 
 
@@ -105,10 +105,10 @@ def span_of(period: Period, as_of: datetime, zone: str) -> Span:
 
 
 def local_day(instant: datetime, zone: str) -> date:
-    """Return the day whose span in `zone` holds `instant`.
+    """Return the day whose span in `zone` contains `instant`.
 
-    It is the date on the zone's clocks, save where clocks went back over midnight: the days
-    must tile, so the new day goes on (St John's, until 2011, for an hour a year).
+    It is the date on the zone's clocks, except when clocks went back over midnight: the days
+    must tile, so the new day continues (St John's, until 2011, for an hour a year).
     """
     day = instant.astimezone(_zone(zone)).date()
     return day + _DAY if instant >= start_of_day(day + _DAY, zone) else day
@@ -129,17 +129,17 @@ def days_between(start: datetime, end: datetime, zone: str) -> list[date]:
 
 
 def calendar_days(start: date, end: date) -> list[date]:
-    """Return the dates from `start` up to and without `end`."""
+    """Return the dates from `start` to `end`, which is excluded."""
     return [start + number * _DAY for number in range((end - start).days)]
 
 
 def is_in_reach(day: date) -> bool:
-    """Tell whether spans around `day` can be computed in every zone."""
+    """Return whether spans around `day` can be computed in every zone."""
     return date.min.year < day.year < date.max.year
 
 
 def last_24_hours(as_of: datetime) -> list[Span]:
-    """Return 24 whole hours of UTC, the running one last."""
+    """Return 24 whole hours of UTC, the current one last."""
     running = start_of_hour(as_of)
     starts = (running - number * _HOUR for number in reversed(range(_HOURS_SHOWN)))
     return [Span(start, start + _HOUR) for start in starts]
@@ -159,10 +159,10 @@ def end_of_hour(instant: datetime) -> datetime:
 def anchored_span(anchor: datetime, index: int, zone: str) -> Span:
     """Return the billing period number `index` after `anchor`; the first is 0.
 
-    Boundaries keep the anchor's day and time of day in `zone`; where the anchor is the beginning
+    Boundaries keep the anchor's day and time of day in `zone`. If the anchor is the beginning
     of its day, whatever clocks showed then, they are the beginnings of theirs. Each is computed
-    from the anchor and not from the one before, so a 31st that had to yield to February comes
-    back in March.
+    from the anchor and not from the previous boundary, so after February a 31st is a 31st again
+    in March.
     """
     return Span(
         _boundary(anchor, index, zone),
@@ -173,8 +173,8 @@ def anchored_span(anchor: datetime, index: int, zone: str) -> Span:
 def forecast(quantity: Decimal, span: Span, as_of: datetime) -> Decimal:
     """Project `quantity`, counted in `span` up to `as_of`, in a straight line to its end.
 
-    Rounded half-up to 9 places, without trailing zeros. Before the span has begun there is
-    nothing to project from, and after its end nothing to project: the quantity itself.
+    Rounded half-up to 9 places, without trailing zeros. Before the span has begun and after its
+    end, the quantity itself is returned.
     """
     elapsed = (as_of - span.start) // _MICROSECOND
     length = (span.end - span.start) // _MICROSECOND
@@ -195,7 +195,7 @@ def start_of_day(day: date, zone: str) -> datetime:
     late = midnight.replace(fold=1).astimezone(UTC)
     if early <= late:  # Midnight exists, once or twice: the first one counts.
         return early
-    # Clocks went forward over midnight: find the jump, on a whole second between the two.
+    # Clocks went forward over midnight: find the change, on a whole second between the two.
     before, after = late, early
     while after - before > _SECOND:
         middle = before + (after - before) // _SECOND // 2 * _SECOND

@@ -1,7 +1,7 @@
 """Properties of events as PostgreSQL reads them: the text of a value, and the number in it.
 
-Values are compared and grouped by the text that `->>` gives. A numeric text is what one regular expression lets
-through, the same in SQL.
+Values are compared and grouped by the text that `->>` returns. One regular expression, the same in SQL, decides which
+texts are numeric.
 """
 
 import re
@@ -16,7 +16,7 @@ _NOTHING: Final = Decimal(0)
 
 
 def text_of(value: PropertyValue) -> str | None:
-    """Return a property as PostgreSQL's `->>` does: null and absent alike are None."""
+    """Return a property as PostgreSQL's `->>` does: None for null and for an absent property."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):

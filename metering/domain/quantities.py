@@ -1,4 +1,4 @@
-"""Quantities: read exactly as they were sent, and added without losing a digit."""
+"""Exact quantities: parsing and addition without losing a digit."""
 
 import re
 from decimal import Context, Decimal, Inexact
@@ -6,7 +6,7 @@ from typing import Final
 
 from metering.domain.canonical import InexactNumberError, canonical_number
 
-# 20 digits before the point, 30 after it, and room for as many events as there may be.
+# 20 digits before the point, 30 after it, and room for the sum of all possible events.
 EXACT: Final = Context(prec=100, traps=[Inexact])
 QUANTITY_DIGITS_MAX: Final = 20
 QUANTITY_DECIMAL_PLACES_MAX: Final = 9
@@ -17,7 +17,7 @@ _PLAIN_QUANTITY_TEXT: Final = re.compile(r"[0-9]{1,11}(?:\.[0-9]{1,9})?", re.ASC
 def read_quantity(value: object) -> int | Decimal:
     """Read a quantity: finite, not negative, 20 digits, 9 of them after the point.
 
-    Takes a text, an int or a Decimal; trailing zeros do not count as digits.
+    Accepts a text, an int or a Decimal; trailing zeros do not count as digits.
     Raises ValueError with a sentence for the sender.
     """
     if isinstance(value, str):
@@ -28,11 +28,11 @@ def read_quantity(value: object) -> int | Decimal:
         return _bounded_quantity(Decimal(value))
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         return _bounded_quantity(value)
-    raise ValueError("A decimal number, as a text or as a JSON number.")
+    raise ValueError("A decimal number, as a string or as a JSON number.")
 
 
 def _plain_quantity(text: str) -> int | Decimal:
-    """Return the canonical number of a text so short that it is in bounds: most are."""
+    """Return the canonical number of a text that is short enough to be in bounds, as most are."""
     if "." not in text:
         return int(text)
     short = text.rstrip("0").removesuffix(".")

@@ -1,4 +1,4 @@
-"""Terms after which raw events go, by whole months of UTC; `docs/decisions/0021-retention-of-events.md`. Pure."""
+"""Retention of raw events by whole months of UTC; see `docs/decisions/0021-retention-of-events.md`. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -6,13 +6,13 @@ from typing import Final
 
 from metering.domain.periods import YearMonth, local_day, start_of_day
 
-# The longest month, the usual window for late events, the last look after it, and time for a person to look.
+# The longest month, the usual window for late events, the last check after it, and time for a person to check.
 MONTHS_LEAST: Final = 4
-# For how long after the last deleted month its days reach, in any zone and after a change of zone.
+# How far the days of the last deleted month reach past its end, in any zone and after a change of zone.
 SEAM: Final = timedelta(days=3)
-# Between two steps of a month: longer than any request or run that began before the first of them may last.
+# The time between two steps of a month: longer than any request or run that began before the first step.
 STEP_APART: Final = timedelta(hours=2)
-# Events that are younger than this lie in no month that is closed, whatever the term.
+# Events younger than this are in no closed month, whatever the term.
 ALWAYS_KEPT: Final = timedelta(days=110)
 LATENESS_MARGIN: Final = timedelta(days=2)
 _DAY: Final = timedelta(days=1)
@@ -20,10 +20,10 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """Where the rollups of a ledger go over from what is sealed to what the events say.
+    """The point from which the rollups of a ledger are computed from events; before it they are sealed.
 
-    Hours are the events' from `hours_from` on. Days are from `days_from` on, which began at `days_since`: in the zone
-    that the tenant had then.
+    Hours are computed from events from `hours_from` on. Days are from `days_from` on, which began at `days_since`, in
+    the zone that the tenant had then.
     """
 
     hours_from: datetime
@@ -42,12 +42,12 @@ def month_after(month: date) -> date:
 
 
 def first_month_kept(as_of: datetime, months: int) -> date:
-    """Return the first day of the earliest month whose events stay, if events stay for `months` whole months."""
+    """Return the first day of the earliest month whose events are kept, if they are kept for `months` whole months."""
     return YearMonth.of(as_of.astimezone(UTC).date()).plus(-months).first_day()
 
 
 def seam_after(month: date, zone: str) -> Seam:
-    """Return where a ledger of `zone` goes over once the events of `month` are sealed: at its first whole day."""
+    """Return the seam of a ledger in `zone` once the events of `month` are sealed: the first whole day after it."""
     end = month_start(month_after(month))
     day = local_day(end, zone)
     if start_of_day(day, zone) < end:
@@ -56,6 +56,6 @@ def seam_after(month: date, zone: str) -> Seam:
 
 
 def is_out_of_reach(month: date, as_of: datetime, backfill_days: int) -> bool:
-    """Tell whether no event can come late any more for `month`, by the longest backfill window of a tenant."""
+    """Return whether no late event can arrive for `month` any more, by the longest backfill window of a tenant."""
     end = month_start(month_after(month))
     return end + SEAM + timedelta(days=backfill_days) + LATENESS_MARGIN <= as_of

@@ -1,4 +1,4 @@
-"""Texts that clients send: what PostgreSQL can hold of them, and how an answer points at them."""
+"""Texts that clients send: whether PostgreSQL can store them, and pointers to them in responses."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ _POINTER_NAME_CHARACTERS_MAX: Final = 100
 
 
 def is_storable(text: str) -> bool:
-    """Tell whether PostgreSQL can hold `text`: no NUL, no lone surrogate."""
+    """Return whether PostgreSQL can store `text`: no NUL, no lone surrogate."""
     if "\0" in text:
         return False
     if text.isascii():
@@ -19,7 +19,7 @@ def is_storable(text: str) -> bool:
 
 
 def pointer_part(name: str) -> str:
-    """Return a member's name as a part of a JSON Pointer, cut where it is absurdly long."""
+    """Return a member's name as a part of a JSON Pointer, shortened if it is too long."""
     cut = name[:_POINTER_NAME_CHARACTERS_MAX]
     sound = cut.encode("utf-8", "replace").decode()
     return sound.replace("~", "~0").replace("/", "~1")

@@ -1,4 +1,4 @@
-"""What a usage plan says, and whether it can be kept.
+"""The terms of a usage plan, and their check.
 
 Exact arithmetic bounds the throttle; each meter and period has one quota.
 """
@@ -19,7 +19,7 @@ LIMIT_STEP: Final = Decimal(10) ** -9
 
 @dataclass(frozen=True, slots=True)
 class QuotaTerms:
-    """How much of a meter a day or a month allows, in the meter's unit. A soft quota never refuses."""
+    """The limit on a meter in a day or a month, in the meter's unit. A soft quota never refuses."""
 
     meter_code: str
     limit: Decimal
@@ -29,7 +29,7 @@ class QuotaTerms:
 
 @dataclass(frozen=True, slots=True)
 class UsagePlanTerms:
-    """All that a usage plan demands. `throttle_rate` counts requests a second, `throttle_burst` requests at once."""
+    """All terms of a usage plan. `throttle_rate` is in requests a second, `throttle_burst` in requests at once."""
 
     name: str
     throttle_rate: int | None = None
@@ -39,7 +39,7 @@ class UsagePlanTerms:
 
 
 def check_terms(terms: UsagePlanTerms) -> None:
-    """Raise `InvalidFieldsError` that names every term which cannot be kept."""
+    """Check a usage plan's terms. Raises `InvalidFieldsError` that names every invalid term."""
     found = (*_name_errors(terms), *_throttle_errors(terms), *quota_errors(terms.quotas))
     if found:
         raise InvalidFieldsError("The usage plan cannot be kept.", field_errors=found)
@@ -54,13 +54,13 @@ def _throttle_errors(terms: UsagePlanTerms) -> Iterator[FieldError]:
     if (terms.throttle_rate is None) != (terms.throttle_burst is None):
         yield FieldError("/throttle", "incomplete_throttle", "A throttle has a rate and a burst, or neither.")
     if terms.throttle_rate is not None and not 1 <= terms.throttle_rate <= RATE_MAX:
-        yield FieldError("/throttle/rate", "invalid_rate", f"A rate lies between 1 and {RATE_MAX}.")
+        yield FieldError("/throttle/rate", "invalid_rate", f"A rate is between 1 and {RATE_MAX}.")
     if terms.throttle_burst is not None and not 1 <= terms.throttle_burst <= BURST_MAX:
-        yield FieldError("/throttle/burst", "invalid_burst", f"A burst lies between 1 and {BURST_MAX}.")
+        yield FieldError("/throttle/burst", "invalid_burst", f"A burst is between 1 and {BURST_MAX}.")
 
 
 def quota_errors(quotas: tuple[QuotaTerms, ...]) -> Iterator[FieldError]:
-    """Yield what is wrong with quotas; a pointer names one by its position."""
+    """Yield the faults of quotas; a pointer names a quota by its position."""
     seen: set[tuple[str, Period]] = set()
     for position, quota in enumerate(quotas):
         if not _is_storable(quota.limit):

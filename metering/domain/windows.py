@@ -1,7 +1,7 @@
 """The windows over which usage is reported: hours of UTC, days and months of the tenant's time zone.
 
-Windows tile time, so each event falls into exactly one. A window is named by its start, whole even
-where a question begins in the middle of it.
+Windows tile time, so each event falls into exactly one. A window is named by its start, even if a
+query begins in the middle of it.
 """
 
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ class Window(StrEnum):
 
 
 def windows_at_most(window: Window, span: Span) -> int:
-    """An upper bound of the number of windows in `span`, found without computing them."""
+    """Return an upper bound of the number of windows in `span`, without computing them."""
     return (span.end - span.start) // _SPAN_OF_WINDOW[window] + 2
 
 
 def window_starts(window: Window, span: Span, zone: str) -> Sequence[datetime]:
-    """Return the start of each window that has an instant in `span`, in order; the first may lie before the span."""
+    """Return the start of each window that has an instant in `span`, in order; the first may be before the span."""
     if span.start >= span.end:
         return []
     if window is Window.HOUR:
@@ -44,10 +44,10 @@ def window_starts(window: Window, span: Span, zone: str) -> Sequence[datetime]:
 
 
 def is_start_of_day(instant: datetime, zone: str) -> bool:
-    """Tell whether a day of the zone begins at `instant`."""
+    """Return whether a day of the zone begins at `instant`."""
     return instant == start_of_day(local_day(instant, zone), zone)
 
 
 def is_start_of_hour(instant: datetime) -> bool:
-    """Tell whether an hour of UTC begins at `instant`."""
+    """Return whether an hour of UTC begins at `instant`."""
     return instant == start_of_hour(instant)

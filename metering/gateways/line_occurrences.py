@@ -1,10 +1,9 @@
-"""Counting how often a line was seen in a file: exactly, in constant memory, in any order of lines.
+"""Counting how often a line occurs in a file: exactly, in constant memory, in any order of lines.
 
-Telling identical lines apart needs a note of every line: no summary of constant size is exact. So
-the notes live in SQLite's private temporary database, which stays within a fixed page cache, goes
-to disk only when it outgrows that, and vanishes with its connection. Lines of one moment lie next
-to each other in it, hence a log that is roughly in order of time touches only its newest pages;
-one that is not costs more reading, and counts as exactly.
+An exact count of identical lines needs a record of every line. The records are stored in SQLite's
+private temporary database, which uses a fixed page cache, goes to disk only when it outgrows that,
+and is deleted with its connection. Lines of one moment are next to each other in it, so a log in
+rough order of time uses only the newest pages. Any other log needs more reads; its count is exact too.
 """
 
 import sqlite3
@@ -26,7 +25,7 @@ INSERT INTO line VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET occurrences = occurr
 
 
 class OccurrenceCounter:
-    """Counts the lines of one file; to be used in a `with` statement."""
+    """Counts the lines of one file. Use it in a `with` statement."""
 
     def __init__(self) -> None:
         # The empty name is SQLite's own for a private temporary database.
@@ -50,7 +49,7 @@ class OccurrenceCounter:
         self._connection.close()
 
     def count(self, line: bytes, request_time: datetime) -> int:
-        """Note `line` once more and return how often it has been seen now, from 1.
+        """Count `line` and return how often it has occurred so far, from 1.
 
         `request_time` is the line's own: identical lines have the same one.
         """

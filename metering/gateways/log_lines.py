@@ -1,6 +1,6 @@
 """Reading the lines of a log file of any size, plain or gzip, in constant memory.
 
-Whether a stream is packed is told by its first bytes and not by its name, so a pipe works like a file.
+The first bytes of a stream show whether it is gzip, not its name, so a pipe works like a file.
 """
 
 import gzip
@@ -18,7 +18,7 @@ CHUNK_BYTES: Final = 1024 * 1024
 class LogLine(NamedTuple):
     """A line without its end.
 
-    `is_ended` is false for a last line that nothing ended yet; a cut one was longer than we read.
+    `is_ended` is false for a last line without a line end; a cut line was longer than the limit.
     """
 
     number: int
@@ -28,22 +28,22 @@ class LogLine(NamedTuple):
 
 
 class UnreadableLogError(Exception):
-    """A packed stream that breaks off or is corrupt; everything before it was read."""
+    """A gzip stream ends early or is corrupt; everything before that point was read."""
 
 
 class CountedStream(RawIOBase):
-    """Counts the bytes that are read from a stream as it lies on disk: what progress is measured by."""
+    """Counts the bytes read from a stream as stored on disk, to report progress."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.bytes_read = 0
 
     def readable(self) -> bool:
-        """It is made for nothing else."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # the base says Buffer, which 3.11 cannot name
-        """Read what is there, up to the buffer's size."""
+        """Read the available bytes, up to the buffer's size."""
         chunk = self._stream.read(len(buffer))
         buffer[: len(chunk)] = chunk
         self.bytes_read += len(chunk)
@@ -51,10 +51,10 @@ class CountedStream(RawIOBase):
 
 
 class LogLines:
-    """The lines of one log, once."""
+    """An iterator over the lines of one log. It can be used once."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        """Look at the first bytes to learn whether it is packed."""
+        """Detect gzip by the first bytes."""
         self._counted = CountedStream(stream)
         buffered = BufferedReader(self._counted, CHUNK_BYTES)
         is_packed = buffered.peek(len(GZIP_MAGIC))[: len(GZIP_MAGIC)] == GZIP_MAGIC
@@ -62,7 +62,7 @@ class LogLines:
 
     @property
     def bytes_read(self) -> int:
-        """How much of the stream was taken, packed as it is."""
+        """Return the number of bytes read from the stream, before unpacking."""
         return self._counted.bytes_read
 
     def __iter__(self) -> Iterator[LogLine]:
@@ -80,4 +80,4 @@ class LogLines:
         try:
             return self._lines.readline(LINE_BYTES_MAX + 1)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UnreadableLogError(f"The packed stream breaks off or is corrupt: {error}.") from error
+            raise UnreadableLogError(f"The gzip stream ends early or is corrupt: {error}.") from error

@@ -1,4 +1,4 @@
-"""What is metered: event types, and the meters that say which events count and how."""
+"""The catalogue of what is metered: event types and meters."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""Events that were not stored, and why: what the live debugger shows beside the ledger. Bounded in number and age."""
+"""Events that were not stored, and why, for the live debugger. Bounded in number and age."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from django.db.models import Q
 
 
 class Verdict(models.TextChoices):
-    """Why an event that was sent is not a new row of the ledger."""
+    """The reason why a sent event is not a new row of the ledger."""
 
     DUPLICATE = "duplicate", "Duplicate"
     CONFLICT = "conflict", "Conflict"

@@ -1,8 +1,7 @@
-"""The ledger and the rollups kept with it. Their tables are made by SQL in the first migration, not by Django.
+"""The ledger and its rollups. The first migration creates their tables by SQL, not by Django.
 
-One schema must run on plain PostgreSQL and on Citus: the tenant comes first in every key, nothing points to the control
-plane by a foreign key, and there are no triggers. `tests/metering/test_ledger_schema.py` reads the catalog and holds it
-to that.
+One schema must run on plain PostgreSQL and on Citus: the tenant comes first in every key, there is no foreign key to
+the control plane, and there are no triggers. `tests/metering/test_ledger_schema.py` checks this by the catalog.
 """
 
 from django.db import models
@@ -11,7 +10,7 @@ from metering.querysets import LedgerQuerySet
 
 
 class LedgerRow(models.Model):
-    """What all ledger tables begin with: the tenant, then whether the row is live or a test."""
+    """The columns that all ledger tables begin with: the tenant, then whether the row is live or a test."""
 
     tenant_id = models.UUIDField()
     is_live = models.BooleanField()
@@ -46,7 +45,7 @@ class Event(LedgerRow):
 
 
 class EventIdentity(LedgerRow):
-    """The claim of an id, for ever: which event has it, and a digest of the content it was claimed with."""
+    """The permanent claim of an id: which event has it, and a digest of its content."""
 
     pk = models.CompositePrimaryKey("tenant_id", "is_live", "key")
     key = models.BinaryField()
@@ -81,7 +80,7 @@ class EventVoid(LedgerRow):
 
 
 class UsageHour(LedgerRow):
-    """A meter's usage in a UTC hour. `slot` spreads a busy tenant over rows; reads add the slots up."""
+    """A meter's usage in a UTC hour. `slot` spreads a busy tenant over rows; reads sum the slots."""
 
     pk = models.CompositePrimaryKey("tenant_id", "is_live", "meter_id", "hour", "slot")
     meter_id = models.BigIntegerField()

@@ -1,6 +1,6 @@
-"""What remains of months whose raw events went: which, when, and what the rollups said of them.
+"""The records of months whose raw events were deleted: which, when, and what the rollups were.
 
-Their tables are made by SQL (`metering/migrations/retention.sql`), are only added to, and hold for ever.
+The tables are created by SQL (`metering/migrations/retention.sql`), are append-only, and are kept for ever.
 """
 
 from typing import ClassVar, Final
@@ -9,12 +9,12 @@ from django.db import models
 
 from metering.models.ledger import LedgerRow
 
-# Stands for a moment after which nothing changes any more.
+# Means that nothing changes any more.
 FOR_GOOD: Final = "9999-12-31 00:00:00+00"
 
 
 class MonthStep(models.TextChoices):
-    """What happens to a month whose term is over, in this order."""
+    """The steps of a month whose term is over, in this order."""
 
     CLOSED = "closed", "Closed: nothing is added to it or voided"
     SEALED = "sealed", "Sealed: the rollups are the evidence"
@@ -22,7 +22,7 @@ class MonthStep(models.TextChoices):
 
 
 class EventMonth(models.Model):
-    """A step of a month. `events` and `voids` are what was sealed, and deleted, of all tenants."""
+    """A step of a month. `events` and `voids` are the numbers sealed, and deleted, of all tenants."""
 
     month = models.DateField(help_text="Its first day; months are of UTC.")
     step = models.CharField(max_length=7, choices=MonthStep)
@@ -44,7 +44,7 @@ class EventMonth(models.Model):
 class SealedLedger(LedgerRow):
     """One tenant's live or test half of a sealed month.
 
-    Of the local days that the month's end cuts through, the sealed part is until `days_since`, when `days_from` began.
+    Local days that the month's end cuts through are sealed until `days_since`, the start of `days_from`.
     """
 
     pk = models.CompositePrimaryKey("tenant_id", "is_live", "month")
@@ -64,7 +64,7 @@ class SealedLedger(LedgerRow):
 
 
 class SealedRollup(LedgerRow):
-    """What the rollups say of a meter in a sealed month, with digests of their rows."""
+    """The rollups of a meter in a sealed month, with digests of their rows."""
 
     pk = models.CompositePrimaryKey("tenant_id", "is_live", "month", "meter_id")
     month = models.DateField()
@@ -83,7 +83,7 @@ class SealedRollup(LedgerRow):
 
 
 class SealedUsage(LedgerRow):
-    """What the raw events came to in a span that was invoiced, as it was known at a moment; null is for good."""
+    """The usage of the raw events in an invoiced span, as known at a moment; null means finally."""
 
     pk = models.CompositePrimaryKey("tenant_id", "is_live", "meter_id", "start_at", "end_at", "known_at", "voids_at")
     meter_id = models.BigIntegerField()

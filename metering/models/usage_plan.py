@@ -1,4 +1,4 @@
-"""Usage plans: the throttle and the quotas that metering enforces. What a plan costs is billing's matter."""
+"""Usage plans: the throttle and the quotas that metering enforces. Billing has the prices."""
 
 from typing import ClassVar
 
@@ -32,7 +32,7 @@ class UsagePlan(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="usage_plan_one_default"),
             models.CheckConstraint(
-                # A comparison with NULL is neither true nor false, and a check lets it pass: so NULL is named.
+                # A comparison with NULL is neither true nor false, and a check accepts it: so NULL is named.
                 condition=Q(throttle_rate=None, throttle_burst=None)
                 | Q(
                     throttle_rate__isnull=False,
@@ -50,14 +50,14 @@ class UsagePlan(models.Model):
 
 
 class QuotaPeriod(models.TextChoices):
-    """How long a quota lasts: days and months of the tenant's time zone."""
+    """The length of a quota's period: days and months of the tenant's time zone."""
 
     DAY = "day", "Day"
     MONTH = "month", "Month"
 
 
 class UsagePlanQuota(models.Model):
-    """What a usage plan allows of one meter in a period: hard refuses, soft lets the overage be billed."""
+    """The limit of a usage plan on one meter in a period: a hard quota refuses, a soft one bills the overage."""
 
     usage_plan = models.ForeignKey(UsagePlan, on_delete=models.CASCADE, related_name="quotas")
     meter = models.ForeignKey(Meter, on_delete=models.PROTECT, related_name="quotas")
@@ -78,7 +78,7 @@ class UsagePlanQuota(models.Model):
 
 
 class UsagePlanAssignment(models.Model):
-    """Which usage plan a tenant has now; without one nothing is limited."""
+    """The current usage plan of a tenant; without one nothing is limited."""
 
     tenant = models.OneToOneField(
         Tenant, primary_key=True, on_delete=models.CASCADE, related_name="usage_plan_assignment"

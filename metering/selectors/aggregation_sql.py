@@ -1,6 +1,6 @@
-"""The SQL of each aggregation; `metering.domain.aggregations` says the same in Python.
+"""The SQL of each aggregation; `metering.domain.aggregations` computes the same in Python.
 
-Where statements treat meters of several kinds at once, `by_aggregation` makes one expression of them all.
+For statements that treat meters of several kinds at once, `by_aggregation` combines their expressions into one.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,9 @@ from metering.domain.property_values import NUMERIC_TEXT_PATTERN
 class AggregationSql:
     """The expressions of one aggregation.
 
-    `measured`: what one event `e` brings; `{value_property}` is the expression of the property's name, whose text may
-    be empty. `collected`: an aggregate over the `{quantity}` of events, or of rows of the rollups. `accumulated`: the
-    quantity of a row of the rollups that held `{held}`, after `{added}`.
+    `measured`: the quantity of one event `e`; `{value_property}` is the expression of the property's name, which may be
+    empty. `collected`: an aggregate over the `{quantity}` of events, or of rows of the rollups. `accumulated`: the
+    quantity of a row of the rollups that had `{held}`, after adding `{added}`.
     """
 
     measured: str
@@ -25,7 +25,7 @@ class AggregationSql:
     accumulated: str
 
 
-# The number in a property, or the text of one; or the quantity of the event, if no property is named.
+# The number in a property, or in its text; or the quantity of the event, if no property is named.
 _VALUE: Final = f"""CASE WHEN {{value_property}} = '' THEN e.quantity
                 WHEN jsonb_typeof(e.properties -> {{value_property}}) = 'number'
                     THEN greatest((e.properties ->> {{value_property}})::numeric, 0)
@@ -42,12 +42,12 @@ AGGREGATION_SQL: Final = {
 
 
 def measured(aggregation: str, *, value_property: str) -> str:
-    """Return the SQL of what an event `e` brings to a meter of this aggregation."""
+    """Return the SQL of the quantity of an event `e` for a meter of this aggregation."""
     return AGGREGATION_SQL[aggregation].measured.format(value_property=value_property)
 
 
 def collected(aggregation: str, *, quantity: str) -> str:
-    """Return the SQL aggregate that makes one quantity of many, for a meter of this aggregation."""
+    """Return the SQL aggregate of many quantities for a meter of this aggregation."""
     return AGGREGATION_SQL[aggregation].collected.format(quantity=quantity)
 
 

@@ -1,4 +1,4 @@
-"""Reads that may have to look at very many events, and therefore end after some seconds whatever they have found."""
+"""Reads that may scan very many events, and therefore time out after some seconds."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,7 +16,7 @@ LIMIT = "SELECT set_config('statement_timeout', %(milliseconds)s, true)"
 def fetch_in_time(
     statement: str, parameters: Mapping[str, object], *, milliseconds_max: int = MILLISECONDS_MAX
 ) -> list[tuple[Any, ...]]:
-    """Fetch, or raise `QueryTooLargeError` where it takes too long: one question must not occupy the server."""
+    """Fetch rows. Raises `QueryTooLargeError` after `milliseconds_max`: one query must not occupy the server."""
     try:
         with transaction.atomic():
             fetch_all(LIMIT, {"milliseconds": str(milliseconds_max)})
@@ -24,6 +24,6 @@ def fetch_in_time(
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise QueryTooLargeError(
-                "The answer takes too long to find: ask for a shorter span of time, or for less detail."
+                "The query takes too long. Ask for a shorter span of time, or for less detail."
             ) from error
         raise

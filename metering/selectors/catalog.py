@@ -1,4 +1,4 @@
-"""The event types and meters, as ingest needs them: read once a second by each process, not once a request."""
+"""The event types and meters that ingest needs: read once a second by each process, not once a request."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -25,7 +25,7 @@ _memory: Final = ShortMemory[str, Catalog]()
 def catalog() -> Catalog:
     """Return the catalogue, at most a second old.
 
-    A new meter counts from some seconds after it was made, so no process is late.
+    A new meter counts from some seconds after its creation, so no process is late.
     """
     now = steady_instant()
     known = _memory.recall(_CATALOG, now)
@@ -54,20 +54,20 @@ def _read() -> Catalog:
 
 
 def meter_rules() -> tuple[MeterRule, ...]:
-    """Every meter's rule."""
+    """Return every meter's rule."""
     return catalog().rules
 
 
 def rules_in_rollups() -> tuple[MeterRule, ...]:
-    """Return the rules of the meters whose usage the rollups keep; that of the others is read from the events."""
+    """Return the rules of the meters that the rollups keep; usage of the others is read from the events."""
     return tuple(rule for rule in meter_rules() if rule.aggregation.is_mergeable)
 
 
 def known_event_types() -> frozenset[str]:
-    """The codes that clients may send as `type`."""
+    """Return the codes that clients may send as `type`."""
     return catalog().event_types
 
 
 def forget_catalog() -> None:
-    """Read anew at the next call: after a change in this very process, and between tests."""
+    """Clear the cache: after a change in this process, and between tests."""
     _memory.forget_all()

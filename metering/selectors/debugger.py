@@ -1,7 +1,7 @@
-"""What became of a tenant's events, newest first: the ledger's rows and what was not stored, as one list.
+"""The outcomes of a tenant's events, newest first: the ledger's rows and events that were not stored, as one list.
 
 The two come from two tables, ordered by when the event occurred and by when it was refused. A page is the merge of a
-page of each, and its cursor holds the place reached in both.
+page of each, and its cursor holds the position in both.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _BIGINT_MAX: Final = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class SentEventFilters:
-    """Which sent events to show; an empty field does not narrow. `event_id` is exact."""
+    """The filters of sent events; an empty field does not filter. `event_id` is exact."""
 
     outcome: str = ""
     event_type: str = ""
@@ -37,7 +37,7 @@ class SentEventFilters:
 class SentEvent:
     """One event that was sent.
 
-    `source` and `quantity` are known of stored events, `code` and `detail` of the others.
+    `source` and `quantity` are set for stored events, `code` and `detail` for the others.
     """
 
     at: datetime
@@ -55,7 +55,7 @@ class SentEvent:
 
 @dataclass(frozen=True, slots=True)
 class SentEventCursor:
-    """The last row shown of each table; None where nothing of it was shown yet."""
+    """The last row shown of each table; None if no row of it was shown yet."""
 
     event: Position | None = None
     verdict_at: datetime | None = None
@@ -68,7 +68,7 @@ class SentEventCursor:
 
     @classmethod
     def parse(cls, text: str) -> "SentEventCursor":
-        """Read what `str` wrote; anything else starts at the newest event."""
+        """Parse the result of `str`; any other text starts at the newest event."""
         parts = text.split("_")
         if len(parts) != _CURSOR_FIELDS:
             return cls()
@@ -94,7 +94,7 @@ class SentEventPage:
 
 
 def sent_events(*, ledger: Ledger, filters: SentEventFilters, cursor: SentEventCursor, limit: int) -> SentEventPage:
-    """A page of what was sent to one half of a tenant's ledger, in two queries."""
+    """Return a page of the events sent to one half of a tenant's ledger, in two queries."""
     stored = _stored(ledger, filters, cursor, limit + 1)
     refused = _refused(ledger, filters, cursor, limit + 1)
     rows: list[tuple[SentEvent, StoredEvent | IngestVerdict]] = [
@@ -108,7 +108,7 @@ def sent_events(*, ledger: Ledger, filters: SentEventFilters, cursor: SentEventC
 
 
 def newest_event(*, ledgers: Sequence[Ledger]) -> StoredEvent | None:
-    """The latest event of these halves of the ledger: what a newcomer's first page waits for."""
+    """Return the latest event of these halves of the ledger, for the page that waits for a first event."""
     pages = (events_page(ledger=ledger, filters=EventFilters(), page=PageRequest(rows_max=1)) for ledger in ledgers)
     newest = [event for page in pages for event in page.rows]
     return max(newest, key=lambda event: event.received_at, default=None)

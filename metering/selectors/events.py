@@ -1,7 +1,6 @@
-"""The raw ledger, as tenants look at it: newest first by the time of the event, each with its void where it has one.
+"""The raw ledger for tenants: newest first by the time of the event, each with its void if it has one.
 
-Pages follow the primary key, so the thousandth is found as fast as the first, and events that arrive meanwhile shift
-nothing.
+Pages follow the primary key, so the thousandth is found as fast as the first, and new events do not shift pages.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +22,7 @@ from metering.selectors.statements import passes_filters
 
 @dataclass(frozen=True, slots=True)
 class EventFilters:
-    """Which events are wanted; `start <= occurred_at < end`."""
+    """The filters of events; `start <= occurred_at < end`."""
 
     type: str | None = None
     subject: str | None = None
@@ -34,7 +33,7 @@ class EventFilters:
 
 @dataclass(frozen=True, slots=True)
 class VoidFacts:
-    """Why an event no longer counts."""
+    """The void of an event: why it no longer counts."""
 
     reason: str
     voided_by: str
@@ -76,7 +75,7 @@ _CONDITIONS: Final = {
 }
 
 
-# What a meter counted in a span, as it was known at a moment: the same events of which `span_usage` is the sum.
+# The events that a meter counted in a span, as known at a moment: `span_usage` is their sum.
 _COUNTED: Final = (
     " AND e.occurred_at >= %(start)s AND e.occurred_at < %(end)s AND e.type = %(type)s"
     " AND e.received_at >= %(counts_from)s AND e.received_at < %(known_at)s"
@@ -88,11 +87,10 @@ _COUNTED: Final = (
 
 
 def events_page(*, ledger: Ledger, filters: EventFilters, page: PageRequest) -> Page[StoredEvent]:
-    """A page of the events that pass the filters. Raises `InvalidCursorError` for a position that is none of ours."""
+    """Return a page of the events that pass the filters. Raises `InvalidCursorError` for an unknown position."""
     wanted = {name: getattr(filters, name) for name in _CONDITIONS if getattr(filters, name) is not None}
     conditions = "".join(_CONDITIONS[name] for name in wanted)
-    # Without filters the page is read off the primary key; a filter that hardly any event passes may have to look at
-    # all.
+    # Without filters the page is read from the primary key; a filter that hardly any event passes may scan all.
     fetch = fetch_in_time if wanted.keys() & {"type", "subject", "api_key_id"} else fetch_all
     return _page(ledger, conditions, wanted, page, fetch)
 
@@ -102,9 +100,9 @@ def counted_events_page(
 ) -> Page[StoredEvent]:
     """Return a page of the events that a meter counted in a span.
 
-    Only those that had come in and were not voided before `known_at`.
+    Only events that were received and not voided before `known_at`.
 
-    Raises `InvalidCursorError`, and `QueryTooLargeError` where hardly any event passes the meter's filters.
+    Raises `InvalidCursorError`, and `QueryTooLargeError` if hardly any event passes the meter's filters.
     """
     wanted: dict[str, object] = {
         "start": span.start,
@@ -141,7 +139,7 @@ def _page(
 
 
 def event_by_id(*, ledger: Ledger, event_id: str, source: str = "") -> StoredEvent | None:
-    """The event under this id, or None."""
+    """Return the event with this id, or None."""
     rows = fetch_all(
         f"{_COLUMNS} FROM event_identity AS i"
         " JOIN event AS e ON e.tenant_id = i.tenant_id AND e.is_live = i.is_live AND e.occurred_at = i.occurred_at "
@@ -177,4 +175,4 @@ def _key_of(position: Position) -> bytes:
     try:
         return bytes.fromhex(position.id)
     except ValueError as error:
-        raise InvalidCursorError("Not a cursor of ours.") from error
+        raise InvalidCursorError("Not a valid cursor.") from error

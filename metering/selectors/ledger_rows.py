@@ -1,4 +1,4 @@
-"""A tenant's rows of the ledger and of its rollups, read to their end by pages along the primary key: for exports."""
+"""A tenant's rows of the ledger and of its rollups for exports, read by pages along the primary key."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ _OWN: Final = "t.tenant_id = %(tenant_id)s AND t.is_live = %(is_live)s"
 
 @dataclass(frozen=True, slots=True)
 class LedgerTable:
-    """How the rows of a table are read: `key` are its columns behind tenant and half, with their types.
+    """A table to read: `key` are its key columns after tenant and half, with their types.
 
-    `columns` gives each column of a row its name; `of_json` are those that hold JSON.
+    `columns` names each column of a row; `of_json` are the columns with JSON.
     """
 
     source: str
@@ -103,7 +103,7 @@ def months_with_events(ledger: Ledger) -> list[date]:
 
 
 def next_month(month: date) -> date:
-    """Return the first day of the month behind the one that begins on `month`."""
+    """Return the first day of the month after the one that begins on `month`."""
     return month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
 
 
@@ -141,5 +141,5 @@ def _named(table: LedgerTable, values: tuple[object, ...]) -> dict[str, object]:
 
 
 def _exact(value: object) -> object:
-    """Return a number of the rollups, which may have many zeros that say nothing, without its exponent."""
+    """Return a number of the rollups without exponent and trailing zeros."""
     return value.normalize() if isinstance(value, Decimal) else value

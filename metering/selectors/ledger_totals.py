@@ -1,9 +1,9 @@
-"""What the ledger says of usage, summed up from the events themselves, and where the rollups say something else.
+"""Usage summed up from the ledger's events, and the buckets in which the rollups differ.
 
-Of months whose raw events are sealed the rollups are the evidence, and compared with digests that were taken of them.
+For months whose raw events are sealed the rollups are the evidence. They are compared with their digests.
 
-One statement reads ledger and rollups in one snapshot. Ingest writes both in one transaction, so what it finds is
-drift and never a race.
+One statement reads ledger and rollups in one snapshot. Ingest writes both in one transaction, so a difference is
+a drift and never a race.
 """
 
 import json
@@ -33,14 +33,14 @@ _LAST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 EVER: Final = Seam(_LAST, date.max, _LAST)
 
 
-# After a change of the time zone, events behind the seam may be of a day before it: they count on the first behind it.
+# After a change of the time zone, events after the seam may be of a day before it: they count on the first day after.
 _DAYS: Final = day_buckets(
     day=f"greatest({LOCAL_DAY}, %(days_from)s::date)", only="WHERE occurred_at >= %(days_since)s::timestamptz"
 )
 
 
 def buckets_from_ledger(only: str = "") -> str:
-    """Return the beginning of a statement with the rollups that the events `e` make, all or some.
+    """Return the beginning of a statement with the rollups computed from the events `e`, all or some.
 
     Its parameters are also those of `seam_parameters`.
     """
@@ -59,7 +59,7 @@ day_in_ledger AS ({_DAYS})"""
 
 
 def seam_parameters(seam: Seam) -> dict[str, object]:
-    """Return where the events begin to say what the rollups must say."""
+    """Return the parameters of the seam, after which rollups must equal the events."""
     return {"hours_from": seam.hours_from, "days_from": seam.days_from, "days_since": seam.days_since}
 
 
@@ -124,9 +124,9 @@ SELECT
 
 
 def drifts_of(ledger: Ledger) -> list[Drift]:
-    """Every bucket in which a rollup differs from the ledger, at most DRIFTS_MAX, and claims without their events.
+    """Return the buckets in which a rollup differs from the ledger, at most DRIFTS_MAX, and claims without events.
 
-    Before the seam: meters whose rollups are not those that were sealed.
+    Before the seam: the meters whose rollups differ from the sealed ones.
     """
     seam = seam_of(ledger)
     parameters = _parameters(ledger, seam)
@@ -140,7 +140,7 @@ def drifts_of(ledger: Ledger) -> list[Drift]:
 
 
 def drifts_before(ledger: Ledger, end: Seam) -> list[Drift]:
-    """Return the buckets before `end` in which a rollup differs from the ledger, of those that are not sealed yet."""
+    """Return the buckets before `end` that are not sealed yet and in which a rollup differs from the ledger."""
     return _drifts(ledger, _parameters(ledger, seam_of(ledger)), end)
 
 
@@ -174,7 +174,7 @@ def _orphans(ledger: Ledger, table: str, matched: int, total: int) -> list[Drift
             ledger.tenant_id,
             ledger.is_live,
             table,
-            {"rows": "without their twin"},
+            {"rows": "without their counterpart"},
             quantity_in_ledger=Decimal(matched),
             quantity_in_rollup=Decimal(total),
             events_in_ledger=matched,

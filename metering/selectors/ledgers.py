@@ -1,4 +1,4 @@
-"""Whose ledgers there are, and whose usage is being rebuilt from them."""
+"""The ledgers of tenants, and rebuilds of usage that are under way."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -17,7 +17,7 @@ def rebuild_under_way(*, slug: str) -> JobRun | None:
 
 
 def ledgers(*, slugs: list[str] | None = None, tenant_ids: list[UUID] | None = None) -> Iterator[Ledger]:
-    """The live and the test half of each tenant, or of those named."""
+    """Yield the live and the test half of each tenant, or of the named ones."""
     tenants = Tenant.objects.order_by("slug")
     if slugs:
         tenants = tenants.filter(slug__in=slugs)

@@ -1,6 +1,6 @@
-"""Which limits hold for a tenant and a key, and what the ledger says was used of them.
+"""The limits that apply to a tenant and a key, and their usage by the ledger.
 
-A usage plan is read once a second by each process, not once a request; a change of it is in force everywhere within
+Each process reads a usage plan once a second, not once a request; a change applies everywhere within
 that time.
 """
 
@@ -43,7 +43,7 @@ GROUP BY q.position
 
 @dataclass(frozen=True, slots=True)
 class TenantLimits:
-    """What a tenant's usage plan demands, at one moment. Without a plan nothing is limited."""
+    """The limits of a tenant's usage plan at one moment. Without a plan nothing is limited."""
 
     plan_code: str
     throttles: tuple[Throttle, ...]
@@ -54,12 +54,12 @@ _by_tenant: Final = ShortMemory[UUID, TenantLimits]()
 
 
 def ledger_of(principal: Principal, tenant: TenantFacts) -> Ledger:
-    """The half of the tenant's ledger that the key meters into."""
+    """Return the half of the tenant's ledger that the key meters into."""
     return Ledger(tenant.id, principal.is_live, tenant.time_zone, tenant.backfill_days)
 
 
 def limits_for(principal: Principal, tenant: TenantFacts) -> LimitPolicy:
-    """Every limit that holds for the key: its tenant's and its own, at most a second old."""
+    """Return every limit that applies to the key: its tenant's and its own, at most a second old."""
     of_tenant = tenant_limits(tenant.id)
     return LimitPolicy(
         ledger=ledger_of(principal, tenant),
@@ -80,12 +80,12 @@ def tenant_limits(tenant_id: UUID) -> TenantLimits:
 
 
 def forget_limits() -> None:
-    """Read again at the next call: after a change in this very process, and between tests."""
+    """Clear the cache: after a change in this process, and between tests."""
     _by_tenant.forget_all()
 
 
 def used_of(ledger: Ledger, counters: Iterable[CounterKey]) -> dict[CounterKey, Decimal]:
-    """What the ledger's daily usage says of each counter. Exact beside running ingest while the ledger is locked."""
+    """Return the value of each counter by the daily usage. Exact during ingest only while the ledger is locked."""
     keys = tuple(counters)
     lines = {key.scope_id for key in keys if key.scope_id != TENANT_SCOPE}
     members = key_ids_of_families(tenant_id=ledger.tenant_id, family_ids=lines) if lines else {}
@@ -111,7 +111,7 @@ def used_of(ledger: Ledger, counters: Iterable[CounterKey]) -> dict[CounterKey, 
 
 
 def known_content_hash(ledger: Ledger, key: bytes) -> bytes | None:
-    """The content with which an event's identity was claimed, or None where it is free."""
+    """Return the content hash with which an event's identity was claimed, or None if it is free."""
     claims = EventIdentity.objects.of_ledger(ledger.tenant_id, is_live=ledger.is_live).filter(key=key)
     content_hash = claims.values_list("content_hash", flat=True).first()
     return None if content_hash is None else bytes(content_hash)
@@ -142,7 +142,7 @@ def _read_tenant_limits(tenant_id: UUID) -> TenantLimits:
 
 
 def _quota_name(meter_code: str, period: Period) -> str:
-    """The monthly quota of requests is what most clients look for; others say what they limit."""
+    """Return the name of a quota: `quota` for the monthly quota of requests; others name their meter."""
     if meter_code == API_REQUESTS and period is Period.MONTH:
         return QUOTA_NAME
     return f"{QUOTA_NAME}-{meter_code}-{period}"
@@ -159,7 +159,7 @@ def _throttles(name: str, scope_id: UUID, rate: int | None, burst: int | None) -
 
 
 def _quotas_of_key(principal: Principal) -> tuple[Quota, ...]:
-    """A key's own quota is a hard one on requests, by calendar month."""
+    """Return the key's own quota: a hard one on requests, by calendar month."""
     if principal.quota is None:
         return ()
     return tuple(

@@ -1,6 +1,6 @@
-"""What the operator's staff look at: figures over all tenants, each by one statement of bounded cost.
+"""Figures over all tenants for the operator's staff, each by one statement of bounded cost.
 
-An event feeds every meter of its type. So the number of events is, for each type, that of the meter which saw the most.
+An event counts in every meter of its type. So the number of events of a type is that of its meter with the most.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ by_type AS (
 SELECT hour, sum(events)::bigint FROM by_type GROUP BY 1
 """
 
-# A quota's period is the running day or month of the tenant's own time zone, as the rollup by day has it.
+# A quota's period is the current day or month of the tenant's time zone, as in the daily rollup.
 QUOTA_USES = """
 SELECT t.id, m.code, m.name, m.unit, q.period, q.limit, q.is_hard, coalesce(u.used, 0)
 FROM accounts_tenant AS t
@@ -64,7 +64,7 @@ FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent
 
 @dataclass(frozen=True, slots=True)
 class QuotaUse:
-    """What a tenant has used of one quota in the running period."""
+    """A tenant's usage of one quota in the current period."""
 
     tenant_id: UUID
     meter: str
@@ -77,7 +77,7 @@ class QuotaUse:
 
     @property
     def percent(self) -> Decimal:
-        """Used of the limit, to one place; a limit of nothing is full."""
+        """Return the used percentage of the limit, to one place. A limit of 0 counts as used up."""
         if not self.limit:
             return Decimal(100)
         return (self.used * 100 / self.limit).quantize(_PERCENT_STEP, ROUND_HALF_UP)
@@ -95,14 +95,14 @@ class MeterTotals:
 
 
 def events_by_hour(*, start: datetime, end: datetime) -> dict[datetime, int]:
-    """How many live events occurred in each hour of UTC; hours without any are left out."""
+    """Return the number of live events in each hour of UTC; hours without any are left out."""
     return {hour.astimezone(UTC): events for hour, events in fetch_all(EVENTS_BY_HOUR, {"start": start, "end": end})}
 
 
 def usage_totals(*, start: datetime, end: datetime) -> list[MeterTotals]:
-    """Return the usage of each additive meter over all tenants, from `start` to `end`, and in as long a span before.
+    """Return the usage of each additive meter over all tenants from `start` to `end`, and in an equal span before.
 
-    Both are whole hours.
+    Both bounds are whole hours.
     """
     rows = fetch_all(
         USAGE_BY_METER, {"start": start - (end - start), "middle": start, "end": end, "additive": ADDITIVE_CODES}
@@ -111,7 +111,7 @@ def usage_totals(*, start: datetime, end: datetime) -> list[MeterTotals]:
 
 
 def quota_uses(*, as_of: datetime, tenant_ids: Sequence[UUID] | None = None) -> dict[UUID, list[QuotaUse]]:
-    """Usage against each quota of the usage plan, for these tenants or for all, by one statement."""
+    """Return usage against each quota of the usage plan, for these tenants or for all, by one statement."""
     uses: dict[UUID, list[QuotaUse]] = {}
     parameters = {"as_of": as_of, "tenant_ids": None if tenant_ids is None else list(tenant_ids)}
     for row in fetch_all(QUOTA_USES, parameters):
@@ -121,12 +121,12 @@ def quota_uses(*, as_of: datetime, tenant_ids: Sequence[UUID] | None = None) -> 
 
 
 def refusals_since(start: datetime) -> dict[str, int]:
-    """How many events were duplicates, conflicts or rejected since then; a request keeps its first fifty only."""
+    """Return the number of duplicates, conflicts and rejections since then; a request stores its first fifty."""
     rows = IngestVerdict.objects.filter(is_live=True, received_at__gte=start).order_by().values_list("verdict")
     return dict(rows.annotate(number=Count("pk")))
 
 
 def partition_days_ahead(*, as_of: datetime) -> int:
-    """For how many days from now there are partitions; negative where events would be refused already."""
+    """Return for how many days from now there are partitions; negative if events are refused already."""
     ((end,),) = fetch_all(LAST_PARTITION, {})
     return (date.fromisoformat(end) - as_of.astimezone(UTC).date()) // timedelta(days=1) if end else -1

@@ -1,4 +1,4 @@
-"""Whether what was used fits a usage plan: asked before a tenant is moved to it, and finds its requests refused."""
+"""The check whether a tenant's usage fits a usage plan, made before the tenant is moved to it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from metering.selectors.limits import used_of
 
 @dataclass(frozen=True, slots=True)
 class UsedUp:
-    """A hard quota of which nothing is left."""
+    """A hard quota that is used up."""
 
     unit: str
     period: Period
@@ -21,7 +21,7 @@ class UsedUp:
 
 
 def used_up_quotas(*, usage_plan_id: int, ledger: Ledger, at: datetime) -> list[UsedUp]:
-    """Those hard quotas of a usage plan that are used up in the day or month of `at` by what is metered until now.
+    """Return the hard quotas of a usage plan that current usage exhausts in the day or month of `at`.
 
     Two queries.
     """

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from accounts.sql import fetch_all
 
-# A quota's period is a day or a month of the tenant's zone, as in usage_day. One that has ended is compared with the
-# quota only where the tenant was on that usage plan before its end: else a change of plan at midnight would measure the
-# old month by the new plan.
+# A quota's period is a day or a month of the tenant's zone, as in usage_day. A period that has ended is compared with
+# the quota only if the tenant was on that usage plan before its end: else a change of plan at midnight would measure
+# the old month by the new plan.
 QUOTA_WINDOWS: Final = """
 WITH quota AS MATERIALIZED (
     SELECT t.id AS tenant_id, q.meter_id, q.period, q.limit AS allowed, q.is_hard, p.first_day,
@@ -52,7 +52,7 @@ ORDER BY u.tenant_id, u.meter_id, u.period, u.first_day
 
 @dataclass(frozen=True, slots=True)
 class QuotaWindow:
-    """What a tenant has used of one quota in one day or month of its own, which begins with `first_day`."""
+    """A tenant's usage of one quota in one day or month of its time zone, which begins with `first_day`."""
 
     tenant_id: UUID
     meter_id: int
@@ -69,9 +69,9 @@ class QuotaWindow:
 def quota_windows(
     *, as_of: datetime, looked_back_to: datetime, percent_min: int, tenant_ids: Sequence[UUID] | None = None
 ) -> tuple[int, list[QuotaWindow]]:
-    """Return how many active tenants have a quota, and where at least `percent_min` percent of one are used.
+    """Return how many active tenants have a quota, and the windows with at least `percent_min` percent used.
 
-    Looked at is every day and month of the tenant's zone that has begun by `as_of` and had not ended at
+    Checks every day and month of the tenant's zone that has begun by `as_of` and had not ended at
     `looked_back_to`.
     """
     rows = fetch_all(

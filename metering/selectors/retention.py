@@ -1,6 +1,6 @@
-"""Which months of raw events are closed, sealed and deleted, and what was sealed of them.
+"""The months of raw events that are closed, sealed or deleted, and their sealed usage.
 
-`kept_since` is where evidence begins to be raw events; before it the rollups are, and `sealed_answers`.
+From `kept_since` on raw events are the evidence; before it the rollups and `sealed_usage_of` are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,29 +33,29 @@ ORDER BY q.position, s.known_at, s.voids_at
 
 
 def kept_since() -> datetime | None:
-    """Return from when on raw events are the evidence; None if no month was ever sealed."""
+    """Return the time from which raw events are the evidence; None if no month was ever sealed."""
     return _end_of_latest(MonthStep.SEALED)
 
 
 def nothing_changes_before() -> datetime | None:
-    """Return before when no event is added or voided any more: some days past the last month that is closed."""
+    """Return the time before which no event is added or voided any more: some days after the last closed month."""
     end = _end_of_latest(MonthStep.CLOSED)
     return None if end is None else end + SEAM
 
 
 def latest_month(step: MonthStep) -> EventMonth | None:
-    """Return the latest month that came to this step."""
+    """Return the latest month that reached this step."""
     return EventMonth.objects.filter(step=step).order_by("month").last()
 
 
 def deleted_before() -> tuple[datetime, datetime] | None:
-    """Return before when raw events are deleted, and when the last of them were; None if none ever was."""
+    """Return the time before which raw events are deleted, and when the last were; None if none ever was."""
     latest = latest_month(MonthStep.DELETED)
     return None if latest is None else (month_start(month_after(latest.month)), latest.at)
 
 
 def seam_of(ledger: Ledger) -> Seam:
-    """Return from where on the events say what a ledger's rollups must say; a younger ledger has nothing sealed."""
+    """Return the seam after which a ledger's rollups must equal its events; a younger ledger has nothing sealed."""
     sealed = latest_month(MonthStep.SEALED)
     if sealed is None:
         return EVERYTHING
@@ -69,8 +69,8 @@ def months_with_partitions() -> list[date]:
     return [date.fromisoformat(month) for (month,) in fetch_all(PARTITIONS)]
 
 
-def sealed_answers(spans: Sequence[Mapping[str, object]]) -> dict[int, tuple[Decimal, int]]:
-    """Return by position what was sealed of spans: as it was known at the moment asked for, else for good."""
+def sealed_usage_of(spans: Sequence[Mapping[str, object]]) -> dict[int, tuple[Decimal, int]]:
+    """Return the sealed usage of spans by position: as known at the requested moment, else the final one."""
     if not spans:
         return {}
     return {
@@ -79,15 +79,15 @@ def sealed_answers(spans: Sequence[Mapping[str, object]]) -> dict[int, tuple[Dec
 
 
 def refuse_deleted(ledger: Ledger, *, event_id: str, source: str = "") -> None:
-    """Raise `EventsDeletedError` where an id belongs to an event of a month that is closed, or gone."""
+    """Raise `EventsDeletedError` if an id belongs to an event of a closed or deleted month."""
     closed_until = nothing_changes_before()
     if closed_until is None:
         return
     claims = EventIdentity.objects.of_ledger(ledger.tenant_id, is_live=ledger.is_live)
     if claims.filter(key=event_key(source, event_id), occurred_at__lt=closed_until).exists():
         raise EventsDeletedError(
-            f"This event lies before {closed_until:%-d %B %Y}, where raw events are deleted or about to be. It was"
-            " counted, and is not changed any more."
+            f"This event is from before {closed_until:%-d %B %Y}. Raw events of that time are deleted or about to be."
+            " It was counted, and can no longer be changed."
         )
 
 

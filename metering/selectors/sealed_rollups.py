@@ -1,7 +1,7 @@
-"""Digests of the rollups of months whose raw events go, and the meters whose rollups are not those any more.
+"""Digests of the rollups of months whose raw events are deleted, and the meters whose rollups have changed since.
 
-A digest is the SHA-256 of all rows, a line each, in the order of their keys; slots are added up, rows of nothing left
-out. Numbers are written without trailing zeros.
+A digest is the SHA-256 of all rows, one line each, in the order of their keys. Slots are summed, and empty rows are
+left out. Numbers are written without trailing zeros.
 """
 
 from decimal import Decimal
@@ -25,7 +25,7 @@ def _digest(line: str, order: str) -> str:
 
 
 def rollups_by_month(months: str) -> str:
-    """Return expressions up to `in_rollups`: by month and meter what the rollups say, with digests.
+    """Return expressions up to `in_rollups`: the rollups by month and meter, with digests.
 
     `months` is a statement of months with the day from which their ledger's days are no longer theirs.
     """
@@ -75,7 +75,7 @@ FROM sealed AS s FULL JOIN in_rollups AS r USING (month, meter_id)
 WHERE (s.events, s.hours_digest, s.days_digest) IS DISTINCT FROM (r.events, r.hours_digest, r.days_digest)
 ORDER BY month, meter_id
 """
-# What was sealed of events is what their identities still say.
+# Identities of sealed events are kept and must still match.
 IDENTITIES: Final = f"""
 SELECT s.month::text, s.events, (
     SELECT count(*) FROM event_identity AS i WHERE i.tenant_id = %(tenant_id)s::uuid AND i.is_live = %(is_live)s
@@ -86,7 +86,7 @@ FROM sealed_ledger AS s WHERE {_OF_LEDGER} ORDER BY 1
 
 
 def sealed_drifts(ledger: Ledger) -> list[Drift]:
-    """Return the sealed months and meters whose rollups are not those that were sealed, and lost identities."""
+    """Return the sealed months and meters whose rollups differ from the sealed ones, and lost identities."""
     parameters = {
         "tenant_id": ledger.tenant_id,
         "is_live": ledger.is_live,

@@ -2,12 +2,12 @@
 
 One statement over the hourly rollup, one more if spans cut through hours.
 
-What is billed is read here. `usage_of_spans` reads rollups and needs no scan of events; `raw_usage_of_spans` adds up
-the events themselves, and so proves the other; `compared_usage_of_spans` does both in one snapshot. All count live
-events alone.
+Billing reads usage here. `usage_of_spans` reads rollups and needs no scan of events; `raw_usage_of_spans` sums the
+events themselves, and so proves the other; `compared_usage_of_spans` does both in one snapshot. All count live
+events only.
 
-Where the events of a span's beginning are sealed (`docs/decisions/0021-retention-of-events.md`), what was sealed of it
-stands for them, and for the parts of hours that the rollups do not hold.
+If the events of a span's beginning are sealed (`docs/decisions/0021-retention-of-events.md`), the sealed usage
+replaces them, and the parts of hours that the rollups do not have.
 """
 
 from collections import defaultdict
@@ -24,14 +24,14 @@ from metering.domain.periods import end_of_hour, start_of_hour
 from metering.models.retention import FOR_GOOD
 from metering.selectors.aggregation_sql import collected, collected_by_meter
 from metering.selectors.catalog import meter_rules
-from metering.selectors.retention import kept_since, sealed_answers
+from metering.selectors.retention import kept_since, sealed_usage_of
 from metering.selectors.statements import COLLECTED, METERS, aggregation_of, contributions_of, meters_parameter
 
 _NOTHING: Final = Decimal(0)
 
 
 def whole_hours_of(aggregation: Aggregation) -> str:
-    """Return the statement for meters of an aggregation; kinds that add up have the same one."""
+    """Return the statement for meters of an aggregation; additive kinds share one."""
     return f"""
 SELECT s.position, u.quantity, u.events
 FROM jsonb_to_recordset(%(spans)s::jsonb) AS s(position int, tenant_id uuid, meter_id bigint, start_at timestamptz,
@@ -45,8 +45,8 @@ WHERE u.events IS NOT NULL
 """
 
 
-# An event's key is a digest of its id, which several tenants may use; with the piece's number behind it, it is one
-# row's own.
+# An event's key is a digest of its id, which several tenants may use; with the piece's number appended, it is unique
+# to one row.
 CONTRIBUTIONS_OF_PIECES = f"""
 WITH piece AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(pieces)s::jsonb) AS p(
@@ -101,8 +101,8 @@ WHERE EXISTS (
 class UsageSpan:
     """A tenant's meter over a half-open span.
 
-    Raw usage alone can tell the past: with `known_at`, only events received before it count, and only voids before
-    `voids_known_at`, which is the same moment where it is not given.
+    Only raw usage can be read as of the past: with `known_at`, only events received before it count, and only voids
+    before `voids_known_at`, which defaults to the same moment.
     """
 
     tenant_id: UUID
@@ -115,13 +115,13 @@ class UsageSpan:
 
 @dataclass(frozen=True, slots=True)
 class SpanUsage:
-    """The usage of a span, in the meter's unit, and how many events it comes from."""
+    """The usage of a span, in the meter's unit, and the number of its events."""
 
     quantity: Decimal = _NOTHING
     events: int = 0
 
     def merged(self, other: "SpanUsage", aggregation: Aggregation) -> "SpanUsage":
-        """Return the usage of both together, which have no event in common."""
+        """Return the usage of both together; they must have no event in common."""
         if _NO_USAGE in (self, other):
             return self if other == _NO_USAGE else other
         return SpanUsage(aggregation.merge(self.quantity, other.quantity), self.events + other.events)
@@ -131,7 +131,7 @@ class SpanUsage:
 class ComparedUsage:
     """The usage of a span by the rollup and by the events alone, in one snapshot.
 
-    `is_sealed`: of its beginning what was sealed stands for the events.
+    `is_sealed`: for its beginning, sealed usage replaces the events.
     """
 
     in_rollup: SpanUsage
@@ -140,20 +140,20 @@ class ComparedUsage:
 
     @property
     def evidence(self) -> str:
-        """Return what proves the rollup, in words."""
+        """Return the evidence for the rollup, in words."""
         if self.is_sealed:
-            return "what was sealed of events that are deleted by now, and the events themselves"
+            return "the sealed usage of deleted events, and the events themselves"
         return "the events themselves"
 
     @property
     def is_proven(self) -> bool:
-        """Whether both say the same."""
+        """Return whether both are equal."""
         return self.in_rollup == self.in_ledger
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A part of the span at `position`; whole hours stand in the rollup too."""
+    """A part of the span at `position`; whole hours are in the rollup too."""
 
     position: int
     start: datetime
@@ -167,7 +167,7 @@ _NO_USAGE: Final = SpanUsage()
 def usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
     """Return the usage of each span, in their order: whole hours from the rollup, the rest from the events.
 
-    What does not merge, such as a percentile, comes from the events alone.
+    Kinds that do not merge, such as a percentile, are read from the events alone.
     """
     aggregations = {rule.id: rule.aggregation for rule in meter_rules()}
     kept = kept_since()
@@ -178,7 +178,7 @@ def usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
     for position, span in enumerate(spans):
         aggregation = aggregations.get(span.meter_id)
         rest = _behind(span, kept, aggregation) if position in sealed else span
-        if aggregation is None or rest is None:  # not known to this process yet, so it has counted nothing yet
+        if aggregation is None or rest is None:  # not known to this process yet, so it has no usage yet
             continue
         hours, rests = _cut(rest) if aggregation.is_mergeable else (None, [(rest.start, rest.end)])
         pieces += [_Piece(position, start, end) for start, end in rests]
@@ -236,12 +236,12 @@ def compared_usage_of_spans(spans: Sequence[UsageSpan]) -> list[ComparedUsage]:
 
 
 def sealed_part(span: UsageSpan, kept: datetime, aggregation: Aggregation) -> UsageSpan:
-    """Return the part of a span that is sealed if events are kept since `kept`; what does not merge is sealed whole."""
+    """Return the sealed part of a span if events are kept since `kept`; kinds that do not merge are sealed whole."""
     return replace(span, end=min(span.end, kept)) if aggregation.is_mergeable else span
 
 
 def _behind(span: UsageSpan, kept: datetime | None, aggregation: Aggregation | None) -> UsageSpan | None:
-    """Return the part of a span of which the events are there; None if there is none."""
+    """Return the part of a span whose events are kept; None if there is none."""
     if kept is None or span.start >= kept:
         return span
     if span.end <= kept or aggregation is None or not aggregation.is_mergeable:
@@ -250,7 +250,7 @@ def _behind(span: UsageSpan, kept: datetime | None, aggregation: Aggregation | N
 
 
 def _needs_events(span: UsageSpan, aggregations: Mapping[int, Aggregation], kept: datetime | None) -> bool:
-    """Return whether the rollups lack something of the sealed part of a span: parts of hours, or all of it."""
+    """Return whether the rollups lack a part of the sealed part of a span: parts of hours, or all of it."""
     aggregation = aggregations.get(span.meter_id)
     if kept is None or aggregation is None or span.start >= kept:
         return False
@@ -260,9 +260,9 @@ def _needs_events(span: UsageSpan, aggregations: Mapping[int, Aggregation], kept
 def _sealed(
     spans: Sequence[UsageSpan | None], aggregations: Mapping[int, Aggregation], kept: datetime | None
 ) -> dict[int, SpanUsage]:
-    """Return what was sealed of each span that begins before `kept`, by position.
+    """Return the sealed usage of each span that begins before `kept`, by position.
 
-    Of a span that nobody invoiced nothing was sealed: there the whole hours of the rollups are all that is known.
+    A span that was never invoiced has no sealed usage: only the whole hours of its rollups are known.
     """
     if kept is None:
         return {}
@@ -279,7 +279,7 @@ def _sealed(
         }
         for position, part in parts.items()
     ]  # fmt: skip
-    found = {position: SpanUsage(*answer) for position, answer in sealed_answers(asked).items()}
+    found = {position: SpanUsage(*answer) for position, answer in sealed_usage_of(asked).items()}
     return _hours_of({position: part for position, part in parts.items() if position not in found}) | found
 
 
@@ -289,7 +289,7 @@ def _rollups_of_sealed(
     aggregations: Mapping[int, Aggregation],
     kept: datetime | None,
 ) -> dict[int, SpanUsage]:
-    """Return what the rollups say of the sealed parts; what was sealed stands where they lack something."""
+    """Return the usage of the sealed parts by the rollups, or the sealed usage if the rollups lack a part."""
     if kept is None:
         return {}
     parts = {
@@ -311,7 +311,7 @@ def _hours_of(parts: Mapping[int, UsageSpan]) -> dict[int, SpanUsage]:
 
 
 def spans_with_voids_since(spans: Sequence[tuple[UsageSpan, datetime]]) -> set[int]:
-    """The positions of those spans of which an event was voided at the given moment or later."""
+    """Return the positions of the spans with an event that was voided at the given moment or later."""
     if not spans:
         return set()
     asked = [
@@ -331,7 +331,7 @@ def _cut(span: UsageSpan) -> tuple[tuple[datetime, datetime] | None, list[tuple[
 
 
 def _with_pieces(usage: list[SpanUsage], spans: Sequence[UsageSpan], pieces: Sequence[_Piece]) -> list[SpanUsage]:
-    """Merge in what the events of each piece come to."""
+    """Merge the usage of each piece's events into that of its span."""
     aggregations = {rule.id: rule.aggregation for rule in meter_rules()}
     for piece, _, found in _usage_of_pieces(PIECES, spans, pieces):
         aggregation = aggregations[spans[piece.position].meter_id]
@@ -342,9 +342,9 @@ def _with_pieces(usage: list[SpanUsage], spans: Sequence[UsageSpan], pieces: Seq
 def _usage_of_pieces(
     statement: str, spans: Sequence[UsageSpan] | Mapping[int, UsageSpan], pieces: Sequence[_Piece]
 ) -> Iterator[tuple[_Piece, bool, SpanUsage]]:
-    """Yield for each piece what it comes to, and whether the rollup says so.
+    """Yield the usage of each piece, and whether it is the rollup's.
 
-    One that several meters share is read once.
+    A piece that several meters share is read once.
     """
     if not pieces:
         return

@@ -1,8 +1,8 @@
 """The SQL that the ledger's statements share, whether they read or write.
 
 Ingest, void, rebuild and reconciliation must agree to the last digit on what an event contributes to which meter, so
-`METERS` and `contributions_of` stand here once. `metering.domain.contribution` says the same in Python; a property test
-compares the two.
+`METERS` and `contributions_of` are defined once, here. `metering.domain.contribution` computes the same in Python; a
+property test compares the two.
 """
 
 from collections.abc import Iterable
@@ -65,12 +65,12 @@ HOUR_BUCKETS: Final = f"""
 SELECT meter_id, date_trunc('hour', occurred_at, 'UTC') AS hour, {COLLECTED} AS quantity, count(*) AS events
 FROM contribution GROUP BY 1, 2"""
 
-# The digest makes dimensions of any length fit into the primary key; it is taken of each bucket, not of each event.
+# With the digest, dimensions of any length fit into the primary key; it is computed per bucket, not per event.
 LOCAL_DAY: Final = "(occurred_at AT TIME ZONE %(time_zone)s)::date"
 
 
 def day_buckets(*, day: str = LOCAL_DAY, only: str = "") -> str:
-    """Return the statement of the days that contributions make; `only` is a condition on them, with its `WHERE`."""
+    """Return the statement of the daily buckets of contributions; `only` is a condition, with its `WHERE`."""
     return f"""
 SELECT *, substring(sha256(convert_to(dimensions::text, 'UTF8')) FROM 1 FOR 16) AS dimension_key
 FROM (

@@ -1,4 +1,4 @@
-"""The clock by which a process tells how old its own memory is: it never steps back, and no request dates it."""
+"""The clock for the age of a process's caches: it never goes back, and no request sets it."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -8,5 +8,5 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def steady_instant() -> datetime:
-    """Return an instant that is good for nothing but its distance from another."""
+    """Return an instant that is only useful for its distance from another."""
     return _EPOCH + timedelta(microseconds=time.monotonic_ns() // 1000)

@@ -1,6 +1,6 @@
-"""Usage as tenants look at it: the month against its limits, day by day, hour by hour.
+"""Usage for tenants: the month against its limits, by day and by hour.
 
-Read from the rollups, which every acknowledged event has already entered; so the numbers are exact and current.
+It is read from the rollups, which contain every acknowledged event; so the numbers are exact and current.
 """
 
 from collections import defaultdict
@@ -39,7 +39,7 @@ from metering.selectors.catalog import meter_rules, rules_in_rollups
 from metering.selectors.usage_query import API_KEY, UsageQuestion, query_usage
 
 _PERCENT_STEP: Final = Decimal("0.01")
-# What GROUPING() answers for the three sets below, from the columns that a set leaves out.
+# The result of GROUPING() for the three sets below, by the columns that a set leaves out.
 _BY_KEY, _BY_DAY, _TOTAL = 1, 2, 3
 
 
@@ -47,7 +47,7 @@ _BY_KEY, _BY_DAY, _TOTAL = 1, 2, 3
 class MeterMonth:
     """A meter's usage in a month against the tenant's monthly quota.
 
-    `forecast` is what the whole month comes to, if it adds up.
+    `forecast` is the projected usage of the whole month, for additive meters.
     """
 
     meter: str
@@ -60,7 +60,7 @@ class MeterMonth:
 
     @property
     def percent(self) -> Decimal | None:
-        """How much of the limit is used, to two places; None without a limit, or with a limit of nothing."""
+        """Return the used percentage of the limit, to two places; None without a limit, or with a limit of 0."""
         if not self.limit:
             return None
         return (self.quantity * 100 / self.limit).quantize(_PERCENT_STEP, ROUND_HALF_UP)
@@ -68,7 +68,7 @@ class MeterMonth:
 
 @dataclass(frozen=True, slots=True)
 class KeyUsage:
-    """What one key used of the default meter; `api_key_id` is None for events that no key sent."""
+    """One key's usage of the default meter; `api_key_id` is None for events that no key sent."""
 
     api_key_id: UUID | None
     quantity: Decimal
@@ -102,7 +102,7 @@ class HourUsage:
 
 
 def meter_named(code: str) -> MeterRule:
-    """The meter's rule. Raises `UnknownMeterError`."""
+    """Return the meter's rule. Raises `UnknownMeterError`."""
     for rule in meter_rules():
         if rule.code == code:
             return rule
@@ -110,16 +110,16 @@ def meter_named(code: str) -> MeterRule:
 
 
 def api_key_id_of(*, tenant_id: UUID, text: str) -> UUID:
-    """The id of the key that a question names, by its id or by its first 12 characters.
+    """Return the id of the key that a request names by its id or by its first 12 characters.
 
-    Another tenant's key does not exist here: `NotFoundError`. `AmbiguousApiKeyError` where several begin alike.
-    A service key belongs to no tenant and is named by its id alone.
+    Raises `NotFoundError`, also for another tenant's key, and `AmbiguousApiKeyError` if several keys begin alike.
+    A service key belongs to no tenant and is named by its id only.
     """
     found = key_ids_named(tenant_id=tenant_id, name=text) or _service_key_ids(text)
     if not found:
         raise NotFoundError("There is no such API key.")
     if len(found) > 1:
-        raise AmbiguousApiKeyError("Several keys begin with these 12 characters: give the key's id.")
+        raise AmbiguousApiKeyError("Several keys begin with these 12 characters. Give the key's id.")
     return found[0]
 
 
@@ -132,7 +132,7 @@ def _service_key_ids(text: str) -> list[UUID]:
 
 
 def monthly_usage(*, ledger: Ledger, month: YearMonth, as_of: datetime) -> MonthlyUsage:
-    """Every meter's usage in the month, with limits and forecast; the default meter's by key, and its busiest day."""
+    """Return every meter's month with limits and forecast, and the default meter's usage by key and busiest day."""
     period = month_span(month, ledger.time_zone)
     totals, keys, days = _month_sums(ledger, month, meter_named(API_REQUESTS).id)
     totals |= _read_from_events(ledger, period)
@@ -152,7 +152,7 @@ def _month_sums(
 ) -> tuple[dict[int, Decimal], dict[UUID, Decimal], dict[date, Decimal]]:
     """Return the month's quantities by meter, and one meter's by key and by day.
 
-    One pass over the rollup for each way to merge it.
+    Reads the rollup once for each way to merge it.
     """
     meters: dict[str, list[int]] = defaultdict(list)
     for rule in rules_in_rollups():
@@ -217,7 +217,7 @@ def _meter_months(ledger: Ledger, totals: Mapping[int, Decimal], period: Span, a
 def daily_usage(
     *, ledger: Ledger, meter: MeterRule, start: date, end: date, api_key_id: UUID | None = None
 ) -> list[DayUsage]:
-    """The meter's usage on each day from `start` up to and without `end`, days without usage included."""
+    """Return the meter's usage on each day from `start` to `end`, which is excluded, days without usage included."""
     question = UsageQuestion(
         meter=meter,
         span=Span(start_of_day(start, ledger.time_zone), start_of_day(end, ledger.time_zone)),
@@ -239,7 +239,7 @@ def _of_key(api_key_id: UUID | None) -> dict[str, list[str]]:
 def realtime_usage(
     *, ledger: Ledger, meter: MeterRule, as_of: datetime, api_key_id: UUID | None = None
 ) -> list[HourUsage]:
-    """The meter's usage in each of the last 24 hours of UTC, the running one last."""
+    """Return the meter's usage in each of the last 24 hours of UTC, the current one last."""
     hours = last_24_hours(as_of)
     question = UsageQuestion(
         meter=meter,

@@ -1,7 +1,7 @@
-"""Usage by window, grouped and filtered: each question is one statement over the smallest table that can answer it.
+"""Usage by window, grouped and filtered: each query is one statement over the smallest sufficient table.
 
-Hours without groups come from `usage_hour`, whole days and months from `usage_day`; what neither keeps apart (a
-subject, an hour of one key, a span that begins at noon) is added up from the events themselves. All three give the same
+Hours without groups come from `usage_hour`, whole days and months from `usage_day`. Usage that neither keeps apart (of
+a subject, of an hour of one key, of a span that begins at noon) is summed from the events. All three give the same
 numbers.
 """
 
@@ -30,7 +30,7 @@ ROWS_MAX: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class UsageQuestion:
-    """What is asked: `filters` maps a name to the values of which one must match; for `api_key` these are ids."""
+    """A query: `filters` maps a name to the values of which one must match; for `api_key` these are ids."""
 
     meter: MeterRule
     span: Span
@@ -40,13 +40,13 @@ class UsageQuestion:
 
     @property
     def names(self) -> frozenset[str]:
-        """Everything that the question needs kept apart."""
+        """Return every name that the query groups or filters by."""
         return frozenset(self.group_by) | frozenset(self.filters)
 
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """The usage of one group in one window; `group` holds a value for each name of the question's `group_by`."""
+    """The usage of one group in one window; `group` has a value for each name of the query's `group_by`."""
 
     window_start: datetime
     group: Mapping[str, str | None]
@@ -55,21 +55,21 @@ class UsageRow:
 
 
 def names_kept_apart(meter: MeterRule) -> tuple[str, ...]:
-    """By what the meter's usage can be grouped and filtered."""
+    """Return the names by which the meter's usage can be grouped and filtered."""
     return (API_KEY, SUBJECT, *(name for name in meter.dimensions if name not in {API_KEY, SUBJECT}))
 
 
 def query_usage(*, ledger: Ledger, question: UsageQuestion, rows_max: int = ROWS_MAX) -> list[UsageRow]:
-    """Answer the question, ordered by window and group; windows and groups without events are left out.
+    """Run the query. Rows are ordered by window and group; windows and groups without events are left out.
 
-    Raises `QueryTooLargeError` where the answer has more than `rows_max` rows or takes too long to compute, and
-    `EventsDeletedError` where it would have to be added up from events that are deleted.
+    Raises `QueryTooLargeError` if there are more than `rows_max` rows or the query takes too long, and
+    `EventsDeletedError` if it would need events that are deleted.
     """
     if not question.span.start < question.span.end:
         return []
     rows = _rows_from_smallest_source(ledger, question, rows_max + 1)
     if len(rows) > rows_max:
-        raise QueryTooLargeError(f"The answer has more than {rows_max} rows: ask for fewer groups or a shorter span.")
+        raise QueryTooLargeError(f"The result has more than {rows_max} rows. Ask for fewer groups or a shorter span.")
     return rows
 
 
@@ -113,7 +113,7 @@ def _from_days(ledger: Ledger, question: UsageQuestion, limit: int) -> list[Usag
 
 
 def _from_events(ledger: Ledger, question: UsageQuestion, limit: int) -> list[UsageRow]:
-    """Add up raw events, the voided left out. The windows' bounds go along, so that days are cut in one place only."""
+    """Sum raw events without voided ones. The windows' bounds are passed, so that days are cut in one place only."""
     _refuse_deleted(question.span)
     meter = question.meter
     starts = window_starts(question.window, question.span, ledger.time_zone)
@@ -145,7 +145,7 @@ def _refuse_deleted(span: Span) -> None:
     deleted = deleted_before()
     if deleted is not None and span.start < deleted[0]:
         raise EventsDeletedError(
-            f"This is added up from raw events, and those before {deleted[0]:%-d %B %Y} were deleted on"
+            f"This query needs raw events, and those before {deleted[0]:%-d %B %Y} were deleted on"
             f" {deleted[1]:%-d %B %Y}. Ask for a later span, or for whole hours or days without this detail."
         )
 
@@ -157,7 +157,7 @@ def _collected(meter: MeterRule, quantity: str = "quantity") -> str:
 def _name_terms(
     question: UsageQuestion, columns: Mapping[str, str], json_column: str
 ) -> tuple[list[str], str, dict[str, object]]:
-    """The expressions of the groups, the conditions of the filters, and the parameters of both."""
+    """Return the expressions of the groups, the conditions of the filters, and the parameters of both."""
     parameters: dict[str, object] = {}
     groups = []
     for n, name in enumerate(question.group_by):
@@ -176,7 +176,7 @@ def _name_terms(
 def _grouped(groups: Sequence[str], having: str = "") -> str:
     """Group and order by the window and every group.
 
-    A rollup of which all was voided is no row: `having` leaves it out.
+    `having` leaves out rollups whose events were all voided.
     """
     ordinals = ", ".join(str(n) for n in range(1, len(groups) + 2))
     return f"GROUP BY {ordinals} {having} ORDER BY {ordinals}"

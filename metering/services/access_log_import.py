@@ -1,8 +1,7 @@
-"""Metering an existing access log: each line an event of type `http_request`, in batches through the real ingest.
+"""Import an existing access log: each line becomes an event of type `http_request`, in batches through ingest.
 
-A line's id is computed from its text and from how many lines before it read the same, so whoever imports the same file
-again, or the file after it has grown, or stops half-way and starts anew, finds the lines that are known and adds only
-the others.
+A line's id is computed from its text and the number of equal lines before it. So an import of the same file again, of
+the file after it has grown, or after an interruption, skips the known lines and adds only the others.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,12 +42,12 @@ JOB_NAME: Final = "import_access_log"
 INTERRUPTED: Final = "interrupted"
 BATCH_LINES: Final = 2000
 BAD_LINES_KEPT_MAX: Final = 100
-# Staff may reach as far back as there can be partitions.
+# Staff may import events as old as the oldest possible partition.
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class LogFormat(StrEnum):
-    """How a line is written. `AUTO` takes a line that begins with a brace for JSON."""
+    """The format of a line. `AUTO` reads a line that begins with a brace as JSON."""
 
     AUTO = "auto"
     COMBINED = "combined"
@@ -56,7 +55,7 @@ class LogFormat(StrEnum):
 
 
 class BadLineFound(NamedTuple):
-    """A line that was not metered, and why."""
+    """A line that was not metered, with the reason."""
 
     number: int
     reason: str
@@ -64,10 +63,10 @@ class BadLineFound(NamedTuple):
 
 @dataclass(slots=True)
 class ImportTotals:
-    """What an import has done so far. Every line is blank, bad, unfinished, or else accepted or a duplicate.
+    """The totals of an import so far. Every line is blank, bad, unfinished, or else accepted or a duplicate.
 
-    `response_bytes`, `first_at` and `last_at` speak of all good lines, new or known. `stopped` says why it ended before
-    the end.
+    `response_bytes`, `first_at` and `last_at` cover all good lines, new or known. `stopped` is the reason if the import
+    ended early.
     """
 
     lines: int = 0
@@ -84,13 +83,13 @@ class ImportTotals:
     bad_lines: list[BadLineFound] = field(default_factory=list)
 
     def add_bad(self, number: int, reason: str) -> None:
-        """Count a bad line; only the first ones are remembered."""
+        """Count a bad line; only the first ones are kept."""
         self.bad += 1
         if len(self.bad_lines) < BAD_LINES_KEPT_MAX:
             self.bad_lines.append(BadLineFound(number, reason))
 
     def add_good(self, record: AccessRecord) -> None:
-        """Count what a good line says was served."""
+        """Count the response of a good line."""
         at = record.request_time
         assert at is not None, "a line without a time is a bad one"
         self.response_bytes += record.response_length
@@ -98,7 +97,7 @@ class ImportTotals:
         self.last_at = at if self.last_at is None else max(self.last_at, at)
 
     def summary(self) -> dict[str, object]:
-        """What the job's row and the audit log keep."""
+        """Return the summary for the job's row and the audit log."""
         return {
             "lines": self.lines,
             "accepted": self.accepted,
@@ -115,9 +114,9 @@ class ImportTotals:
 
 @dataclass(frozen=True, slots=True)
 class AccessLogImport:
-    """What is to be imported: where to, as which key, and how its lines are to be read.
+    """The import to run: its tenant, its key, and the format of its lines.
 
-    `name` is what people call the file.
+    `name` is the file's name for people.
     """
 
     ledger: Ledger
@@ -128,7 +127,7 @@ class AccessLogImport:
 
 
 class _Request(NamedTuple):
-    """A good line, with the place it came from."""
+    """A good line, with its number."""
 
     line_number: int
     record: AccessRecord
@@ -144,10 +143,10 @@ def import_access_log(
     on_progress: Callable[[ImportTotals], None],
     is_interrupted: Callable[[], bool],
 ) -> ImportTotals:
-    """Import the stream to its end, or to the end of the batch in which `is_interrupted` says so.
+    """Import the stream to its end, or to the end of the batch in which `is_interrupted` returns true.
 
-    Recorded as a run of a job and in the audit log. Raises Django's database errors, after which all batches but the
-    last are stored and the last may be; importing again is always safe.
+    The import is recorded as a run of a job and in the audit log. Raises Django's database errors, after which all
+    batches but the last are stored and the last may be; importing again is always safe.
     """
     totals = ImportTotals()
 
@@ -181,7 +180,7 @@ def _import_batches(
 ) -> None:
     lines = LogLines(stream)
     with OccurrenceCounter() as occurrences:
-        reader = _Reader(job, occurrences, totals, as_of)
+        reader = _LineReader(job, occurrences, totals, as_of)
         for batch in _batches(lines, totals):
             _store(job, reader.requests_in(batch), totals, as_of)
             totals.bytes_read = lines.bytes_read
@@ -192,13 +191,13 @@ def _import_batches(
 
 
 def _batches(lines: LogLines, totals: ImportTotals) -> Iterator[Sequence[LogLine]]:
-    """Cut the log into batches; where it turns out unreadable, what came before is still imported."""
+    """Yield the log in batches. If the log becomes unreadable, the lines before that are still imported."""
     source = iter(lines)
     while not totals.stopped:
         batch: list[LogLine] = []
         try:
             for line in islice(source, BATCH_LINES):
-                batch.append(line)  # noqa: PERF402 - one by one, so that none is lost where the stream breaks off
+                batch.append(line)  # noqa: PERF402 - one by one, so that none is lost if the stream ends early
         except UnreadableLogError as error:
             totals.stopped = str(error)
         if not batch:
@@ -206,8 +205,8 @@ def _batches(lines: LogLines, totals: ImportTotals) -> Iterator[Sequence[LogLine
         yield batch
 
 
-class _Reader:
-    """Reads lines into events, one file's worth."""
+class _LineReader:
+    """Reads the lines of one file into events."""
 
     def __init__(
         self, job: AccessLogImport, occurrences: OccurrenceCounter, totals: ImportTotals, as_of: datetime
@@ -222,7 +221,7 @@ class _Reader:
         self._previous = b""
 
     def requests_in(self, lines: Iterable[LogLine]) -> list[_Request]:
-        """Return the good lines; the others are counted."""
+        """Return the good lines; count the others."""
         requests: list[_Request] = []
         for line in lines:
             self._totals.lines += 1
@@ -256,10 +255,9 @@ class _Reader:
 
 
 def is_evidently_whole(line: bytes, previous: bytes) -> bool:
-    """Tell whether a last line that no line end follows can be taken for finished.
+    """Return whether a last line without a line end is complete.
 
-    A server may be in the middle of writing it; metered now, it would be another line, and count again, once it is
-    whole.
+    A server may still be writing it. If it were metered now, the complete line would be another one and count again.
     """
     if line.startswith(b"{"):
         return line.rstrip().endswith(b"}")
@@ -267,7 +265,7 @@ def is_evidently_whole(line: bytes, previous: bytes) -> bool:
 
 
 def _store(job: AccessLogImport, requests: Sequence[_Request], totals: ImportTotals, as_of: datetime) -> None:
-    """Ingest one batch. Where it may touch a running quota, its counter is summed up anew afterwards."""
+    """Ingest one batch. If it may affect a current quota, the quota's counter is summed up again afterwards."""
     if not requests:
         return
     events = [request.event for request in requests]

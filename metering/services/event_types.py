@@ -1,4 +1,4 @@
-"""Create and rename event types. They are never deleted: the ledger names them by code."""
+"""Create and rename event types. They are never deleted: the ledger refers to them by code."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from metering.selectors.catalog import forget_catalog
 
 
 def create_event_type(*, code: str, name: str, actor: Actor, as_of: datetime, description: str = "") -> EventType:
-    """Create an event type that clients may send within a second. Raises `InvalidFieldsError`, `CodeTakenError`."""
+    """Create an event type. Clients may send it within a second. Raises `InvalidFieldsError`, `CodeTakenError`."""
     _check(*code_errors(code), *_name_errors(name))
     after = {"name": name.strip(), "description": description}
     with transaction.atomic():
@@ -23,7 +23,7 @@ def create_event_type(*, code: str, name: str, actor: Actor, as_of: datetime, de
             with transaction.atomic():
                 event_type = EventType.objects.create(code=code, created_at=as_of, **after)
         except IntegrityError as error:
-            raise CodeTakenError(f"There is an event type {code} already.") from error
+            raise CodeTakenError(f"The event type {code} already exists.") from error
         _record(event_type, "event_type.created", before={}, after={"code": code, **after}, actor=actor, as_of=as_of)
     forget_catalog()
     return event_type
@@ -32,7 +32,7 @@ def create_event_type(*, code: str, name: str, actor: Actor, as_of: datetime, de
 def update_event_type(
     *, event_type: EventType, name: str, description: str, actor: Actor, as_of: datetime
 ) -> EventType:
-    """Change what an event type is called; clients send its code as before. Raises `InvalidFieldsError`."""
+    """Change the name and description of an event type; its code stays. Raises `InvalidFieldsError`."""
     _check(*_name_errors(name))
     with transaction.atomic():
         current = EventType.objects.select_for_update().get(pk=event_type.pk)
@@ -54,7 +54,7 @@ def _name_errors(name: str) -> list[FieldError]:
 
 def _check(*found: FieldError) -> None:
     if found:
-        raise InvalidFieldsError("The event type cannot be kept.", field_errors=found)
+        raise InvalidFieldsError("The event type cannot be saved.", field_errors=found)
 
 
 def _record(

@@ -1,8 +1,8 @@
-"""Ingest: events into the ledger, each exactly once, with usage and limits in step, by one SQL statement.
+"""Ingest: store events in the ledger, each exactly once, and update usage and limits, by one SQL statement.
 
-The claim of an event's identity, the event, the rollups and the counters are written together or not at all. Whoever
-sends an event again, in whatever order and from however many processes, finds the claim taken: the same content is a
-duplicate, another content a conflict, and neither changes anything.
+The claim of an event's identity, the event, the rollups and the counters are written together or not at all. When an
+event is sent again, in any order and from any number of processes, its claim is taken: the same content is a duplicate,
+other content a conflict, and neither changes anything.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,9 +27,9 @@ from metering.services.rollups import add_to_rollups, counters_parameter
 
 DEADLOCK_TRIES_MAX = 5
 
-# Events are stored and not read back, since the way in for ingest reads none. They are stored first of what nothing
-# refers to, since that is run last part first.
-# Answers only the events that were not accepted; `NULL` means that the claim was taken by a transaction younger than
+# The insert of events returns nothing, since row-level security lets ingest read none. PostgreSQL runs expressions that
+# nothing refers to last part first, so events are stored first.
+# Returns only the events that were not accepted; `NULL` means that the claim was taken by a transaction younger than
 # our snapshot.
 INGEST = f"""
 WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(%(lock_key)s)),
@@ -83,9 +83,9 @@ def ingest_events(
     as_of: datetime,
     counters: Sequence[CounterKey] = (),
 ) -> IngestResult:
-    """Store what is new and say of each event what became of it.
+    """Store new events and return the outcome of each event.
 
-    `counters` are the limits that must count these events; a caller that has counted them already passes none.
+    `counters` are the limits that must count these events; a caller that has already counted them passes none.
     Outside of a transaction the events are on disk when this returns. Raises Django's database errors, after which
     nothing of this call is stored; calling again with the same events is always safe.
     """
@@ -129,7 +129,7 @@ def ingest_events(
 def _without_too_late(
     ledger: Ledger, events: Sequence[ParsedEvent], as_of: datetime
 ) -> tuple[Sequence[ParsedEvent], tuple[int, ...]]:
-    """Take out the new events of months that are closed. One whose id was stored there before is still known."""
+    """Remove the new events of closed months. An event whose id was stored there before is still known."""
     before = as_of - ALWAYS_KEPT
     old = [event for event in events if event.occurred_at < before]
     closed_until = nothing_changes_before() if old else None
@@ -142,7 +142,7 @@ def _without_too_late(
 
 
 def _run_with_partitions(parameters: dict[str, object], months: set[date]) -> list[tuple[int, bool | None]]:
-    """Run the statement, also where a partition is gone that this process remembers: rolled back, or dropped since."""
+    """Run the statement, also if a partition that this process cached is gone: rolled back, or dropped since."""
     try:
         return _run(parameters)
     except IntegrityError as error:
@@ -152,7 +152,7 @@ def _run_with_partitions(parameters: dict[str, object], months: set[date]) -> li
         forget_seen_partitions()
         if connection.in_atomic_block:
             raise StoreUnavailableError(
-                "A month of the ledger was being made. Nothing was stored; try again."
+                "A month of the ledger was being created. Nothing was stored. Try again."
             ) from error
     ensure_partitions_of(days=months)
     return _run(parameters)
@@ -161,7 +161,7 @@ def _run_with_partitions(parameters: dict[str, object], months: set[date]) -> li
 def _run(parameters: dict[str, object]) -> list[tuple[int, bool | None]]:
     """Run the statement.
 
-    Of two that wait for each other PostgreSQL cancels one whole, which may simply be sent again.
+    PostgreSQL cancels one of two statements that deadlock; it is sent again.
     """
     for _ in range(DEADLOCK_TRIES_MAX - 1):
         try:
@@ -173,7 +173,7 @@ def _run(parameters: dict[str, object]) -> list[tuple[int, bool | None]]:
 
 
 def _first_of_each(events: Iterable[ParsedEvent]) -> tuple[dict[bytes, ParsedEvent], list[ParsedEvent]]:
-    """The first event of each identity within the call, and those that come with the same identity after it."""
+    """Return the first event of each identity within the call, and the later events with the same identity."""
     first_by_key: dict[bytes, ParsedEvent] = {}
     others = [event for event in events if first_by_key.setdefault(event.key, event) is not event]
     return first_by_key, others
@@ -184,7 +184,7 @@ def _months_of(events: Iterable[ParsedEvent]) -> set[date]:
 
 
 def _events_parameter(events: Iterable[ParsedEvent]) -> str:
-    """The events as the JSON that `input` reads; properties go through as the bytes they were hashed from."""
+    """Return events as the JSON that `input` reads; properties are the bytes that were hashed."""
     return as_json(
         [
             {
@@ -205,13 +205,13 @@ def _events_parameter(events: Iterable[ParsedEvent]) -> str:
 
 
 def _compare_with_known(ledger: Ledger, events: Sequence[ParsedEvent]) -> dict[int, bool]:
-    """Whether each event has the content that its identity was claimed with, by a snapshot that sees the claim."""
+    """Return whether each event has the content of its identity's claim, by a snapshot that sees the claim."""
     known = _known_hashes(ledger, events)
     return {event.index: known[event.key] == event.content_hash for event in events}
 
 
 def _known_hashes(ledger: Ledger, events: Sequence[ParsedEvent]) -> dict[bytes, bytes]:
-    """Return the content that the identities of these events were claimed with, of those that are claimed."""
+    """Return the content hashes of these events' identities, of those that are claimed."""
     rows = fetch_all(
         KNOWN_HASHES,
         {"tenant_id": ledger.tenant_id, "is_live": ledger.is_live, "keys": [event.key for event in events]},

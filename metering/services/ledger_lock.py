@@ -1,7 +1,7 @@
-"""The advisory lock by which a rebuild and running ingest keep out of each other's way.
+"""The advisory lock that keeps a rebuild and ingest apart.
 
-Ingest takes it shared within its one statement. Whoever takes it exclusively and then, *in a later statement*, sums the
-ledger up sees every event that ingest has counted, and none that ingest will yet count.
+Ingest takes it shared within its one statement. A caller that takes it exclusively and then, *in a later statement*,
+sums the ledger up sees every event that ingest has counted, and none that ingest will count later.
 """
 
 from django.db import connection
@@ -11,6 +11,6 @@ from metering.domain.ledger import Ledger
 
 
 def lock_ledger(ledger: Ledger) -> None:
-    """Wait for running ingest of this half of the tenant's ledger, and hold back new until the transaction ends."""
+    """Lock this half of the tenant's ledger: wait for running ingest, and block new until the transaction ends."""
     assert connection.in_atomic_block, "an advisory lock outside of a transaction would be released at once"
     fetch_all("SELECT pg_advisory_xact_lock(%(lock_key)s)", {"lock_key": ledger.lock_key})

@@ -1,4 +1,4 @@
-"""Create, change and delete meters. What a meter counts is fixed once it counts; what it is called is not."""
+"""Create, change and delete meters. A meter's rule is fixed once it counts; its name is not."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,7 +28,7 @@ def create_meter(*, terms: MeterTerms, actor: Actor, as_of: datetime, counts_fro
             with transaction.atomic():
                 meter = Meter.objects.create(created_at=as_of, counts_from=begins_at, **fields)
         except IntegrityError as error:
-            raise CodeTakenError(f"There is a meter {terms.code} already.") from error
+            raise CodeTakenError(f"The meter {terms.code} already exists.") from error
         _record(meter, "meter.created", before={}, after=_described(meter), actor=actor, as_of=as_of)
     forget_catalog()
     return meter
@@ -37,7 +37,7 @@ def create_meter(*, terms: MeterTerms, actor: Actor, as_of: datetime, counts_fro
 def update_meter(
     *, meter: Meter, terms: MeterTerms, actor: Actor, as_of: datetime, counts_from: datetime | None = None
 ) -> Meter:
-    """Give a meter other terms; of one that counts already only name and unit.
+    """Change a meter's terms; only name and unit once it counts.
 
     Raises `InvalidFieldsError`, `CodeTakenError`, `MeterFixedError`.
     """
@@ -48,12 +48,12 @@ def update_meter(
         if current.counts_from > as_of:
             fields["counts_from"] = counting_begins_at(counts_from, as_of)
         elif replace(terms_of(current), name=terms.name, unit=terms.unit) != terms:
-            raise MeterFixedError(f"{current.code} counts since {current.counts_from:%-d %B %Y}: its rule stays.")
+            raise MeterFixedError(f"{current.code} counts since {current.counts_from:%-d %B %Y}, so its rule is fixed.")
         try:
             with transaction.atomic():
                 Meter.objects.filter(pk=current.pk).update(**fields)
         except IntegrityError as error:
-            raise CodeTakenError(f"There is a meter {terms.code} already.") from error
+            raise CodeTakenError(f"The meter {terms.code} already exists.") from error
         current.refresh_from_db()
         after = _described(current)
         changed = [name for name in after if after[name] != before[name]]
@@ -75,12 +75,12 @@ def delete_meter(*, meter: Meter, actor: Actor, as_of: datetime) -> None:
     with transaction.atomic():
         current = Meter.objects.select_for_update(of=("self",)).select_related("event_type").get(pk=meter.pk)
         if current.counts_from <= as_of:
-            raise MeterFixedError(f"{current.code} has counted usage: it stays.")
+            raise MeterFixedError(f"{current.code} has counted usage and cannot be deleted.")
         _record(current, "meter.deleted", before=_described(current), after={}, actor=actor, as_of=as_of)
         try:
             current.delete()
         except ProtectedError as error:
-            raise InUseError(f"A price or a quota names {meter.code}: it stays.") from error
+            raise InUseError(f"A price or a quota uses {meter.code}, so it cannot be deleted.") from error
     forget_catalog()
 
 

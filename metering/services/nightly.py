@@ -1,8 +1,8 @@
-"""The jobs that keep the ledger whole, each recorded with what it found.
+"""The jobs that check and maintain the ledger, each recorded with its findings.
 
-Schedules, commands and the admin start the same ones.
+Schedules, commands and the admin start the same jobs.
 
-Each may run at any moment and twice at once: none changes what another has made.
+Each may run at any moment, also twice at once: no job changes the result of another.
 """
 
 from collections.abc import Sequence
@@ -29,14 +29,14 @@ BACKFILL_DAYS_LEAST: Final = 62
 
 
 def run_reconciliation(*, started_by: str, as_of: datetime, slugs: Sequence[str] | None = None) -> Reconciliation:
-    """Compare ledgers and rollups, all or those of the tenants named; the first drifts are kept with the run."""
+    """Compare ledgers and rollups, of all or of the named tenants; the first drifts are stored with the run."""
     found: list[Reconciliation] = []
 
     def work() -> JobReport:
         found.append(reconcile(ledgers=ledgers(slugs=list(slugs) if slugs else None)))
         return _report_of(found[0], slugs)
 
-    # Looking at some tenants must not pass for the nightly look at all.
+    # A comparison of some tenants must not count as the nightly comparison of all.
     name = RECONCILIATION_OF_SOME_JOB if slugs else RECONCILIATION_JOB
     run_job(name=name, started_by=started_by, as_of=as_of, work=work)
     return found[0]
@@ -68,7 +68,7 @@ def _findings_of(found: Reconciliation, slugs: Sequence[str] | None) -> Findings
 
 
 def run_partitions(*, started_by: str, as_of: datetime) -> JobRun:
-    """Make the partitions that events may need: from the longest backfill window of a tenant to some months ahead."""
+    """Create the partitions that events may need: from the longest backfill window of a tenant to some months ahead."""
     return run_job(name=PARTITIONS_JOB, started_by=started_by, as_of=as_of, work=partial(_make_partitions, as_of))
 
 
@@ -79,7 +79,7 @@ def _make_partitions(as_of: datetime) -> JobReport:
 
 
 def run_limit_comparison(*, started_by: str, as_of: datetime) -> JobRun:
-    """Set limits right that differ from the ledger, and delete those whose period is over."""
+    """Correct counters of limits that differ from the ledger, and delete those whose period is over."""
     return run_job(name=LIMITS_JOB, started_by=started_by, as_of=as_of, work=partial(_compare_limits, as_of))
 
 
@@ -95,7 +95,7 @@ def _compare_limits(as_of: datetime) -> JobReport:
             subject=f"counters of {drift.ledger.tenant_id}, {'live' if drift.ledger.is_live else 'test'}",
             code="counter",
             detail=f"Meter {drift.key.meter_id} since {drift.key.period_start:%Y-%m-%d %H:%M} UTC: counted"
-            f" {drift.counted:f}, ledger {drift.in_ledger:f}; set right.",
+            f" {drift.counted:f}, ledger {drift.in_ledger:f}; corrected.",
             tenant_id=drift.ledger.tenant_id,
         )
         for drift in compared.drifts

@@ -1,6 +1,6 @@
-"""Partitions of the event table: a month each, made ahead by schedule and on demand for old times.
+"""Partitions of the event table: one a month, created ahead by schedule and on demand for old times.
 
-There is no default partition, so an event is refused loudly rather than misplaced.
+There is no default partition, so an event without one is refused rather than misplaced.
 """
 
 from collections.abc import Collection
@@ -12,8 +12,8 @@ from django.db import connection
 from accounts.sql import fetch_all
 
 MONTHS_AHEAD: Final = 3
-# Months that this process has seen a partition for. One may go again, by a rollback or by an operator; ingest finds out
-# and asks anew.
+# Months whose partition this process has seen. A partition may disappear by a rollback or by an operator; ingest then
+# clears this cache.
 _seen: set[date] = set()
 
 MAKE = (
@@ -27,23 +27,23 @@ def ensure_partitions(*, first: date, last: date) -> list[str]:
 
 
 def ensure_partitions_around(*, as_of: datetime, backfill_days: int) -> list[str]:
-    """Make what events may need soon: from the start of the backfill window to some months ahead."""
+    """Create the partitions that events may need soon: from the start of the backfill window to some months ahead."""
     return ensure_partitions(
         first=(as_of - timedelta(days=backfill_days)).date(), last=(as_of + timedelta(days=31 * MONTHS_AHEAD)).date()
     )
 
 
 def ensure_partitions_of(*, days: Collection[date]) -> None:
-    """Make the partitions of the months in which these days lie; costs nothing for months seen before."""
+    """Create the partitions of the months of these days; months seen before cost no query."""
     missing = sorted({day.replace(day=1) for day in days} - _seen)
     if missing:
         made = {date.fromisoformat(month) for month, is_new in fetch_all(MAKE, {"months": missing}) if is_new}
-        # One made within a transaction may yet be rolled back.
+        # A partition created within a transaction may still be rolled back.
         _seen.update(missing if not connection.in_atomic_block else set(missing) - made)
 
 
 def forget_seen_partitions() -> None:
-    """Ask the database again: after a partition turned out to be gone, and between tests."""
+    """Clear the cache: when a partition is gone, and between tests."""
     _seen.clear()
 
 

@@ -1,4 +1,4 @@
-"""What metering keeps of a tenant: events, voids, usage, and events that were refused."""
+"""Metering's part of a tenant's data export: events, voids, usage, and refused events."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
@@ -22,10 +22,10 @@ from metering.selectors.ledgers import ledgers
 
 
 class MeteringPrivacy(PrivacyPart):
-    """What `settings.PRIVACY_PARTS` names."""
+    """The part that `settings.PRIVACY_PARTS` names."""
 
     def files(self, *, tenant: Tenant) -> Iterable[ExportPiece]:
-        """Return the ledger, live and test, a file for each month of events, with its rollups."""
+        """Return the ledger, live and test, with a file for each month of events, and its rollups."""
         for ledger in ledgers(tenant_ids=[tenant.pk]):
             half = "live" if ledger.is_live else "test"
             for month in months_with_events(ledger):
@@ -50,7 +50,7 @@ class MeteringPrivacy(PrivacyPart):
         )  # fmt: skip
 
     def forget(self, *, person: ErasedPerson) -> None:
-        """Put the pseudonym into the voids that the person asked for. A `subject` is the tenant's, and stays."""
+        """Replace the person by the pseudonym in their voids. A `subject` is the tenant's own, and stays."""
         fetch_all("SELECT ledger_forget_person(%(person)s)", {"person": person.user_id})
 
 

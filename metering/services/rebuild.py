@@ -1,6 +1,6 @@
-"""Rebuild usage: every rollup can be thrown away and computed again from the ledger.
+"""Rebuild usage: every rollup can be deleted and computed again from the ledger.
 
-But not that of sealed months: there the rollups are all that is left, and stay untouched.
+Rollups of sealed months are the exception: they are the only record left, and are not changed.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ FILL_DAY = _fill(
 
 @dataclass(frozen=True, slots=True)
 class RebuiltUsage:
-    """How many rows each rollup was given, from `since` on; before that it is sealed. None: all of it."""
+    """The number of rows written to each rollup from `since` on, before which it is sealed. None: no part is sealed."""
 
     hours: int
     days: int
@@ -69,7 +69,7 @@ class RebuiltUsage:
 def rebuild_usage(*, ledger: Ledger) -> RebuiltUsage:
     """Compute a tenant's rollups again from its events and voids.
 
-    Ingest waits meanwhile; readers see the old rows until the end.
+    Ingest waits until the end; readers see the old rows until then.
     """
     lock_ledger(ledger)
     parameters = _parameters(ledger, rules_in_rollups())
@@ -80,7 +80,7 @@ def rebuild_usage(*, ledger: Ledger) -> RebuiltUsage:
 
 
 def rebuild_day(*, ledger: Ledger, rules: Sequence[MeterRule], instant: datetime) -> None:
-    """Compute the rollups of some meters again for the day that holds `instant`. The caller has locked the ledger."""
+    """Compute the rollups of some meters again for the day of `instant`. The caller has locked the ledger."""
     day = local_day(instant, ledger.time_zone)
     span = day_span(day, ledger.time_zone)
     parameters = _parameters(ledger, rules) | {

@@ -1,6 +1,6 @@
-"""Reconciliation: proof that every rollup says what the ledger says, or the names of those that do not.
+"""Reconciliation: check that every rollup equals the ledger, or list the drifts.
 
-It changes nothing: a drift is our own mistake, shown loudly, and `rebuild_usage` mends it.
+It changes nothing: a drift is a fault of the program, shown to the operator, and `rebuild_usage` repairs it.
 """
 
 from collections.abc import Iterable
@@ -12,21 +12,21 @@ from metering.selectors.ledger_totals import drifts_of
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What was compared and what was found."""
+    """The number of compared ledgers and the drifts found."""
 
     ledgers: int
     drifts: tuple[Drift, ...]
 
     @property
     def is_clean(self) -> bool:
-        """Whether every rollup agrees with the ledger."""
+        """Return whether every rollup agrees with the ledger."""
         return not self.drifts
 
 
 def reconcile(*, ledgers: Iterable[Ledger]) -> Reconciliation:
     """Compare each ledger with its rollups, one after the other.
 
-    So memory stays bounded by one tenant's buckets.
+    Memory is bounded by one tenant's buckets.
     """
     count = 0
     drifts: list[Drift] = []

@@ -1,4 +1,4 @@
-"""Reports: what one call says was used. Valid events are stored; what is refused is remembered for the debugger."""
+"""Reports: the events of one call. Valid events are stored; refused ones are recorded for the debugger."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from metering.errors import EventConflictError, EventsDeletedError
 from metering.models import Verdict
 from metering.selectors.limits import ledger_of
 from metering.services.limits.counting import ingest_and_count
-from metering.services.verdicts import VERDICTS_PER_REQUEST_MAX, Refusal, record_verdicts
+from metering.services.verdicts import VERDICTS_PER_REQUEST_MAX, UnstoredEvent, record_verdicts
 
 CONFLICT_DETAIL: Final = "This id was used for other content; nothing was changed."
-TOO_LATE_DETAIL: Final = "The events of this time were deleted: nothing is added to them any more."
+TOO_LATE_DETAIL: Final = "The events of this time were deleted. No more events can be added to it."
 DUPLICATE_CODE: Final = "duplicate"
 DUPLICATE_DETAIL: Final = "The same event was stored before."
 
 
 @dataclass(frozen=True, slots=True)
 class ReportOutcome:
-    """What became of a report: how many events are new, how many were known, and why the others were refused."""
+    """The outcome of a report: the numbers of new and known events, and the rejections of the others."""
 
     accepted: int
     duplicates: int
@@ -38,9 +38,9 @@ def store_report(
     request_id: str,
     as_of: datetime,
 ) -> ReportOutcome:
-    """Store the valid events of one tenant, and remember what was not stored.
+    """Store the valid events of one tenant, and record those that were not stored.
 
-    The events are on disk before anything is remembered; a caller who is told of an error may always send the report
+    The events are on disk before anything is recorded. A caller that receives an error may always send the report
     again.
     """
     result = ingest_and_count(principal=principal, tenant=tenant, events=events, as_of=as_of)
@@ -71,18 +71,21 @@ def _too_late(event: ParsedEvent) -> Rejection:
     return Rejection(event.index, event.id, EventsDeletedError.code, TOO_LATE_DETAIL, "/timestamp", event.type)
 
 
-def _refusals_of_known(by_index: dict[int, ParsedEvent], result: IngestResult) -> list[Refusal]:
-    """Conflicts first: of many duplicates only some are remembered."""
+def _refusals_of_known(by_index: dict[int, ParsedEvent], result: IngestResult) -> list[UnstoredEvent]:
+    """Return conflicts first: of many duplicates only some are recorded."""
     conflicts = (by_index[index] for index in result.conflicts[:VERDICTS_PER_REQUEST_MAX])
     duplicates = (by_index[index] for index in result.duplicates[:VERDICTS_PER_REQUEST_MAX])
     return [
         *(
-            Refusal(Verdict.CONFLICT, event.id, event.type, EventConflictError.code, CONFLICT_DETAIL)
+            UnstoredEvent(Verdict.CONFLICT, event.id, event.type, EventConflictError.code, CONFLICT_DETAIL)
             for event in conflicts
         ),
-        *(Refusal(Verdict.DUPLICATE, event.id, event.type, DUPLICATE_CODE, DUPLICATE_DETAIL) for event in duplicates),
+        *(
+            UnstoredEvent(Verdict.DUPLICATE, event.id, event.type, DUPLICATE_CODE, DUPLICATE_DETAIL)
+            for event in duplicates
+        ),
     ]
 
 
-def _refusal(rejection: Rejection) -> Refusal:
-    return Refusal(Verdict.REJECTED, rejection.id or "", rejection.type, rejection.code, rejection.detail)
+def _refusal(rejection: Rejection) -> UnstoredEvent:
+    return UnstoredEvent(Verdict.REJECTED, rejection.id or "", rejection.type, rejection.code, rejection.detail)

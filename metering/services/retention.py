@@ -1,8 +1,8 @@
-"""Months of raw events go in three steps, each some hours after the one before: closed, sealed, deleted.
+"""Delete months of raw events in three steps, each some hours after the previous one: closed, sealed, deleted.
 
-A closed month takes no event and no void. Once it is sealed the rollups are the evidence, with digests of their rows.
-Then the owner's function drops its partition, if it holds exactly what was sealed. Each step may be cut off anywhere,
-and may run twice at once: rows are only added, each once.
+A closed month accepts no event and no void. Once it is sealed the rollups are the evidence, with digests of their rows.
+Then the owner's function drops its partition, if it has exactly the sealed events. Each step may be interrupted
+anywhere, and may run twice at once: rows are only added, each once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -63,19 +63,19 @@ ON CONFLICT ON CONSTRAINT sealed_usage_once DO NOTHING
 
 
 def close_month(*, month: date, as_of: datetime) -> None:
-    """Have nothing added to a month any more, and nothing of it voided."""
+    """Close a month: its events can no longer be added or voided."""
     _step(month, MonthStep.CLOSED, as_of)
 
 
 def may_be_sealed(*, month: date, as_of: datetime) -> bool:
-    """Return whether a month was closed so long ago that nothing which began before can still be under way."""
+    """Return whether a month was closed so long ago that no earlier request or run can still be under way."""
     return EventMonth.objects.filter(month=month, step=MonthStep.CLOSED, at__lte=as_of - STEP_APART).exists()
 
 
 def seal_ledgers(*, ledgers: Iterable[Ledger], month: date, as_of: datetime) -> list[Drift]:
-    """Seal what the rollups of a closed month say, ledger by ledger.
+    """Seal the rollups of a closed month, ledger by ledger.
 
-    Returns what keeps a ledger from being sealed: buckets in which its rollups are not what its events make.
+    Returns the drifts that prevent sealing: buckets in which rollups differ from the events.
     """
     drifts: list[Drift] = []
     for ledger in ledgers:
@@ -84,9 +84,9 @@ def seal_ledgers(*, ledgers: Iterable[Ledger], month: date, as_of: datetime) -> 
 
 
 def seal_spans(*, spans: Iterable[UsageSpan], month: date) -> int:
-    """Keep what the events come to in spans that begin before the end of a closed month, up to that end.
+    """Store the usage of spans that begin before the end of a closed month, up to that end.
 
-    These are the questions that are asked of invoiced usage for ever. Returns how many were asked.
+    These are the spans of invoiced usage, which can be read for ever. Returns their number.
     """
     end = month_start(month_after(month))
     aggregations = {rule.id: rule.aggregation for rule in meter_rules()}
@@ -107,12 +107,12 @@ def seal_spans(*, spans: Iterable[UsageSpan], month: date) -> int:
 
 
 def finish_sealing(*, month: date, as_of: datetime) -> None:
-    """Make the rollups of a month the evidence, from now on."""
+    """Record that a month is sealed: from now on its rollups are the evidence."""
     _step(month, MonthStep.SEALED, as_of)
 
 
 def delete_sealed_months(*, as_of: datetime) -> list[date]:
-    """Drop the partitions of the months that have been sealed for some hours, and return which this call dropped."""
+    """Drop the partitions of the months that have been sealed for some hours, and return the dropped months."""
     gone = EventMonth.objects.filter(step=MonthStep.DELETED).values("month")
     sealed = EventMonth.objects.filter(step=MonthStep.SEALED, at__lte=as_of - STEP_APART).exclude(month__in=gone)
     deleted = []

@@ -1,4 +1,4 @@
-"""Keep the rollups and the limit counters in step: the part that ingest and void share."""
+"""Update the rollups and the limit counters: the part that ingest and void share."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ def add_to_rollups(sign: str = "") -> str:
 
     Only for additive meters.
 
-    Rows are written in the order of their keys, so that no two statements wait for each other in a circle. PostgreSQL
-    runs what nothing refers to last part first; so the counters, which every request of a tenant wants, are locked last
-    and the shortest, and in the order in which `authorize` locks them too. A quota is of an additive meter, so a
-    counter is a sum.
+    Rows are written in the order of their keys, so that no two statements deadlock. PostgreSQL runs expressions that
+    nothing refers to last part first; so the counters, which every request of a tenant needs, are locked last and for
+    the shortest time, in the order in which `authorize` locks them too. A quota is of an additive meter, so a counter
+    is a sum.
     """
     accumulated = accumulated_by_meter(aggregation_of("u.meter_id"), held="u.quantity", added="excluded.quantity")
     return f"""

@@ -1,7 +1,7 @@
-"""Metering's part of a tenant: the usage plan that it begins with, and days cut in its time zone.
+"""Metering's part of a tenant: its first usage plan, and days in its time zone.
 
-Rebuilding takes as long as there is usage, so a worker does it, and the row of its run says how it stands. It waits
-until no process remembers the old zone any more: each does for up to a second, and cuts what it ingests in it.
+The time of a rebuild grows with the usage, so a worker does it, and the row of its run shows the progress. It waits
+until no process uses the old zone any more: each caches it for up to a second, and computes the days of ingest in it.
 """
 
 from collections.abc import Collection
@@ -27,10 +27,10 @@ CACHES_FORGET_AFTER: Final = timedelta(seconds=5)
 
 
 class MeteredTenant:
-    """What `settings.TENANT_PARTS` names."""
+    """The part that `settings.TENANT_PARTS` names."""
 
     def open(self, *, tenant: Tenant, actor: Actor, as_of: datetime) -> None:
-        """Put a new tenant on the default usage plan, if there is one."""
+        """Assign the default usage plan to a new tenant, if there is one."""
         assign_default_usage_plan(tenant=tenant, actor=actor, as_of=as_of)
 
     def follow(self, *, tenant: Tenant, changed: Collection[str], as_of: datetime) -> None:
@@ -50,13 +50,13 @@ class MeteredTenant:
 
 
 def run_rebuild(*, tenant_id: UUID, run_id: int, as_of: datetime) -> JobRun:
-    """Do what `follow` queued."""
+    """Run the rebuild that `follow` queued."""
     run = JobRun.objects.get(pk=run_id)
     return run_queued_job(run=run, as_of=as_of, work=lambda: _rebuild(tenant_id, as_of))
 
 
 def _rebuild(tenant_id: UUID, as_of: datetime) -> JobReport:
-    """Rebuild both halves of a tenant's usage in its time zone of now, and have its limits summed up again."""
+    """Rebuild both halves of a tenant's usage in its current time zone, and mark its limits to be summed up again."""
     rows = 0
     for ledger in ledgers(tenant_ids=[tenant_id]):
         with transaction.atomic():

@@ -1,6 +1,6 @@
 """Create, change and delete usage plans, and assign them to tenants.
 
-A change is in force in every process within a second.
+A change applies in every process within a second.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ def create_usage_plan(*, code: str, terms: UsagePlanTerms, actor: Actor, as_of: 
             with transaction.atomic():
                 usage_plan = UsagePlan.objects.create(code=code, created_at=as_of, **_own_fields(terms))
         except IntegrityError as error:
-            raise CodeTakenError(f"There is a usage plan {code} already.") from error
+            raise CodeTakenError(f"The usage plan {code} already exists.") from error
         _set_quotas(usage_plan, terms.quotas)
         _record(usage_plan, "usage_plan.created", before={}, after=described(usage_plan), actor=actor, as_of=as_of)
     forget_limits()
@@ -40,7 +40,7 @@ def create_usage_plan(*, code: str, terms: UsagePlanTerms, actor: Actor, as_of: 
 
 
 def update_usage_plan(*, usage_plan: UsagePlan, terms: UsagePlanTerms, actor: Actor, as_of: datetime) -> UsagePlan:
-    """Give a usage plan other terms, for every tenant on it. What was used before stays used.
+    """Change a usage plan's terms, for every tenant on it. Earlier usage of the period still counts.
 
     Raises `InvalidFieldsError`, `UnknownMeterError`.
     """
@@ -60,19 +60,19 @@ def update_usage_plan(*, usage_plan: UsagePlan, terms: UsagePlanTerms, actor: Ac
 
 
 def delete_usage_plan(*, usage_plan: UsagePlan, actor: Actor, as_of: datetime) -> None:
-    """Delete a usage plan that nobody is on and that no plan sells. Raises `InUseError`."""
+    """Delete a usage plan that has no tenants and that no plan sells. Raises `InUseError`."""
     with transaction.atomic():
         current = UsagePlan.objects.select_for_update().get(pk=usage_plan.pk)
         _record(current, "usage_plan.deleted", before=described(current), after={}, actor=actor, as_of=as_of)
         try:
             current.delete()
         except ProtectedError as error:
-            raise InUseError(f"{current.name} is in use: it stays.") from error
+            raise InUseError(f"{current.name} is in use and cannot be deleted.") from error
     forget_limits()
 
 
 def assign_usage_plan(*, tenant: Tenant, usage_plan: UsagePlan | None, actor: Actor, as_of: datetime) -> bool:
-    """Give the tenant this plan, or none and so no limits, from now on. Answers whether anything changed."""
+    """Assign this usage plan to the tenant, or none and so no limits. Returns whether anything changed."""
     with transaction.atomic():
         Tenant.objects.select_for_update().get(pk=tenant.pk)
         current = UsagePlanAssignment.objects.filter(tenant=tenant).select_related("usage_plan").first()
@@ -99,7 +99,7 @@ def assign_usage_plan(*, tenant: Tenant, usage_plan: UsagePlan | None, actor: Ac
 
 
 def assign_default_usage_plan(*, tenant: Tenant, actor: Actor, as_of: datetime) -> UsagePlan | None:
-    """Put a new tenant on the default usage plan; None where the operator has none, and nothing is limited."""
+    """Assign the default usage plan to a new tenant. Returns None if there is none: then nothing is limited."""
     default = default_usage_plan()
     if default is not None:
         assign_usage_plan(tenant=tenant, usage_plan=default, actor=actor, as_of=as_of)
@@ -107,12 +107,12 @@ def assign_default_usage_plan(*, tenant: Tenant, actor: Actor, as_of: datetime) 
 
 
 def default_usage_plan() -> UsagePlan | None:
-    """The plan that new tenants get, if the operator chose one."""
+    """Return the plan that new tenants get, if the operator chose one."""
     return UsagePlan.objects.filter(is_default=True).first()
 
 
 def described(usage_plan: UsagePlan) -> dict[str, object]:
-    """A usage plan as the audit log shows it."""
+    """Return a usage plan as the audit log shows it."""
     quotas = usage_plan.quotas.select_related("meter").order_by("meter__code", "period")
     return {
         "name": usage_plan.name,
@@ -136,14 +136,14 @@ def _own_fields(terms: UsagePlanTerms) -> dict[str, object]:
 
 
 def _make_room_for_default(terms: UsagePlanTerms, keep: UsagePlan | None = None) -> None:
-    """There is one default at most, so the newest takes over."""
+    """Clear the previous default: there is at most one, and the newest is it."""
     if terms.is_default:
         others = UsagePlan.objects.filter(is_default=True)
         (others if keep is None else others.exclude(pk=keep.pk)).update(is_default=False)
 
 
 def _set_quotas(usage_plan: UsagePlan, quotas: Iterable[QuotaTerms]) -> None:
-    """Give a plan these quotas and no others; a quota of the same meter and period stays the same row."""
+    """Replace a plan's quotas; a quota of the same meter and period keeps its row."""
     meters = {meter.code: meter for meter in Meter.objects.filter(code__in=[quota.meter_code for quota in quotas])}
     kept = []
     for quota in quotas:
@@ -151,7 +151,7 @@ def _set_quotas(usage_plan: UsagePlan, quotas: Iterable[QuotaTerms]) -> None:
         if meter is None:
             raise UnknownMeterError(f"There is no meter {quota.meter_code}.")
         if meter.aggregation not in ADDITIVE_CODES:
-            refusal = FieldError("/quotas", "not_additive", f"{meter.code} does not add up, so it has no quota.")
+            refusal = FieldError("/quotas", "not_additive", f"{meter.code} is not additive, so it cannot have a quota.")
             raise InvalidFieldsError(refusal.detail, field_errors=(refusal,))
         row, _ = UsagePlanQuota.objects.update_or_create(
             usage_plan=usage_plan,

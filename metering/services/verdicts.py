@@ -1,4 +1,4 @@
-"""Remembering events that were sent and not stored, for the live debugger: bounded per request and in age."""
+"""Records of events that were sent and not stored, for the live debugger: bounded per request and in age."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ DELETED_AT_ONCE_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class UnstoredEvent:
     """One event that was not stored: a duplicate, a conflict, or rejected with a code."""
 
     verdict: Verdict
@@ -29,9 +29,9 @@ class Refusal:
 
 
 def record_verdicts(
-    *, ledger: Ledger, refusals: Sequence[Refusal], api_key_id: UUID | None, request_id: str, as_of: datetime
+    *, ledger: Ledger, refusals: Sequence[UnstoredEvent], api_key_id: UUID | None, request_id: str, as_of: datetime
 ) -> None:
-    """Keep the first refusals of a request; a whole batch of duplicates tells no more than its first fifty."""
+    """Store the first refusals of a request; a batch of duplicates says no more than its first fifty."""
     verdicts = [
         IngestVerdict(
             tenant_id=ledger.tenant_id,
@@ -52,7 +52,7 @@ def record_verdicts(
 
 
 def delete_old_verdicts(*, as_of: datetime) -> int:
-    """Delete what is older than `VERDICT_RETENTION_DAYS`, in bounded steps, and return how many."""
+    """Delete verdicts older than `VERDICT_RETENTION_DAYS`, in bounded steps, and return how many."""
     before = as_of - timedelta(days=settings.VERDICT_RETENTION_DAYS)
     deleted = 0
     while True:
@@ -66,5 +66,5 @@ def delete_old_verdicts(*, as_of: datetime) -> int:
 
 
 def _storable(text: str) -> str:
-    """Return what PostgreSQL can hold of a text that was refused perhaps for what it cannot, and we may: no secret."""
+    """Return the part of a refused text that PostgreSQL can store and that we may store: no secret."""
     return mask_secrets(text.replace("\x00", "␀").encode("utf-8", "replace").decode())

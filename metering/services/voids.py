@@ -1,7 +1,7 @@
-"""Voids: an event stays in the ledger, a row beside it cancels it, and its quantity is taken back.
+"""Voids: an event stays in the ledger, a second row cancels it, and its quantity is subtracted.
 
-What adds up is subtracted in the same statement. What does not, such as a maximum, is computed again for the event's
-hour and day.
+Quantities of additive meters are subtracted in the same statement. Others, such as a maximum, are computed again for
+the event's hour and day.
 """
 
 from collections.abc import Sequence
@@ -59,11 +59,11 @@ def void_event(
     source: str = "",
     counters: Sequence[CounterKey] = (),
 ) -> None:
-    """Cancel one event. Raises `NotFoundError` where there is none, `AlreadyVoidedError` the second time.
+    """Void one event. Raises `NotFoundError` if there is none, `AlreadyVoidedError` the second time.
 
-    Raises `EventsDeletedError` for one of a month that is closed: what was invoiced of it stays.
+    Raises `EventsDeletedError` for an event of a closed month: its invoices stay.
 
-    `counters` are the running limits that had counted the event.
+    `counters` are the current limits that had counted the event.
     """
     rules = rules_in_rollups()
     computed_again = [rule for rule in rules if not rule.aggregation.is_additive]
@@ -92,6 +92,6 @@ def void_event(
     if occurred_at < as_of - ALWAYS_KEPT:
         refuse_deleted(ledger, event_id=event_id, source=source)
     if not is_voided:
-        raise AlreadyVoidedError("This event was voided before; nothing was changed.")
+        raise AlreadyVoidedError("This event was already voided. Nothing was changed.")
     if fed := [rule for rule in computed_again if rule.event_type == event_type]:
         rebuild_day(ledger=ledger, rules=fed, instant=occurred_at)

@@ -25,7 +25,7 @@ from django.utils import timezone  # noqa: E402
 
 from accounts.domain.reach import WayIn, let_process_reach  # noqa: E402
 from accounts.selectors.api_keys import find_principal  # noqa: E402
-from metering.domain.limit_policy import Claim, Standing  # noqa: E402
+from metering.domain.limit_policy import Claim, LimitLevels  # noqa: E402
 from metering.domain.quantities import EXACT  # noqa: E402
 from metering.gateways.limit_stores.chosen import limit_store  # noqa: E402
 from metering.services.limits import authorization  # noqa: E402
@@ -43,7 +43,7 @@ class CheckThenAct:
     def __getattr__(self, name: str) -> Any:
         return getattr(limit_store(), name)
 
-    def take(self, claim: Claim) -> Standing | None:
+    def take(self, claim: Claim) -> LimitLevels | None:
         seen = limit_store().peek(claim)
         if seen is not None and seen.is_allowed:
             time.sleep(0.005)  # as long as a busy machine may take between two statements
@@ -56,7 +56,7 @@ class CheckThenAct:
 class DieAfterTake(CheckThenAct):
     """Takes as it should, and is killed before the transaction commits."""
 
-    def take(self, claim: Claim) -> Standing | None:
+    def take(self, claim: Claim) -> LimitLevels | None:
         limit_store().take(claim)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("a killed process does nothing more")

@@ -26,17 +26,17 @@ THRESHOLD_LABELS = dict(zip((f"{threshold} %" for threshold in THRESHOLDS), ("in
 
 
 class ThresholdFilter(admin.SimpleListFilter):
-    """By the share that was crossed."""
+    """A filter by the share that was crossed."""
 
     title = "threshold"
     parameter_name = "threshold"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's signature
-        """Each threshold."""
+        """Return each threshold with its label."""
         return [(str(threshold), f"{threshold} %") for threshold in THRESHOLDS]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002 - Django's signature
-        """Those of the chosen one."""
+        """Return the alerts of the chosen threshold."""
         chosen = self.value()
         known = {str(threshold) for threshold in THRESHOLDS}
         return queryset.filter(threshold=int(chosen)) if chosen in known else queryset
@@ -44,7 +44,7 @@ class ThresholdFilter(admin.SimpleListFilter):
 
 @admin.register(ThresholdAlert)
 class ThresholdAlertAdmin(ReadOnlyModelAdmin):
-    """Who was told of what share of which quota."""
+    """The admin of threshold alerts."""
 
     list_display = ("occurred_at", "tenant", "shown_threshold", "meter", "period", "shown_use", "by_mail")
     list_filter = (
@@ -70,38 +70,38 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
     actions_list: ClassVar = ["check_now"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ThresholdAlert]:
-        """With what the customer says about mails now."""
+        """Return alerts with whether the customer receives mails of them now."""
         alerts: QuerySet[ThresholdAlert] = super().get_queryset(request)
         return alerts.annotate(is_turned_off=is_turned_off(USAGE_ALERT))
 
     @display(description="Threshold", label=THRESHOLD_LABELS, ordering="threshold")
     def shown_threshold(self, alert: ThresholdAlert) -> str:
-        """The share that was crossed."""
+        """Return the share that was crossed."""
         return f"{alert.threshold} %"
 
     @display(description="Period", ordering="period_start_on")
     def period(self, alert: ThresholdAlert) -> str:
-        """The quota's month or day."""
+        """Return the quota's month or day."""
         return period_in_words(Period(alert.quota_period), alert.period_start_on)
 
     @display(description="Used", header=True)
     def shown_use(self, alert: ThresholdAlert) -> list[str]:
-        """How much of what, when it was found."""
+        """Return the usage when the crossing was found, and its share of the limit."""
         share = grouped(percent_of(alert.quantity, alert.limit))
         return [f"{grouped(alert.quantity)} of {grouped(alert.limit)} {alert.meter.unit}", f"{share} %"]
 
     @display(description="By mail", boolean=True)
     def by_mail(self, alert: ThresholdAlert) -> bool:
-        """Whether the customer lets mails of alerts go out now."""
+        """Return whether the customer receives mails of alerts now."""
         return not alert.is_turned_off  # type: ignore[attr-defined] # annotated below
 
     def has_check_permission(self, request: HttpRequest) -> bool:
-        """A check may send mails to customers, so it is for those who may change them."""
+        """Return whether the member of staff may change tenants: a check may send mails to customers."""
         return bool(request.user.has_perm("accounts.change_tenant"))
 
     @action(description="Check thresholds now", permissions=["check"], icon="notifications_active")
     def check_now(self, request: HttpRequest) -> HttpResponse:
-        """Ask, raise what is due, and say what that was."""
+        """Confirm first, then raise the alerts that are due and show their number."""
         if request.method != "POST":
             return self.confirmation_page(
                 request,
@@ -109,9 +109,8 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
                 forms.Form(),
                 question=Question(
                     title="Check thresholds now?",
-                    explanation="Compares usage with every quota, as the schedule does each five minutes. Whoever "
-                    "crossed 80, 95 or 100 percent"
-                    " and was not told of it before gets an alert and a mail.",
+                    explanation="Compares usage with every quota, as the schedule does every five minutes. Tenants "
+                    "that crossed 80, 95 or 100 percent and were not notified of it before get an alert and a mail.",
                     button="Check now",
                 ),
                 extra={"original": None},  # the question is about no single alert
@@ -123,13 +122,13 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
 
 
 class WantedForm(forms.Form):
-    """What the page asked for, so that two members of staff do not undo each other's choice."""
+    """The choice that the page showed, so that two members of staff do not undo each other's."""
 
     wanted = forms.ChoiceField(choices=[("on", "on"), ("off", "off")], widget=forms.HiddenInput)
 
 
 class AlertInline(ReadOnlyInline, TabularInline):
-    """Of which shares of quotas the tenant was told."""
+    """The tenant's alerts on its page."""
 
     model = ThresholdAlert
     tab = True
@@ -140,18 +139,18 @@ class AlertInline(ReadOnlyInline, TabularInline):
     verbose_name_plural = "alerts"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the meters' names."""
+        """Return alerts with their meters."""
         return super().get_queryset(request).select_related("meter", "tenant")
 
     @display(description="Used")
     def used(self, alert: ThresholdAlert) -> str:
-        """Of what."""
+        """Return usage and limit."""
         return f"{grouped(alert.quantity)} of {grouped(alert.limit)}"
 
 
 @register_tenant_section
 class AlertSection(TenantSection):
-    """Of what the tenant was told."""
+    """The part of a tenant's page about alerts."""
 
     place = 25
     buttons_below_more = ("set_usage_alerts",)
@@ -161,7 +160,7 @@ class AlertSection(TenantSection):
 
     @action(description="Usage alerts by e-mail", permissions=["set_usage_alerts"], icon="notifications")
     def set_usage_alerts(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, and turn the mails on or off for all of the tenant's members."""
+        """Confirm first, then turn the mails on or off for all of the tenant's members."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         form = WantedForm(request.POST if request.method == "POST" else None)
         if form.is_valid():
@@ -182,7 +181,7 @@ class AlertSection(TenantSection):
             question=Question(
                 title=f"Turn usage alerts by e-mail {verb} for {tenant}?",
                 explanation="Members who want usage alerts get a mail at 80, 95 and 100 percent of a quota. Alerts are"
-                " listed and put into the outbox in either case.",
+                " listed and sent to webhooks in either case.",
                 button=f"Turn {verb}",
             ),
         )

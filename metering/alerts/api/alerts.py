@@ -19,7 +19,7 @@ from metering.domain.periods import Period
 
 
 class QuotaPeriodSchema(serializers.Serializer[Any]):
-    """The instants between which a quota's period lies; its end is not part of it."""
+    """The start and the end of a quota's period; the end is excluded."""
 
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
@@ -52,7 +52,7 @@ class AlertPageSchema(serializers.Serializer[Any]):
 
 
 class AlertsView(ApiView):
-    """The list."""
+    """`GET /alerts`."""
 
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
 

@@ -1,4 +1,4 @@
-"""`POST /operator/monitor`: the check of thresholds that a schedule makes, now, with the alerts that it raised."""
+"""`POST /operator/monitor`: run the scheduled check of thresholds now."""
 
 from typing import Any
 
@@ -19,15 +19,15 @@ from metering.api.operator_aggregate import TenantsInput, slugs_of
 
 
 class MonitorSchema(serializers.Serializer[Any]):
-    """What a pass over the quotas did."""
+    """The result of a check of all quotas."""
 
     checked_at = serializers.DateTimeField()
-    tenants = serializers.IntegerField(help_text="How many have a quota that was looked at.")
-    alerts = AlertSchema(many=True, help_text="Those that are new.")
+    tenants = serializers.IntegerField(help_text="How many tenants have a quota that was checked.")
+    alerts = AlertSchema(many=True, help_text="The new alerts.")
 
 
 class OperatorMonitorView(OperatorView):
-    """Checks thresholds."""
+    """`POST /operator/monitor`."""
 
     @extend_schema(
         operation_id="run_monitoring",
@@ -39,7 +39,7 @@ class OperatorMonitorView(OperatorView):
     )
     @idempotent()
     def post(self, request: Request) -> Response:
-        """Raise the alerts that are due, and answer with them; those that were raised before are not repeated."""
+        """Raise the alerts that are due, and return them. Alerts that were raised before are not repeated."""
         found = tenants_named(slugs_of(request))
         actor = actor_of(request)
         result = run_monitor(

@@ -1,4 +1,4 @@
-"""What a threshold alert says: shares, spans and numbers in words. Pure.
+"""The content of a threshold alert: shares, spans and numbers in words. Pure.
 
 docs/alerts.md has the rules by which an alert is due.
 """
@@ -29,7 +29,7 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class AlertFacts:
-    """An alert as the API and the outbox tell of it."""
+    """An alert as the API and the outbox show it."""
 
     id: int
     tenant: str
@@ -46,19 +46,19 @@ class AlertFacts:
 
     @property
     def percent(self) -> Decimal:
-        """Used of the limit when it was found, to two places."""
+        """Return the used percentage of the limit when it was found, to two places."""
         return percent_of(self.quantity, self.limit)
 
     @property
     def span(self) -> Span:
-        """The instants between which the quota's period lies."""
+        """Return the quota's period."""
         if self.quota_period is Period.DAY:
             return day_span(self.period_start_on, self.time_zone)
         return month_span(YearMonth.of(self.period_start_on), self.time_zone)
 
     @property
     def next_start_on(self) -> date:
-        """The first day of the period after."""
+        """Return the first day of the next period."""
         if self.quota_period is Period.DAY:
             return self.period_start_on + _DAY
         return YearMonth.of(self.period_start_on).plus(1).first_day()
@@ -92,7 +92,7 @@ class ThresholdReached:
 
     @property
     def dedupe_key(self) -> str:
-        """Return the happening's one name: an alert is raised once."""
+        """Return the key under which the outbox stores the alert once."""
         return f"{self.type}:{self.alert.id}"
 
     def as_body(self) -> dict[str, object]:
@@ -101,12 +101,12 @@ class ThresholdReached:
 
 
 def has_reached(threshold: int, *, used: Decimal, limit: Decimal) -> bool:
-    """Return whether so many percent of a limit are used."""
+    """Return whether `threshold` percent of a limit are used."""
     return used * 100 >= limit * threshold
 
 
 def percent_of(quantity: Decimal, limit: Decimal) -> Decimal:
-    """Return how much of a limit is used, to two places; a limit of nothing is full."""
+    """Return the used percentage of a limit, to two places. A limit of 0 counts as used up."""
     if not limit:
         return Decimal(USED_UP)
     return _CONTEXT.divide(_CONTEXT.multiply(quantity, Decimal(100)), limit).quantize(_PERCENT_STEP, context=_CONTEXT)

@@ -1,4 +1,4 @@
-"""Threshold alerts, and under which agreement they are raised."""
+"""Threshold alerts, and the agreements under which they are raised."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ THRESHOLDS = (80, 95, 100)
 
 
 class TenantAgreement(models.Model):
-    """Under which agreement a tenant uses what is metered now, as an app above has said; it knows what the id names."""
+    """The agreement under which a tenant is metered now. An app above sets it, and knows what the id refers to."""
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, primary_key=True, related_name="metered_agreement")
     agreement_id = models.UUIDField()
@@ -22,7 +22,7 @@ class TenantAgreement(models.Model):
 
 
 class ThresholdAlert(models.Model):
-    """A tenant's usage crossed a share of a quota. A new period, or another quota, arms it anew."""
+    """A tenant's usage crossed a share of a quota. Each period and each quota can raise it once."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="threshold_alerts")
     agreement_id = models.UUIDField(null=True, help_text="The subscription that the tenant had then.")

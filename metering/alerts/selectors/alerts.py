@@ -1,4 +1,4 @@
-"""Threshold alerts as tenants and staff look at them."""
+"""Reads of threshold alerts for tenants and staff."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -13,18 +13,18 @@ from metering.domain.periods import Period
 
 
 def alerts_of_tenant(*, tenant_id: UUID) -> QuerySet[ThresholdAlert]:
-    """The tenant's alerts with their meters, the newest first."""
+    """Return the tenant's alerts with their meters, the newest first."""
     alerts = ThresholdAlert.objects.filter(tenant_id=tenant_id).select_related("meter")
     return alerts.order_by("-occurred_at", "-pk")
 
 
 def alerts_page(*, tenant_id: UUID, request: PageRequest) -> Page[ThresholdAlert]:
-    """The same by pages of a cursor."""
+    """Return a page of the tenant's alerts, the newest first."""
     return page_of(alerts_of_tenant(tenant_id=tenant_id), request, instant_field="occurred_at")
 
 
 def facts_of_alert(alert: ThresholdAlert, *, tenant: str, time_zone: str) -> AlertFacts:
-    """An alert of the tenant with this slug, as the API tells of it."""
+    """Return an alert of the tenant with this slug, as the API shows it."""
     return AlertFacts(
         id=alert.pk,
         tenant=tenant,
@@ -42,6 +42,6 @@ def facts_of_alert(alert: ThresholdAlert, *, tenant: str, time_zone: str) -> Ale
 
 
 def agreements_of(tenant_ids: Collection[UUID]) -> dict[UUID, UUID]:
-    """Return under which agreement each of these tenants uses what is metered, of those that have one."""
+    """Return the agreement of each of these tenants that has one."""
     agreements = TenantAgreement.objects.filter(tenant__in=tenant_ids)
     return dict(agreements.values_list("tenant_id", "agreement_id"))

@@ -1,4 +1,4 @@
-"""Under which agreement a tenant uses what is metered: an app above says so, and alerts name it."""
+"""The agreement under which a tenant is metered: an app above sets it, and alerts name it."""
 
 from uuid import UUID
 
@@ -6,7 +6,7 @@ from metering.alerts.models import TenantAgreement
 
 
 def set_agreement(*, tenant_id: UUID, agreement_id: UUID | None) -> None:
-    """Note the tenant's agreement from now on, or that it has none, in the transaction in which it began or ended."""
+    """Set the tenant's agreement, or remove it, in the transaction in which the agreement began or ended."""
     if agreement_id is None:
         TenantAgreement.objects.filter(tenant_id=tenant_id).delete()
     else:

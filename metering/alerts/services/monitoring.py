@@ -1,8 +1,8 @@
-"""Threshold alerts: who has used 80, 95 or 100 percent of a quota is told so, once for each.
+"""Threshold alerts: members are notified once when their tenant has used 80, 95 or 100 percent of a quota.
 
-A selector finds which shares of quotas are reached, one statement writes down those that are new; the unique constraint
-`threshold_alert_once` decides which of several workers does. Outbox and mails are written in the same transaction, so
-an alert is told of if and only if it is there. docs/alerts.md says what is looked at, and what is not.
+A selector finds the shares of quotas that are reached, and one statement inserts the new ones. The unique constraint
+`threshold_alert_once` decides which of several workers inserts one. Outbox and mails are written in the same
+transaction, so a notification is sent if and only if its alert is stored. docs/alerts.md lists what is checked.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,14 +42,14 @@ from metering.selectors.quota_windows import QuotaWindow, quota_windows
 
 ALERTS_JOB: Final = "alerts"
 ALERTS_OF_SOME_JOB: Final = "alerts of some"
-# A period that ended is looked at for as long: what arrived in its last minutes, or within the usual grace of an
-# invoice. Where no pass was made for a while, because no worker ran, the next one looks back from the last that was.
+# A period is checked for this long after its end: events arrive in its last minutes, or within an invoice's usual
+# grace. If no check ran for a while, because no worker ran, the next one looks back to the last successful check.
 LOOK_BACK: Final = timedelta(hours=2)
 LOOK_BACK_MAX: Final = timedelta(days=35)
 ALERTS_PATH: Final = "/t/{slug}/alerts/"
 
-# Rows are written in the order of the unique key, so that two workers wait for each other and never in a circle.
-# The quantity that is kept is bounded by its column; the comparison was not.
+# Rows are inserted in the order of the unique key, so that two workers cannot deadlock.
+# The stored quantity is bounded by its column; the compared one is not.
 RAISE_ALERTS: Final = """
 INSERT INTO alerts_thresholdalert
     (tenant_id, agreement_id, meter_id, quota_period, period_start_on, threshold, "limit", quantity, occurred_at)
@@ -66,7 +66,7 @@ RETURNING id, tenant_id, meter_id, quota_period, period_start_on, threshold, qua
 
 @dataclass(frozen=True, slots=True)
 class RaisedAlert:
-    """An alert that this very pass wrote."""
+    """An alert that this pass inserted."""
 
     facts: AlertFacts
     tenant: Tenant
@@ -75,14 +75,14 @@ class RaisedAlert:
 
     @property
     def quota(self) -> tuple[UUID, str, Period, date]:
-        """What all alerts of one quota and period have in common."""
+        """Return what identifies the quota and its period: all its alerts share it."""
         facts = self.facts
         return self.tenant.pk, facts.meter, facts.quota_period, facts.period_start_on
 
 
 @dataclass(frozen=True, slots=True)
 class _Crossing:
-    """A share of a quota that is reached, whether somebody was told of it before or not."""
+    """A share of a quota that is reached, whether or not an alert was raised before."""
 
     window: QuotaWindow
     threshold: int
@@ -90,12 +90,12 @@ class _Crossing:
 
     @property
     def key(self) -> tuple[UUID, int, str, date, int]:
-        """Return what tells it from the others of a pass; a quota of a window has one limit."""
+        """Return the unique key of its alert; a quota of a window has one limit."""
         window = self.window
         return window.tenant_id, window.meter_id, window.period, window.first_day, self.threshold
 
     def as_row(self, position: int) -> dict[str, object]:
-        """Return it as the statement takes it, written in the order of `position`."""
+        """Return the row for the statement, which inserts rows in the order of `position`."""
         window = self.window
         return {
             "position": position,
@@ -110,7 +110,7 @@ class _Crossing:
         }
 
     def raised(self, alert_id: int, quantity: Decimal, *, tenant: Tenant, as_of: datetime) -> RaisedAlert:
-        """Return the alert that was stored of it."""
+        """Return the alert that was stored for it."""
         window = self.window
         facts = AlertFacts(
             id=alert_id,
@@ -131,7 +131,7 @@ class _Crossing:
 
 @dataclass(frozen=True, slots=True)
 class MonitorResult:
-    """What a pass did: how many tenants have a quota that was looked at, and the alerts that are new."""
+    """The result of a pass: the number of tenants whose quotas were checked, and the new alerts."""
 
     checked_at: datetime
     tenants: int
@@ -142,9 +142,9 @@ class MonitorResult:
 def monitor_thresholds(
     *, as_of: datetime, tenant_ids: Sequence[UUID] | None = None, last_pass_at: datetime | None = None
 ) -> MonitorResult:
-    """Find what was crossed, of these tenants or of all, and tell of it. Any number of workers may do so at once.
+    """Raise alerts for crossed thresholds of these tenants, or of all. Any number of workers may do so at once.
 
-    Periods that ended shortly before `as_of`, or before the last pass where that is given, are looked at as well.
+    Periods that ended shortly before `as_of`, or since `last_pass_at` if that is given, are checked as well.
     """
     looked_back_to = max((last_pass_at or as_of) - LOOK_BACK, as_of - LOOK_BACK_MAX)
     tenants, alerts = _raise_alerts(as_of, looked_back_to, tenant_ids)
@@ -156,7 +156,7 @@ def monitor_thresholds(
 def run_monitor(
     *, started_by: str, as_of: datetime, tenant_ids: Sequence[UUID] | None = None, actor: Actor | None = None
 ) -> MonitorResult:
-    """The same as a recorded job; where a person or a program asked for it, `actor` is put into the audit log."""
+    """Run `monitor_thresholds` as a recorded job. If a person or a program started it, `actor` is audited."""
     found: list[MonitorResult] = []
     passes = JobRun.objects.filter(name=ALERTS_JOB, outcome=JobOutcome.SUCCEEDED, started_at__lte=as_of)
     last_pass_at = passes.order_by("-started_at").values_list("started_at", flat=True).first()
@@ -165,7 +165,7 @@ def run_monitor(
         found.append(monitor_thresholds(as_of=as_of, tenant_ids=tenant_ids, last_pass_at=last_pass_at))
         return JobReport({"tenants": found[0].tenants, "alerts": len(found[0].alerts)})
 
-    # Looking at some tenants must not pass for the look at all that is due.
+    # A check of some tenants must not count as the scheduled check of all.
     name = ALERTS_JOB if tenant_ids is None else ALERTS_OF_SOME_JOB
     run = run_job(name=name, started_by=started_by, as_of=as_of, work=work)
     if actor is not None:
@@ -211,7 +211,7 @@ def _raise_alerts(
 
 
 def _mails(alerts: Sequence[RaisedAlert], as_of: datetime) -> Iterator[NewMail]:
-    """One mail for all thresholds of a quota that were crossed at once, to those who want it."""
+    """Yield one mail for all thresholds of a quota that were crossed at once, to the members who want it."""
     tenants = {alert.tenant.pk: alert.tenant for alert in alerts}
     recipients = recipients_by_tenant(tenants=tenants.values(), kind=USAGE_ALERT) if tenants else {}
     for (tenant_id, *_), of_one_quota in groupby(alerts, key=lambda alert: alert.quota):
@@ -226,7 +226,7 @@ def _mail(crossed: Sequence[RaisedAlert], recipients: Sequence[str], as_of: date
     return NewMail(
         tenant_id=highest.tenant.pk,
         kind=USAGE_ALERT.name,
-        # A threshold is crossed once for each quota and period, so the highest of a pass names its mail.
+        # A threshold is crossed once for each quota and period, so the highest of a pass identifies its mail.
         dedupe_key=ThresholdReached(highest.tenant.pk, highest.facts).dedupe_key,
         recipients=recipients,
         subject=render_to_string("alerts/email/usage_alert_subject.txt", context).strip(),
@@ -256,15 +256,15 @@ def _mail_context(crossed: Sequence[RaisedAlert], as_of: datetime) -> dict[str, 
 
 
 def _consequence(alert: RaisedAlert, as_of: datetime) -> str:
-    """What happens now."""
+    """Return the sentence about what happens to requests now."""
     facts = alert.facts
-    anew = f"begins anew on {period_in_words(Period.DAY, facts.next_start_on)} ({facts.time_zone})"
+    resets_on = f"{period_in_words(Period.DAY, facts.next_start_on)} ({facts.time_zone})"
     if facts.span.end <= as_of:
-        return f"That {facts.quota_period} has ended since; the next one began with nothing used."
+        return f"That {facts.quota_period} has ended since. Usage started again from 0."
     if not alert.is_hard:
         return (
-            f"Nothing is refused: what goes beyond the quota counts on, and is billed as your plan says. The quota "
-            f"{anew}."
+            f"No requests are refused. Usage beyond the quota is billed as your plan says. The quota resets on "
+            f"{resets_on}."
         )
     refused = "are refused" if facts.threshold == USED_UP else "will be refused"
-    return f"Requests beyond the quota {refused} until it {anew}."
+    return f"Requests beyond the quota {refused} until {resets_on}."

@@ -1,4 +1,4 @@
-"""What alerts keep of a tenant."""
+"""The alerts app's part of a tenant's data export."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from metering.alerts.models import ThresholdAlert
 
 
 class AlertsPrivacy(PrivacyPart):
-    """What `settings.PRIVACY_PARTS` names."""
+    """The part that `settings.PRIVACY_PARTS` names."""
 
     def files(self, *, tenant: Tenant) -> Iterable[ExportPiece]:
         """Return the thresholds that were crossed."""

@@ -1,4 +1,4 @@
-"""COUNT: how many events there were."""
+"""COUNT: the number of events."""
 
 from decimal import Decimal
 from typing import Final

@@ -1,7 +1,7 @@
-"""What an aggregation is: how events become one quantity, and what may be done with that quantity afterwards.
+"""The description of an aggregation: how events become one quantity, and what may be done with that quantity.
 
-Whoever writes, reads, limits or bills usage asks this description, and none of them knows a kind by name. Its SQL
-stands in `metering.selectors.aggregation_sql`.
+Code that writes, reads, limits or bills usage uses this description, and knows no kind by name. The SQL is in
+`metering.selectors.aggregation_sql`.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from metering.domain.property_values import numeric_value
 
 @dataclass(frozen=True, slots=True)
 class MeasuredEvent:
-    """What of an event a meter may measure: its quantity, and a property if the meter names one (`""` names none)."""
+    """The parts of an event that a meter may measure: its quantity, and the property of that name (`""`: none)."""
 
     quantity: Decimal
     properties: Mapping[str, PropertyValue]
@@ -22,7 +22,7 @@ class MeasuredEvent:
 
     @property
     def value(self) -> Decimal:
-        """The number in the property, or the event's quantity if the meter names none."""
+        """Return the number in the property, or the event's quantity if the meter names none."""
         return numeric_value(self.properties.get(self.value_property)) if self.value_property else self.quantity
 
 
@@ -30,15 +30,15 @@ class MeasuredEvent:
 class Aggregation:
     """One kind of meter.
 
-    `measure` returns what one event brings; `merge` returns the quantity of two sets of events, neither of which is
+    `measure` returns the quantity of one event; `merge` returns the quantity of two sets of events, neither of which is
     empty.
 
-    `is_mergeable`: quantities of hours, days, keys and dimensions merge into that of the whole. So the rollups keep it,
-    rebuild and reconciliation fill and compare them, and longer windows are read from shorter ones. Of another kind the
-    rollups keep nothing, and every window is read from the events.
+    `is_mergeable`: quantities of hours, days, keys and dimensions merge into that of the whole. The rollups keep such a
+    kind, rebuild and reconciliation fill and compare them, and longer windows are read from shorter ones. The rollups
+    keep nothing of other kinds, and every window of them is read from the events.
 
-    `is_additive`: to merge is to add. So a void subtracts what its event brought (for another mergeable kind the
-    event's buckets are computed again from the ledger), quotas may count it up, a forecast may extend it in a straight
+    `is_additive`: merging is adding. A void subtracts the quantity of its event (for another mergeable kind the
+    event's buckets are computed again from the ledger), quotas may count it, a forecast may extend it in a straight
     line, and billing may report it to a payment provider hour by hour. Billing rates every kind by the quantity of a
     whole span.
     """
@@ -52,7 +52,7 @@ class Aggregation:
     is_additive: bool
 
     def __post_init__(self) -> None:
-        assert self.is_mergeable or not self.is_additive, "what adds up merges"
+        assert self.is_mergeable or not self.is_additive, "an additive kind is mergeable"
 
     def __str__(self) -> str:
         return self.code

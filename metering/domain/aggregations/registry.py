@@ -1,4 +1,4 @@
-"""Every aggregation that a meter may have."""
+"""The registry of aggregations that a meter may have."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from metering.domain.aggregations.description import Aggregation
 from metering.domain.aggregations.sum import SUM
 
 AGGREGATIONS: Final = (COUNT, SUM)
-# The stored codes of those whose usage adds up.
+# The stored codes of the additive ones.
 ADDITIVE_CODES: Final = [aggregation.code for aggregation in AGGREGATIONS if aggregation.is_additive]
 _BY_CODE: Final = {aggregation.code: aggregation for aggregation in AGGREGATIONS}
 

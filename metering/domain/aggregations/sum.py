@@ -1,4 +1,4 @@
-"""SUM: a value of each event, added up."""
+"""SUM: the sum of a value of each event."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Where limits are kept: in Redis if `REDIS_URL` names one, else in PostgreSQL."""
+"""The choice of the store of limits: Redis if `REDIS_URL` is set, else PostgreSQL."""
 
 from functools import lru_cache
 
@@ -16,5 +16,5 @@ def limit_store() -> LimitStore:
 
 @lru_cache(maxsize=4)
 def redis_limits(url: str) -> RedisLimits:
-    """Return the process's one store at `url`, whose connections are kept."""
+    """Return the process's store at `url`, which keeps its connections open."""
     return RedisLimits(url)

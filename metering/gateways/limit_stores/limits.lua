@@ -1,11 +1,11 @@
--- Takes one claim, or only looks at it: every throttle and every quota in one atomic step, all or nothing. Or adds to counters
--- what was ingested without asking; a counter that is absent stays so, and is summed up from the ledger when it is needed.
+-- Takes one claim, or only checks it: every throttle and every quota in one atomic step, all or nothing. Or adds ingested
+-- amounts to counters; an absent counter stays absent, and is summed up from the ledger when it is needed.
 --
 -- KEYS  the buckets of the throttles, then for each counter the hash of its period
 -- ARGV  'take', 'peek' or 'add'; now in microseconds; cost in micro-tokens; number of buckets; number of counters;
 --       per bucket: rate, capacity in micro-tokens
---       per counter: field, amount, '1' where it may refuse, limit
--- Answers the outcome ('missing', 'refused' or 'allowed'), then each bucket and each counter as they stood before.
+--       per counter: field, amount, '1' if it may refuse, limit
+-- Returns the outcome ('missing', 'refused' or 'allowed'), then each bucket and each counter as they were before.
 --
 -- Quantities have more digits than Lua's numbers hold exactly, so they are texts of 70 digits, added 14 at a time: units of
 -- 10^-30 plus an offset that keeps them positive (metering/gateways/redis_limits.py). Texts of one length compare as numbers.

@@ -1,7 +1,7 @@
-"""Limits in PostgreSQL, on unlogged tables: a crash of the server empties them, and the ledger fills them again.
+"""Limits in PostgreSQL, in unlogged tables: a crash of the server empties them, and the ledger fills them again.
 
-`take` belongs into the transaction that stores the event, as its last statement: locks are taken in the order in which
-ingest takes them, the busy row of a counter is held only until the commit, and a rollback gives everything back.
+`take` must be the last statement of the transaction that stores the event: locks are taken in the order in which
+ingest takes them, the busy row of a counter is locked only until the commit, and a rollback undoes everything.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from accounts.sql import as_json, fetch_all
 from metering.domain.ledger import CounterKey, Ledger
-from metering.domain.limit_policy import Claim, Standing, Throttle, microseconds_of, running_spans
+from metering.domain.limit_policy import Claim, LimitLevels, Throttle, microseconds_of, running_spans
 from metering.domain.limits import MICRO, Bucket
 
-# A claim holds its rows in the order of their keys, counters before buckets, so that no two claims wait in a circle. A
-# row that was changed while the statement waited for it is read as it is now, not as it was when the statement began.
+# A claim locks its rows in the order of their keys, counters before buckets, so that no two claims deadlock. A row
+# that changed while the statement waited for it is read in its current state, not as it was when the statement began.
 _CLAIM = """
 WITH claim_counter AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(counters)s::jsonb) AS c(position int, scope_id uuid, meter_id bigint,
@@ -108,19 +108,19 @@ class PostgresLimits:
 
     is_transactional = True
 
-    def peek(self, claim: Claim) -> Standing | None:
-        """Look whether the claim would pass; locks and takes nothing. None where a counter or a bucket is unknown."""
-        return _ask(PEEK, claim)
+    def peek(self, claim: Claim) -> LimitLevels | None:
+        """Return whether the claim would pass, without locking or taking. None if a counter or a bucket is unknown."""
+        return _execute(PEEK, claim)
 
-    def take(self, claim: Claim) -> Standing | None:
-        """Take the whole claim or nothing. None where a counter or a bucket is unknown."""
-        return _ask(TAKE, claim)
+    def take(self, claim: Claim) -> LimitLevels | None:
+        """Take the whole claim or nothing. Returns None if a counter or a bucket is unknown."""
+        return _execute(TAKE, claim)
 
     def add(self, ledger: Ledger, amounts: Mapping[CounterKey, Decimal]) -> None:
-        """Do nothing: ingest has counted in its own statement."""
+        """Skip: ingest has counted in its own statement."""
 
     def store(self, ledger: Ledger, used: Mapping[CounterKey, Decimal], as_of: datetime) -> None:  # noqa: ARG002 - Redis needs it
-        """Set counters to what the ledger says. Exact while the ledger is locked."""
+        """Set counters to the values of the ledger. Exact while the ledger is locked."""
         rows = [
             {
                 "scope_id": key.scope_id,
@@ -134,23 +134,23 @@ class PostgresLimits:
         fetch_all(STORE_COUNTERS, {**_half(ledger), "counters": as_json(rows)})
 
     def fill_buckets(self, ledger: Ledger, throttles: Sequence[Throttle], as_of: datetime) -> None:
-        """Make the buckets that there are not yet, full."""
+        """Create missing buckets, full."""
         rows = [{"scope_id": throttle.scope_id, "capacity": throttle.burst * MICRO} for throttle in throttles]
         fetch_all(FILL_BUCKETS, {**_half(ledger), "buckets": as_json(rows), "as_of": as_of})
 
     def forget(self, ledger: Ledger, as_of: datetime) -> None:
-        """Make the running counters unknown, so that they are summed up anew."""
+        """Mark the current counters as unknown, so that they are summed up again."""
         fetch_all(FORGET, {**_half(ledger), "earliest_end": _earliest_end(ledger, as_of)})
 
     def stored(self, ledger: Ledger, as_of: datetime) -> dict[CounterKey, Decimal]:
-        """Return every running counter that is known."""
+        """Return every current counter that is known."""
         rows = fetch_all(STORED, {**_half(ledger), "earliest_end": _earliest_end(ledger, as_of)})
         running = set(running_spans(ledger.time_zone, as_of))
         counters = {CounterKey(*key): used for *key, used in rows}
         return {key: used for key, used in counters.items() if (key.period_start, key.period_end) in running}
 
     def delete_ended(self, ended_before: datetime) -> int:
-        """Delete the counters of periods that ended earlier; return how many."""
+        """Delete the counters of periods that ended before `ended_before`; return how many."""
         return len(fetch_all(DELETE_ENDED, {"ended_before": ended_before}))
 
 
@@ -159,11 +159,11 @@ def _half(ledger: Ledger) -> dict[str, object]:
 
 
 def _earliest_end(ledger: Ledger, as_of: datetime) -> datetime:
-    """Counters that ended a while ago are of no use to anybody, and would be summed up in vain."""
+    """Return the earliest end of a counter worth reading: older ones would be summed up without use."""
     return min(span.start for span in running_spans(ledger.time_zone, as_of))
 
 
-def _ask(statement: str, claim: Claim) -> Standing | None:
+def _execute(statement: str, claim: Claim) -> LimitLevels | None:
     counters = [
         {
             "position": position,
@@ -192,7 +192,7 @@ def _ask(statement: str, claim: Claim) -> Standing | None:
     if not is_known:
         return None
     stored = zip(tokens or (), updated or (), strict=True)
-    return Standing(
+    return LimitLevels(
         is_allowed=is_allowed,
         buckets=tuple(Bucket(left, microseconds_of(at)) for left, at in stored),
         used=tuple(used or ()),

@@ -1,7 +1,7 @@
-"""Limits in Redis: one script per question, atomic because Redis runs one at a time.
+"""Limits in Redis: one script per call, atomic because Redis runs one at a time.
 
-The ledger stays the truth. What Redis loses is summed up from it again, so a counter that is absent is no zero: it is
-unknown, and the answer is None. Nothing here retries a `take`: whether one that got no answer was done cannot be known.
+The ledger is the source of truth. What Redis loses is summed up from it again, so an absent counter is not zero but
+unknown, and the result is None. A `take` is never retried: without a response it is unknown whether it was done.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,17 +17,17 @@ import redis
 from accounts.errors import StoreUnavailableError
 from accounts.gateways.redis import CONNECTION, BoundedRedis
 from metering.domain.ledger import CounterKey, Ledger
-from metering.domain.limit_policy import Claim, Standing, Throttle, microseconds_of, running_spans
+from metering.domain.limit_policy import Claim, LimitLevels, Throttle, microseconds_of, running_spans
 from metering.domain.limits import MICRO, Bucket
 from metering.domain.quantities import EXACT
 
 SCRIPT: Final = Path(__file__).with_name("limits.lua").read_text()
-# A connection that idled longer is tried before it is used, since a server that restarted has forgotten it.
+# A connection that was idle for longer is checked before use, since a server that restarted has closed it.
 IDLE_SECONDS_MAX: Final = 5
 KEPT_AFTER_PERIOD: Final = timedelta(days=1)
 _SECOND: Final = timedelta(seconds=1)
 # Quantities are texts of 70 digits in units of 10^-30. The offset keeps them positive, so that texts compare as
-# numbers; an amount has no offset and wraps around instead. Room for 10^19 events of the largest quantity there is.
+# numbers; an amount has no offset and wraps around instead. There is room for 10^19 events of the largest quantity.
 _DIGITS: Final = 70
 _DECIMAL_PLACES: Final = 30
 _WHOLE: Final = 10**_DIGITS
@@ -47,29 +47,29 @@ class RedisLimits:
         self._prefix = prefix
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._redis.close()
 
-    def peek(self, claim: Claim) -> Standing | None:
-        """Look whether the claim would pass; takes nothing. None where a counter is unknown."""
+    def peek(self, claim: Claim) -> LimitLevels | None:
+        """Return whether the claim would pass, without taking. None if a counter is unknown."""
         try:
-            return self._ask("peek", claim)
+            return self._execute("peek", claim)
         except StoreUnavailableError:
-            # Looking twice does no harm, and a connection may be stale.
-            return self._ask("peek", claim)
+            # Reading twice is harmless, and a connection may be stale.
+            return self._execute("peek", claim)
 
-    def take(self, claim: Claim) -> Standing | None:
-        """Take the whole claim or nothing. None where a counter is unknown."""
-        return self._ask("take", claim)
+    def take(self, claim: Claim) -> LimitLevels | None:
+        """Take the whole claim or nothing. Returns None if a counter is unknown."""
+        return self._execute("take", claim)
 
     def add(self, ledger: Ledger, amounts: Mapping[CounterKey, Decimal]) -> None:
-        """Count what was ingested; a counter that is unknown stays so."""
+        """Add ingested amounts; an unknown counter stays unknown."""
         arguments = [word for key, amount in amounts.items() for word in (_field(key), amount_text(amount), "0", "")]
         self._run([self._hash(ledger, key) for key in amounts], ["add", 0, 0, 0, len(amounts), *arguments])
 
     def store(self, ledger: Ledger, used: Mapping[CounterKey, Decimal], as_of: datetime) -> None:
-        """Set counters to what the ledger says. Exact while the ledger is locked."""
-        with _telling_of_outage(), self._redis.pipeline() as pipeline:
+        """Set counters to the values of the ledger. Exact while the ledger is locked."""
+        with _outage_as_503(), self._redis.pipeline() as pipeline:
             for key, quantity in used.items():
                 name = self._hash(ledger, key)
                 pipeline.hset(name, _field(key), used_text(quantity))
@@ -77,18 +77,18 @@ class RedisLimits:
             pipeline.execute()
 
     def fill_buckets(self, ledger: Ledger, throttles: Sequence[Throttle], as_of: datetime) -> None:
-        """Do nothing: a bucket that is absent is a full one."""
+        """Skip: an absent bucket is full."""
 
     def forget(self, ledger: Ledger, as_of: datetime) -> None:
-        """Make the running counters unknown, so that they are summed up anew."""
+        """Mark the current counters as unknown, so that they are summed up again."""
         spans = running_spans(ledger.time_zone, as_of)
-        with _telling_of_outage():
+        with _outage_as_503():
             self._redis.delete(*(self._span_hash(ledger, span.start, span.end) for span in spans))
 
     def stored(self, ledger: Ledger, as_of: datetime) -> dict[CounterKey, Decimal]:
-        """Return every running counter that is known."""
+        """Return every current counter that is known."""
         used: dict[CounterKey, Decimal] = {}
-        with _telling_of_outage():
+        with _outage_as_503():
             for start, end in running_spans(ledger.time_zone, as_of):
                 for field, text in self._redis.hgetall(self._span_hash(ledger, start, end)).items():
                     scope, meter_id = str(field).split(":")
@@ -96,10 +96,10 @@ class RedisLimits:
         return used
 
     def delete_ended(self, ended_before: datetime) -> int:  # noqa: ARG002 - the protocol's
-        """Do nothing: counters expire a day after their period."""
+        """Skip: counters expire a day after their period."""
         return 0
 
-    def _ask(self, mode: str, claim: Claim) -> Standing | None:
+    def _execute(self, mode: str, claim: Claim) -> LimitLevels | None:
         keys = [
             *(self._bucket(claim.ledger, throttle.scope_id) for throttle in claim.throttles),
             *(self._hash(claim.ledger, key) for key in claim.keys),
@@ -120,19 +120,19 @@ class RedisLimits:
         outcome, *texts = self._run(keys, [*head, *buckets, *counters])
         if outcome == "missing":
             return None
-        return Standing(
+        return LimitLevels(
             is_allowed=outcome == "allowed",
             buckets=tuple(_bucket_from(text) for text in texts[: len(claim.throttles)]),
             used=tuple(used_from(text) for text in texts[len(claim.throttles) :]),
         )
 
     def _run(self, keys: Sequence[str], arguments: Sequence[str | int]) -> list[Any]:
-        with _telling_of_outage():
+        with _outage_as_503():
             answer: list[Any] = self._script(keys=keys, args=arguments)
         return answer
 
     def _of_ledger(self, ledger: Ledger) -> str:
-        """The braces keep a ledger's keys together in a Redis cluster, which a script needs."""
+        """Return the prefix of a ledger's keys. The braces keep them on one node of a cluster, as a script needs."""
         return f"{self._prefix}:{{{ledger.tenant_id.hex}:{'live' if ledger.is_live else 'test'}}}"
 
     def _bucket(self, ledger: Ledger, scope_id: UUID) -> str:
@@ -142,40 +142,40 @@ class RedisLimits:
         return self._span_hash(ledger, key.period_start, key.period_end)
 
     def _span_hash(self, ledger: Ledger, start: datetime, end: datetime) -> str:
-        """All counters of a period in one hash: they expire together and can be forgotten together."""
+        """Return the key of the hash with all counters of a period: they expire and are forgotten together."""
         return f"{self._of_ledger(ledger)}:used:{microseconds_of(start)}:{microseconds_of(end)}"
 
 
 @contextmanager
-def _telling_of_outage() -> Iterator[None]:
-    """Turn every way in which Redis may fail into the contract's 503."""
+def _outage_as_503() -> Iterator[None]:
+    """Raise the contract's 503 for every failure of Redis."""
     try:
         yield
     except redis.RedisError as error:
         raise StoreUnavailableError(
-            "The store of the limits does not answer. Nothing was counted; try again."
+            "The store of the limits does not respond. Nothing was counted. Try again."
         ) from error
 
 
 def used_text(quantity: Decimal) -> str:
-    """Write what is used, or a limit, so that texts compare as the numbers do."""
+    """Format usage or a limit so that texts compare as the numbers do."""
     return f"{_units(quantity) + _OFFSET:0{_DIGITS}d}"
 
 
 def amount_text(quantity: Decimal) -> str:
-    """Write an amount to be added; a negative one wraps around."""
+    """Format an amount to add; a negative one wraps around."""
     return f"{_units(quantity) % _WHOLE:0{_DIGITS}d}"
 
 
 def used_from(text: str) -> Decimal:
-    """Read what `used_text` wrote."""
+    """Parse the result of `used_text`."""
     return EXACT.scaleb(Decimal(int(text) - _OFFSET), -_DECIMAL_PLACES)
 
 
 def _units(quantity: Decimal) -> int:
     units = EXACT.scaleb(quantity, _DECIMAL_PLACES)
     assert units == units.to_integral_value(), "a quantity has at most 30 digits after the point"
-    assert abs(units) < _OFFSET, "a quantity is in reach of exact arithmetic"
+    assert abs(units) < _OFFSET, "a quantity is within exact arithmetic"
     return int(units)
 
 

@@ -1,4 +1,4 @@
-"""`manage.py ensure_partitions`: make the event table's partitions, as the daily job does, or for named months."""
+"""`manage.py ensure_partitions`: create the event table's partitions, as the daily job does, or for named months."""
 
 from datetime import date
 from typing import Any
@@ -12,19 +12,19 @@ from metering.services.partitions import ensure_partitions
 
 
 class Command(BaseCommand):
-    """Events of a month without a partition are refused, so they are made ahead."""
+    """Creates partitions ahead: events of a month without a partition are refused."""
 
-    help = "Make missing partitions of the event table."
+    help = "Create missing partitions of the event table."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Both months belong to the span."""
+        """Add `--first` and `--last`; both months are included."""
         parser.add_argument(
-            "--first", metavar="2026-01", help="The first month; without it, what events may need soon."
+            "--first", metavar="2026-01", help="The first month. By default all months that events may need soon."
         )
-        parser.add_argument("--last", metavar="2026-12", help="The last month; by default the first alone.")
+        parser.add_argument("--last", metavar="2026-12", help="The last month. By default only the first one.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Say which were made."""
+        """Create the partitions, and print which."""
         if options["last"] and not options["first"]:
             raise CommandError("--last needs --first.")
         if options["first"]:
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             made = ensure_partitions(first=first, last=_month(options["last"] or options["first"]))
         else:
             made = run_partitions(started_by="command", as_of=timezone.now()).summary["made"]
-        self.stdout.write(f"partitions made: {', '.join(made) or 'none'}")
+        self.stdout.write(f"partitions created: {', '.join(made) or 'none'}")
 
 
 def _month(text: str) -> date:

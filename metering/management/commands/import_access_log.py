@@ -1,7 +1,7 @@
 """`manage.py import_access_log`: meter the requests of an existing access log.
 
-May be run again at any time, on the same file, on a grown one, or after an interruption: what is known is recognised.
-Exit status: 0 all lines are metered, 1 some are not or nothing could be done, 130 interrupted.
+It is safe to run again at any time, on the same file, after it has grown, or after an interruption: known lines are
+skipped. Exit status: 0 all lines are metered, 1 some are not or nothing could be done, 130 interrupted.
 """
 
 import re
@@ -36,31 +36,31 @@ _MAPPING: Final = re.compile(r"(?P<field>[a-z_]+)=(?P<place>.+)", re.DOTALL)
 
 
 class Command(BaseCommand):
-    """Meter an existing access log."""
+    """The command that meters an existing access log."""
 
     help = "Meter the requests of an access log: common or combined log format, or JSON lines; plain or gzip."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The file, whose it is, and how to read it."""
-        parser.add_argument("file", metavar="FILE", help="The log, or - for the standard input; gzip is recognised.")
-        parser.add_argument("--tenant", required=True, metavar="SLUG", help="Whose requests these are.")
+        """Add the file, its tenant and its format."""
+        parser.add_argument("file", metavar="FILE", help="The log, or - for the standard input. Gzip is detected.")
+        parser.add_argument("--tenant", required=True, metavar="SLUG", help="The tenant whose requests these are.")
         formats = [one.value for one in LogFormat]
         parser.add_argument(
-            "--format", choices=formats, default=LogFormat.AUTO.value, help="By default told by each line."
+            "--format", choices=formats, default=LogFormat.AUTO.value, help="By default detected for each line."
         )
         parser.add_argument(
             "--map",
             action="append",
             default=[],
             metavar="FIELD=PLACE",
-            help=f"Where JSON lines hold a field, as in status=response.code. Fields: {', '.join(API_GATEWAY_FIELDS)}.",
+            help=f"The place of a field in JSON lines, such as status=response.code. {', '.join(API_GATEWAY_FIELDS)}.",
         )
         parser.add_argument(
             "--key", metavar="PREFIX", help="Attribute the requests to this key: its id or its first 12 characters."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Import, and say what was done."""
+        """Import the log, and print the result."""
         job = job_of(options)
         with (
             opened(options["file"]) as (stream, size),
@@ -79,11 +79,11 @@ class Command(BaseCommand):
                 )
             except (OperationalError, InterfaceError) as error:
                 raise CommandError(
-                    f"The database stopped answering; import the file again to go on. ({error})"
+                    f"The database stopped responding. Import the file again to continue. ({error})"
                 ) from error
             except OSError as error:
                 raise CommandError(
-                    f"The file could not be read to its end: {error}. Import it again to go on."
+                    f"The file could not be read to its end: {error}. Import it again to continue."
                 ) from error
         self._report(totals, monotonic() - started)
         if totals.stopped == INTERRUPTED:
@@ -97,21 +97,19 @@ class Command(BaseCommand):
         if totals.bad > BAD_LINES_SHOWN:
             self.stderr.write(f"… and {totals.bad - BAD_LINES_SHOWN:,} more bad lines")
         if totals.unfinished:
-            self.stderr.write(
-                "The last line has no line end: it may still be being written, and was left for the next import."
-            )
+            self.stderr.write("The last line has no line end. It may be incomplete, so it is left for the next import.")
         if totals.stopped:
             self.stderr.write(
-                f"Stopped after line {totals.lines:,}: {totals.stopped.rstrip('.')}. Import the file again to go on."
+                f"Stopped after line {totals.lines:,}: {totals.stopped.rstrip('.')}. Import the file again to continue."
             )
         self.stdout.write(described(totals, seconds))
 
 
 def job_of(options: Mapping[str, Any]) -> AccessLogImport:
-    """What the options ask for. Raises `CommandError` with a sentence."""
+    """Return the import that the options describe. Raises `CommandError` with a sentence."""
     fields = dict(API_GATEWAY_FIELDS) | fields_of(options["map"])
     if options["map"] and options["format"] == LogFormat.COMBINED:
-        raise CommandError("--map speaks of JSON lines, and --format combined says that there are none.")
+        raise CommandError("--map applies to JSON lines, and --format combined excludes them.")
     try:
         tenant = tenant_by_slug(options["tenant"])
     except NotFoundError as error:
@@ -138,7 +136,7 @@ def fields_of(mappings: list[str]) -> dict[str, str]:
 
 
 def key_of(tenant: Tenant, name: str | None) -> ApiKey | None:
-    """The key that the requests are attributed to. Raises `CommandError`."""
+    """Return the key that the requests are attributed to. Raises `CommandError`."""
     if name is None:
         return None
     try:
@@ -149,7 +147,7 @@ def key_of(tenant: Tenant, name: str | None) -> ApiKey | None:
 
 @contextmanager
 def opened(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """The log's bytes, and how many there are where that is known. Raises `CommandError`."""
+    """Open the log. Yields the stream and its size in bytes, if known. Raises `CommandError`."""
     if name == STANDARD_INPUT:
         yield sys.stdin.buffer, None
         return
@@ -164,9 +162,9 @@ def opened(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
 
 @contextmanager
 def interruption() -> Iterator[Callable[[], bool]]:
-    """Answer whether somebody asked to stop.
+    """Yield a function that returns whether the operator pressed Ctrl+C.
 
-    The batch that is being stored is finished first; who asks twice is obeyed at once.
+    The batch that is being stored is finished first; a second Ctrl+C stops at once.
     """
     asked: list[int] = []
 
@@ -184,7 +182,7 @@ def interruption() -> Iterator[Callable[[], bool]]:
 
 
 def described(totals: ImportTotals, seconds: float) -> str:
-    """The totals, one to a line."""
+    """Format the totals, one a line."""
     rate = int((totals.accepted + totals.duplicates) / max(seconds, 0.001))
     span = f"{totals.first_at:%Y-%m-%dT%H:%M:%SZ} to {totals.last_at:%Y-%m-%dT%H:%M:%SZ}" if totals.first_at else "-"
     rows = [

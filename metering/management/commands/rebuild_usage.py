@@ -1,4 +1,4 @@
-"""`manage.py rebuild_usage`: throw the rollups away and compute them again from the ledger."""
+"""`manage.py rebuild_usage`: delete the rollups and compute them again from the ledger."""
 
 from typing import Any
 
@@ -12,22 +12,22 @@ from metering.services.rebuild import rebuild_usage
 
 
 class Command(BaseCommand):
-    """Recompute usage from the events."""
+    """The command that computes usage again from the events."""
 
-    help = "Recompute every rollup from the events; ingest of a tenant waits while its own are rebuilt."
+    help = "Compute every rollup again from the events. Ingest of a tenant waits while its rollups are rebuilt."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Name tenants, or say `--all`."""
+        """Add `--tenant` and `--all`."""
         parser.add_argument(
             "--tenant", action="append", metavar="SLUG", help="This tenant; may be given several times."
         )
         parser.add_argument("--all", action="store_true", help="Every tenant.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """One tenant after the other, each in its own transaction."""
+        """Rebuild one tenant after the other, each in its own transaction."""
         slugs = options["tenant"]
         if bool(slugs) == options["all"]:
-            raise CommandError("Say either --all or --tenant SLUG.")
+            raise CommandError("Give either --all or --tenant SLUG.")
         chosen = list(ledgers(slugs=slugs))
         if slugs and len({ledger.tenant_id for ledger in chosen}) != len(set(slugs)):
             raise CommandError("There is no tenant of one of these names.")

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: compare the ledger with every rollup, name each drift, and exit with 1 where there is one."""
+"""`manage.py reconcile`: compare the ledger with every rollup, print each drift, and exit with 1 if there is one."""
 
 import sys
 from typing import Any
@@ -13,18 +13,18 @@ DRIFTS_SHOWN_MAX = 50
 
 
 class Command(BaseCommand):
-    """Prove that usage says what the ledger says."""
+    """The command that compares usage with the ledger."""
 
-    help = "Compare the ledger with its rollups and name each drift; exits with 1 where there is one."
+    help = "Compare the ledger with its rollups and print each drift. Exits with 1 if there is one."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Name tenants to look at only theirs."""
+        """Add `--tenant`, which limits the comparison to the named tenants."""
         parser.add_argument(
             "--tenant", action="append", metavar="SLUG", help="Only this tenant; may be given several times."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Report, and fail where the books do not agree."""
+        """Compare, print each drift, and fail if there is one."""
         slugs = options["tenant"]
         if slugs and len({ledger.tenant_id for ledger in ledgers(slugs=slugs)}) != len(set(slugs)):
             raise CommandError("There is no tenant of one of these names.")

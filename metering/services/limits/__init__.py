@@ -1,1 +1,1 @@
-"""Throttles and quotas, enforced in the same step that stores the event. `docs/limits.md` says what holds when."""
+"""Throttles and quotas, enforced in the same step that stores the event. See `docs/limits.md`."""

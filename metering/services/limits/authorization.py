@@ -1,8 +1,8 @@
-"""Authorise and count: one request passes all its limits and is recorded, or neither.
+"""Authorize and count: one request passes all its limits and is recorded, or neither.
 
 The event is stored first and the limits are taken last, in one transaction: a refusal undoes the event, a duplicate
-takes nothing, and the counters, which many requests want, are held only until the commit. A look without locks goes
-before, so that a client who is refused over and over writes nothing.
+takes nothing, and the counters, which many requests need, are locked only until the commit. Limits are first checked
+without locks, so that a client that is refused again and again writes nothing.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from accounts.domain.principal import Principal, TenantFacts
 from accounts.errors import StoreUnavailableError
 from metering.domain.contribution import contributions, rules_counting_at
 from metering.domain.events import ParsedEvent
-from metering.domain.limit_policy import Claim, Decision, Standing, claim_on, decide, limit_states
+from metering.domain.limit_policy import Claim, Decision, LimitLevels, claim_on, decide, limit_states
 from metering.errors import EventConflictError
 from metering.gateways.limit_stores.chosen import limit_store
 from metering.gateways.limit_stores.protocol import LimitStore
@@ -26,15 +26,15 @@ from metering.selectors.catalog import meter_rules
 from metering.selectors.limits import known_content_hash
 from metering.services.ingest import ingest_events
 from metering.services.limits.policies import policy_in_force
-from metering.services.limits.summing_up import counting_with, make_known
+from metering.services.limits.summing_up import counting_with, load_counters
 
 TRIES_MAX: Final = 5
-UNLIMITED: Final = Standing(is_allowed=True, buckets=(), used=())
+UNLIMITED: Final = LimitLevels(is_allowed=True, buckets=(), used=())
 
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """What was decided, and whether the event had been counted before."""
+    """The decision, and whether the event had been counted before."""
 
     decision: Decision
     is_duplicate: bool = False
@@ -43,7 +43,7 @@ class Authorization:
 def authorize(*, principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_of: datetime) -> Authorization:
     """Record the event if all limits allow it. The same event again is allowed and counts nothing.
 
-    Raises `EventConflictError` where the id has other content, `StoreUnavailableError` where a store does not answer;
+    Raises `EventConflictError` if the id has other content, `StoreUnavailableError` if a store does not respond;
     in both cases nothing was recorded.
     """
     store = limit_store()
@@ -57,24 +57,24 @@ def authorize(*, principal: Principal, tenant: TenantFacts, event: ParsedEvent, 
             continue
         if authorization is not None:
             return authorization
-        make_known(store=store, claim=claim)
+        load_counters(store=store, claim=claim)
     raise _unknown_limits()
 
 
-def ask(*, principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_of: datetime) -> Decision:
-    """Tell whether the event would be allowed now. Takes and records nothing. Raises `StoreUnavailableError`."""
+def check_limits(*, principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_of: datetime) -> Decision:
+    """Return whether the event would be allowed now. Takes and records nothing. Raises `StoreUnavailableError`."""
     store = limit_store()
     claim = _claim_of(principal, tenant, event, as_of)
     for _ in range(TRIES_MAX):
-        standing = _look(store, claim)
-        if standing is not None:
-            return decide(claim, standing, is_taken=False)
-        make_known(store=store, claim=claim)
+        levels = _look(store, claim)
+        if levels is not None:
+            return decide(claim, levels, is_taken=False)
+        load_counters(store=store, claim=claim)
     raise _unknown_limits()
 
 
 def amounts_of(event: ParsedEvent, as_of: datetime) -> dict[int, Decimal]:
-    """What the event adds to each meter that it feeds, by the meter's id."""
+    """Return the quantity that the event adds to each of its meters, by the meter's id."""
     rules = rules_counting_at(meter_rules(), as_of)
     return {one.meter_id: one.quantity for one in contributions(event.type, event.quantity, event.properties, rules)}
 
@@ -85,25 +85,25 @@ def _claim_of(principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_
 
 
 def _unknown_limits() -> StoreUnavailableError:
-    return StoreUnavailableError("The limits could not be read. Nothing was counted; try again.")
+    return StoreUnavailableError("The limits could not be read. Nothing was counted. Try again.")
 
 
-def _look(store: LimitStore, claim: Claim) -> Standing | None:
+def _look(store: LimitStore, claim: Claim) -> LimitLevels | None:
     return UNLIMITED if claim.is_free else store.peek(claim)
 
 
-def _take(store: LimitStore, claim: Claim) -> Standing | None:
+def _take(store: LimitStore, claim: Claim) -> LimitLevels | None:
     return UNLIMITED if claim.is_free else store.take(claim)
 
 
 def _try_once(store: LimitStore, claim: Claim, event: ParsedEvent, api_key_id: UUID) -> Authorization | None:
-    """Answer, or None where the store has to learn of a counter first."""
+    """Return the authorization, or None if the store must load a counter first."""
     seen = _look(store, claim)
     if seen is None:
         return None
     if not seen.is_allowed:
         return _refuse_unless_known(claim, seen, event)
-    taken: Standing | None = None
+    taken: LimitLevels | None = None
     with counting_with(store, claim.ledger, claim.as_of):
         result = ingest_events(ledger=claim.ledger, events=[event], api_key_id=api_key_id, as_of=claim.as_of)
         if result.accepted:
@@ -117,8 +117,8 @@ def _try_once(store: LimitStore, claim: Claim, event: ParsedEvent, api_key_id: U
     return None if taken is None else Authorization(decide(claim, taken, is_taken=True))
 
 
-def _refuse_unless_known(claim: Claim, seen: Standing, event: ParsedEvent) -> Authorization:
-    """A retry of what was allowed once stays allowed, though the limit has been used up meanwhile."""
+def _refuse_unless_known(claim: Claim, seen: LimitLevels, event: ParsedEvent) -> Authorization:
+    """Return a refusal, unless the event was allowed before: its retry is allowed, even if the limit is used up now."""
     known = known_content_hash(claim.ledger, event.key)
     if known is None:
         return Authorization(decide(claim, seen, is_taken=False))
@@ -127,5 +127,5 @@ def _refuse_unless_known(claim: Claim, seen: Standing, event: ParsedEvent) -> Au
     return _allowed_before(claim, seen)
 
 
-def _allowed_before(claim: Claim, seen: Standing) -> Authorization:
+def _allowed_before(claim: Claim, seen: LimitLevels) -> Authorization:
     return Authorization(Decision(is_allowed=True, limits=limit_states(claim, seen, is_taken=False)), is_duplicate=True)

@@ -1,7 +1,7 @@
-"""Comparing counters with the ledger, and setting right those that differ. Run on a schedule.
+"""Compare counters with the ledger, and correct those that differ. Run on a schedule.
 
 A counter may differ after a crash between its step in Redis and the commit, or after an outage of Redis during ingest.
-Limits are then a little too strict or too mild until the next comparison; the ledger and usage are exact throughout.
+Limits are then slightly too strict or too generous until the next comparison; the ledger and usage are always exact.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ KEPT_AFTER_PERIOD: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class CounterDrift:
-    """A counter that said something else than the ledger."""
+    """A counter that differed from the ledger."""
 
     ledger: Ledger
     key: CounterKey
@@ -33,14 +33,14 @@ class CounterDrift:
 
 @dataclass(frozen=True, slots=True)
 class CounterComparison:
-    """How many counters were compared, and those that were set right."""
+    """The number of compared counters, and the corrected ones."""
 
     counters: int
     drifts: tuple[CounterDrift, ...]
 
 
 def compare_counters(*, ledgers: Iterable[Ledger], as_of: datetime) -> CounterComparison:
-    """Set every running counter to what the ledger says, one ledger after the other, and say which had drifted."""
+    """Set every current counter to the ledger's value, one ledger after the other, and return the corrected ones."""
     store = limit_store()
     counters = 0
     drifts: list[CounterDrift] = []
@@ -53,7 +53,7 @@ def compare_counters(*, ledgers: Iterable[Ledger], as_of: datetime) -> CounterCo
 
 
 def delete_ended_counters(*, as_of: datetime) -> int:
-    """Delete counters whose period is over; Redis lets its own expire. Answers how many."""
+    """Delete counters whose period is over, and return how many. Counters in Redis expire by themselves."""
     return limit_store().delete_ended(as_of - KEPT_AFTER_PERIOD)
 
 

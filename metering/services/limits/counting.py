@@ -1,4 +1,4 @@
-"""Counting what was ingested without asking first: reported usage counts against quotas as authorised usage does."""
+"""Count ingested events: reported usage counts against quotas as authorized usage does."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -29,7 +29,7 @@ log = structlog.get_logger("countinghouse.limits")
 def ingest_and_count(
     *, principal: Principal, tenant: TenantFacts, events: Sequence[ParsedEvent], as_of: datetime
 ) -> IngestResult:
-    """Store events and count the new ones against the running quotas. Nothing is refused for a quota."""
+    """Store events and count the new ones against the current quotas. No event is refused for a quota."""
     store = limit_store()
     policy = policy_in_force(principal=principal, tenant=tenant, as_of=as_of)
     counters = counters_for(policy, as_of)
@@ -45,14 +45,14 @@ def ingest_and_count(
 
 
 def forget_counters(*, ledger: Ledger, as_of: datetime) -> None:
-    """Have the running counters summed up again, in the transaction of a void, an import or a rebuild."""
+    """Mark the current counters to be summed up again, in the transaction of a void, an import or a rebuild."""
     limit_store().forget(ledger, as_of)
 
 
 def amounts_in(
     counters: Sequence[CounterKey], events: Iterable[ParsedEvent], as_of: datetime
 ) -> dict[CounterKey, Decimal]:
-    """What the events add to each counter, by the time at which they occurred."""
+    """Return the quantity that the events add to each counter, by the time at which they occurred."""
     rules = rules_counting_at(meter_rules(), as_of)
     amounts: dict[CounterKey, Decimal] = {}
     for event in events:
@@ -66,7 +66,7 @@ def amounts_in(
 def _add(store: LimitStore, ledger: Ledger, amounts: dict[CounterKey, Decimal]) -> None:
     """Count before the commit.
 
-    An event is stored also if the store is down: the comparison with the ledger counts it then.
+    An event is stored even if the store is down: the comparison with the ledger counts it later.
     """
     if not amounts:
         return

@@ -1,8 +1,8 @@
-"""The policy in force, and what to do in the moment in which it changes.
+"""The current policy, and the handling of its changes.
 
-A process may work with a usage plan for a second after it was changed, and count nothing for a quota that it does not
-know yet, while another process keeps its counter already. So each process whose quotas have changed since it last
-counted has the counters summed up again; the last to notice leaves them exact.
+A process may use an old usage plan for a second after a change, and count nothing for a quota that it does not know
+yet, while another process already counts it. So each process whose quotas have changed since it last counted marks the
+counters to be summed up again; after the last process they are exact.
 """
 
 from dataclasses import replace
@@ -18,14 +18,14 @@ from metering.gateways.limit_stores.chosen import limit_store
 from metering.selectors.limits import limits_for
 from metering.selectors.steady_clock import steady_instant
 
-# What was counted longer ago belongs to a period that is over: no quota outlives a month.
+# Older counts belong to a period that is over: no quota's period is longer than a month.
 _MONTH: Final = timedelta(days=32)
-# With which quotas of a tenant this process counted last.
+# The quotas of a tenant with which this process last counted.
 _counted_with: Final = ShortMemory[UUID, tuple[Quota, ...]](_MONTH)
 
 
 def policy_in_force(*, principal: Principal, tenant: TenantFacts, as_of: datetime) -> LimitPolicy:
-    """Return every limit that holds for the key, after the counters of changed quotas were forgotten."""
+    """Return every limit that applies to the key. Marks the counters of changed quotas as unknown first."""
     policy = limits_for(principal, tenant)
     quotas = tuple(quota for quota in policy.quotas if quota.scope_id == TENANT_SCOPE)
     now = steady_instant()

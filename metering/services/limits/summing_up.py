@@ -1,7 +1,7 @@
-"""Sum up from the ledger what a store of limits does not know, or cannot be trusted to know.
+"""Sum up counters from the ledger that a store of limits does not know, or may have wrong.
 
-A store may lose everything at any time. It learns again under the lock that holds ingest back; so what is counted
-beside it is counted once.
+A store may lose everything at any time. Counters are loaded under the lock that blocks ingest, so every event is
+counted once.
 """
 
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ from metering.services.ledger_lock import lock_ledger
 
 
 @transaction.atomic
-def make_known(*, store: LimitStore, claim: Claim) -> None:
-    """Sum up from the ledger what the claim asks about."""
+def load_counters(*, store: LimitStore, claim: Claim) -> None:
+    """Load the claim's counters from the ledger."""
     with within_tenant(claim.ledger.tenant_id):
         if claim.counters:
             lock_ledger(claim.ledger)
@@ -31,11 +31,11 @@ def make_known(*, store: LimitStore, claim: Claim) -> None:
 
 @contextmanager
 def counting_with(store: LimitStore, ledger: Ledger, as_of: datetime) -> Iterator[None]:
-    """A transaction beside which `store` counts.
+    """Open a transaction during which `store` counts.
 
-    Where it fails, a store that is no part of it may have counted what was not stored, or the commit may have been done
-    without an answer. Nobody can tell, so nothing is given back by guess: the counters are forgotten, and summed up
-    anew.
+    If the transaction fails, a store that is no part of it may have counted an event that was not stored, or the commit
+    may have been done without a response. Neither can be known, so the counters are marked as unknown, and summed up
+    again.
     """
     try:
         with transaction.atomic():

@@ -131,9 +131,9 @@ def test_a_run_that_found_something_needs_attention() -> None:
 @pytest.mark.django_db
 def test_partitions_are_made_for_months_that_are_named() -> None:
     assert output_of("ensure_partitions", "--first", "2031-01", "--last", "2031-03").strip() == (
-        "partitions made: 2031-01, 2031-02, 2031-03"
+        "partitions created: 2031-01, 2031-02, 2031-03"
     )
-    assert output_of("ensure_partitions", "--first", "2031-02").strip() == "partitions made: none"
+    assert output_of("ensure_partitions", "--first", "2031-02").strip() == "partitions created: none"
 
 
 @pytest.mark.django_db

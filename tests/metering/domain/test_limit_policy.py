@@ -10,10 +10,10 @@ import pytest
 from metering.domain.ledger import TENANT_SCOPE, CounterKey, Ledger
 from metering.domain.limit_policy import (
     Claim,
+    LimitLevels,
     LimitPolicy,
+    LimitRefusal,
     Quota,
-    Refusal,
-    Standing,
     Throttle,
     claim_on,
     counters_for,
@@ -93,7 +93,7 @@ def test_a_quota_refuses_what_would_pass_its_limit(is_hard: bool, amount: int, u
 
 
 def test_what_is_allowed_is_told_after_it_was_taken() -> None:
-    decision = decide(claim(), Standing(is_allowed=True, buckets=(bucket(3),), used=(Decimal(4),)), is_taken=True)
+    decision = decide(claim(), LimitLevels(is_allowed=True, buckets=(bucket(3),), used=(Decimal(4),)), is_taken=True)
     assert decision.is_allowed
     throttle, quota = decision.limits
     assert (throttle.limit, throttle.remaining, throttle.window_seconds) == (5, 2, 3)
@@ -103,44 +103,44 @@ def test_what_is_allowed_is_told_after_it_was_taken() -> None:
 
 
 def test_what_was_only_asked_is_told_as_it_stands() -> None:
-    standing = Standing(is_allowed=True, buckets=(None,), used=(Decimal(4),))
-    assert [state.remaining for state in decide(claim(), standing, is_taken=False).limits] == [5, 6]
-    assert limit_states(claim(), standing, is_taken=False) == decide(claim(), standing, is_taken=False).limits
+    levels = LimitLevels(is_allowed=True, buckets=(None,), used=(Decimal(4),))
+    assert [state.remaining for state in decide(claim(), levels, is_taken=False).limits] == [5, 6]
+    assert limit_states(claim(), levels, is_taken=False) == decide(claim(), levels, is_taken=False).limits
 
 
 def test_what_is_overdrawn_has_nothing_left() -> None:
     soft = LimitPolicy(LEDGER, quotas=(replace(MONTHLY, is_hard=False),))
-    decision = decide(claim(soft), Standing(is_allowed=True, buckets=(), used=(Decimal(99),)), is_taken=True)
+    decision = decide(claim(soft), LimitLevels(is_allowed=True, buckets=(), used=(Decimal(99),)), is_taken=True)
     assert decision.limits[0].remaining == 0
 
 
 def test_a_refusal_names_the_limit_that_lasts_longest() -> None:
     policy = LimitPolicy(LEDGER, (THROTTLE,), (DAILY, MONTHLY))
-    full = Standing(is_allowed=False, buckets=(bucket(0),), used=(Decimal(10), Decimal(10)))
+    full = LimitLevels(is_allowed=False, buckets=(bucket(0),), used=(Decimal(10), Decimal(10)))
     decision = decide(claim(policy), full, is_taken=True)
-    assert (decision.is_allowed, decision.refusal, decision.refused_by) == (False, Refusal.QUOTA_EXCEEDED, "quota")
+    assert (decision.is_allowed, decision.refusal, decision.refused_by) == (False, LimitRefusal.QUOTA_EXCEEDED, "quota")
     assert decision.wait_microseconds == microseconds_of(datetime(2026, 3, 31, 22, tzinfo=UTC)) - microseconds_of(NOW)
     assert [state.remaining for state in decision.limits] == [0, 0, 0]
 
 
 def test_a_throttled_claim_waits_for_its_tokens() -> None:
-    decision = decide(claim(), Standing(is_allowed=False, buckets=(bucket(0),), used=(Decimal(0),)), is_taken=True)
-    assert (decision.refusal, decision.refused_by) == (Refusal.THROTTLED, "throttle")
+    decision = decide(claim(), LimitLevels(is_allowed=False, buckets=(bucket(0),), used=(Decimal(0),)), is_taken=True)
+    assert (decision.refusal, decision.refused_by) == (LimitRefusal.THROTTLED, "throttle")
     assert decision.wait_microseconds == 500_000
 
 
 def test_a_claim_above_the_burst_has_no_time_to_wait_for() -> None:
     decision = decide(
-        claim(cost=6), Standing(is_allowed=False, buckets=(bucket(5),), used=(Decimal(0),)), is_taken=True
+        claim(cost=6), LimitLevels(is_allowed=False, buckets=(bucket(5),), used=(Decimal(0),)), is_taken=True
     )
-    assert decision.refusal is Refusal.THROTTLED
+    assert decision.refusal is LimitRefusal.THROTTLED
     assert decision.wait_microseconds == 0
 
 
 @pytest.mark.parametrize(("is_allowed", "used"), [(True, 10), (False, 0)])
 def test_a_store_that_disagrees_with_the_arithmetic_is_our_mistake(is_allowed: bool, used: int) -> None:
     with pytest.raises(AssertionError, match="agree"):
-        decide(claim(), Standing(is_allowed=is_allowed, buckets=(bucket(5),), used=(Decimal(used),)), is_taken=True)
+        decide(claim(), LimitLevels(is_allowed=is_allowed, buckets=(bucket(5),), used=(Decimal(used),)), is_taken=True)
 
 
 def test_a_throttle_is_cut_to_what_can_be_computed_exactly() -> None:

@@ -11,7 +11,7 @@ from metering.selectors.retention import (
     kept_since,
     months_with_partitions,
     nothing_changes_before,
-    sealed_answers,
+    sealed_usage_of,
     seam_of,
 )
 from metering.services.partitions import ensure_partitions_of
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 def test_before_any_month_went_there_is_no_horizon(ledger: Ledger) -> None:
     assert (kept_since(), deleted_before(), nothing_changes_before()) == (None, None, None)
     assert seam_of(ledger) is EVERYTHING
-    assert sealed_answers([]) == {}
+    assert sealed_usage_of([]) == {}
 
 
 def test_a_deleted_month_moves_every_horizon(ledger: Ledger, other_ledger: Ledger) -> None:

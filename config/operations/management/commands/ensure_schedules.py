@@ -21,4 +21,4 @@ class Command(BaseCommand):
         made = run_partitions(started_by="start", as_of=as_of).summary["made"]
         if options["verbosity"]:
             self.stdout.write(f"{len(PLANNED_JOBS)} schedules, changed: {', '.join(changed) or 'none'}")
-            self.stdout.write(f"partitions made: {', '.join(made) or 'none'}")
+            self.stdout.write(f"partitions created: {', '.join(made) or 'none'}")

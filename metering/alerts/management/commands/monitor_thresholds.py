@@ -12,18 +12,18 @@ from metering.alerts.services.monitoring import run_monitor
 
 
 class Command(BaseCommand):
-    """For operators, and for those who would rather use their own scheduler."""
+    """The command for operators, and for those who use their own scheduler."""
 
-    help = "Raise the alerts that are due; safe to run twice and at once."
+    help = "Raise the alerts that are due. It is safe to run twice, also at the same time."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Name tenants to look at only theirs."""
+        """Add `--tenant`, which limits the check to the named tenants."""
         parser.add_argument(
             "--tenant", action="append", metavar="SLUG", help="Only this tenant; may be given several times."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Check, and name each new alert."""
+        """Check the thresholds, and print each new alert."""
         try:
             found = tenants_named(options["tenant"] or [])
         except InvalidFieldsError as error:

@@ -134,7 +134,7 @@ def test_a_changed_rollup_of_a_deleted_month_parks_what_looks_at_it() -> None:
     UsageHour.objects.filter(tenant_id=subscription.tenant_id, hour__lt=MONTHS[0]).update(quantity=7)
     done = run_invoicing(as_of=MONTHS[-1].replace(month=9) + GRACE)
     assert [found.code for found in done.parked] == ["usage_drift"]
-    assert "what was sealed of events that are deleted by now" in done.parked[0].detail
+    assert "the sealed usage of deleted events" in done.parked[0].detail
 
 
 def test_a_correction_can_still_be_computed_from_what_was_sealed() -> None:

@@ -52,7 +52,7 @@ def test_a_batch_that_jumps_all_three_thresholds_raises_each_once_and_sends_one_
     assert crossed(acme) == [80, 95, 100]
     [mail] = OutboundMail.objects.all()
     assert mail.subject == "Acme: the quota of tokens is used up"
-    assert "1,300 of 1,000 tokens. This passed 80 %, 95 % and 100 % of the quota." in mail.text
+    assert "1,300 of 1,000 tokens. Usage passed 80 %, 95 % and 100 % of the quota." in mail.text
     assert OutboxEvent.objects.filter(type="usage.threshold_reached").count() == 3
 
 

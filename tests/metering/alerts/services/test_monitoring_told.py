@@ -69,9 +69,9 @@ def test_a_member_who_wants_no_mails_gets_none_and_the_others_do() -> None:
 @pytest.mark.parametrize(
     ("is_hard", "quantity", "sentence"),
     [
-        (True, 80, "Requests beyond the quota will be refused until it begins anew on 1 April 2026 (Asia/Tokyo)."),
-        (True, 100, "Requests beyond the quota are refused until it begins anew on 1 April 2026 (Asia/Tokyo)."),
-        (False, 100, "Nothing is refused: what goes beyond the quota counts on"),
+        (True, 80, "Requests beyond the quota will be refused until 1 April 2026 (Asia/Tokyo)."),
+        (True, 100, "Requests beyond the quota are refused until 1 April 2026 (Asia/Tokyo)."),
+        (False, 100, "No requests are refused. Usage beyond the quota is billed as your plan says."),
     ],
 )
 def test_the_mail_says_what_happens_next_and_where_to_look(*, is_hard: bool, quantity: int, sentence: str) -> None:

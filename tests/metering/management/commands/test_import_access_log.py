@@ -262,7 +262,7 @@ def test_the_import_is_in_the_jobs_and_in_the_audit_log(write: Callable[..., Pat
         (["{log}", "--tenant", "acme", "--key", "ch_live_none"], "There is no such API key"),
         (["{log}", "--tenant", "acme", "--map", "colour=x"], "is not FIELD=PLACE"),
         (["{log}", "--tenant", "acme", "--map", "status"], "is not FIELD=PLACE"),
-        (["{log}", "--tenant", "acme", "--map", "status=x", "--format", "combined"], "--map speaks of JSON lines"),
+        (["{log}", "--tenant", "acme", "--map", "status=x", "--format", "combined"], "--map applies to JSON lines"),
         (["{log}", "--tenant", "acme", "--format", "xml"], "invalid choice: 'xml'"),
         (["{log}"], "arguments are required: --tenant"),
     ],
@@ -283,7 +283,7 @@ def test_a_packed_file_that_breaks_off_is_imported_as_far_as_it_goes(
     path.write_bytes(whole[: len(whole) // 2])
     status, totals, said = run(path)
     assert status == 1
-    assert "breaks off or is corrupt" in said
+    assert "ends early or is corrupt" in said
     before = int(totals["accepted"].replace(",", ""))
     assert before > 1000
     path.write_bytes(whole)
@@ -316,7 +316,7 @@ def test_an_interruption_ends_after_the_running_batch_and_can_be_gone_on_from(
         patch.setattr(access_log_import, "_store", store_and_interrupt)
         status, totals, said = run(path)
     assert (status, counted(totals)) == (command.INTERRUPTED_STATUS, ("10", "0", "0"))
-    assert said == "Stopped after line 10: interrupted. Import the file again to go on.\n"
+    assert said == "Stopped after line 10: interrupted. Import the file again to continue.\n"
     assert JobRun.objects.latest("pk").outcome == JobOutcome.ATTENTION
     assert counted(run(path)[1]) == ("25", "10", "0")
     assert signal.getsignal(signal.SIGINT) is before

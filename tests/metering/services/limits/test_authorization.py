@@ -14,7 +14,7 @@ from psycopg.errors import DeadlockDetected
 from accounts.domain.api_key import KeyKind
 from accounts.errors import StoreUnavailableError
 from metering.domain.events import ParsedEvent
-from metering.domain.limit_policy import Claim, Refusal, Standing, counter_key
+from metering.domain.limit_policy import Claim, LimitLevels, LimitRefusal, counter_key
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import UsagePlanTerms
 from metering.errors import EventConflictError
@@ -24,7 +24,7 @@ from metering.selectors import limits as selected_limits
 from metering.selectors.limits import forget_limits, limits_for, tenant_limits
 from metering.selectors.steady_clock import steady_instant
 from metering.services.limits import authorization
-from metering.services.limits.authorization import ask
+from metering.services.limits.authorization import check_limits
 from metering.services.limits.comparison import compare_counters, delete_ended_counters
 from metering.services.limits.counting import forget_counters, ingest_and_count
 from metering.services.usage_plans import update_usage_plan
@@ -51,7 +51,7 @@ def test_a_quota_allows_its_limit_and_then_refuses_until_the_period_ends() -> No
     assert caller.passes(NOW, 2) == [True, True]
     decision = caller.authorize(NOW).decision
     assert not decision.is_allowed
-    assert (decision.refusal, decision.refused_by) == (Refusal.QUOTA_EXCEEDED, "quota")
+    assert (decision.refusal, decision.refused_by) == (LimitRefusal.QUOTA_EXCEEDED, "quota")
     assert decision.wait_microseconds == (datetime(2026, 4, 1, tzinfo=UTC) - NOW) // timedelta(microseconds=1)
     assert caller.events_stored() == 2
     assert caller.passes(datetime(2026, 4, 1, tzinfo=UTC)) == [True]
@@ -68,7 +68,7 @@ def test_the_answer_says_where_the_client_stands() -> None:
 def test_a_throttle_refuses_a_burst_and_lets_it_pass_later() -> None:
     caller = caller_on_plan(NOW, throttle=(1, 2))
     assert caller.passes(NOW, 3) == [True, True, False]
-    assert caller.authorize(NOW).decision.refusal is Refusal.THROTTLED
+    assert caller.authorize(NOW).decision.refusal is LimitRefusal.THROTTLED
     assert caller.authorize(NOW).decision.wait_microseconds == 1_000_000
     assert caller.passes(NOW + timedelta(seconds=1), 2) == [True, False]
     assert caller.events_stored() == 3
@@ -122,12 +122,12 @@ def test_other_content_under_the_same_id_is_a_conflict_and_takes_nothing(limit: 
 def test_asking_takes_and_records_nothing() -> None:
     caller = caller_on_plan(NOW, [quota_of("1")], throttle=(1, 1))
     for _ in range(3):
-        decision = ask(principal=caller.principal, tenant=caller.tenant, event=caller.event(NOW), as_of=NOW)
+        decision = check_limits(principal=caller.principal, tenant=caller.tenant, event=caller.event(NOW), as_of=NOW)
         assert decision.is_allowed
         assert [state.remaining for state in decision.limits] == [1, 1]
     assert caller.events_stored() == 0
     assert caller.passes(NOW) == [True]
-    refused = ask(principal=caller.principal, tenant=caller.tenant, event=caller.event(NOW), as_of=NOW)
+    refused = check_limits(principal=caller.principal, tenant=caller.tenant, event=caller.event(NOW), as_of=NOW)
     assert not refused.is_allowed
 
 
@@ -287,7 +287,7 @@ class FaultyStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(limit_store(), name)
 
-    def take(self, claim: Claim) -> Standing | None:
+    def take(self, claim: Claim) -> LimitLevels | None:
         fault = self.faults.pop(0) if self.faults else ""
         if fault == "evicted":
             limit_store().forget(claim.ledger, claim.as_of)
@@ -319,9 +319,9 @@ def test_a_counter_that_never_stays_is_a_503_that_counts_nothing(monkeypatch: py
 
 def test_asking_about_a_counter_that_never_stays_is_a_503_too(monkeypatch: pytest.MonkeyPatch) -> None:
     caller = caller_on_plan(NOW, [quota_of("3")])
-    monkeypatch.setattr(authorization, "make_known", lambda **_: None)
+    monkeypatch.setattr(authorization, "load_counters", lambda **_: None)
     with pytest.raises(StoreUnavailableError):
-        ask(principal=caller.principal, tenant=caller.tenant, event=caller.event(NOW), as_of=NOW)
+        check_limits(principal=caller.principal, tenant=caller.tenant, event=caller.event(NOW), as_of=NOW)
 
 
 def test_of_two_that_wait_for_each_other_the_cancelled_one_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
