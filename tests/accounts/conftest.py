@@ -33,7 +33,7 @@ SYSTEM = Actor.system("test")
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> None:
-    """What the process remembers of another test's database is wrong here."""
+    """Forget what the process remembers of another test's database."""
     forget_keys()
     for slug in ("acme", "globex"):
         forget_tenant(slug)
@@ -41,7 +41,7 @@ def nothing_remembered() -> None:
 
 @pytest.fixture
 def clean_cache(db: None) -> None:
-    """The shared cache counts sign-in attempts across tests too."""
+    """Clear the shared cache, which counts sign-in attempts across tests too."""
     cache.clear()
 
 
@@ -53,7 +53,7 @@ def now() -> datetime:
 def make_user(
     email: str, *, name: str = "", is_staff: bool = False, is_superuser: bool = False, password: str | None = None
 ) -> User:
-    """A user with a verified address; hashing a password takes long, so most have none."""
+    """Create a user with a verified address. Hashing a password takes long, so most users have none."""
     user = User.objects.create_user(email, password, name=name, is_staff=is_staff, is_superuser=is_superuser)
     EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
     return user
@@ -132,7 +132,7 @@ def body_of(response: HttpResponse) -> Any:
 
 
 def problem_of(response: HttpResponse, status: int) -> Any:
-    """The problem that the response must be, with the members that every problem has."""
+    """Return the problem document of the response. Fail if a member that every problem has is missing."""
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/problem+json"
     problem = body_of(response)
@@ -179,7 +179,7 @@ def service_api(make_key: KeyMaker, db: None) -> Api:
 
 @pytest.fixture
 def exporter() -> Iterator[InMemorySpanExporter]:
-    """Keep the spans that this process makes."""
+    """Keep the spans that this process creates."""
     provider, exporter = TracerProvider(), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     use_tracer(provider.get_tracer("tests"))

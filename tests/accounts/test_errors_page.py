@@ -1,4 +1,4 @@
-"""Every code that the API answers with stands on the page that its `type` names."""
+"""The page that a problem's `type` names explains every code of the API."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The door through which statements go to PostgreSQL."""
+"""How statements are sent to PostgreSQL."""
 
 from decimal import Decimal
 

@@ -45,7 +45,7 @@ def test_a_job_has_its_statements_below_it_without_their_parameters(exporter: In
 
 
 @pytest.mark.django_db
-def test_a_call_that_fails_says_so_with_secrets_masked(exporter: InMemorySpanExporter) -> None:
+def test_a_failed_call_is_recorded_with_secrets_masked(exporter: InMemorySpanExporter) -> None:
     def refuse() -> None:
         raise TimeoutError("no answer for sk_live_" + "a1B2" * 8)
 

@@ -29,7 +29,7 @@ def local(month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
 
 @pytest.fixture
 def subscription() -> Subscription:
-    """Acme's, after all that the page tells; invoicing runs an hour or two after each boundary."""
+    """Create Acme's subscription, after all events of the page. Invoicing runs an hour or two after each boundary."""
     TaxRate.objects.create(country="BE", name="VAT", percent=Decimal(21))
     Issuer.objects.update(country="BE", time_zone=ZONE, fee_refund="none")
     make_meter("calls", "http_request", unit="call", aggregation="sum")

@@ -1,4 +1,4 @@
-"""The world that tests of money begin with."""
+"""The world of the tests of money."""
 
 from datetime import timedelta
 

@@ -57,7 +57,7 @@ def make_plan(
 def subscribe_tenant(
     slug: str = "acme", *, plan: PlanVersion | None = None, as_of: datetime = MARCH, **fields: Any
 ) -> Subscription:
-    """A new tenant on a plan since `as_of`; `fields` are the tenant's own."""
+    """Subscribe a new tenant to a plan since `as_of`. `fields` are the tenant's own."""
     tenant = make_tenant(slug, **({"billing_email": f"bills@{slug}.example", "backfill_days": 400} | fields))
     return subscribe(tenant=tenant, plan_version=plan or make_plan(), actor=STAFF, as_of=as_of)
 
@@ -72,7 +72,7 @@ def use(
     as_of: datetime | None = None,
     properties: Mapping[str, object] | None = None,
 ) -> list[str]:
-    """`count` live events of `quantity` each, at `at` and each second after; answers their ids."""
+    """Create `count` live events of `quantity` each, at `at` and each second after. Return their ids."""
     events: list[dict[str, Any]] = [
         {
             "id": uuid4().hex,
@@ -90,7 +90,7 @@ def use(
 def close_month(subscription: Subscription, *, as_of: datetime | None = None) -> Invoice:
     """Close the running period, as the schedule would, and return the invoice that was finalized.
 
-    Without `as_of` at the end of the period and its grace. What was due before is invoiced as well.
+    `as_of` is the end of the period and its grace by default. Whatever was due before is invoiced as well.
     """
     subscription.refresh_from_db()
     before = subscription.next_boundary
@@ -107,19 +107,19 @@ def first_invoice(subscription: Subscription) -> Invoice:
 
 
 def latest_invoice(subscription: Subscription) -> Invoice:
-    """The invoice of the latest boundary."""
+    """Return the invoice of the latest boundary."""
     invoice: Invoice = Invoice.objects.filter(subscription=subscription).order_by("-boundary")[0]
     return invoice
 
 
 def set_issuer(**fields: object) -> Issuer:
-    """Fill in who sells."""
+    """Fill in the seller."""
     Issuer.objects.filter(pk=1).update(**fields)
     return Issuer.objects.get(pk=1)
 
 
 def know_exchange_rates(*currencies: str, first: date, last: date) -> None:
-    """Have a rate to the euro for each week: who owes tax in euros says it in euros, too."""
+    """Store a rate to the euro for each week. Sellers who owe tax in euros print it in euros, too."""
     weeks = range((last - first).days // 7 + 1)
     ExchangeRate.objects.bulk_create(
         ExchangeRate(currency=currency, day=first + timedelta(days=7 * week), rate=Decimal("1.25"))
@@ -130,6 +130,6 @@ def know_exchange_rates(*currencies: str, first: date, last: date) -> None:
 
 
 def finalized_invoices(count: int, *, plan: PlanVersion | None = None) -> Sequence[Invoice]:
-    """As many finalized invoices over 49.00 EUR, each of a tenant of its own, issued on 1 March 2026."""
+    """Create as many finalized invoices over 49.00 EUR, each of a tenant of its own, issued on 1 March 2026."""
     version = plan or make_plan()
     return [first_invoice(subscribe_tenant(f"tenant-{number}", plan=version)) for number in range(count)]

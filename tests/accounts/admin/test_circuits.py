@@ -1,4 +1,4 @@
-"""Services outside, as staff see them."""
+"""The admin's pages of outside services and their circuits."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from accounts.models import Circuit
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("days", [-40, 0, 40])
-def test_the_state_goes_by_the_clock_that_opened_the_circuit(rf: RequestFactory, days: int) -> None:
+def test_the_state_follows_the_clock_that_opened_the_circuit(rf: RequestFactory, days: int) -> None:
     with time_machine.travel(timezone.now() + timedelta(days=days)):  # the web server's clock; PostgreSQL keeps its own
         shown = CircuitAdmin(Circuit, admin.site).get_queryset(rf.get("/"))
         Circuit.objects.create(name="stripe", failures=3)

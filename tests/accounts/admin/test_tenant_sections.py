@@ -1,4 +1,4 @@
-"""A tenant's page is composed of what the apps registered: a new section is one class."""
+"""A tenant's page is composed of the sections that the apps register. A new section is one class."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -63,7 +63,7 @@ def weather(monkeypatch: pytest.MonkeyPatch) -> type[TenantSection]:
     return WeatherSection
 
 
-def test_every_section_has_a_place_of_its_own_and_what_it_names(page: TenantAdmin) -> None:
+def test_every_section_has_its_own_place_and_what_it_names(page: TenantAdmin) -> None:
     sections = sections_of(page)
     places = [section.place for section in sections]
     assert places == sorted(set(places))
@@ -73,13 +73,13 @@ def test_every_section_has_a_place_of_its_own_and_what_it_names(page: TenantAdmi
 
 
 def test_no_two_sections_offer_the_same_name(page: TenantAdmin) -> None:
-    """The page finds a button, and the permission that it asks for, by name alone."""
+    # The page finds a button, and the permission that it needs, by name alone.
     offered = [name for section in sections_of(page) for name in dir(type(section)) if section.offers(name)]
     assert len(offered) == len(set(offered))
     assert not set(offered) & set(dir(TenantAdmin))
 
 
-def test_a_name_that_nobody_offers_is_not_there(page: TenantAdmin) -> None:
+def test_a_section_name_that_no_app_offers_is_not_found(page: TenantAdmin) -> None:
     assert not hasattr(page, "fly")
     assert not hasattr(page, "has_fly_permission")
 

@@ -1,4 +1,4 @@
-"""What is too large, or given twice, is refused before anything of it is read."""
+"""Requests that are too large, or that give a header twice, are refused before any of it is read."""
 
 import json
 
@@ -23,7 +23,7 @@ from tests.security.caller import Sent, ask
         (Sent("POST", "/api/v1/events", headers={"CONTENT_LENGTH": "5242881"}), 413, "body_too_large"),
     ],
 )
-def test_it_is_a_problem_for_programs(sent: Sent, status: int, code: str) -> None:
+def test_an_oversized_api_request_is_refused_as_a_problem(sent: Sent, status: int, code: str) -> None:
     answer = ask(sent)
 
     assert (answer.status, json.loads(answer.body)["code"]) == (status, code)
@@ -38,7 +38,7 @@ def test_it_is_a_problem_for_programs(sent: Sent, status: int, code: str) -> Non
         (Sent("POST", "/accounts/login/", headers={"CONTENT_LENGTH": "262145"}), 413),
     ],
 )
-def test_it_is_a_sentence_for_people(sent: Sent, status: int) -> None:
+def test_an_oversized_page_request_is_refused_in_plain_text(sent: Sent, status: int) -> None:
     answer = ask(sent)
 
     assert answer.status == status
@@ -54,21 +54,21 @@ def test_an_idempotency_key_that_came_twice_is_refused(api: Api, key: str) -> No
     assert ApiKey.objects.count() == 1
 
 
-def test_one_with_a_comma_stands_in_quotes(api: Api) -> None:
+def test_an_idempotency_key_with_a_comma_is_taken_in_quotes(api: Api) -> None:
     body = {"name": "Backend", "scopes": ["usage:read"]}
 
     assert api.post("/keys", body, headers={"Idempotency-Key": '"a, b"'}).status_code == 201
     assert api.post("/keys", body, headers={"Idempotency-Key": '"a, b"'})["Idempotency-Replayed"] == "true"
 
 
-def test_a_list_is_measured_before_its_items_are_looked_at(api: Api) -> None:
+def test_the_length_of_a_list_is_checked_before_its_items(api: Api) -> None:
     problem = problem_of(api.post("/keys", {"name": "Backend", "scopes": [1] * 1000}), 422)
 
     assert [(error["pointer"], error["code"]) for error in problem["errors"]] == [("/scopes", "max_length")]
 
 
 @pytest.mark.django_db
-def test_a_file_is_taken_by_no_form() -> None:
+def test_no_form_takes_a_file() -> None:
     file = b'--b\r\nContent-Disposition: form-data; name="a"; filename="f"\r\n\r\nx\r\n--b--\r\n'
     cookie = {"HTTP_COOKIE": f"{settings.CSRF_COOKIE_NAME}={'x' * 32}"}
 

@@ -1,6 +1,6 @@
-"""Every call of the API, found by walking the URLs, meets bad paths, queries, headers and bodies: none gives a 5xx.
+"""Every call of the API meets bad paths, queries, headers and bodies, and none gives a 5xx.
 
-A new route is tried without being named here.
+The calls are found by walking the URLs, so a new route is tried without being named here.
 """
 
 import gzip
@@ -105,7 +105,7 @@ HEADERS: tuple[dict[str, str], ...] = (
 
 
 def api_paths(patterns: Any = None, prefix: str = "") -> Iterator[str]:
-    """Every route below /api/v1/, with `{}` in the place of each argument."""
+    """Return every route below /api/v1/, with `{}` in the place of each argument."""
     for pattern in get_resolver().url_patterns if patterns is None else patterns:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):

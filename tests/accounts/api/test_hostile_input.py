@@ -1,4 +1,4 @@
-"""No input makes a 5xx, and every refusal is a problem."""
+"""No input makes a 5xx, and every refusal is a problem document."""
 
 import gzip
 import io
@@ -45,7 +45,7 @@ NEW = {"name": "Nightly import", "scopes": ["usage:read"]}
         b"{}",
     ],
 )
-def test_a_body_that_is_not_of_the_form_is_a_400(api: Api, raw: bytes) -> None:
+def test_a_body_of_another_form_is_a_400(api: Api, raw: bytes) -> None:
     problem_of(api.post("/keys", raw=raw), 400)
     assert ApiKey.objects.count() == 1
 
@@ -76,7 +76,7 @@ def test_another_media_type_is_a_415(api: Api, content_type: str) -> None:
     problem_of(api.post("/keys", NEW, content_type=content_type), 415)
 
 
-def test_a_charset_beside_the_media_type_is_no_matter(api: Api) -> None:
+def test_a_charset_beside_the_media_type_is_ignored(api: Api) -> None:
     assert api.post("/keys", NEW, content_type="application/json; charset=utf-8").status_code == 201
 
 
@@ -120,7 +120,7 @@ def test_a_large_body_is_a_413(api: Api) -> None:
 
 
 @pytest.mark.parametrize("length", ["10", "999999", "-5", "x", "1e3", "٣"])
-def test_a_lying_content_length_is_no_5xx(api: Api, length: str) -> None:
+def test_a_false_content_length_is_no_5xx(api: Api, length: str) -> None:
     raw = b'{"name": "x", "scopes": ["usage:read"]}'
     problem_of(api.post("/keys", raw=raw, **{"CONTENT_LENGTH": length, "wsgi.input": io.BytesIO(raw)}), 400)
 
@@ -177,7 +177,7 @@ def test_an_unknown_or_broken_address_is_a_problem(api: Api, path: str) -> None:
         problem_of(response, response.status_code)  # type: ignore[arg-type] # the test client's own subclass
 
 
-def test_a_slash_at_the_end_does_no_harm(api: Api) -> None:
+def test_a_slash_at_the_end_is_accepted(api: Api) -> None:
     assert api.get("/keys/").status_code == 200
 
 
@@ -189,7 +189,7 @@ def test_a_host_that_is_not_ours_is_a_problem(api: Api) -> None:
     ("given_id", "is_kept"),
     [("abc 1", True), ("x" * 128, True), ("x" * 129, False), ("é", False), ("", False), (" a", False)],
 )
-def test_a_request_id_is_kept_where_it_is_printable_ascii(api: Api, given_id: str, is_kept: bool) -> None:
+def test_a_request_id_is_kept_if_it_is_printable_ascii(api: Api, given_id: str, is_kept: bool) -> None:
     response = api.get("/keys", headers={"X-Request-ID": given_id})
     assert (response["X-Request-ID"] == given_id) is is_kept
     assert len(response["X-Request-ID"]) <= 128
@@ -206,7 +206,7 @@ def unavailable(*_: object) -> None:
     raise OperationalError("the connection is lost")
 
 
-def test_a_mistake_of_ours_is_nobody_elses() -> None:
+def test_a_mistake_of_ours_is_a_500_without_details() -> None:
     assert as_problem_error(ValueError("ours")) is None
 
 

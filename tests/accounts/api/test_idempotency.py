@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: one effect and one answer, whatever a client does with its retries."""
+"""`Idempotency-Key`: one effect and one response, however often a client retries."""
 
 import threading
 from datetime import datetime, timedelta
@@ -111,8 +111,9 @@ def post_beside(api: Api, answers: list[HttpResponse]) -> None:
         connection.close()
 
 
-def test_a_request_under_a_key_that_another_connection_holds_is_told_so(committed_api: Api) -> None:
-    """A real second connection asks while the first one's transaction is open; once that is over, it does the work."""
+def test_a_request_under_a_key_that_another_connection_holds_is_a_conflict(committed_api: Api) -> None:
+    # A real second connection sends the request while the first one's transaction is open. Once that is over, it does
+    # the work.
     record_scope = ApiKey.objects.get().tenant_id
     answers: list[HttpResponse] = []
     with transaction.atomic():
@@ -123,14 +124,14 @@ def test_a_request_under_a_key_that_another_connection_holds_is_told_so(committe
         thread.start()
         thread.join(timeout=20)
         assert problem_of(answers[0], 409)["code"] == "idempotency_in_progress"
-        # Control: the claim is what stops it, not the connection; another key goes through beside it.
+        # Control: the claim stops it, not the connection. Another key goes through beside it.
         assert ApiKey.objects.count() == 1
     assert committed_api.post("/keys", NEW, headers=ONCE).status_code == 201
 
 
 @pytest.mark.parametrize(("headers", "made"), [(ONCE, 1), ({}, 6)], ids=["with-key", "control-without"])
 def test_of_many_at_once_one_does_the_work(committed_api: Api, headers: dict[str, str], made: int) -> None:
-    """The control shows that the rig runs them side by side: without a key each one makes its own."""
+    # The control shows that the rig runs them side by side: without a key, each request creates its own.
     answers: list[HttpResponse] = []
     start = threading.Barrier(6)
 
@@ -152,7 +153,7 @@ def test_of_many_at_once_one_does_the_work(committed_api: Api, headers: dict[str
 
 
 def test_a_connection_that_dies_before_the_commit_leaves_nothing(committed_api: Api) -> None:
-    """PostgreSQL ends the connection in the middle of the work: no key, no answer, no lock stays."""
+    # PostgreSQL ends the connection in the middle of the work: no key, no response, no lock stays.
     tenant_id = ApiKey.objects.get().tenant_id
     as_of = datetime.now().astimezone()
 

@@ -16,7 +16,7 @@ from tests.accounts.conftest import Api, KeyMaker, body_of, make_user, problem_o
 TENANTS = "/api/v1/operator/tenants"
 
 
-def test_a_tenant_is_made_with_a_slug_of_its_own_and_its_owner_invited(
+def test_a_tenant_is_created_with_a_slug_of_its_own_and_its_owner_invited(
     service_api: Api, acme: Tenant, django_capture_on_commit_callbacks: object
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # pytest-django's fixture
@@ -37,7 +37,7 @@ def test_a_tenant_is_made_with_a_slug_of_its_own_and_its_owner_invited(
     assert [tenant["slug"] for tenant in body_of(service_api.get("/operator/tenants"))["data"]] == ["acme-2", "acme"]
 
 
-def test_making_a_tenant_is_idempotent(service_api: Api) -> None:
+def test_creating_a_tenant_is_idempotent(service_api: Api) -> None:
     answers = [
         service_api.post("/operator/tenants", {"name": "Acme"}, headers={"Idempotency-Key": "1"}) for _ in range(2)
     ]
@@ -56,9 +56,9 @@ def test_making_a_tenant_is_idempotent(service_api: Api) -> None:
         ({"currency": "XXX"}, 422, "invalid_fields"),
         ({"country": "ZZ"}, 422, "invalid_fields"),
         ({"country": "BE", "tax_id": "DE123456789"}, 422, "invalid_fields"),
-        ({"billing_email": "nobody"}, 422, "invalid_fields"),
+        ({"billing_email": "no-address"}, 422, "invalid_fields"),
         ({"backfill_days": 401}, 422, "invalid_fields"),
-        ({"owner_email": "nobody"}, 422, "invalid_fields"),
+        ({"owner_email": "no-address"}, 422, "invalid_fields"),
         ({"status": "active"}, 400, "malformed_body"),
     ],
 )
@@ -92,7 +92,7 @@ def test_a_tenant_is_changed_and_suspended_at_once(service_api: Api, acme: Tenan
     assert entry.actor_kind == "api_key"
 
 
-def test_half_of_a_change_is_no_change(service_api: Api, acme: Tenant) -> None:
+def test_a_change_with_one_bad_field_changes_nothing(service_api: Api, acme: Tenant) -> None:
     service_api.call("PATCH", "/operator/tenants/acme", {"status": "closed"})
     response = service_api.call("PATCH", "/operator/tenants/acme", {"name": "Other", "status": "active"})
     assert problem_of(response, 409)["code"] == "tenant_status"
@@ -100,15 +100,17 @@ def test_half_of_a_change_is_no_change(service_api: Api, acme: Tenant) -> None:
     assert (acme.name, acme.status) == ("Acme", "closed")
 
 
-def test_neither_a_tenants_key_nor_a_service_key_without_the_scope_may(api: Api, make_key: KeyMaker) -> None:
+def test_neither_a_tenants_key_nor_a_service_key_without_the_scope_may_create_tenants(
+    api: Api, make_key: KeyMaker
+) -> None:
     for caller in (api, Api(make_key(None, scopes=[Scope.EVENTS_WRITE]).secret)):
         for method, path in (("GET", ""), ("POST", ""), ("GET", "/acme"), ("PATCH", "/acme")):
             assert problem_of(caller.call(method, f"/operator/tenants{path}", {}), 403)["code"] == "scope_missing"
 
 
 def test_an_unknown_tenant_is_not_found(service_api: Api) -> None:
-    problem_of(service_api.get("/operator/tenants/nobody"), 404)
-    problem_of(service_api.call("PATCH", "/operator/tenants/nobody", {}), 404)
+    problem_of(service_api.get("/operator/tenants/unknown"), 404)
+    problem_of(service_api.call("PATCH", "/operator/tenants/unknown", {}), 404)
 
 
 @pytest.fixture
@@ -139,7 +141,7 @@ def test_a_staff_session_needs_the_csrf_token(sam: User, acme: Tenant) -> None:
     assert Tenant.objects.get().name == "Acme"
 
 
-def test_a_customers_session_is_nobody_here(alice: User, acme: Tenant, now: datetime) -> None:
+def test_a_customers_session_is_refused_by_the_operator_api(alice: User, acme: Tenant, now: datetime) -> None:
     forget_keys()
     problem_of(signed_in(alice).get(TENANTS), 401)  # type: ignore[arg-type] # as above
     problem_of(signed_in(alice).get("/api/v1/keys"), 401)  # type: ignore[arg-type] # as above

@@ -1,6 +1,6 @@
-"""The OpenAPI document: one rule for its names, every call of the public contract, and what each call can answer.
+"""The OpenAPI document: one rule for names, every call of the public contract, and every response of each call.
 
-That answers are as the document says is checked at every request of every test: see `tests/contract.py`.
+`tests/contract.py` compares the responses of every test with the document.
 """
 
 import json
@@ -25,8 +25,8 @@ VERBS = {
 OPERATION_ID = re.compile(r"(?P<verb>[a-z]+)(?:_[a-z]+)+")
 SUMMARY = re.compile(r"[A-Z][a-z]+ \S.{3,60}[^.]")
 
-# Every call of the public contract. A call that is built moves up; one that the contract does not have may not be
-# there.
+# Every call of the public contract. A call that is built moves up. A call that the contract does not have must not
+# exist.
 BUILT = """
 GET /keys · POST /keys · POST /keys/{} /rotate · DELETE /keys/{}
 GET /events · POST /events · GET /events/{} · POST /events/{} /void · POST /access-logs · POST /authorize

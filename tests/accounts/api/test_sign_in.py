@@ -1,4 +1,4 @@
-"""How people come in: sign-up, verification by code, login, reset, a second factor, sessions."""
+"""How people sign in: sign-up, verification by code, login, reset, a second factor, sessions."""
 
 import re
 import subprocess
@@ -33,7 +33,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 @pytest.fixture
 def quick_hashing(settings: Any) -> None:
-    """What is tried here is the way in, not how long a guess takes."""
+    """Hash passwords fast: the tests try the way in, not how long a guess takes."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -52,7 +52,7 @@ def log_in(client: Client, email: str, password: str = PASSWORD, **extra: Any) -
 
 
 def noted(user: User) -> list[str]:
-    """What the audit log says of the person's account, with nothing of what was typed in."""
+    """Return the audit log's actions about the person's account. Fail if an entry holds anything that was typed in."""
     entries = AuditEntry.objects.filter(target_kind="user", target_id=user.pk, actor_user=user, ip="127.0.0.1")
     assert not any(entry.before or set(entry.after) - {"with"} for entry in entries)
     return list(entries.order_by("id").values_list("action", flat=True))
@@ -78,7 +78,7 @@ def test_a_newcomer_signs_up_verifies_by_code_and_is_in(client: Client) -> None:
     assert is_signed_in(client)
 
 
-def test_a_verification_code_dies_after_a_few_wrong_guesses(client: Client) -> None:
+def test_a_verification_code_expires_after_a_few_wrong_guesses(client: Client) -> None:
     sign_up(client, "newt@example.com")
     code = code_in_mail()
     for _ in range(5):
@@ -87,14 +87,14 @@ def test_a_verification_code_dies_after_a_few_wrong_guesses(client: Client) -> N
     assert not is_signed_in(client)
 
 
-def test_signing_up_with_a_known_address_looks_the_same_and_makes_nobody(client: Client, dora: User) -> None:
+def test_signing_up_with_a_known_address_looks_the_same_and_creates_no_user(client: Client, dora: User) -> None:
     stranger, known = sign_up(Client(), "stranger@example.com"), sign_up(client, "DORA@example.com")
     assert (stranger.status_code, stranger.url) == (known.status_code, known.url)
     assert User.objects.filter(email__iexact="dora@example.com").count() == 1
     assert not is_signed_in(client)
 
 
-def test_a_closed_house_lets_in_only_who_is_invited(
+def test_a_closed_sign_up_lets_in_only_invited_people(
     client: Client, acme: Tenant, now: datetime, django_capture_on_commit_callbacks: Any
 ) -> None:
     with override_settings(SIGN_UP_OPEN=False):
@@ -170,17 +170,17 @@ def test_a_forgotten_password_is_reset_by_code_and_ends_other_sessions(client: C
     assert other.get(reverse("usersessions_list")).status_code == 302
 
 
-def test_asking_to_reset_an_unknown_address_looks_the_same(client: Client, dora: User) -> None:
+def test_resetting_the_password_of_an_unknown_address_looks_the_same(client: Client, dora: User) -> None:
     known = client.post(reverse("account_reset_password"), {"email": "dora@example.com"})
-    unknown = Client().post(reverse("account_reset_password"), {"email": "nobody@example.com"})
+    unknown = Client().post(reverse("account_reset_password"), {"email": "stranger@example.com"})
     assert (known.status_code, known.url) == (unknown.status_code, unknown.url)
 
 
 @pytest.mark.parametrize(
     "page", ["mfa_activate_totp", "mfa_generate_recovery_codes", "mfa_add_webauthn", "account_email"]
 )
-def test_a_sensitive_page_asks_for_the_password_again(client: Client, dora: User, page: str) -> None:
-    """Also where staff look through a customer's eyes: they do not know the customer's password."""
+def test_a_sensitive_page_requires_the_password_again(client: Client, dora: User, page: str) -> None:
+    # Also when staff view as a customer: they do not know the customer's password.
     client.force_login(dora, backend="django.contrib.auth.backends.ModelBackend")
     answer = client.post(reverse(page), {"code": "000000", "email": "other@example.com", "action_add": ""})
     assert answer.status_code == 302
@@ -193,7 +193,7 @@ def code_now(secret: str) -> str:
     return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
 
 
-@pytest.mark.django_db(transaction=True)  # allauth tells of it after the commit, while the request still runs
+@pytest.mark.django_db(transaction=True)  # allauth mails after the commit, while the request still runs
 def test_a_second_factor_is_added_after_the_password_and_its_secret_is_encrypted(client: Client, dora: User) -> None:
     log_in(client, "dora@example.com")
     assert client.get(reverse("mfa_activate_totp")).status_code == 302  # having signed in is not enough
@@ -213,7 +213,7 @@ def test_a_second_factor_is_added_after_the_password_and_its_secret_is_encrypted
         assert secret not in cursor.fetchone()[0]
 
 
-def test_a_second_factor_is_asked_for_and_a_used_code_is_worth_nothing(client: Client, dora: User) -> None:
+def test_a_second_factor_is_required_and_a_used_code_is_refused(client: Client, dora: User) -> None:
     secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
     TOTP.activate(dora, secret)
     log_in(client, "dora@example.com")
@@ -309,6 +309,6 @@ def test_staff_with_the_permission_may_view_as_a_customer(db: None, traits: dict
 
 
 @pytest.mark.parametrize("trait", [{"is_staff": True}, {"is_superuser": True}, {"is_active": False}])
-def test_customers_alone_are_viewed(db: None, trait: dict[str, bool]) -> None:
+def test_staff_can_view_as_customers_only(db: None, trait: dict[str, bool]) -> None:
     assert is_customer(User.objects.create_user("dora@example.com"))
     assert not is_customer(User.objects.create_user("colleague@example.com", **trait))

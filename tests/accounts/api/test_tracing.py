@@ -8,7 +8,7 @@ from opentelemetry.trace import StatusCode
 from accounts.api.tracing import TracingMiddleware
 
 
-def test_without_a_collector_the_ring_is_left_out() -> None:
+def test_without_a_collector_the_tracing_middleware_is_left_out() -> None:
     with pytest.raises(MiddlewareNotUsed):
         TracingMiddleware(lambda _: HttpResponse())
 
@@ -29,7 +29,7 @@ def test_a_request_continues_its_callers_trace_under_its_routes_name(exporter: I
     assert request.attributes["countinghouse.request_id"]
 
 
-def test_an_answer_of_the_5xx_marks_the_span(exporter: InMemorySpanExporter) -> None:
+def test_a_5xx_response_marks_the_span(exporter: InMemorySpanExporter) -> None:
     TracingMiddleware(lambda _: HttpResponse(status=503))(RequestFactory().get("/nowhere/"))
 
     [request] = exporter.get_finished_spans()
@@ -39,7 +39,7 @@ def test_an_answer_of_the_5xx_marks_the_span(exporter: InMemorySpanExporter) -> 
     assert request.name == "GET"
 
 
-def test_a_wrong_traceparent_begins_a_trace_of_its_own(exporter: InMemorySpanExporter) -> None:
+def test_a_wrong_traceparent_begins_a_new_trace(exporter: InMemorySpanExporter) -> None:
     TracingMiddleware(lambda _: HttpResponse())(RequestFactory().get("/", headers={"traceparent": "zz-1-2"}))
 
     [request] = exporter.get_finished_spans()

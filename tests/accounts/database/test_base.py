@@ -1,4 +1,4 @@
-"""The server is told whose rows are reached when that changes, never too late, and never for anybody else."""
+"""The server is given the reach when it changes, never too late, and never the reach of another request."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -16,7 +16,7 @@ ACME, RIVAL = uuid4(), uuid4()
 
 
 def told() -> tuple[str, str]:
-    """Return what the server believes during a statement of Django's; our own statements believe the same."""
+    """Return the reach that the server has during a statement of Django's. Fail if our own statements see another."""
     with connection.cursor() as cursor:
         cursor.execute(TOLD)
         [by_django] = cursor.fetchall()
@@ -27,7 +27,7 @@ def told() -> tuple[str, str]:
 
 @pytest.fixture(params=[False, True], ids=["direct", "pooled"])
 def kept(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[bool]:
-    """A connection of its own, as behind a transaction pooler or not; yields whether."""
+    """Open a connection of its own, directly or as behind a transaction pooler. Yield whether a pooler is assumed."""
     connection.close()
     connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = request.param
     connection.settings_dict["OPTIONS"]["prepare_threshold"] = None if request.param else 5
@@ -63,7 +63,7 @@ def test_a_rollback_takes_nothing_back_unseen(kept: bool) -> None:
 
 
 def test_behind_a_pooler_the_session_is_left_as_it_was_found(kept: bool) -> None:
-    """The pooler gives the session to a stranger next; without one, it is ours, and is told before each change."""
+    # A pooler gives the session to another client next. Without one, the session is ours and gets each change.
     with reaching(Reach(ACME)):
         told()
         with transaction.atomic():
@@ -72,7 +72,7 @@ def test_behind_a_pooler_the_session_is_left_as_it_was_found(kept: bool) -> None
     assert [value or "" for value in left] == (["", ""] if kept else ["", str(ACME)])
 
 
-def test_a_new_connection_reaches_nothing_before_it_is_told(kept: bool) -> None:
+def test_a_new_connection_reaches_nothing_before_its_reach_is_set(kept: bool) -> None:
     with reaching(Reach(ACME)):
         told()
         connection.close()
@@ -80,7 +80,7 @@ def test_a_new_connection_reaches_nothing_before_it_is_told(kept: bool) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_requests_of_one_kind_tell_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_of_one_kind_set_the_reach_once(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Reach] = []
     send = base.set_reach
 

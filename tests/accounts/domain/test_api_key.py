@@ -1,4 +1,4 @@
-"""API keys: their format, and that nothing else passes for one."""
+"""API keys: their format, and that no other text is taken for one."""
 
 import hashlib
 import string
@@ -50,19 +50,19 @@ def test_keys_do_not_repeat() -> None:
 
 
 @given(position=st.integers(0, 45), replacement=st.sampled_from(BASE62))
-def test_one_wrong_character_is_noticed(position: int, replacement: str) -> None:
+def test_one_wrong_character_is_detected(position: int, replacement: str) -> None:
     key = generate_key(KeyKind.LIVE)
     damaged = key[:position] + replacement + key[position + 1 :]
     assert (parse_key(damaged) is None) == (damaged != key)
 
 
 @given(text=st.text() | st.from_regex(r"ch_(live|test|svc)_[0-9A-Za-z]{38}", fullmatch=True))
-def test_noise_is_no_key(text: str) -> None:
+def test_random_text_is_no_key(text: str) -> None:
     assert parse_key(text) is None
 
 
 @pytest.mark.parametrize("change", [" {}", "{} ", "{}\n", "{}\0", "Bearer {}", "\ufeff{}"])
-def test_what_surrounds_a_key_is_not_overlooked(change: str) -> None:
+def test_spaces_around_a_key_are_not_ignored(change: str) -> None:
     assert parse_key(change.format(generate_key(KeyKind.TEST))) is None
 
 

@@ -1,4 +1,4 @@
-"""Values are counted in the bytes, whatever stands in texts."""
+"""The values of a JSON document are counted in its bytes, whatever its texts contain."""
 
 import json
 
@@ -21,7 +21,7 @@ def values_in(value: object) -> int:
 
 
 @given(VALUES)
-def test_exactly_the_values_are_counted(value: object) -> None:
+def test_the_count_of_json_values_is_exact(value: object) -> None:
     text, number = json.dumps(value).encode(), values_in(value)
 
     assert not holds_more_values(text, number)
@@ -29,7 +29,7 @@ def test_exactly_the_values_are_counted(value: object) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b'"', b"[" * 5, b'"\\', b'{"a', b"\xff,"])
-def test_what_is_no_json_is_counted_all_the_same(text: bytes) -> None:
+def test_values_of_invalid_json_are_counted_too(text: bytes) -> None:
     assert not holds_more_values(text, 10)
 
 

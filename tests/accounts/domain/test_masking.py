@@ -1,4 +1,4 @@
-"""Each kind of secret is masked and found; what only looks like one is not an alarm."""
+"""Each kind of secret is masked and found. Text that only looks like a secret raises no alarm."""
 
 import time
 
@@ -32,7 +32,7 @@ HARMLESS = (
 
 @pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("place", PLACES)
-def test_a_secret_is_found_and_masked_wherever_it_stands(kind: str, place: str) -> None:
+def test_a_secret_is_found_and_masked_anywhere_in_a_text(kind: str, place: str) -> None:
     text = place.format(SECRETS[kind])
     assert kind in {found.kind for found in find_secrets(text)}
     masked = mask_secrets(text)
@@ -43,7 +43,7 @@ def test_a_secret_is_found_and_masked_wherever_it_stands(kind: str, place: str) 
 
 
 @pytest.mark.parametrize("kind", KeyKind)
-def test_of_a_key_its_first_characters_stay(kind: KeyKind) -> None:
+def test_the_first_characters_of_a_key_stay_unmasked(kind: KeyKind) -> None:
     secret = generate_key(kind)
     assert mask_secrets(f"key {secret}.") == f"key {secret[:12]}…."
 

@@ -1,4 +1,4 @@
-"""Where a request came from, and whether its key may be used from there."""
+"""The address of a request, and whether its key may be used from there."""
 
 import pytest
 from hypothesis import given
@@ -27,17 +27,17 @@ from accounts.domain.networks import canonical_cidr, client_ip, is_allowed
         ("203.0.113.9, 1.2.3.4", ("0.0.0.0/0",), False),
     ],
 )
-def test_an_address_is_allowed_where_a_network_holds_it(ip: str, cidrs: tuple[str, ...], expected: bool) -> None:
+def test_an_address_is_allowed_if_a_network_contains_it(ip: str, cidrs: tuple[str, ...], expected: bool) -> None:
     assert is_allowed(ip, cidrs) is expected
 
 
 @given(ip=st.ip_addresses())
-def test_every_address_lies_in_its_own_network(ip: object) -> None:
+def test_every_address_is_in_its_own_network(ip: object) -> None:
     assert is_allowed(str(ip), (str(ip),))
 
 
 @given(ip=st.text())
-def test_noise_is_never_allowed_where_networks_are_named(ip: str) -> None:
+def test_text_that_is_no_address_is_never_allowed_if_networks_are_named(ip: str) -> None:
     assert not is_allowed(ip, ("198.51.100.77/32",))
 
 
@@ -82,6 +82,6 @@ def test_only_the_hops_of_trusted_proxies_count(forwarded_for: str, proxies: int
 
 
 @given(lie=st.text(), proxies=st.integers(1, 3))
-def test_what_a_client_writes_itself_is_never_believed(lie: str, proxies: int) -> None:
+def test_forwarded_headers_of_a_client_are_never_believed(lie: str, proxies: int) -> None:
     appended = ["203.0.113.9", "10.0.0.3", "10.0.0.2"][:proxies]
     assert client_ip("10.0.0.1", ", ".join([lie, *appended]), proxies) == "203.0.113.9"

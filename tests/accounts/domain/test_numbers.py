@@ -1,4 +1,4 @@
-"""How a number is written for people."""
+"""How numbers are written for people."""
 
 from decimal import Decimal
 
@@ -23,15 +23,15 @@ from accounts.domain.numbers import number_text
          "12,345,678,901,234,567,890,123,456,789.123456789012345678901"),
     ],
 )  # fmt: skip
-def test_a_number_has_its_thousands_grouped_and_no_digit_that_says_nothing(number: int | str, text: str) -> None:
+def test_a_number_has_its_thousands_grouped_and_no_trailing_zeros(number: int | str, text: str) -> None:
     assert number_text(number) == text
 
 
-def test_as_many_decimals_are_written_as_are_asked_for() -> None:
+def test_a_number_has_the_decimals_that_are_requested() -> None:
     assert [number_text("1234.5", decimals_min=digits) for digits in (0, 2, 3)] == ["1,234.5", "1,234.50", "1,234.500"]
     assert number_text("0.12345", decimals_min=2) == "0.12345"
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=30, min_value=-(10**29), max_value=10**29))
-def test_what_is_written_is_the_number(number: Decimal) -> None:
+def test_a_written_number_reads_back_as_itself(number: Decimal) -> None:
     assert Decimal(number_text(number).replace(",", "").replace("\N{MINUS SIGN}", "-")) == number

@@ -18,7 +18,7 @@ def position_of(row: Row) -> Position:
 
 
 def read(rows: list[Row], request: PageRequest) -> Page[Row]:
-    """What a selector does, on a list."""
+    """Read a page of a list as a selector reads one of a table."""
     ordered = sorted(rows, reverse=not request.is_backwards)
     if request.position is not None:
         edge = (request.position.at, request.position.id)
@@ -55,7 +55,7 @@ def test_a_row_that_comes_in_meanwhile_moves_nothing() -> None:
     assert [*first.rows, *second.rows] == sorted(rows, reverse=True)
 
 
-def test_beyond_the_end_there_is_nothing_and_nothing_beside() -> None:
+def test_a_page_beyond_the_end_is_empty_and_has_no_neighbours() -> None:
     assert read([], PageRequest(2, Position(START, ""))) == Page((), None, None)
 
 
@@ -70,7 +70,7 @@ def test_a_cursor_reads_back_what_was_written(at: datetime, row_id: str, backwar
 
 
 @given(st.text(max_size=80) | st.binary(max_size=80).map(lambda noise: noise.hex()))
-def test_no_text_is_more_than_a_refused_cursor(text: str) -> None:
+def test_any_text_is_a_cursor_or_refused(text: str) -> None:
     try:
         read_cursor(text, rows_max=1)
     except InvalidCursorError:

@@ -1,4 +1,4 @@
-"""Forms of values in JSON, sealed answers, and lines of text."""
+"""Forms of values in JSON, sealed responses, and lines of text."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -48,13 +48,13 @@ def test_values_take_the_form_that_json_knows() -> None:
 
 
 @pytest.mark.parametrize("value", [1.5, object(), {1, 2}, b"x"])
-def test_a_value_without_a_chosen_form_is_a_mistake(value: object) -> None:
+def test_a_value_without_a_json_form_is_a_mistake(value: object) -> None:
     with pytest.raises(TypeError):
         to_plain({"a": [value]})
 
 
 @given(st.binary(max_size=200))
-def test_a_sealed_answer_opens_for_its_key_alone(answer: bytes) -> None:
+def test_a_sealed_response_opens_with_its_key_alone(answer: bytes) -> None:
     sealed = seal(answer, "ch_live_one")
     assert unseal(sealed, "ch_live_one") == answer
     assert seal(answer, "ch_live_one") != sealed
@@ -88,12 +88,12 @@ def test_names_of_all_scripts_are_lines(text: str) -> None:
         ("\ud800", "invalid_characters"),
     ],
 )
-def test_what_nobody_sees_is_refused(text: str, code: str) -> None:
+def test_invisible_text_is_refused(text: str, code: str) -> None:
     problem = line_problem(text, pointer="/name", characters_max=20, is_required=True)
     assert problem is not None
     assert (problem.pointer, problem.code) == ("/name", code)
 
 
-def test_a_closed_tenant_comes_back_to_nothing() -> None:
+def test_the_slug_of_a_closed_tenant_leads_to_no_other() -> None:
     assert statuses_before(TenantStatus.ACTIVE) == {TenantStatus.SUSPENDED}
     assert statuses_before(TenantStatus.CLOSED) == {TenantStatus.ACTIVE, TenantStatus.SUSPENDED}

@@ -1,4 +1,4 @@
-"""Reach is nothing until it is said, and ends where its block ends."""
+"""Reach is nothing until it is set, and ends when its block ends."""
 
 from collections.abc import Iterator
 from threading import Thread
@@ -22,7 +22,7 @@ from accounts.domain.reach import (
 ACME, RIVAL = uuid4(), uuid4()
 
 
-def test_a_block_reaches_what_it_says_and_ends() -> None:
+def test_a_block_has_the_reach_that_it_names_until_it_ends() -> None:
     before = current_reach()
     with reaching(NOTHING):
         with way_in(WayIn.SIGN_IN):
@@ -31,7 +31,7 @@ def test_a_block_reaches_what_it_says_and_ends() -> None:
     assert current_reach() == before
 
 
-def test_a_request_tells_whose_it_is_and_its_middleware_ends_that() -> None:
+def test_a_request_names_its_tenant_and_its_middleware_ends_that() -> None:
     with reaching(NOTHING):
         with way_in(WayIn.NONE):
             reach_from_now_on(Reach(ACME))
@@ -54,7 +54,7 @@ def test_a_thread_begins_with_what_its_process_reaches() -> None:
 
 
 @pytest.mark.parametrize("way", [WayIn.INGEST, WayIn.SIGN_IN])
-def test_a_narrow_way_narrows_to_one_tenant(way: WayIn) -> None:
+def test_a_narrow_way_in_reaches_one_tenant(way: WayIn) -> None:
     with way_in(way), within_tenant(ACME):
         assert current_reach() == Reach(ACME)
         with within_tenant(ACME):
@@ -64,17 +64,17 @@ def test_a_narrow_way_narrows_to_one_tenant(way: WayIn) -> None:
 
 
 @pytest.mark.parametrize("way", [WayIn.STAFF, WayIn.JOBS])
-def test_a_wide_way_stays(way: WayIn) -> None:
+def test_a_wide_way_in_stays_wide(way: WayIn) -> None:
     with way_in(way), within_tenant(ACME):
         assert current_reach() == Reach(way_in=way)
 
 
-def test_nothing_becomes_no_tenant() -> None:
+def test_reach_of_nothing_becomes_no_tenant() -> None:
     with reaching(NOTHING), pytest.raises(AssertionError, match="nothing of tenant"):
         within_tenant(ACME)
 
 
-def test_a_stream_is_made_with_the_reach_of_its_request() -> None:
+def test_a_stream_has_the_reach_of_its_request() -> None:
     def pieces() -> Iterator[Reach]:
         yield current_reach()
         yield current_reach()

@@ -22,7 +22,7 @@ def test_every_role_has_its_line() -> None:
     assert set(CAPABILITIES) == set(Role)
 
 
-def test_roles_stand_in_one_order_and_none_above_itself() -> None:
+def test_roles_are_in_one_order_and_none_is_above_itself() -> None:
     order = [Role.OWNER, Role.ADMIN, Role.DEVELOPER, Role.VIEWER]
     for higher, role in enumerate(order):
         for lower, other in enumerate(order):
@@ -45,7 +45,7 @@ def test_a_higher_role_can_do_all_that_a_lower_one_can() -> None:
         (Role.VIEWER, set()),
     ],
 )
-def test_members_are_managed_from_above(actor: Role, manageable: set[Role]) -> None:
+def test_only_a_higher_role_manages_members(actor: Role, manageable: set[Role]) -> None:
     assert {role for role in Role if may_manage(actor, role)} == manageable
 
 

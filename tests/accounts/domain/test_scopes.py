@@ -1,4 +1,4 @@
-"""Scopes: named, known, and the operator's own kept apart."""
+"""Scopes: named, known, and those of operators kept apart."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is remembered for less than a second."""
+"""Values that are remembered for less than a second."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ def test_a_value_is_remembered_up_to_its_age_and_not_before_it_was_read() -> Non
     assert memory.recall("b", NOW) is None
 
 
-def test_what_is_forgotten_is_gone() -> None:
+def test_a_forgotten_value_is_gone() -> None:
     memory: ShortMemory[str, int] = ShortMemory()
     for name in "abc":
         memory.keep(name, 1, NOW)
@@ -32,7 +32,7 @@ def test_what_is_forgotten_is_gone() -> None:
     assert [memory.recall(name, NOW) for name in "abc"] == [None] * 3
 
 
-def test_a_memory_that_is_full_starts_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_memory_is_emptied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(short_memory, "_ENTRIES_MAX", 2)
     memory: ShortMemory[int, int] = ShortMemory()
     for number in range(3):

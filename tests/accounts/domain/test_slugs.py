@@ -34,12 +34,12 @@ def test_every_candidate_is_a_slug_and_no_two_are_alike(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Admin", "API", "healthz"])
-def test_a_reserved_word_is_no_slug_but_leads_to_one(name: str) -> None:
+def test_a_reserved_word_is_no_slug_and_becomes_one(name: str) -> None:
     assert slugify_name(name) in RESERVED_SLUGS
     assert not is_slug(slugify_name(name))
     assert next(slug_candidates(name)) == f"{name.lower()}-2"
 
 
 @pytest.mark.parametrize("text", ["", "-a", "a-", "a--b", "A", "é", "a_b", "a b", "a/b", "a\n", "a" * 51])
-def test_what_is_no_slug_is_told(text: str) -> None:
+def test_an_invalid_slug_is_refused_with_a_reason(text: str) -> None:
     assert not is_slug(text)

@@ -1,4 +1,4 @@
-"""Tax ids: formats and check digits, one real id for each country whose digits can be checked."""
+"""Tax ids: formats and check digits, with one real id for each country whose digits can be checked."""
 
 import pytest
 from hypothesis import given
@@ -17,12 +17,12 @@ REAL = {
 }  # fmt: skip
 
 
-def test_every_member_state_has_its_check() -> None:
+def test_every_member_state_has_a_check_of_its_tax_ids() -> None:
     assert set(REAL) == EU | {"CH", "GB", "NO"}
 
 
 @pytest.mark.parametrize("country", sorted(REAL))
-def test_a_real_id_is_taken_and_one_with_a_wrong_digit_is_not(country: str) -> None:
+def test_a_real_tax_id_is_taken_and_one_with_a_wrong_digit_is_not(country: str) -> None:
     real = REAL[country]
     assert is_tax_id(real, country)
     place = max(place for place, sign in enumerate(real[:11]) if sign.isdigit())
@@ -31,7 +31,7 @@ def test_a_real_id_is_taken_and_one_with_a_wrong_digit_is_not(country: str) -> N
 
 
 @pytest.mark.parametrize("country", sorted(REAL))
-def test_an_id_of_zeros_is_never_one(country: str) -> None:
+def test_a_tax_id_of_zeros_is_refused(country: str) -> None:
     zeros = "".join("0" if sign.isdigit() else sign for sign in REAL[country])
     assert not is_tax_id(zeros, country)
 
@@ -55,11 +55,11 @@ def test_an_id_of_zeros_is_never_one(country: str) -> None:
         ("DE\u0661\u0663\u0666\u0666\u0669\u0665\u0669\u0667\u0666", "DE", False),
     ],
 )
-def test_ids_are_measured_by_their_country(text: str, country: str, is_taken: bool) -> None:
+def test_tax_ids_are_checked_by_the_rules_of_their_country(text: str, country: str, is_taken: bool) -> None:
     assert is_tax_id(text, country) is is_taken
 
 
-def test_separators_and_small_letters_are_no_part_of_an_id() -> None:
+def test_separators_and_small_letters_in_a_tax_id_are_ignored() -> None:
     assert clean_tax_id(" be 0403.019-261/") == "BE0403019261"
 
 
@@ -68,5 +68,5 @@ def test_a_territory_has_the_tax_of_another_country() -> None:
 
 
 @given(st.text(alphabet="0123456789ABCDEFKLUXYZ+*", max_size=14), st.sampled_from([*sorted(REAL), "US", ""]))
-def test_any_text_is_an_id_or_is_not(text: str, country: str) -> None:
+def test_any_text_is_a_tax_id_or_refused(text: str, country: str) -> None:
     assert is_tax_id(f"{country}{text}", country) in {True, False}

@@ -21,7 +21,7 @@ VIEWING = Viewing(
 )
 
 
-def test_a_session_keeps_it_whole() -> None:
+def test_a_session_stores_a_viewing_whole() -> None:
     assert Viewing.from_facts(VIEWING.as_facts()) == VIEWING
 
 
@@ -34,5 +34,5 @@ def test_a_session_keeps_it_whole() -> None:
         (timedelta(seconds=-1), "0 min 0 s"),
     ],
 )
-def test_it_lasts_no_longer_than_it_may(after: timedelta, lasted: str) -> None:
+def test_a_viewing_lasts_no_longer_than_allowed(after: timedelta, lasted: str) -> None:
     assert VIEWING.lasted_until(BEGAN_AT + after) == lasted

@@ -1,4 +1,4 @@
-"""An export of Acme that nobody makes yet. Its parts are those of accounts alone: what a test of making needs."""
+"""An export of Acme that no worker has begun, with the parts of the accounts app alone."""
 
 from datetime import datetime
 

@@ -28,7 +28,7 @@ def let_pause_pass() -> None:
 
 
 @pytest.mark.django_db
-def test_it_opens_at_the_third_failure_in_a_row() -> None:
+def test_a_circuit_opens_at_the_third_failure_in_a_row() -> None:
     fail(FAILURES_MAX - 1)
     record_success(admit("stripe"))
     fail(FAILURES_MAX - 1)
@@ -43,13 +43,13 @@ def test_it_opens_at_the_third_failure_in_a_row() -> None:
 
 
 @pytest.mark.django_db
-def test_another_service_is_asked_all_the_same() -> None:
+def test_an_open_circuit_stops_no_call_of_another_service() -> None:
     open_circuit()
     admit("mail")
 
 
 @pytest.mark.django_db
-def test_after_the_pause_one_caller_tries_and_an_answer_closes_it() -> None:
+def test_after_the_pause_one_caller_tries_and_a_response_closes_the_circuit() -> None:
     open_circuit()
     let_pause_pass()
     probe = admit("stripe")
@@ -63,7 +63,7 @@ def test_after_the_pause_one_caller_tries_and_an_answer_closes_it() -> None:
 
 
 @pytest.mark.django_db
-def test_a_failed_try_opens_it_for_twice_as_long() -> None:
+def test_a_failed_try_doubles_the_pause_of_the_circuit() -> None:
     open_circuit()
     pauses = []
     for _ in range(6):
@@ -76,7 +76,7 @@ def test_a_failed_try_opens_it_for_twice_as_long() -> None:
 
 
 @pytest.mark.django_db
-def test_a_caller_that_died_while_it_tried_leaves_its_turn() -> None:
+def test_a_caller_that_died_while_it_tried_loses_its_turn() -> None:
     open_circuit()
     let_pause_pass()
     admit("stripe")
@@ -94,7 +94,7 @@ def test_a_late_failure_of_an_earlier_call_does_not_lengthen_the_pause() -> None
 
 
 def tried_at_once(is_race_seen: bool) -> int:
-    """How many of eight callers may try at once; without the condition in the UPDATE for the control."""
+    """Return how many of eight callers may try at once. For the control, leave out the condition in the UPDATE."""
     barrier, admitted = threading.Barrier(CALLERS), []
 
     def call() -> None:
@@ -122,7 +122,7 @@ def tried_at_once(is_race_seen: bool) -> int:
 def test_of_eight_callers_at_once_one_tries() -> None:
     open_circuit()
     let_pause_pass()
-    assert tried_at_once(is_race_seen=True) == CALLERS  # the control: who looks first and decides then
+    assert tried_at_once(is_race_seen=True) == CALLERS  # the control: read first, decide afterwards
     assert tried_at_once(is_race_seen=False) == 1
 
 

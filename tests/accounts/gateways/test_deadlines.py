@@ -1,4 +1,4 @@
-"""A request waits a bounded time for all its calls together; a job has no such bound."""
+"""A request waits a bounded time for all its calls together. A job has no such bound."""
 
 import threading
 
@@ -12,7 +12,7 @@ def test_a_job_waits_as_long_as_its_call_takes_and_in_its_own_thread() -> None:
     assert call_in_time(threading.current_thread) is threading.current_thread()
 
 
-def test_a_request_does_not_wait_for_what_hangs() -> None:
+def test_a_request_does_not_wait_for_a_call_that_hangs() -> None:
     may_end = threading.Event()
     with waiting_at_most(1):
         assert is_in_request()
@@ -25,7 +25,7 @@ def test_a_request_does_not_wait_for_what_hangs() -> None:
     may_end.set()
 
 
-def test_what_goes_wrong_inside_is_told_as_it_is() -> None:
+def test_an_error_inside_a_bounded_call_is_raised_unchanged() -> None:
     def refuse() -> None:
         raise TimeoutError("the call's own")
 

@@ -1,4 +1,4 @@
-"""A mail server that hangs does not hold a request, and after three times is not tried."""
+"""A mail server that hangs does not hold a request, and is not tried again after three failures."""
 
 import time
 
@@ -15,7 +15,7 @@ BACKEND = "accounts.gateways.mail.BoundedSmtp"
 
 
 def send(port: int) -> float:
-    """Seconds until a request is told that its mail did not go out."""
+    """Return the seconds until a request gets the error that its mail was not sent."""
     started = time.monotonic()
     connection = get_connection(BACKEND, host="127.0.0.1", port=port, timeout=2)
     with waiting_at_most(1), pytest.raises(OSError, match="did not answer"):

@@ -1,4 +1,4 @@
-"""Outages count against a service, and answers of any kind speak for it."""
+"""Outages open a service's circuit, and responses of any kind close it."""
 
 import pytest
 
@@ -10,11 +10,11 @@ pytestmark = pytest.mark.django_db
 
 
 class AwayError(Exception):
-    """No answer."""
+    """The service does not respond."""
 
 
 class RefusedError(Exception):
-    """An answer, and a no."""
+    """The service responds with a refusal."""
 
 
 def raising(error: type[Exception]) -> None:
@@ -27,20 +27,20 @@ def failed(error: type[Exception], times: int) -> None:
             call_outside("stripe", lambda: raising(error), (AwayError,))
 
 
-def test_what_does_not_answer_is_soon_not_asked() -> None:
+def test_a_service_that_does_not_respond_is_soon_not_called() -> None:
     failed(AwayError, FAILURES_MAX)
     with pytest.raises(CircuitOpenError):
         call_outside("stripe", lambda: "not asked", (AwayError,))
 
 
-def test_a_refusal_is_an_answer() -> None:
+def test_a_refusal_counts_as_a_response() -> None:
     failed(AwayError, FAILURES_MAX - 1)
     failed(RefusedError, 1)
     failed(AwayError, FAILURES_MAX - 1)
     assert call_outside("stripe", lambda: "asked", (AwayError,)) == "asked"
 
 
-def test_a_service_that_always_answers_leaves_no_row() -> None:
+def test_a_service_that_always_responds_leaves_no_row() -> None:
     assert call_outside("stripe", lambda: "asked", (AwayError,)) == "asked"
     failed(RefusedError, 1)
     assert not Circuit.objects.exists()

@@ -1,4 +1,4 @@
-"""A Redis that is stopped holds a thread once, and then nothing for a while."""
+"""A stopped Redis holds a thread once. For a while after that, it is not tried."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,9 @@ def silent_redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield address.replace("http", "redis")
 
 
-def test_it_is_waited_for_once_and_asked_again_later(silent_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_redis_is_waited_for_once_and_tried_again_later(
+    silent_redis: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache = BoundedRedisCache(silent_redis, {})
     started = time.monotonic()
     with pytest.raises(redis.TimeoutError):

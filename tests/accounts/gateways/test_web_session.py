@@ -1,4 +1,4 @@
-"""A provider of sign-in that is silent does not hold a request, and after three times is not asked."""
+"""A silent sign-in provider does not hold a request, and is not called again after three failures."""
 
 import time
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def ask(address: str) -> float:
-    """Seconds until a request knows that there is no answer."""
+    """Return the seconds until a request knows that the provider does not respond."""
     started = time.monotonic()
     with waiting_at_most(1), pytest.raises(requests.ConnectionError, match="did not answer"):
         BoundedSession().get(f"{address}/.well-known/openid-configuration", timeout=5)

@@ -1,4 +1,4 @@
-"""Long commands say how far they are."""
+"""Long commands show their progress."""
 
 from io import StringIO
 
@@ -14,13 +14,13 @@ class Terminal(StringIO):
         return True
 
 
-def test_on_a_terminal_there_is_a_bar() -> None:
+def test_on_a_terminal_a_progress_bar_is_shown() -> None:
     with progress(OutputWrapper(Terminal())) as show:
         show("1 of 2 invoices", 1, 2)
         show("3 lines", 3, None)
 
 
-def test_elsewhere_a_line_comes_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_a_line_is_printed_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(progress_module, "monotonic", lambda: now[0])
     written = StringIO()

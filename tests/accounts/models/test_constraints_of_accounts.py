@@ -1,4 +1,4 @@
-"""Each invariant of the accounts tables holds against whoever writes past the services."""
+"""Each invariant of the accounts tables holds against every writer, also one that goes past the services."""
 
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -72,7 +72,7 @@ def test_an_address_belongs_to_one_user_in_any_case(alice: User) -> None:
         User.objects.create_user("ALICE@example.com")
 
 
-def test_an_answer_is_kept_once(acme: Tenant, now: datetime) -> None:
+def test_an_idempotent_response_is_kept_once(acme: Tenant, now: datetime) -> None:
     facts = {
         "scope_id": uuid7(now),
         "key": "k",

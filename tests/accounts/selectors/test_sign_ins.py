@@ -1,4 +1,4 @@
-"""Who signs in by an address, and what the log has of it."""
+"""Which person signs in by an address, and what the log records of it."""
 
 from datetime import datetime, timedelta
 
@@ -22,7 +22,7 @@ def add_entry(user: User, action: str, at: datetime) -> AuditEntry:
 def test_a_person_is_found_by_every_address_in_any_case(alice: User) -> None:
     EmailAddress.objects.create(user=alice, email="second@example.com", verified=True)
     assert person_at("ALICE@example.com") == person_at("Second@example.com") == alice
-    assert person_at("nobody@example.com") is None
+    assert person_at("unknown@example.com") is None
     assert person_at("") is None
 
 

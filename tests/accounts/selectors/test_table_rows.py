@@ -1,4 +1,4 @@
-"""Tables read to their end."""
+"""Reading tables to their end, page by page."""
 
 from datetime import datetime
 

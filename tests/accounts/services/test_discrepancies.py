@@ -1,4 +1,4 @@
-"""What checks find: one row while it stands, closed by a look that misses it, accepted by staff with a reason."""
+"""Findings of checks: one row while one persists, closed when a check misses it, accepted by staff with a reason."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +27,7 @@ def night(number: int, *found: Finding, **scope: list[str]) -> None:
     record_findings(findings=Findings("check", found, **scope), as_of=NIGHT + number * DAY)  # type: ignore[arg-type]
 
 
-def test_a_difference_is_one_row_while_it_stands() -> None:
+def test_a_discrepancy_is_one_row_while_it_persists() -> None:
     for number in range(3):
         night(number, finding(detail=f"{number} is not 9."), finding("other"))
     row = Discrepancy.objects.get(subject="usage")
@@ -40,7 +40,7 @@ def test_a_difference_is_one_row_while_it_stands() -> None:
     assert Discrepancy.objects.filter(subject="usage").count() == 2, "it came back"
 
 
-def test_a_look_at_some_closes_nothing_of_others() -> None:
+def test_a_check_of_some_tenants_closes_no_discrepancy_of_others() -> None:
     acme, globex = make_tenant("acme"), make_tenant("globex")
     both = [Finding(tenant.slug, "drift", "?", tenant.pk) for tenant in (acme, globex)]
     night(0, *both, finding())
@@ -51,13 +51,13 @@ def test_a_look_at_some_closes_nothing_of_others() -> None:
     assert [row.subject for row in Discrepancy.objects.open()] == ["globex"]
 
 
-def test_differences_of_one_kind_are_told_together() -> None:
+def test_discrepancies_of_one_kind_are_reported_together() -> None:
     night(0, *(finding(detail=f"Bucket {number}.") for number in range(7)))
     [row] = Discrepancy.objects.all()
     assert row.detail.splitlines() == [*(f"Bucket {number}." for number in range(5)), "And 2 more."]
 
 
-def test_staff_accept_what_they_saw_and_what_changes_is_open_again() -> None:
+def test_staff_accept_a_discrepancy_and_a_changed_one_is_open_again() -> None:
     night(0, finding())
     row = Discrepancy.objects.get()
     accept_discrepancy(discrepancy=row, reason="Known, and told.", actor=STAFF, as_of=NIGHT)
@@ -81,7 +81,7 @@ def test_staff_accept_what_they_saw_and_what_changes_is_open_again() -> None:
         ({"subject": "b", "seen_at": NIGHT - DAY}, "discrepancy_seen_after_opened"),
     ],
 )
-def test_the_table_holds_it(fields: dict[str, object], name: str) -> None:
+def test_constraints_of_the_table_of_discrepancies(fields: dict[str, object], name: str) -> None:
     facts = {"found_by": "check", "subject": "a", "code": "drift", "detail": "?", "opened_at": NIGHT, "seen_at": NIGHT}
     Discrepancy.objects.create(**facts)
     with pytest.raises(IntegrityError, match=name), transaction.atomic():

@@ -1,4 +1,4 @@
-"""Who may erase a person. What is left of them then is tried in tests/security/test_erasure.py."""
+"""Who may erase a person. `tests/security/test_erasure.py` checks what is left of them."""
 
 from datetime import datetime
 
@@ -25,7 +25,7 @@ def test_staff_erase_with_a_reason_and_are_named(acme: Tenant, bob: User, now: d
     ] * 2
 
 
-def test_a_person_of_no_tenant_goes_as_well(charlie: User, now: datetime) -> None:
+def test_a_person_without_a_tenant_can_be_erased(charlie: User, now: datetime) -> None:
     erase_person(user=charlie, reason="", actor=member(charlie), as_of=now)
     charlie.refresh_from_db()
     assert charlie.erased_at == now

@@ -1,4 +1,4 @@
-"""Jobs leave a row that says what they did, and the nightly clean-up removes what has had its time."""
+"""Each job leaves a row that says what it did. The nightly clean-up deletes what has expired."""
 
 from datetime import datetime, timedelta
 from io import StringIO
@@ -18,7 +18,7 @@ from accounts.services.jobs import run_job
 from accounts.tasks import clean_up
 
 
-def test_a_job_tells_what_it_did(db: None, now: datetime) -> None:
+def test_a_job_records_what_it_did(db: None, now: datetime) -> None:
     run = run_job(name="count", started_by="test", as_of=now, work=lambda: JobReport({"rows": 3}))
     run.refresh_from_db()
     assert (run.outcome, run.summary, run.started_at) == ("succeeded", {"rows": 3}, now)
@@ -26,14 +26,14 @@ def test_a_job_tells_what_it_did(db: None, now: datetime) -> None:
     assert timedelta(0) <= run.finished_at - now < timedelta(seconds=5)
 
 
-def test_a_job_may_ask_for_attention(db: None, now: datetime) -> None:
+def test_a_job_may_need_attention(db: None, now: datetime) -> None:
     assert (
         run_job(name="x", started_by="t", as_of=now, work=lambda: JobReport({}, needs_attention=True)).outcome
         == "attention"
     )
 
 
-def test_a_job_that_fails_says_so_and_fails_loudly(db: None, now: datetime) -> None:
+def test_a_failed_job_records_its_error_and_raises(db: None, now: datetime) -> None:
     def work() -> JobReport:
         raise ZeroDivisionError("no divisor" * 100)
 
@@ -67,7 +67,7 @@ def fill(acme: Tenant, alice: User, now: datetime) -> None:
             )  # fmt: skip
 
 
-def test_what_has_had_its_time_goes_and_the_rest_stays(
+def test_clean_up_deletes_expired_rows_and_keeps_the_rest(
     acme: Tenant, alice: User, now: datetime, clean_cache: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cleaning, "BATCH_ROWS", 2)
@@ -88,7 +88,9 @@ def test_what_has_had_its_time_goes_and_the_rest_stays(
     assert [IdempotencyRecord.objects.count(), Session.objects.count(), Invitation.objects.count()] == [3, 1, 3]
 
 
-def test_what_has_expired_leaves_the_database_cache(clean_cache: None, now: datetime, settings: Any) -> None:
+def test_clean_up_deletes_expired_entries_of_the_database_cache(
+    clean_cache: None, now: datetime, settings: Any
+) -> None:
     settings.CACHES = {"default": {"BACKEND": cleaning.DATABASE_CACHE, "LOCATION": "cache"}}
     cache.set("lasts", 1, timeout=60)
     cache.set("ends", 1, timeout=30)
@@ -110,7 +112,7 @@ def test_the_command_and_the_task_do_the_same_and_leave_their_rows(acme: Tenant,
     ]
 
 
-def test_of_what_runs_each_minute_only_the_last_success_is_kept_for_long(
+def test_of_a_job_that_runs_each_minute_only_the_last_success_is_kept_for_long(
     acme: Tenant, now: datetime, clean_cache: None
 ) -> None:
     def make(name: str, outcome: str, days: int) -> int:

@@ -34,7 +34,7 @@ Commit = Callable[..., Any]
 
 @pytest.fixture
 def invite(acme: Tenant, alice: User, now: datetime, django_capture_on_commit_callbacks: Commit) -> Callable[..., str]:
-    """Invites somebody and returns the token that the mail carries."""
+    """Invite a person and return the token that the mail carries."""
 
     def send(email: str = "newt@example.com", role: Role = Role.DEVELOPER, as_of: datetime = now) -> str:
         with django_capture_on_commit_callbacks(execute=True):
@@ -55,7 +55,7 @@ def newt(db: None) -> User:
     return make_user("newt@example.com")
 
 
-def test_an_invitation_is_mailed_and_makes_a_member_once(
+def test_an_invitation_is_mailed_and_creates_a_member_once(
     invite: Callable[..., str], acme: Tenant, newt: User, now: datetime
 ) -> None:
     token = invite("Newt@Example.com")
@@ -73,14 +73,14 @@ def test_an_invitation_is_mailed_and_makes_a_member_once(
     ]
 
 
-def test_only_a_digest_of_the_token_is_stored(invite: Callable[..., str]) -> None:
+def test_only_a_digest_of_the_invitations_token_is_stored(invite: Callable[..., str]) -> None:
     token = invite()
     invitation = Invitation.objects.get()
     assert bytes(invitation.token_digest) == hashlib.sha256(token.encode()).digest()
     assert token not in str(Invitation.objects.values()) + str(AuditEntry.objects.values())
 
 
-def test_a_link_is_worth_nothing_to_another_address(
+def test_an_invitation_is_refused_to_another_address(
     invite: Callable[..., str], vera: User, newt: User, now: datetime
 ) -> None:
     token = invite()
@@ -92,7 +92,7 @@ def test_a_link_is_worth_nothing_to_another_address(
     assert accept_invitation(token=token, user=newt, actor=member(newt), as_of=now)
 
 
-def test_a_link_ends_after_a_week(invite: Callable[..., str], newt: User, now: datetime) -> None:
+def test_an_invitation_expires_after_a_week(invite: Callable[..., str], newt: User, now: datetime) -> None:
     token = invite()
     assert is_invitation_open(token=token, as_of=now + timedelta(days=7, seconds=-1))
     assert not is_invitation_open(token=token, as_of=now + timedelta(days=7))
@@ -100,13 +100,15 @@ def test_a_link_ends_after_a_week(invite: Callable[..., str], newt: User, now: d
         accept_invitation(token=token, user=newt, actor=member(newt), as_of=now + timedelta(days=7))
 
 
-def test_inviting_again_lets_the_first_link_die(invite: Callable[..., str], now: datetime) -> None:
+def test_inviting_again_expires_the_first_link(invite: Callable[..., str], now: datetime) -> None:
     first, second = invite(), invite("NEWT@example.com")
     assert not is_invitation_open(token=first, as_of=now)
     assert is_invitation_open(token=second, as_of=now)
 
 
-def test_a_revoked_link_is_dead_and_is_revoked_once(invite: Callable[..., str], alice: User, now: datetime) -> None:
+def test_a_revoked_invitation_is_refused_and_is_revoked_once(
+    invite: Callable[..., str], alice: User, now: datetime
+) -> None:
     token = invite()
     invitation = Invitation.objects.get()
     revoke_invitation(invitation=invitation, actor=member(alice), as_of=now)
@@ -115,7 +117,7 @@ def test_a_revoked_link_is_dead_and_is_revoked_once(invite: Callable[..., str], 
         revoke_invitation(invitation=invitation, actor=member(alice), as_of=now)
 
 
-def test_a_closed_tenant_takes_nobody_in(invite: Callable[..., str], acme: Tenant, now: datetime) -> None:
+def test_a_closed_tenant_accepts_no_member(invite: Callable[..., str], acme: Tenant, now: datetime) -> None:
     token = invite()
     close_tenant(tenant=acme, reason="", actor=SYSTEM, as_of=now)
     assert not is_invitation_open(token=token, as_of=now)
@@ -153,7 +155,7 @@ def test_a_bad_address_is_refused(acme: Tenant, alice: User, now: datetime, emai
         invite_member(tenant=acme, email=email, role=Role.VIEWER, actor=member(alice), as_of=now)
 
 
-def test_who_is_a_member_is_not_invited(acme: Tenant, alice: User, now: datetime) -> None:
+def test_a_member_is_not_invited_again(acme: Tenant, alice: User, now: datetime) -> None:
     with pytest.raises(AlreadyMemberError):
         invite_member(tenant=acme, email="BOB@example.com", role=Role.VIEWER, actor=member(alice), as_of=now)
 
@@ -170,7 +172,7 @@ def test_invitations_are_bounded(acme: Tenant, alice: User, now: datetime, monke
         invite_member(tenant=acme, email="a1@example.com", role=Role.VIEWER, actor=member(alice), as_of=now)
 
 
-def test_a_mail_that_cannot_be_handed_over_is_told(
+def test_an_invitation_whose_mail_cannot_be_sent_raises_an_error(
     acme: Tenant, alice: User, now: datetime, settings: Any, django_capture_on_commit_callbacks: Commit
 ) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -185,7 +187,7 @@ def membership_of(user: User) -> Membership:
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_an_admin_gives_and_takes_only_what_is_below(
+def test_an_admin_gives_and_takes_only_lower_roles(
     acme: Tenant, bob: User, vera: User, alice: User, now: datetime, role: Role
 ) -> None:
     change_role(membership=membership_of(bob), role=Role.ADMIN, actor=member(alice), as_of=now)
@@ -204,7 +206,7 @@ def test_an_admin_gives_and_takes_only_what_is_below(
             forbidden()
 
 
-def test_a_developer_and_a_stranger_change_nobody(
+def test_a_developer_and_a_stranger_change_no_members_role(
     acme: Tenant, bob: User, vera: User, charlie: User, now: datetime
 ) -> None:
     for user in (bob, charlie):
@@ -224,7 +226,7 @@ def test_the_last_owner_stays(acme: Tenant, alice: User, bob: User, now: datetim
     assert set(acme.memberships.values_list("role", flat=True)) == {"owner", "viewer"}
 
 
-def test_anybody_may_leave_and_is_gone_once(acme: Tenant, vera: User, now: datetime) -> None:
+def test_any_member_may_leave_once(acme: Tenant, vera: User, now: datetime) -> None:
     membership = membership_of(vera)
     remove_member(membership=membership, actor=member(vera), as_of=now)
     with pytest.raises((NotFoundError, PermissionMissingError)):
@@ -238,6 +240,6 @@ def test_the_same_role_again_is_no_change(acme: Tenant, alice: User, vera: User,
     assert not AuditEntry.objects.filter(action="member.role_changed").exists()
 
 
-def test_one_may_be_in_several_tenants(acme: Tenant, globex: Tenant, bob: User, now: datetime) -> None:
+def test_a_person_may_be_a_member_of_several_tenants(acme: Tenant, globex: Tenant, bob: User, now: datetime) -> None:
     join(globex, bob, Role.VIEWER, now)
     assert bob.memberships.count() == 2

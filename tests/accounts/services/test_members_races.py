@@ -1,4 +1,4 @@
-"""Members in a hurry: real connections at once, each race with a control that shows the rig can see it."""
+"""Changes of members at once, on real connections. Each race has a control that shows that the rig can see it."""
 
 import threading
 from collections.abc import Callable
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def at_once(*works: Callable[[], object]) -> list[BaseException | None]:
-    """Start all at one instant, each on a connection of its own, and return what each raised."""
+    """Start all calls at one instant, each on a connection of its own, and return what each raised."""
     raised: list[BaseException | None] = [None] * len(works)
     start = threading.Barrier(len(works))
 
@@ -46,7 +46,7 @@ def at_once(*works: Callable[[], object]) -> list[BaseException | None]:
 
 @pytest.fixture
 def owners(now: datetime) -> list[User]:
-    """Two owners of Acme."""
+    """Create two owners of Acme."""
     users = [make_user("one@example.com"), make_user("two@example.com")]
     tenant = open_tenant(name="Acme", owner=users[0], actor=SYSTEM, as_of=now)
     Membership.objects.create(tenant=tenant, user=users[1], role=Role.OWNER, created_at=now)
@@ -72,7 +72,7 @@ def test_two_last_owners_who_step_down_at_once_leave_one(owners: list[User]) -> 
 
 
 def test_control_without_the_tenants_lock_both_step_down(owners: list[User]) -> None:
-    """The rig sees the race: where the two do not take turns, the tenant is left without an owner."""
+    # The rig sees the race: when the two do not take turns, the tenant is left without an owner.
     counted = threading.Barrier(2)
     check = members._check_another_owner
 
@@ -100,7 +100,7 @@ def test_a_link_opened_four_times_at_once_works_once(owners: list[User]) -> None
 
 
 def test_control_a_check_without_compare_and_set_lets_several_in(owners: list[User]) -> None:
-    """Reading first and writing later, as many side by side do it, uses one link several times."""
+    # Reading first and writing later, as many requests at once do it, uses one link several times.
     tenant, now = Tenant.objects.get(), timezone.now()
     invite_member(tenant=tenant, email="new@example.com", role=Role.VIEWER, actor=SYSTEM, as_of=now)
     read = threading.Barrier(2)

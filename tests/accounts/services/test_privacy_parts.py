@@ -1,4 +1,4 @@
-"""What a person is called afterwards."""
+"""The label that replaces an erased person."""
 
 from accounts.services.privacy_parts import ErasedPerson, privacy_parts
 

@@ -1,4 +1,4 @@
-"""Letting a person back who has lost every factor."""
+"""Letting a person sign in again who has lost every factor."""
 
 from datetime import datetime
 
@@ -12,7 +12,9 @@ from accounts.services.second_factors import remove_second_factors
 from tests.accounts.conftest import SYSTEM
 
 
-def test_only_that_persons_factors_and_sessions_go(alice: User, bob: User, client: Client, now: datetime) -> None:
+def test_a_reset_removes_only_that_persons_factors_and_sessions(
+    alice: User, bob: User, client: Client, now: datetime
+) -> None:
     for user in (alice, bob):
         Authenticator.objects.create(user=user, type="totp", data={})
         Authenticator.objects.create(user=user, type="recovery_codes", data={})

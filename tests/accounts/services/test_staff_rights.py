@@ -1,4 +1,4 @@
-"""Giving and taking the rights of staff on a provider's word."""
+"""Granting and withdrawing the rights of staff on a sign-in provider's word."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from accounts.services.staff_rights import follow_provider
 from tests.accounts.conftest import SYSTEM
 
 
-def test_a_change_is_made_and_noted_once(alice: User, bob: User, now: datetime) -> None:
+def test_a_change_of_staff_rights_is_made_and_audited_once(alice: User, bob: User, now: datetime) -> None:
     for is_staff, is_new in ((True, True), (True, False), (False, True), (False, False)):
         changed = follow_provider(user=alice, is_staff=is_staff, provider="staff", actor=SYSTEM, as_of=now)
         assert (changed, alice.is_staff, User.objects.get(pk=alice.pk).is_staff) == (is_new, is_staff, is_staff)

@@ -1,4 +1,4 @@
-"""Making, changing, suspending and closing tenants."""
+"""Creating, changing, suspending and closing tenants."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -33,7 +33,7 @@ from accounts.services.tenants import (
 from tests.accounts.conftest import SYSTEM, member
 
 
-def test_who_names_a_tenant_owns_it(alice: User, now: datetime) -> None:
+def test_the_person_who_opens_a_tenant_owns_it(alice: User, now: datetime) -> None:
     tenant = open_tenant(name="  Café Zürich & Co. ", owner=alice, actor=member(alice), as_of=now)
     assert (tenant.slug, tenant.name) == ("cafe-zurich-co", "Café Zürich & Co.")
     assert [(member.tenant, member.role) for member in tenants_of_user(alice)] == [(tenant, Role.OWNER)]
@@ -60,7 +60,7 @@ def test_long_names_keep_slugs_within_their_length(db: None, now: datetime) -> N
     assert max(map(len, made)) == 50
 
 
-def test_a_slug_asked_for_is_given_or_refused(db: None, now: datetime) -> None:
+def test_a_requested_slug_is_given_or_refused(db: None, now: datetime) -> None:
     open_tenant(name="Acme", slug="mine", owner=None, actor=SYSTEM, as_of=now)
     with pytest.raises(SlugTakenError):
         open_tenant(name="Acme", slug="mine", owner=None, actor=SYSTEM, as_of=now)
@@ -68,7 +68,9 @@ def test_a_slug_asked_for_is_given_or_refused(db: None, now: datetime) -> None:
         open_tenant(name="Acme", slug="static", owner=None, actor=SYSTEM, as_of=now)
 
 
-def test_one_person_owns_a_bounded_number(alice: User, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_person_owns_a_bounded_number_of_tenants(
+    alice: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tenants, "TENANTS_OWNED_MAX", 2)
     for _ in range(2):
         open_tenant(name="Acme", owner=alice, actor=member(alice), as_of=now)
@@ -78,7 +80,7 @@ def test_one_person_owns_a_bounded_number(alice: User, now: datetime, monkeypatc
 
 
 @override_settings(TIME_ZONE="UTC")
-def test_a_change_is_kept_and_audited_where_it_is_one(acme: Tenant, alice: User, now: datetime) -> None:
+def test_a_change_of_a_tenant_is_stored_and_audited_if_it_is_one(acme: Tenant, alice: User, now: datetime) -> None:
     updated = update_tenant(
         tenant=acme,
         changes={"name": "Acme", "time_zone": "Europe/Brussels", "city": " Gent "},
@@ -140,20 +142,22 @@ def test_a_tax_id_is_measured_by_the_tenants_country(acme: Tenant, now: datetime
     update_tenant(tenant=acme, changes={"tax_id": "DE136695976"}, actor=SYSTEM, as_of=now)
 
 
-def test_only_who_may_changes_settings(acme: Tenant, bob: User, vera: User, charlie: User, now: datetime) -> None:
+def test_only_permitted_members_change_settings(
+    acme: Tenant, bob: User, vera: User, charlie: User, now: datetime
+) -> None:
     for user in (bob, vera, charlie):
-        # The role that the caller believes in does not count, the one in the database does.
+        # The role in the database counts, not the role that the caller holds.
         with pytest.raises(PermissionMissingError):
             update_tenant(tenant=acme, changes={"name": "Mine"}, actor=member(user, Role.OWNER), as_of=now)
 
 
-def test_staff_who_view_as_a_customer_may_what_the_customer_may(acme: Tenant, now: datetime) -> None:
+def test_staff_who_view_as_a_customer_may_do_what_the_customer_may(acme: Tenant, now: datetime) -> None:
     actor = Actor(SYSTEM.kind, "sam as vera", role=Role.VIEWER)
     with pytest.raises(PermissionMissingError):
         update_tenant(tenant=acme, changes={"name": "Mine"}, actor=actor, as_of=now)
 
 
-def test_suspending_is_seen_and_undone(acme: Tenant, now: datetime) -> None:
+def test_a_suspension_is_shown_and_can_be_undone(acme: Tenant, now: datetime) -> None:
     assert tenant_facts("acme", now).is_active
     suspend_tenant(tenant=acme, reason="unpaid", actor=SYSTEM, as_of=now)
     assert not tenant_facts("acme", now).is_active
@@ -182,23 +186,23 @@ def test_of_two_who_saw_the_same_status_one_changes_it(acme: Tenant, now: dateti
         suspend_tenant(tenant=seen_by_another, reason="", actor=SYSTEM, as_of=now)
 
 
-def test_a_tenant_that_is_not_there_is_not_changed(acme: Tenant, now: datetime) -> None:
+def test_an_unknown_tenant_is_not_changed(acme: Tenant, now: datetime) -> None:
     gone = Tenant(id=acme.pk, slug="x")
     Membership.objects.all().delete()
     gone.id = type(acme.pk)(int=1)
     with pytest.raises(NotFoundError):
         update_tenant(tenant=gone, changes={"name": "x"}, actor=SYSTEM, as_of=now)
     with pytest.raises(NotFoundError):
-        tenant_facts("nobody", now)
+        tenant_facts("unknown", now)
 
 
 def test_a_zone_that_the_database_does_not_know_is_refused(db: None) -> None:
-    """Python's zones may be newer than PostgreSQL's, which cuts the days."""
+    # Python's zones may be newer than those of PostgreSQL, which cuts the days.
     with pytest.raises(InvalidFieldsError, match="database"):
         tenants._check_zone_known({"time_zone": "Mars/Olympus"})
 
 
-def test_what_the_slug_is_not_to_blame_for_is_not_called_a_taken_slug(acme: Tenant, now: datetime) -> None:
+def test_an_error_that_is_not_about_the_slug_is_not_reported_as_a_taken_slug(acme: Tenant, now: datetime) -> None:
     with pytest.raises(IntegrityError, match="tenant_backfill_days_bounded"):
         tenants._insert({"name": "x", "backfill_days": 0}, ["free"], now)
 
@@ -207,7 +211,7 @@ def test_what_the_slug_is_not_to_blame_for_is_not_called_a_taken_slug(acme: Tena
 
 
 class NotedPart:
-    """A part that writes down what it is told."""
+    """A part that records its calls."""
 
     told: ClassVar[list[object]] = []
 
@@ -219,7 +223,7 @@ class NotedPart:
 
 
 class FailingPart:
-    """A part that cannot do what it should."""
+    """A part that fails."""
 
     def open(self, **_: object) -> None:
         raise TenantStatusError("no")
@@ -235,7 +239,7 @@ def told() -> list[object]:
 
 
 @override_settings(TENANT_PARTS=[f"{__name__}.NotedPart"])
-def test_each_part_is_told_of_a_new_tenant_and_of_what_changed(told: list[object], db: None, now: datetime) -> None:
+def test_each_part_is_called_for_a_new_tenant_and_for_its_changes(told: list[object], db: None, now: datetime) -> None:
     tenant = open_tenant(name="Initech", owner=None, actor=SYSTEM, as_of=now)
     update_tenant(tenant=tenant, changes={"city": "Gent", "name": "Initech"}, actor=SYSTEM, as_of=now)
     update_tenant(tenant=tenant, changes={"city": "Gent"}, actor=SYSTEM, as_of=now)

@@ -1,4 +1,4 @@
-"""The two entries of a viewing. What a viewing shows and refuses is tried in `tests/security`."""
+"""The two audit entries of a viewing. `tests/security` checks what a viewing shows and refuses."""
 
 from datetime import datetime, timedelta
 
@@ -26,14 +26,16 @@ def ends() -> list[tuple[str, datetime]]:
     return [(entry.after["how"], entry.occurred_at) for entry in entries]
 
 
-def test_an_end_is_recorded_once_and_never_after_the_latest(acme: Tenant, charlie: User, now: datetime) -> None:
+def test_the_end_of_a_viewing_is_recorded_once_and_never_after_the_latest(
+    acme: Tenant, charlie: User, now: datetime
+) -> None:
     viewing = begin(acme, charlie, now)
     end_viewing(viewing=viewing, how=ViewingEnd.TIME, as_of=now + timedelta(hours=9))
     end_viewing(viewing=viewing, how=ViewingEnd.STOPPED, as_of=now + timedelta(hours=9))
     assert ends() == [("time ran out", now + LASTS)]
 
 
-def test_what_is_left_is_ended_and_nothing_else(acme: Tenant, charlie: User, now: datetime) -> None:
+def test_only_unfinished_viewings_are_ended(acme: Tenant, charlie: User, now: datetime) -> None:
     stopped, _ = begin(acme, charlie, now), begin(acme, charlie, now)
     begin(acme, charlie, now + LASTS)
     end_viewing(viewing=stopped, how=ViewingEnd.STOPPED, as_of=now)
@@ -41,7 +43,7 @@ def test_what_is_left_is_ended_and_nothing_else(acme: Tenant, charlie: User, now
     assert ends() == [("stopped by staff", now), ("time ran out", now + LASTS)]
 
 
-def test_the_job_runs(acme: Tenant, charlie: User, now: datetime) -> None:
+def test_the_job_that_ends_viewings_runs(acme: Tenant, charlie: User, now: datetime) -> None:
     begin(acme, charlie, now - LASTS)
     assert end_viewings() == "succeeded"
     assert len(ends()) == 1

@@ -1,4 +1,4 @@
-"""What tests of the admin's pages share: addresses, and what a page said."""
+"""What tests of the admin's pages share: addresses, and the messages of a page."""
 
 from datetime import datetime
 from typing import Any
@@ -26,12 +26,12 @@ def listed(model: type[Any]) -> str:
 
 
 def said(response: HttpResponse) -> str:
-    """The sentences that the next page will show."""
+    """Return the messages that the next page will show."""
     return " ".join(str(message) for message in get_messages(response.wsgi_request))
 
 
 def act(client: Client, obj: Any, action: str, **given: object) -> str:
-    """Answer an action's question, and return what it said; the answer leads back to a page."""
+    """Confirm an action and return its message. The response redirects to a page."""
     response = client.post(page(obj, action), given)
     assert response.status_code == 302, response.content.decode()[:3000]
     return said(response)
@@ -44,10 +44,10 @@ def latest_entry() -> AuditEntry:
 def sold(
     slug: str = "acme", *, plan: PlanVersion | None = None, as_of: datetime | None = None, **fields: Any
 ) -> Subscription:
-    """A tenant that subscribed just now."""
+    """Create a tenant that subscribed just now."""
     return subscribe_tenant(slug, plan=plan or make_plan(), as_of=as_of or timezone.now(), **fields)
 
 
 def issued(slug: str = "acme", *, plan: PlanVersion | None = None) -> Invoice:
-    """Its first invoice, over 49.00 EUR."""
+    """Issue the tenant's first invoice, over 49.00 EUR."""
     return first_invoice(sold(slug, plan=plan))

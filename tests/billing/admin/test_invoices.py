@@ -1,4 +1,4 @@
-"""Invoices in the admin: what is shown, what is asked first, what is refused, and who may."""
+"""Invoices in the admin: what is shown, what needs a confirmation, what is refused, and who may act."""
 
 from datetime import timedelta
 from typing import Any
@@ -76,7 +76,7 @@ def test_overdue_invoices_and_a_month_are_found(as_pat: Client) -> None:
     assert as_pat.get(listed(Invoice), {"issued_in": "nonsense", "payment": "failed"}).status_code in {200, 302}
 
 
-def test_the_list_costs_the_same_whatever_the_number_of_invoices(
+def test_the_list_of_invoices_takes_as_many_queries_whatever_its_length(
     as_pat: Client, django_assert_num_queries: Any
 ) -> None:
     plan = make_plan()
@@ -101,7 +101,7 @@ def test_a_draft_is_finalized_before_its_grace_is_over_and_audited(as_bo: Client
     assert "Only a draft can be finalized." in act(as_bo, invoice, "finalize")
 
 
-def test_voiding_asks_for_a_reason_and_a_twin_is_told_so(as_bo: Client, as_robin: Client) -> None:
+def test_voiding_needs_a_reason_and_a_second_request_is_refused(as_bo: Client, as_robin: Client) -> None:
     invoice = issued()
     assert f"Void {invoice.number}?" in as_bo.get(page(invoice, "void")).content.decode()
     assert "This field is required" in as_bo.post(page(invoice, "void"), {"reason": ""}).content.decode()
@@ -112,7 +112,7 @@ def test_voiding_asks_for_a_reason_and_a_twin_is_told_so(as_bo: Client, as_robin
     assert "Not possible now" in said(as_robin.get(page(invoice, "void")))
 
 
-def test_an_invoice_is_given_up_and_then_paid_after_all(as_bo: Client) -> None:
+def test_an_invoice_is_marked_uncollectible_and_then_paid_after_all(as_bo: Client) -> None:
     invoice = issued()
     act(as_bo, invoice, "mark_uncollectible", reason="Bankrupt")
     today = timezone.now().date()
@@ -132,14 +132,14 @@ def test_an_invoice_is_given_up_and_then_paid_after_all(as_bo: Client) -> None:
         ("reference", "", "This field is required."),
     ],
 )
-def test_a_payment_that_cannot_be_is_refused_at_its_field(as_bo: Client, field: str, value: str, sentence: str) -> None:
+def test_an_impossible_payment_is_refused_at_its_field(as_bo: Client, field: str, value: str, sentence: str) -> None:
     invoice = issued()
     given = {"amount": "49.00", "received_on": str(timezone.now().date()), "reference": "SEPA 1"} | {field: value}
     assert sentence in as_bo.post(page(invoice, "record_payment"), given).content.decode()
     assert not Payment.objects.exists()
 
 
-def test_a_part_of_it_may_be_paid_and_more_is_said_to_be_meant(as_bo: Client) -> None:
+def test_an_invoice_may_be_paid_in_part_and_an_overpayment_needs_a_confirmation(as_bo: Client) -> None:
     invoice = issued()
     given = {"amount": "40", "received_on": str(timezone.now().date()), "reference": "SEPA 1"}
     assert "9.00\N{NO-BREAK SPACE}EUR are due" in act(as_bo, invoice, "record_payment", **given)
@@ -173,7 +173,7 @@ def test_the_stored_pdf_is_shown_once_it_is_there(as_pat: Client) -> None:
     assert "/pdf/" in as_pat.get(page(invoice)).content.decode()
 
 
-def test_buttons_show_where_the_state_allows_what_they_do(as_bo: Client) -> None:
+def test_buttons_of_an_invoice_are_shown_when_its_state_allows_them(as_bo: Client) -> None:
     plan = make_plan()
     draft, open_one = drafted("draft"), issued("open", plan=plan)
     text = as_bo.get(page(draft)).content.decode()
@@ -185,7 +185,9 @@ def test_buttons_show_where_the_state_allows_what_they_do(as_bo: Client) -> None
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_those_who_only_see_act_on_nothing(as_kim: Client, as_pat: Client, as_alice: Client, action: str) -> None:
+def test_staff_who_only_read_cannot_act_on_invoices(
+    as_kim: Client, as_pat: Client, as_alice: Client, action: str
+) -> None:
     invoice = issued()
     for client in (as_kim, as_pat):
         assert client.get(page(invoice, action)).status_code == 403
@@ -198,11 +200,11 @@ def test_those_who_only_see_act_on_nothing(as_kim: Client, as_pat: Client, as_al
 
 @pytest.mark.parametrize("action", ["change", "pdf", *ACTIONS])
 @pytest.mark.parametrize("object_id", ["nonsense", "00000000-0000-0000-0000-000000000000"])
-def test_an_id_that_names_nothing_is_no_error_of_ours(as_robin: Client, action: str, object_id: str) -> None:
+def test_an_unknown_invoice_id_is_not_found(as_robin: Client, action: str, object_id: str) -> None:
     assert as_robin.get(f"/admin/billing/invoice/{object_id}/{action}/").status_code in {302, 404}
 
 
-def test_an_invoice_is_mailed_once_more_with_its_pdf(as_bo: Client) -> None:
+def test_an_invoice_is_mailed_again_with_its_pdf(as_bo: Client) -> None:
     invoice = issued()
     deliver_documents(as_of=timezone.now())
     assert as_bo.get(page(invoice, "pdf")).content.startswith(b"%PDF-")
@@ -222,7 +224,7 @@ def test_an_invoice_is_mailed_once_more_with_its_pdf(as_bo: Client) -> None:
 RUN = "/admin/billing/invoice/run/"
 
 
-def test_a_run_is_previewed_first_and_writes_nothing(as_bo: Client) -> None:
+def test_an_invoicing_run_is_previewed_first_and_writes_nothing(as_bo: Client) -> None:
     plan = make_plan(fee={"EUR": "49", "CHF": "52"})
     sold("euro", plan=plan)
     sold("swiss", plan=plan, currency="CHF")
@@ -234,11 +236,11 @@ def test_a_run_is_previewed_first_and_writes_nothing(as_bo: Client) -> None:
     )
     assert not Invoice.objects.exists()
     assert as_bo.get(RUN, {"month": "", "tenant": "swiss"}).context["plan"]["number"] == 1
-    assert "No tenant has this slug." in as_bo.get(RUN, {"month": "", "tenant": "nobody"}).content.decode()
+    assert "No tenant has this slug." in as_bo.get(RUN, {"month": "", "tenant": "unknown"}).content.decode()
     assert as_bo.get(RUN, {"month": "1999-13"}).context["plan"] is None
 
 
-def test_a_run_goes_into_the_queue_with_what_was_asked(as_bo: Client) -> None:
+def test_an_invoicing_run_is_queued_with_what_was_entered(as_bo: Client) -> None:
     subscription = sold()
     month = f"{timezone.now():%Y-%m}"
     response = as_bo.post(RUN, {"month": month, "tenant": "acme"})
@@ -252,7 +254,7 @@ def test_a_run_goes_into_the_queue_with_what_was_asked(as_bo: Client) -> None:
     assert "hx-trigger" in text
 
 
-def test_the_page_shows_how_far_runs_are(as_bo: Client) -> None:
+def test_the_page_shows_the_progress_of_invoicing_runs(as_bo: Client) -> None:
     sold()
     run_invoicing_job(started_by="bo@example.org", as_of=timezone.now())
     response = as_bo.get(RUN)
@@ -261,7 +263,7 @@ def test_the_page_shows_how_far_runs_are(as_bo: Client) -> None:
     assert not response.context["looks_again"]
 
 
-def test_those_who_only_see_run_nothing(as_kim: Client, as_pat: Client) -> None:
+def test_staff_who_only_read_cannot_start_an_invoicing_run(as_kim: Client, as_pat: Client) -> None:
     for client in (as_kim, as_pat):
         assert client.get(RUN).status_code == 403
         assert client.post(RUN, {"month": ""}).status_code == 403

@@ -1,4 +1,4 @@
-"""What staff do with money: allocate it, take it back, refund it, keep it, and record what names no invoice."""
+"""What staff do with payments: allocate, unallocate, refund, keep as credit, and record one that names no invoice."""
 
 import pytest
 from django.test import Client
@@ -15,7 +15,7 @@ ACTIONS = ("allocate", "refund", "keep", "take_back")
 
 
 def paid(amount_minor: int = 6000, currency: str = "EUR") -> tuple[Invoice, Payment]:
-    """An invoice over 49.00 EUR and what was paid for it."""
+    """Create an invoice over 49.00 EUR and a payment for it."""
     invoice = issued()
     now = timezone.now()
     record_payment(
@@ -30,14 +30,14 @@ def buttons(client: Client, payment: Payment) -> list[str]:
     return [name for name in ACTIONS if f"/{name}/" in text]
 
 
-def test_buttons_show_where_the_money_allows_what_they_do(as_bo: Client) -> None:
+def test_buttons_of_a_payment_are_shown_when_its_state_allows_them(as_bo: Client) -> None:
     _, payment = paid()
     assert buttons(as_bo, payment) == ["refund", "keep", "take_back"]
     assert "11.00\N{NO-BREAK SPACE}EUR" in as_bo.get(listed(Payment), {"left": "yes"}).content.decode()
     assert "Not possible now" in said(as_bo.get(page(payment, "allocate")))
 
 
-def test_what_is_over_is_given_back(as_bo: Client) -> None:
+def test_an_overpayment_is_refunded(as_bo: Client) -> None:
     _, payment = paid()
     assert "can be given back" in as_bo.get(page(payment, "refund")).content.decode()
     given = {"amount": "11", "way": "provider", "reference": "re_1", "reason": "Paid too much"}
@@ -49,7 +49,7 @@ def test_what_is_over_is_given_back(as_bo: Client) -> None:
     assert not as_bo.get(listed(Payment), {"left": "yes"}).context["cl"].result_list
 
 
-def test_money_is_taken_back_from_an_invoice_and_pays_it_again(as_bo: Client) -> None:
+def test_a_payment_is_unallocated_from_an_invoice_and_pays_it_again(as_bo: Client) -> None:
     invoice, payment = paid(4900)
     assert buttons(as_bo, payment) == ["take_back"]
     assert "owed again" in act(as_bo, payment, "take_back", invoice=str(invoice.pk), reason="Another's")
@@ -60,7 +60,7 @@ def test_money_is_taken_back_from_an_invoice_and_pays_it_again(as_bo: Client) ->
     assert "Theirs after all" in as_bo.get(page(invoice)).content.decode()
 
 
-def test_what_is_over_is_kept_for_the_next_invoice(as_bo: Client) -> None:
+def test_an_overpayment_is_kept_for_the_next_invoice(as_bo: Client) -> None:
     _, payment = paid()
     exception = BillingException.objects.get()
     text = as_bo.get(page(exception)).content.decode()
@@ -71,7 +71,7 @@ def test_what_is_over_is_kept_for_the_next_invoice(as_bo: Client) -> None:
     assert exception.resolved_at is not None
 
 
-def test_money_without_an_invoice_is_recorded(as_bo: Client) -> None:
+def test_a_payment_without_an_invoice_is_recorded(as_bo: Client) -> None:
     invoice = issued()
     url = reverse("admin:billing_payment_record")
     assert as_bo.get(url).status_code == 200
@@ -80,7 +80,7 @@ def test_money_without_an_invoice_is_recorded(as_bo: Client) -> None:
         "reference": "SEPA 7",
     }  # fmt: skip
     for wrong, sentence in (
-        ({"tenant": "nobody"}, "no such customer"),
+        ({"tenant": "unknown"}, "no such customer"),
         ({"amount": "12.505"}, "More digits"),
         ({"currency": "euro"}, "Enter a valid value"),
     ):
@@ -94,7 +94,9 @@ def test_money_without_an_invoice_is_recorded(as_bo: Client) -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_those_who_only_see_act_on_no_money(as_kim: Client, as_pat: Client, as_alice: Client, action: str) -> None:
+def test_staff_who_only_read_cannot_act_on_payments(
+    as_kim: Client, as_pat: Client, as_alice: Client, action: str
+) -> None:
     _, payment = paid()
     for client in (as_kim, as_pat):
         assert client.post(page(payment, action), {"reason": "x"}).status_code == 403

@@ -1,4 +1,4 @@
-"""Plans in the admin: a version is entered in a form, worked through by the real rating, and published once."""
+"""Plans in the admin: a version is entered in a form, rated by the real rating, and published once."""
 
 from decimal import Decimal
 from typing import Any
@@ -27,7 +27,7 @@ def plan() -> Plan:
 
 
 def version_form(plan: Plan, **changes: str) -> dict[str, str]:
-    """What the page sends: 99 EUR, calls graduated."""
+    """Return what the page sends: 99 EUR, calls graduated."""
     meter = Meter.objects.get(code="calls").pk
     given = {
         "usage_plan": str(UsagePlan.objects.get(code="pro").pk), "trial_days": "14", "units": "15000",
@@ -42,7 +42,7 @@ def publish(client: Client, plan: Plan, given: dict[str, str]) -> Any:
     return client.post(page(plan, "publish"), given | {"publish": ""})
 
 
-def test_the_form_begins_with_the_prices_that_are_sold_now(as_bo: Client, plan: Plan) -> None:
+def test_the_form_of_a_version_begins_with_the_prices_sold_now(as_bo: Client, plan: Plan) -> None:
     form = as_bo.get(page(plan, "publish")).context["form"]
     meter = Meter.objects.get(code="calls").pk
     assert (form["fee_EUR"].value(), form[f"model_EUR_{meter}"].value(), form[f"amount_EUR_{meter}"].value()) == (
@@ -54,7 +54,7 @@ def test_the_form_begins_with_the_prices_that_are_sold_now(as_bo: Client, plan: 
     assert [block.currency for block in form.blocks()] == ["EUR", "JPY"]
 
 
-def test_what_it_would_cost_is_shown_before_anything_is_published(as_bo: Client, plan: Plan) -> None:
+def test_example_costs_of_a_version_are_shown_before_it_is_published(as_bo: Client, plan: Plan) -> None:
     response = as_bo.post(page(plan, "publish"), version_form(plan) | {"check": ""})
     (example,) = response.context["examples"]
     # 15,000: 10,000 x 0.002 + 5,000 x 0.001 + 5 once = 30.00; 1,500: 3.00; 150,000: 20 + 140 + 5 = 165.00.
@@ -90,14 +90,16 @@ def test_the_first_tiers_amount_without_usage_is_a_choice(as_bo: Client, plan: P
     assert "without usage: 5 once" in as_bo.get(page(version)).content.decode()
 
 
-def test_a_twin_publishes_nothing(as_bo: Client, as_robin: Client, plan: Plan) -> None:
+def test_two_members_of_staff_who_publish_one_form_publish_one_version(
+    as_bo: Client, as_robin: Client, plan: Plan
+) -> None:
     given = version_form(plan)
     publish(as_bo, plan, given)
     assert "was published meanwhile" in said(publish(as_robin, plan, given))
     assert plan.versions.count() == 2
 
 
-def test_every_model_is_read(as_bo: Client, plan: Plan) -> None:
+def test_the_form_reads_every_price_model(as_bo: Client, plan: Plan) -> None:
     publish(as_bo, plan, version_form(plan, model_EUR_calls="package", amount_EUR_calls="2.5", size_EUR_calls="1000"))
     publish(as_bo, plan, version_form(plan, model_EUR_calls="volume"))
     publish(as_bo, plan, version_form(plan, model_EUR_calls=""))
@@ -127,7 +129,7 @@ def test_every_model_is_read(as_bo: Client, plan: Plan) -> None:
         ({"currencies": "XXX", "fee_XXX": "1"}, None, "A currency of ISO 4217"),
     ],
 )
-def test_what_cannot_be_sold_is_refused_where_it_was_entered(
+def test_a_price_that_cannot_be_sold_is_refused_at_its_field(
     as_bo: Client, plan: Plan, changes: dict[str, str], field: str | None, sentence: str
 ) -> None:
     response = publish(as_bo, plan, version_form(plan, **changes))
@@ -139,7 +141,7 @@ def test_what_cannot_be_sold_is_refused_where_it_was_entered(
     assert plan.versions.count() == 1
 
 
-def test_a_plan_is_made_changed_and_archived_by_the_services(as_bo: Client, plan: Plan) -> None:
+def test_a_plan_is_created_changed_and_archived_by_the_services(as_bo: Client, plan: Plan) -> None:
     inline = {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
     given = {"code": "team", "name": "Team", "description": "", "is_public": "on", "position": "2"} | inline
     assert as_bo.post(EURO_PAGE, given).status_code == 302
@@ -169,7 +171,7 @@ def test_a_version_shows_its_prices_in_words_and_who_is_on_it(as_pat: Client) ->
 
 
 @pytest.mark.parametrize("model", [Plan, PlanVersion])
-def test_the_lists_cost_the_same_whatever_their_length(
+def test_the_lists_of_plans_take_as_many_queries_whatever_their_length(
     as_pat: Client, model: type[Any], django_assert_num_queries: Any
 ) -> None:
     make_plan()
@@ -182,7 +184,7 @@ def test_the_lists_cost_the_same_whatever_their_length(
         as_pat.get(listed(model))
 
 
-def test_those_who_only_see_sell_nothing(as_kim: Client, as_pat: Client, plan: Plan) -> None:
+def test_staff_who_only_read_cannot_change_plans(as_kim: Client, as_pat: Client, plan: Plan) -> None:
     for client in (as_kim, as_pat):
         assert client.get(page(plan)).status_code == 200
         assert client.post(EURO_PAGE, {"code": "x", "name": "X"}).status_code == 403
@@ -219,8 +221,6 @@ def test_the_issuer_is_changed_with_an_entry(as_bo: Client) -> None:
         ({"country": "Germany"}, "at most 2 characters"),
     ],
 )
-def test_an_issuer_with_which_nothing_could_be_issued_is_refused(
-    as_bo: Client, changes: dict[str, str], sentence: str
-) -> None:
+def test_an_issuer_that_could_issue_nothing_is_refused(as_bo: Client, changes: dict[str, str], sentence: str) -> None:
     assert sentence in as_bo.post(page(Issuer.objects.get()), issuer_form(**changes)).content.decode()
     assert Issuer.objects.get().time_zone == "UTC"

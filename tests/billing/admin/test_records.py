@@ -1,4 +1,4 @@
-"""Exceptions, mails and Stripe's events in the admin: read by all of staff, decided about by those who bill."""
+"""Exceptions, mails and Stripe's events in the admin: all staff read them, and staff who bill decide about them."""
 
 import re
 from datetime import timedelta
@@ -81,7 +81,7 @@ def test_every_list_is_searched_and_filtered(model: type[Any], as_pat: Client) -
         assert as_pat.get(listed(model), asked, follow=True).status_code == 200
 
 
-def test_money_has_its_page_for_every_table_that_staff_should_see() -> None:
+def test_every_table_of_money_that_staff_should_see_has_its_page() -> None:
     hidden = {
         "price",
         "billingprofile",
@@ -101,7 +101,7 @@ def test_money_has_its_page_for_every_table_that_staff_should_see() -> None:
 
 
 @pytest.mark.parametrize("model", WRITTEN_BY_MACHINES, ids=lambda model: model._meta.model_name)
-def test_nobody_changes_by_hand_what_machines_write(model: type[Any], as_robin: Client) -> None:
+def test_no_one_changes_machine_written_rows_by_hand(model: type[Any], as_robin: Client) -> None:
     url = listed(model)
     assert as_robin.get(f"{url}add/").status_code == 403
     assert "/add/" not in as_robin.get(url).content.decode()
@@ -110,7 +110,7 @@ def test_nobody_changes_by_hand_what_machines_write(model: type[Any], as_robin: 
 # Exceptions
 
 
-def test_open_exceptions_come_first_and_are_resolved_with_words(
+def test_open_exceptions_come_first_and_are_resolved_with_a_note(
     as_bo: Client, as_robin: Client, exception: BillingException
 ) -> None:
     BillingException.objects.create(
@@ -146,7 +146,7 @@ def test_an_absurd_amount_is_approved_as_it_was_seen(as_bo: Client) -> None:
     assert "Not possible now" in said(as_bo.get(page(exception, "approve")))
 
 
-def test_credit_that_is_left_is_taken_off_the_list_and_holds_up_nothing(
+def test_remaining_credit_is_taken_off_the_list_and_holds_up_nothing(
     as_bo: Client, exception: BillingException
 ) -> None:
     assert "looked at again by the next run" in as_bo.get(page(exception, "resolve")).content.decode()
@@ -155,7 +155,7 @@ def test_credit_that_is_left_is_taken_off_the_list_and_holds_up_nothing(
     assert "taken off the list" in act(as_bo, exception, "resolve", reason="Paid back.")
 
 
-def test_money_that_settles_nothing_is_shown_with_its_payment(as_bo: Client) -> None:
+def test_an_unallocated_payment_is_shown_with_its_exception(as_bo: Client) -> None:
     invoice = issued()
     record_payment(
         invoice_id=invoice.pk, provider="stripe", reference="pi_1", amount_minor=1, currency="USD",
@@ -172,7 +172,7 @@ def test_money_that_settles_nothing_is_shown_with_its_payment(as_bo: Client) -> 
 # Mails
 
 
-def test_a_mail_that_failed_is_sent_again_by_a_person(as_bo: Client) -> None:
+def test_a_failed_mail_is_sent_again_by_a_member_of_staff(as_bo: Client) -> None:
     mail = mail_to(sold().tenant, MailStatus.FAILED)
     assert "550 no such user" in as_bo.get(page(mail, "send_again")).content.decode()
     assert "is queued" in act(as_bo, mail, "send_again")
@@ -182,7 +182,7 @@ def test_a_mail_that_failed_is_sent_again_by_a_person(as_bo: Client) -> None:
     assert "Only a mail that failed" in act(as_bo, mail, "send_again")
 
 
-def test_a_mail_of_which_nobody_knows_says_what_sending_it_means(as_bo: Client) -> None:
+def test_a_mail_of_unknown_outcome_says_what_sending_it_again_means(as_bo: Client) -> None:
     mail = mail_to(sold().tenant, MailStatus.UNKNOWN)
     assert "arrives twice" in as_bo.get(page(mail, "send_again")).content.decode()
     sent = mail_to(mail.tenant, MailStatus.SENT)
@@ -193,7 +193,9 @@ def test_a_mail_of_which_nobody_knows_says_what_sending_it_means(as_bo: Client) 
 # Who may
 
 
-def test_those_who_only_see_decide_nothing(as_kim: Client, as_pat: Client, exception: BillingException) -> None:
+def test_staff_who_only_read_cannot_decide_about_records(
+    as_kim: Client, as_pat: Client, exception: BillingException
+) -> None:
     mail = mail_to(exception.subscription.tenant, MailStatus.FAILED)
     for client in (as_kim, as_pat):
         for obj, action in ((exception, "resolve"), (mail, "send_again")):
@@ -202,7 +204,7 @@ def test_those_who_only_see_decide_nothing(as_kim: Client, as_pat: Client, excep
             assert client.post(page(obj, action), {"reason": "x"}).status_code == 403
 
 
-def test_what_happened_is_listed(as_pat: Client) -> None:
+def test_outbox_events_and_number_series_have_pages(as_pat: Client) -> None:
     invoice = issued()
     event = OutboxEvent.objects.get(type="invoice.finalized")
     assert str(invoice.number) in as_pat.get(page(event)).content.decode()

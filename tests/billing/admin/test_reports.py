@@ -1,4 +1,4 @@
-"""The pages of the books: each figure ties to the ledger, as a page and as a file, for those who may see it."""
+"""The pages of the books: each figure agrees with the ledger, as a page and as a file, for staff who may see it."""
 
 import csv
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ def pay(invoice: Invoice, amount: int | None = None) -> None:
 
 @pytest.fixture
 def books() -> None:
-    """Some months of two tenants: paid, credited, given up, paid wrong, in two currencies and with two taxes."""
+    """Create some months of two tenants: paid, credited, given up, paid wrong, in two currencies and with two taxes."""
     set_issuer(country="DE")
     TaxRate.objects.create(country="DE", percent=19)
     plan = make_plan(fee={"EUR": "49", "JPY": "7000"})
@@ -72,7 +72,7 @@ def posted(column: str = "amount_minor", **of: Any) -> int:
 
 
 @pytest.mark.parametrize("slug", REPORTS)
-def test_a_page_shows_what_its_file_says(books: None, as_pat: Client, slug: str) -> None:
+def test_a_report_page_shows_the_figures_of_its_file(books: None, as_pat: Client, slug: str) -> None:
     response = page(as_pat, slug)
     table = response.context["table"]
     assert table.rows
@@ -83,7 +83,7 @@ def test_a_page_shows_what_its_file_says(books: None, as_pat: Client, slug: str)
     assert len(rows(as_pat, slug)) == len(table.rows)
 
 
-def test_balances_come_to_nothing_and_are_the_ledgers(books: None, as_pat: Client) -> None:
+def test_balances_sum_to_zero_and_agree_with_the_ledger(books: None, as_pat: Client) -> None:
     found = rows(as_pat, "balances", tenant="")
     assert euros(found, "Balance") == 0
     [receivable] = [row for row in found if (row["Currency"], row["Account"]) == ("JPY", "receivable")]
@@ -93,7 +93,7 @@ def test_balances_come_to_nothing_and_are_the_ledgers(books: None, as_pat: Clien
             assert euros([row], "Balance") == posted(account=row["Account"])
 
 
-def test_receivables_are_the_ledgers(books: None, as_pat: Client) -> None:
+def test_receivables_agree_with_the_ledger(books: None, as_pat: Client) -> None:
     found = rows(as_pat, "receivables")
     assert [row["Slug"] for row in found] == ["globex"], "what was given up or credited is not owed"
     assert found[0]["Total"] == found[0][AgeBracket.TO_60]
@@ -102,7 +102,7 @@ def test_receivables_are_the_ledgers(books: None, as_pat: Client) -> None:
     assert Decimal(early["Current"]) > 0
 
 
-def test_taxes_are_the_ledgers(books: None, as_pat: Client) -> None:
+def test_taxes_agree_with_the_ledger(books: None, as_pat: Client) -> None:
     found = rows(as_pat, "taxes")
     assert {(row["Jurisdiction"], row["Category"], row["Rate, %"]) for row in found} == {
         ("DE", "S", "19"), ("US", "O", "0"),
@@ -111,14 +111,14 @@ def test_taxes_are_the_ledgers(books: None, as_pat: Client) -> None:
     assert euros(found, "Base") == posted("base_minor", account="tax")
 
 
-def test_revenue_and_what_is_deferred_are_the_ledgers(books: None, as_pat: Client) -> None:
+def test_revenue_and_deferred_revenue_agree_with_the_ledger(books: None, as_pat: Client) -> None:
     earned, deferred = rows(as_pat, "revenue"), rows(as_pat, "deferred")
     assert euros(earned, "Earned") == -posted(account="revenue")
     assert {row["Meter"] for row in earned} == {"Fees and other lines", "calls"} - ({"calls"} - {row["Meter"] for row in earned})  # fmt: skip # noqa: E501
     assert euros(deferred, "Deferred") == -posted(account="deferred")
 
 
-def test_a_statement_ends_with_what_is_owed(books: None, as_pat: Client) -> None:
+def test_a_statement_ends_with_the_amount_due(books: None, as_pat: Client) -> None:
     found = rows(as_pat, "statement")
     assert [row["What"] for row in found][:3] == ["brought forward", "invoice", "payment"]
     owed = posted(account__in=["receivable", "write_off", "credit", "unallocated", "refund_due"], tenant__slug="acme")
@@ -132,23 +132,23 @@ def test_a_statement_ends_with_what_is_owed(books: None, as_pat: Client) -> None
 @pytest.mark.parametrize(
     "asked",
     [
-        {"from": "2025-13"}, {"from": "yesterday"}, {"from": "2025-05"}, {"from": "1925-01"}, {"tenant": "nobody"},
+        {"from": "2025-13"}, {"from": "yesterday"}, {"from": "2025-05"}, {"from": "1925-01"}, {"tenant": "unknown"},
     ],
 )  # fmt: skip
-def test_what_cannot_be_answered_is_said(as_pat: Client, asked: dict[str, str]) -> None:
+def test_a_report_that_cannot_be_shown_says_why(as_pat: Client, asked: dict[str, str]) -> None:
     response = page(as_pat, "statement", **asked)
     assert (response.status_code, response.context["table"]) == (200, None)
     assert 'class="staff-error"' in response.content.decode()
     assert page(as_pat, "balances", at="2025-02-30").context["table"] is None
 
 
-def test_a_statement_waits_for_its_tenant_and_the_others_show_the_year_so_far(as_pat: Client) -> None:
+def test_a_statement_needs_a_tenant_and_the_other_reports_show_the_year_so_far(as_pat: Client) -> None:
     assert as_pat.get(reverse("admin:report", args=["statement"])).context["table"] is None
     assert as_pat.get(reverse("admin:report", args=["taxes"])).context["table"] is not None
     assert as_pat.get(reverse("admin:report", args=["nothing"])).status_code == 404
 
 
-def test_a_month_is_closed_by_those_who_may(books: None, as_robin: Client, as_pat: Client) -> None:
+def test_a_month_is_closed_by_permitted_staff_only(books: None, as_robin: Client, as_pat: Client) -> None:
     index = reverse("admin:reports")
     assert "Close January 2025" in as_robin.get(index).content.decode()
     assert "Close January" not in as_pat.get(index).content.decode()

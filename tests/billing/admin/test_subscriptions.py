@@ -1,4 +1,4 @@
-"""Subscriptions in the admin: they begin on the tenant's page and change on their own; each asks first."""
+"""Subscriptions in the admin: they begin on the tenant's page, and each change is confirmed."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -94,7 +94,7 @@ def test_the_plan_is_changed_now(as_bo: Client, subscription: Subscription, team
     assert subscription.plan_version == team
 
 
-def test_what_a_colleague_changed_meanwhile_is_not_changed_again(
+def test_a_plan_that_a_colleague_changed_meanwhile_is_not_changed_again(
     as_bo: Client, as_robin: Client, subscription: Subscription, team: PlanVersion
 ) -> None:
     given = seen(subscription, plan_version=team.pk, when="period_end")
@@ -115,7 +115,7 @@ def test_a_subscription_is_cancelled_at_the_end_of_its_period_or_now(as_bo: Clie
     assert "Not possible now" in said(as_bo.get(page(subscription, "cancel")))
 
 
-def test_an_end_shows_its_last_invoice_first(as_bo: Client, subscription: Subscription) -> None:
+def test_ending_a_subscription_shows_its_last_invoice_first(as_bo: Client, subscription: Subscription) -> None:
     for when in ("now", "period_end"):
         answer = as_bo.post(page(subscription, "cancel"), seen(subscription, when=when, preview=""))
         assert answer.context["preview"]["total"] == "0.00\N{NO-BREAK SPACE}EUR"
@@ -123,20 +123,20 @@ def test_an_end_shows_its_last_invoice_first(as_bo: Client, subscription: Subscr
     assert subscription.is_live
 
 
-def test_a_trial_can_be_ended_though_it_leads_to_no_invoice(as_bo: Client, subscription: Subscription) -> None:
+def test_a_trial_can_be_ended_although_no_invoice_follows(as_bo: Client, subscription: Subscription) -> None:
     Subscription.objects.update(status="trialing")
     answer = as_bo.post(page(subscription, "cancel"), seen(subscription, when="now", preview=""))
     assert "A trial ends without an invoice." in answer.content.decode()
     assert "Cancel the subscription" in answer.content.decode()
 
 
-def test_the_next_invoice_is_shown_to_whoever_may_look(as_pat: Client, subscription: Subscription) -> None:
+def test_the_next_invoice_is_shown_to_staff_who_only_read(as_pat: Client, subscription: Subscription) -> None:
     assert as_pat.get(page(subscription, "preview")).context["preview"]["total"] == "49.00\N{NO-BREAK SPACE}EUR"
     cancel_subscription(subscription=subscription, when=When.NOW, actor=STAFF, as_of=timezone.now())
     assert "total" in as_pat.get(page(subscription, "preview")).context["preview"]
 
 
-def test_after_the_end_no_next_invoice_is_promised(as_pat: Client, subscription: Subscription) -> None:
+def test_after_the_end_no_next_invoice_is_shown(as_pat: Client, subscription: Subscription) -> None:
     ended = cancel_subscription(subscription=subscription, when=When.NOW, actor=STAFF, as_of=timezone.now())
     run_invoicing(as_of=timezone.now())
     ended.refresh_from_db()
@@ -163,7 +163,7 @@ def test_the_page_shows_phases_invoices_and_exceptions(as_pat: Client, subscript
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_those_who_only_see_change_nothing(
+def test_staff_who_only_read_cannot_change_subscriptions(
     as_kim: Client, as_pat: Client, as_alice: Client, subscription: Subscription, action: str
 ) -> None:
     for client in (as_kim, as_pat):
@@ -177,11 +177,11 @@ def test_those_who_only_see_change_nothing(
 
 @pytest.mark.parametrize("action", ["change", "preview", *ACTIONS])
 @pytest.mark.parametrize("object_id", ["nonsense", "00000000-0000-0000-0000-000000000000"])
-def test_an_id_that_names_nothing_is_no_error_of_ours(as_robin: Client, action: str, object_id: str) -> None:
+def test_an_unknown_subscription_id_is_not_found(as_robin: Client, action: str, object_id: str) -> None:
     assert as_robin.get(f"/admin/billing/subscription/{object_id}/{action}/").status_code in {302, 404}
 
 
-def test_the_list_costs_the_same_whatever_its_length(
+def test_the_list_of_subscriptions_takes_as_many_queries_whatever_its_length(
     as_pat: Client, pro: PlanVersion, django_assert_num_queries: Any
 ) -> None:
     sold("one", plan=pro)
@@ -220,7 +220,7 @@ def test_a_tenants_page_shows_what_it_buys(as_pat: Client, subscription: Subscri
     assert str(subscription.invoices.get().number) in text
 
 
-def test_a_tenants_page_reads_money_as_often_however_much_it_bought(as_pat: Client, pro: PlanVersion) -> None:
+def test_a_tenants_page_takes_as_many_queries_however_much_it_bought(as_pat: Client, pro: PlanVersion) -> None:
     made = sold(plan=pro, as_of=timezone.now() - timedelta(days=100))
     first_invoice(made)
 

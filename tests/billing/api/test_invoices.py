@@ -1,4 +1,4 @@
-"""`/invoices` and `/credit-notes`: what a tenant, and nobody else, sees of its charges, down to the event."""
+"""`/invoices` and `/credit-notes`: what one tenant, and no other, sees of its charges, down to the event."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -40,7 +40,7 @@ def subscription() -> Subscription:
 
 @pytest.fixture
 def march(subscription: Subscription) -> Invoice:
-    """The second invoice: usage of March and the fee of April."""
+    """Issue the second invoice: usage of March and the fee of April."""
     first_invoice(subscription)
     use(subscription.tenant, 1500, at=MARCH + timedelta(days=3), count=3)
     return close_month(subscription)
@@ -173,7 +173,7 @@ def test_a_correction_names_what_it_corrects(client: APIClient, march: Invoice) 
 
 @pytest.mark.parametrize("number", ["INV-2026-000099", "x" * 300, "%E2%82%AC", "INV-2026-000001%20"])
 @pytest.mark.parametrize("rest", ["", "/pdf", "/lines/1/events"])
-def test_what_is_no_number_of_an_invoice_is_absent(client: APIClient, march: Invoice, number: str, rest: str) -> None:
+def test_an_impossible_invoice_number_is_not_found(client: APIClient, march: Invoice, number: str, rest: str) -> None:
     assert client.get(f"/api/v1/invoices/{number}{rest}").status_code == 404
 
 
@@ -226,7 +226,7 @@ def void(tenant: Tenant, event_id: str, *, at: datetime) -> None:
     void_counted_event(ledger=ledger_of(tenant), event_id=event_id, reason="wrong", voided_by="test", as_of=at)
 
 
-def test_only_what_passes_the_filters_of_the_meter_is_behind_a_line() -> None:
+def test_a_line_lists_only_events_that_pass_the_filters_of_its_meter() -> None:
     make_meter("gets", CALLS, filters={"method": ["GET"]}, unit="requests")
     usage = {"gets": Graduated((Tier(None, Decimal("0.5")),))}
     subscription = subscribe_tenant(plan=make_plan(usage=usage))
@@ -238,7 +238,7 @@ def test_only_what_passes_the_filters_of_the_meter_is_behind_a_line() -> None:
     assert event["properties"] == {"method": "GET"}
 
 
-def test_a_fee_has_no_events_and_a_line_that_is_not_there_neither(client: APIClient, march: Invoice) -> None:
+def test_a_fee_and_an_unknown_line_have_no_events(client: APIClient, march: Invoice) -> None:
     for position in (0, 2, 3, 10**30):
         assert client.get(f"/api/v1/invoices/{march.number}/lines/{position}/events").status_code == 404
     answer = client.get(f"/api/v1/invoices/{march.number}/lines/1/events?cursor=nonsense")
@@ -302,7 +302,7 @@ def test_a_void_invoice_says_why(client: APIClient, march: Invoice) -> None:
     )
 
 
-def test_a_list_is_read_in_as_many_queries_however_long_it_is(
+def test_a_list_of_invoices_takes_as_many_queries_however_long_it_is(
     client: APIClient, march: Invoice, django_assert_max_num_queries: Any
 ) -> None:
     close_month(march.subscription)
@@ -310,6 +310,6 @@ def test_a_list_is_read_in_as_many_queries_however_long_it_is(
         assert len(numbers(client.get("/api/v1/invoices"))) == 3
 
 
-def test_a_nul_in_a_path_is_refused_as_everywhere(client: APIClient, march: Invoice) -> None:
+def test_a_nul_in_the_path_of_an_invoice_is_refused(client: APIClient, march: Invoice) -> None:
     for path in ("%00", "a%00b/pdf", "%00/lines/1/events"):
         assert client.get(f"/api/v1/invoices/{path}").status_code == 400

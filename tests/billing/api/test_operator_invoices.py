@@ -1,4 +1,4 @@
-"""`POST /operator/invoices`: a run for the operator's programs, foretold by its own dry run."""
+"""`POST /operator/invoices`: a run for the operator's programs, previewed by its own dry run."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ def operator() -> Api:
 
 @pytest.fixture
 def three_months() -> datetime:
-    """Two tenants that began three months ago and were never invoiced; answers their beginning."""
+    """Create two tenants that subscribed three months ago and were never invoiced. Return when they did."""
     now = timezone.now()
     began = datetime(now.year, now.month, 1, tzinfo=UTC) - timedelta(days=1)
     began = datetime(began.year, began.month, 1, tzinfo=UTC)
@@ -43,7 +43,7 @@ def post(operator: Api, **body: object) -> Any:
     return body_of(response)
 
 
-def test_the_dry_run_and_the_run_answer_the_same_totals(operator: Api, three_months: datetime) -> None:
+def test_the_dry_run_and_the_run_return_the_same_totals(operator: Api, three_months: datetime) -> None:
     period = f"{three_months:%Y-%m}"
     dry = post(operator, period=period, dry_run=True)
     assert (dry["period"], dry["dry_run"], dry["drafted"], dry["finalized"]) == (period, True, 0, 0)
@@ -62,14 +62,14 @@ def test_the_dry_run_and_the_run_answer_the_same_totals(operator: Api, three_mon
     assert (run.name, run.outcome, run.summary["drafted"]) == ("invoicing of some", "succeeded", 4)
 
 
-def test_one_tenant_alone_and_nothing_twice(operator: Api, three_months: datetime) -> None:
+def test_a_run_for_one_tenant_invoices_nothing_twice(operator: Api, three_months: datetime) -> None:
     period = f"{three_months:%Y-%m}"
     first = post(operator, period=period, tenant="acme")
     assert {row["tenant"] for row in first["invoices"]} == {"acme"}
     assert post(operator, period=period, tenant="acme")["invoices"] == []
 
 
-def test_a_retry_under_its_key_is_answered_as_the_first(operator: Api, three_months: datetime) -> None:
+def test_a_retry_of_a_run_gets_the_first_response(operator: Api, three_months: datetime) -> None:
     body = {"period": f"{three_months:%Y-%m}", "tenant": "acme"}
     first = operator.post("/operator/invoices", body, Idempotency_Key="close")
     again = operator.post("/operator/invoices", body, Idempotency_Key="close")
@@ -81,15 +81,15 @@ def test_a_retry_under_its_key_is_answered_as_the_first(operator: Api, three_mon
 @pytest.mark.parametrize(
     ("period", "code"), [("2999-01", "future_period"), ("2026-13", "invalid_period"), ("soon", "invalid_period")]
 )
-def test_a_month_that_is_none_or_has_not_begun_is_refused(operator: Api, period: str, code: str) -> None:
+def test_an_invalid_or_future_month_is_refused(operator: Api, period: str, code: str) -> None:
     problem = problem_of(operator.post("/operator/invoices", {"period": period}), 422)
     assert [(error["pointer"], error["code"]) for error in problem["errors"]] == [("/period", code)]
 
 
-def test_an_unknown_tenant_is_404(operator: Api) -> None:
-    problem_of(operator.post("/operator/invoices", {"period": "2026-01", "tenant": "nobody"}), 404)
+def test_a_run_for_an_unknown_tenant_is_404(operator: Api) -> None:
+    problem_of(operator.post("/operator/invoices", {"period": "2026-01", "tenant": "unknown"}), 404)
 
 
-def test_a_tenants_own_key_may_not(db: None) -> None:
+def test_a_tenants_own_key_cannot_start_a_run(db: None) -> None:
     key, secret = make_key(subscribe_tenant().tenant, scopes=SCOPES_FOR_TENANT_KEYS)
     problem_of(Api(secret, key).post("/operator/invoices", {"period": "2026-01"}), 403)

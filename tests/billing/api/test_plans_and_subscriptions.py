@@ -1,4 +1,4 @@
-"""`GET /plans`, `GET /subscription`, `POST /subscription/preview`: what they say, to whom, and that they only read."""
+"""`GET /plans`, `GET /subscription`, `POST /subscription/preview`: responses, permissions, and that they only read."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -86,7 +86,7 @@ def refusal(answer: Any) -> tuple[int, str, list[tuple[str, str]]]:
 # Plans
 
 
-def test_a_plan_says_what_it_costs_and_what_it_allows(pro: PlanVersion) -> None:
+def test_a_plan_has_its_costs_and_its_limits(pro: PlanVersion) -> None:
     make_meter("bytes", "http_request", unit="byte")
     terms = UsagePlanTerms(
         name="Pro",
@@ -149,7 +149,7 @@ def test_every_price_model_has_its_terms() -> None:
     assert plan["limits"] == {"throttle": None, "quotas": []}
 
 
-def test_a_tenant_sees_the_newest_version_of_what_is_for_sale_in_its_currency(
+def test_a_tenant_sees_the_newest_version_of_the_plans_for_sale_in_its_currency(
     pro: PlanVersion, team: PlanVersion
 ) -> None:
     make_plan("team", fee="299", trial_days=14)
@@ -173,7 +173,7 @@ def test_plans_come_in_the_order_of_the_pricing_page(pro: PlanVersion, team: Pla
     assert [plan["code"] for plan in plans_for(make_tenant("acme"))] == ["team", "pro"]
 
 
-def test_ten_plans_are_read_in_as_many_queries_as_one(pro: PlanVersion) -> None:
+def test_ten_plans_take_as_many_queries_as_one(pro: PlanVersion) -> None:
     client = client_of(make_tenant("acme"))
     client.get("/api/v1/plans")
     with CaptureQueriesContext(
@@ -190,7 +190,7 @@ def test_ten_plans_are_read_in_as_many_queries_as_one(pro: PlanVersion) -> None:
 # Subscription
 
 
-def test_a_subscription_says_what_holds_and_what_comes(subscription: Subscription, team: PlanVersion) -> None:
+def test_a_subscription_shows_its_present_and_its_coming_terms(subscription: Subscription, team: PlanVersion) -> None:
     TaxRate.objects.create(country="BE", name="VAT", percent=Decimal(21))
     Tenant.objects.update(country="BE")
     use(subscription.tenant, 15000, at=MARCH + timedelta(days=2))
@@ -225,7 +225,7 @@ def test_a_subscription_says_what_holds_and_what_comes(subscription: Subscriptio
     assert changed.is_live
 
 
-def test_a_projection_is_whole_only_where_what_was_used_is(subscription: Subscription) -> None:
+def test_a_projection_of_fractional_usage_is_fractional(subscription: Subscription) -> None:
     use(subscription.tenant, "1.5", at=MARCH + timedelta(days=2))
     invoice = client_of(subscription.tenant).get("/api/v1/subscription").json()["next_invoice"]
     assert invoice["lines"][0]["quantity"] == "3.0202977"
@@ -240,14 +240,14 @@ def test_a_trial_and_a_cancellation_show(pro: PlanVersion) -> None:
     assert (body["next_invoice"]["lines"], body["next_invoice"]["total_minor"]) == ([], 0)
 
 
-def test_whoever_has_no_live_subscription_finds_none(subscription: Subscription) -> None:
+def test_a_tenant_without_a_live_subscription_gets_404(subscription: Subscription) -> None:
     stranger = make_tenant("globex")
     assert refusal(client_of(stranger).get("/api/v1/subscription")) == (404, "not_found", [])
     cancel_subscription(subscription=subscription, when=When.NOW, actor=STAFF, as_of=NOW)
     assert client_of(subscription.tenant).get("/api/v1/subscription").status_code == 404
 
 
-def test_what_a_person_has_to_look_at_first_has_no_projection(subscription: Subscription, team: PlanVersion) -> None:
+def test_an_implausible_next_invoice_is_not_projected(subscription: Subscription, team: PlanVersion) -> None:
     use(subscription.tenant, "9" * 18, at=MARCH + timedelta(days=2))
     client = client_of(subscription.tenant)
     body = client.get("/api/v1/subscription").json()
@@ -259,9 +259,7 @@ def test_what_a_person_has_to_look_at_first_has_no_projection(subscription: Subs
 # Preview
 
 
-def test_a_preview_is_the_invoice_that_comes_when_the_change_is_made(
-    subscription: Subscription, team: PlanVersion
-) -> None:
+def test_a_preview_of_a_change_is_the_invoice_of_that_change(subscription: Subscription, team: PlanVersion) -> None:
     use(subscription.tenant, 15000, at=MARCH + timedelta(days=2))
     for at, when in (("period_end", When.PERIOD_END), ("now", When.NOW)):
         shown = preview(client_of(subscription.tenant), {"plan": "team", "at": at}).json()
@@ -281,7 +279,7 @@ def test_a_preview_is_the_invoice_that_comes_when_the_change_is_made(
 @pytest.mark.parametrize(
     "at", [None, "now", "period_end", "2026-03-20T00:00:00Z", 1774224000000, "2026-04-01T02:00:00+02:00"]
 )
-def test_asking_changes_nothing(subscription: Subscription, team: PlanVersion, at: object) -> None:
+def test_a_preview_changes_nothing(subscription: Subscription, team: PlanVersion, at: object) -> None:
     client = client_of(subscription.tenant)
     stranger = make_tenant("globex")
     client.get("/api/v1/subscription")  # the key's last use is noted, now and then
@@ -293,7 +291,9 @@ def test_asking_changes_nothing(subscription: Subscription, team: PlanVersion, a
     assert books_apart_from(stranger) == before
 
 
-def test_at_the_end_of_the_period_the_running_one_stays_as_it_is(subscription: Subscription, team: PlanVersion) -> None:
+def test_a_change_at_the_end_of_the_period_leaves_the_running_one(
+    subscription: Subscription, team: PlanVersion
+) -> None:
     shown = preview(client_of(subscription.tenant), {"plan": "team", "at": "period_end"}).json()
     assert [(line["kind"], line["amount_minor"]) for line in shown["lines"]] == [("usage", 0), ("recurring", 19900)]
     assert shown["at"] == "2026-04-01T00:00:00Z"
@@ -309,7 +309,7 @@ def test_a_later_change_prorates_fewer_days(subscription: Subscription, team: Pl
 
 
 @pytest.mark.parametrize("at", ["now", "period_end"])
-def test_an_end_is_previewed_as_it_is_invoiced(subscription: Subscription, at: str) -> None:
+def test_a_preview_of_a_cancellation_is_the_invoice_of_it(subscription: Subscription, at: str) -> None:
     client = client_of(subscription.tenant)
     shown = preview(client, {"plan": None, "at": at}).json()
     cancel_subscription(subscription=subscription, when=When(at), actor=STAFF, as_of=NOW)
@@ -327,7 +327,7 @@ def test_a_trial_ends_without_an_invoice_to_preview() -> None:
 
 
 @pytest.mark.parametrize("at", ["now", "period_end"])
-def test_to_stay_is_a_preview_too_and_takes_back_what_waits(
+def test_keeping_the_plan_is_previewed_too_and_undoes_a_pending_change(
     subscription: Subscription, team: PlanVersion, at: str
 ) -> None:
     cancel_subscription(subscription=subscription, when=When.PERIOD_END, actor=STAFF, as_of=NOW)
@@ -335,7 +335,7 @@ def test_to_stay_is_a_preview_too_and_takes_back_what_waits(
     assert [(line["kind"], line["amount_minor"]) for line in shown["lines"]] == [("usage", 0), ("recurring", 4900)]
 
 
-def test_ones_own_plan_can_be_previewed_though_it_is_no_longer_sold(
+def test_ones_own_plan_can_be_previewed_although_it_is_no_longer_sold(
     subscription: Subscription, team: PlanVersion
 ) -> None:
     archive_plan(plan=subscription.plan_version.plan, actor=STAFF, as_of=NOW)
@@ -344,7 +344,7 @@ def test_ones_own_plan_can_be_previewed_though_it_is_no_longer_sold(
     assert refusal(preview(client_of(make_tenant("globex")), {"plan": "pro"}))[:2] == (422, "unknown_plan")
 
 
-def test_without_a_subscription_it_is_the_first_invoice(team: PlanVersion) -> None:
+def test_without_a_subscription_the_preview_is_the_first_invoice(team: PlanVersion) -> None:
     make_plan("trial", fee="20", trial_days=14)
     client = client_of(make_tenant("acme", time_zone="Asia/Kolkata"))
     shown = preview(client, {"plan": "team"}).json()
@@ -383,14 +383,14 @@ def test_without_a_subscription_it_is_the_first_invoice(team: PlanVersion) -> No
         ([], (400, "malformed_body", [])),
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_refused_by_its_place(
+def test_an_invalid_preview_is_refused_with_a_pointer(
     subscription: Subscription, team: PlanVersion, body: object, expected: tuple[int, str, list[tuple[str, str]]]
 ) -> None:
     make_plan("dollars", fee={"USD": "49"})
     assert refusal(preview(client_of(subscription.tenant), body)) == expected
 
 
-def test_a_boundary_that_has_come_is_invoiced_first(subscription: Subscription, team: PlanVersion) -> None:
+def test_a_boundary_that_has_passed_is_invoiced_before_a_preview(subscription: Subscription, team: PlanVersion) -> None:
     with time_machine.travel(APRIL + timedelta(minutes=1), tick=False):
         client = client_of(subscription.tenant)
         assert refusal(preview(client, {"plan": "team"})) == (409, "subscription_changed", [])
@@ -403,7 +403,9 @@ def test_a_boundary_that_has_come_is_invoiced_first(subscription: Subscription, 
 @pytest.mark.parametrize(
     ("method", "path"), [("get", "plans"), ("get", "subscription"), ("post", "subscription/preview")]
 )
-def test_another_scope_is_not_enough(subscription: Subscription, method: str, path: str) -> None:
+def test_a_key_with_another_scope_cannot_read_plans_or_subscriptions(
+    subscription: Subscription, method: str, path: str
+) -> None:
     client = client_of(subscription.tenant, Scope.USAGE_READ, Scope.EVENTS_WRITE)
     answer = getattr(client, method)(f"/api/v1/{path}", {"plan": "pro"} if method == "post" else None, format="json")
     assert refusal(answer)[:2] == (403, "scope_missing")
@@ -417,7 +419,7 @@ def test_a_service_key_names_the_tenant(subscription: Subscription, team: PlanVe
     assert refusal(service.get("/api/v1/subscription"))[:2] == (422, "tenant_missing")
 
 
-def test_a_key_asks_for_its_own_tenant_whatever_it_names(subscription: Subscription, team: PlanVersion) -> None:
+def test_a_key_gets_its_own_tenant_whatever_it_names(subscription: Subscription, team: PlanVersion) -> None:
     client = client_of(make_tenant("globex"))
     shown = preview(client, {"plan": "team", "tenant": "acme"}).json()
     assert [line["kind"] for line in shown["lines"]] == ["recurring"]

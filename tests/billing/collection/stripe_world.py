@@ -1,4 +1,4 @@
-"""A small world for tests of Stripe: our endpoint, a tenant, a person who clicks, and what the fake would deliver."""
+"""A small world for tests of Stripe: our endpoint, a tenant, a person who clicks, and the fake's deliveries."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ Json = dict[str, Any]
 
 
 def now() -> datetime:
-    """The fake goes by the real clock, and so does whoever talks to it."""
+    """Return the real time, by which the fake and its clients go."""
     return timezone.now()
 
 
@@ -55,7 +55,7 @@ def make_buyer(slug: str = "acme", **fields: Any) -> Tenant:
 
 
 def buy(tenant: Tenant, version: PlanVersion, *, card: str = shopper.GOOD) -> shopper.Seen:
-    """Go through checkout by hand."""
+    """Buy by clicking through checkout."""
     url = start_checkout(
         tenant=tenant,
         version=version,
@@ -68,12 +68,12 @@ def buy(tenant: Tenant, version: PlanVersion, *, card: str = shopper.GOOD) -> sh
 
 
 def handled(fake: FakeStripe) -> list[Json]:
-    """The events that our endpoint is subscribed to, in the order in which they happened."""
+    """Return the events that our endpoint is subscribed to, in the order in which they happened."""
     return [event for event in fake.events() if event["type"] in EVENT_TYPES]
 
 
 def deliver(fake: FakeStripe, events: Iterable[Json]) -> None:
-    """Deliver each as Stripe does, through the endpoint."""
+    """Deliver each event as Stripe does, through the endpoint."""
     for event in events:
         body, header = fake.signed(event, WEBHOOK_SECRET)
         response = STRIPE.post(PATH, body, content_type="application/json", headers={"Stripe-Signature": header})
@@ -81,7 +81,7 @@ def deliver(fake: FakeStripe, events: Iterable[Json]) -> None:
 
 
 def deliver_and_process(fake: FakeStripe, events: Iterable[Json] | None = None) -> InboxRun:
-    """Everything that has not been delivered yet, and the work that follows."""
+    """Deliver every event that has not been delivered yet, and do the work that follows."""
     known = set(InboxEvent.objects.values_list("event_id", flat=True))
     fresh = [event for event in handled(fake) if event["id"] not in known]
     deliver(fake, fresh if events is None else events)
@@ -91,14 +91,14 @@ def deliver_and_process(fake: FakeStripe, events: Iterable[Json] | None = None) 
 
 
 def follow_up(run: InboxRun) -> None:
-    """What the worker's task does after the inbox, for the tenants that something changed for."""
+    """Run what the worker's task does after the inbox, for the tenants that something changed for."""
     if run.tenant_ids:
         run_invoicing(as_of=now(), due=Due(tenant_ids=run.tenant_ids))
         collect_due(as_of=now(), tenant_ids=run.tenant_ids)
 
 
 def subscribed(fake: FakeStripe, slug: str = "acme", **plan: Any) -> Subscription:
-    """A tenant that went through checkout, and whose first invoice is finalized and handed to Stripe."""
+    """Return a tenant that went through checkout, and whose first invoice is finalized and pushed to Stripe."""
     tenant = make_buyer(slug)
     buy(tenant, make_plan(**plan))
     deliver_and_process(fake)
@@ -106,7 +106,7 @@ def subscribed(fake: FakeStripe, slug: str = "acme", **plan: Any) -> Subscriptio
 
 
 def due_invoice(tenant: Tenant, *, with_card: str = "") -> Invoice:
-    """The first invoice of a tenant that staff have subscribed; its card, if any, is only a label."""
+    """Return the first invoice of a tenant that staff have subscribed. Its card, if any, is only a label."""
     run_invoicing(as_of=now() + timedelta(hours=2), due=Due(tenant_ids=[tenant.pk]))
     if with_card:
         keep_card_of_customer(customer=ensure_customer(tenant_id=tenant.pk, provider=PROVIDER), card_label=with_card)
@@ -114,35 +114,35 @@ def due_invoice(tenant: Tenant, *, with_card: str = "") -> Invoice:
 
 
 def agreed(subscription: Subscription) -> ProviderAgreement:
-    """Our row of it."""
+    """Return our row of the agreement."""
     return ProviderAgreement.objects.get(subscription=subscription)
 
 
 def customer_of(tenant: Tenant) -> ProviderCustomer:
-    """Our row of the tenant at Stripe."""
+    """Return our row of the tenant at Stripe."""
     return ProviderCustomer.objects.get(tenant=tenant)
 
 
 def named(invoice: Invoice) -> tuple[str, str]:
-    """Which invoice at Stripe collects ours, and where it is paid; empty where none does."""
+    """Return which invoice at Stripe collects ours, and the address of its page. Both are empty if none does."""
     row = ProviderInvoice.objects.filter(invoice=invoice).first()
     return ("", "") if row is None else (row.reference, row.payment_url)
 
 
 def agreement_of(fake: FakeStripe, subscription: Subscription) -> Json:
-    """What the fake knows of it."""
+    """Return what the fake knows of the agreement."""
     return fake.store.objects["subscription"][agreed(subscription).reference]
 
 
 def collecting(fake: FakeStripe, invoice: Invoice) -> list[Json]:
-    """The fake's invoices that collect one of ours."""
+    """Return the fake's invoices that collect one of ours."""
     return [
         item for item in fake.store.all("invoice") if item["metadata"].get("countinghouse_invoice") == str(invoice.pk)
     ]
 
 
 def portal_page(url: str) -> str:
-    """The path of a page of the fake."""
+    """Return the path of a page of the fake."""
     return urlsplit(url).path
 
 
@@ -150,7 +150,7 @@ LONG_PAST: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def attach(fake: FakeStripe, customer_id: str, card: str) -> None:
-    """Give a customer a card that invoices are charged to."""
+    """Attach a card to a customer, to which invoices are charged."""
     method = {shopper.GOOD: "pm_card_visa", shopper.FAILS_LATER: "pm_card_chargeCustomerFail"}[card]
     client = stripe_api._client("sk_test_countinghouseFakeStripe000", fake.url, "2026-05-27.dahlia")
     attached = client.v1.payment_methods.attach(method, {"customer": customer_id})

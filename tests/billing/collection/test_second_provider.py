@@ -1,4 +1,4 @@
-"""A provider that is one folder and one line: it collects beside Stripe, or instead of it."""
+"""A provider that is one folder and one line. It collects beside Stripe, or instead of it."""
 
 import json
 from typing import Any
@@ -43,7 +43,7 @@ SECOND = "tests.billing.collection.second"
 
 @pytest.fixture
 def second(settings: Settings) -> SecondProvider:
-    """The second provider, forgetful, behind Stripe, which is not set up."""
+    """Set up the second provider with an empty memory, in front of Stripe, which has no key."""
     settings.PAYMENT_PROVIDERS = [STRIPE, SECOND]
     provider = registry.provider_named("second")
     assert isinstance(provider, SecondProvider)
@@ -58,7 +58,7 @@ def deliver(about: str, of: str, customer: str, *, number: str = "1", path: str 
 
 
 def bought(tenant: Tenant, **plan: Any) -> tuple[Subscription, str]:
-    """The tenant's subscription by way of the second provider, and its customer there."""
+    """Buy through the second provider. Return the tenant's subscription and its customer there."""
     url = start_checkout(
         tenant=tenant,
         version=make_plan(**plan),
@@ -73,7 +73,7 @@ def bought(tenant: Tenant, **plan: Any) -> tuple[Subscription, str]:
     return Subscription.objects.get(tenant=tenant), customer
 
 
-def test_a_life_through_another_provider(second: SecondProvider) -> None:
+def test_the_life_of_a_subscription_through_the_second_provider(second: SecondProvider) -> None:
     subscription, customer = bought(make_buyer())
     invoice = Invoice.objects.get(subscription=subscription)
     assert BillingProfile.objects.get().card_label == CARD
@@ -87,7 +87,7 @@ def test_a_life_through_another_provider(second: SecondProvider) -> None:
     assert invoice.status == "paid"
     assert Payment.objects.get().provider == "second"
 
-    # Cancelled here, taken back here, ended here: each is told.
+    # Cancelled here, undone here, ended here: each is sent.
     agreement = ProviderAgreement.objects.get(subscription=subscription)
     cancel_subscription(subscription=subscription, when=When.PERIOD_END, actor=STAFF, as_of=now())
     collect_due(as_of=now())
@@ -100,7 +100,7 @@ def test_a_life_through_another_provider(second: SecondProvider) -> None:
     assert second.agreements[agreement.reference].status == "revoked"
 
 
-def test_a_claim_that_comes_back_is_a_failed_payment(second: SecondProvider) -> None:
+def test_a_returned_direct_debit_is_a_failed_payment(second: SecondProvider) -> None:
     _, customer = bought(make_buyer())
     row = ProviderInvoice.objects.get()
     second.paid.clear()
@@ -113,7 +113,7 @@ def test_a_claim_that_comes_back_is_a_failed_payment(second: SecondProvider) -> 
     assert not ProviderInvoice.objects.exists()
 
 
-def test_its_webhook_has_its_own_address_and_its_events_their_own_names(second: SecondProvider) -> None:
+def test_the_second_providers_webhook_has_its_own_address_and_event_names(second: SecondProvider) -> None:
     assert deliver("weather", "", "") == 200
     assert deliver("weather", "", "") == 200
     assert deliver("weather", "", "", path="/webhooks/second/else") == 404
@@ -123,14 +123,16 @@ def test_its_webhook_has_its_own_address_and_its_events_their_own_names(second: 
     assert (event.provider, event.event_id, event.deliveries) == ("second", "1", 2)
 
 
-def test_a_customer_whose_card_is_gone_is_charged_by_nobody(second: SecondProvider) -> None:
+def test_a_customer_without_a_card_is_charged_by_no_provider(second: SecondProvider) -> None:
     _, customer = bought(make_buyer())
     deliver("card", "", customer, number="gone")
     tasks.process_delivered()
     assert (ProviderCustomer.objects.get().card_label, BillingProfile.objects.get().card_label) == ("", "")
 
 
-def test_beside_stripe_each_collects_its_own(fake_stripe: FakeStripe, second: SecondProvider) -> None:
+def test_stripe_and_the_second_provider_each_collect_their_own_invoices(
+    fake_stripe: FakeStripe, second: SecondProvider
+) -> None:
     make_endpoint()
     by_stripe = subscribed(fake_stripe)
     assert ProviderInvoice.objects.get().provider == "stripe"
@@ -148,7 +150,7 @@ def test_beside_stripe_each_collects_its_own(fake_stripe: FakeStripe, second: Se
     assert not UsagePush.objects.exists()
 
 
-def test_without_stripe_it_is_the_one_that_is_offered(second: SecondProvider) -> None:
+def test_without_stripe_the_second_provider_is_offered(second: SecondProvider) -> None:
     tenant = make_buyer()
     assert provider_of_tenant(tenant.pk) is second
     assert open_billing_portal(tenant=tenant, return_url="http://h/", actor=STAFF, as_of=now()).startswith(
@@ -172,7 +174,7 @@ def test_an_invoice_without_a_card_is_paid_on_its_page(second: SecondProvider) -
     assert payment_link(invoice_id=invoice.pk, as_of=now()) == f"https://second.example/claim-{invoice.number}"
 
 
-def test_an_invoice_that_another_provider_took_meanwhile_is_left_to_it(
+def test_an_invoice_that_another_provider_claimed_meanwhile_is_left_to_it(
     second: SecondProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bought(make_buyer())
@@ -193,13 +195,13 @@ def test_an_invoice_that_another_provider_took_meanwhile_is_left_to_it(
     assert (second.taken_back, second.paid) == ({f"claim-{invoice.number}"}, set())
 
 
-def test_its_title_stands_where_people_look(second: SecondProvider) -> None:
+def test_the_title_of_the_second_provider_is_shown(second: SecondProvider) -> None:
     assert [description.title for _, description in described_providers()] == ["Stripe", "Second & Sons"]
     assert (title_of("second"), title_of("gone")) == ("Second & Sons", "gone")
     assert "Second & Sons" not in [group.get("title") for group in navigation(ANY)]  # it keeps no copies to look at
 
 
-def test_an_event_of_a_provider_that_is_gone_waits_for_it(second: SecondProvider, settings: Settings) -> None:
+def test_an_event_of_a_removed_provider_waits_for_it(second: SecondProvider, settings: Settings) -> None:
     deliver("weather", "", "")
     settings.PAYMENT_PROVIDERS = [STRIPE]
     assert tasks.process_delivered().endswith("1 failed")

@@ -19,7 +19,7 @@ def tiers(draw: st.DrawFn, rates: st.SearchStrategy[Decimal] = RATES) -> tuple[T
 
 
 def terms_at(rates: st.SearchStrategy[Decimal]) -> st.SearchStrategy[PriceTerms]:
-    """Return the terms of every price model at such rates."""
+    """Return the terms of every price model at these rates."""
     each = tiers(rates)
     return st.one_of(
         rates.map(Flat), rates.map(PerUnit), each.map(Graduated), each.map(Volume), st.builds(Package, SIZES, rates)

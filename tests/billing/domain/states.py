@@ -24,7 +24,7 @@ METERS: Final = {"calls": 1, "bytes": 2}
 
 
 def version(number: int, name: str, fee: str, **usage: PriceTerms) -> SoldVersion:
-    """A version with these fees and prices by meter; ids follow from `number`."""
+    """Return a version with these fees and prices by meter. Its ids follow from `number`."""
     prices = [SoldPrice(number * 10, PriceKind.RECURRING, "EUR", Flat(Decimal(fee)))]
     prices += [
         SoldPrice(
@@ -47,7 +47,7 @@ PASS: Final = version(3, "Pass", "19", calls=Flat(Decimal(5)))
 
 
 def state(boundary: int = 1, **changes: Any) -> BillingState:
-    """A subscription to BASIC since 1 March 2026, at the given boundary."""
+    """Return a subscription to BASIC since 1 March 2026, at the given boundary."""
     facts = {
         "subscription_id": UUID(int=1),
         "tenant_id": UUID(int=2),
@@ -68,7 +68,7 @@ def used(quantity: int | str, events: int = 1) -> Used:
 
 
 def invoiced(before: Used, now: Used, amount_minor: int, **changes: Any) -> InvoicedUsage:
-    """BASIC's line for March's calls on INV-2026-000001."""
+    """Return BASIC's line for March's calls on INV-2026-000001."""
     facts = {
         "line_id": 7,
         "number": "INV-2026-000001",

@@ -1,4 +1,4 @@
-"""Lines as the ledger of accounts is told of them: section L3 of docs/algorithms/ledger.md."""
+"""How lines are booked in the ledger of accounts: section L3 of docs/algorithms/ledger.md."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,7 +18,7 @@ from tests.algorithm_pages import rows_below
     ("line", "first", "last", "amount", "parts"),
     rows_below("ledger", "line", "first day", "last day", "amount", "parts"),
 )
-def test_the_months_of_a_line_are_the_pages(line: str, first: str, last: str, amount: str, parts: str) -> None:
+def test_the_months_of_a_line_are_as_documented(line: str, first: str, last: str, amount: str, parts: str) -> None:
     meter = "calls" if line == "usage" else ""
     found = parts_of(LineToBook(line, meter, date.fromisoformat(first), date.fromisoformat(last), int(amount)))
     assert ", ".join(f"{month:%Y-%m}: {part}" for month, part in found) == parts
@@ -29,7 +29,7 @@ def test_the_months_of_a_line_are_the_pages(line: str, first: str, last: str, am
     last=st.dates(date(2020, 1, 1), date(2030, 1, 1)),
     amount=st.integers(-(10**12), 10**12),
 )
-def test_the_parts_of_a_line_come_to_it(first: date, last: date, amount: int) -> None:
+def test_the_parts_of_a_line_sum_to_it(first: date, last: date, amount: int) -> None:
     first, last = sorted((first, last))
     parts = parts_of(LineToBook("recurring", "", first, last, amount))
     assert sum(part for _, part in parts) == amount
@@ -58,7 +58,7 @@ def test_days_are_those_of_the_time_zone_and_an_empty_span_has_one() -> None:
 
 
 @pytest.mark.parametrize(("total", "is_sound"), [(119, True), (118, False)])
-def test_an_invoice_is_sound_where_its_total_is_the_sum(total: int, is_sound: bool) -> None:
+def test_an_invoice_is_sound_if_its_total_is_the_sum(total: int, is_sound: bool) -> None:
     march = date(2026, 3, 1)
     lines = [LineToBook("recurring", "", march, march, 100)]
     tax = TaxSum("DE", "S", "VAT", Decimal(19), 100, 19)

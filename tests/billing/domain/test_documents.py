@@ -1,4 +1,4 @@
-"""What a document says: the invoice in plain values, its days, and the note that takes it back."""
+"""The contents of a document: the invoice in plain values, its days, and the note that takes it back."""
 
 from dataclasses import replace
 from datetime import date, datetime
@@ -37,7 +37,7 @@ def heading() -> Heading:
     )
 
 
-def test_a_document_says_all_that_the_invoice_does_in_plain_values() -> None:
+def test_a_document_holds_the_whole_invoice_in_plain_values() -> None:
     computed = compute(state(1), [used("1000.50", 3)], taxes=VAT_ALWAYS)
     content = invoice_content(heading(), computed)
     assert (content["number"], content["digits"], content["total_minor"]) == ("INV-2026-000001", 2, 6050)
@@ -67,7 +67,7 @@ def test_a_document_says_all_that_the_invoice_does_in_plain_values() -> None:
     assert (described[0]["tax"], described[0]["supplied_on"]) == (borne, "2026-03-31")
 
 
-def test_credit_bears_no_tax_and_what_is_from_before_says_none() -> None:
+def test_credit_bears_no_tax_and_an_older_line_states_none() -> None:
     of = compute(state(0), credit_minor=1)
     assert lines_content(of.lines, "UTC")[1]["tax"] is None
     assert "tax" not in lines_content([replace(of.lines[0], supplied_on=None)], "UTC")[0]

@@ -1,4 +1,4 @@
-"""Exchange rates: the worked amounts of docs/algorithms/tax.md, and the way there."""
+"""Exchange rates: the worked amounts of docs/algorithms/tax.md, and how they are computed."""
 
 from datetime import date
 from decimal import Decimal
@@ -30,7 +30,7 @@ def test_amounts_are_converted_as_documented() -> None:
         assert said == (rated_on, converted), (amount, currency, own, day)
 
 
-def test_a_direct_rate_counts_before_two_and_says_so() -> None:
+def test_a_direct_rate_is_preferred_to_two_and_named() -> None:
     direct = DayRate("CZK", "USD", FRIDAY, Decimal("0.0445"), "Own bank")
     found = conversion("USD", "CZK", [*KNOWN, direct], FRIDAY)
     assert found is not None

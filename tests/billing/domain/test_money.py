@@ -88,13 +88,13 @@ def test_parts_sum_to_the_whole_and_each_is_within_a_unit_of_its_share(amount: i
 
 
 @pytest.mark.parametrize("weights", [[], [0, 0], [1, -1, 1]])
-def test_weights_that_make_no_sense_are_our_mistake(weights: list[int]) -> None:
+def test_impossible_weights_are_our_mistake(weights: list[int]) -> None:
     with pytest.raises(AssertionError):
         allocate(1, weights)
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity"])
-def test_what_is_no_number_is_no_amount(text: str) -> None:
+def test_text_that_is_no_number_is_no_amount(text: str) -> None:
     with pytest.raises(AssertionError):
         round_to_minor(Decimal(text), "EUR")
 
@@ -133,11 +133,11 @@ def test_a_rate_is_exact_and_without_noise(amount: str, currency: str, text: str
 @pytest.mark.parametrize(
     ("amount", "text"), [("49", "49 EUR"), ("49.00", "49 EUR"), ("49.5", "49.50 EUR"), ("0", "0 EUR")]
 )
-def test_a_price_tag_leaves_out_what_is_nothing(amount: str, text: str) -> None:
+def test_a_price_tag_leaves_out_parts_of_zero(amount: str, text: str) -> None:
     assert price_tag_text(Decimal(amount), "EUR") == text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def test_an_amount_without_its_currency_is_for_a_column_whose_head_says_it() -> None:
+def test_an_amount_without_its_currency_is_for_a_column_that_names_it() -> None:
     assert amount_text(123450, "EUR") == "1,234.50"
     assert exact_text("1400.7005024265", "EUR") == "1,400.7005024265"
     assert exact_text("1E+3", "KWD") == "1,000.000"

@@ -1,4 +1,4 @@
-"""What a version sells: which offers are taken, and the digest that names all it says."""
+"""What a version sells: which offers are accepted, and the digest of all its terms."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -37,7 +37,7 @@ def refusals(**changes: object) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("trial_days", [0, 14, 730])
-def test_an_offer_that_can_be_sold_is_taken(trial_days: int) -> None:
+def test_an_offer_that_can_be_sold_is_accepted(trial_days: int) -> None:
     check_offer(replace(OFFER, trial_days=trial_days))
 
 
@@ -75,7 +75,7 @@ def test_a_version_has_one_fee_a_currency_that_can_be_paid(
         (Volume((Tier(Decimal(1), Decimal(1)),)), "/prices/1/terms/tiers/0/up_to"),
     ],
 )
-def test_terms_that_could_not_be_read_again_are_not_sold(terms: object, pointer: str) -> None:
+def test_unreadable_terms_are_not_sold(terms: object, pointer: str) -> None:
     offered = (FEE, replace(CALLS, terms=terms))  # type: ignore[arg-type]
     assert [found for found, _ in refusals(prices=offered)] == [pointer]
 
@@ -110,7 +110,7 @@ def test_the_digest_does_not_depend_on_how_a_rate_was_written() -> None:
         digest((FEE, CALLS), usage_plan_code="team"),
     ],
 )
-def test_the_digest_changes_with_whatever_is_sold(other: str) -> None:
+def test_the_digest_changes_with_any_term(other: str) -> None:
     assert other != digest((FEE, CALLS))
 
 

@@ -1,4 +1,4 @@
-"""Terms of a price: what is written is read again, and whatever is sent is read or refused by its place."""
+"""Terms of a price: written terms are read again, and any input is read or refused with a pointer."""
 
 from decimal import Decimal
 from typing import Any
@@ -53,7 +53,7 @@ def tier(**fields: object) -> dict[str, object]:
 
 
 @given(TERMS)
-def test_terms_come_back_as_they_were_written(terms: PriceTerms) -> None:
+def test_terms_read_back_as_they_were_written(terms: PriceTerms) -> None:
     model = MODEL_OF[type(terms)]
     assert read_terms(model, write_terms(terms)) == terms
     assert write_terms(read_terms(model, write_terms(terms))) == write_terms(terms)
@@ -150,18 +150,18 @@ def test_terms_of_another_model_are_refused() -> None:
     assert refused == [("/terms/tiers", "unknown_field"), ("/terms/unit_amount", "unknown_field")]
 
 
-def test_a_model_that_nobody_knows_is_refused() -> None:
+def test_an_unknown_price_model_is_refused() -> None:
     assert refusals("auction", {"amount": "1"}) == [("/terms", "invalid_model")]
 
 
-def test_what_is_refused_is_named_in_the_whole_body() -> None:
+def test_a_refused_term_is_named_by_its_pointer_in_the_whole_body() -> None:
     with pytest.raises(InvalidFieldsError) as refused:
         read_terms("flat", {}, pointer="/prices/3/terms")
     assert [error.pointer for error in refused.value.field_errors] == ["/prices/3/terms/amount"]
 
 
 @given(st.sampled_from(PriceModel) | st.text(max_size=5), HOSTILE)
-def test_whatever_is_sent_is_read_or_refused_by_its_place(model: str, given_terms: dict[str, Any]) -> None:
+def test_any_input_is_read_or_refused_with_a_pointer(model: str, given_terms: dict[str, Any]) -> None:
     refused: tuple[FieldError, ...] = ()
     try:
         terms = read_terms(model, given_terms)

@@ -44,7 +44,7 @@ def test_a_share_is_between_nothing_and_the_whole(
 
 
 @given(starts_on=DAYS, length=LENGTHS, fee=FEES, currency=CURRENCIES)
-def test_later_is_less(starts_on: date, length: int, fee: Decimal, currency: str) -> None:
+def test_a_later_change_gives_a_smaller_share(starts_on: date, length: int, fee: Decimal, currency: str) -> None:
     shares = [Share(length - passed, length).of(fee, currency) for passed in range(length + 1)]
     assert shares == sorted(shares, reverse=True)
     assert shares[-1] == 0
@@ -61,7 +61,7 @@ def test_a_period_without_days_has_no_share_to_give() -> None:
     assert remaining_share(period_starts_on=day, period_ends_on=day, changed_on=day) == Share(0, 1)
 
 
-def test_a_line_says_how_its_share_came_about() -> None:
+def test_a_line_explains_its_share() -> None:
     assert Share(16, 31).explanation(Decimal("49.00"), "EUR") == {
         "model": "proration",
         "fee": "49",

@@ -99,7 +99,7 @@ def test_the_explanation_alone_gives_the_amount(terms: PriceTerms, quantity: Dec
 
 
 @given(TERMS, CURRENCIES)
-def test_nothing_used_costs_nothing(terms: PriceTerms, currency: str) -> None:
+def test_no_usage_costs_nothing(terms: PriceTerms, currency: str) -> None:
     charge = rate(terms, Decimal(0), currency)
     assert (charge.exact, charge.amount_minor, charge.steps) == (0, 0, ())
 
@@ -114,7 +114,7 @@ def test_the_tiers_of_a_graduated_price_hold_each_unit_once(terms: Graduated, qu
 
 
 @given(st.one_of(GRADUATED, PER_UNIT, PACKAGES, RATES.map(Flat)), QUANTITIES, QUANTITIES)
-def test_whoever_uses_more_pays_no_less_save_by_volume(terms: PriceTerms, one: Decimal, other: Decimal) -> None:
+def test_more_usage_costs_no_less_except_by_volume(terms: PriceTerms, one: Decimal, other: Decimal) -> None:
     less, more = sorted((one, other))
     assert rate(terms, less, "EUR").amount_minor <= rate(terms, more, "EUR").amount_minor
 

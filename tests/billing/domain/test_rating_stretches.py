@@ -1,4 +1,4 @@
-"""Stretches of one period: the worked examples of docs/algorithms/rating.md, and what holds for every price."""
+"""Stretches of one period: the worked examples of docs/algorithms/rating.md, and what is true for every price."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -18,7 +18,7 @@ PARTS = st.lists(st.one_of(st.just(Decimal(0)), QUANTITIES), min_size=1, max_siz
 
 
 def tiers_of(text: str) -> tuple[Tier, ...]:
-    """`1000: 0.01 + 5; ∞: 0.005` as tiers."""
+    """Return `1000: 0.01 + 5; ∞: 0.005` as tiers."""
     tiers = []
     for part in text.split("; "):
         up_to, amounts = part.split(": ")
@@ -65,14 +65,14 @@ def test_stretches_cost_what_is_documented() -> None:
         assert not each or amounts == [int(amount) for amount in each.split(", ")], text
 
 
-def test_a_first_tier_is_charged_at_zero_where_the_price_says_so() -> None:
+def test_a_first_tier_is_charged_at_zero_if_the_price_says_so() -> None:
     for text, at_zero, quantity, minor in rows_below("rating", "tiers", "charge at zero", "quantity", "minor units"):
         for terms in (Graduated(tiers_of(text), at_zero == "yes"), Volume(tiers_of(text), at_zero == "yes")):
             assert rate(terms, Decimal(quantity), "EUR").amount_minor == int(minor)
 
 
 @given(TIERS, st.booleans(), st.sampled_from([Graduated, Volume]), PARTS)
-def test_a_choice_about_zero_changes_nothing_once_something_was_used(
+def test_a_choice_about_zero_changes_nothing_once_there_is_usage(
     tiers: tuple[Tier, ...],
     at_zero: bool,
     model: type[Graduated | Volume],
@@ -87,7 +87,7 @@ def test_a_choice_about_zero_changes_nothing_once_something_was_used(
 
 
 @given(TERMS, PARTS, CURRENCIES)
-def test_changes_cost_nothing_and_save_nothing_at_one_price(
+def test_changes_of_plan_at_one_price_cost_and_save_nothing(
     terms: PriceTerms, parts: list[Decimal], currency: str
 ) -> None:
     one = rate(terms, whole(parts), currency)
@@ -98,7 +98,7 @@ def test_changes_cost_nothing_and_save_nothing_at_one_price(
 
 
 @given(st.lists(st.tuples(TERMS, QUANTITIES), min_size=1, max_size=4), TERMS, st.integers(0, 4), CURRENCIES)
-def test_a_trip_on_which_nothing_is_used_changes_no_amount(
+def test_a_plan_change_and_back_without_usage_changes_no_amount(
     used: list[tuple[PriceTerms, Decimal]], other: PriceTerms, place: int, currency: str
 ) -> None:
     stretches = [Stretch(number, terms, quantity) for number, (terms, quantity) in enumerate(used)]
@@ -132,7 +132,7 @@ def test_no_series_of_changes_includes_more_than_the_most_generous_plan(used: li
 
 
 @given(st.lists(st.tuples(RATES, st.booleans()), min_size=1, max_size=6))
-def test_what_is_due_once_comes_to_the_highest_that_is_asked(used: list[tuple[Decimal, bool]]) -> None:
+def test_amounts_due_once_sum_to_the_highest_of_them(used: list[tuple[Decimal, bool]]) -> None:
     stretches = [Stretch(number, Flat(amount), Decimal(int(is_used))) for number, (amount, is_used) in enumerate(used)]
     asked = [Fraction(amount) for amount, is_used in used if is_used]
     assert exactly(rate_stretches(stretches, "EUR")) == max(asked, default=Fraction(0))
@@ -151,7 +151,7 @@ def test_a_unit_on_another_plan_saves_nothing_that_is_due_once(
         assert after.exact == rate(terms, quantity, "EUR").exact
 
 
-def test_a_stretch_of_several_says_its_position() -> None:
+def test_a_stretch_of_several_names_its_position() -> None:
     scale, growth, again = rate_stretches(documented_stretches("Scale 900, Growth 0, Scale 900"), "EUR")
     assert scale.explanation()["position"] == {"units": "0", "period": "1800"}
     assert growth.explanation()["position"] == {"units": "900", "period": "1800"}
@@ -167,7 +167,7 @@ def test_the_explanation_of_a_stretch_is_as_documented() -> None:
     assert last.explanation() == json_below("rating", "the first row of section S:")
 
 
-def test_a_position_has_what_earlier_stretches_paid() -> None:
+def test_a_position_holds_what_earlier_stretches_paid() -> None:
     *_, last = rate_stretches(documented_stretches("Light pass 1, Packs 1, Pass 1, Packs 1"), "EUR")
     assert last.explanation()["position"] == {
         "units": "3", "period": "4", "once": "49", "packaged": "1001", "exact": "2.5",

@@ -1,4 +1,4 @@
-"""Transitions: which status may follow which, and that whatever ends stays ended."""
+"""Which status may follow which, and that an end is final."""
 
 from billing.domain.statuses import (
     INVOICE_TRANSITIONS,
@@ -25,13 +25,13 @@ def test_a_trial_becomes_active_but_nothing_becomes_a_trial() -> None:
     assert SubscriptionStatus.PAST_DUE not in SUBSCRIPTION_TRANSITIONS[SubscriptionStatus.TRIALING]
 
 
-def test_no_invoice_becomes_a_draft_again_and_what_is_void_stays() -> None:
+def test_no_invoice_becomes_a_draft_again_and_a_void_one_stays_void() -> None:
     assert not statuses_before(INVOICE_TRANSITIONS, InvoiceStatus.DRAFT)
-    # What paid it may be taken back.
+    # A payment may be taken back.
     assert INVOICE_TRANSITIONS[InvoiceStatus.PAID] == {InvoiceStatus.FINALIZED}
     assert not INVOICE_TRANSITIONS[InvoiceStatus.VOID]
 
 
-def test_what_was_given_up_may_still_be_paid() -> None:
+def test_an_uncollectible_invoice_may_still_be_paid() -> None:
     before = statuses_before(INVOICE_TRANSITIONS, InvoiceStatus.PAID)
     assert before == {InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE}

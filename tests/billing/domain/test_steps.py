@@ -1,4 +1,4 @@
-"""The steps of a line add up to its amount, whatever line it is."""
+"""The steps of a line add up to its amount, for every kind of line."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -69,7 +69,7 @@ def test_the_steps_of_stretches_add_up(used_of: list[tuple[PriceTerms, Decimal]]
         assert not charge.quantity or isinstance(found[0], PositionStep)
 
 
-def test_a_stretch_says_what_of_the_period_it_is_about() -> None:
+def test_a_stretch_states_its_part_of_the_period() -> None:
     packs = Package(Decimal(1000), Decimal("2.50"))
     first, second = rate_stretches([Stretch("packs", packs, Decimal(quantity)) for quantity in (100, 900)], EUR)
     assert steps_of(first.explanation(), 250, EUR)[0] == PositionStep(Decimal(0), Decimal(100))
@@ -103,7 +103,7 @@ def test_the_steps_of_every_line_of_an_invoice_add_up(*, is_forgiven: bool) -> N
         assert sum_of(steps(line)) == Fraction(line.amount_minor, 100), line
 
 
-def test_a_fee_that_was_taken_back_is_said() -> None:
+def test_a_fee_that_was_taken_back_is_stated() -> None:
     [unused, _] = [
         line
         for line in lines(state(1, phases=CHANGED, fee=InvoicedFee(None, None, is_forgiven=True)))
@@ -113,7 +113,7 @@ def test_a_fee_that_was_taken_back_is_said() -> None:
     assert steps(unused) == [ProrationStep(Decimal(49), Share(16, 31), -share), FeeTakenBackStep(share)]
 
 
-def test_what_stood_on_void_invoices_is_said() -> None:
+def test_an_amount_on_void_invoices_is_stated() -> None:
     known = invoiced(used(1300, 2), used(0, 0), 130, forgiven_minor=100)
     [line] = [line for line in lines(state(2), known) if line.kind == "adjustment"]
     assert line.amount_minor == -30
@@ -176,5 +176,5 @@ def test_a_line_with_one_amount_needs_no_steps() -> None:
         (CarriedStep(Decimal(-2)), "Credit that is carried over"),
     ],
 )  # fmt: skip
-def test_a_step_is_called_the_same_everywhere(step: LineStep, label: str) -> None:
+def test_a_step_has_the_same_name_everywhere(step: LineStep, label: str) -> None:
     assert words_of(step, EUR).label.replace("\N{NO-BREAK SPACE}", " ") == label

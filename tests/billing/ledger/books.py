@@ -1,4 +1,4 @@
-"""The ledger of accounts as the page docs/algorithms/ledger.md writes it, for tests."""
+"""The ledger of accounts in the form of docs/algorithms/ledger.md, for tests."""
 
 from collections.abc import Iterable
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The books stay balanced and as they are, against whoever writes past the services, the tables' owner included."""
+"""The books stay balanced and unchanged, also against the tables' owner and writers that go past the services."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,7 +56,7 @@ def refused(match: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("account", GOOD)
-def test_balanced_postings_that_say_what_they_are_of_are_taken(entry: JournalEntry, account: str) -> None:
+def test_balanced_postings_with_their_subjects_are_accepted(entry: JournalEntry, account: str) -> None:
     Posting.objects.bulk_create([posting(entry, **GOOD[account]), posting(entry, -100, **GOOD["receivable"])])
 
 
@@ -80,7 +80,7 @@ def test_balanced_postings_that_say_what_they_are_of_are_taken(entry: JournalEnt
         ("posting_names_provider", "credit", {"provider": "stripe"}),
     ],
 )
-def test_a_posting_says_what_it_is_of(entry: JournalEntry, name: str, account: str, wrong: dict[str, Any]) -> None:
+def test_a_posting_names_its_subject(entry: JournalEntry, name: str, account: str, wrong: dict[str, Any]) -> None:
     with refused(name):
         Posting.objects.bulk_create([posting(entry, **(GOOD[account] | wrong)), posting(entry, -100, **GOOD["credit"])])
 
@@ -93,7 +93,7 @@ def test_an_entry_is_of_a_known_kind_and_once(entry: JournalEntry) -> None:
         JournalEntry.objects.create(id=uuid4(), kind="gift", source="p", posted_on=NOON.date(), **again)
 
 
-def test_postings_of_an_entry_sum_to_nothing(entry: JournalEntry) -> None:
+def test_postings_of_an_entry_sum_to_zero(entry: JournalEntry) -> None:
     with refused("do not sum to 0"):
         Posting.objects.bulk_create([posting(entry, 100, account="credit"), posting(entry, -99, account="unallocated")])
     with refused("do not sum to 0"):
@@ -125,7 +125,7 @@ def test_postings_are_of_their_entrys_tenant(entry: JournalEntry) -> None:
         Posting.objects.bulk_create(rows)
 
 
-def test_a_closed_month_takes_no_more(tenant: Tenant) -> None:
+def test_a_closed_month_accepts_no_more_entries(tenant: Tenant) -> None:
     month(month=date(2026, 3, 1))
     facts = {"tenant": tenant, "currency": "EUR", "kind": "payment", "document": "p", "occurred_at": NOON}
     for day in (date(2026, 3, 31), date(2026, 2, 1)):
@@ -134,7 +134,7 @@ def test_a_closed_month_takes_no_more(tenant: Tenant) -> None:
     JournalEntry.objects.create(id=uuid4(), source="p", posted_on=date(2026, 4, 1), **facts)
 
 
-def test_a_closed_month_is_a_whole_one_and_says_who_closed_it(tenant: Tenant) -> None:
+def test_a_closed_month_is_a_whole_month_and_names_who_closed_it(tenant: Tenant) -> None:
     with refused("closed_month_begins"):
         month(month=date(2026, 2, 2))
     with refused("closed_month_names_person"):
@@ -152,7 +152,7 @@ def test_the_application_may_not_change_the_books(tenant: Tenant) -> None:
 
 
 @pytest.mark.as_owner
-def test_the_owner_of_the_tables_may_not_either(tenant: Tenant) -> None:
+def test_the_owner_of_the_tables_may_not_change_the_books(tenant: Tenant) -> None:
     post([happening(tenant)])
     month()
     for table, column in TABLES.items():

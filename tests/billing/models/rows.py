@@ -1,4 +1,4 @@
-"""Rows of billing's tables written past the services, as somebody with a database prompt would write them."""
+"""Rows of billing's tables, written past the services as a person with a database prompt would write them."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -48,7 +48,7 @@ def draft(subscription: Subscription, **fields: Any) -> Invoice:
 
 
 def issued(number: str = "INV-2026-000001", **fields: Any) -> dict[str, Any]:
-    """What a draft gets when it is finalized."""
+    """Return the fields that a draft gets when it is finalized."""
     facts = {
         "status": "finalized",
         "number": number,

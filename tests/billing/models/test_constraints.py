@@ -1,4 +1,4 @@
-"""Each invariant of billing's tables holds against whoever writes past the services."""
+"""Each invariant of billing's tables holds against every writer, also one that goes past the services."""
 
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
@@ -47,7 +47,7 @@ def version(subscription: Subscription) -> PlanVersion:
 
 @pytest.fixture
 def other() -> Subscription:
-    """Somebody else's, on a plan of its own."""
+    """Create another tenant's subscription, on a plan of its own."""
     return subscribe_tenant("globex")
 
 
@@ -71,7 +71,9 @@ def finalized(draft: Invoice) -> Invoice:
         ({"number": 7, "trial_days": 731}, "plan_version_trial_bounded"),
     ],
 )
-def test_a_plan_has_its_versions_once_from_one_on(version: PlanVersion, fields: dict[str, object], name: str) -> None:
+def test_the_versions_of_a_plan_are_numbered_once_from_one_on(
+    version: PlanVersion, fields: dict[str, object], name: str
+) -> None:
     usage_plan = UsagePlan.objects.get(pk=version.usage_plan_id)
     with refuses(name), transaction.atomic():
         PlanVersion.objects.create(
@@ -110,19 +112,21 @@ def test_a_version_has_one_fee_a_currency_and_one_price_a_meter(
         ({"tax_treatment": "none"}, "billing_profile_tax_known"),
     ],
 )
-def test_a_tenant_is_taxed_in_a_known_way(subscription: Subscription, change: dict[str, object], name: str) -> None:
+def test_a_tenants_tax_treatment_is_a_known_one(
+    subscription: Subscription, change: dict[str, object], name: str
+) -> None:
     BillingProfile.objects.create(tenant_id=subscription.tenant_id)
     with refuses(name), transaction.atomic():
         BillingProfile.objects.filter(tenant_id=subscription.tenant_id).update(**change)
 
 
 @pytest.mark.parametrize("percent", ["-0.0001", "100.0001"])
-def test_a_tax_takes_no_more_than_all(percent: str) -> None:
+def test_a_tax_rate_is_at_most_100_percent(percent: str) -> None:
     with refuses("tax_rate_percent_bounded"), transaction.atomic():
         TaxRate.objects.create(country="ZZ", percent=Decimal(percent))
 
 
-def test_a_country_has_one_rate_a_day() -> None:
+def test_a_country_has_one_tax_rate_a_day() -> None:
     TaxRate.objects.create(country="ZZ", percent=Decimal(21))
     TaxRate.objects.create(country="ZZ", percent=Decimal(25), valid_from=date(2026, 3, 1))
     for since in (None, date(2026, 3, 1)):
@@ -133,7 +137,7 @@ def test_a_country_has_one_rate_a_day() -> None:
 @pytest.mark.parametrize(
     ("percent", "category", "reason"), [(0, "S", ""), (0, "Z", ""), (0, "E", ""), (21, "Z", "Books."), (0, "AE", "X.")]
 )
-def test_a_rate_of_nothing_has_its_reason(percent: int, category: str, reason: str) -> None:
+def test_a_tax_rate_of_zero_has_its_reason(percent: int, category: str, reason: str) -> None:
     with refuses("tax_rate_of_zero_has_reason"), transaction.atomic():
         TaxRate.objects.create(country="ZZ", percent=Decimal(percent), category=category, reason=reason)
 
@@ -149,7 +153,7 @@ def test_a_rate_of_nothing_has_its_reason(percent: int, category: str, reason: s
         ),
     ],
 )
-def test_a_registration_is_of_a_known_kind_and_has_its_days(given: dict[str, object], name: str) -> None:
+def test_a_tax_registration_is_of_a_known_kind_and_has_its_days(given: dict[str, object], name: str) -> None:
     with refuses(name), transaction.atomic():
         TaxRegistration.objects.create(**given)
 
@@ -162,7 +166,7 @@ def test_a_registration_is_of_a_known_kind_and_has_its_days(given: dict[str, obj
         ({"tax_rules_confirmed_at": None}, "issuer_confirmation_says_who"),
     ],
 )
-def test_an_issuers_tax_settings_are_whole(change: dict[str, object], name: str) -> None:
+def test_an_issuers_tax_settings_are_complete(change: dict[str, object], name: str) -> None:
     with refuses(name), transaction.atomic():
         Issuer.objects.update(**change)
 
@@ -176,7 +180,7 @@ def test_an_issuers_tax_settings_are_whole(change: dict[str, object], name: str)
         ({"day": date(2026, 2, 26), "source": ""}, "exchange_rate_has_source"),
     ],
 )
-def test_an_exchange_rate_is_one(change: dict[str, object], name: str) -> None:
+def test_an_exchange_rate_is_positive_between_two_currencies(change: dict[str, object], name: str) -> None:
     known = {"currency": "USD", "day": date(2026, 2, 27), "rate": Decimal("1.0823")}
     ExchangeRate.objects.create(**known)
     with refuses(name), transaction.atomic():
@@ -187,7 +191,9 @@ def test_an_exchange_rate_is_one(change: dict[str, object], name: str) -> None:
     ("change", "name"),
     [({"source": "guess"}, "tax_id_check_source_known"), ({"tax_id": ""}, "tax_id_check_has_tax_id")],
 )
-def test_a_check_says_of_what_and_by_whom(subscription: Subscription, change: dict[str, object], name: str) -> None:
+def test_a_check_of_a_tax_id_names_its_subject_and_its_author(
+    subscription: Subscription, change: dict[str, object], name: str
+) -> None:
     said = {"tenant": subscription.tenant, "tax_id": "DE136695976", "is_valid": True, "source": "vies"}
     with refuses(name), transaction.atomic():
         TaxIdCheck.objects.create(checked_at=NOW, **(said | change))
@@ -215,7 +221,9 @@ def test_a_tenant_has_one_live_subscription(subscription: Subscription, other: S
         ({"period_end": NOW - timedelta(days=400)}, "subscription_period_in_order"),
     ],
 )
-def test_a_subscription_says_what_holds(subscription: Subscription, change: dict[str, object], name: str) -> None:
+def test_a_subscriptions_fields_agree_with_its_status(
+    subscription: Subscription, change: dict[str, object], name: str
+) -> None:
     with refuses(name), transaction.atomic():
         Subscription.objects.filter(pk=subscription.pk).update(**change)
 
@@ -237,7 +245,7 @@ def test_one_phase_begins_at_a_moment(subscription: Subscription, other: Subscri
         )
 
 
-def test_what_is_given_back_of_fees_is_one_of_two(subscription: Subscription) -> None:
+def test_a_policy_for_unused_fees_is_one_of_two(subscription: Subscription) -> None:
     with refuses("issuer_fee_refund_known"), transaction.atomic():
         Issuer.objects.update(fee_refund="half")
     with refuses("subscription_end_refund_known"), transaction.atomic():
@@ -268,7 +276,7 @@ def test_an_approval_names_its_amount(subscription: Subscription) -> None:
 
 
 @pytest.mark.parametrize(("check", "limit"), [("limit", None), ("limit", -1), ("off", 1), ("never", None)])
-def test_a_check_of_amounts_has_its_limit(subscription: Subscription, check: str, limit: int | None) -> None:
+def test_a_plausibility_check_has_its_limit(subscription: Subscription, check: str, limit: int | None) -> None:
     with refuses("billing_profile_amount_check_has_limit"), transaction.atomic():
         BillingProfile.objects.create(tenant=subscription.tenant, amount_check=check, amount_max_minor=limit)
 
@@ -320,7 +328,9 @@ def test_an_invoice_is_issued_again_once(subscription: Subscription, finalized: 
         ({"period_end": NOW - timedelta(seconds=1)}, "invoice_period_in_order"),
     ],
 )
-def test_an_invoice_says_what_holds(subscription: Subscription, fields: dict[str, object], name: str) -> None:
+def test_an_invoices_fields_agree_with_its_status(
+    subscription: Subscription, fields: dict[str, object], name: str
+) -> None:
     with refuses(name), transaction.atomic():
         rows.draft(subscription, **fields)
 
@@ -349,7 +359,7 @@ def test_a_position_of_a_revision_has_one_line(draft: Invoice) -> None:
         ({"tax_percent": 101}, "invoice_line_tax_percent_bounded"),
     ],
 )
-def test_a_line_says_what_it_was_computed_from(draft: Invoice, fields: dict[str, object], name: str) -> None:
+def test_a_line_stores_what_it_was_computed_from(draft: Invoice, fields: dict[str, object], name: str) -> None:
     with refuses(name), transaction.atomic():
         rows.line(draft, **fields)
 
@@ -389,7 +399,7 @@ def test_only_an_adjustment_corrects_a_line(draft: Invoice) -> None:
     ("fields", "name"),
     [({"total_minor": 1}, "credit_note_total_is_sum"), ({"reason": ""}, "credit_note_has_reason")],
 )
-def test_a_credit_note_adds_up_and_says_why(finalized: Invoice, fields: dict[str, object], name: str) -> None:
+def test_a_credit_note_adds_up_and_has_its_reason(finalized: Invoice, fields: dict[str, object], name: str) -> None:
     with refuses(name), transaction.atomic():
         rows.credit_note(finalized, **fields)
 
@@ -414,7 +424,7 @@ def test_a_payment_pays_no_more_than_came_in(finalized: Invoice, fields: dict[st
 
 
 @pytest.mark.parametrize("amount_minor", [-1, 0])
-def test_an_allocation_takes_back_what_another_said(finalized: Invoice, amount_minor: int) -> None:
+def test_a_reversing_allocation_matches_what_it_reverses(finalized: Invoice, amount_minor: int) -> None:
     payment = rows.payment(finalized)
     given = rows.allocation(payment, finalized)
     with refuses("payment_allocation_reverses_what_it_takes_back"), transaction.atomic():
@@ -432,7 +442,7 @@ def test_an_allocation_takes_back_what_another_said(finalized: Invoice, amount_m
         ({"reference": "2", "reason": ""}, "refund_has_reason"),
     ],
 )
-def test_a_refund_says_what_holds(finalized: Invoice, fields: dict[str, object], name: str) -> None:
+def test_a_refunds_fields_agree_with_its_status(finalized: Invoice, fields: dict[str, object], name: str) -> None:
     payment = rows.payment(finalized)
     rows.refund(payment)
     with refuses(name), transaction.atomic():
@@ -455,7 +465,7 @@ def test_a_payment_has_one_open_exception(finalized: Invoice) -> None:
 @pytest.mark.parametrize(
     ("fields", "name"), [({"status": "maybe"}, "payment_status_known"), ({"amount_minor": -1}, "payment_not_negative")]
 )
-def test_a_payment_says_what_holds(finalized: Invoice, fields: dict[str, object], name: str) -> None:
+def test_a_payments_fields_agree_with_its_status(finalized: Invoice, fields: dict[str, object], name: str) -> None:
     with refuses(name), transaction.atomic():
         rows.payment(finalized, **fields)
 
@@ -469,7 +479,7 @@ def test_an_alert_is_raised_once_for_a_quota_and_period(subscription: Subscripti
         rows.alert(subscription, threshold=50)
 
 
-def test_a_mail_says_what_became_of_it(subscription: Subscription) -> None:
+def test_a_mail_records_its_outcome(subscription: Subscription) -> None:
     mail = rows.mail(subscription)
     for status, name in (("lost", "outbound_mail_status_known"), ("sent", "outbound_mail_sent_has_time")):
         with refuses(name), transaction.atomic():

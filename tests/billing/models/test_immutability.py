@@ -1,4 +1,4 @@
-"""What was sold and invoiced stays: against the application by privilege, against the tables' owner by trigger."""
+"""Sold terms and invoices never change: privileges stop the application, triggers stop the tables' owner."""
 
 from datetime import timedelta
 from typing import Any
@@ -70,7 +70,7 @@ def subscription() -> Subscription:
 
 @pytest.fixture
 def finalized(subscription: Subscription) -> Invoice:
-    """An invoice with one line, as it is once it has a number."""
+    """Create an invoice with one line, as it is once it has a number."""
     invoice = rows.draft(subscription)
     rows.line(invoice)
     rows.tax(invoice)
@@ -81,7 +81,7 @@ def finalized(subscription: Subscription) -> Invoice:
 
 @pytest.fixture
 def history(subscription: Subscription, finalized: Invoice) -> None:
-    """A row in every table of history."""
+    """Create a row in every table of history."""
     rows.document(finalized)
     rows.credit_note(finalized)
     rows.pdf(finalized)
@@ -127,7 +127,7 @@ def test_the_owner_may_not_change_history(history: None, table: str, statement: 
 
 @pytest.mark.parametrize("table", KEPT_TABLES)
 @pytest.mark.parametrize("statement", ["DELETE FROM {table}", "TRUNCATE {table}"])
-def test_the_application_may_not_remove_what_is_kept(history: None, table: str, statement: str) -> None:
+def test_the_application_may_not_delete_retained_rows(history: None, table: str, statement: str) -> None:
     inbox_event()
     facts = {"code": "usage_drift", "detail": "10 differ"}
     BillingException.objects.create(subscription=Subscription.objects.get(), occurred_at=NOW, **facts)
@@ -150,7 +150,7 @@ def test_the_owner_may_not_delete_an_invoice(subscription: Subscription, is_draf
 
 @pytest.mark.as_owner
 @pytest.mark.parametrize("column", OTHERS)
-def test_what_a_finalized_invoice_says_never_changes(finalized: Invoice, column: str) -> None:
+def test_the_fields_of_a_finalized_invoice_never_change(finalized: Invoice, column: str) -> None:
     assert getattr(finalized, column) != OTHERS[column]
     with pytest.raises(IntegrityError, match="is finalized: it never changes"), transaction.atomic():
         Invoice.objects.filter(pk=finalized.pk).update(**{column: OTHERS[column]})
@@ -178,14 +178,14 @@ def test_a_finalized_invoice_stays_with_its_tenant_and_subscription(finalized: I
             Invoice.objects.filter(pk=finalized.pk).update(**change)
 
 
-def test_every_column_of_an_invoice_is_fixed_or_says_what_became_of_its_payment() -> None:
+def test_every_column_of_an_invoice_is_fixed_or_about_its_payment() -> None:
     tried = {*OTHERS, *OF_THE_PAYMENT, "status", "id", "tenant", "subscription", "original", "replaces"}
     amounts = {"subtotal_minor", "tax_minor", "carried_minor", "total_minor"}
     assert tried | amounts == {field.name for field in Invoice._meta.concrete_fields}
 
 
 @pytest.mark.parametrize("column", OF_THE_PAYMENT)
-def test_what_became_of_the_payment_may_be_written(finalized: Invoice, column: str) -> None:
+def test_the_payment_status_of_an_invoice_may_be_written(finalized: Invoice, column: str) -> None:
     assert Invoice.objects.filter(pk=finalized.pk).update(**{column: OF_THE_PAYMENT[column]}) == 1
 
 
@@ -198,7 +198,7 @@ def test_a_finalized_invoice_gets_no_more_lines(finalized: Invoice, revision: in
         rows.tax(finalized, position=2, revision=revision, percent=21)
 
 
-def test_a_late_line_among_others_takes_all_of_them_back(finalized: Invoice) -> None:
+def test_an_insert_of_lines_with_a_late_one_is_refused_whole(finalized: Invoice) -> None:
     other = rows.draft(subscribe_tenant("globex"))
     late = rows.line(other)
     both = [
@@ -217,7 +217,7 @@ def values(line: InvoiceLine, **changes: object) -> dict[str, Any]:
 
 @pytest.mark.as_owner
 @pytest.mark.parametrize("column", WORDS_OF_A_PAYMENT)
-def test_what_was_told_of_a_payment_never_changes(finalized: Invoice, column: str) -> None:
+def test_the_reported_facts_of_a_payment_never_change(finalized: Invoice, column: str) -> None:
     payment = rows.payment(finalized)
     with pytest.raises(IntegrityError, match="billing_payment is history"), transaction.atomic():
         Payment.objects.filter(pk=payment.pk).update(**{column: WORDS_OF_A_PAYMENT[column]})

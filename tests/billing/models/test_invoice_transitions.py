@@ -1,4 +1,4 @@
-"""The database knows the same transitions of an invoice as the services."""
+"""The database allows the same transitions of an invoice as the services."""
 
 from itertools import product
 
@@ -13,7 +13,7 @@ from tests.billing.world import subscribe_tenant
 
 DRAFT, PAID, VOID = InvoiceStatus.DRAFT, InvoiceStatus.PAID, InvoiceStatus.VOID
 PAIRS = [(before, after) for before, after in product(InvoiceStatus, InvoiceStatus) if before is not after]
-# An invoice over nothing is paid as soon as it is finalized, in one step.
+# An invoice over zero is paid as soon as it is finalized, in one step.
 ALLOWED = {(before, after) for before, after in PAIRS if after in INVOICE_TRANSITIONS[before]} | {(DRAFT, PAID)}
 
 
@@ -30,7 +30,7 @@ def columns_of(status: InvoiceStatus) -> dict[str, object]:
 @pytest.mark.as_owner
 @pytest.mark.django_db
 @pytest.mark.parametrize(("before", "after"), PAIRS)
-def test_a_status_goes_only_where_the_table_says(before: InvoiceStatus, after: InvoiceStatus) -> None:
+def test_an_invoice_status_changes_only_along_the_table(before: InvoiceStatus, after: InvoiceStatus) -> None:
     invoice = rows.draft(subscribe_tenant(), **columns_of(before))
     change = Invoice.objects.filter(pk=invoice.pk)
     if (before, after) in ALLOWED:

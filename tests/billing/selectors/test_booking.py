@@ -1,4 +1,4 @@
-"""Documents read from their rows say to the ledger what was told when they were issued."""
+"""Documents read from their rows have the ledger events that were posted when they were issued."""
 
 import pytest
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
         ({"country": "US"}, "US O Tax 0 of"),
     ],
 )
-def test_they_say_what_was_posted_when_they_were_finalized(tenant: dict[str, str], tax: str) -> None:
+def test_stored_documents_have_the_events_posted_when_they_were_finalized(tenant: dict[str, str], tax: str) -> None:
     set_issuer(country="DE")
     TaxRate.objects.create(country="DE", percent=19)
     subscription = subscribe_tenant(**tenant)

@@ -1,4 +1,4 @@
-"""A day is the issuer's."""
+"""Days of the issuer's time zone."""
 
 from datetime import UTC, date, datetime
 
@@ -10,7 +10,7 @@ from tests.billing.world import set_issuer
 pytestmark = pytest.mark.django_db
 
 
-def test_a_day_is_one_of_the_issuers_time_zone() -> None:
+def test_a_billing_day_is_one_of_the_issuers_time_zone() -> None:
     late = datetime(2026, 3, 31, 16, tzinfo=UTC)
     assert issuers_day(late) == date(2026, 3, 31)
     set_issuer(time_zone="Asia/Tokyo")

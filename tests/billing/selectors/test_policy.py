@@ -1,4 +1,4 @@
-"""What the seller decided for all subscriptions alike."""
+"""The seller's decisions for all subscriptions."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which invoices bear on a month, and who still needs its events."""
+"""Which invoices need a month's events, and until when."""
 
 from datetime import date, timedelta
 
@@ -11,7 +11,7 @@ from tests.billing.world import GRACE, MARCH, first_invoice, subscribe_tenant, u
 pytestmark = pytest.mark.django_db
 
 
-def test_a_month_is_needed_until_an_invoice_lies_behind_its_last_look() -> None:
+def test_events_of_a_month_are_needed_until_an_invoice_is_issued_after_its_last_correction() -> None:
     subscription = subscribe_tenant(as_of=MARCH.replace(day=10), backfill_days=35)
     first_invoice(subscription)
     use(subscription.tenant, 5, at=MARCH + timedelta(days=12))

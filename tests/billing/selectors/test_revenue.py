@@ -1,4 +1,4 @@
-"""Revenue and MRR against numbers that were counted by hand."""
+"""Revenue and MRR, compared with numbers that were counted by hand."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -65,7 +65,7 @@ def test_two_months_of_one_tenant_are_as_counted_by_hand() -> None:
     ]
 
 
-def test_what_is_taken_back_is_taken_off_in_the_month_in_which_that_happens() -> None:
+def test_a_reversal_is_taken_off_in_the_month_in_which_it_happens() -> None:
     voided, credited_unpaid, credited_paid = finalized_invoices(3)
     void_invoice(invoice_id=voided.pk, reason="Twice", actor=STAFF, as_of=MARCH + timedelta(days=1))
     issue_credit_note(invoice_id=credited_unpaid.pk, reason="Wrong", actor=STAFF, as_of=MARCH + timedelta(days=2))
@@ -89,15 +89,15 @@ def test_recurring_fees_count_who_pays_at_the_end_of_each_month() -> None:
     change_plan(subscription=grows, plan_version=team, when=When.NOW, actor=STAFF, as_of=MARCH + timedelta(days=10))
     close_month(leaves)
     instants = [datetime(2026, month, 1, tzinfo=UTC) for month in (3, 4, 5)]
-    # Who is on a free plan pays nothing. Nobody pays before March begins; at its end 49 (stays) + 49 (leaves with the
-    # month) + 199 (grown); in April the one is gone, and the trial, of 49 too, has become a customer.
+    # A customer on a free plan pays nothing, and none pays before March begins. At its end 49 (stays) + 49 (leaves with
+    # the month) + 199 (grown). In April one is gone, and the trial, of 49 too, has become a customer.
     assert recurring_fees(currency="EUR", instants=instants) == {
         instants[1]: (29700, 3),
         instants[2]: (29700, 3),
     }
 
 
-def test_one_that_has_left_is_not_counted_any_more() -> None:
+def test_a_customer_that_left_is_no_longer_counted() -> None:
     subscription = subscribe_tenant()
     first_invoice(subscription)
     subscription.refresh_from_db()
@@ -106,7 +106,7 @@ def test_one_that_has_left_is_not_counted_any_more() -> None:
     assert recurring_fees(currency="EUR", instants=[middle, end]) == {middle: (4900, 1)}
 
 
-def test_currencies_are_never_summed() -> None:
+def test_revenue_of_different_currencies_is_never_summed() -> None:
     plan = make_plan(fee={"EUR": "49", "JPY": "7000", "KWD": "15.125"})
     for slug, currency in (("a", "EUR"), ("b", "JPY"), ("c", "KWD"), ("d", "JPY")):
         first_invoice(subscribe_tenant(slug, plan=plan, currency=currency))
@@ -117,7 +117,7 @@ def test_currencies_are_never_summed() -> None:
     }  # fmt: skip
 
 
-def test_a_month_is_one_of_the_issuers_time_zone() -> None:
+def test_a_revenue_month_is_one_of_the_issuers_time_zone() -> None:
     set_issuer(time_zone="Asia/Tokyo")
     invoice = first_invoice(subscribe_tenant())
     pay(invoice, datetime(2026, 3, 31, 16, tzinfo=UTC))  # 1 April in Tokyo
@@ -138,7 +138,7 @@ def test_invoices_are_summed_by_status_and_overdue_ones_by_their_day() -> None:
     assert overdue_invoices(currency="CHF", today=due_on).total_minor == 0
 
 
-def test_what_is_due_next_and_what_is_due_now() -> None:
+def test_invoices_due_next_and_due_now_are_counted() -> None:
     assert waiting(as_of=MARCH).due_at is None
     first = subscribe_tenant("first")
     subscribe_tenant("second", plan=first.plan_version, as_of=MARCH + timedelta(days=3))
@@ -147,7 +147,7 @@ def test_what_is_due_next_and_what_is_due_now() -> None:
     assert (found.exceptions, found.mails) == (0, 0)
 
 
-def test_a_year_costs_as_many_statements_as_a_month_whatever_the_number_of_customers() -> None:
+def test_a_year_of_revenue_takes_as_many_queries_as_a_month() -> None:
     finalized_invoices(1)
     with CaptureQueriesContext(connection) as few:
         months(number=1)

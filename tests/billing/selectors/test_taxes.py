@@ -30,7 +30,7 @@ def test_each_tenant_has_the_tax_that_its_country_and_its_profile_give() -> None
     assert (tables[exempt.pk].on(DAY).category, tables[exempt.pk].on(DAY).note) == (TaxCategory.EXEMPT, "Embassy.")
 
 
-def test_rates_and_registrations_have_their_days() -> None:
+def test_tax_rates_and_registrations_apply_on_their_days() -> None:
     TaxRegistration.objects.update(valid_from=date(2026, 2, 1))
     TaxRate.objects.create(country="DE", percent=Decimal(19))
     TaxRate.objects.create(country="DE", percent=Decimal(16), valid_from=date(2026, 3, 1))
@@ -41,7 +41,7 @@ def test_rates_and_registrations_have_their_days() -> None:
     assert [decided(tenant, day).percent for day in days] == [0, 19, 16]
 
 
-def test_an_id_that_an_earlier_release_took_is_none() -> None:
+def test_a_tax_id_in_the_format_of_an_earlier_release_is_none() -> None:
     TaxRate.objects.create(country="DE", percent=Decimal(19))
     wrong = make_tenant("wrong", country="DE", tax_id="DE000000000")
     right = make_tenant("right", country="DE", tax_id="DE136695976")

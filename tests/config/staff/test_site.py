@@ -232,7 +232,7 @@ def test_support_may_not_make_itself_a_superuser(as_kim: Client, kim: User) -> N
     ],
 )
 @pytest.mark.parametrize("object_id", ["nonsense", "00000000-0000-0000-0000-000000000000"])
-def test_an_id_that_names_nothing_is_no_error_of_ours(action: str, object_id: str, as_robin: Client) -> None:
+def test_an_unknown_object_id_is_not_found(action: str, object_id: str, as_robin: Client) -> None:
     assert as_robin.get(f"/admin/accounts/tenant/{object_id}/{action}/").status_code in {302, 404}
 
 

@@ -1,4 +1,4 @@
-"""An export that is cut off goes on where it stopped, by one worker; one that cannot be made ends as failed."""
+"""One worker continues an export that was cut off. An export that cannot be made ends as failed."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ class KilledError(Exception):
 
 
 def killed_at(number: int, store: Callable[..., Any] = store_piece) -> Callable[..., ExportFile]:
-    """Store files as ever, until one is half stored and the worker dies."""
+    """Store files as usual, until one is half stored and the worker dies."""
     left = [number]
 
     def store_or_die(**given: Any) -> ExportFile:
@@ -45,7 +45,7 @@ def test_a_killed_export_goes_on_with_the_first_file_that_is_not_complete(
     assert list(complete) == ["settings.json", "members.json"]
     monkeypatch.undo()
 
-    assert make_exports(as_of=now + CUT_OFF_AFTER / 2) == 0  # whoever made it may still live
+    assert make_exports(as_of=now + CUT_OFF_AFTER / 2) == 0  # the worker that began it may still be alive
     assert make_exports(as_of=now + CUT_OFF_AFTER + timedelta(seconds=30)) == 1
 
     export.refresh_from_db()
@@ -56,7 +56,7 @@ def test_a_killed_export_goes_on_with_the_first_file_that_is_not_complete(
     assert OutboundMail.objects.get(kind="export").recipients == ["alice@example.com"]
 
 
-def test_a_worker_that_stood_still_loses_its_claim(
+def test_a_paused_worker_loses_its_claim_on_an_export(
     export: TenantExport, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def overtaken(**given: Any) -> ExportFile:
@@ -84,7 +84,7 @@ def test_an_export_that_kills_its_workers_fails_in_the_end(
     assert (export.status, run.outcome, run.summary) == ("failed", "attention", {"made": 0, "failed": 1})
 
 
-def test_what_takes_too_long_for_one_run_is_left_to_the_next(
+def test_an_export_too_long_for_one_run_is_continued_by_the_next(
     export: TenantExport, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(making, "RUN_SECONDS_MAX", -1)

@@ -1,4 +1,4 @@
-"""The end of exports."""
+"""How exports expire."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,7 @@ from accounts.exports.services.making import make_exports
 from accounts.exports.services.privacy import ExportsPrivacy
 
 
-def test_files_go_when_their_time_is_over_and_the_row_stays(export: TenantExport, now: datetime) -> None:
+def test_the_files_of_an_export_expire_and_its_row_stays(export: TenantExport, now: datetime) -> None:
     make_exports(as_of=now)
     assert ExportsPrivacy().clean_up(as_of=now + timedelta(days=6)) == {"exports": 0, "export_files": 0}
     assert ExportsPrivacy().clean_up(as_of=now + timedelta(days=8)) == {"exports": 1, "export_files": 7}

@@ -1,4 +1,4 @@
-"""Who may ask for an export."""
+"""Who may request an export."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from tests.accounts.conftest import SYSTEM, member
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.DEVELOPER, Role.VIEWER])
-def test_nobody_but_an_owner_asks_for_an_export(acme: Tenant, bob: User, now: datetime, role: Role) -> None:
+def test_only_an_owner_may_request_an_export(acme: Tenant, bob: User, now: datetime, role: Role) -> None:
     Membership.objects.filter(tenant=acme, user=bob).update(role=role)
     for actor in (member(bob), SYSTEM):
         with pytest.raises(PermissionMissingError):
@@ -22,7 +22,7 @@ def test_nobody_but_an_owner_asks_for_an_export(acme: Tenant, bob: User, now: da
     assert not TenantExport.objects.exists()
 
 
-def test_a_request_is_queued_once_it_is_stored(
+def test_an_export_request_is_queued_once_it_is_stored(
     acme: Tenant, alice: User, now: datetime, django_capture_on_commit_callbacks: object
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]

@@ -19,7 +19,7 @@ from tests.accounts.conftest import SYSTEM, Api, KeyMaker, body_of, problem_of
 NEW = {"name": "Nightly import", "scopes": ["usage:read", "events:write"]}
 
 
-def test_a_key_is_made_shown_once_and_works(api: Api) -> None:
+def test_a_key_is_created_shown_once_and_works(api: Api) -> None:
     response = api.post("/keys", NEW)
     assert response.status_code == 201
     assert response["Cache-Control"] == "no-store"
@@ -109,7 +109,7 @@ def test_a_key_gives_neither_a_wider_network_nor_a_later_end(acme: Tenant, make_
         assert problem_of(api.post("/keys", NEW | wider), 403)["code"] == "wider_than_own"
 
 
-def test_a_test_key_makes_no_live_key(acme: Tenant, make_key: KeyMaker) -> None:
+def test_a_test_key_creates_no_live_key(acme: Tenant, make_key: KeyMaker) -> None:
     api = Api(make_key(acme, KeyKind.TEST).secret)
     assert problem_of(api.post("/keys", NEW | {"kind": "live"}), 403)["code"] == "wider_than_own"
     assert body_of(api.post("/keys", NEW))["kind"] == "test"
@@ -133,7 +133,7 @@ def test_a_key_is_rotated_once(api: Api, acme_key: CreatedKey) -> None:
     assert ApiKey.objects.count() == 2
 
 
-def test_rotation_gives_no_more_than_the_key_that_asks_has(acme: Tenant, make_key: KeyMaker) -> None:
+def test_rotation_gives_no_more_than_the_calling_key_has(acme: Tenant, make_key: KeyMaker) -> None:
     api, wide = Api(make_key(acme, scopes=[Scope.KEYS_MANAGE]).secret), make_key(acme)
     assert problem_of(api.post(f"/keys/{wide.key.pk}/rotate", {}), 403)["code"] == "wider_than_own"
 
@@ -157,7 +157,7 @@ def test_a_revoked_key_is_refused_and_revoking_again_changes_nothing(
     assert AuditEntry.objects.filter(action="api_key.revoked").count() == 1
 
 
-def test_another_tenants_key_is_not_there(globex_api: Api, acme_key: CreatedKey) -> None:
+def test_a_key_of_another_tenant_is_not_found(globex_api: Api, acme_key: CreatedKey) -> None:
     assert body_of(globex_api.get("/keys"))["data"][0]["id"] != str(acme_key.key.pk)
     for method, path in (("DELETE", ""), ("POST", "/rotate")):
         problem_of(globex_api.call(method, f"/keys/{acme_key.key.pk}{path}"), 404)
@@ -181,7 +181,7 @@ def test_a_key_is_refused_from_an_address_that_it_does_not_allow(acme: Tenant, m
     assert problem_of(api.get("/keys", REMOTE_ADDR="198.51.100.1", headers=forged), 403)["code"] == "ip_not_allowed"
 
 
-def test_a_suspended_tenant_may_look_and_revoke_but_not_make(
+def test_a_suspended_tenant_may_list_and_revoke_keys_but_not_create_them(
     api: Api, acme: Tenant, acme_key: CreatedKey, now: datetime
 ) -> None:
     suspend_tenant(tenant=acme, reason="unpaid", actor=SYSTEM, as_of=now)
@@ -192,7 +192,7 @@ def test_a_suspended_tenant_may_look_and_revoke_but_not_make(
 
 def test_a_service_key_names_the_tenant(service_api: Api, acme: Tenant) -> None:
     assert problem_of(service_api.get("/keys"), 422)["code"] == "tenant_missing"
-    assert problem_of(service_api.get("/keys", headers={"X-Tenant": "nobody"}), 404)["code"] == "not_found"
+    assert problem_of(service_api.get("/keys", headers={"X-Tenant": "unknown"}), 404)["code"] == "not_found"
     made = body_of(service_api.post("/keys", NEW, headers={"X-Tenant": acme.slug}))
     assert ApiKey.objects.get(pk=made["id"]).tenant == acme
 
@@ -215,7 +215,7 @@ def test_a_tenant_key_cannot_name_another_tenant(api: Api, globex: Tenant, acme_
         {"X-Api-Key": "x" * 8000},
     ],
 )
-def test_no_key_and_a_bad_key_are_told_how_to_come_in(db: None, headers: dict[str, str]) -> None:
+def test_a_missing_or_bad_key_gets_the_authenticate_header(db: None, headers: dict[str, str]) -> None:
     response = Client().get("/api/v1/keys", headers=headers)
     assert problem_of(response, 401)["code"] == "invalid_api_key"
     assert response["WWW-Authenticate"].startswith('Bearer realm="countinghouse"')
@@ -228,7 +228,7 @@ def test_either_header_carries_the_key_and_two_different_ones_are_refused(acme_k
     problem_of(Client().get("/api/v1/keys", headers=both), 401)
 
 
-def test_last_use_is_noted_once_a_minute(api: Api, acme_key: CreatedKey, now: datetime) -> None:
+def test_the_last_use_of_a_key_is_noted_once_a_minute(api: Api, acme_key: CreatedKey, now: datetime) -> None:
     first, later = now + timedelta(seconds=5), now + timedelta(seconds=65)
     for instant, noted in ((first, first), (first + timedelta(seconds=50), first), (later, later)):
         with time_machine.travel(instant, tick=False):
@@ -237,7 +237,7 @@ def test_last_use_is_noted_once_a_minute(api: Api, acme_key: CreatedKey, now: da
         assert acme_key.key.last_used_at == noted
 
 
-def test_a_list_asks_the_database_the_same_for_one_key_and_for_many(
+def test_a_list_of_keys_takes_as_many_queries_for_one_key_as_for_many(
     api: Api, acme: Tenant, make_key: KeyMaker, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     api.get("/keys")  # notes the use
@@ -245,11 +245,11 @@ def test_a_list_asks_the_database_the_same_for_one_key_and_for_many(
         for _ in range(many):
             make_key(acme)
         forget_keys()
-        with django_assert_num_queries(2):  # the key that asks, the page
+        with django_assert_num_queries(2):  # the calling key, the page
             assert len(body_of(api.get("/keys"))["data"]) == many + 1
 
 
-def test_a_remembered_key_costs_no_query(api: Api, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_a_remembered_key_takes_no_query(api: Api, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     api.get("/keys")
     with django_assert_num_queries(1):
         api.get("/keys")

@@ -1,4 +1,7 @@
-"""Who may make, rotate and revoke keys, and what the audit log says of it. The terms are tried through the API."""
+"""Who may create, rotate and revoke keys, and what the audit log records of it.
+
+The tests of the API cover the terms of a key.
+"""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -31,7 +34,7 @@ from accounts.selectors.api_keys import find_principal, key_ids_named
 from tests.accounts.conftest import SYSTEM, KeyMaker, member
 
 
-def test_developers_make_keys_and_viewers_and_strangers_do_not(
+def test_developers_create_keys_and_viewers_and_strangers_do_not(
     acme: Tenant, bob: User, vera: User, charlie: User, make_key: KeyMaker, now: datetime
 ) -> None:
     made = make_key(acme, scopes=["events:write"], actor=member(bob))
@@ -49,7 +52,7 @@ def test_developers_make_keys_and_viewers_and_strangers_do_not(
     assert ApiKey.objects.filter(revoked_at=None, expires_at=None).count() == 1
 
 
-def test_service_keys_are_the_operators(alice: User, make_key: KeyMaker) -> None:
+def test_only_operators_create_service_keys(alice: User, make_key: KeyMaker) -> None:
     assert make_key(None).key.tenant is None
     with pytest.raises(PermissionMissingError):
         make_key(None, actor=member(alice, Role.OWNER))
@@ -96,7 +99,7 @@ def test_a_key_that_ended_is_not_rotated(acme: Tenant, make_key: KeyMaker, now: 
             rotate_api_key(key=key, grace=timedelta(0), actor=SYSTEM, as_of=now + timedelta(seconds=2))
 
 
-def test_all_keys_of_a_tenant_are_revoked_and_nobody_elses(
+def test_all_keys_of_one_tenant_are_revoked_and_no_others(
     acme: Tenant, globex: Tenant, make_key: KeyMaker, now: datetime
 ) -> None:
     mine, other = [make_key(acme), make_key(acme, KeyKind.TEST)], make_key(globex)
@@ -106,7 +109,7 @@ def test_all_keys_of_a_tenant_are_revoked_and_nobody_elses(
     assert find_principal(other.secret, now) is not None
 
 
-def test_keys_that_work_are_bounded(
+def test_the_number_of_active_keys_is_bounded(
     acme: Tenant, make_key: KeyMaker, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_keys, "KEYS_MAX", 2)
@@ -134,7 +137,7 @@ def test_terms_that_no_form_would_send_are_refused_too(
         make_key(acme, **terms)
 
 
-def test_a_secret_that_is_no_key_is_nobody(db: None, now: datetime) -> None:
+def test_a_secret_that_is_no_key_has_no_principal(db: None, now: datetime) -> None:
     assert find_principal("ch_live_" + "0" * 38, now) is None
 
 
@@ -178,9 +181,7 @@ def principal_with(made: CreatedKey, now: datetime) -> Principal:
     return principal
 
 
-def test_a_key_within_networks_rotates_none_that_is_used_from_everywhere(
-    acme: Tenant, make_key: KeyMaker, now: datetime
-) -> None:
+def test_a_key_limited_to_networks_rotates_none_without_limits(acme: Tenant, make_key: KeyMaker, now: datetime) -> None:
     bound = principal_with(make_key(acme, allowed_cidrs=["2001:db8::/32"]), now)
     with pytest.raises(WiderThanOwnError):
         rotate_api_key(key=make_key(acme).key, grace=timedelta(0), actor=SYSTEM, as_of=now, granted_by=bound)
@@ -193,8 +194,8 @@ def test_a_key_within_networks_rotates_none_that_is_used_from_everywhere(
         make_key(acme, allowed_cidrs=["10.0.0.0/8"], granted_by=bound)
 
 
-def test_of_a_service_key_only_the_scopes_bound_what_it_gives(acme: Tenant, make_key: KeyMaker, now: datetime) -> None:
-    """The operator's provisioning sits in a network of its own, and makes keys for customers elsewhere."""
+def test_a_service_key_gives_only_its_own_scopes(acme: Tenant, make_key: KeyMaker, now: datetime) -> None:
+    # The operator's provisioning runs in a network of its own, and creates keys for customers elsewhere.
     terms = {"allowed_cidrs": ["10.0.0.0/8"], "expires_at": now + timedelta(days=1)}
     plain = principal_with(make_key(None, scopes=[Scope.KEYS_MANAGE], **terms), now)
     operator = principal_with(make_key(None, scopes=[Scope.KEYS_MANAGE, Scope.OPERATOR], **terms), now)
@@ -210,7 +211,7 @@ def test_a_grace_has_bounds(acme_key: CreatedKey, now: datetime, grace: timedelt
         rotate_api_key(key=acme_key.key, grace=grace, actor=SYSTEM, as_of=now)
 
 
-def test_a_limited_key_makes_no_wider_one(acme: Tenant, make_key: KeyMaker, now: datetime) -> None:
+def test_a_limited_key_creates_no_wider_one(acme: Tenant, make_key: KeyMaker, now: datetime) -> None:
     bound = principal_with(make_key(acme, throttle_rate=5, throttle_burst=9, quota=Decimal(10)), now)
     for wider in ({"quota": Decimal(11)}, {"throttle_rate": 6, "throttle_burst": 9}):
         with pytest.raises(WiderThanOwnError):

@@ -1,4 +1,4 @@
-"""What one process changes of a key, every other process knows within a second: tried with real processes."""
+"""A change of a key reaches every other process within a second. The tests run real processes."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[4]
 EFFECTIVE_WITHIN_SECONDS = 1.0
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Asks for the key over and over, as a busy web process does, and tells each time that the answer changes, and when.
+# Checks the key over and over, as a busy web process does, and prints each change of the result, and when it came.
 WATCH = """
 import django; django.setup()
 import sys, time
@@ -46,7 +46,7 @@ def key(make_key: KeyMaker, now: datetime) -> CreatedKey:
 
 @pytest.fixture
 def watchers(key: CreatedKey, process_environment: dict[str, str]) -> Iterator[list[subprocess.Popen[str]]]:
-    """Two processes that have the key in their memory."""
+    """Start two processes that have the key in their memory."""
     started = [
         subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", WATCH, key.secret],
@@ -75,7 +75,8 @@ def test_a_rotation_a_suspension_and_a_revocation_are_effective_within_a_second(
     assert tenant is not None
     rotate_api_key(key=key.key, grace=timedelta(0), actor=SYSTEM, as_of=timezone.now())
     await_everywhere("refused", watchers)
-    # Undone past the services, since nothing in the product brings a key back: then suspended, and revoked.
+    # Undo the suspension past the services, since no service restores a key. Then suspend the tenant, and revoke the
+    # key.
     ApiKey.objects.filter(pk=key.key.pk).update(expires_at=None)
     await_everywhere("active", watchers)
     suspend_tenant(tenant=tenant, reason="", actor=SYSTEM, as_of=timezone.now())

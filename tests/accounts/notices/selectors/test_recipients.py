@@ -1,4 +1,4 @@
-"""To whom mails go: by choice, else by role."""
+"""Who receives mails: those who chose so, otherwise by role."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Mails go out once: whatever the mail server says, however many workers send, wherever one is killed."""
+"""Mails are sent once, whatever the mail server replies, however many workers send, and wherever one is killed."""
 
 import os
 import signal
@@ -45,7 +45,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class PostOffice:
-    """A real mail server that refuses, or hangs up on, the subjects it is told to, or kills who hands it a mail."""
+    """A real mail server. For chosen subjects it refuses, hangs up, or kills the process that sends the mail."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -130,7 +130,7 @@ def test_a_mail_goes_out_once_with_its_texts_its_attachment_and_a_name_that_does
     assert queued.sent_at is not None
 
 
-def test_a_known_key_is_left_alone_and_nobody_to_write_to_means_no_mail(tenant: Tenant) -> None:
+def test_a_mail_with_a_known_key_or_without_recipients_is_not_queued(tenant: Tenant) -> None:
     queue(tenant, "first", key="k")
     queue(tenant, "second", key="k")
     queue_mails([NewMail(tenant.pk, "invoice", "none", recipients=[], subject="", text="", html="")], as_of=NOW)
@@ -149,7 +149,7 @@ def test_a_subject_with_line_breaks_is_one_line(tenant: Tenant) -> None:
     assert len(OutboundMail.objects.get().subject) == 300
 
 
-def test_a_mail_that_the_server_refuses_does_not_hold_up_the_others_and_is_tried_again_later(
+def test_a_refused_mail_does_not_hold_up_the_others_and_is_tried_again_later(
     tenant: Tenant, post_office: PostOffice
 ) -> None:
     post_office.refused = {"second"}
@@ -191,7 +191,7 @@ def test_after_eight_refusals_a_mail_has_failed_until_a_person_sends_it_again(
         send_again(mail_id=mail.pk, actor=Actor.system(), as_of=later)
 
 
-def test_when_the_line_breaks_after_the_text_was_handed_over_the_mail_is_not_sent_again(
+def test_when_the_line_breaks_after_the_text_was_sent_the_mail_is_not_sent_again(
     tenant: Tenant, post_office: PostOffice
 ) -> None:
     post_office.cut_off = {"second"}
@@ -228,7 +228,7 @@ def test_a_mail_whose_sender_died_becomes_unknown_after_a_while(tenant: Tenant, 
     assert post_office.mails == []
 
 
-def test_the_oldest_go_first_and_no_more_than_asked_for(tenant: Tenant, post_office: PostOffice) -> None:
+def test_the_oldest_mails_are_sent_first_in_batches(tenant: Tenant, post_office: PostOffice) -> None:
     for number in range(3):
         queue(tenant, f"mail {number}")
     assert send_queued_mails(as_of=NOW, limit=2) == 2

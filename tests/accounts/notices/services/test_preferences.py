@@ -1,4 +1,4 @@
-"""Who chooses which mails: the tenant for all of its members, each member for themselves, each change on record."""
+"""Who chooses which mails: the tenant for all of its members, each member for themselves. Each change is audited."""
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -56,14 +56,14 @@ def test_a_tenant_turns_mails_of_alerts_off_and_on_again(acme: Tenant) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.DEVELOPER, Role.VIEWER])
-def test_only_who_manages_the_tenant_decides_for_all(role: Role, acme: Tenant) -> None:
+def test_only_who_manages_the_tenant_turns_mails_off_for_all(role: Role, acme: Tenant) -> None:
     member = join(acme, "member@acme.example", role)
     with pytest.raises(PermissionMissingError):
         set_tenant_mails(tenant=acme, kind=USAGE_ALERT, is_wanted=False, actor=acting(member), as_of=NOON)
     assert tenant_wants(tenant_id=acme.pk, kind=USAGE_ALERT)
 
 
-def test_a_member_chooses_and_what_was_not_named_stays_what_the_role_suggests(acme: Tenant) -> None:
+def test_a_member_chooses_mails_and_the_role_decides_the_rest(acme: Tenant) -> None:
     owner, viewer = join(acme, "owner@acme.example", Role.OWNER), join(acme, "viewer@acme.example", Role.VIEWER)
 
     owner = choose(owner, wants_invoices=False)
@@ -81,13 +81,13 @@ def test_a_member_chooses_and_what_was_not_named_stays_what_the_role_suggests(ac
     ]
 
 
-def test_a_choice_that_changes_nothing_leaves_nothing(acme: Tenant) -> None:
+def test_a_choice_of_mails_that_changes_nothing_leaves_no_trace(acme: Tenant) -> None:
     choose(join(acme, "owner@acme.example", Role.OWNER), wants_usage_alerts=True, wants_invoices=True)
     assert not MailPreference.objects.exists()
     assert not AuditEntry.objects.exists()
 
 
-def test_a_role_without_the_right_may_not_ask_for_invoices(acme: Tenant) -> None:
+def test_a_role_without_the_right_may_not_choose_mails_of_invoices(acme: Tenant) -> None:
     developer = join(acme, "developer@acme.example", Role.DEVELOPER)
     with pytest.raises(PermissionMissingError):
         choose(developer, wants_invoices=True)
@@ -96,7 +96,7 @@ def test_a_role_without_the_right_may_not_ask_for_invoices(acme: Tenant) -> None
     assert recipients_of(tenant=acme, kind=INVOICE) == []
 
 
-def test_nobody_chooses_for_somebody_else_save_staff_who_look_through_their_eyes(acme: Tenant) -> None:
+def test_no_one_chooses_mails_for_another_member_except_staff_who_view_as_them(acme: Tenant) -> None:
     owner, viewer = join(acme, "owner@acme.example", Role.OWNER), join(acme, "viewer@acme.example", Role.VIEWER)
     with pytest.raises(PermissionMissingError):
         choose(viewer, acting(owner), wants_usage_alerts=True)

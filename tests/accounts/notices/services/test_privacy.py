@@ -1,4 +1,4 @@
-"""Mails are kept for their term, and forget who was erased."""
+"""Mails are kept for their term, and an erased person is removed from them."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ def make_mail(tenant: Tenant, name: str, as_of: datetime, **fields: Any) -> Outb
     )
 
 
-def test_mails_that_ended_go_after_their_term(acme: Tenant, now: datetime, settings: LazySettings) -> None:
+def test_finished_mails_are_deleted_after_their_term(acme: Tenant, now: datetime, settings: LazySettings) -> None:
     settings.MAIL_RETENTION_DAYS = 30
     for name, days, status in (
         ("old", 30, "sent"),
@@ -38,7 +38,7 @@ def test_mails_that_ended_go_after_their_term(acme: Tenant, now: datetime, setti
     assert set(OutboundMail.objects.values_list("dedupe_key", flat=True)) == {"waits", "new"}
 
 
-def test_a_mail_forgets_a_person_and_keeps_the_others(acme: Tenant, now: datetime) -> None:
+def test_erasing_a_person_removes_them_from_mails_and_keeps_the_others(acme: Tenant, now: datetime) -> None:
     alone = make_mail(acme, "alone", now)
     waiting = make_mail(acme, "waiting", now, status="queued", sent_at=None)
     shared = make_mail(acme, "shared", now, recipients=["alice@example.com", "bob@example.com"])

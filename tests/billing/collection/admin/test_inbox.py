@@ -1,4 +1,4 @@
-"""The pages of what providers delivered and of what was pushed to them: shown whole, and decided by few."""
+"""The pages of providers' events and of usage pushed to providers: shown whole, decided by permitted staff."""
 
 import re
 from datetime import timedelta
@@ -36,7 +36,7 @@ def test_an_event_is_shown_whole_and_found_by_type_and_status(as_pat: Client) ->
     assert not [query for query in queries if '"payload"' in query["sql"]], "a list reads no payloads"
 
 
-def test_an_event_is_processed_again_and_says_what_came_of_it(as_bo: Client) -> None:
+def test_an_event_is_processed_again_and_the_page_shows_the_outcome(as_bo: Client) -> None:
     event = inbox_event(event_id="evt_2AEUQILN", type="customer.created", status="ignored", processed_at=timezone.now())
     assert "/reprocess/" in as_bo.get(page(event)).content.decode()
     assert "Process customer.created again?" in as_bo.get(page(event, "reprocess")).content.decode()
@@ -46,14 +46,14 @@ def test_an_event_is_processed_again_and_says_what_came_of_it(as_bo: Client) -> 
     assert event.event_id in said(as_bo.post(listed(InboxEvent), chosen))
 
 
-def test_an_event_that_a_worker_has_is_left_to_it(as_bo: Client) -> None:
+def test_an_event_claimed_by_a_worker_is_not_processed_again(as_bo: Client) -> None:
     event = inbox_event(attempts=1, next_attempt_at=timezone.now() + timedelta(minutes=5))
     assert "A worker is just processing it." in act(as_bo, event, "reprocess")
     chosen = {"action": "reprocess_selected", "_selected_action": [event.pk]}
     assert "A worker is just processing it." in said(as_bo.post(listed(InboxEvent), chosen))
 
 
-def test_those_who_only_see_process_nothing(as_kim: Client, as_pat: Client) -> None:
+def test_staff_who_only_read_cannot_process_events(as_kim: Client, as_pat: Client) -> None:
     event = inbox_event()
     for client in (as_kim, as_pat):
         assert client.get(page(event)).status_code == 200
@@ -64,7 +64,7 @@ def test_those_who_only_see_process_nothing(as_kim: Client, as_pat: Client) -> N
     assert event.status == "pending"
 
 
-def test_a_push_that_a_provider_rejected_is_tried_again_on_a_person_s_word(admin_client: Client) -> None:
+def test_staff_try_a_rejected_push_again(admin_client: Client) -> None:
     tenant = issued().tenant
     push = UsagePush.objects.create(
         provider="stripe", tenant=tenant,

@@ -1,4 +1,4 @@
-"""What payment providers know of us: lists of their own, and rows on the pages of what they belong to."""
+"""What payment providers know of our customers: lists of their own, and rows on the pages of tenants and invoices."""
 
 import pytest
 from django.test import Client
@@ -10,7 +10,7 @@ from tests.billing.collection.models import rows
 pytestmark = pytest.mark.django_db
 
 
-def test_a_provider_s_rows_stand_beside_what_they_belong_to_and_are_found_by_its_id(as_pat: Client) -> None:
+def test_a_providers_rows_are_shown_on_the_pages_they_belong_to_and_found_by_id(as_pat: Client) -> None:
     invoice = issued()
     subscription = invoice.subscription
     for obj in (invoice, subscription, invoice.tenant):

@@ -35,7 +35,7 @@ STRIPE = Client(raise_request_exception=False)
 
 
 def signature(body: str, *, secret: str = SECRET, at: float | None = None) -> str:
-    """As Stripe's own library signs."""
+    """Return a signature as Stripe's own library computes it."""
     timestamp = int(time.time() if at is None else at)
     made: str = stripe.WebhookSignature.generate_signature_header(body, secret, timestamp)
     return made
@@ -121,7 +121,7 @@ def test_bytes_beyond_ascii_in_the_header_are_a_400_over_the_wire(live_server: L
     assert stored() == 0
 
 
-def test_an_endpoint_that_nobody_made_or_that_is_switched_off_is_a_404(endpoint: None) -> None:
+def test_an_unknown_or_disabled_endpoint_is_a_404(endpoint: None) -> None:
     assert post(BODY, signature(BODY), f"/webhooks/stripe/{uuid4()}").status_code == 404
     WebhookEndpoint.objects.update(status="disabled")
     assert post(BODY, signature(BODY), PATH).status_code == 404
@@ -151,7 +151,7 @@ NO_EVENTS = {
 
 
 @pytest.mark.parametrize("case", NO_EVENTS)
-def test_what_is_signed_and_no_event_is_a_400_and_stores_nothing(endpoint: None, case: str) -> None:
+def test_a_signed_body_that_is_no_event_is_a_400_and_stores_nothing(endpoint: None, case: str) -> None:
     body = NO_EVENTS[case]
     timestamp = int(time.time())
     header = f"t={timestamp},v1={hmac_of(body, timestamp)}"
@@ -173,14 +173,14 @@ def test_a_body_of_more_than_a_mebibyte_is_a_413(endpoint: None) -> None:
     assert stored() == 0
 
 
-def test_a_body_that_is_larger_than_any_form_is_taken(endpoint: None) -> None:
+def test_a_webhook_body_larger_than_any_form_is_taken(endpoint: None) -> None:
     body = json.dumps(EVENT | {"padding": "x" * 600_000})
 
     assert post(body, signature(body)).status_code == 200
     assert stored() > 0
 
 
-def test_what_postgresql_cannot_keep_is_replaced_and_the_event_is_taken(endpoint: None) -> None:
+def test_characters_that_postgresql_cannot_store_are_replaced_and_the_event_is_taken(endpoint: None) -> None:
     body = json.dumps(EVENT | {"odd": ["a\0b", "\ud800", {"\udc00": 1}], "big": 10**30, "small": 1e-300})
 
     assert post(body, signature(body)).status_code == 200
@@ -218,7 +218,7 @@ def test_a_thin_event_is_kept_and_ignored_with_a_reason(endpoint: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_event_is_committed_before_the_answer(live_server: LiveServer) -> None:
+def test_the_event_is_committed_before_the_response(live_server: LiveServer) -> None:
     make_endpoint()
     address = urlsplit(live_server.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as line:
@@ -239,7 +239,7 @@ def test_the_webhook_needs_no_csrf_token_and_no_key(endpoint: None) -> None:
     assert strict.post(PATH, BODY, content_type="application/json", headers=header).status_code == 200
 
 
-def test_dj_stripes_endpoint_is_the_one_that_is_asked(endpoint: None) -> None:
+def test_dj_stripes_endpoint_is_the_one_that_is_called(endpoint: None) -> None:
     row = WebhookEndpoint.objects.get()
     assert row.djstripe_uuid == ENDPOINT
     assert SECRET not in row.secret, "it is sealed"

@@ -1,4 +1,4 @@
-"""Rows of collection's tables written past the services, as somebody with a database prompt would write them."""
+"""Rows of collection's tables, written past the services as a person with a database prompt would write them."""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Each invariant of collection's tables holds against whoever writes past the services."""
+"""Each invariant of collection's tables holds against every writer, also one that goes past the services."""
 
 from contextlib import AbstractContextManager
 
@@ -25,7 +25,7 @@ def subscription() -> Subscription:
 
 @pytest.fixture
 def other() -> Subscription:
-    """Somebody else's, on a plan of its own."""
+    """Create another tenant's subscription, on a plan of its own."""
     return subscribe_tenant("globex")
 
 
@@ -71,7 +71,7 @@ def test_an_event_of_a_provider_is_kept_once() -> None:
         ({"processed_at": NOW}, "inbox_processed_has_time"),
     ],
 )
-def test_an_event_says_what_became_of_it(change: dict[str, object], name: str) -> None:
+def test_an_event_records_what_became_of_it(change: dict[str, object], name: str) -> None:
     event = rows.inbox_event()
     with refuses(name), transaction.atomic():
         InboxEvent.objects.filter(pk=event.pk).update(**change)

@@ -36,7 +36,7 @@ CARD: Final = "Mandate ending in 17"
 
 @dataclass
 class SecondProvider:
-    """Keeps in dictionaries what Stripe keeps on its side."""
+    """A provider that keeps in dictionaries what Stripe keeps on its side."""
 
     name = "second"
     is_configured: bool = True

@@ -1,4 +1,4 @@
-"""What an agreement at Stripe makes of our subscription, whatever both were before."""
+"""How an agreement at Stripe changes our subscription, whatever both were before."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -41,13 +41,13 @@ def ended(**fields: Any) -> Agreement:
 
 
 def said_of(subscription: Subscription) -> ProviderAgreement:
-    """What the provider said last."""
+    """Return the latest message of the provider."""
     return ProviderAgreement.objects.get(subscription=subscription)
 
 
 @pytest.fixture
 def bound() -> Subscription:
-    """A subscription of March with an agreement, its first fee invoiced."""
+    """Create a subscription of March with an agreement, its first fee invoiced."""
     tenant, plan = make_tenant("acme"), make_plan()
     apply_agreement(provider="stripe", agreement=agreed(version=plan), tenant=tenant, as_of=MARCH)
     subscription = Subscription.objects.select_related("tenant").get()
@@ -70,19 +70,19 @@ def test_an_agreement_that_is_not_complete_or_is_over_makes_no_subscription() ->
     assert not Subscription.objects.exists()
 
 
-def test_a_plan_version_that_there_is_not_is_something_for_a_person() -> None:
+def test_an_agreement_with_an_unknown_plan_version_needs_a_person() -> None:
     tenant = make_tenant("acme")
     for agreement in (agreed(), agreed(plan_version_id=999)):
         with pytest.raises(ProviderObjectError, match="plan version"):
             apply_agreement(provider="stripe", agreement=agreement, tenant=tenant, as_of=MARCH)
 
 
-def test_an_agreement_of_another_tenant_s_subscription_is_something_for_a_person(bound: Subscription) -> None:
+def test_an_agreement_of_another_tenants_subscription_needs_a_person(bound: Subscription) -> None:
     with pytest.raises(ProviderObjectError, match="agreement of acme"):
         apply_agreement(provider="stripe", agreement=agreed(), tenant=make_tenant("rival"), as_of=TENTH)
 
 
-def test_applying_the_same_again_changes_nothing(bound: Subscription) -> None:
+def test_applying_the_same_agreement_again_changes_nothing(bound: Subscription) -> None:
     version = bound.version
     assert apply(bound, agreed()) == "nothing new"
     assert bound.version == version
@@ -96,7 +96,7 @@ def test_a_second_agreement_is_superfluous_and_not_bound(bound: Subscription) ->
         apply(bound, second)
 
 
-def test_what_was_cancelled_at_stripe_is_cancelled_here_and_only_once(bound: Subscription) -> None:
+def test_a_cancellation_at_stripe_cancels_here_once(bound: Subscription) -> None:
     leaving = agreed(is_cancelled_at_period_end=True)
     assert apply(bound, leaving) == "cancelled with its period"
     assert bound.is_cancelled_at_period_end
@@ -105,20 +105,20 @@ def test_what_was_cancelled_at_stripe_is_cancelled_here_and_only_once(bound: Sub
     assert not bound.is_cancelled_at_period_end
 
 
-def test_what_was_cancelled_here_is_not_taken_back_by_what_stripe_does_not_know_yet(bound: Subscription) -> None:
+def test_a_cancellation_here_is_not_undone_by_an_older_state_of_stripe(bound: Subscription) -> None:
     cancel_subscription(subscription=bound, when=When.PERIOD_END, actor=STAFF, as_of=TENTH)
     assert apply(bound, agreed()) == "nothing new"
     assert bound.is_cancelled_at_period_end
 
 
-def test_both_sides_cancelling_is_one_cancellation(bound: Subscription) -> None:
+def test_a_cancellation_on_both_sides_is_one_cancellation(bound: Subscription) -> None:
     cancel_subscription(subscription=bound, when=When.PERIOD_END, actor=STAFF, as_of=TENTH)
     version = bound.version
     assert apply(bound, agreed(is_cancelled_at_period_end=True)) == "nothing new"
     assert bound.version == version + 1  # of the cancellation here
 
 
-def test_a_cancellation_that_ours_lacks_is_not_taken_back_twice(bound: Subscription) -> None:
+def test_a_cancellation_that_is_not_stored_here_is_not_undone_twice(bound: Subscription) -> None:
     ProviderAgreement.objects.update(is_cancelled_at_provider=True)
     assert apply(bound, agreed()) == "nothing new"
     assert not said_of(bound).is_cancelled_at_provider
@@ -142,7 +142,7 @@ def test_an_end_at_stripe_with_the_period_leaves_ours_until_its_own_boundary(bou
     assert (bound.status, bound.ended_at) == ("cancelled", bound.period_end)
 
 
-def test_an_end_with_the_period_that_nobody_told_us_of_before_ends_with_ours_if_that_is_near(
+def test_an_unannounced_end_with_the_period_ends_with_ours_if_that_is_near(
     bound: Subscription,
 ) -> None:
     near = bound.period_end - timedelta(days=1)
@@ -153,7 +153,7 @@ def test_an_end_with_a_period_long_over_ends_ours_now(bound: Subscription) -> No
     assert apply(bound, ended(has_ended_with_period=True), TENTH) == "cancelled now"
 
 
-def test_who_agrees_anew_goes_on() -> None:
+def test_a_new_agreement_continues_a_cancelled_subscription() -> None:
     plan = make_plan()
     subscription = subscribe_tenant(plan=plan)
     first_invoice(subscription)
@@ -175,7 +175,7 @@ def test_an_ended_agreement_gives_way_to_a_new_one_with_another_plan(bound: Subs
     assert (bound.plan_version, bound.pending_plan_version) == (other, None)
 
 
-def test_what_ended_here_stays_ended_whatever_stripe_says(bound: Subscription) -> None:
+def test_a_subscription_that_ended_here_stays_ended_whatever_stripe_says(bound: Subscription) -> None:
     cancel_subscription(subscription=bound, when=When.NOW, actor=STAFF, as_of=TENTH)
     assert apply(bound, agreed()) == "nothing new"
     assert (bound.status, said_of(bound).status) == ("cancelled", "active")
@@ -183,7 +183,7 @@ def test_what_ended_here_stays_ended_whatever_stripe_says(bound: Subscription) -
 
 @pytest.fixture
 def at_stripe(bound: Subscription, fake_stripe: FakeStripe) -> Subscription:
-    """The same with an agreement that the fake knows."""
+    """Create the same with an agreement that the fake knows."""
     customer = stripe_api.create_customer(tenant_id=bound.tenant_id)
     client = stripe_api._client("sk_test_countinghouseFakeStripe000", fake_stripe.url, "2026-05-27.dahlia")
     made = client.v1.subscriptions.create(
@@ -194,7 +194,7 @@ def at_stripe(bound: Subscription, fake_stripe: FakeStripe) -> Subscription:
     return bound
 
 
-def test_an_agreement_that_is_over_at_stripe_is_found_to_be(at_stripe: Subscription) -> None:
+def test_an_agreement_that_ended_at_stripe_is_found_to_have_ended(at_stripe: Subscription) -> None:
     stripe_api.end_agreement(said_of(at_stripe).reference)
     cancel_subscription(subscription=at_stripe, when=When.NOW, actor=STAFF, as_of=TENTH)
 
@@ -203,14 +203,14 @@ def test_an_agreement_that_is_over_at_stripe_is_found_to_be(at_stripe: Subscript
     assert said_of(at_stripe).status == "canceled"
 
 
-def test_what_stripe_refuses_to_be_told_is_reported(at_stripe: Subscription) -> None:
+def test_a_change_that_stripe_refuses_is_reported(at_stripe: Subscription) -> None:
     stripe_api.end_agreement(said_of(at_stripe).reference)
     cancel_subscription(subscription=at_stripe, when=When.PERIOD_END, actor=STAFF, as_of=TENTH)
 
     assert len(tell_agreements(provider=PROVIDER).refused) == 1
 
 
-def test_a_price_in_each_currency_hangs_on_one_product(fake_stripe: FakeStripe) -> None:
+def test_the_prices_in_all_currencies_belong_to_one_product(fake_stripe: FakeStripe) -> None:
     assert stripe_api.agreement_price("EUR") == stripe_api.agreement_price("EUR")
     assert stripe_api.agreement_price("USD") != stripe_api.agreement_price("EUR")
     assert len(fake_stripe.store.all("product")) == 1

@@ -1,4 +1,7 @@
-"""Each unpaid invoice is one invoice at Stripe, whatever crashes or runs twice; what is settled is taken back."""
+"""Each unpaid invoice is one invoice at Stripe, whatever crashes or runs twice.
+
+A settled invoice is withdrawn there.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -59,7 +62,7 @@ def endpoint(db: None, fake_stripe: FakeStripe) -> None:
 
 
 def owing(fake: FakeStripe, *, card: str = shopper.GOOD) -> Invoice:
-    """An invoice that is due of a tenant with a card, and that Stripe does not know."""
+    """Create a due invoice that Stripe does not know, of a tenant with a card."""
     subscription = subscribe_tenant(as_of=now())
     customer_id = ensure_customer(tenant_id=subscription.tenant_id, provider=PROVIDER).reference
     attach(fake, customer_id, card)
@@ -67,7 +70,7 @@ def owing(fake: FakeStripe, *, card: str = shopper.GOOD) -> Invoice:
 
 
 def bill(invoice: Invoice, customer_id: str) -> Bill:
-    """What Stripe is asked to collect."""
+    """Return what Stripe is to collect."""
     assert invoice.finalized_at is not None
     return Bill(invoice.pk, str(invoice.number), customer_id, "EUR", 4900, True, 7, invoice.finalized_at)
 
@@ -88,7 +91,7 @@ def test_an_invoice_is_pushed_once_however_often_collection_runs(fake_stripe: Fa
     assert named(invoice)[1].startswith(fake_stripe.url)
 
 
-# Each request of a push, and whether Stripe did what was asked before its answer was lost.
+# Each request of a push, and whether Stripe performed it before its response was lost.
 REQUESTS = [
     ("GET", "/v1/invoices"),
     ("POST", "/v1/invoices"),
@@ -99,7 +102,7 @@ REQUESTS = [
 
 @pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("method", "path"), REQUESTS)
-def test_a_push_that_died_anywhere_is_taken_up_and_charged_once(
+def test_a_push_that_died_anywhere_is_resumed_and_charged_once(
     fake_stripe: FakeStripe, method: str, path: str, *, is_after: bool
 ) -> None:
     invoice = owing(fake_stripe)
@@ -115,14 +118,14 @@ def test_a_push_that_died_anywhere_is_taken_up_and_charged_once(
     assert [payment.amount_minor for payment in Payment.objects.all()] == [4900]
 
 
-def test_what_somebody_voided_at_stripe_can_still_be_paid_here(fake_stripe: FakeStripe) -> None:
+def test_an_invoice_that_was_voided_at_stripe_can_still_be_paid_here(fake_stripe: FakeStripe) -> None:
     invoice = owing(fake_stripe, card=shopper.FAILS_LATER)
     collect_due(as_of=now())
     invoice.refresh_from_db()
     before, _ = named(invoice)
     stripe_api.void_invoice(before)
 
-    assert collect_due(as_of=now()).pushed == 0  # nobody is charged for what a person took back there
+    assert collect_due(as_of=now()).pushed == 0  # staff took it back there, so no card is charged
     links = {payment_link(invoice_id=invoice.pk, as_of=now()) for _ in range(3)}
 
     invoice.refresh_from_db()
@@ -133,7 +136,7 @@ def test_what_somebody_voided_at_stripe_can_still_be_paid_here(fake_stripe: Fake
 
 
 @pytest.mark.django_db(transaction=True)
-def test_collectors_at_once_make_one_invoice(fake_stripe: FakeStripe) -> None:
+def test_collectors_at_once_create_one_invoice(fake_stripe: FakeStripe) -> None:
     invoice = owing(fake_stripe)
 
     def collect(_: int) -> None:
@@ -150,7 +153,7 @@ def test_collectors_at_once_make_one_invoice(fake_stripe: FakeStripe) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_customers_asked_for_at_once_are_one(fake_stripe: FakeStripe) -> None:
+def test_a_customer_created_by_several_at_once_is_one_customer(fake_stripe: FakeStripe) -> None:
     tenant = make_buyer()
 
     def ensure(_: int) -> str:
@@ -166,7 +169,7 @@ def test_customers_asked_for_at_once_are_one(fake_stripe: FakeStripe) -> None:
     assert ProviderCustomer.objects.get().reference in ids
 
 
-def test_without_the_idempotency_key_they_would_be_several(
+def test_control_without_the_idempotency_key_there_are_several_customers(
     fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenants = make_buyer()
@@ -235,7 +238,7 @@ def pay_by_transfer(invoice: Invoice) -> None:
 
 
 @pytest.mark.parametrize("settle", [void, give_up, credit, pay_by_transfer])
-def test_what_is_settled_here_is_taken_back_at_stripe(fake_stripe: FakeStripe, settle: Any) -> None:
+def test_an_invoice_settled_here_is_withdrawn_at_stripe(fake_stripe: FakeStripe, settle: Any) -> None:
     invoice = owing(fake_stripe, card=shopper.FAILS_LATER)
     collect_due(as_of=now())
     settle(invoice)
@@ -246,7 +249,7 @@ def test_what_is_settled_here_is_taken_back_at_stripe(fake_stripe: FakeStripe, s
     assert named(invoice) == ("", "")
 
 
-def test_money_that_arrives_for_a_void_invoice_is_kept_as_something_for_a_person(fake_stripe: FakeStripe) -> None:
+def test_a_payment_of_a_void_invoice_is_kept_and_needs_a_person(fake_stripe: FakeStripe) -> None:
     invoice = owing(fake_stripe, card=shopper.FAILS_LATER)
     url = payment_link(invoice_id=invoice.pk, as_of=now())
     void(invoice)
@@ -256,7 +259,7 @@ def test_money_that_arrives_for_a_void_invoice_is_kept_as_something_for_a_person
     deliver_and_process(fake_stripe)
 
     assert [exception.code for exception in BillingException.objects.all()] == ["unmatched_payment"]
-    assert collect_due(as_of=now()).refused == []  # and is not asked about again
+    assert collect_due(as_of=now()).refused == []  # and is not called again
 
 
 def test_an_invoice_that_was_settled_while_it_was_pushed_is_not_charged(
@@ -277,9 +280,7 @@ def test_an_invoice_that_was_settled_while_it_was_pushed_is_not_charged(
 
 
 @pytest.mark.parametrize("status", [0, 500, 429])
-def test_a_stripe_that_does_not_answer_changes_nothing_and_is_told_to_the_caller(
-    fake_stripe: FakeStripe, status: int
-) -> None:
+def test_a_stripe_that_does_not_respond_changes_nothing_and_raises(fake_stripe: FakeStripe, status: int) -> None:
     tenant, plan = make_buyer(), make_plan()
     fake_stripe.control.fail(".*", status=status, times=100)
 
@@ -291,7 +292,7 @@ def test_a_stripe_that_does_not_answer_changes_nothing_and_is_told_to_the_caller
     assert collect_due(as_of=now()).away == ""  # nothing was due
 
 
-def test_a_stripe_that_is_not_there_or_does_not_hurry_is_a_503(
+def test_an_absent_or_slow_stripe_is_a_503(
     fake_stripe: FakeStripe, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenant = make_buyer()
@@ -310,21 +311,21 @@ def test_a_stripe_that_is_not_there_or_does_not_hurry_is_a_503(
     stripe_api._client.cache_clear()
 
 
-def test_without_a_key_collection_is_silent_and_checkout_says_so(settings: Settings) -> None:
+def test_without_a_key_collection_does_nothing_and_checkout_says_so(settings: Settings) -> None:
     settings.STRIPE_SECRET_KEY = ""
     assert collect_due(as_of=now()).pushed == 0
     with pytest.raises(PaymentProviderError, match="not set up"):
         ensure_customer(tenant_id=make_buyer().pk, provider=PROVIDER)
 
 
-def test_the_key_and_stripes_words_do_not_meet(fake_stripe: FakeStripe, settings: Settings) -> None:
+def test_the_secret_key_is_in_no_text_of_stripes_errors(fake_stripe: FakeStripe, settings: Settings) -> None:
     settings.STRIPE_SECRET_KEY = "sk_live_neverShowThisOneToAnybody00"
     with pytest.raises(PaymentProviderError) as refused:
         ensure_customer(tenant_id=make_buyer().pk, provider=PROVIDER)
     assert "neverShowThisOne" not in str(refused.value)
 
 
-def test_setting_up_twice_makes_everything_once(fake_stripe: FakeStripe, settings: Settings) -> None:
+def test_setting_up_twice_creates_everything_once(fake_stripe: FakeStripe, settings: Settings) -> None:
     make_plan()
     first, second = set_up_providers(), set_up_providers()
 
@@ -336,7 +337,9 @@ def test_setting_up_twice_makes_everything_once(fake_stripe: FakeStripe, setting
     assert text(meters[0], "event_time_window") == "hour"
 
 
-def test_on_a_public_address_the_endpoint_is_made_at_stripe_once(fake_stripe: FakeStripe, settings: Settings) -> None:
+def test_on_a_public_address_the_endpoint_is_created_at_stripe_once(
+    fake_stripe: FakeStripe, settings: Settings
+) -> None:
     settings.STRIPE_WEBHOOK_SECRET = ""
     settings.PUBLIC_URL = "https://billing.example.com"
 
@@ -349,7 +352,7 @@ def test_on_a_public_address_the_endpoint_is_made_at_stripe_once(fake_stripe: Fa
     assert "no webhook endpoint" in set_up_providers()[0]
 
 
-def test_an_invoice_that_stripe_never_answers_for_does_not_stop_the_others(fake_stripe: FakeStripe) -> None:
+def test_an_invoice_for_which_stripe_never_responds_does_not_stop_the_others(fake_stripe: FakeStripe) -> None:
     invoice = owing(fake_stripe)
     other = subscribe_tenant("other", plan=invoice.subscription.plan_version, as_of=now())
     attach(fake_stripe, ensure_customer(tenant_id=other.tenant_id, provider=PROVIDER).reference, shopper.GOOD)
@@ -362,7 +365,7 @@ def test_an_invoice_that_stripe_never_answers_for_does_not_stop_the_others(fake_
     assert [*there(fake_stripe, invoice), *there(fake_stripe, second)] == [("draft", 0), ("paid", 4900)]
 
 
-def test_a_stripe_that_is_away_is_not_asked_for_each_invoice(fake_stripe: FakeStripe, settings: Settings) -> None:
+def test_an_absent_stripe_is_not_called_for_each_invoice(fake_stripe: FakeStripe, settings: Settings) -> None:
     plan = make_plan()
     for number in range(5):
         subscription = subscribe_tenant(f"tenant-{number}", plan=plan, as_of=now())
@@ -373,10 +376,10 @@ def test_a_stripe_that_is_away_is_not_asked_for_each_invoice(fake_stripe: FakeSt
 
     assert collect_due(as_of=now()).away
 
-    assert len(fake_stripe.api.requests) == 9  # three invoices, each asked for three times
+    assert len(fake_stripe.api.requests) == 9  # three invoices, each tried three times
 
 
-def test_a_request_that_changed_under_its_key_is_refused_and_not_taken_for_an_absence(fake_stripe: FakeStripe) -> None:
+def test_a_request_that_changed_under_its_key_is_refused_and_not_taken_for_an_outage(fake_stripe: FakeStripe) -> None:
     invoice = owing(fake_stripe)
     customer_id = ProviderCustomer.objects.get().reference
     one = bill(invoice, customer_id)
@@ -388,7 +391,7 @@ def test_a_request_that_changed_under_its_key_is_refused_and_not_taken_for_an_ab
     assert refused.value.reason == "idempotency"
 
 
-def test_what_stripe_refuses_for_one_invoice_is_reported(fake_stripe: FakeStripe) -> None:
+def test_an_invoice_that_stripe_refuses_is_reported(fake_stripe: FakeStripe) -> None:
     invoice = owing(fake_stripe)
     fake_stripe.control.fail("/v1/invoiceitems", status=400, times=1, message="No.")
 
@@ -398,7 +401,7 @@ def test_what_stripe_refuses_for_one_invoice_is_reported(fake_stripe: FakeStripe
     assert collect_due(as_of=now()).pushed == 1
 
 
-def test_a_draft_at_stripe_over_another_amount_is_something_for_a_person(fake_stripe: FakeStripe) -> None:
+def test_a_draft_at_stripe_over_another_amount_needs_a_person(fake_stripe: FakeStripe) -> None:
     invoice = owing(fake_stripe)
     customer_id = ProviderCustomer.objects.get().reference
     draft = stripe_api.create_invoice(bill(invoice, customer_id), generation=0)
@@ -410,7 +413,7 @@ def test_a_draft_at_stripe_over_another_amount_is_something_for_a_person(fake_st
     assert there(fake_stripe, invoice) == [("draft", 1)]
 
 
-def test_what_is_settled_while_others_are_collected_is_left_alone(
+def test_an_invoice_settled_while_others_are_collected_is_left_alone(
     fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invoice = owing(fake_stripe)
@@ -421,7 +424,7 @@ def test_what_is_settled_while_others_are_collected_is_left_alone(
         void(invoice)
         return answer
 
-    # Pushed before, by a worker that died; void when this one comes to name it.
+    # Pushed before, by a worker that died. Void when this worker reaches it.
     described = stripe_api.create_invoice(bill(invoice, customer_of(invoice.tenant).reference), generation=0)
     stripe_api.finalize_invoice(text(described, "id"), is_charged=False)
     monkeypatch.setattr(stripe_api, "invoices_for", void_then_ask)
@@ -450,7 +453,7 @@ def test_an_invoice_that_turned_void_before_its_turn_is_not_pushed(
 
 
 @pytest.mark.parametrize("state", ["draft", "void"])
-def test_what_never_got_far_or_was_ended_by_hand_at_stripe_is_taken_back_too(
+def test_an_unfinished_or_manually_ended_invoice_at_stripe_is_withdrawn_too(
     fake_stripe: FakeStripe, state: str
 ) -> None:
     invoice = owing(fake_stripe)
@@ -466,7 +469,7 @@ def test_what_never_got_far_or_was_ended_by_hand_at_stripe_is_taken_back_too(
     assert [status for status, _ in there(fake_stripe, invoice)] == ([] if state == "draft" else ["void"])
 
 
-def test_an_endpoint_whose_secret_nobody_kept_is_made_anew(fake_stripe: FakeStripe, settings: Settings) -> None:
+def test_an_endpoint_whose_secret_is_lost_is_created_again(fake_stripe: FakeStripe, settings: Settings) -> None:
     settings.STRIPE_WEBHOOK_SECRET = ""
     settings.PUBLIC_URL = "https://billing.example.com"
     lost = "https://billing.example.com/webhooks/stripe/0190a0b0-0000-7000-8000-000000000009"
@@ -478,5 +481,5 @@ def test_an_endpoint_whose_secret_nobody_kept_is_made_anew(fake_stripe: FakeStri
     assert endpoint["url"] != lost
 
 
-def test_an_event_without_a_customer_is_nobody_s() -> None:
+def test_an_event_without_a_customer_belongs_to_no_tenant() -> None:
     assert customer_named(provider="stripe", reference="") is None

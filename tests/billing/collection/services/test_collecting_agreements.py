@@ -1,4 +1,4 @@
-"""What is agreed at Stripe: checkout, our ends told to it, and one agreement for one subscription."""
+"""Agreements at Stripe: checkout, the cancellations and ends that we send, and one agreement for one subscription."""
 
 from datetime import timedelta
 from typing import Any
@@ -47,10 +47,10 @@ def endpoint(db: None, fake_stripe: FakeStripe) -> None:
     make_endpoint()
 
 
-def test_our_own_cancellation_is_told_to_stripe_and_taken_back(fake_stripe: FakeStripe) -> None:
+def test_our_own_cancellation_is_sent_to_stripe_and_undone(fake_stripe: FakeStripe) -> None:
     subscription = subscribed(fake_stripe)
     cancel_subscription(subscription=subscription, when=When.PERIOD_END, actor=STAFF, as_of=now())
-    deliver_and_process(fake_stripe)  # whatever comes in meanwhile does not take it back
+    deliver_and_process(fake_stripe)  # no event that arrives meanwhile undoes it
     subscription.refresh_from_db()
     assert subscription.is_cancelled_at_period_end
 
@@ -66,7 +66,7 @@ def test_our_own_cancellation_is_told_to_stripe_and_taken_back(fake_stripe: Fake
     assert not subscription.is_cancelled_at_period_end
 
 
-def test_our_end_ends_the_agreement_when_stripe_answers_again(fake_stripe: FakeStripe) -> None:
+def test_our_end_ends_the_agreement_when_stripe_responds_again(fake_stripe: FakeStripe) -> None:
     subscription = subscribed(fake_stripe)
     cancel_subscription(subscription=subscription, when=When.NOW, actor=STAFF, as_of=now())
     fake_stripe.control.fail("/v1/subscriptions/.*", status=500, method="DELETE", times=3)
@@ -94,7 +94,7 @@ def test_a_second_agreement_is_ended_and_a_third_is_not_offered(fake_stripe: Fak
         checkout_url(tenant, plan)
 
 
-def test_a_subscription_that_staff_made_is_bound_by_checkout(fake_stripe: FakeStripe) -> None:
+def test_a_subscription_that_staff_created_is_bound_by_checkout(fake_stripe: FakeStripe) -> None:
     subscription = subscribe_tenant(as_of=now() - timedelta(seconds=5))
     due_invoice(subscription.tenant)
     better = make_plan("better", fee="99")
@@ -114,7 +114,7 @@ def checkout_url(tenant: Any, plan: Any) -> str:
     )
 
 
-def test_a_customer_without_an_address_for_bills_is_told_its_oldest_owner_s(fake_stripe: FakeStripe) -> None:
+def test_a_customer_without_an_address_for_bills_has_its_oldest_owners_at_stripe(fake_stripe: FakeStripe) -> None:
     tenant = make_tenant("acme")
     customer_id = ensure_customer(tenant_id=tenant.pk, provider=PROVIDER).reference
     customer = fake_stripe.store.objects["customer"][customer_id]
@@ -130,7 +130,7 @@ def test_a_customer_without_an_address_for_bills_is_told_its_oldest_owner_s(fake
     assert fake_stripe.store.objects["customer"][customer_id]["email"] == "bills@acme.example"
 
 
-def test_checkout_says_in_words_what_is_agreed(fake_stripe: FakeStripe) -> None:
+def test_checkout_shows_in_words_what_is_agreed(fake_stripe: FakeStripe) -> None:
     tenant = make_buyer()
     checkout_url(tenant, make_plan("plain", fee="49"))
     checkout_url(tenant, make_plan("tried", fee="1250", trial_days=14))
@@ -153,14 +153,14 @@ def test_checkout_says_in_words_what_is_agreed(fake_stripe: FakeStripe) -> None:
     )
 
 
-def test_checkout_promises_no_second_trial_to_who_is_subscribed(fake_stripe: FakeStripe) -> None:
+def test_checkout_offers_no_second_trial_to_a_subscriber(fake_stripe: FakeStripe) -> None:
     subscription = subscribe_tenant(as_of=now() - timedelta(seconds=5))
     checkout_url(subscription.tenant, make_plan("tried", trial_days=1))
     (session,) = fake_stripe.store.all("checkout.session")
     assert "free" not in session["custom_text"]["submit"]["message"]
 
 
-def test_a_new_card_in_stripes_portal_is_the_one_that_is_shown(fake_stripe: FakeStripe) -> None:
+def test_a_new_card_in_stripes_portal_is_shown(fake_stripe: FakeStripe) -> None:
     subscription = subscribed(fake_stripe)
     url = open_billing_portal(tenant=subscription.tenant, return_url="http://here/", actor=STAFF, as_of=now())
     customer_id = ProviderCustomer.objects.get().reference
@@ -178,7 +178,7 @@ def test_a_plan_without_prices_in_the_tenant_s_currency_cannot_be_bought(fake_st
 
 
 def test_the_agreement_of_a_subscription_is_in_its_own_currency(fake_stripe: FakeStripe) -> None:
-    """Stripe refuses invoices in another currency than that of the customer's subscription."""
+    # Stripe refuses invoices in another currency than that of the customer's subscription.
     tenant = subscribe_tenant(as_of=now()).tenant
     Tenant.objects.filter(pk=tenant.pk).update(currency="USD")
     tenant.refresh_from_db()
@@ -192,7 +192,7 @@ def test_the_agreement_of_a_subscription_is_in_its_own_currency(fake_stripe: Fak
         checkout_url(make_buyer("other"), make_plan("dollars", fee={"USD": "10"}))
 
 
-def test_checkout_of_a_fee_alone_says_nothing_of_usage(fake_stripe: FakeStripe) -> None:
+def test_checkout_of_a_fee_alone_does_not_mention_usage(fake_stripe: FakeStripe) -> None:
     checkout_url(make_buyer(), make_plan("fee-only", usage={}))
     (session,) = fake_stripe.store.all("checkout.session")
     assert "what you use" not in session["custom_text"]["submit"]["message"]

@@ -1,4 +1,4 @@
-"""The inbox: each event once, put off where something is in its way, and processed again when a person asks for it."""
+"""The inbox: each event is processed once, deferred when it is blocked, and processed again when staff request it."""
 
 from datetime import timedelta
 from typing import Any
@@ -46,7 +46,7 @@ def of_type(kind: str) -> InboxEvent:
     return InboxEvent.objects.filter(type=kind).earliest("received_at")
 
 
-def test_an_event_that_stripe_does_not_answer_for_is_put_off_for_longer_each_time(fake_stripe: FakeStripe) -> None:
+def test_an_event_for_which_stripe_does_not_respond_is_deferred_for_longer_each_time(fake_stripe: FakeStripe) -> None:
     buy(make_buyer(), make_plan())
     [created] = [event for event in handled(fake_stripe) if event["type"] == "customer.subscription.created"]
     fake_stripe.control.fail("/v1/subscriptions/.*", status=500, times=1000)
@@ -65,12 +65,12 @@ def test_an_event_that_stripe_does_not_answer_for_is_put_off_for_longer_each_tim
 
     assert pauses == [timedelta(minutes=minutes) for minutes in (1, 2, 4, 8)]
     fake_stripe.api.reset()
-    Circuit.objects.all().delete()  # its pause is over: it goes by PostgreSQL's clock, which nobody moves
+    Circuit.objects.all().delete()  # its pause is over: PostgreSQL's clock counts, which no test moves
     assert process_inbox(as_of=as_of).processed == 1
     assert Subscription.objects.count() == 1
 
 
-def test_an_event_that_its_workers_die_of_is_left_to_a_person(fake_stripe: FakeStripe) -> None:
+def test_an_event_that_kills_its_workers_is_left_to_a_person(fake_stripe: FakeStripe) -> None:
     buy(make_buyer(), make_plan())
     deliver(fake_stripe, handled(fake_stripe)[:1])
     as_of = now()
@@ -83,11 +83,11 @@ def test_an_event_that_its_workers_die_of_is_left_to_a_person(fake_stripe: FakeS
     assert reprocess(inbox_event_id=event.pk, actor=STAFF, as_of=as_of).status == "processed"
 
 
-def test_a_claim_that_is_not_over_is_respected_and_one_that_is_is_not(fake_stripe: FakeStripe) -> None:
+def test_a_running_claim_is_respected_and_an_expired_one_is_not(fake_stripe: FakeStripe) -> None:
     buy(make_buyer(), make_plan())
     deliver(fake_stripe, handled(fake_stripe))
     as_of = now()
-    while stripe_inbox._claim(as_of):  # a worker that takes everything, and dies
+    while stripe_inbox._claim(as_of):  # a worker that claims everything, and dies
         pass
 
     assert process_inbox(as_of=as_of + CLAIMED_FOR - timedelta(seconds=1)).processed == 0
@@ -95,7 +95,7 @@ def test_a_claim_that_is_not_over_is_respected_and_one_that_is_is_not(fake_strip
     assert Subscription.objects.count() == 1
 
 
-def test_an_older_answer_is_not_applied_over_a_newer_one(
+def test_an_older_state_is_not_applied_over_a_newer_one(
     fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscription = subscribed(fake_stripe)
@@ -107,7 +107,7 @@ def test_an_older_answer_is_not_applied_over_a_newer_one(
     def ask_slowly(**question: Any) -> Any:
         answer = ask(**question)
         if not asked:
-            # While the first answer is on its way, the state changes, and another worker applies that.
+            # While the first response is on its way, the state changes, and another worker applies the change.
             fake_stripe.store.update(agreement, cancel_at_period_end=False, cancel_at=None)
             ProviderCustomer.objects.update(revision=answer.customer.revision + 1)
         asked.append(1)
@@ -122,7 +122,7 @@ def test_an_older_answer_is_not_applied_over_a_newer_one(
     assert not subscription.is_cancelled_at_period_end
 
 
-def test_without_the_revision_the_older_answer_would_be_applied(
+def test_control_without_the_revision_the_older_state_is_applied(
     fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscription = subscribed(fake_stripe)
@@ -147,7 +147,7 @@ def test_without_the_revision_the_older_answer_would_be_applied(
     assert subscription.is_cancelled_at_period_end
 
 
-def test_reprocessing_changes_nothing_that_was_done_and_is_in_the_audit_log(fake_stripe: FakeStripe) -> None:
+def test_reprocessing_changes_nothing_that_was_done_and_is_audited(fake_stripe: FakeStripe) -> None:
     subscribed(fake_stripe)
     deliver_and_process(fake_stripe)
     paid = of_type("invoice.paid")
@@ -163,7 +163,7 @@ def test_reprocessing_changes_nothing_that_was_done_and_is_in_the_audit_log(fake
         reprocess(inbox_event_id=0, actor=STAFF, as_of=now())
 
 
-def test_what_a_worker_has_in_hand_is_not_reprocessed(fake_stripe: FakeStripe) -> None:
+def test_an_event_claimed_by_a_worker_is_not_reprocessed(fake_stripe: FakeStripe) -> None:
     buy(make_buyer(), make_plan())
     deliver(fake_stripe, handled(fake_stripe)[:1])
     as_of = now()
@@ -173,7 +173,7 @@ def test_what_a_worker_has_in_hand_is_not_reprocessed(fake_stripe: FakeStripe) -
         reprocess(inbox_event_id=InboxEvent.objects.get().pk, actor=STAFF, as_of=as_of)
 
 
-def test_what_is_none_of_ours_is_ignored_with_a_reason(fake_stripe: FakeStripe) -> None:
+def test_an_event_that_is_none_of_ours_is_ignored_with_a_reason(fake_stripe: FakeStripe) -> None:
     subscribed(fake_stripe)
     strange = {
         "checkout.session.completed": {"id": "cs_1", "object": "checkout.session", "customer": "cus_other"},
@@ -193,14 +193,14 @@ def test_what_is_none_of_ours_is_ignored_with_a_reason(fake_stripe: FakeStripe) 
     assert told["charge.succeeded"].outcome == "an event of a type that changes nothing here"
     for kind in ("customer.subscription.updated", "invoice.paid", "customer.updated"):
         assert (told[kind].status, "no customer of ours" in told[kind].outcome) == ("ignored", True), kind
-    # Stripe has no such checkout: that is for a person.
+    # Stripe has no such checkout, so it needs a person.
     assert (
         told["checkout.session.completed"].status,
         "PaymentRefused" in told["checkout.session.completed"].error,
     ) == ("failed", True)
 
 
-def test_an_invoice_of_another_customer_that_names_ours_is_something_for_a_person(fake_stripe: FakeStripe) -> None:
+def test_an_invoice_of_another_customer_that_names_ours_needs_a_person(fake_stripe: FakeStripe) -> None:
     other = subscribed(fake_stripe, "rival", code="other")
     deliver_and_process(fake_stripe)
     subscription = subscribed(fake_stripe)
@@ -241,7 +241,7 @@ def test_the_command_sets_up_waits_for_a_fake_that_begins_and_says_when_stripe_i
 
 
 def put(kind: str, described: dict[str, Any], id_: str = "evt_put", **more: Any) -> InboxEvent:
-    """An event in the inbox, as though it had been delivered."""
+    """Store an event in the inbox, as though it had been delivered."""
     payload = {"id": id_, "type": kind, "data": {"object": described}, **more}
     return InboxEvent.objects.create(
         provider="stripe",
@@ -259,7 +259,7 @@ def processed(event: InboxEvent) -> InboxEvent:
     return event
 
 
-def test_a_checkout_that_is_not_over_makes_nothing(fake_stripe: FakeStripe) -> None:
+def test_an_unfinished_checkout_creates_nothing(fake_stripe: FakeStripe) -> None:
     buy(make_buyer(), make_plan(), card=shopper.DECLINED)
     [session] = fake_stripe.store.all("checkout.session")
 
@@ -287,7 +287,7 @@ def test_an_invoice_at_stripe_that_collects_none_of_ours_is_ignored(fake_stripe:
     assert [event.outcome for event in zero] == ["an invoice at Stripe that collects none of ours"]
 
 
-def test_an_invoice_of_ours_that_stripe_still_waits_for_is_left_as_it_is(fake_stripe: FakeStripe) -> None:
+def test_an_invoice_of_ours_that_stripe_still_waits_for_is_unchanged(fake_stripe: FakeStripe) -> None:
     buy(make_buyer(), make_plan(), card=shopper.FAILS_LATER)
     deliver_and_process(fake_stripe)
     [collected] = collecting(fake_stripe, Invoice.objects.get())
@@ -295,13 +295,13 @@ def test_an_invoice_of_ours_that_stripe_still_waits_for_is_left_as_it_is(fake_st
     event = processed(put("invoice.paid", collected))
 
     assert (event.status, event.outcome) == ("processed", "nothing: at the provider it is open")
-    # Where an attempt has no number, its event has.
+    # If an attempt has no number, its event has one.
     nameless = {name: value for name, value in collected.items() if name != "attempt_count"}
     processed(put("invoice.payment_failed", nameless, "evt_nameless"))
     assert "evt_nameless" in set(Payment.objects.values_list("reference", flat=True))
 
 
-def test_a_customer_that_was_deleted_at_stripe_is_something_for_a_person(fake_stripe: FakeStripe) -> None:
+def test_a_customer_that_was_deleted_at_stripe_needs_a_person(fake_stripe: FakeStripe) -> None:
     subscribed(fake_stripe)
     customer_id = ProviderCustomer.objects.get().reference
     fake_stripe.store.put("customer", {"id": customer_id, "object": "customer", "deleted": True, "created": 1})
@@ -316,7 +316,9 @@ def test_a_thin_event_that_is_reprocessed_stays_ignored(fake_stripe: FakeStripe)
     assert reprocess(inbox_event_id=event.pk, actor=STAFF, as_of=now()).status == "ignored"
 
 
-def test_a_state_that_never_stands_still_is_put_off(fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_whose_state_keeps_changing_is_deferred(
+    fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     subscribed(fake_stripe)
     ask = stripe_inbox.ask_about
 
@@ -331,7 +333,7 @@ def test_a_state_that_never_stands_still_is_put_off(fake_stripe: FakeStripe, mon
     assert (again.status, "faster than" in again.error) == ("failed", True)
 
 
-def test_what_another_worker_has_finished_meanwhile_is_not_done_again(
+def test_an_event_that_another_worker_finished_is_not_processed_again(
     fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buy(make_buyer(), make_plan())

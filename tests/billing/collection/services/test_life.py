@@ -1,4 +1,4 @@
-"""A subscription's life through the fake Stripe: what each event changes here, told by the real endpoint."""
+"""A subscription's life through the fake Stripe: what each event changes here, delivered to the real endpoint."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def test_a_checkout_subscribes_the_tenant_and_its_first_invoice_is_paid_by_card(
     assert set(InboxEvent.objects.values_list("status", flat=True)) <= {"processed", "ignored"}
 
 
-def test_a_declined_card_buys_nothing_and_a_good_one_after_it_does(fake_stripe: FakeStripe) -> None:
+def test_a_declined_card_buys_nothing_and_a_good_card_after_it_does(fake_stripe: FakeStripe) -> None:
     tenant, plan = make_buyer(), make_plan()
 
     buy(tenant, plan, card=shopper.DECLINED)
@@ -61,7 +61,7 @@ def test_a_declined_card_buys_nothing_and_a_good_one_after_it_does(fake_stripe: 
     assert Subscription.objects.get().tenant == tenant
 
 
-def test_a_cancellation_in_stripes_portal_is_followed_and_taken_back(fake_stripe: FakeStripe) -> None:
+def test_a_cancellation_in_stripes_portal_is_applied_and_undone(fake_stripe: FakeStripe) -> None:
     subscription = subscribed(fake_stripe)
     url = open_billing_portal(tenant=subscription.tenant, return_url="http://testserver/", actor=STAFF, as_of=now())
 

@@ -1,4 +1,4 @@
-"""Which files of an export are those of collection."""
+"""Which files of an export belong to collection."""
 
 from accounts.models import Tenant
 from billing.collection.services.privacy import CollectionPrivacy

@@ -11,7 +11,7 @@ from tests.billing.collection.stripe_world import ENDPOINT, make_endpoint, now
 pytestmark = pytest.mark.django_db
 
 
-def test_samples_are_received_once_and_say_what_became_of_them(fake_stripe: FakeStripe, settings: Settings) -> None:
+def test_samples_are_received_once_and_record_what_became_of_them(fake_stripe: FakeStripe, settings: Settings) -> None:
     settings.STRIPE_WEBHOOK_UUID = str(ENDPOINT)
     make_endpoint()
 
@@ -25,7 +25,7 @@ def test_samples_are_received_once_and_say_what_became_of_them(fake_stripe: Fake
     ]
 
 
-def test_without_an_endpoint_or_a_secret_there_are_none(fake_stripe: FakeStripe, settings: Settings) -> None:
+def test_without_an_endpoint_or_a_secret_there_are_no_samples(fake_stripe: FakeStripe, settings: Settings) -> None:
     receive_samples(as_of=now())
     settings.STRIPE_WEBHOOK_SECRET = ""
     receive_samples(as_of=now())

@@ -43,7 +43,7 @@ def hour_before(hours: int) -> datetime:
 
 
 def at_stripe(fake: FakeStripe, code: str, start: datetime, hours: int = 1) -> int:
-    """What Stripe shows of the meter over these hours."""
+    """Return what Stripe shows of the meter over these hours."""
     [meter] = fake.store.all("billing.meter", event_name=code)
     [customer] = fake.store.all("customer")
     client = stripe_api._client("sk_test_countinghouseFakeStripe000", fake.url, "2026-05-27.dahlia")
@@ -67,7 +67,7 @@ def test_the_totals_of_hours_that_ended_are_pushed_once(fake_stripe: FakeStripe,
     assert push_usage(as_of=now()).delivered == 3
     assert push_usage(as_of=now()).delivered == 0
 
-    # 0.4 of a call is 0 in whole numbers: there is nothing to say about it.
+    # 0.4 of a call is 0 in whole numbers, so there is nothing to send.
     assert rows() == [
         ("api_requests", 1, 3, "delivered"),
         ("api_requests", 1, 1, "delivered"),
@@ -96,11 +96,11 @@ def test_a_late_event_and_a_void_are_pushed_as_new_totals(fake_stripe: FakeStrip
     ]  # fmt: skip
 
 
-def test_a_push_whose_answer_was_lost_is_found_to_have_arrived(fake_stripe: FakeStripe, tenant: Tenant) -> None:
+def test_a_push_whose_response_was_lost_is_found_to_have_arrived(fake_stripe: FakeStripe, tenant: Tenant) -> None:
     use(tenant, 7, at=hour_before(3))
     fake_stripe.control.fail(
         "/v1/billing/meter_events", status=500, times=3, is_after=True
-    )  # the library asks three times
+    )  # the library tries three times
 
     assert push_usage(as_of=now()).away
     assert sorted(row[3] for row in rows()) == ["delivered", "pending"]
@@ -119,7 +119,7 @@ def test_a_push_that_died_before_the_network_is_sent_by_the_next(fake_stripe: Fa
     assert push_usage(as_of=now()).delivered == 2
 
 
-def test_what_stripe_rejects_is_kept_for_a_person_who_may_try_again(fake_stripe: FakeStripe, tenant: Tenant) -> None:
+def test_a_rejected_push_is_kept_for_a_person_who_may_try_again(fake_stripe: FakeStripe, tenant: Tenant) -> None:
     use(tenant, 7, at=hour_before(3))
     fake_stripe.control.fail("/v1/billing/meter_events", status=400, times=1, message="No.")
 
@@ -139,7 +139,7 @@ def test_what_stripe_rejects_is_kept_for_a_person_who_may_try_again(fake_stripe:
         retry_push(push_id=0, actor=STAFF, as_of=now())
 
 
-def test_what_is_older_than_stripe_takes_and_whose_tenant_has_no_customer_stays_here(
+def test_usage_that_is_too_old_or_has_no_customer_at_stripe_is_not_pushed(
     fake_stripe: FakeStripe, tenant: Tenant
 ) -> None:
     use(tenant, 7, at=now() - timedelta(days=36))
@@ -167,7 +167,7 @@ def test_pushes_at_once_count_once(fake_stripe: FakeStripe, tenant: Tenant) -> N
     assert datetime.now(UTC) > hour_before(3)
 
 
-def test_a_stripe_that_is_away_is_not_asked_for_each_push(fake_stripe: FakeStripe, tenant: Tenant) -> None:
+def test_an_absent_stripe_is_not_called_for_each_push(fake_stripe: FakeStripe, tenant: Tenant) -> None:
     for hours in range(1, 6):
         use(tenant, 7, at=hour_before(hours))
     fake_stripe.control.fail("/v1/billing/meters", status=500, times=3)
@@ -188,7 +188,7 @@ def test_without_a_key_nothing_is_pushed(settings: Settings, tenant: Tenant) -> 
     assert rows() == []
 
 
-def test_of_two_that_pushed_the_same_the_first_outcome_is_kept(fake_stripe: FakeStripe, tenant: Tenant) -> None:
+def test_of_two_workers_that_pushed_the_same_the_first_outcome_is_kept(fake_stripe: FakeStripe, tenant: Tenant) -> None:
     use(tenant, 7, at=hour_before(1))
     plan_pushes(provider="stripe", age_max=StripeMeters.age_max, as_of=now())
     [(push, customer_id), *_] = pending_pushes(provider="stripe", limit=1)

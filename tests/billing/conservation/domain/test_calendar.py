@@ -29,7 +29,7 @@ def test_periods_begin_as_documented() -> None:
 
 
 @given(st.sampled_from(ZONES), st.dates(date(2000, 1, 1), date(2035, 12, 31)), st.integers(0, 30))
-def test_the_product_keeps_the_same_calendar(name: str, day: date, number: int) -> None:
+def test_the_product_and_verification_have_the_same_calendar(name: str, day: date, number: int) -> None:
     zone = ZoneInfo(name)
     begins = first_instant(day, zone)
     assert begins == start_of_day(day, name)
@@ -38,14 +38,14 @@ def test_the_product_keeps_the_same_calendar(name: str, day: date, number: int) 
         assert boundary(begins, number, zone) == anchored_span(begins, number, name).start
 
 
-def test_a_period_begins_at_midnight_where_its_first_day_had_none() -> None:
+def test_a_period_begins_at_midnight_if_its_first_day_had_none() -> None:
     zone = ZoneInfo("Asia/Beirut")
     anchor = first_instant(date(2026, 3, 29), zone)
     assert anchor.astimezone(zone).hour == 1
     assert boundary(anchor, 1, zone) == datetime(2026, 4, 28, 21, tzinfo=UTC)
 
 
-def test_months_end_where_they_are_shorter() -> None:
+def test_a_period_ends_on_the_last_day_of_a_shorter_month() -> None:
     assert [str(months_after(date(2028, 1, 31), number)) for number in (0, 1, 2, 11, 12, 13)] == [
         "2028-01-31", "2028-02-29", "2028-03-31", "2028-12-31", "2029-01-31", "2029-02-28",
     ]  # fmt: skip

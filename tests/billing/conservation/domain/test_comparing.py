@@ -1,4 +1,4 @@
-"""Documents are compared with what periods must come to: what is void, forgiven, late, given up, or misplaced."""
+"""Documents are compared with the right amounts of periods: void, forgiven, late, given up, or misplaced."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -45,14 +45,14 @@ def found(one: Life, usage: Usage | None = None) -> Sequence[tuple[int, int, int
     return [(each.meter_id, each.right_minor, each.found_minor) for each in imbalances(one, usage or {})]
 
 
-def test_what_stands_is_what_was_used() -> None:
+def test_correct_documents_have_no_difference() -> None:
     assert found(life(fee_line(0), usage_line(1, 14500)), used(14500)) == []
     assert found(life(fee_line(0), usage_line(1, 14500)), used(9500)) == [(CALLS, 9500, 14500)]
     assert found(life(fee_line(0)), used(100)) == [(CALLS, 100, 0)]
     assert found(life(usage_line(1, 100)), used(100)) == [(FEE, 2900, 0)]
 
 
-def test_what_is_wrong_is_named_with_its_days() -> None:
+def test_a_wrong_amount_is_named_with_its_days() -> None:
     [one] = imbalances(life(fee_line(0)), used(100))
     assert (one.period, str(one.first), str(one.last)) == (0, "2026-01-01", "2026-01-31")
 
@@ -67,7 +67,7 @@ def test_a_correction_on_a_void_invoice_comes_again() -> None:
     assert found(life(*lines, february, march, lost, reached=3)) == [(CALLS, 0, 5000)]
 
 
-def test_what_was_charged_by_a_void_invoice_is_forgiven_and_no_more() -> None:
+def test_the_charge_of_a_void_invoice_is_forgiven_and_no_more() -> None:
     forgiven = [fee_line(0), usage_line(1, 10000, gone_at=FEBRUARY)]
     assert found(life(*forgiven), used(10000)) == []
     assert found(life(*forgiven), used(6000)) == []
@@ -81,12 +81,12 @@ def test_an_invoice_that_is_voided_after_the_latest_counts_until_the_next() -> N
     assert found(life(fee_line(0), later), used(9000)) == [(CALLS, 9000, 10000)]
 
 
-def test_what_a_credit_note_takes_off_a_line_is_forgiven() -> None:
+def test_an_amount_that_a_credit_note_takes_off_a_line_is_forgiven() -> None:
     partly = usage_line(1, -4000, forgiven_minor=4000)
     assert found(life(fee_line(0), usage_line(1, 10000), partly), used(10000)) == []
 
 
-def test_a_downgrade_gives_back_the_days_that_are_left_unless_nobody_pays_the_fee() -> None:
+def test_a_downgrade_returns_the_remaining_days_unless_the_fee_is_unpaid() -> None:
     stages = [Stage(JANUARY, Offer(Fraction(99), {})), Stage(JANUARY + timedelta(days=5), Offer(Fraction(29), {}))]
     change = JANUARY + timedelta(days=5)
     back = Booked(1, "proration", FEE, change, FEBRUARY, -8303)
@@ -102,7 +102,7 @@ def test_a_downgrade_gives_back_the_days_that_are_left_unless_nobody_pays_the_fe
     assert found(life(void, back, rest, stages=stages)) == [(FEE, 2432, -5871)]
 
 
-def test_nothing_is_given_back_of_usage_that_was_given_up() -> None:
+def test_no_usage_of_a_given_up_invoice_is_returned() -> None:
     given_up = usage_line(1, 10000, given_up_at=FEBRUARY)
     assert found(life(fee_line(0), given_up), used(5000)) == []
     assert found(life(fee_line(0), usage_line(1, 10000)), used(5000)) == [(CALLS, 5000, 10000)]
@@ -120,7 +120,7 @@ def test_nothing_is_charged_for_days_after_the_end() -> None:
     assert list(misplaced(life(fee_line(0), after, **kept))) == [after]
 
 
-def test_a_trip_to_another_plan_is_one_period() -> None:
+def test_changing_to_another_plan_and_back_is_one_period() -> None:
     change, back = JANUARY + timedelta(days=9, hours=10), JANUARY + timedelta(days=9, hours=11)
     stages = [Stage(JANUARY, BASIC), Stage(change, FREE), Stage(back, BASIC)]
     lines = [fee_line(0), Booked(1, "usage", CALLS, JANUARY, change, 0), Booked(1, "usage", CALLS, back, FEBRUARY, 1)]
@@ -150,7 +150,7 @@ def test_nothing_is_due_for_periods_after_the_end() -> None:
     assert found(life(fee_line(0), reached=3, ended_at=FEBRUARY)) == []
 
 
-def test_a_rest_that_a_void_invoice_charged_is_not_given_back() -> None:
+def test_a_remainder_that_a_void_invoice_charged_is_not_given_back() -> None:
     away, home = JANUARY + timedelta(days=10), JANUARY + timedelta(days=20)
     stages = [Stage(JANUARY, BASIC), Stage(away, Offer(Fraction(99), {})), Stage(home, BASIC)]
     gone = {"gone_at": FEBRUARY + timedelta(days=3)}

@@ -1,4 +1,4 @@
-"""What verification calculates a price and a fee to be is what docs/algorithms/rating.md says, table by table."""
+"""Verification computes prices and fees as docs/algorithms/rating.md says, table by table."""
 
 from datetime import date
 from fractions import Fraction
@@ -56,7 +56,7 @@ def test_prices_cost_what_is_documented() -> None:
 
 
 @given(TERMS, QUANTITIES, CURRENCIES)
-def test_the_product_rates_the_same(terms: PriceTerms, quantity: Any, currency: str) -> None:
+def test_the_product_and_verification_rate_the_same(terms: PriceTerms, quantity: Any, currency: str) -> None:
     model, stored = MODEL_OF[type(terms)].value, write_terms(terms)
     assert cost(model, stored, str(quantity), currency) == rate(terms, quantity, currency).amount_minor
 
@@ -70,7 +70,7 @@ def test_stretches_at_one_price_cost_what_one_would(terms: PriceTerms, quantitie
 
 
 def tiers_of(text: str, *, at_zero: bool = False) -> dict[str, Any]:
-    """`1000: 0.01 + 5; ∞: 0.005` as stored tiers."""
+    """Return `1000: 0.01 + 5; ∞: 0.005` as stored tiers."""
     tiers = []
     for part in text.split("; "):
         up_to, amounts = part.split(": ")
@@ -105,7 +105,7 @@ def test_stretches_cost_what_is_documented() -> None:
         assert not each or amounts == [int(amount) for amount in each.split(", ")], text
 
 
-def test_a_first_tier_charges_at_zero_where_the_price_says_so() -> None:
+def test_a_first_tier_charges_at_zero_if_the_price_says_so() -> None:
     for text, at_zero, quantity, minor in rows_below("rating", "tiers", "charge at zero", "quantity", "minor units"):
         terms = tiers_of(text, at_zero=at_zero == "yes")
         assert cost("graduated", terms, quantity, "EUR") == cost("volume", terms, quantity, "EUR") == int(minor)
@@ -130,18 +130,18 @@ def parts_of(*fees: tuple[int, str], days: int, ended: int) -> int:
     )
 
 
-def test_nothing_is_given_back_of_a_fee_that_nobody_pays() -> None:
+def test_nothing_is_given_back_of_an_unpaid_fee() -> None:
     assert parts_of((0, "1000"), days=30, ended=1) == 0
     assert parts_of((0, "99"), (5, "29"), days=31, ended=31) == 2432
 
 
-def test_a_price_that_says_nothing_is_known() -> None:
+def test_a_price_that_cannot_be_read_is_detected() -> None:
     assert is_readable(Tariff(1, "per_unit", {"unit_amount": "0.01"}))
     assert not is_readable(Tariff(1, "per_unit", {"unit_amount": "cheap"}))
     assert not is_readable(Tariff(1, "per_unit", {}))
     assert not is_readable(Tariff(1, "package", {"package_size": "0", "package_amount": "1"}))
 
 
-def test_currencies_have_the_digits_of_the_product() -> None:
+def test_verification_knows_the_digits_of_each_currency() -> None:
     for currency in ("EUR", "JPY", "KWD", "UYW", "CLF", "XPF", "TND"):
         assert digits_of(currency) == currency_digits(currency)

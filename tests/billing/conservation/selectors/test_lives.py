@@ -1,4 +1,4 @@
-"""Lives are read in a fixed number of queries, and what is missing from a document is found beside the raw events."""
+"""Lives are read in a fixed number of queries. What a document lacks is found in the raw events."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -50,13 +50,13 @@ def calls() -> None:
     make_plan()
 
 
-def test_what_the_services_made_comes_out_even() -> None:
+def test_documents_of_the_services_agree_with_the_events() -> None:
     closed_month("acme")
     subscribe_tenant("globex", plan=make_plan("basic"))  # has no invoice yet
     assert found() == []
 
 
-def test_what_is_missing_is_found() -> None:
+def test_usage_missing_from_a_document_is_found() -> None:
     closed_month("acme")
     execute("UPDATE billing_invoiceline SET amount_minor = 0 WHERE kind = 'usage' AND quantity = 2000")
     [one] = found()
@@ -73,7 +73,7 @@ def test_a_line_that_is_moved_is_found() -> None:
     assert [line.boundary for line in one.misplaced] == [1]
 
 
-def test_what_was_under_way_may_be_on_the_invoice_or_not() -> None:
+def test_usage_in_flight_may_be_on_the_invoice_or_not() -> None:
     subscription = closed_month("acme")
     use(subscription.tenant, 500, at=MARCH + timedelta(days=21), as_of=APRIL + GRACE - timedelta(minutes=2))
     assert found() == []
@@ -81,7 +81,7 @@ def test_what_was_under_way_may_be_on_the_invoice_or_not() -> None:
     assert [len(one.imbalances) for one in found()] == [1]
 
 
-def test_whoever_has_a_price_that_says_nothing_is_left_out() -> None:
+def test_a_life_with_an_unreadable_price_is_left_out() -> None:
     closed_month("acme")
     execute("""UPDATE billing_price SET terms = '{"unit_amount": "cheap"}' WHERE terms = '{"unit_amount": "0.001"}'""")
     assert found() == []

@@ -1,4 +1,4 @@
-"""What stands on an invoice at a boundary, in which order, and what a person has to look at first."""
+"""The lines of an invoice at a boundary, their order, and what a person has to check first."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -52,7 +52,7 @@ def test_the_first_invoice_has_the_fee_of_the_first_period_alone() -> None:
     assert (computed.subtotal_minor, computed.tax_minor, computed.total_minor) == (4900, 1029, 5929)
 
 
-def test_a_later_one_has_the_usage_of_the_period_before_and_the_fee_of_the_next() -> None:
+def test_a_later_invoice_has_the_usage_of_the_last_period_and_the_fee_of_the_next() -> None:
     computed = compute(state(1), [used(12345, 12345)])
     assert lines(computed) == [("usage", "Basic: Calls", 1235), ("recurring", "Basic: monthly fee", 4900)]
     assert [line.period for line in computed.lines] == [Span(MARCH, APRIL), Span(APRIL, MAY)]
@@ -62,7 +62,7 @@ def test_a_later_one_has_the_usage_of_the_period_before_and_the_fee_of_the_next(
     assert (usage.plan_version_id, usage.price_id, usage.meter_id) == (1, 11, 1)
 
 
-def test_the_last_one_has_no_fee() -> None:
+def test_the_last_invoice_has_no_fee() -> None:
     ending = state(1, is_ending=True, closes_at=MID_MARCH, end_refund=FeeRefund.NONE)
     computed = compute(ending, [used(1000)])
     assert lines(computed) == [("usage", "Basic: Calls", 100)]
@@ -130,8 +130,8 @@ def test_before_its_first_phase_a_subscription_is_on_its_first_plan() -> None:
     assert state(0, phases=CHANGED).version_at(MID_MARCH) == TEAM
 
 
-def test_days_are_the_subscriptions_own() -> None:
-    # 16 March 09:30 in UTC is still the 15th in Honolulu, where the period ends on 1 April 00:00 local time.
+def test_invoice_days_are_those_of_the_subscriptions_zone() -> None:
+    # 16 March 09:30 in UTC is still the 15th in Honolulu. The period there ends on 1 April 00:00 local time.
     anchor = datetime(2026, 3, 1, 10, tzinfo=UTC)
     at = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
     there = state(1, time_zone="Pacific/Honolulu", anchor_at=anchor, closes_at=datetime(2026, 4, 1, 10, tzinfo=UTC))
@@ -174,7 +174,7 @@ def test_no_more_is_given_back_than_was_charged(
 
 
 def test_what_is_in_force_is_corrected_as_documented() -> None:
-    """Section F of docs/algorithms/invoicing.md."""
+    # Section F of docs/algorithms/invoicing.md.
     columns = ("what happened", "charged", "forgiven", "unpaid", "now", "adjustment")
     table = rows_below("invoicing", *columns)
     assert len(table) > 5
@@ -186,14 +186,14 @@ def test_what_is_in_force_is_corrected_as_documented() -> None:
         assert known.difference_minor(now) == adjustment, what
 
 
-def test_what_is_touched_is_looked_at_although_its_usage_is_the_same() -> None:
+def test_a_touched_period_is_checked_although_its_usage_is_the_same() -> None:
     given_back = invoiced(used(9500), used(9500), 950, forgiven_minor=1450, is_touched=True)
     assert [line.amount_minor for line in compute(state(2), known=(given_back,)).lines][1] == 500
     whole = invoiced(used(9500), used(9500), 950, is_touched=True)
     assert len(compute(state(2), known=(whole,)).lines) == 2
 
 
-def test_what_a_document_gave_back_that_is_not_in_force_comes_again_with_its_tax() -> None:
+def test_a_return_on_a_document_no_longer_in_force_comes_again_with_its_tax() -> None:
     again = Reopened(
         9, "INV-2026-000002", "Unused time on Team", Span(MARCH, APRIL), -700, VAT, date(2026, 3, 1), 2, 20
     )
@@ -214,12 +214,12 @@ def test_what_a_document_gave_back_that_is_not_in_force_comes_again_with_its_tax
         (-1400, False, True, 700),
     ],
 )
-def test_what_is_open_of_a_share_of_a_fee(stands: int, is_forgiven: bool, is_unpaid: bool, opened: int) -> None:
+def test_the_open_part_of_a_share_of_a_fee(stands: int, is_forgiven: bool, is_unpaid: bool, opened: int) -> None:
     fee = InvoicedFee(5, VAT, is_forgiven=is_forgiven, is_unpaid=is_unpaid)
     assert open_again(-700, stands_minor=stands, fee=fee) == opened
 
 
-def test_of_a_fee_that_was_given_up_the_share_is_withheld() -> None:
+def test_the_share_of_a_given_up_fee_is_withheld() -> None:
     given_up = state(1, phases=CHANGED, fee=InvoicedFee(5, VAT, is_unpaid=True))
     [back, _] = [line for line in compute(given_up).lines if line.kind == "proration"]
     assert (back.amount_minor, back.explanation["withheld_minor"]) == (0, 2529)
@@ -234,7 +234,7 @@ def test_a_void_after_the_invoice_gives_back_what_it_cost() -> None:
     assert (computed.lines[1].quantity, computed.lines[1].events) == (-500, -1)
 
 
-def test_what_is_as_it_was_is_not_corrected() -> None:
+def test_unchanged_usage_is_not_corrected() -> None:
     assert len(compute(state(2), known=(invoiced(used(1000), used(1000), 100),)).lines) == 2
 
 
@@ -366,7 +366,7 @@ def test_the_lines_and_their_taxes_sum_to_the_total_which_is_never_negative(
         (state(1, currency="USD", phases=CHANGED), None, (), "currency_not_offered"),
     ],
 )
-def test_a_person_looks_first(
+def test_an_implausible_invoice_needs_a_person_first(
     of: BillingState, usage: list[Used] | None, known: tuple[InvoicedUsage, ...], reason: str
 ) -> None:
     with pytest.raises(UnbillableError) as refused:
@@ -380,7 +380,7 @@ def test_many_lines_that_are_each_in_bounds_may_still_be_absurd() -> None:
         compute(of, [used(AMOUNT_MINOR_MAX * 10**4), used(AMOUNT_MINOR_MAX * 20 - 10**9)])
 
 
-def test_the_digest_says_whether_anything_on_the_lines_changed() -> None:
+def test_the_digest_changes_when_a_line_changes() -> None:
     one, same = compute(state(1), [used(1)]), compute(state(1), [used("1.000")])
     assert one.lines_digest == same.lines_digest == digest_of_lines(one.lines)
     others = [

@@ -1,4 +1,4 @@
-"""What an end within the period, or a smaller plan, gives back: docs/algorithms/rating.md, P5 to P7."""
+"""How much an end within the period, or a smaller plan, gives back: docs/algorithms/rating.md, P5 to P7."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +28,7 @@ def plan(fee: str) -> SoldVersion:
 
 
 def november(policy: FeeRefund, phases: list[tuple[datetime, str]], ends_at: datetime | None) -> BillingState:
-    """The boundary after November, or at the end within it."""
+    """Return the boundary after November, or at the end within it."""
     closing = replace(
         state(1, phases=tuple(Phase(starts_at, plan(fee), policy) for starts_at, fee in phases)),
         anchor_at=NOVEMBER,
@@ -54,7 +54,7 @@ def prorated(of: BillingState) -> list[LineDraft]:
 def test_ends_are_as_documented(policy: str, plans: str, ended_on: str, lines: str, total: str) -> None:
     first, *changes = (part.split(" on ") for part in plans.split(", "))
     phases = [(NOVEMBER, first[0])]
-    # Later on its day than the change, where both are on one.
+    # Later on its day than the change, if both are on one day.
     phases += [(midnight(day) + NOON / 2 + timedelta(minutes=number), fee) for number, (fee, day) in enumerate(changes)]
     ends_at = None if ended_on == "not" else midnight(ended_on) + NOON
     found = prorated(november(FeeRefund(policy), phases, ends_at))
@@ -90,7 +90,7 @@ def test_an_end_charges_at_most_the_days_until_then(
         assert sum(step.amount for step in steps) * 100 == line.amount_minor
 
 
-def test_a_fee_that_nobody_owes_is_not_given_back_at_the_end_either() -> None:
+def test_an_uncollectible_fee_is_not_given_back_at_the_end() -> None:
     of = november(FeeRefund.BY_DAY, [(NOVEMBER, "1000")], NOVEMBER + DAY + NOON)
     [line] = prorated(replace(of, fee=InvoicedFee(None, None, is_forgiven=True)))
     assert line.amount_minor == 0
@@ -98,7 +98,7 @@ def test_a_fee_that_nobody_owes_is_not_given_back_at_the_end_either() -> None:
     assert kinds == [ProrationStep, FeeTakenBackStep]
 
 
-def test_what_is_kept_is_named_at_its_line() -> None:
+def test_a_withheld_amount_is_named_on_its_line() -> None:
     of = november(FeeRefund.NONE, [(NOVEMBER, "199"), (NOVEMBER + 15 * DAY, "29")], None)
     back, _ = prorated(of)
     assert back.explanation["kept_minor"] == 8500
@@ -116,7 +116,7 @@ def test_the_policy_is_that_of_the_latest_decision_within_the_period() -> None:
 
 
 def test_an_end_before_the_first_phase_gives_its_fee_back() -> None:
-    """Who subscribes at noon has a period since midnight."""
+    # Who subscribes at noon has a period since midnight.
     of = november(FeeRefund.BY_DAY, [(NOVEMBER + NOON, "30")], NOVEMBER + NOON)
     [line] = prorated(of)
     assert (line.amount_minor, line.period.start, line.period.end) == (-3000, NOVEMBER + NOON, DECEMBER)

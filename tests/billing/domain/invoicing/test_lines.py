@@ -1,4 +1,4 @@
-"""Whatever becomes of documents, what stands on those in force and what is open come to what is owed."""
+"""Whatever becomes of documents, the lines in force and the open amounts sum to what is owed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Line:
 
 
 def known_of(lines: Sequence[Line]) -> InvoicedUsage:
-    """Return what the selectors make of stored lines: what gave back on a document not in force never happened."""
+    """Return what the selectors return of stored lines. What a document not in force gave back is left out."""
     counted = [line for line in lines if not (line.is_gone and line.amount_minor < 0)]
     forgiven = sum(line.amount_minor for line in counted if line.is_gone)
     amount = sum(line.amount_minor for line in counted)
@@ -31,8 +31,8 @@ MONTHS = st.lists(st.tuples(st.integers(0, 10_000), st.sets(st.integers(0, 12)))
 
 
 @given(MONTHS)
-def test_over_any_voids_and_corrections_what_stands_is_what_is_owed(months: list[tuple[int, set[int]]]) -> None:
-    """In each month usage comes to something else, and staff void some of the documents so far, for good."""
+def test_over_any_voids_and_corrections_lines_in_force_sum_to_what_is_owed(months: list[tuple[int, set[int]]]) -> None:
+    # In each month usage changes, and staff void some of the documents so far, for good.
     lines: list[Line] = []
     for costs_minor, voided in months:
         lines.append(Line(known_of(lines).difference_minor(costs_minor)))
@@ -41,7 +41,7 @@ def test_over_any_voids_and_corrections_what_stands_is_what_is_owed(months: list
         assert stands == max(costs_minor - forgiven, 0)
         for position in voided & set(range(len(lines))):
             lines[position].is_gone = True
-        # Once more at the same costs: what is open closes the gap, and then nothing is open.
+        # Again at the same costs: the open amount closes the gap, and then nothing is open.
         open_minor = known_of(lines).difference_minor(costs_minor)
         assert known_of([*lines, Line(open_minor)]).difference_minor(costs_minor) == 0
 

@@ -1,4 +1,4 @@
-"""An invoice is absurd beside the account's history, beside staff's limit, or as a first one; else it passes."""
+"""An invoice is absurd beside the account's history, beside staff's limit, or as a first one. Any other passes."""
 
 import pytest
 
@@ -23,14 +23,14 @@ LIMIT = Bounds(10, 500_000, AmountCheck.LIMIT, 50_000)
         (10**12, [10], Bounds(10, 500_000, AmountCheck.OFF), False),
     ],
 )
-def test_a_person_looks_at_what_is_far_above(
+def test_an_absurd_amount_needs_a_person(
     total_minor: int, earlier_minor: list[int], bounds: Bounds, is_unusual: bool
 ) -> None:
     why = why_unusual(total_minor, "EUR", earlier_minor=earlier_minor, bounds=bounds)
     assert (why is not None) == is_unusual
 
 
-def test_it_says_why_in_money() -> None:
+def test_the_reason_of_an_absurd_amount_names_the_amounts() -> None:
     space = "\N{NO-BREAK SPACE}"
     assert why_unusual(912_000, "EUR", earlier_minor=[8_800, 7_000], bounds=USUAL) == (
         f"The invoice comes to 9,120.00{space}EUR: more than 10 times 88.00{space}EUR, the highest of the last 2,"

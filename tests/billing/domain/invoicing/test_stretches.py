@@ -1,4 +1,4 @@
-"""Stretches of one period: what an invoice charges for each, and what a correction of one does to the others."""
+"""Stretches of one period: what an invoice charges for each, and how a correction of one changes the others."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ STORAGE = version(6, "Storage", "9", bytes=PerUnit(Decimal(1)))
 
 
 def on(*plans: SoldVersion, **changes: object) -> BillingState:
-    """March on one plan after another, an hour each and the rest on the last."""
+    """Return March on one plan after another, an hour each and the rest on the last."""
     phases = tuple(Phase(MARCH + timedelta(hours=number), plan) for number, plan in enumerate(plans))
     return state(1, phases=phases, **changes)
 
@@ -38,7 +38,7 @@ def amounts(of: BillingState, *quantities: int) -> list[int]:
 
 
 def as_invoiced(of: BillingState, lines: Sequence[LineDraft], now: Sequence[Used]) -> list[InvoicedUsage]:
-    """The usage lines of an invoice as they are known later, with what the ledger says now."""
+    """Return the usage lines of an invoice as they are known later, with what the ledger says now."""
     usage = [line for line in lines if line.kind == "usage"]
     return [
         invoiced(
@@ -57,7 +57,7 @@ def corrections_of(known: Sequence[InvoicedUsage]) -> list[LineDraft]:
     return [line for line in lines_of(state(2), [used(0)], known) if line.kind == "adjustment"]
 
 
-def test_a_trip_to_another_plan_gives_no_included_units_again() -> None:
+def test_changing_to_another_plan_and_back_gives_no_included_units_again() -> None:
     assert amounts(on(SCALE, GROWTH, SCALE), 900, 0, 900) == [0, 0, 2560]
     assert amounts(on(SCALE, PASS, SCALE, PASS), 900, 1, 900, 1) == [0, 500, 2563, 0]
 
@@ -91,13 +91,13 @@ def test_late_usage_of_a_stretch_moves_those_after_it() -> None:
     assert [(line.adjusts_id, line.quantity, line.amount_minor) for line in voided] == [(0, -500, 0), (2, 0, -1600)]
 
 
-def test_where_nothing_changed_nothing_is_corrected() -> None:
+def test_unchanged_stretches_are_not_corrected() -> None:
     of = on(SCALE, GROWTH, SCALE)
     usage = [used(900), used(0), used(900)]
     assert corrections_of(as_invoiced(of, lines_of(of, usage), usage)) == []
 
 
-def test_what_a_moved_stretch_does_not_get_back_is_not_told_month_after_month() -> None:
+def test_an_amount_withheld_from_a_moved_stretch_is_reported_once() -> None:
     of = on(SCALE, GROWTH, SCALE)
     known = as_invoiced(of, lines_of(of, [used(900), used(0), used(900)]), [used(400), used(0), used(900)])
     known[2] = replace(known[2], forgiven_minor=known[2].amount_minor)
@@ -121,7 +121,7 @@ def test_an_old_line_and_a_stretch_of_another_invoice_are_no_neighbours() -> Non
 
 
 @pytest.mark.parametrize(("quantity", "reason"), [(-1, "negative_usage"), (10**29, "absurd_quantity")])
-def test_a_person_looks_at_an_impossible_stretch_first(quantity: int, reason: str) -> None:
+def test_a_person_checks_an_impossible_stretch_first(quantity: int, reason: str) -> None:
     of = on(SCALE, GROWTH)
     with pytest.raises(UnbillableError) as refused:
         charges_of_usage(of, [used(quantity), used(0)])
@@ -161,7 +161,7 @@ def test_an_invoice_of_a_plan_that_was_left_and_taken_again_costs_what_staying_c
     assert sum(amounts(there_and_back, first, 0, *rest)) == rate(terms, Decimal(sum(quantities)), EUR).amount_minor
 
 
-def test_a_flat_price_is_asked_once_a_period() -> None:
+def test_a_flat_price_is_charged_once_a_period() -> None:
     dearer = version(9, "Dearer", "0", calls=Flat(Decimal(7)))
     assert amounts(on(PASS, SCALE, PASS), 1, 1, 1) == [500, 0, 0]
     assert amounts(on(PASS, dearer, PASS, dearer), 1, 1, 1, 1) == [500, 200, 0, 0]

@@ -1,4 +1,4 @@
-"""What each event moves: the tables of docs/algorithms/ledger.md, and that debit and credit agree whatever happens."""
+"""The postings of each event: the tables of docs/algorithms/ledger.md, and that debit and credit agree in any case."""
 
 from datetime import date
 from decimal import Decimal
@@ -72,18 +72,18 @@ EVENTS: dict[str, tuple[Movement, ...]] = {
 
 
 def rows_on_page(event: str, *, with_deferred: bool) -> list[Row]:
-    """Return what the page says of an event; before posting, what will be deferred is revenue like the rest."""
+    """Return the page's postings of an event. Before posting, revenue to be deferred is revenue like the rest."""
     rows = [row for row in rows_below("ledger", "event", "account", "of", "amount") if row[0] == event]
     names = {} if with_deferred or event.startswith("released") else {"deferred": "revenue"}
     return sorted((names.get(account, account), of, int(amount)) for _, account, of, amount in rows)
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_an_event_moves_what_the_page_says(event: str) -> None:
+def test_an_event_posts_what_is_documented(event: str) -> None:
     assert rows_of(EVENTS[event]) == rows_on_page(event, with_deferred=False)
 
 
-def test_every_event_of_the_page_is_tried() -> None:
+def test_every_documented_event_is_tested() -> None:
     assert {row[0] for row in rows_below("ledger", "event", "account", "of", "amount")} == set(EVENTS)
 
 
@@ -95,7 +95,7 @@ amounts = st.integers(-(10**9), 10**9)
     bases=st.lists(amounts, max_size=3),
     carried=amounts,
 )
-def test_debit_and_credit_agree_and_what_is_taken_back_leaves_nothing(
+def test_debit_and_credit_agree_and_a_reversal_leaves_zero(
     earned: list[tuple[str, date, int]], bases: list[int], carried: int
 ) -> None:
     taxes = tuple(vat(base) for base in bases)
@@ -118,14 +118,14 @@ def test_a_document_whose_sums_differ_is_our_own_mistake() -> None:
         finalized(BookedDocument("INV-1", DUE_ON, (Earned(FEE, MARCH, 100),), (), 0, 99))
 
 
-def test_a_tax_of_nothing_still_says_its_base() -> None:
+def test_a_tax_of_zero_still_has_its_base() -> None:
     reverse_charge = TaxSum("FR", "AE", "VAT", Decimal(0), 100, 0)
     [_, _, tax] = finalized(BookedDocument("INV-1", DUE_ON, (Earned(FEE, MARCH, 100),), (reverse_charge,), 0, 100))
     assert (tax.account, tax.amount_minor, tax.base_minor) == (LedgerAccount.TAX, 0, 100)
 
 
 @pytest.mark.parametrize("account", [LedgerAccount.RECEIVABLE, LedgerAccount.REVENUE, LedgerAccount.CLEARING])
-def test_only_what_is_the_customers_is_paid_back(account: LedgerAccount) -> None:
+def test_only_the_customers_money_is_paid_back(account: LedgerAccount) -> None:
     with pytest.raises(AssertionError, match="the customer's"):
         refunded(amount_minor=1, provider="stripe", out_of=account)
     with pytest.raises(AssertionError, match="owed less"):

@@ -27,7 +27,7 @@ def test_the_month_after() -> None:
     assert month_after(date(2026, 2, 1)) == date(2026, 3, 1)
 
 
-def test_a_digest_names_every_amount_and_what_is_stored_is_read_again() -> None:
+def test_a_digest_covers_every_amount_and_stored_sums_are_read_again() -> None:
     assert MonthSum.read(SUM.stored()) == SUM
     assert digest_of_sums([SUM]) == digest_of_sums([MonthSum.read(SUM.stored())])
     others = {digest_of_sums([replace(SUM, **{name: 1})]) for name in ("amount_minor", "base_minor", "currency")}

@@ -1,4 +1,4 @@
-"""What the ledger has of documents."""
+"""What the ledger holds about documents."""
 
 import pytest
 
@@ -13,13 +13,13 @@ from tests.metering.ledger_world import make_tenant
 pytestmark = pytest.mark.django_db
 
 
-def test_what_an_entry_moved_is_read_as_it_was_told() -> None:
+def test_postings_of_an_entry_are_read_as_they_were_posted() -> None:
     post([happening(make_tenant("acme"), EntryKind.INVOICE, "1", movements=EVENTS["credit used"])])
     assert rows_of(movements_of(EntryKind.INVOICE, "1")) == rows_of(EVENTS["credit used"])
     assert movements_of(EntryKind.VOID, "1") == movements_of(EntryKind.INVOICE, "2") == ()
 
 
-def test_what_is_open_on_a_document_is_its_tenants() -> None:
+def test_the_open_amount_of_a_document_is_its_tenants() -> None:
     one, other = make_tenant("acme"), make_tenant("globex")
     post([happening(one, EntryKind.INVOICE, "1", movements=EVENTS["finalized"])])
     post([happening(one, source="2", movements=EVENTS["paid in part"])])

@@ -1,4 +1,4 @@
-"""The sums of months: as posted while they are open, as they were kept once they are closed."""
+"""The sums of months: as posted while a month is open, as stored once it is closed."""
 
 from datetime import UTC, date, datetime
 
@@ -39,7 +39,7 @@ def close(month: date) -> None:
     close_months(month=month, today=IN_MAY.date(), actor=STAFF, as_of=IN_MAY)
 
 
-def test_sums_are_by_month_currency_kind_and_what_they_are_of(tenant: Tenant) -> None:
+def test_sums_of_a_month_are_by_currency_kind_and_subject(tenant: Tenant) -> None:
     invoice(tenant)
     invoice(tenant, "2")
     invoice(tenant, "3", currency="USD")
@@ -60,7 +60,7 @@ def test_sums_are_by_month_currency_kind_and_what_they_are_of(tenant: Tenant) ->
     assert sums_of_months(first=MAY, end=date(2026, 6, 1)) == {}
 
 
-def test_of_a_closed_month_they_are_what_was_kept(tenant: Tenant) -> None:
+def test_sums_of_a_closed_month_are_those_stored(tenant: Tenant) -> None:
     invoice(tenant)
     before = sums_of_months(first=MARCH, end=APRIL)
     close(MARCH)
@@ -78,7 +78,7 @@ def test_the_first_open_month(tenant: Tenant) -> None:
     assert first_open_month() == APRIL
 
 
-def test_a_closed_month_that_no_longer_comes_to_what_was_kept_is_found(tenant: Tenant) -> None:
+def test_a_closed_month_with_other_sums_than_stored_is_found(tenant: Tenant) -> None:
     assert changed_months() == []
     invoice(tenant)
     close(APRIL)
@@ -89,7 +89,7 @@ def test_a_closed_month_that_no_longer_comes_to_what_was_kept_is_found(tenant: T
     assert changed_months() == [date(2026, 2, 1)]
 
 
-def test_taxes_and_revenue_of_a_period_are_less_what_was_taken_back(tenant: Tenant) -> None:
+def test_taxes_and_revenue_of_a_period_exclude_reversals(tenant: Tenant) -> None:
     invoice(tenant)
     post([happening(tenant, EntryKind.VOID, on=APRIL, movements=EVENTS["voided in March"])])
     [march] = taxes_of(first=MARCH, end=APRIL)

@@ -20,7 +20,7 @@ ISSUED, MAY = date(2026, 3, 15), date(2026, 5, 29)
 
 @pytest.fixture
 def tenants() -> list[Tenant]:
-    """Two that owe 119.00, due on 29 March; the first has paid 50.00 of it on 1 May."""
+    """Create two tenants that owe 119.00 each, due on 29 March. The first has paid 50.00 of it on 1 May."""
     found = [make_tenant(slug) for slug in ("acme", "globex")]
     for number, tenant in enumerate(found):
         post([happening(tenant, EntryKind.INVOICE, str(number), movements=EVENTS["finalized"])])
@@ -38,14 +38,14 @@ def test_balances_are_of_a_day_and_of_one_tenant_or_all(tenants: list[Tenant]) -
     assert account_balances(at=date(2026, 3, 14)) == []
 
 
-def test_what_is_owed_is_aged_by_its_due_day(tenants: list[Tenant]) -> None:
+def test_receivables_are_aged_by_their_due_day(tenants: list[Tenant]) -> None:
     found = {row.tenant_id: row for row in aged_receivables(at=MAY)}
     assert {row.total_minor for row in found.values()} == {6900, 11900}
     assert found[tenants[0].pk].brackets == dict.fromkeys(AgeBracket, 0) | {AgeBracket.TO_90: 6900}
     assert [row.brackets[AgeBracket.CURRENT] for row in aged_receivables(at=ISSUED)] == [11900, 11900]
 
 
-def test_what_is_deferred_is_of_its_month(tenants: list[Tenant]) -> None:
+def test_deferred_revenue_is_listed_by_month(tenants: list[Tenant]) -> None:
     [part] = deferred_fees(at=ISSUED)
     assert (part.currency, part.service_month, part.meter, part.amount_minor) == (
         "EUR", date(2026, 4, 1), "(fee)", 5600,

@@ -1,4 +1,4 @@
-"""Statements of account: what was charged and paid, with the balance after each, for one tenant and currency."""
+"""Statements of account: charges and payments, with the balance after each, for one tenant and currency."""
 
 from datetime import date
 
@@ -14,7 +14,7 @@ from tests.metering.ledger_world import make_tenant
 pytestmark = pytest.mark.django_db
 
 
-def test_it_goes_on_from_what_was_brought_forward() -> None:
+def test_a_statement_begins_with_the_balance_brought_forward() -> None:
     tenant, other = make_tenant("acme"), make_tenant("globex")
     post([happening(tenant, EntryKind.INVOICE, "1", movements=EVENTS["finalized"], document="INV-1")])
     post([happening(tenant, EntryKind.WRITE_OFF, "1", movements=EVENTS["written off"])])
@@ -35,7 +35,7 @@ def test_it_goes_on_from_what_was_brought_forward() -> None:
     assert (may.opening_minor, may.rows, may.closing_minor) == (-1100, (), -1100)
 
 
-def test_the_currencies_of_a_tenant() -> None:
+def test_the_currencies_of_a_tenants_statements() -> None:
     tenant = make_tenant("acme")
     assert currencies_of(tenant.pk) == []
     post([happening(tenant, source=currency, currency=currency) for currency in ("USD", "EUR")])

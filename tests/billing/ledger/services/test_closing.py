@@ -1,4 +1,4 @@
-"""Closing a month: what is posted in it is final, whoever posts at the same moment."""
+"""Closing a month makes its postings final, also if another worker posts at the same moment."""
 
 import threading
 from datetime import UTC, date, datetime
@@ -35,7 +35,7 @@ def close(month: date) -> list[ClosedMonth]:
     return close_months(month=month, today=IN_MAY.date(), actor=STAFF, as_of=IN_MAY)
 
 
-def test_earlier_months_are_closed_with_it_and_what_was_deferred_is_released_first(tenant: Tenant) -> None:
+def test_closing_a_month_closes_earlier_ones_and_releases_deferred_revenue_first(tenant: Tenant) -> None:
     invoice(tenant)
     march, april = close(APRIL)
     assert (march.month, april.month) == (MARCH, APRIL)
@@ -61,7 +61,7 @@ def test_only_a_month_that_is_over_is_closed_and_only_once(tenant: Tenant) -> No
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_closes_waits_for_who_is_posting_and_who_posts_later_posts_in_the_open_month() -> None:
+def test_closing_waits_for_open_postings_and_later_ones_go_to_the_open_month() -> None:
     tenant = make_tenant("acme")
     with transaction.atomic():
         invoice(tenant)
@@ -91,7 +91,7 @@ def test_who_closes_waits_for_who_is_posting_and_who_posts_later_posts_in_the_op
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_that_close_at_once_close_it_once() -> None:
+def test_two_closers_at_once_close_a_month_once() -> None:
     tenant = make_tenant("acme")
     with transaction.atomic():
         invoice(tenant)

@@ -1,4 +1,4 @@
-"""Posting: every event once, whole or not at all, on the day that is open."""
+"""Posting: every event once, whole or not at all, on the first open day."""
 
 import threading
 from datetime import date
@@ -32,7 +32,7 @@ def close(month: date) -> None:
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_an_event_posts_what_the_page_says(tenant: Tenant, event: str) -> None:
+def test_an_event_is_posted_as_documented(tenant: Tenant, event: str) -> None:
     kind = EntryKind.RELEASE if event.startswith("released") else EntryKind.VOID
     is_later = event in {"voided in April", "credited, to be refunded"}
     post([happening(tenant, kind, on=APRIL_DAY if is_later else None, movements=EVENTS[event])])
@@ -47,24 +47,26 @@ def test_the_same_event_posts_once_and_another_kind_of_it_is_another(tenant: Ten
     assert Posting.objects.count() == 8
 
 
-def test_twice_in_one_call_posts_once(tenant: Tenant) -> None:
+def test_an_event_given_twice_in_one_call_is_posted_once(tenant: Tenant) -> None:
     assert post([happening(tenant), happening(tenant)]) == 1
     assert Posting.objects.count() == 2
 
 
-def test_more_than_a_statement_holds_is_posted_in_several(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_events_than_a_statement_holds_are_posted_in_several(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(posting, "ENTRIES_PER_STATEMENT", 2)
     assert post([happening(tenant, source=str(number)) for number in range(5)]) == 5
     assert balances() == {"clearing": 5 * 11900, "receivable": -5 * 11900}
 
 
-def test_nothing_posts_nothing(tenant: Tenant) -> None:
+def test_no_events_post_nothing(tenant: Tenant) -> None:
     assert post([]) == 0
     assert post([happening(tenant, movements=())]) == 1
     assert not Posting.objects.exists()
 
 
-def test_an_entry_says_whose_it_is_and_when(tenant: Tenant) -> None:
+def test_an_entry_has_its_tenant_and_its_time(tenant: Tenant) -> None:
     post([happening(tenant)])
     entry = JournalEntry.objects.get()
     assert (entry.tenant_id, entry.currency, entry.document, entry.occurred_at) == (tenant.pk, "EUR", "pi_1", NOON)
@@ -78,7 +80,7 @@ def test_an_entry_says_whose_it_is_and_when(tenant: Tenant) -> None:
 @pytest.mark.parametrize(
     ("day", "closed", "posted_on"), rows_below("ledger", "day of the event", "closed up to", "posted on")
 )
-def test_what_comes_after_a_close_is_posted_in_the_open_month(
+def test_an_event_of_a_closed_month_is_posted_in_the_open_one(
     tenant: Tenant, day: str, closed: str, posted_on: str
 ) -> None:
     if closed:
@@ -94,7 +96,7 @@ def test_an_entry_is_deferred_by_the_month_in_which_it_is_posted(tenant: Tenant)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_outside_of_a_transaction_nothing_is_posted() -> None:
+def test_posting_outside_of_a_transaction_is_refused() -> None:
     with pytest.raises(AssertionError, match="committed together"):
         post([])
 
@@ -124,7 +126,7 @@ def at_once(works: list[Any]) -> list[BaseException]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_that_post_one_document_at_once_post_it_once() -> None:
+def test_two_workers_that_post_one_document_at_once_post_it_once() -> None:
     event = happening(make_tenant("acme"))
     added: list[int] = []
     assert not at_once([lambda _: added.append(post([event]))] * 4)
@@ -134,8 +136,8 @@ def test_two_that_post_one_document_at_once_post_it_once() -> None:
 
 @pytest.mark.as_owner
 @pytest.mark.django_db(transaction=True)
-def test_without_the_unique_key_they_post_it_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A control: the same statement, with a look beforehand in the place of the key, on tables without it."""
+def test_control_without_the_unique_key_a_document_is_posted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A control: the same statement, with a lookup beforehand instead of the key, on tables without it.
     event = happening(make_tenant("acme"))
     unguarded = posting.POST.replace(
         "ON CONFLICT (kind, source) DO NOTHING",

@@ -1,4 +1,4 @@
-"""What was deferred is earned when its month begins, once, whoever looks."""
+"""Deferred revenue is earned when its month begins, once, also with several workers."""
 
 import threading
 from datetime import UTC, date, datetime
@@ -27,7 +27,7 @@ def invoice(tenant: Tenant, source: str = "1", *, on: date = date(2026, 3, 15), 
     post([happening(tenant, EntryKind.INVOICE, source, on=on, movements=EVENTS[event])])
 
 
-def test_it_is_released_in_its_month_and_not_before() -> None:
+def test_deferred_revenue_is_released_in_its_month_and_not_before() -> None:
     invoice(make_tenant("acme"))
     assert release_deferred(month=MARCH, as_of=AS_OF) == 0
     assert release_deferred(month=APRIL, as_of=AS_OF) == 1
@@ -37,7 +37,7 @@ def test_it_is_released_in_its_month_and_not_before() -> None:
     assert release_deferred(month=MAY, as_of=AS_OF) == 0
 
 
-def test_what_is_deferred_meanwhile_is_released_by_the_next_look() -> None:
+def test_revenue_deferred_meanwhile_is_released_by_the_next_run() -> None:
     tenant = make_tenant("acme")
     invoice(tenant)
     release_deferred(month=APRIL, as_of=AS_OF)
@@ -46,7 +46,7 @@ def test_what_is_deferred_meanwhile_is_released_by_the_next_look() -> None:
     assert "deferred" not in balances()
 
 
-def test_what_was_taken_back_is_not_released() -> None:
+def test_reversed_revenue_is_not_released() -> None:
     tenant = make_tenant("acme")
     invoice(tenant)
     invoice(tenant, "2", sign=-1)
@@ -54,7 +54,7 @@ def test_what_was_taken_back_is_not_released() -> None:
     assert balances() == {}
 
 
-def test_each_tenant_has_its_own() -> None:
+def test_each_tenants_deferred_revenue_is_released() -> None:
     tenants = [make_tenant(slug) for slug in ("acme", "globex")]
     for number, tenant in enumerate(tenants):
         invoice(tenant, str(number))
@@ -65,7 +65,7 @@ def test_each_tenant_has_its_own() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_at_once_release_it_once() -> None:
+def test_workers_at_once_release_deferred_revenue_once() -> None:
     invoice_of = make_tenant("acme")
     with transaction.atomic():
         invoice(invoice_of)

@@ -1,4 +1,4 @@
-"""`manage.py run_invoicing` and the task behind the schedule."""
+"""`manage.py run_invoicing` and the scheduled task."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -26,7 +26,7 @@ def command(*options: str) -> str:
     return out.getvalue()
 
 
-def test_it_says_what_it_did_and_what_it_would_do() -> None:
+def test_run_invoicing_prints_what_it_did_and_what_it_would_do() -> None:
     use(subscribe_tenant().tenant, 1000, at=MARCH + timedelta(days=1))
     late = ["--as-of", (APRIL + GRACE).isoformat()]
     planned = command("--dry-run", *late)
@@ -39,7 +39,7 @@ def test_it_says_what_it_did_and_what_it_would_do() -> None:
     assert JobRun.objects.filter(name="invoicing", started_by="command").count() == 1
 
 
-def test_what_cannot_be_billed_is_named_and_fails_the_command() -> None:
+def test_an_exception_is_named_and_fails_the_command() -> None:
     million = make_plan("million", fee="0", usage=None)
     million = make_plan("million", fee="0", usage={"calls": PerUnit(Decimal(10_000_000))})
     use(subscribe_tenant(plan=million).tenant, 20_000, at=MARCH + timedelta(days=1))
@@ -55,24 +55,24 @@ def test_what_cannot_be_billed_is_named_and_fails_the_command() -> None:
     ("options", "said"),
     [
         (["--month", "March"], "no month"),
-        (["--tenant", "nobody"], "no tenant"),
+        (["--tenant", "unknown"], "no tenant"),
         (["--as-of", "tomorrow"], "with its offset"),
         (["--as-of", "2026-13-01T00:00Z"], "--as-of"),
         (["--as-of", "2026-03-01T00:00"], "with its offset"),
     ],
 )
-def test_options_that_mean_nothing_are_refused_with_a_sentence(options: list[str], said: str) -> None:
+def test_contradictory_options_are_refused_with_a_message(options: list[str], said: str) -> None:
     with pytest.raises(CommandError, match=said):
         command(*options)
 
 
-def test_the_clock_is_not_moved_in_production(settings: Settings) -> None:
+def test_run_invoicing_does_not_move_the_clock_in_production(settings: Settings) -> None:
     settings.IS_PRODUCTION = True
     with pytest.raises(CommandError, match="production"):
         command("--as-of", "2026-03-01T00:00Z")
 
 
-def test_the_schedules_task_runs_and_overdue_invoices_are_seen() -> None:
+def test_the_scheduled_task_runs_and_marks_overdue_invoices() -> None:
     subscription = subscribe_tenant()
     first_invoice(subscription)
     assert tasks.run_invoicing().endswith("0 parked")

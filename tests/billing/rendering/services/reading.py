@@ -1,4 +1,4 @@
-"""Reading PDFs as their readers do: as text, as pictures, and for what is in them."""
+"""Reading PDFs as their readers do: as text, as pictures, and for their fonts."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -12,7 +12,7 @@ SCALE = 0.75
 
 
 def texts(pdf: bytes) -> list[str]:
-    """What each page says."""
+    """Return the text of each page."""
     return [page.get_textpage().get_text_range().replace("\r\n", "\n") for page in pypdfium2.PdfDocument(pdf)]
 
 
@@ -21,14 +21,14 @@ def pictures(pdf: bytes) -> list[Image.Image]:
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """By how much two pictures differ in the mean, of 255; those of different sizes wholly."""
+    """Return the mean difference of two pictures, out of 255. Pictures of different sizes differ wholly."""
     if one.size != other.size:
         return 255.0
     return float(ImageStat.Stat(ImageChops.difference(one, other)).mean[0])
 
 
 def fonts(pdf: bytes) -> dict[str, bool]:
-    """Every font that the document names anywhere, and whether it is embedded."""
+    """Return every font that the document names anywhere, and whether it is embedded."""
     found = {}
     for font in _of_type(pdf, "/Font"):
         descriptor = font.get("/FontDescriptor")

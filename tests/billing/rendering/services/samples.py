@@ -202,7 +202,7 @@ def credit_note() -> dict[str, Any]:
 
 
 def exact_invoice() -> dict[str, Any]:
-    """Numbers as long as they come, and a seller and a buyer of three scripts with brackets."""
+    """Return an invoice with the longest exact numbers, and a seller and a buyer of three scripts with brackets."""
     fine = PerUnit(Decimal("0.000000123456"))
     free = Graduated((Tier(Decimal(1000), Decimal(0)), Tier(None, Decimal("0.032"))))
     coarse = Graduated((Tier(Decimal("1000000.123456789"), Decimal("0.000012345678")), Tier(None, Decimal("1.5"))))
@@ -228,7 +228,7 @@ def exact_invoice() -> dict[str, Any]:
 
 
 def endless_invoice() -> dict[str, Any]:
-    """A quantity and a price that no column holds."""
+    """Return an invoice with a quantity and a price that no column holds."""
     terms = PerUnit(Decimal("1234567890.123456789012"))
     return invoice([usage_line("Pro: Calls", "0.000000001", terms)]) | {
         "lines": [

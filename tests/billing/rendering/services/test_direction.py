@@ -1,4 +1,4 @@
-"""The order of characters on a line: examples of Unicode Standard Annex 9, and names as customers have them."""
+"""The order of characters on a line: examples of Unicode Standard Annex 9, and names as customers write them."""
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ _LATIN = {hebrew: latin for latin, hebrew in _HEBREW.items()}
 LETTERS = "abcXYZ 123.,-+/%€&äשלוםشركةالأمل٣٤()[]<>«»"
 
 
-# "I want", with a joiner that nobody sees.
+# "I want", with an invisible joiner.
 PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
 
 
@@ -46,17 +46,17 @@ def seen(text: str) -> str:
         ("", ""),
     ],
 )  # fmt: skip
-def test_a_line_is_seen_as_the_annex_says(stored: str, displayed: str) -> None:
+def test_the_order_of_characters_is_as_the_annex_says(stored: str, displayed: str) -> None:
     assert seen(stored) == displayed
 
 
-def test_names_are_read_as_their_owners_write_them() -> None:
+def test_right_to_left_names_are_read_as_their_owners_write_them() -> None:
     assert seen_from_the_left('שלום בע"מ (2024) LTD') == 'LTD (2024) מ"עב םולש'
     assert seen_from_the_left("شركة الأمل (24) ltd") == "ltd (24) لمألا ةكرش"
     assert seen_from_the_left("ش ٣,٤") == "٣,٤ ش"
 
 
-def test_runs_are_in_reading_order() -> None:
+def test_text_runs_are_in_reading_order() -> None:
     assert visual_runs("Acme (שלום) 1") == [("Acme (", False), ("שלום", True), (") 1", False)]
     assert visual_runs("a\u0301ש\u05b8") == [("a\u0301", False), ("ש\u05b8", True)]
     assert visual_runs(PERSIAN) == [(PERSIAN, True)]
@@ -64,7 +64,7 @@ def test_runs_are_in_reading_order() -> None:
     assert visual_runs("") == []
 
 
-def test_a_name_in_a_line_is_read_as_if_it_stood_alone() -> None:
+def test_a_name_in_a_line_is_read_as_it_is_alone() -> None:
     name = "שלום (12) LTD"
     assert seen_from_the_left(f"{isolated(name)} · Tax ID 7") == f"{seen_from_the_left(name)} · Tax ID 7"
     assert isolated("Acme") == "Acme"
@@ -82,5 +82,5 @@ def test_no_character_is_lost_or_added(text: str) -> None:
 
 
 @given(st.text("abc 123.,é()[]", max_size=30))
-def test_a_line_without_letters_from_the_right_stays_as_it_is(text: str) -> None:
+def test_a_line_without_right_to_left_letters_is_unchanged(text: str) -> None:
     assert seen_from_the_left(text) == text

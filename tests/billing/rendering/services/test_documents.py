@@ -1,7 +1,7 @@
-"""Documents as a finance department gets them: read as text, and looked at as pictures.
+"""Documents as a finance department gets them: read as text, and compared as pictures.
 
-The pictures in `golden/` were looked at by a person. UPDATE_GOLDEN=1 writes them anew after a change that is meant:
-look at them again.
+The pictures in `golden/` were checked by a person. UPDATE_GOLDEN=1 writes them again after an intended change. Check
+them again then.
 """
 
 import os
@@ -39,7 +39,7 @@ def words(pdf: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_document_looks_as_it_did_when_somebody_looked(name: str) -> None:
+def test_a_document_looks_as_it_did_when_a_person_checked_it(name: str) -> None:
     for number, picture in enumerate(pictures(render_document(MAKERS[name]())), start=1):
         path = GOLDEN / f"{name}-{number}.png"
         if os.environ.get("UPDATE_GOLDEN"):
@@ -48,7 +48,7 @@ def test_a_document_looks_as_it_did_when_somebody_looked(name: str) -> None:
     assert not (GOLDEN / f"{name}-{number + 1}.png").exists()
 
 
-def test_the_comparison_of_pictures_sees_one_other_line() -> None:
+def test_the_comparison_of_pictures_detects_one_other_line() -> None:
     [before] = pictures(render_document(samples.short_invoice()))
     [after] = pictures(render_document(samples.short_invoice() | {"payment_days": 30}))
     assert difference(before, after) > 0
@@ -56,7 +56,7 @@ def test_the_comparison_of_pictures_sees_one_other_line() -> None:
     assert difference(before, without) > DIFFERENCE_MAX
 
 
-def test_an_invoice_says_what_a_finance_department_asks_for() -> None:
+def test_an_invoice_has_what_a_finance_department_needs() -> None:
     pdf = render_document(samples.full_invoice())
     said = words(pdf)
     for expected in (
@@ -92,7 +92,7 @@ def test_an_invoice_says_what_a_finance_department_asks_for() -> None:
     assert links(pdf) == {"https://count.example/t/jaeger/invoices/INV-2026-000042/"}
 
 
-def test_a_credit_note_names_itself_and_its_invoice_and_asks_for_nothing() -> None:
+def test_a_credit_note_names_itself_and_its_invoice_and_requests_no_payment() -> None:
     pdf = render_document(samples.credit_note())
     said = words(pdf)
     for expected in (
@@ -116,23 +116,23 @@ def test_a_reverse_charge_says_who_owes_the_tax() -> None:
     assert "Tax ID: FR40303265045" in said
 
 
-def test_currencies_have_their_digits() -> None:
+def test_amounts_on_documents_have_the_digits_of_their_currency() -> None:
     assert "Amount due 11,347 JPY" in words(render_document(samples.japanese_invoice()))
     assert "Amount due 43.130 KWD" in words(render_document(samples.arabic_invoice()))
 
 
-def test_an_invoice_over_nothing_asks_for_nothing() -> None:
+def test_an_invoice_over_zero_requests_no_payment() -> None:
     said = words(render_document(samples.invoice([samples.fee_line("0")])))
     assert "Nothing is to be paid." in said
     assert "IBAN" not in said
 
 
-def test_terms_are_on_receipt_where_no_day_is_given() -> None:
+def test_terms_are_on_receipt_if_there_is_no_due_day() -> None:
     assert "Payable on receipt." in words(render_document(samples.short_invoice() | {"payment_days": 0}))
     assert "within 1 day," in words(render_document(samples.short_invoice() | {"payment_days": 1}))
 
 
-def test_who_has_a_card_on_file_is_not_asked_for_a_transfer() -> None:
+def test_an_invoice_to_a_customer_with_a_card_requests_no_transfer() -> None:
     said = words(render_document(samples.short_invoice() | {"charged_to": "Visa ending in 4242"}))
     assert "Charged to your Visa ending in 4242" in said
     assert "Payable" not in said
@@ -159,7 +159,7 @@ def test_a_long_invoice_repeats_its_heads_and_keeps_the_total_with_a_line() -> N
 
 
 @pytest.mark.parametrize("count", [1, 3, 9, 10, 11, 12, 17, 18, 19])
-def test_whatever_the_number_of_lines_the_total_stands_below_one(count: int) -> None:
+def test_the_total_is_below_a_line_whatever_the_number_of_lines(count: int) -> None:
     pages = texts(render_document(samples.long_invoice(count)))
     [page] = [page for page in pages if "Amount due" in page]
     assert f"Pro: Meter {count:03}" in page
@@ -182,21 +182,21 @@ def test_a_line_longer_than_a_page_goes_over_to_the_next() -> None:
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_every_font_is_embedded(name: str) -> None:
+def test_every_font_of_a_document_is_embedded(name: str) -> None:
     embedded = fonts(render_document(MAKERS[name]()))
     assert embedded
     assert all(embedded.values()), embedded
     assert not any("Helvetica" in font for font in embedded)
 
 
-def test_empty_fields_bring_no_font_of_the_reader() -> None:
+def test_empty_fields_use_no_font_of_the_reader() -> None:
     nobody = dict.fromkeys(samples.ISSUER, "")
     content = samples.invoice([samples.fee_line("49")], issuer=nobody, customer=dict.fromkeys(samples.CUSTOMER, ""))
     embedded = fonts(render_document(content))
     assert all(embedded.values()), embedded
 
 
-def test_the_same_content_gives_the_same_bytes_in_any_process_whatever_was_made_before() -> None:
+def test_the_same_content_gives_the_same_bytes_in_any_process_and_order() -> None:
     render_document(samples.arabic_invoice())
     here = {name: sha256(render_document(MAKERS[name]())).hexdigest() for name in reversed(MAKERS)}
     program = (

@@ -1,4 +1,4 @@
-"""Any script in a name: each character in a font that has it, in the order in which it is read."""
+"""Any script in a name: each character in a font that has it, in reading order."""
 
 import pytest
 from hypothesis import given
@@ -81,7 +81,7 @@ def test_arabic_letters_join_and_hindi_vowels_move() -> None:
     assert width_of("कि", STYLE) != width_of("क", STYLE)
 
 
-def test_what_no_font_has_is_shown_as_unknown_and_what_nobody_sees_is_left_out() -> None:
+def test_a_character_without_a_font_is_shown_as_unknown_and_an_invisible_one_left_out() -> None:
     assert _font_for("\U0001f680", REGULAR) == (REGULAR, UNKNOWN)
     assert _font_for("\u2060", REGULAR)[1] in {"", "\u2060"}
     assert width_of("\U000e0041", STYLE) == 0
@@ -92,12 +92,12 @@ def test_text_of_ordinary_scripts_can_be_copied() -> None:
         assert text in texts(drawn(text))[0]
 
 
-def test_brackets_in_hebrew_open_where_it_begins() -> None:
+def test_brackets_in_hebrew_open_at_the_right() -> None:
     assert [run.text for run in _runs("(א)", STYLE)] == ["(", "א", ")"]
     assert [run.text for run in _runs("א(ב)", STYLE)] == ["(", "ב", ")", "א"]
 
 
-def test_a_text_is_composed_and_in_one_line() -> None:
+def test_a_text_is_normalized_and_in_one_line() -> None:
     assert clean("Ja\u0308ger\n &\tSo\u0308hne\x00") == "Jäger & Söhne"
 
 
@@ -112,13 +112,13 @@ def test_lines_are_cut_at_spaces_between_ideographs_and_else_anywhere() -> None:
     assert wrapped("a", STYLE, 0.1) == ["a"]
 
 
-def test_a_number_is_cut_after_a_comma_and_only_where_it_has_to_be() -> None:
+def test_a_number_is_broken_after_a_comma_and_only_if_it_must_be() -> None:
     number = "123,456,789.5"
     assert wrapped(f"from {number}", STYLE, width_of(number, STYLE)) == ["from", number]
     assert wrapped(number, STYLE, width_of("456,789.5", STYLE)) == ["123,456,", "789.5"]
 
 
-def test_what_belongs_together_stays_together_in_a_line() -> None:
+def test_a_number_and_its_unit_stay_together_in_a_line() -> None:
     parts = ["Acme", "+49 30 12 34", "x" * 30]
     width = width_of("Acme +49", STYLE)
     assert joined(parts[:2], " · ", STYLE, width * 3) == ["Acme · +49 30 12 34"]
@@ -128,7 +128,7 @@ def test_what_belongs_together_stays_together_in_a_line() -> None:
 
 
 @given(st.text(st.characters(), max_size=20))
-def test_no_text_whatever_stops_a_document(text: str) -> None:
+def test_any_text_can_be_rendered(text: str) -> None:
     fonts_of_pdf = fonts(drawn(text))
     assert all(fonts_of_pdf.values())
     lines = wrapped(text, STYLE, 80)

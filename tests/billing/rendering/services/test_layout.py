@@ -1,4 +1,4 @@
-"""Rows on pages: nothing lost, nothing twice, groups together where they fit, and never a total without a line."""
+"""Rows on pages: none lost, none twice, groups kept together if they fit, and never a total without a line."""
 
 from itertools import pairwise
 
@@ -28,7 +28,7 @@ def test_every_row_is_on_one_page_in_order_and_no_page_overflows(groups: list[li
 
 
 @given(GROUPS, st.integers(1, 69))
-def test_the_tail_has_a_row_above_it(groups: list[list[Row]], tail_height: int) -> None:
+def test_a_total_has_a_row_above_it_on_its_page(groups: list[list[Row]], tail_height: int) -> None:
     tail = [row(tail_height)]
     page = paginate(groups, tail, first=FIRST, following=FOLLOWING)[-1]
     assert page[-1] is tail[0]
@@ -68,7 +68,7 @@ def test_a_column_is_as_wide_as_its_numbers() -> None:
     assert long.description[1] < short.description[1]
 
 
-def test_a_unit_goes_below_its_quantity_where_the_page_is_narrow() -> None:
+def test_a_unit_goes_below_its_quantity_if_the_page_is_narrow() -> None:
     quantity = "987,654,321,012.123456789 megabytes of everything that there is"
     columns = columns_for([[(quantity, BODY), ("0.000000123456", BODY), ("1.00", BODY)]], left=78)
     assert width_of("987,654,321,012.123456789", BODY) <= columns.quantity[1] < width_of(quantity, BODY)

@@ -1,4 +1,4 @@
-"""What stands on documents in words."""
+"""The words on documents."""
 
 from decimal import Decimal
 
@@ -19,7 +19,7 @@ from billing.rendering.services import wording
         ("2026-03-05", "2027-03-04", "5 March 2026 \u2013 4 March 2027"),
     ],
 )
-def test_a_period_says_month_and_year_once_where_they_are_the_same(first: str, last: str, expected: str) -> None:
+def test_a_period_names_month_and_year_once_if_they_are_the_same(first: str, last: str, expected: str) -> None:
     assert wording.days({"first_day": first, "last_day": last}) == expected
 
 
@@ -32,7 +32,7 @@ def test_an_address_leaves_out_what_is_empty_and_names_the_country() -> None:
     assert wording.address(party | {"country": "XQ"}) == ["XQ"]
 
 
-def test_a_step_stands_in_the_columns_of_the_table() -> None:
+def test_a_step_uses_the_columns_of_the_table() -> None:
     charge = rate(PerUnit(Decimal("0.001")), Decimal(12345), "EUR")
     line = {"kind": "usage", "amount_minor": charge.amount_minor, "explanation": charge.explanation()}
     assert wording.steps_under(line, "EUR") == [
@@ -41,7 +41,7 @@ def test_a_step_stands_in_the_columns_of_the_table() -> None:
     ]
 
 
-def test_the_price_of_a_unit_needs_no_step_where_its_column_says_it() -> None:
+def test_the_price_of_a_unit_needs_no_step_if_its_column_has_it() -> None:
     charge = rate(PerUnit(Decimal(2)), Decimal(5), "EUR")
     line = {"kind": "usage", "amount_minor": charge.amount_minor, "explanation": charge.explanation()}
     assert (wording.steps_under(line, "EUR"), wording.unit_price(line)) == ([], "2")

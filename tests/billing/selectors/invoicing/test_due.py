@@ -1,4 +1,4 @@
-"""What is due, what is ripe, and what is neither."""
+"""Which invoices are due, which are ripe, and which are neither."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def test_a_boundary_is_due_from_its_instant_on_and_its_draft_ripe_when_the_grace
     assert ripe_invoices(APRIL + GRACE, Due()).count() == 1
 
 
-def test_what_somebody_has_to_look_at_is_neither() -> None:
+def test_a_subscription_with_an_open_exception_is_neither_due_nor_ripe() -> None:
     subscription = subscribe_tenant()
     parked = BillingException.objects.create(subscription=subscription, code="x", detail="x", occurred_at=MARCH)
     assert not due_subscriptions(MARCH, Due()).exists()
@@ -53,7 +53,7 @@ def test_a_months_end_is_that_of_each_subscriptions_own_zone(zone: str) -> None:
     assert not ripe_invoices(late, Due(month=YearMonth(2026, 2))).exists()
 
 
-def test_tenants_may_be_named() -> None:
+def test_due_invoices_are_found_for_named_tenants() -> None:
     plan = make_plan()
     acme, globex = subscribe_tenant("acme", plan=plan), subscribe_tenant("globex", plan=plan)
     assert list(due_subscriptions(MARCH, Due(tenant_ids=[acme.tenant_id]))) == [acme]

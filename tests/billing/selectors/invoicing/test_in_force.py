@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
     ("act", "is_gone", "is_given_up"),
     [(void_invoice, True, False), (issue_credit_note, True, False), (mark_uncollectible, False, True)],
 )
-def test_what_is_not_in_force_is_known(act: Callable[..., object], is_gone: bool, is_given_up: bool) -> None:
+def test_documents_not_in_force_are_found(act: Callable[..., object], is_gone: bool, is_given_up: bool) -> None:
     invoice = first_invoice(subscribe_tenant())
     assert touched_subscriptions([invoice.subscription_id]) == set()
     assert not InvoiceLine.objects.filter(IS_GONE | IS_GIVEN_UP).exists()

@@ -10,7 +10,7 @@ from tests.billing.world import MARCH, set_issuer, subscribe_tenant
 pytestmark = pytest.mark.django_db
 
 
-def test_only_what_is_final_is_looked_at() -> None:
+def test_only_issued_invoices_are_checked() -> None:
     set_issuer(legal_name="Your company")
     computed = compute_invoices(states_at_due([subscribe_tenant()]))
     assert ready_to_issue(computed, as_of=MARCH, is_final=lambda _: False) == computed

@@ -1,4 +1,4 @@
-"""The events behind a line: exactly those that its quantity is the sum of."""
+"""The events of a line: exactly those that its quantity is the sum of."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ APRIL = MARCH + timedelta(days=31)
 
 
 def ids_behind(invoice: Invoice, position: int = 1, *, rows_max: int = 50) -> list[str]:
-    """All of them, page by page."""
+    """Return the ids of all events of a line, page by page."""
     ids, wanted = [], PageRequest(rows_max)
     while True:
         page = events_behind(line=line_at(invoice=invoice, position=position), page=wanted)
@@ -31,7 +31,7 @@ def ids_behind(invoice: Invoice, position: int = 1, *, rows_max: int = 50) -> li
         wanted = page.next
 
 
-def test_they_are_those_of_the_period_and_of_no_other() -> None:
+def test_the_events_of_a_line_are_those_of_its_period() -> None:
     subscription = subscribe_tenant()
     first_invoice(subscription)
     ids = use(subscription.tenant, at=MARCH, count=3) + use(subscription.tenant, at=APRIL - timedelta(seconds=1))
@@ -44,7 +44,7 @@ def test_they_are_those_of_the_period_and_of_no_other() -> None:
     assert line_at(invoice=invoice, position=1).quantity == len(ids)
 
 
-def test_what_came_in_or_was_voided_afterwards_changes_nothing() -> None:
+def test_events_received_or_voided_afterwards_change_no_line() -> None:
     subscription = subscribe_tenant()
     kept, voided, voided_later = use(subscription.tenant, at=MARCH + timedelta(days=1), count=3)
     void(subscription.tenant, voided, MARCH + timedelta(days=2))
@@ -56,7 +56,7 @@ def test_what_came_in_or_was_voided_afterwards_changes_nothing() -> None:
     assert sorted(ids_behind(invoice)) == sorted([kept, voided_later])
 
 
-def test_a_meters_filters_and_the_moment_it_counts_from_hold() -> None:
+def test_the_events_of_a_line_pass_its_meters_filters_and_start() -> None:
     make_meter("ok", "http_request", unit="calls", filters={"status": ["200", "201"]}, counts_from=MARCH)
     subscription = subscribe_tenant(plan=make_plan(usage={"ok": PerUnit(Decimal(1))}))
     tenant, at = subscription.tenant, MARCH + timedelta(days=1)
@@ -84,7 +84,7 @@ def test_a_correction_shows_the_events_of_the_span_it_corrects_as_they_are_count
     assert sorted(ids_behind(invoice, correction.position)) == sorted(before + late)
 
 
-def test_a_fee_counts_nothing_and_an_unknown_line_is_not_found() -> None:
+def test_a_fee_has_no_events_and_an_unknown_line_is_not_found() -> None:
     invoice = first_invoice(subscribe_tenant())
 
     with pytest.raises(NotFoundError, match="counts no events"):

@@ -1,4 +1,4 @@
-"""An absurd invoice is parked, in a dry run too, and staff approve exactly the amount that they saw."""
+"""An absurd invoice waits for staff, also in a dry run. Staff approve exactly the amount that they saw."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -28,7 +28,7 @@ APRIL, MAY, JUNE = (MARCH.replace(month=month) for month in (4, 5, 6))
 
 
 def customer(march: int = 100, april: int = 700_000) -> Subscription:
-    """A tenant that used calls at a cent each: 1.00 EUR in March and 7,000.00 EUR in April, without a fee."""
+    """Create a tenant that used calls at a cent each: 1.00 EUR in March and 7,000.00 EUR in April, without a fee."""
     make_meter("calls", "http_request", unit="calls", aggregation="sum")
     subscription = subscribe_tenant(plan=make_plan(fee="0", usage={"calls": PerUnit(Decimal("0.01"))}))
     use(subscription.tenant, march, at=MARCH + timedelta(days=9))
@@ -45,7 +45,7 @@ def parked() -> BillingException:
 
 
 @pytest.mark.django_db
-def test_an_absurd_invoice_is_parked_as_its_dry_run_says() -> None:
+def test_an_absurd_invoice_becomes_an_exception_as_its_dry_run_says() -> None:
     customer()
     planned = plan_invoices(as_of=MAY + GRACE)
     done = run_invoicing(as_of=MAY + GRACE)
@@ -83,7 +83,7 @@ def test_staff_approve_exactly_the_amount_that_they_saw() -> None:
 
 
 @pytest.mark.django_db
-def test_a_resolution_is_no_approval() -> None:
+def test_resolving_the_exception_approves_nothing() -> None:
     customer()
     run_invoicing(as_of=MAY + GRACE)
     resolve_exception(exception=parked(), resolution="Looked.", actor=STAFF, as_of=MAY)
@@ -91,7 +91,7 @@ def test_a_resolution_is_no_approval() -> None:
 
 
 @pytest.mark.django_db
-def test_what_was_taken_back_is_no_history(settings: Settings) -> None:
+def test_voided_invoices_do_not_count_as_history(settings: Settings) -> None:
     settings.ABSURD_INVOICE_FLOORS = {"EUR": 9_000}
     subscription = customer(march=90_000, april=95_000)
     void_invoice(invoice_id=Invoice.objects.get(boundary=1).pk, reason="Wrong.", actor=STAFF, as_of=MAY)
@@ -120,7 +120,7 @@ def test_staff_set_a_limit_for_a_tenant_or_no_check_and_both_are_in_the_audit_lo
 
 
 def close_at_once(count: int, others: list[object]) -> list[object]:
-    """Run closers, and what else is given, at the same moment; return what each did."""
+    """Run closers, and what else is given, at the same moment. Return what each did."""
     gate = Barrier(count + len(others))
 
     def close() -> object:
@@ -170,11 +170,11 @@ def test_the_control_without_an_approval_two_closers_bill_nothing() -> None:
 @pytest.mark.parametrize(
     ("currency", "floor_minor"), [("EUR", 500_000), ("JPY", 500_000), ("KWD", 5_000_000), ("INR", 50_000_000)]
 )
-def test_a_floor_is_by_the_digits_and_the_value_of_a_currency(currency: str, floor_minor: int) -> None:
+def test_the_floor_of_absurd_amounts_fits_the_digits_and_value_of_a_currency(currency: str, floor_minor: int) -> None:
     assert usual_floor_minor(currency, 500_000) == floor_minor
 
 
-def test_a_currency_with_more_digits_has_a_higher_floor_and_none_is_named_twice() -> None:
+def test_a_currency_with_more_digits_has_a_higher_floor_and_is_named_once() -> None:
     named = [currency for currencies in MINOR_UNITS_BY_VALUE.values() for currency in currencies]
     assert len(named) == len(set(named))
     assert all(usual_floor_minor(currency, 1) >= 10 for currency in THREE_DIGITS | FOUR_DIGITS)

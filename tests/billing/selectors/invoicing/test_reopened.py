@@ -1,4 +1,4 @@
-"""What is open again of fees, from lines as they are stored: those that name what they correct, and older ones."""
+"""Open amounts of fees, computed from stored lines: those that name what they correct, and older ones."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -31,7 +31,7 @@ def opened(lines: list[InvoiceLine], *gone: Invoice, unpaid: tuple[Invoice, ...]
     return [(one.line_id, one.amount_minor) for one in found]
 
 
-def test_what_a_document_not_in_force_gave_back_of_another_is_open() -> None:
+def test_a_return_on_a_document_no_longer_in_force_is_open() -> None:
     assert opened(KNOWN) == []
     # What it gave back of its own lines went with them.
     assert opened(KNOWN, SECOND) == [(2, -900)]
@@ -39,19 +39,19 @@ def test_what_a_document_not_in_force_gave_back_of_another_is_open() -> None:
     assert opened([*KNOWN, AGAIN], SECOND, THIRD) == [(2, -900)]
 
 
-def test_what_was_given_back_of_a_fee_that_nobody_owes_is_open_the_other_way() -> None:
+def test_a_return_of_a_fee_that_is_no_longer_owed_is_open_the_other_way() -> None:
     assert opened(KNOWN, FIRST) == [(2, 900)]
     assert opened(KNOWN, FIRST, SECOND) == []
     assert opened(KNOWN, SECOND, unpaid=(FIRST,)) == []
 
 
-def test_what_was_withheld_of_an_unpaid_fee_is_open_once_it_is_paid() -> None:
+def test_the_withheld_part_of_an_unpaid_fee_is_open_once_it_is_paid() -> None:
     withheld = line(2, SECOND, "proration", 0, adjusts_id=1, explanation={"model": "proration", "withheld_minor": 900})
     assert opened([FEE, withheld], unpaid=(FIRST,)) == []
     assert opened([FEE, withheld]) == [(2, -900)]
 
 
-def test_of_lines_that_do_not_name_what_they_correct_the_first_gave_back_of_the_fee() -> None:
+def test_of_lines_that_do_not_name_what_they_correct_the_first_returned_the_fee() -> None:
     old = [line(one.pk, one.invoice, one.kind, one.amount_minor, supplied_on=None) for one in KNOWN]
     assert opened(old, SECOND) == [(2, -900)]
     [again] = open_of(old, "UTC", gone={SECOND.pk}, unpaid=set(), taxes={one.pk: one.tax for one in old})

@@ -1,4 +1,4 @@
-"""What every page says of a tenant's money: when an invoice is overdue, and what else there is to know."""
+"""A tenant's standing, as every page shows it: whether an invoice is overdue, and the state of its subscription."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.django_db
 
 DUE_IN_KIRITIMATI = datetime(
     2026, 3, 15, 10, tzinfo=UTC
-)  # where the 16th begins fourteen hours before it does in London
+)  # the 16th begins there fourteen hours before it does in London
 
 
 @pytest.fixture
 def invoice() -> Invoice:
-    """Over 49.00, issued on 1 March, due on the 15th."""
+    """Create an invoice over 49.00, issued on 1 March, due on the 15th."""
     return first_invoice(subscribe_tenant())
 
 
@@ -39,7 +39,7 @@ def test_a_tenant_without_a_plan_owes_nothing() -> None:
     ("zone", "last_moment"),
     [("UTC", datetime(2026, 3, 16, tzinfo=UTC)), ("Pacific/Kiritimati", DUE_IN_KIRITIMATI)],
 )
-def test_an_invoice_is_overdue_when_its_due_day_has_ended_where_the_issuer_is(zone: str, last_moment: datetime) -> None:
+def test_an_invoice_is_overdue_when_its_due_day_has_ended_in_the_issuers_zone(zone: str, last_moment: datetime) -> None:
     set_issuer(time_zone=zone)
     invoice = first_invoice(subscribe_tenant(as_of=MARCH + timedelta(hours=1), time_zone="UTC"))
 
@@ -62,7 +62,7 @@ def test_a_payment_that_failed_is_owed_before_the_due_day(invoice: Invoice) -> N
     assert standing(invoice, MARCH).owing == (invoice,)
 
 
-def test_what_is_void_is_not_owed_and_other_tenants_are_left_out(invoice: Invoice) -> None:
+def test_void_invoices_and_those_of_other_tenants_are_not_owed(invoice: Invoice) -> None:
     late = MARCH + timedelta(days=60)
     stranger = make_tenant("stranger")
     assert standing_of(tenant_id=stranger.pk, as_of=late).owing == ()
@@ -72,7 +72,7 @@ def test_what_is_void_is_not_owed_and_other_tenants_are_left_out(invoice: Invoic
     assert not standing(invoice, late).is_past_due
 
 
-def test_a_trial_and_a_subscription_that_ended_are_told_apart() -> None:
+def test_a_trial_and_an_ended_subscription_differ_in_standing() -> None:
     subscription = subscribe_tenant(plan=make_plan(trial_days=14))
     now = standing_of(tenant_id=subscription.tenant_id, as_of=MARCH)
     assert (now.is_trialing, now.is_past_due) == (True, False)
@@ -82,7 +82,7 @@ def test_a_trial_and_a_subscription_that_ended_are_told_apart() -> None:
     assert standing_of(tenant_id=subscription.tenant_id, as_of=MARCH + timedelta(days=1)).subscription is None
 
 
-def test_it_takes_two_queries(invoice: Invoice, django_assert_num_queries: object) -> None:
+def test_a_tenants_standing_takes_two_queries(invoice: Invoice, django_assert_num_queries: object) -> None:
     with django_assert_num_queries(2):  # type: ignore[operator]
         found = standing(invoice, MARCH + timedelta(days=60))
     assert found.is_past_due

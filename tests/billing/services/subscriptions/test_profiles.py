@@ -61,7 +61,7 @@ def test_the_next_invoice_follows() -> None:
         ({"payment_days": 366}, "/payment_days"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_its_place(acme: Tenant, changes: dict[str, object], refused: str) -> None:
+def test_an_invalid_billing_profile_is_refused_by_field(acme: Tenant, changes: dict[str, object], refused: str) -> None:
     with pytest.raises(InvalidFieldsError) as error:
         update_billing_profile(tenant=acme, changes=changes, actor=STAFF, as_of=MARCH)
     assert [found.pointer for found in error.value.field_errors] == [refused]

@@ -1,4 +1,4 @@
-"""The same staff as in front of billing's pages."""
+"""The staff of the tests of billing's pages."""
 
 from tests.billing.admin.conftest import as_bo, as_kim
 

@@ -1,4 +1,4 @@
-"""Tax rates, registrations, the confirmation of the tax rules, exchange rates and tax ids, on their pages."""
+"""The pages of tax rates, registrations, the confirmation of the tax rules, exchange rates and tax ids."""
 
 import pytest
 from django.test import Client
@@ -17,7 +17,7 @@ GERMAN = {"country": "DE", "name": "MwSt", "percent": "19", "category": "S"}
 FRENCH = {"country": "FR", "scheme": "local", "tax_id": "FR40303265045"}
 
 
-def test_tax_rates_are_changed_with_an_entry_and_a_hint(as_bo: Client) -> None:
+def test_tax_rates_are_changed_with_an_audit_entry_and_a_hint(as_bo: Client) -> None:
     sold(country="DE")
     as_bo.post(RATE, GERMAN)
     rate = TaxRate.objects.get()
@@ -31,7 +31,7 @@ def test_tax_rates_are_changed_with_an_entry_and_a_hint(as_bo: Client) -> None:
     assert latest_entry().action == "taxrate.deleted"
 
 
-def test_a_rate_of_nothing_needs_its_reason(as_bo: Client) -> None:
+def test_the_form_of_a_zero_rate_requires_its_reason(as_bo: Client) -> None:
     answer = as_bo.post(RATE, GERMAN | {"percent": "0"})
     assert "A rate of 0 % is zero-rated or exempt and has a reason" in answer.content.decode()
     as_bo.post(RATE, GERMAN | {"percent": "0", "category": "Z", "reason": "Books."})
@@ -55,7 +55,7 @@ def test_a_rate_that_invoices_bear_is_read_only(as_bo: Client) -> None:
     assert TaxRate.objects.get().percent == 19
 
 
-def test_registrations_are_kept_with_entries(as_bo: Client, as_kim: Client) -> None:
+def test_registrations_are_changed_with_audit_entries(as_bo: Client, as_kim: Client) -> None:
     as_bo.post(REGISTRATION, FRENCH)
     registration = TaxRegistration.objects.get(country="FR")
     assert latest_entry().action == "taxregistration.created"
@@ -74,7 +74,9 @@ def test_registrations_are_kept_with_entries(as_bo: Client, as_kim: Client) -> N
         ({"valid_from": "2026-03-02", "valid_until": "2026-03-01"}, "It ends after it begins."),
     ],
 )
-def test_a_registration_that_is_none_is_explained(as_bo: Client, changes: dict[str, str], sentence: str) -> None:
+def test_an_invalid_registration_is_refused_with_an_explanation(
+    as_bo: Client, changes: dict[str, str], sentence: str
+) -> None:
     assert sentence in as_bo.post(REGISTRATION, FRENCH | changes).content.decode()
 
 

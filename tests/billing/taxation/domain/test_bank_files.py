@@ -1,4 +1,4 @@
-"""The bank's files are read, and what is none is refused with a sentence."""
+"""Reading the bank's files, and refusing other files with a message."""
 
 from datetime import date
 from decimal import Decimal
@@ -39,6 +39,6 @@ def test_the_banks_files_are_read(text: str) -> None:
         ("Date,dollars\n2026-02-27,1.1", "is no rate of dollars"),
     ],
 )
-def test_a_file_that_is_none_is_refused_with_a_sentence(text: str, sentence: str) -> None:
+def test_a_file_that_is_not_the_banks_is_refused_with_a_message(text: str, sentence: str) -> None:
     with pytest.raises(RatesFileError, match=sentence):
         parse_rates(text)

@@ -1,4 +1,4 @@
-"""VIES is asked in bounded time, and left alone where it does not answer."""
+"""VIES is called with a deadline, and not called for a while if it does not respond."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def vies(settings: Settings) -> Iterator[Vies]:
         yield server
 
 
-def test_a_number_is_asked_for_in_the_name_of_the_seller(vies: Vies) -> None:
+def test_a_number_is_checked_in_the_name_of_the_seller(vies: Vies) -> None:
     vies.answers["136695976"] = VALID
     answer = ask_vies("DE136695976", requester="BE0417497106")
     assert answer == ViesAnswer(is_valid=True, reference="WAPIAAAA1", name="ACME GMBH", address="")
@@ -33,19 +33,19 @@ def test_a_number_is_asked_for_in_the_name_of_the_seller(vies: Vies) -> None:
     ]
 
 
-def test_without_a_number_of_its_own_the_seller_asks_as_nobody(vies: Vies) -> None:
+def test_a_seller_without_a_number_of_its_own_checks_without_a_name(vies: Vies) -> None:
     assert not ask_vies("EL094259216", requester="").is_valid
     assert vies.asked == [{"countryCode": "EL", "vatNumber": "094259216"}]
 
 
 @pytest.mark.parametrize("answer", [UNAVAILABLE, b"<html>", [], {"valid": "yes"}])
-def test_what_is_no_answer_is_no_verdict(vies: Vies, answer: object) -> None:
+def test_an_unreadable_response_is_no_verdict(vies: Vies, answer: object) -> None:
     vies.answers["136695976"] = answer
     with pytest.raises(ViesError):
         ask_vies("DE136695976", requester="")
 
 
-def test_a_member_state_that_does_not_answer_is_left_alone_and_others_are_not(vies: Vies) -> None:
+def test_a_silent_member_state_is_not_called_again_and_others_are(vies: Vies) -> None:
     vies.answers["136695976"] = UNAVAILABLE
     vies.answers["40303265045"] = VALID
     for _ in range(5):
@@ -56,13 +56,13 @@ def test_a_member_state_that_does_not_answer_is_left_alone_and_others_are_not(vi
     assert ask_vies("FR40303265045", requester="").is_valid
 
 
-def test_nobody_there_is_no_verdict(settings: Settings) -> None:
+def test_an_unreachable_vies_is_no_verdict(settings: Settings) -> None:
     settings.VIES_URL = "http://127.0.0.1:9"
     with pytest.raises(ViesError):
         ask_vies("DE136695976", requester="")
 
 
-def test_it_is_off_until_it_is_named(settings: Settings) -> None:
+def test_vies_is_off_until_its_address_is_set(settings: Settings) -> None:
     assert not is_vies_on()
     settings.VIES_URL = "http://127.0.0.1:9"
     assert is_vies_on()

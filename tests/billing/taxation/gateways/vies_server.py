@@ -1,4 +1,4 @@
-"""A small VIES: answers on a port of this machine what a test has told it to."""
+"""A small VIES on a port of this machine that responds as a test has set."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ UNAVAILABLE = {"actionSucceed": False, "errorWrappers": [{"error": "MS_UNAVAILAB
 
 @dataclass
 class Vies:
-    """What it answers, by the number without its country, and what it was asked."""
+    """The responses by number without its country, and the requests so far."""
 
     url: str
     answers: dict[str, object] = field(default_factory=dict)
@@ -23,7 +23,7 @@ class Vies:
 
 @contextmanager
 def vies_server() -> Iterator[Vies]:
-    """Run it for the time of a test."""
+    """Run the server for the time of a test."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -21,7 +21,7 @@ def add(*rates: DayRate) -> AddedRates:
     return add_exchange_rates(rates=rates, actor=STAFF, as_of=MARCH)
 
 
-def test_the_same_rates_are_added_once() -> None:
+def test_the_same_exchange_rates_are_added_once() -> None:
     thursday = replace(FRIDAY, day=date(2026, 2, 26), rate=Decimal("1.1"))
     assert add(FRIDAY) == AddedRates(1, 0)
     assert add(FRIDAY, thursday) == AddedRates(1, 1)
@@ -30,7 +30,7 @@ def test_the_same_rates_are_added_once() -> None:
     assert AuditEntry.objects.filter(action="exchange_rates.added").count() == 2
 
 
-def test_another_value_for_a_known_day_adds_nothing_at_all() -> None:
+def test_another_rate_for_a_known_day_adds_nothing_at_all() -> None:
     add(FRIDAY)
     with pytest.raises(ConflictError, match=r"is known as 1\.0823 USD, not 1\.2"):
         add(replace(FRIDAY, day=date(2026, 2, 25)), replace(FRIDAY, rate=Decimal("1.2")))
@@ -46,7 +46,7 @@ def test_another_value_for_a_known_day_adds_nothing_at_all() -> None:
         ({"currency": "EUR"}, "/rate"),
     ],
 )
-def test_what_is_no_rate_is_refused(change: dict[str, object], field: str) -> None:
+def test_an_invalid_exchange_rate_is_refused(change: dict[str, object], field: str) -> None:
     with pytest.raises(InvalidFieldsError) as refused:
         add(replace(FRIDAY, **change))
     assert [error.pointer for error in refused.value.field_errors] == [field]

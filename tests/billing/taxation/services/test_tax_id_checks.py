@@ -1,4 +1,4 @@
-"""VAT numbers are checked by a job, and by staff; the answers are kept as evidence."""
+"""A job and staff check VAT numbers. The results are kept as evidence."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -38,13 +38,13 @@ def note(tenant: Tenant) -> str:
     return tax_tables([tenant.pk])[tenant.pk].on(MARCH.date()).note
 
 
-def test_off_as_it_is_at_first_nothing_is_asked() -> None:
+def test_checks_of_tax_ids_are_off_by_default() -> None:
     make_tenant("acme", **GERMAN)
     assert run_tax_id_checks(started_by="us", as_of=MARCH).summary == {"answered": 0, "unanswered": 0}
     assert not TaxIdCheck.objects.exists()
 
 
-def test_an_answer_is_kept_with_its_day_and_asked_for_again_after_a_while(vies: Vies) -> None:
+def test_a_result_is_stored_with_its_day_and_checked_again_after_a_while(vies: Vies) -> None:
     tenant = make_tenant("acme", **GERMAN)
     vies.answers["136695976"] = VALID
     assert "not verified" in note(tenant)
@@ -71,7 +71,7 @@ def test_a_number_that_is_not_in_use_counts_as_none(vies: Vies) -> None:
     assert treatment(tenant) is TaxTreatment.REVERSE_CHARGE, "another number is not denied"
 
 
-def test_only_businesses_of_other_member_states_are_asked_for(vies: Vies) -> None:
+def test_only_numbers_of_businesses_in_other_member_states_are_checked(vies: Vies) -> None:
     make_tenant("home", country="BE", tax_id="BE0403019261")
     make_tenant("abroad", country="US", tax_id="NONE1234")
     make_tenant("consumer", country="DE")
@@ -92,14 +92,14 @@ def test_a_silent_member_state_holds_up_no_other(vies: Vies) -> None:
     assert sorted(asked["countryCode"] for asked in vies.asked) == ["DE", "FR"]
 
 
-def test_a_seller_from_outside_asks_as_nobody(vies: Vies) -> None:
+def test_a_seller_from_outside_checks_without_a_name(vies: Vies) -> None:
     set_issuer(country="CH", tax_id="CHE107787577MWST")
     make_tenant("acme", **GERMAN)
     check_tax_ids(as_of=MARCH)
     assert "requesterNumber" not in vies.asked[0]
 
 
-def test_staff_keep_what_they_found_themselves() -> None:
+def test_staff_record_their_own_check_of_a_tax_id() -> None:
     tenant = make_tenant("acme", **GERMAN)
     record_tax_id_check(tenant=tenant, is_valid=True, reference="By phone.", actor=STAFF, as_of=MARCH)
     assert "not verified" not in note(tenant)

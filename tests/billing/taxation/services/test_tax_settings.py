@@ -1,4 +1,4 @@
-"""Rates and registrations are written by one service, which keeps what invoices say."""
+"""One service writes rates and registrations, and keeps what invoices state."""
 
 from datetime import date
 from decimal import Decimal
@@ -30,7 +30,7 @@ def actions() -> list[str]:
     return list(AuditEntry.objects.order_by("pk").values_list("action", flat=True))
 
 
-def test_a_rate_is_added_changed_and_deleted_with_entries() -> None:
+def test_a_tax_rate_is_added_changed_and_deleted_with_audit_entries() -> None:
     added = rate()
     changed = save_tax_rate(rate=added, changes={"percent": Decimal(22)}, actor=STAFF, as_of=MARCH)
     save_tax_rate(rate=added, changes={"percent": Decimal(22)}, actor=STAFF, as_of=MARCH)
@@ -53,13 +53,13 @@ def test_a_rate_is_added_changed_and_deleted_with_entries() -> None:
         ({"percent": Decimal(0), "category": "Z", "reason": " "}, "/reason"),
     ],
 )
-def test_a_rate_that_is_none_is_refused(changes: dict[str, object], field: str) -> None:
+def test_an_invalid_tax_rate_is_refused(changes: dict[str, object], field: str) -> None:
     with pytest.raises(InvalidFieldsError) as refused:
         rate(**changes)
     assert [error.pointer for error in refused.value.field_errors] == [field]
 
 
-def test_two_rates_do_not_begin_on_one_day() -> None:
+def test_two_tax_rates_do_not_begin_on_one_day() -> None:
     rate()
     with pytest.raises(ConflictError, match="begins on the same day"):
         rate()
@@ -67,7 +67,7 @@ def test_two_rates_do_not_begin_on_one_day() -> None:
     assert TaxRate.objects.count() == 2
 
 
-def test_a_rate_that_invoices_bear_stays_and_a_change_is_a_new_row() -> None:
+def test_a_tax_rate_on_invoices_never_changes_and_a_change_is_a_new_row() -> None:
     known = rate()
     number = first_invoice(subscribe_tenant(country="BE")).number
     with pytest.raises(ConflictError, match=f"stands on {number}"):
@@ -78,7 +78,7 @@ def test_a_rate_that_invoices_bear_stays_and_a_change_is_a_new_row() -> None:
     assert sorted(TaxRate.objects.values_list("percent", flat=True)) == [21, 25]
 
 
-def test_a_registration_is_added_changed_and_deleted_with_entries() -> None:
+def test_a_registration_is_added_changed_and_deleted_with_audit_entries() -> None:
     added = save_tax_registration(registration=None, changes=IN_FRANCE, actor=STAFF, as_of=MARCH)
     assert added.tax_id == "FR40303265045"
     ends = {"valid_until": date(2026, 12, 31)}
@@ -97,7 +97,7 @@ def test_a_registration_is_added_changed_and_deleted_with_entries() -> None:
         ({"valid_from": date(2026, 3, 2), "valid_until": date(2026, 3, 1)}, "/valid_until"),
     ],
 )
-def test_a_registration_that_is_none_is_refused(changes: dict[str, object], field: str) -> None:
+def test_an_invalid_registration_is_refused(changes: dict[str, object], field: str) -> None:
     with pytest.raises(InvalidFieldsError) as refused:
         save_tax_registration(registration=None, changes=IN_FRANCE | changes, actor=STAFF, as_of=MARCH)
     assert [error.pointer for error in refused.value.field_errors] == [field]
@@ -108,7 +108,7 @@ def test_the_one_stop_shop_has_numbers_of_its_own() -> None:
     assert save_tax_registration(registration=None, changes=shop, actor=STAFF, as_of=MARCH).pk
 
 
-def test_the_rules_are_confirmed_for_the_sellers_country_alone() -> None:
+def test_the_tax_rules_are_confirmed_for_the_sellers_country_alone() -> None:
     set_issuer(country="DE", tax_id="DE136695976")
     assert not Issuer.objects.get().is_tax_confirmed
     issuer = confirm_tax_rules(actor=STAFF, as_of=MARCH)
@@ -122,7 +122,7 @@ def test_the_rules_are_confirmed_for_the_sellers_country_alone() -> None:
     assert not Issuer.objects.get().is_tax_confirmed
 
 
-def test_rules_for_no_country_are_not_confirmed() -> None:
+def test_tax_rules_for_no_country_are_not_confirmed() -> None:
     set_issuer(country="")
     with pytest.raises(ConflictError, match="Fill in the country"):
         confirm_tax_rules(actor=STAFF, as_of=MARCH)

@@ -1,4 +1,4 @@
-"""Who charges what to whom: the tables of docs/algorithms/tax.md, and what holds of every decision."""
+"""Who charges which tax to whom: the tables of docs/algorithms/tax.md, and what is true of every decision."""
 
 from datetime import date
 from decimal import Decimal
@@ -45,12 +45,12 @@ def facts_of(seller: str, registrations: str, buyer: str, tax_id: str = "none", 
 
 
 def said(decision: TaxDecision) -> tuple[str, Decimal]:
-    """As the pages write it."""
+    """Return a decision as the pages write it."""
     return ("unknown" if decision.problem else decision.category.value, decision.percent)
 
 
 @pytest.mark.parametrize("row", MATRIX, ids=lambda row: " ".join(row[:4]))
-def test_the_matrix_is_as_documented(row: list[str]) -> None:
+def test_the_tax_matrix_is_as_documented(row: list[str]) -> None:
     seller, registrations, buyer, tax_id, category, percent, country, _ = row
     decision = decide_tax(facts_of(seller, registrations, buyer, tax_id), DAY)
     assert (*said(decision), decision.jurisdiction) == (category, Decimal(percent), country)
@@ -97,7 +97,7 @@ def test_before_the_first_day_of_a_countrys_first_rate_nothing_is_guessed() -> N
     assert table.on(date(2026, 3, 1)).percent == 21
 
 
-def test_an_invoice_says_why_it_bears_no_tax() -> None:
+def test_an_invoice_states_why_it_bears_no_tax() -> None:
     abroad = facts_of("BE", "", "US")
     assert decide_tax(abroad, DAY).note == OUT_OF_SCOPE_NOTE
     assert decide_tax(facts_of("BE", "", "US", treatment=TaxTreatment.REVERSE_CHARGE), DAY).note == REVERSE_CHARGE_NOTE
@@ -114,7 +114,7 @@ def test_a_rate_of_nothing_prints_its_reason() -> None:
     assert (decision.category, decision.note) == (TaxCategory.ZERO, "No sales tax on services in Oregon.")
 
 
-def test_a_tax_that_is_borne_says_under_which_number_abroad() -> None:
+def test_a_foreign_tax_states_its_registration_number() -> None:
     there = Registration("DE", TaxScheme.LOCAL, tax_id="DE136695976")
     decision = decide_tax(TaxFacts("BE", "DE", rates=RATES, registrations=[there]), DAY)
     assert decision.note == "Seller's tax id in DE: DE136695976."
@@ -158,7 +158,7 @@ FACTS = st.builds(
 
 
 @given(FACTS, st.dates(date(2025, 1, 1), date(2027, 1, 1)))
-def test_a_decision_taxes_or_says_why_it_does_not(facts: TaxFacts, day: date) -> None:
+def test_a_decision_taxes_or_gives_its_reason(facts: TaxFacts, day: date) -> None:
     decision = decide_tax(facts, day)
     assert decision.treatment is not TaxTreatment.AUTOMATIC
     assert bool(decision.percent) == (decision.category is TaxCategory.STANDARD)
@@ -169,5 +169,5 @@ def test_a_decision_taxes_or_says_why_it_does_not(facts: TaxFacts, day: date) ->
 
 
 @given(FACTS, st.dates(date(2025, 1, 1), date(2027, 1, 1)))
-def test_the_table_decides_as_each_day_does(facts: TaxFacts, day: date) -> None:
+def test_the_table_of_days_decides_as_each_day_does(facts: TaxFacts, day: date) -> None:
     assert tax_table(facts).on(day) == decide_tax(facts, day)

@@ -10,7 +10,7 @@ from billing.verification.domain.balances import difference_of, differences_of
 JANUARY, FEBRUARY = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 
 
-def test_differences_name_what_is_wrong() -> None:
+def test_differences_name_the_tenant_the_days_and_the_amounts() -> None:
     life = Life("UTC", 2, JANUARY, 1, (), (), {})
     lived = Lived(uuid4(), "acme", "EUR", life, {0: "INV-1", 1: "INV-2"}, {7: "calls"})
     days = date(2026, 1, 1), date(2026, 1, 31)

@@ -1,4 +1,4 @@
-"""What the ledger may have held while something was under way."""
+"""What the ledger may have contained while an event was in flight."""
 
 from decimal import Decimal
 
@@ -20,14 +20,12 @@ from billing.verification.domain.batch import Bounds
         ("20", 4, False),
     ],
 )
-def test_bounds_hold_what_lies_between_them_in_quantity_and_in_events(
-    quantity: str, events: int, *, holds: bool
-) -> None:
+def test_bounds_contain_the_quantities_and_events_between_them(quantity: str, events: int, *, holds: bool) -> None:
     bounds = Bounds(Used(Decimal(10), 1), Used(Decimal(30), 3))
     assert bounds.hold(Used(Decimal(quantity), events)) is holds
 
 
-def test_bounds_say_one_thing_where_they_are_one() -> None:
+def test_bounds_print_as_one_value_if_they_are_equal() -> None:
     least, most = Used(Decimal("10.50"), 1), Used(Decimal(30), 3)
     assert str(Bounds(least, least)) == "10.5 in 1 events"
     assert str(Bounds(least, most)) == "between 10.5 in 1 events and 30 in 3 events"

@@ -1,4 +1,4 @@
-"""Each check finds the fault that is planted for it, and nothing where nothing is wrong."""
+"""Each check finds the fault that is planted for it, and nothing in a sound invoice."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -56,7 +56,7 @@ def document(content: Mapping[str, Any], number: str = NUMBER) -> StoredDocument
 
 
 def stored(**changes: Any) -> StoredInvoice:
-    """The second invoice of a subscription, as it was computed."""
+    """Return the second invoice of a subscription, as it was computed."""
     computed = compute_invoice(state(1), usage=[CALLS], invoiced=[], credit_minor=0, taxes=VAT_ALWAYS)
     sums = Sums(computed.subtotal_minor, computed.tax_minor, computed.total_minor)
     content = {
@@ -94,7 +94,10 @@ def with_line(**changes: Any) -> StoredInvoice:
 
 
 def old(**changes: Any) -> StoredInvoice:
-    """One from before lines bore their tax: all bear one, and credit was taken off before tax."""
+    """Return an invoice from before lines bore their tax.
+
+    All lines bear one tax, and credit was taken off before tax.
+    """
     computed = settled(state(1), stored().lines, credit_minor=1000)
     lines = tuple(replace(line, tax=VAT, supplied_on=None) for line in computed.lines)
     taxes = tax_rows(lines, "EUR")
@@ -143,7 +146,7 @@ SOUND = Batch(
     paid=(PaidInvoice(NUMBER, has_payment=True),),
 )
 
-# For each check the faults that are planted for it, and what it says of them.
+# For each check, the faults that are planted for it, and what it reports of them.
 PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
     checks.prices_as_published: [
         (Batch(versions=(BASIC,)), ["basic v1: price: Its prices are not those that were published."]),
@@ -276,13 +279,13 @@ PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_a_check_finds_its_fault_and_nothing_in_what_is_sound(check: Check) -> None:
+def test_a_check_finds_its_fault_and_nothing_in_a_sound_invoice(check: Check) -> None:
     assert list(check(SOUND)) == []
     for batch, expected in PLANTED[check]:
         assert [str(difference) for difference in check(batch)] == expected
 
 
-def test_an_invoice_from_before_lines_bore_their_tax_follows_the_rules_of_then() -> None:
+def test_an_invoice_from_before_lines_bore_their_tax_follows_its_own_rules() -> None:
     assert differences_in(Batch(invoices=(old(),))) == []
     empty = {"lines": [], "subtotal_minor": 0, "tax_minor": 0, "total_minor": 0}
     issued, following = old().document, state(1).following
@@ -298,13 +301,13 @@ def test_an_invoice_from_before_lines_bore_their_tax_follows_the_rules_of_then()
     assert differences_in(Batch(invoices=(last,))) == []
 
 
-def test_all_checks_look_at_a_batch_in_their_order() -> None:
+def test_all_checks_run_over_a_batch_in_their_order() -> None:
     assert differences_in(SOUND) == []
     both = Batch(paid=(PaidInvoice("A", has_payment=False),), wrong_files=("B",))
     assert [difference.subject for difference in differences_in(both)] == ["A", "B"]
 
 
-def test_the_page_names_every_check() -> None:
+def test_the_algorithm_page_names_every_check() -> None:
     page = PAGE.read_text()
     section = page[page.index("## V: verification") : page.index("## An example")]
     named = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")]

@@ -1,4 +1,4 @@
-"""Where documents and the ledger of accounts do not tie, each planted past the services."""
+"""Differences between documents and the ledger of accounts, each planted past the services."""
 
 from datetime import timedelta
 
@@ -50,7 +50,7 @@ def plant(statement: str, *parameters: object) -> None:
         cursor.execute("SET session_replication_role = DEFAULT")
 
 
-def test_what_the_services_do_ties() -> None:
+def test_documents_of_the_services_agree_with_the_ledger() -> None:
     owed, paid, voided, credited, credited_paid, lost, part, over, lost_part = invoices = finalized_invoices(9)
     pay(paid)
     pay(part, 1000)
@@ -70,7 +70,7 @@ def test_what_the_services_do_ties() -> None:
 
 
 @pytest.mark.as_owner
-def test_an_invoice_that_is_not_posted_is_named_and_so_is_what_its_tenant_owes(invoice: Invoice) -> None:
+def test_an_unposted_invoice_and_its_tenants_balance_are_named(invoice: Invoice) -> None:
     plant("DELETE FROM ledger_posting")
     plant("DELETE FROM ledger_journalentry")
     assert found(invoice) == [
@@ -81,7 +81,7 @@ def test_an_invoice_that_is_not_posted_is_named_and_so_is_what_its_tenant_owes(i
 
 
 @pytest.mark.as_owner
-def test_an_invoice_that_is_posted_otherwise_is_named(invoice: Invoice) -> None:
+def test_an_invoice_with_other_postings_is_named(invoice: Invoice) -> None:
     plant("UPDATE ledger_posting SET amount_minor = amount_minor + 1 WHERE account = 'receivable'")
     assert found(invoice) == [
         f"{invoice.number}: It is finalized with 4900 to pay, and 4901 is open in the ledger.",
@@ -93,7 +93,7 @@ def test_an_invoice_that_is_posted_otherwise_is_named(invoice: Invoice) -> None:
 
 
 @pytest.mark.as_owner
-def test_what_is_posted_to_another_tenant_is_named(invoice: Invoice) -> None:
+def test_a_posting_to_another_tenant_is_named(invoice: Invoice) -> None:
     other = subscribe_tenant("globex", plan=invoice.subscription.plan_version)
     plant("UPDATE ledger_journalentry SET tenant_id = %s", other.tenant_id)
     plant("UPDATE ledger_posting SET tenant_id = %s", other.tenant_id)
@@ -102,7 +102,7 @@ def test_what_is_posted_to_another_tenant_is_named(invoice: Invoice) -> None:
 
 
 @pytest.mark.as_owner
-def test_a_payment_and_a_credit_note_that_are_not_posted_are_named(invoice: Invoice) -> None:
+def test_an_unposted_payment_and_an_unposted_credit_note_are_named(invoice: Invoice) -> None:
     pay(invoice)
     issue_credit_note(invoice_id=invoice.pk, reason="wrong", actor=STAFF, as_of=LATER)
     for kind in ("payment", "credit_note"):
@@ -110,13 +110,13 @@ def test_a_payment_and_a_credit_note_that_are_not_posted_are_named(invoice: Invo
         plant("DELETE FROM ledger_journalentry WHERE kind = %s", kind)
     payment, note = Payment.objects.get(), CreditNote.objects.get()
     assert found(invoice) == [
-        f"{invoice.number}: It is paid with 0 to pay, and 9800 is open in the ledger.",  # the payment was let go of it
+        f"{invoice.number}: It is paid with 0 to pay, and 9800 is open in the ledger.",  # its payment was unallocated
         f"{invoice.number}: Its credit note {note.number} is not posted.",
         f"{invoice.number}: Its payment {payment.pk} over 4900 is posted as 0.",
     ]
 
 
-def test_what_a_part_payment_leaves_due_is_what_the_ledger_has(invoice: Invoice) -> None:
+def test_the_open_amount_after_a_part_payment_agrees_with_the_ledger(invoice: Invoice) -> None:
     record_payment(
         invoice_id=invoice.pk, provider="stripe", reference="part", amount_minor=100, currency="EUR",
         occurred_at=LATER, as_of=LATER,
@@ -124,7 +124,7 @@ def test_what_a_part_payment_leaves_due_is_what_the_ledger_has(invoice: Invoice)
     assert [*books(), *found(invoice)] == []
 
 
-def test_what_is_open_on_an_invoice_that_is_not_owed_is_named(invoice: Invoice) -> None:
+def test_an_open_amount_of_an_invoice_that_is_not_owed_is_named(invoice: Invoice) -> None:
     void_invoice(invoice_id=invoice.pk, reason="wrong", actor=STAFF, as_of=LATER)
     owed = Movement(LedgerAccount.RECEIVABLE, 1, document=invoice.number or "")
     post([happening(invoice.tenant, EntryKind.ROUNDING, movements=(owed, Movement(LedgerAccount.ROUNDING, -1)))])

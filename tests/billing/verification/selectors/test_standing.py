@@ -1,4 +1,4 @@
-"""What stood when an invoice was computed, of documents that were voided, credited or given up since."""
+"""Which documents were in force when an invoice was computed, although they were voided, credited or given up since."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ def amounts(past: Past, correction: InvoiceLine | None = None, *, is_old: bool =
     return found.amount_minor, found.forgiven_minor, found.unpaid_minor
 
 
-def test_what_gave_back_on_a_document_not_in_force_did_not_happen() -> None:
+def test_a_return_on_a_document_not_in_force_is_left_out() -> None:
     past = Past({SECOND: NOON - 2 * HOUR}, {})
     assert amounts(past) == (100, 0, 0)
     assert counted_at([CHARGED, GIVEN_BACK], past, NOON) == [CHARGED]
@@ -35,14 +35,14 @@ def test_what_gave_back_on_a_document_not_in_force_did_not_happen() -> None:
     assert amounts(Past({SECOND: NOON + 2 * HOUR}, {})) == (60, 0, 0)
 
 
-def test_what_charged_on_one_is_forgiven_and_on_one_that_was_given_up_unpaid() -> None:
+def test_a_charge_on_a_void_or_unpaid_given_up_document_is_forgiven() -> None:
     assert amounts(Past({FIRST: NOON - 2 * HOUR}, {})) == (60, 100, 0)
     assert amounts(Past({}, {FIRST: [(NOON - 2 * HOUR, None)]})) == (60, 0, 100)
     assert amounts(Past({}, {FIRST: [(NOON - 2 * HOUR, NOON - HOUR)]})) == (60, 0, 0)
     assert amounts(Past({}, {FIRST: [(NOON + 2 * HOUR, None)]})) == (60, 0, 0)
 
 
-def test_of_what_was_voided_just_then_the_correction_decides() -> None:
+def test_for_a_document_voided_at_that_moment_the_correction_decides() -> None:
     past = Past({FIRST: NOON - ARRIVAL_MARGIN / 2}, {})
     said = {"quantity": "600", "amount_minor": 60}
     assert amounts(past) == (60, 100, 0)

@@ -1,4 +1,4 @@
-"""Our one migration of dj-stripe's tables says what dj-stripe's models and its own chain of migrations say."""
+"""Our one migration of dj-stripe's tables agrees with dj-stripe's models and with its own chain of migrations."""
 
 from django.apps import apps
 from django.db.migrations.autodetector import MigrationAutodetector
@@ -11,7 +11,7 @@ from billing.collection.gateways.stripe.djstripe_migrations import _together
 
 
 def written(model: ModelState) -> dict[str, object]:
-    """A model's fields, options and bases in a form that compares; the order of columns means nothing."""
+    """Return a model's fields, options and bases in a form that compares. The order of columns is ignored."""
     fields = {name: MigrationWriter.serialize(field.clone())[0] for name, field in model.fields.items()}
     options = {key: value for key, value in model.options.items() if value and key != "abstract"}
     return {"fields": fields, "options": options, "bases": [str(base) for base in model.bases]}
@@ -35,7 +35,7 @@ def test_the_squashed_migration_ends_where_the_shipped_chain_ends(settings: Sett
     assert squashed == djstripe_models(shipped_loader.project_state())
 
 
-def test_the_migration_waits_for_the_tenant_only() -> None:
+def test_the_djstripe_migration_depends_on_the_tenant_only() -> None:
     migration = MigrationLoader(None).disk_migrations["djstripe", "0001_initial"]
     assert migration.dependencies == [("accounts", "0001_initial")]
     (together,) = migration.operations

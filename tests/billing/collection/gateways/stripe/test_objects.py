@@ -97,7 +97,7 @@ def test_every_status_that_stripe_documents_means_something(status: str, state: 
     assert read_agreement(SUBSCRIPTION | {"status": status}).state == state
 
 
-def test_a_status_that_nobody_knows_is_something_for_a_person() -> None:
+def test_an_unknown_status_of_stripe_needs_a_person() -> None:
     with pytest.raises(ProviderObjectError, match="on_holiday"):
         read_agreement(SUBSCRIPTION | {"status": "on_holiday"})
 
@@ -119,13 +119,13 @@ def test_an_end_with_the_period_is_told_from_one_before_it(ended_at: int | None,
 
 
 @pytest.mark.parametrize("lost", ["id", "customer", "status"])
-def test_a_subscription_without_what_it_always_has_is_refused(lost: str) -> None:
+def test_a_subscription_without_a_required_field_is_refused(lost: str) -> None:
     with pytest.raises(ProviderObjectError, match=lost):
         read_agreement({name: value for name, value in SUBSCRIPTION.items() if name != lost})
 
 
 @pytest.mark.parametrize("lost", ["metadata", "items", "cancel_at", "cancel_at_period_end", "default_payment_method"])
-def test_a_subscription_without_what_it_may_lack_is_read(lost: str) -> None:
+def test_a_subscription_without_an_optional_field_is_read(lost: str) -> None:
     agreement = read_agreement({name: value for name, value in SUBSCRIPTION.items() if name != lost})
 
     assert agreement.reference == "sub_1"
@@ -155,7 +155,7 @@ def test_a_customer_may_be_named_or_expanded() -> None:
 
 
 @pytest.mark.parametrize("lost", ["id", "customer", "status", "currency", "total", "amount_due"])
-def test_an_invoice_without_what_it_always_has_is_refused(lost: str) -> None:
+def test_an_invoice_without_a_required_field_is_refused(lost: str) -> None:
     with pytest.raises(ProviderObjectError, match=lost):
         read_invoice({name: value for name, value in STRIPE_INVOICE.items() if name != lost})
 
@@ -177,7 +177,7 @@ def test_an_event_is_read_and_a_thin_one_known() -> None:
 
 
 @pytest.mark.parametrize("payload", [None, [], 1, {}, {"id": "e"}, {"type": "t"}, {"id": "e" * 256, "type": "t"}])
-def test_what_is_no_event_is_refused(payload: object) -> None:
+def test_json_that_is_no_event_is_refused(payload: object) -> None:
     with pytest.raises(ProviderObjectError):
         read_event(payload)
 
@@ -190,7 +190,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from([*SUBSCRIPTION, *STRIPE_INVOICE, "data", "type"]), JSON))
-def test_no_json_makes_a_reader_fail_in_another_way(replaced: dict[str, Any]) -> None:
+def test_any_json_is_read_or_refused_by_the_readers(replaced: dict[str, Any]) -> None:
     for read, described in ((read_agreement, SUBSCRIPTION), (read_invoice, STRIPE_INVOICE), (read_event, {})):
         with contextlib.suppress(ProviderObjectError):
             read(described | replaced)
@@ -199,13 +199,13 @@ def test_no_json_makes_a_reader_fail_in_another_way(replaced: dict[str, Any]) ->
 
 
 @given(JSON)
-def test_whatever_came_can_be_stored_and_stays_what_it_was(value: object) -> None:
+def test_any_payload_can_be_stored_and_stays_the_same(value: object) -> None:
     kept = json.dumps(storable(value))
     assert "\\u0000" not in kept
     assert storable(storable(value)) == storable(value)
 
 
-def test_a_card_is_called_as_people_know_it() -> None:
+def test_a_card_is_named_by_brand_and_last_digits() -> None:
     card = {"type": "card", "card": {"brand": "visa", "display_brand": "visa", "last4": "4242"}}
     assert card_label(card) == "Visa ending in 4242"
     assert card_label({"type": "sepa_debit", "sepa_debit": {"last4": "3000"}}) == "Sepa debit ending in 3000"
@@ -220,12 +220,12 @@ def test_a_card_is_called_as_people_know_it() -> None:
     ("minor", "currency", "at_stripe"),
     [(4900, "EUR", 4900), (500, "JPY", 500), (5, "UGX", 500), (7, "ISK", 700), (1230, "KWD", 1230), (1500, "MGA", 15)],
 )
-def test_amounts_are_counted_in_stripes_digits_and_back(minor: int, currency: str, at_stripe: int) -> None:
+def test_amounts_are_converted_to_stripes_digits_and_back(minor: int, currency: str, at_stripe: int) -> None:
     assert to_stripe_amount(minor, currency) == at_stripe
     assert from_stripe_amount(at_stripe, currency) == minor
 
 
-def test_what_stripe_cannot_charge_to_the_last_digit_is_refused() -> None:
+def test_an_amount_that_stripe_cannot_charge_exactly_is_refused() -> None:
     for minor, currency in ((1231, "KWD"), (1501, "MGA")):
         with pytest.raises(PaymentRefusedError):
             to_stripe_amount(minor, currency)
@@ -233,6 +233,6 @@ def test_what_stripe_cannot_charge_to_the_last_digit_is_refused() -> None:
         from_stripe_amount(501, "UGX")
 
 
-def test_no_time_is_absurd() -> None:
+def test_a_time_out_of_range_reads_as_none() -> None:
     assert read_invoice(STRIPE_INVOICE | {"status_transitions": {"paid_at": 10**30}}).paid_at is None
     assert instant(START) + timedelta(seconds=60) == instant(START + 60)

@@ -1,4 +1,4 @@
-"""`manage.py import_exchange_rates` reads the bank's file, or says in a sentence why not."""
+"""`manage.py import_exchange_rates` reads the bank's file, or prints why it cannot."""
 
 from io import StringIO
 from pathlib import Path
@@ -18,7 +18,7 @@ def imported(path: Path) -> str:
     return out.getvalue()
 
 
-def test_a_file_is_imported_once(tmp_path: Path) -> None:
+def test_a_file_of_exchange_rates_is_imported_once(tmp_path: Path) -> None:
     path = tmp_path / "eurofxref-hist.csv"
     path.write_text("Date,USD,JPY,\n2026-02-27,1.0823,168.5,\n")
     assert imported(path) == "2 rates added, 0 known.\n"
@@ -33,7 +33,7 @@ def test_a_file_is_imported_once(tmp_path: Path) -> None:
         (b"Date,USD\n2099-02-27,1.1", "still to come"),
     ],
 )
-def test_what_is_no_file_of_rates_is_told(tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_a_file_that_holds_no_exchange_rates_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "rates"
     path.write_bytes(content)
     with pytest.raises(CommandError, match=sentence):
@@ -41,7 +41,7 @@ def test_what_is_no_file_of_rates_is_told(tmp_path: Path, content: bytes, senten
     assert not ExchangeRate.objects.exists()
 
 
-def test_no_file_and_a_giant_one_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_and_a_giant_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CommandError, match="cannot be read"):
         imported(tmp_path / "none")
     monkeypatch.setattr(import_exchange_rates, "BYTES_MAX", 3)
