@@ -12,11 +12,11 @@ class ApiKeyQuerySet(models.QuerySet[Any]):
     """API keys and service keys."""
 
     def of_tenant(self, tenant_id: UUID) -> "ApiKeyQuerySet":
-        """The tenant's own keys; service keys belong to nobody."""
+        """Filter to the tenant's own keys; service keys belong to no tenant."""
         return self.filter(tenant_id=tenant_id)
 
     def usable_at(self, as_of: datetime) -> "ApiKeyQuerySet":
-        """Neither revoked nor expired at the instant."""
+        """Filter to keys that are neither revoked nor expired at the instant."""
         return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=as_of)).filter(
             Q(expires_at=None) | Q(expires_at__gt=as_of)
         )
@@ -26,5 +26,5 @@ class InvitationQuerySet(models.QuerySet[Any]):
     """Invitations to join a tenant."""
 
     def open_at(self, as_of: datetime) -> "InvitationQuerySet":
-        """Not accepted, not revoked, not expired."""
+        """Filter to invitations that are not accepted, revoked or expired."""
         return self.filter(accepted_at=None, revoked_at=None, expires_at__gt=as_of)

@@ -1,6 +1,6 @@
-"""Send SQL to PostgreSQL, where the ORM cannot say what is meant: the one door of every app above.
+"""Send SQL to PostgreSQL, for statements that the ORM cannot express. All higher apps use this module.
 
-A statement is a constant of the module that sends it. It names its parameters as `%(name)s`, and rows travel as one
+A statement is a constant of the module that sends it. It names its parameters as `%(name)s`, and rows are passed as one
 JSON parameter.
 """
 
@@ -23,7 +23,7 @@ _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 def fetch_all(statement: str, parameters: Mapping[str, object] = _NOTHING) -> list[tuple[Any, ...]]:
-    """Run one statement with its parameters sent apart from it, prepared at its first use on a connection.
+    """Run one statement with its parameters sent separately, prepared at its first use on a connection.
 
     Django's own cursors bind on the client, which parses a batch of events twice and plans it again each time;
     psycopg's own read a statement of more than 4,096 characters again each time. Errors are Django's; outside of a
@@ -38,8 +38,8 @@ def fetch_all(statement: str, parameters: Mapping[str, object] = _NOTHING) -> li
 def drop_dead_connection() -> None:
     """Close the kept connection if its server has gone, so that the first request after a restart works.
 
-    An idle connection has nothing to be read but a farewell. So asking the operating system tells, without a word to
-    the server; only where something can be read, the connection is tried.
+    On an idle connection there is nothing to read unless the server has closed it. So a check by the operating system
+    is enough, without a message to the server. Only if something can be read, the connection is tried.
     """
     raw = connection.connection
     if raw is None or raw.closed or connection.in_atomic_block:
@@ -51,7 +51,7 @@ def drop_dead_connection() -> None:
 
 
 def as_json(value: object) -> str:
-    """Return a parameter for `jsonb_to_recordset` and its kind; a decimal becomes a number with all its digits."""
+    """Return a parameter for `jsonb_to_recordset` and the like. A decimal becomes a number with all its digits."""
     return _ENCODER.encode(value).decode()
 
 

@@ -1,6 +1,6 @@
-"""Spans of requests, jobs, SQL statements and calls to the outside, for a collector that an operator names.
+"""Spans of requests, jobs, SQL statements and external calls, for a collector that the operator configures.
 
-Without one, `span` costs a test of a name and yields nothing. Names and attributes are those of OpenTelemetry's
+Without a collector, `span` costs one check and yields nothing. Names and attributes are those of OpenTelemetry's
 semantic conventions. No value of a statement's parameters, no query string and no body becomes an attribute.
 """
 
@@ -19,7 +19,7 @@ NOTHING: Final[Mapping[str, AttributeValue]] = {}
 
 
 class _Tracing:
-    """Where spans go: to this tracer, or nowhere."""
+    """The destination of spans: this tracer, or nowhere."""
 
     tracer: Tracer | None = None
 
@@ -30,7 +30,7 @@ def use_tracer(tracer: Tracer | None) -> None:
 
 
 def is_traced() -> bool:
-    """Return whether spans go anywhere."""
+    """Return whether spans are sent."""
     return _Tracing.tracer is not None
 
 
@@ -42,9 +42,9 @@ def span(
     context: Context | None = None,
     attributes: Mapping[str, AttributeValue] = NOTHING,
 ) -> Iterator[Span | None]:
-    """Measure what happens inside, and yield the span; None where nothing is traced.
+    """Measure the block, and yield the span, or None if tracing is off.
 
-    An exception marks the span as failed, with its class and its masked text, and goes on.
+    An exception marks the span as failed, with its class and its masked text, and is raised again.
     """
     tracer = _Tracing.tracer
     if tracer is None:
@@ -68,7 +68,7 @@ def span(
 
 @contextmanager
 def statement_span(statement: str) -> Iterator[None]:
-    """Measure one SQL statement. Its parameters travel apart from it and are not told."""
+    """Measure one SQL statement. Its parameters are sent separately and are not recorded."""
     if _Tracing.tracer is None:
         yield
         return
@@ -85,6 +85,6 @@ def trace_django_statement(
     many: bool,  # noqa: FBT001 - an execute wrapper's signature
     context: Mapping[str, Any],
 ) -> Any:
-    """Measure a statement of Django's own: an execute wrapper of its connections."""
+    """Measure a statement of Django's own, as an execute wrapper of its connections."""
     with statement_span(statement):
         return execute(statement, parameters, many, context)

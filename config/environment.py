@@ -1,6 +1,6 @@
-"""Reads the environment, and answers a wrong or missing value with a sentence.
+"""Read the environment, and report a wrong or missing value in a sentence.
 
-Every name read here stands in the table of `docs/settings.md`; a test compares the two.
+Every name read here is in the table of `docs/settings.md`; a test compares the two.
 """
 
 import contextlib
@@ -29,25 +29,25 @@ FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 
 
 class Environment:
-    """Typed look-ups in one mapping; each error names the variable and says what would be right."""
+    """Typed look-ups in one mapping. Each error names the variable and says what would be right."""
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         """Read from `values`, by default from the process's own environment."""
         self.values = os.environ if values is None else values
 
     def text(self, name: str, default: str = "") -> str:
-        """The value with surrounding blanks removed."""
+        """Return the value without surrounding blanks."""
         return self.values.get(name, default).strip()
 
     def required_text(self, name: str, why: str) -> str:
-        """The value, which must be there: `why` completes "… is not set:"."""
+        """Return the value, which must be set: `why` completes "… is not set:"."""
         value = self.text(name)
         if not value:
             raise ImproperlyConfigured(f"{name} is not set: {why}")
         return value
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """A yes or a no."""
+        """Return a yes or a no."""
         word = self.text(name, "1" if default else "0").lower()
         if word in TRUE_WORDS:
             return True
@@ -56,14 +56,14 @@ class Environment:
         raise ImproperlyConfigured(f"{name} is {word!r}; it must be 1 or 0.")
 
     def number(self, name: str, default: int, *, lowest: int, highest: int) -> int:
-        """A whole number between two bounds."""
+        """Return a whole number between two bounds."""
         word = self.text(name, str(default))
         if not word.isascii() or not word.isdigit() or not lowest <= int(word) <= highest:
             raise ImproperlyConfigured(f"{name} is {word!r}; it must be a whole number from {lowest} to {highest}.")
         return int(word)
 
     def amounts(self, name: str) -> dict[str, int]:
-        """Amounts in minor units by currency, as in `JPY=500000,INR=45000000`."""
+        """Return amounts in minor units by currency, as in `JPY=500000,INR=45000000`."""
         amounts = {}
         for part in self.names(name):
             currency, _, word = part.partition("=")
@@ -73,19 +73,19 @@ class Environment:
         return amounts
 
     def uuid(self, name: str, default: str = "") -> str:
-        """A UUID in its usual form, or nothing."""
+        """Return a UUID in its usual form, or nothing."""
         value = self.text(name, default)
         try:
             return str(UUID(value)) if value else ""
         except ValueError as error:
-            raise ImproperlyConfigured(f"{name} is {value!r}; it must be a UUID, as `uuidgen` makes one.") from error
+            raise ImproperlyConfigured(f"{name} is {value!r}; it must be a UUID, as `uuidgen` prints.") from error
 
     def names(self, name: str, default: str = "") -> list[str]:
-        """A list separated by commas."""
+        """Return a list separated by commas."""
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
 
     def profile(self) -> Profile:
-        """Which set of defaults applies."""
+        """Return the profile, which decides the defaults."""
         word = self.text("COUNTINGHOUSE_PROFILE", "production")
         for profile in PROFILES:
             if word == profile:
@@ -93,7 +93,7 @@ class Environment:
         raise ImproperlyConfigured(f"COUNTINGHOUSE_PROFILE is {word!r}; it must be one of {', '.join(PROFILES)}.")
 
     def public_url(self, default: str) -> str:
-        """Scheme and host under which people reach us, without a slash at the end."""
+        """Return the scheme and host of our public address, without a slash at the end."""
         value = (self.text("PUBLIC_URL") or default).rstrip("/")
         if not value:
             raise ImproperlyConfigured("PUBLIC_URL is not set: links in mails and pages begin with it.")
@@ -103,7 +103,7 @@ class Environment:
         return value
 
     def database(self, name: str) -> dict[str, object]:
-        """Django's connection settings out of a postgres:// URL."""
+        """Return Django's connection settings for a postgres:// URL."""
         value = self.text(name)
         try:
             settings = Env.db_url_config(value)
@@ -111,12 +111,12 @@ class Environment:
             settings = {}
         if settings.get("ENGINE") != "django.db.backends.postgresql":
             raise ImproperlyConfigured(
-                f"{name} must be a postgres:// URL: PostgreSQL 15 or later is the only database we speak to."
+                f"{name} must be a postgres:// URL: PostgreSQL 15 or later is the only supported database."
             )
         return dict(settings) | _socket_of(value)
 
     def email(self, name: str, default: str) -> dict[str, object]:
-        """Django's e-mail settings out of a URL."""
+        """Return Django's e-mail settings for a URL."""
         value = self.text(name, default)
         if urlsplit(value).scheme not in {"smtp", "smtps", "smtp+tls", "consolemail", "filemail", "memorymail"}:
             raise ImproperlyConfigured(f"{name} must begin with smtp://, smtp+tls://, smtps:// or consolemail://.")
@@ -124,14 +124,14 @@ class Environment:
         return {key: value for key, value in settings.items() if key.startswith("EMAIL_")}
 
     def redis_url(self) -> str:
-        """The URL of a Redis, or nothing."""
+        """Return the URL of a Redis, or nothing."""
         value = self.text("REDIS_URL")
         if value and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
             raise ImproperlyConfigured("REDIS_URL must begin with redis://, rediss:// or unix://.")
         return value
 
     def secret_key(self, profile: Profile, data_dir: Path) -> str:
-        """The signing secret: given in production, made once and kept beside the data elsewhere."""
+        """Return the signing secret: given in production, elsewhere created once and kept beside the data."""
         if profile == "production":
             value = self.required_text(
                 "SECRET_KEY", "sessions and tokens are signed with it; 50 or more random characters."
@@ -143,7 +143,7 @@ class Environment:
 
 
 def database_url(connection: Mapping[str, Any]) -> str:
-    """Return the URL of one database, out of Django's settings for it: what `Environment.database` reads."""
+    """Return the URL of a database from Django's settings for it, the reverse of `Environment.database`."""
     user, password, name = (quote(str(connection[part]), safe="") for part in ("USER", "PASSWORD", "NAME"))
     options = connection.get("OPTIONS", {})
     host, port = connection["HOST"] or options.get("host") or "", connection["PORT"] or options.get("port") or 5432
@@ -153,21 +153,19 @@ def database_url(connection: Mapping[str, Any]) -> str:
 
 
 def openid_apps(provider_id: str, issuer: str, *, client_id: str, secret: str, name: str) -> list[dict[str, Any]]:
-    """Return a provider of single sign-on as allauth takes it, or nothing if its issuer is not set."""
+    """Return allauth's settings of a single sign-on provider, or nothing if its issuer is not set."""
     if not issuer:
         return []
     if urlsplit(issuer).scheme not in {"http", "https"} or not urlsplit(issuer).hostname:
         raise ImproperlyConfigured(f"The issuer {issuer!r} of single sign-on must look like https://login.example.com.")
     if not client_id or not secret:
-        raise ImproperlyConfigured(
-            f"The issuer {issuer} of single sign-on needs a client id and a client secret: it knows us by them."
-        )
+        raise ImproperlyConfigured(f"The issuer {issuer} of single sign-on needs a client id and a client secret.")
     settings = {"server_url": issuer}
     return [{"provider_id": provider_id, "name": name, "client_id": client_id, "secret": secret, "settings": settings}]
 
 
 def saml_apps(entity_id: str, *, sso_url: str, certificate: str, domains: list[str], name: str) -> list[dict[str, Any]]:
-    """Return the SAML provider of customers as allauth takes it, or nothing if its entity id is not set."""
+    """Return allauth's settings of the customers' SAML provider, or nothing if its entity id is not set."""
     if not entity_id:
         return []
     if find_spec("onelogin") is None:
@@ -186,7 +184,7 @@ def saml_apps(entity_id: str, *, sso_url: str, certificate: str, domains: list[s
 def _socket_of(url: str) -> dict[str, object]:
     """Return host and port of a URL that names a socket's directory, as in postgres://me@%2Frun%2Fpostgresql:5433/db.
 
-    The general reading neither decodes such a host nor keeps its capitals.
+    The general parser neither decodes such a host nor keeps its capitals.
     """
     place = urlsplit(url).netloc.rpartition("@")[2]
     host, _, port = place.partition(":")
@@ -195,7 +193,7 @@ def _socket_of(url: str) -> dict[str, object]:
 
 
 def stored_secret(path: Path) -> str:
-    """A random secret kept in a file that only its owner reads; made at the first call, whoever makes it first."""
+    """Return a random secret from a file that only its owner may read. The first call creates it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         _make_secret(path)
@@ -206,13 +204,13 @@ def stored_secret(path: Path) -> str:
     if len(secret) < SECRET_KEY_CHARACTERS_MIN:
         raise ImproperlyConfigured(
             f"{path} holds no secret of {SECRET_KEY_CHARACTERS_MIN} or more characters. Put the secret back; or delete"
-            " the file, and a new one is made: sessions end, and second factors have to be set up again."
+            " the file to create a new one: sessions end, and second factors have to be set up again."
         )
     return secret
 
 
 def _make_secret(path: Path) -> None:
-    """Write a new secret beside its place and link it there, so that no process ever reads half of it."""
+    """Write a new secret to a temporary file and link it into place, so that no process ever reads half of it."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -220,7 +218,7 @@ def _make_secret(path: Path) -> None:
             file.write(os.urandom(40).hex())
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # another process was first, and its secret counts
+        with contextlib.suppress(FileExistsError):  # another process was first: its secret is used
             path.hardlink_to(unfinished)
     finally:
         unfinished.unlink()

@@ -1,4 +1,4 @@
-"""What holds for a request by its path: the content security policy, whose rows it may reach, if it has a session."""
+"""Rules by a request's path: the content security policy, the rows in reach, and whether there is a session."""
 
 from collections.abc import Callable
 from typing import Final
@@ -31,10 +31,10 @@ ADMIN_POLICY = {
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
-    """django-csp's middleware, with the admin's exception stated once."""
+    """django-csp's middleware, with an exception for the admin."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Relax three directives below the admin's path."""
+        """Lower three directives below the admin's path."""
         if request.path.startswith(ADMIN_PATH):
             response._csp_update = ADMIN_POLICY  # type: ignore[attr-defined]  # noqa: SLF001 - how django-csp is told by its own decorators
         result: HttpResponseBase = super().process_response(request, response)
@@ -42,16 +42,16 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
 
 
 class ReachMiddleware:
-    """Let a request reach nothing that belongs to a tenant until it has told whose it is (decision 0017).
+    """Middleware that lets a request reach no tenant's rows until its tenant is known (decision 0017).
 
-    Staff reach everything below the admin's path. A tenant's page and a call of the API say it themselves.
+    Staff reach everything below the admin's path. A tenant's page and a call of the API set the reach themselves.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer; whatever was reached on the way is not reached afterwards."""
+        """Return the response. Reset the reach afterwards."""
         with way_in(_way_of(request)):
             return keep_reach(self.get_response(request))
 
@@ -63,11 +63,11 @@ def _way_of(request: HttpRequest) -> WayIn:
 
 
 class SessionlessMiddleware:
-    """Leads a program's call past the rings of pages: sessions, messages, CSRF, sign-in, viewing as a customer, htmx.
+    """Middleware that lets a program's call skip the middleware of pages: sessions, messages, CSRF, sign-in, htmx.
 
-    So a cookie that comes along costs no query, and the call answers also where sessions cannot be read. What such a
-    call needs of the rings below is done here: the host is checked, nothing of a tenant is in reach until the call says
-    whose it is, and the answer has its length.
+    So a cookie in the request costs no query, and the call works even if sessions cannot be read. What such a call
+    needs of the skipped middleware is done here: the host is checked, no tenant is in reach until the call names one,
+    and the response has its length.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -75,7 +75,7 @@ class SessionlessMiddleware:
         self._call = convert_exception_to_response(_Views().respond)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer, whichever way."""
+        """Return the response, on either path."""
         drop_dead_connection()
         response = self._call(request) if takes_no_session(request) else self._get_response(request)
         assert isinstance(response, HttpResponseBase), "this handler is synchronous"
@@ -83,13 +83,13 @@ class SessionlessMiddleware:
 
 
 def takes_no_session(request: HttpRequest) -> bool:
-    """Return whether nothing at this path looks at a session."""
+    """Return whether no view at this path uses a session."""
     path = request.path_info
     return path.startswith(PATHS_WITHOUT_SESSION) and not path.startswith(PATHS_OF_STAFF)
 
 
 class _Views(BaseHandler):
-    """The innermost of Django: finds the view and calls it."""
+    """Django's innermost handler, which resolves and calls the view."""
 
     _view_middleware = ()
     _template_response_middleware = ()

@@ -38,7 +38,7 @@ ALLOWED_HOSTS = env.names(
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", 0, lowest=0, highest=5)
 
-# Applications, the lowest last: `operations` stands first since its `migrate` command replaces Django's.
+# Applications, the lowest last. `operations` is first since its `migrate` command replaces Django's.
 INSTALLED_APPS = [
     "config.operations.apps.OperationsConfig",
     "config.workbench.apps.WorkbenchConfig",
@@ -114,7 +114,7 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        # Ours by app; and what stands in the place of allauth's and unfold's own, under the names that they give it.
+        # Ours by app, and the overrides of allauth's and unfold's templates, under the names that they give them.
         "DIRS": [BASE_DIR / "templates", BASE_DIR / "templates" / "overrides"],
         "OPTIONS": {
             "context_processors": [
@@ -156,8 +156,8 @@ if env.flag("DATABASE_AS_OWNER", default=False):
     _connection = dict(DATABASE_OWNER)
 _options: dict[str, Any] = _connection.get("OPTIONS", {}) | {
     "connect_timeout": 5,
-    # A server that vanished from the network is given up after a minute instead of two hours; a socket file has none of
-    # these.
+    # A server that vanished from the network is given up after a minute instead of two hours. A socket file has none of
+    # these settings.
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
@@ -191,7 +191,7 @@ CACHES = {
     else {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "cache",
-        # Sign-in's limits and used codes live here: at Django's default of 300 rows, strangers could push them out.
+        # Sign-in's limits and used codes are here: at Django's default of 300 rows, strangers could push them out.
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
@@ -228,9 +228,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-# What the apps above accounts add to a tenant when it is opened or changed, in the order in which they are called.
+# The parts that higher apps add to a tenant when it is opened or changed, in the order in which they are called.
 TENANT_PARTS = ["metering.services.tenants.MeteredTenant", "billing.services.subscriptions.tenants.BilledTenant"]
-# What each app keeps of tenants and of people, for exports, erasure and the clean-up, in the order of their files.
+# Each app's data about tenants and people, for exports, erasure and the clean-up, in the order of their files.
 PRIVACY_PARTS = [
     "accounts.services.privacy.AccountsPrivacy",
     "accounts.notices.services.privacy.NoticesPrivacy",
@@ -240,7 +240,7 @@ PRIVACY_PARTS = [
     "billing.collection.services.privacy.CollectionPrivacy",
     "accounts.exports.services.privacy.ExportsPrivacy",
 ]
-# How long what is kept stays, in days: docs/privacy.md.
+# How long data is kept, in days: docs/privacy.md.
 EXPORT_RETENTION_DAYS = env.number("EXPORT_RETENTION_DAYS", 7, lowest=1, highest=90)
 MAIL_RETENTION_DAYS = env.number("MAIL_RETENTION_DAYS", 400, lowest=30, highest=3650)
 VERDICT_RETENTION_DAYS = env.number("VERDICT_RETENTION_DAYS", 7, lowest=1, highest=90)
@@ -269,7 +269,8 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Countinghouse"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_PRODUCTION
-# By a link, since our policy lets no form go on to another host; state, nonce and PKCE bind the answer to the browser.
+# By a link, since our policy lets no form redirect to another host; state, nonce and PKCE bind the response to the
+# browser.
 SOCIALACCOUNT_LOGIN_ON_GET = True
 SOCIALACCOUNT_ADAPTER = "accounts.api.single_sign_on.SingleSignOnAdapter"
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
@@ -305,7 +306,7 @@ SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
 STAFF_OIDC_CLAIM = env.text("STAFF_OIDC_CLAIM", "groups")
 STAFF_OIDC_VALUE = env.text("STAFF_OIDC_VALUE")
 USERSESSIONS_TRACK_ACTIVITY = True
-# Whether staff must prove a second factor: the development profile lets its printed login in, and says so on each page.
+# Whether staff must prove a second factor: the development profile accepts its printed login, and says so on each page.
 STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", default=IS_PRODUCTION)
 VIEWING_MINUTES = env.number("VIEWING_MINUTES", 20, lowest=1, highest=480)
 SIGN_UP_OPEN = env.flag("SIGN_UP_OPEN", default=True)
@@ -344,7 +345,7 @@ CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-# How long a session lasts without activity, and in all.
+# How long a session lasts without activity, and in total.
 SESSION_LIMITS = SessionLimits(
     idle=timedelta(minutes=env.number("SESSION_IDLE_MINUTES", 480, lowest=5, highest=43200)),
     lifetime=timedelta(hours=env.number("SESSION_HOURS", 168, lowest=1, highest=720)),
@@ -395,19 +396,19 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Countinghouse",
     "DESCRIPTION": "Metering and billing for an API sold by the call.",
     "VERSION": "1",
-    "OAS_VERSION": "3.1.0",  # its schemas are JSON Schema as it stands: the tests check every answer by them
+    "OAS_VERSION": "3.1.0",  # its schemas are plain JSON Schema: the tests check every response by them
     "TAGS": [  # in the order of the page; each operation has one
-        {"name": "Events", "description": "Report usage, list it, and void what was reported by mistake."},
-        {"name": "Authorization", "description": "Let a request pass and count it in one step."},
-        {"name": "Usage", "description": "How much was used, exact and current."},
-        {"name": "Plans", "description": "What is for sale."},
+        {"name": "Events", "description": "Report usage, list it, and void events that were reported by mistake."},
+        {"name": "Authorization", "description": "Authorize a request and count it in one step."},
+        {"name": "Usage", "description": "Exact and current usage."},
+        {"name": "Plans", "description": "The plans for sale."},
         {"name": "Subscriptions", "description": "The tenant's subscription and its next invoice."},
-        {"name": "Invoices", "description": "What was invoiced, down to the single event."},
-        {"name": "Credit notes", "description": "The documents that take invoices back."},
+        {"name": "Invoices", "description": "Invoices, down to the single event."},
+        {"name": "Credit notes", "description": "The documents that correct invoices."},
         {"name": "Alerts", "description": "The shares of its quotas that the tenant has crossed."},
         {"name": "API keys", "description": "The tenant's keys and their limits."},
         {"name": "Tenants", "description": "For the operator: the customers."},
-        {"name": "Operations", "description": "For the operator: run now what runs on a schedule."},
+        {"name": "Operations", "description": "For the operator: run scheduled jobs now."},
         {"name": "Demo", "description": "Calls to try metering on: each is metered."},
     ],
     "SERVE_INCLUDE_SCHEMA": False,
@@ -430,7 +431,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# Payment providers: a folder each, the preferred first. Each reads its own settings; without a key nothing leaves this
+# Payment providers: a folder each, the preferred first. Each reads its own settings. Without a key no call leaves this
 # machine.
 PAYMENT_PROVIDERS = [
     "billing.collection.gateways.stripe",
@@ -438,9 +439,9 @@ PAYMENT_PROVIDERS = [
 for _folder in PAYMENT_PROVIDERS:
     globals().update(import_module(f"{_folder}.settings").read_settings(env, is_production=IS_PRODUCTION))
 if not IS_PRODUCTION:
-    SILENCED_SYSTEM_CHECKS += ["djstripe.W002"]  # the mere presence of STRIPE_API_HOST: here it is meant
+    SILENCED_SYSTEM_CHECKS += ["djstripe.W002"]  # warns if STRIPE_API_HOST is set: here it is intended
 
-# The web server (config.serving): threads a process, and how long it waits for a client and for the database.
+# The web server (config.serving): threads per process, and how long it waits for a client and for the database.
 API_THREADS = env.number("API_THREADS", 1, lowest=1, highest=16)
 PAGE_THREADS = env.number("PAGE_THREADS", 2, lowest=1, highest=16)
 WEB_WAITING_MAX = 500  # requests that wait for a thread of their pool; one more is refused with 503
@@ -460,9 +461,9 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "config.operations.exception_reports.Excepti
 
 # Metering
 LEDGER_SLOTS = env.number("LEDGER_SLOTS", 4, lowest=1, highest=64)
-# The Commission's service that verifies VAT numbers; empty: they are not asked for.
+# The Commission's service that verifies VAT numbers; empty: numbers are not verified.
 VIES_URL = env.text("VIES_URL")
-# Billing: an invoice above this is parked for a person; amounts in minor units, the floor of any currency or by name.
+# Billing: an invoice above this is parked for staff. Amounts in minor units, the floor of any currency or by name.
 ABSURD_INVOICE_TIMES = env.number("ABSURD_INVOICE_TIMES", 10, lowest=2, highest=1000)
 ABSURD_INVOICE_FLOOR = env.number("ABSURD_INVOICE_FLOOR", 500_000, lowest=1, highest=10**12)
 ABSURD_INVOICE_FLOORS = env.amounts("ABSURD_INVOICE_FLOORS")

@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyModelAdmin
 from accounts.models import AuditEntry, Invitation, JobRun
-from accounts.selectors.sign_ins import sign_ins_of_everybody
+from accounts.selectors.sign_ins import sign_ins_of_all
 
 OUTCOME_LABELS = {"Succeeded": "success", "Running": "info", "Needs attention": "warning", "Failed": "danger"}
 SUMMARY_CHARACTERS_MAX = 120
@@ -37,7 +37,7 @@ class AboutFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:  # noqa: ARG002 - Django's signature
         """Filter the list by the chosen kind."""
-        return sign_ins_of_everybody(queryset) if self.value() == "sign_in" else queryset
+        return sign_ins_of_all(queryset) if self.value() == "sign_in" else queryset
 
 
 @admin.register(AuditEntry)

@@ -29,7 +29,7 @@ from accounts.domain.reach import current_reach, reaching
 from accounts.domain.sealing import seal, unseal
 from accounts.errors import MalformedBodyError, NotAuthenticatedError
 from accounts.models import IdempotencyRecord, User
-from accounts.services.idempotency import claim_idempotency_key, keep_answer
+from accounts.services.idempotency import claim_idempotency_key, store_response
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
@@ -90,7 +90,7 @@ def _respond_once(request: Request, key: str, work: Callable[[], HttpResponse], 
         assert isinstance(response, Response), "a response is stored as its data"
         if response.status_code in _SUCCESS:
             body = encode_json(response.data)
-            keep_answer(
+            store_response(
                 scope_id=scope_id,
                 tenant_id=_tenant_id_of(request),
                 key=key,

@@ -36,7 +36,7 @@ from accounts.api.sign_in_log import note_failure
 from accounts.domain.actor import Actor, ActorKind
 from accounts.gateways.web_session import BoundedSession
 from accounts.models import User
-from accounts.services.staff_rights import follow_provider
+from accounts.services.staff_rights import apply_provider_claim
 
 STAFF: Final = "staff"
 KEPT: Final = ("sub", "email", "email_verified", "name", "amr")
@@ -189,7 +189,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
         if known is not None:
             ip, request_id = address_of(request) or None, request_id_of(request)
             actor = Actor(ActorKind.SYSTEM, "single sign-on", ip=ip, request_id=request_id)
-            follow_provider(user=known, is_staff=is_staff, provider=provider_id, actor=actor, as_of=timezone.now())
+            apply_provider_claim(user=known, is_staff=is_staff, provider=provider_id, actor=actor, as_of=timezone.now())
         if not is_staff:
             raise _refusal(request, provider_id, known, "Your organisation does not list you as staff here.")
 

@@ -24,7 +24,7 @@ class InvalidCursorError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class RowPosition:
     """The position of a row in a list: its instant, and its id as text."""
 
     at: datetime
@@ -36,7 +36,7 @@ class PageRequest:
     """`rows_max` rows beyond `position`: older ones, or newer ones if `is_backwards`."""
 
     rows_max: int = PAGE_ROWS_DEFAULT
-    position: Position | None = None
+    position: RowPosition | None = None
     is_backwards: bool = False
 
     @property
@@ -54,7 +54,7 @@ class Page(Generic[Row]):
     previous: PageRequest | None
 
 
-def cut_page(rows: Sequence[Row], request: PageRequest, position_of: Callable[[Row], Position]) -> Page[Row]:
+def cut_page(rows: Sequence[Row], request: PageRequest, position_of: Callable[[Row], RowPosition]) -> Page[Row]:
     """Create a page from up to `rows_to_read` rows, given in the order in which they were read.
 
     That order is newest first, or oldest first if the request is backwards.
@@ -86,7 +86,7 @@ def read_cursor(cursor: str, *, rows_max: int) -> PageRequest:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         direction, at, row_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        position = Position(datetime.fromisoformat(at), row_id)
+        position = RowPosition(datetime.fromisoformat(at), row_id)
     except (ValueError, TypeError, RecursionError, binascii.Error) as error:
         raise InvalidCursorError("Not a cursor of ours.") from error
     if direction not in ("n", "p") or not isinstance(row_id, str) or "\x00" in row_id or position.at.tzinfo is None:

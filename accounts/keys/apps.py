@@ -1,6 +1,6 @@
 """API keys and service keys, from creation to revocation.
 
-Whoever only checks a key needs the core of accounts alone.
+Code that only checks keys needs just the core of accounts.
 """
 
 from django.apps import AppConfig
@@ -9,7 +9,7 @@ from django.apps import AppConfig
 class KeysConfig(AppConfig):
     """The keys app, inside accounts.
 
-    It has no tables: a key's row is the core's, since each request is checked against it.
+    It has no tables: a key's row belongs to the core, since each request is checked against it.
     """
 
     name = "accounts.keys"

@@ -1,4 +1,4 @@
-"""How far a long command is: a bar on a terminal, elsewhere a line every few seconds."""
+"""The progress of a long command: a bar on a terminal, elsewhere a line every few seconds."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 SECONDS_BETWEEN_LINES: Final = 5
 
 Show = Callable[[str, int, int | None], None]
-"""Shows a sentence, how much is done, and of how much if that is known."""
+"""Shows a text, how much is done, and the total if it is known."""
 
 
 @contextmanager
 def progress(output: OutputWrapper) -> Iterator[Show]:
-    """Yield what a command calls whenever it has done some more."""
+    """Yield a function that a command calls to show its progress."""
     if not output.isatty():
         yield _lines_now_and_then(output)
         return

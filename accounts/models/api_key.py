@@ -55,7 +55,7 @@ class ApiKey(models.Model):
             ),
             models.CheckConstraint(condition=Q(kind__in=[kind.value for kind in KeyKind]), name="api_key_kind_known"),
             models.CheckConstraint(
-                # A comparison with NULL is neither true nor false, and a check lets it pass: so NULL is named.
+                # A comparison with NULL is neither true nor false, and a check passes it: so NULL is named.
                 condition=Q(throttle_rate=None, throttle_burst=None)
                 | Q(
                     throttle_rate__isnull=False,

@@ -1,4 +1,4 @@
-"""The audit log: who did what to what, before and after, from where. Rows are added and never changed."""
+"""The audit log: who changed what, its values before and after, and the address. Rows are added and never changed."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""What a check found in the books that does not agree: one row while it stands."""
+"""Discrepancies that checks found in the books: one row for each, while it lasts."""
 
 from typing import Any, ClassVar
 
@@ -12,15 +12,15 @@ class DiscrepancyQuerySet(models.QuerySet[Any]):
     """Discrepancies."""
 
     def open(self) -> "DiscrepancyQuerySet":
-        """Those that stand and that staff have not accepted."""
+        """Filter to discrepancies that are neither closed nor accepted by staff."""
         return self.filter(closed_at=None, accepted_at=None)
 
 
 class Discrepancy(models.Model):
     """A difference that a check found: opened once, seen again at each run, closed by the first run that misses it.
 
-    While it is open and `is_holding`, nothing is billed to its tenant. Staff may accept it as it is; if it becomes
-    another, it is open again.
+    While it is open and `is_holding`, its tenant is not billed. Staff may accept it as it is. If it changes, it opens
+    again.
     """
 
     found_by = models.CharField(max_length=60, help_text="The name of the job that checks.")

@@ -1,7 +1,7 @@
-"""First answers of creating calls, so that a retry gets the same one.
+"""First responses of creating calls, so that a retry gets the same one.
 
-A row is written in the transaction of the work itself; a running twin is seen by an advisory lock, so a crash leaves
-nothing to clean up.
+A row is written in the transaction of the work itself. An advisory lock shows a running twin, so a crash leaves nothing
+to clean up.
 """
 
 from typing import ClassVar
@@ -10,9 +10,9 @@ from django.db import models
 
 
 class IdempotencyRecord(models.Model):
-    """An answer under (scope, key). `scope_id` is the tenant, or the service key itself.
+    """A response under (scope, key). `scope_id` is the tenant, or the service key itself.
 
-    `tenant_id` says whose the answer is, for row-level security; the operator's own has none.
+    `tenant_id` is the owner of the response, for row-level security. The operator's own has none.
     """
 
     scope_id = models.UUIDField()

@@ -1,4 +1,4 @@
-"""What each scheduled job did and when: the row that the admin shows beside its schedule."""
+"""The runs of jobs: the rows that the admin shows beside a schedule."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from django.db.models import Q
 
 
 class JobOutcome(models.TextChoices):
-    """How a run ended; a run that was killed stays `running` and shows as such."""
+    """How a run ended. A killed run stays `running` and is shown so."""
 
     RUNNING = "running", "Running"
     SUCCEEDED = "succeeded", "Succeeded"
@@ -16,7 +16,7 @@ class JobOutcome(models.TextChoices):
 
 
 class JobRun(models.Model):
-    """One run of a named job, whoever started it."""
+    """One run of a named job, scheduled or started by hand."""
 
     name = models.CharField(max_length=60)
     started_at = models.DateTimeField()

@@ -1,10 +1,10 @@
-"""Files that are kept: documents, and what mails bring."""
+"""Stored files: documents, and attachments of mails."""
 
 from django.db import models
 
 
 class StoredFile(models.Model):
-    """Bytes under the SHA-256 of themselves."""
+    """Bytes, stored under their own SHA-256."""
 
     sha256 = models.CharField(max_length=64, primary_key=True)
     media_type = models.CharField(max_length=100)

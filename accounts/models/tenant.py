@@ -71,12 +71,12 @@ class Tenant(models.Model):
 
     @property
     def email(self) -> str:
-        """Where bills go; dj-stripe asks its subscriber for this name."""
+        """Return the address for bills. dj-stripe reads this name of its subscriber."""
         return self.billing_email
 
     @property
     def is_active(self) -> bool:
-        """Whether the tenant may use what it pays for."""
+        """Return whether the tenant may use the service."""
         return self.status == TenantStatus.ACTIVE
 
 
@@ -100,7 +100,7 @@ class Membership(models.Model):
 
 
 class Invitation(models.Model):
-    """A link by e-mail that makes its first bearer a member. Only the token's digest is stored."""
+    """A link by e-mail that makes its first bearer a member. Only the digest of its token is stored."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="invitations")
     email = models.EmailField(max_length=254)

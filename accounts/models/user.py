@@ -1,4 +1,4 @@
-"""People. A user signs in by e-mail and may belong to several tenants."""
+"""Users. A user signs in by e-mail and may belong to several tenants."""
 
 from typing import Any, ClassVar
 
@@ -10,26 +10,26 @@ from django.utils import timezone
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes users by e-mail; `createsuperuser` and django-allauth call it."""
+    """The manager of users. `createsuperuser` and django-allauth call it."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """A user with a hashed password, or none that works where `password` is None."""
+        """Create a user with a hashed password, or with an unusable one if `password` is None."""
         user = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """A member of staff who may do everything."""
+        """Create a member of staff who may do everything."""
         return self.create_user(email, password, **{**fields, "is_staff": True, "is_superuser": True})
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        """Sign-in ignores the case of an address, as the unique constraint does."""
+        """Find a user by address, ignoring its case as the unique constraint does."""
         return self.get(email__iexact=username)
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person. Staff reach the admin; everybody else only the tenants they are members of."""
+    """A person. Staff may use the admin; everyone else only the tenants they are members of."""
 
     email = models.EmailField("e-mail address", max_length=254)
     name = models.CharField(max_length=150, blank=True)
@@ -49,7 +49,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.UniqueConstraint(
                 Lower("email"),
                 name="user_email_unique_in_any_case",
-                violation_error_message="Somebody has this e-mail address already.",
+                violation_error_message="This e-mail address is already in use.",
             )
         ]
         ordering: ClassVar = ["email"]
@@ -58,9 +58,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
     def get_full_name(self) -> str:
-        """What we call the person on a page."""
+        """Return the person's name as pages show it."""
         return self.name or self.email
 
     def get_short_name(self) -> str:
-        """The first word of the name."""
+        """Return the first word of the name."""
         return self.name.split(" ")[0] if self.name else self.email

@@ -1,4 +1,4 @@
-"""What others are told: the outbox of events, mails that go out once, and who wants which."""
+"""Notices: the outbox of events, mails that are sent once, and the preferences for them."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""What schedules have the task cluster do. Each returns in a word what became of it; its run is recorded."""
+"""Scheduled tasks of notices. Each returns its outcome in a word; its run is recorded."""
 
 from django.utils import timezone
 

@@ -1,7 +1,7 @@
-"""Keys: who a presented secret is, and the rows for lists.
+"""Keys: the principal of a presented secret, and the rows for lists.
 
-`find_principal` is on the path of every API call: parse, checksum, SHA-256, and one look-up whose answer is kept in the
-process for 0.75 s. So a revocation is effective in every process within a second, without messages between them.
+Every API call runs `find_principal`: parse, checksum, SHA-256, and one look-up whose result is kept in the process for
+0.75 s. So a revocation takes effect in every process within a second, without messages between them.
 """
 
 from collections.abc import Collection
@@ -23,7 +23,7 @@ _principals: ShortMemory[bytes, Principal] = ShortMemory()
 
 
 def find_principal(secret: str, as_of: datetime) -> Principal | None:
-    """Return who the secret is at `as_of`, or None where it is no key, unknown, expired or revoked."""
+    """Return the principal of the secret at `as_of`, or None if it is no key, unknown, expired or revoked."""
     parsed = parse_key(secret)
     if parsed is None:
         return None
@@ -39,7 +39,7 @@ def find_principal(secret: str, as_of: datetime) -> Principal | None:
 
 
 def forget_keys() -> None:
-    """Let this process see at once what it has just changed."""
+    """Clear this process's cache, so that it sees its own change at once."""
     _principals.forget_all()
 
 
@@ -49,7 +49,7 @@ def _look_up(digest: bytes, as_of: datetime) -> Principal | None:
 
 
 def principal_of_key(key: ApiKey) -> Principal:
-    """Return a stored key as the value that requests carry."""
+    """Return a stored key as the principal that requests carry."""
     return Principal(
         key_id=key.id,
         kind=KeyKind(key.kind),
@@ -67,7 +67,7 @@ def principal_of_key(key: ApiKey) -> Principal:
 
 
 def keys_page(*, tenant_id: UUID, request: PageRequest, kinds: Collection[KeyKind]) -> Page[ApiKey]:
-    """Return the tenant's keys of these kinds by pages, revoked and expired ones included, the newest first."""
+    """Return a page of the tenant's keys of these kinds, including revoked and expired ones, newest first."""
     keys = ApiKey.objects.of_tenant(tenant_id).filter(kind__in=kinds)
     return page_of(keys, request, instant_field="created_at", parse_id=UUID)
 
@@ -81,7 +81,7 @@ def key_of_tenant(*, tenant_id: UUID, key_id: UUID, kinds: Collection[KeyKind] =
 
 
 def keys_beyond(*, tenant_id: UUID, maker_id: int, role: Role | None, as_of: datetime) -> list[ApiKey]:
-    """Return the working keys that a person made and that allow more than a member with `role` may give; None: all."""
+    """Return a person's working keys that allow more than `role` may give; with None, all of them."""
     given = [] if role is None else [scope.value for scope in scopes_of_role(role)]
     made = ApiKey.objects.of_tenant(tenant_id).usable_at(as_of).filter(created_by_id=maker_id)
     return list(made.exclude(scopes__contained_by=given).order_by("name", "pk"))

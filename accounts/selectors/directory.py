@@ -1,6 +1,6 @@
 """A tenant's keys, members, invitations and audit entries as filtered lists, for pages that people read.
 
-Each answers a queryset in its order, for the page to cut; every one names the tenant.
+Each function returns an ordered queryset, which the page cuts. Every one takes the tenant.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ ENDED: Final = "ended"
 
 
 class KeyLabel(NamedTuple):
-    """What to call a key: its name, and the characters that tell it from another of the same name."""
+    """A label for a key: its name, and the characters that tell it from another of the same name."""
 
     name: str
     characters: str
@@ -27,7 +27,7 @@ class KeyLabel(NamedTuple):
 
 
 def key_labels(*, tenant_id: UUID) -> dict[UUID, KeyLabel]:
-    """What to call each of the tenant's keys, ended ones included, the newest first."""
+    """Return a label for each of the tenant's keys, including ended ones, newest first."""
     keys = (
         ApiKey.objects.of_tenant(tenant_id)
         .order_by("-created_at", "-id")
@@ -39,7 +39,7 @@ def key_labels(*, tenant_id: UUID) -> dict[UUID, KeyLabel]:
 def keys_matching(
     *, tenant_id: UUID, as_of: datetime, search: str = "", state: str = "", kind: str = ""
 ) -> QuerySet[ApiKey]:
-    """The tenant's keys, the newest first; `search` is a part of the name or the beginning of the key."""
+    """Return the tenant's keys, newest first. `search` is a part of the name or the beginning of the key."""
     keys: QuerySet[ApiKey] = ApiKey.objects.of_tenant(tenant_id).select_related("created_by")
     if search:
         keys = keys.filter(Q(name__icontains=search) | Q(prefix__startswith=search[:12]))
@@ -52,7 +52,7 @@ def keys_matching(
 
 
 def members_matching(*, tenant_id: UUID, search: str = "", role: str = "") -> QuerySet[Membership]:
-    """The tenant's members with their users, by address."""
+    """Return the tenant's members with their users, by address."""
     members = Membership.objects.filter(tenant_id=tenant_id).select_related("user")
     if search:
         members = members.filter(Q(user__email__icontains=search) | Q(user__name__icontains=search))
@@ -62,7 +62,7 @@ def members_matching(*, tenant_id: UUID, search: str = "", role: str = "") -> Qu
 
 
 def member_of_tenant(*, tenant_id: UUID, membership_id: int) -> Membership | None:
-    """One of the tenant's memberships with its user."""
+    """Return one of the tenant's memberships with its user, or None."""
     return Membership.objects.filter(tenant_id=tenant_id, pk=membership_id).select_related("user").first()
 
 
@@ -72,20 +72,20 @@ def membership_of(*, tenant_id: UUID, user_id: int) -> Membership:
 
 
 def open_invitations(*, tenant_id: UUID, as_of: datetime) -> QuerySet[Invitation]:
-    """The tenant's invitations that may still be accepted, the newest first."""
+    """Return the tenant's invitations that may still be accepted, newest first."""
     invitations: QuerySet[Invitation] = Invitation.objects.open_at(as_of).filter(tenant_id=tenant_id)
     return invitations.select_related("invited_by").order_by("-created_at", "-id")
 
 
 def invitation_of_tenant(*, tenant_id: UUID, invitation_id: int) -> Invitation | None:
-    """One of the tenant's invitations, whatever became of it."""
+    """Return one of the tenant's invitations in any state, or None."""
     return Invitation.objects.filter(tenant_id=tenant_id, pk=invitation_id).first()
 
 
 def audit_entries_matching(
     *, tenant_id: UUID, search: str = "", action: str = "", start: datetime | None = None, end: datetime | None = None
 ) -> QuerySet[AuditEntry]:
-    """The tenant's audit entries, the newest first; `search` is a part of who acted or of what was changed."""
+    """Return the tenant's audit entries, newest first. `search` is a part of the actor or the target."""
     entries = AuditEntry.objects.filter(tenant_id=tenant_id)
     if search:
         entries = entries.filter(
@@ -101,7 +101,7 @@ def audit_entries_matching(
 
 
 def audit_actions(*, tenant_id: UUID) -> list[str]:
-    """Every action that the tenant's audit log holds."""
+    """Return every action in the tenant's audit log."""
     return list(
         AuditEntry.objects.filter(tenant_id=tenant_id).order_by("action").values_list("action", flat=True).distinct()
     )

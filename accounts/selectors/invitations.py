@@ -11,7 +11,7 @@ from accounts.models import Invitation
 def open_invitation(*, token: str, as_of: datetime) -> Invitation:
     """Return the invitation that a link names, with its tenant.
 
-    Raises `InvitationInvalidError`: it does not tell why.
+    Raises `InvitationInvalidError`, which does not say why.
     """
     invitation: Invitation | None = (
         Invitation.objects.open_at(as_of)
@@ -26,7 +26,7 @@ def open_invitation(*, token: str, as_of: datetime) -> Invitation:
 
 
 def is_invitation_open(*, token: str, as_of: datetime) -> bool:
-    """Tell whether the link still works."""
+    """Return whether the link still works."""
     try:
         open_invitation(token=token, as_of=as_of)
     except InvitationInvalidError:

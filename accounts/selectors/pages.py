@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 
-from accounts.domain.pages import InvalidCursorError, Page, PageRequest, Position, cut_page
+from accounts.domain.pages import InvalidCursorError, Page, PageRequest, RowPosition, cut_page
 
 Row = TypeVar("Row", bound=Model)
 
@@ -22,11 +22,11 @@ def page_of(
         rows = rows.filter(_beyond(request.position, instant_field, parse_id, is_backwards=request.is_backwards))
     order = (instant_field, "pk") if request.is_backwards else (f"-{instant_field}", "-pk")
     found = list(rows.order_by(*order)[: request.rows_to_read])
-    return cut_page(found, request, lambda row: Position(getattr(row, instant_field), str(row.pk)))
+    return cut_page(found, request, lambda row: RowPosition(getattr(row, instant_field), str(row.pk)))
 
 
-def _beyond(position: Position, instant_field: str, parse_id: Callable[[str], Any], *, is_backwards: bool) -> Q:
-    """Older rows than the position's, or newer ones."""
+def _beyond(position: RowPosition, instant_field: str, parse_id: Callable[[str], Any], *, is_backwards: bool) -> Q:
+    """Return the condition for rows older than the position's, or newer ones if `is_backwards`."""
     side = "gt" if is_backwards else "lt"
     try:
         row_id = parse_id(position.id)

@@ -1,4 +1,4 @@
-"""Which second factors a person has. Recovery codes are none: they stand in for a factor that is lost."""
+"""The second factors of a person. Recovery codes do not count: they replace a lost factor."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What the audit log says of how a person came in, or did not."""
+"""Sign-ins and failed sign-ins in the audit log."""
 
 from allauth.account.models import EmailAddress
 from django.db.models import Q, QuerySet
@@ -14,12 +14,12 @@ def recent_sign_ins(*, user_id: int, limit: int) -> list[AuditEntry]:
     return list(entries.order_by("-occurred_at", "-id")[:limit])
 
 
-def sign_ins_of_everybody(entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
-    """Narrow the audit log to signing in and to what guards it."""
+def sign_ins_of_all(entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+    """Filter the audit log to sign-ins and changes of how people sign in."""
     return entries.filter(action__startswith=SIGN_IN_PREFIX)
 
 
 def person_at(address: str) -> User | None:
-    """Return who signs in by this address, in one query whether there is such a person or not."""
+    """Return the user with this address, in one query whether there is such a user or not."""
     theirs = EmailAddress.objects.filter(email__iexact=address).values("user")
     return User.objects.filter(Q(email__iexact=address) | Q(pk__in=theirs)).first()

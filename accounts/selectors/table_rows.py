@@ -1,4 +1,4 @@
-"""Read a table to its end by pages, whatever its length: what an export of a tenant consists of."""
+"""Read a whole table by pages, whatever its length, for an export of a tenant."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -11,7 +11,7 @@ PAGE_ROWS: Final = 2000
 def pages_of(rows: QuerySet[Any], /, *fields: str, **renamed: str) -> Iterator[list[dict[str, object]]]:
     """Yield the rows in the order of their primary key, a page at a time, each with these columns.
 
-    `renamed` gives a column of another table a name of its own: `plan="plan_version__plan__code"`.
+    `renamed` gives a name to a column of another table: `plan="plan_version__plan__code"`.
     """
     named = {name: F(path) for name, path in renamed.items()}
     last: object = None

@@ -1,6 +1,6 @@
-"""Tenants as others need them: facts for metering, rows for pages, and who belongs where.
+"""Tenants: facts for metering, rows for pages, and the tenants of a user.
 
-Facts are kept in each process for less than a second, so a suspension is effective everywhere within one.
+Facts are kept in each process for less than a second, so a suspension takes effect everywhere within one.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _facts_by_slug: ShortMemory[str, TenantFacts] = ShortMemory()
 
 
 def facts_of(tenant: Tenant) -> TenantFacts:
-    """Return what metering needs to know of a tenant."""
+    """Return the facts about a tenant that metering needs."""
     return TenantFacts(
         id=tenant.id,
         slug=tenant.slug,
@@ -41,7 +41,7 @@ def tenant_facts(slug: str, as_of: datetime) -> TenantFacts:
 
 
 def forget_tenant(slug: str) -> None:
-    """Let this process see at once what it has just changed."""
+    """Clear the tenant from this process's cache, so that it sees its own change at once."""
     _facts_by_slug.forget(slug)
 
 
@@ -62,7 +62,7 @@ def tenant_by_id(tenant_id: UUID) -> Tenant:
 
 
 def tenants_page(request: PageRequest) -> Page[Tenant]:
-    """Return all tenants by pages, the newest first."""
+    """Return a page of all tenants, newest first."""
     return page_of(Tenant.objects.all(), request, instant_field="created_at", parse_id=UUID)
 
 
@@ -72,7 +72,7 @@ def tenants_of_user(user: User) -> list[Membership]:
 
 
 def tenants_named(slugs: Sequence[str]) -> dict[str, UUID]:
-    """Return the ids of the tenants with these slugs. Raises `InvalidFieldsError` that names each which is unknown."""
+    """Return the ids of the tenants with these slugs. Raises `InvalidFieldsError`, which names each unknown slug."""
     found = dict(Tenant.objects.filter(slug__in=slugs).values_list("slug", "pk"))
     refusals = tuple(
         FieldError(f"/tenants/{position}", "unknown_tenant", "There is no such tenant.")

@@ -1,4 +1,4 @@
-"""The audit log: each change by whom, on what, before and after, from where. Never a secret."""
+"""The audit log: the actor, the target, the values before and after, and the address of each change. No secrets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from accounts.domain.plain import to_plain
 from accounts.errors import PermissionMissingError
 from accounts.models import AuditEntry
 
-# What no entry may hold under any name; a service that passes one has a mistake.
+# Names that no entry may contain; a service that passes one has an error.
 SECRET_NAMES: Final = frozenset({"secret", "digest", "token", "token_digest", "password"})
 _LABEL_CHARACTERS_MAX: Final = 254
 
 
 @dataclass(frozen=True, slots=True)
 class AuditTarget:
-    """What was changed: its kind, its id, and the name that people know it by."""
+    """The changed object: its kind, its id, and its name for people."""
 
     kind: str
     id: object
@@ -37,14 +37,14 @@ def record_audit(
 ) -> AuditEntry:
     """Add one entry, in the transaction of the change itself.
 
-    Every change comes through here, so staff who view as a customer are stopped here, whatever page let them in.
+    Every change passes through here, so staff who view as a customer are stopped here, whichever page they use.
 
     Raises `PermissionMissingError` for them.
     """
     if actor.is_viewing:
-        raise PermissionMissingError("While you view as a customer, nothing can be changed.")
+        raise PermissionMissingError("You cannot change anything while you view as a customer.")
     before, after = before or {}, after or {}
-    assert not SECRET_NAMES & (set(before) | set(after)), "a secret is not for the audit log"
+    assert not SECRET_NAMES & (set(before) | set(after)), "the audit log holds no secrets"
     return AuditEntry.objects.create(
         tenant_id=tenant_id,
         actor_kind=actor.kind,

@@ -1,4 +1,4 @@
-"""Changes of a row's settings by name, of which those that change nothing leave no trace."""
+"""Changes of a row's settings by name. A setting that stays the same leaves no trace."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from django.db.models import Model
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The settings that are another now: what they were, and what they are."""
+    """The changed settings: their values before and after."""
 
     before: dict[str, Any]
     after: dict[str, Any]
@@ -19,13 +19,13 @@ class Changed:
 
 
 def differing(row: Model, settings: Mapping[str, Any]) -> Changed:
-    """Return those of `settings` that the row does not have yet."""
+    """Return the `settings` that differ from the row's."""
     after = {name: value for name, value in settings.items() if getattr(row, name) != value}
     return Changed({name: getattr(row, name) for name in after}, after)
 
 
 def update_changed(row: Model, changed: Changed) -> None:
-    """Update a locked row with what differs, and read it again."""
+    """Update a locked row with the changed settings, and reload it."""
     if changed:
         type(row)._default_manager.filter(pk=row.pk).update(**changed.after)  # noqa: SLF001 - Django documents it
         row.refresh_from_db()

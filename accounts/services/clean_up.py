@@ -1,6 +1,6 @@
-"""Removes what has had its time, in every app: docs/privacy.md. The audit log is not touched.
+"""Removal of expired rows in every app: docs/privacy.md. The audit log is not touched.
 
-Rows go in small batches, each a transaction of its own, so that a backlog of millions locks nothing for long.
+Rows are deleted in small batches, each in its own transaction, so that a backlog of millions locks nothing for long.
 """
 
 from datetime import datetime, timedelta
@@ -19,12 +19,12 @@ from accounts.services.privacy_parts import privacy_parts
 
 BATCH_ROWS: Final = 1000
 DATABASE_CACHE: Final = "django.core.cache.backends.db.DatabaseCache"
-# Some jobs run each minute: of what went well, the last of each name is enough after some days.
+# Some jobs run each minute: after some days only the last successful run of each name is kept.
 SUCCESSES_KEPT: Final = timedelta(days=3)
 
 
 def clean_up(*, as_of: datetime) -> JobReport:
-    """Remove what is over, and report how many rows of each kind went."""
+    """Delete expired rows, and report how many rows of each kind were deleted."""
     dead = Q(expires_at__lte=as_of - timedelta(days=settings.INVITATION_RETENTION_DAYS), accepted_at=None)
     old = JobRun.objects.filter(started_at__lte=as_of - timedelta(days=settings.JOB_RUN_RETENTION_DAYS))
     of_parts: dict[str, object] = {}
@@ -47,7 +47,7 @@ def clean_up(*, as_of: datetime) -> JobReport:
 
 
 def _successes_followed(as_of: datetime) -> QuerySet[JobRun]:
-    """Successful runs that are some days old, where the same job has succeeded since."""
+    """Return successful runs that are some days old and were followed by another success of the job."""
     later = JobRun.objects.filter(
         name=OuterRef("name"), outcome=JobOutcome.SUCCEEDED, started_at__gt=OuterRef("started_at")
     )
@@ -56,9 +56,9 @@ def _successes_followed(as_of: datetime) -> QuerySet[JobRun]:
 
 
 def _remove_cache_rows(as_of: datetime) -> int:
-    """Remove what has expired in the database cache: it does so by itself only when it is full.
+    """Delete expired rows of the database cache, which does so itself only when it is full.
 
-    Redis does it always.
+    Redis always does it itself.
     """
     location = settings.CACHES["default"]
     if location["BACKEND"] != DATABASE_CACHE:

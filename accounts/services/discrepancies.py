@@ -1,4 +1,4 @@
-"""What checks found in the books: opened once, refreshed while it stands, closed if gone, accepted by staff."""
+"""Discrepancies in the books: opened once, refreshed while they last, closed when gone, accepted by staff."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -39,7 +39,7 @@ RETURNING d.id
 
 @transaction.atomic
 def record_findings(*, findings: Findings, as_of: datetime) -> None:
-    """Open what is new, refresh what stands, and close what the check looked at and did not find any more."""
+    """Open what is new, refresh what is still found, and close what the check no longer found."""
     found = [
         {
             "subject": finding.subject,
@@ -62,14 +62,14 @@ def record_findings(*, findings: Findings, as_of: datetime) -> None:
 
 @transaction.atomic
 def accept_discrepancy(*, discrepancy: Discrepancy, reason: str, actor: Actor, as_of: datetime) -> None:
-    """Accept a difference as it was seen: billing goes on, and it is open again if it becomes another.
+    """Accept a discrepancy as it was seen: billing continues, and it opens again if it changes.
 
-    Raises `ConflictError` if it is another by now, or gone.
+    Raises `ConflictError` if it has changed meanwhile, or is gone.
     """
     waiting = Discrepancy.objects.open().filter(pk=discrepancy.pk, detail=discrepancy.detail)
     reason = reason[:200]
     if waiting.update(accepted_at=as_of, accepted_by=actor.label, acceptance=reason) != 1:
-        raise ConflictError("It is not what it was when you looked: look again.")
+        raise ConflictError("It has changed since you opened the page. Reload it and look again.")
     record_audit(
         actor=actor,
         action="discrepancy.accepted",

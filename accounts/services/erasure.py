@@ -1,7 +1,7 @@
-"""Erasing a person (GDPR art. 17): who they were goes, what they did stays under a pseudonym.
+"""Erasure of a person (GDPR art. 17): their identity is deleted, their actions stay under a pseudonym.
 
-Invoices and credit notes keep what the law asks to be kept. History is changed by the owner's functions alone, which
-know one thing to do: `accounts/migrations/erasure.sql`.
+Invoices and credit notes keep what the law requires. Only the database owner's functions change history, and they do
+nothing else: `accounts/migrations/erasure.sql`.
 """
 
 from dataclasses import replace
@@ -25,14 +25,14 @@ _REASON_CHARACTERS_MAX: Final = 200
 
 
 def erase_person(*, user: User, reason: str, actor: Actor, as_of: datetime) -> None:
-    """Anonymise a person everywhere, end their memberships and sessions, and note that it was done, and why.
+    """Anonymise a person everywhere, end their memberships and sessions, and record the erasure and its reason.
 
-    A member erases themselves; staff erase anybody, as Django's permissions let them. A person who is erased already
-    stays as they are. Raises `LastOwnerError` if a tenant that is not closed would be left without an owner,
+    Members erase themselves; staff erase anyone, as Django's permissions allow. A person who is erased already stays as
+    they are. Raises `LastOwnerError` if a tenant that is not closed would be left without an owner, and
     `PermissionMissingError`.
     """
     if actor.kind is ActorKind.MEMBER and (actor.user_id != user.pk or user.is_staff):
-        raise PermissionMissingError("Staff accounts are erased by a colleague.")
+        raise PermissionMissingError("A staff account can only be erased by a colleague.")
     with transaction.atomic():
         current = User.objects.select_for_update().get(pk=user.pk)
         if current.erased_at is not None:
@@ -75,7 +75,7 @@ def _locked_memberships(user: User) -> list[Membership]:
             left_alone.append(tenant.name)
     if left_alone:
         raise LastOwnerError(
-            f"Nobody else owns {' and '.join(left_alone)}: make another member its owner, or close it, first."
+            f"You are the only owner of {' and '.join(left_alone)}. Make another member its owner, or close it, first."
         )
     return memberships
 
@@ -86,7 +86,7 @@ def _person(user: User) -> ErasedPerson:
 
 
 def _delete_what_is_theirs(user: User) -> None:
-    """Delete the rows that would go with the person: addresses, second factors, sessions, memberships, sign-ins."""
+    """Delete the person's own rows: addresses, second factors, sessions, memberships, sign-ins."""
     for relation in User._meta.related_objects:  # noqa: SLF001 - Django documents it
         if relation.on_delete is models.CASCADE and not relation.many_to_many:
             rows = relation.related_model._default_manager  # noqa: SLF001 - as above

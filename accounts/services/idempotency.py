@@ -1,7 +1,7 @@
-"""First answers of creating calls, kept for a day in the transaction of the work itself.
+"""First responses of creating calls, stored for a day, in the transaction of the work itself.
 
-A running twin is seen by an advisory lock that ends with its transaction, so a crash leaves nothing behind: neither the
-work, nor its answer, nor the lock. Only a success is kept; a refusal changed nothing and may be tried again.
+An advisory lock that ends with its transaction shows a running twin, so a crash leaves nothing behind: neither the
+work, nor its response, nor the lock. Only a success is stored; a refusal changed nothing and may be tried again.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ CLAIM: Final = "SELECT pg_try_advisory_xact_lock(%(lock_number)s)"
 def claim_idempotency_key(
     *, scope_id: UUID, key: str, request_digest: bytes, as_of: datetime
 ) -> IdempotencyRecord | None:
-    """Take the key for the rest of this transaction, or return the first answer under it.
+    """Claim the key for the rest of this transaction, or return the first response under it.
 
-    Raises `IdempotencyInProgressError` where another transaction holds it, `IdempotencyKeyReusedError`
-    where the first request was another.
+    Raises `IdempotencyInProgressError` if another transaction holds it, `IdempotencyKeyReusedError` if the first
+    request was a different one.
     """
     assert transaction.get_connection().in_atomic_block, "the claim lasts as long as the work's transaction"
     [(is_free,)] = fetch_all(CLAIM, {"lock_number": _lock_number(scope_id, key)})
@@ -38,11 +38,11 @@ def claim_idempotency_key(
         record.delete()
         return None
     if bytes(record.request_digest) != request_digest:
-        raise IdempotencyKeyReusedError("The first request with this Idempotency-Key was another one.")
+        raise IdempotencyKeyReusedError("The first request with this Idempotency-Key was a different one.")
     return record
 
 
-def keep_answer(
+def store_response(
     *,
     scope_id: UUID,
     tenant_id: UUID | None,
@@ -53,7 +53,7 @@ def keep_answer(
     is_sealed: bool,
     as_of: datetime,
 ) -> None:
-    """Store the first answer under a claimed key."""
+    """Store the first response under a claimed key."""
     IdempotencyRecord.objects.create(
         scope_id=scope_id,
         tenant_id=tenant_id,
@@ -68,6 +68,6 @@ def keep_answer(
 
 
 def _lock_number(scope_id: UUID, key: str) -> int:
-    """Return 64 bits of a hash, signed as PostgreSQL wants them."""
+    """Return 64 bits of a hash, signed as PostgreSQL expects."""
     digest = hashlib.sha256(b"idempotency" + scope_id.bytes + key.encode()).digest()
     return int.from_bytes(digest[:8], signed=True)

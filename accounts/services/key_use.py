@@ -1,4 +1,4 @@
-"""When each key was last used, without a write per request: at most one a minute and key."""
+"""The last use of each key, without a write per request: at most one a minute for each key."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,9 +14,9 @@ _noted: ShortMemory[UUID, bool] = ShortMemory(NOTED_EVERY)
 
 
 def note_key_use(*, key_id: UUID, as_of: datetime) -> None:
-    """Update `last_used_at` if it lies a minute back.
+    """Update `last_used_at` if it is a minute old.
 
-    Other processes note the same key, so the condition is in the UPDATE.
+    Other processes update the same key, so the condition is in the UPDATE.
     """
     if _noted.recall(key_id, as_of):
         return

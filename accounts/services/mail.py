@@ -1,6 +1,6 @@
 """Mails about tenants.
 
-They are handed over after the transaction that they tell of, and never stored with a link in them.
+They are sent after the transaction that they report, and never stored with a link in them.
 """
 
 from smtplib import SMTPException
@@ -13,17 +13,17 @@ from django.template.loader import render_to_string
 from accounts.errors import MailNotSentError
 from accounts.models import Invitation
 
-# The portal answers under this path; it is the one address that a mail of this app holds.
+# The portal serves this path; it is the only address in a mail of this app.
 INVITATION_PATH: Final = "/invitations/{token}/"
 
 
 def invitation_url(token: str) -> str:
-    """Return the link that a mail carries. It is made from PUBLIC_URL: a Host header is anybody's to write."""
+    """Return the link in the mail. It is built from PUBLIC_URL, since anyone can write a Host header."""
     return f"{settings.PUBLIC_URL}{INVITATION_PATH.format(token=token)}"
 
 
 def send_invitation(*, invitation: Invitation, token: str, inviter: str) -> None:
-    """Mail the link. Raises `MailNotSentError`; the invitation stands, and can be sent anew by inviting again."""
+    """Mail the link. Raises `MailNotSentError`; the invitation is kept, and inviting again sends a new mail."""
     context = {"invitation": invitation, "tenant": invitation.tenant, "inviter": inviter, "url": invitation_url(token)}
     mail = EmailMultiAlternatives(
         subject=render_to_string("accounts/email/invitation_subject.txt", context).strip(),
@@ -35,5 +35,5 @@ def send_invitation(*, invitation: Invitation, token: str, inviter: str) -> None
         mail.send()
     except (OSError, SMTPException) as error:
         raise MailNotSentError(
-            "The invitation is made, but its mail could not be sent. Invite again in a moment."
+            "The invitation was created, but its mail could not be sent. Invite again in a moment."
         ) from error

@@ -1,9 +1,8 @@
 """Members of a tenant: inviting, joining, changing roles, leaving.
 
-Every change locks the tenant's row first, so that two owners who demote each other at once leave one behind. An
-invitation's link carries 256 random bits, of which only a digest is stored. It works once, for seven days, and only for
-somebody who is signed in and has verified the address it was sent to: a forwarded mail or a leaked link is worth
-nothing to others, and the owner who invited jane@example.com gets Jane, or nobody.
+Every change locks the tenant's row first, so that one owner remains if two demote each other at once. An invitation's
+link has 256 random bits, of which only a digest is stored. It works once, for seven days, and only for a person who is
+signed in and has verified the address it was sent to. So a forwarded mail or a leaked link is worth nothing to others.
 """
 
 from datetime import datetime, timedelta
@@ -42,10 +41,10 @@ INVITATIONS_PER_DAY_MAX: Final = 100
 
 
 def invite_member(*, tenant: Tenant, email: str, role: Role, actor: Actor, as_of: datetime) -> Invitation:
-    """Invite an address; an open invitation of the same address is replaced, and its link dies.
+    """Invite an address. An open invitation of the same address is replaced, and its link expires.
 
-    Raises `InvalidFieldsError`, `PermissionMissingError`, `AlreadyMemberError`, `TooManyInvitationsError`, and, with
-    the invitation made, `MailNotSentError`.
+    Raises `InvalidFieldsError`, `PermissionMissingError`, `AlreadyMemberError`, `TooManyInvitationsError`, and, after
+    the invitation is created, `MailNotSentError`.
     """
     address = email.strip()
     if not is_email(address):
@@ -76,7 +75,7 @@ def invite_member(*, tenant: Tenant, email: str, role: Role, actor: Actor, as_of
 
 
 def accept_invitation(*, token: str, user: User, actor: Actor, as_of: datetime) -> Membership:
-    """Make the bearer a member; of two who use a link at once, one joins. A member keeps the role that he has.
+    """Add the bearer as a member. Of two who use a link at once, one joins. A member keeps their role.
 
     Raises `InvitationInvalidError`, `OtherAddressError`.
     """
@@ -85,7 +84,7 @@ def accept_invitation(*, token: str, user: User, actor: Actor, as_of: datetime) 
         with within_tenant(invitation.tenant_id):
             lock_tenant(invitation.tenant_id)
             if not EmailAddress.objects.filter(user=user, verified=True, email__iexact=invitation.email).exists():
-                raise OtherAddressError("Sign in with the address to which the invitation was sent, and verify it.")
+                raise OtherAddressError("Sign in with the address that the invitation was sent to, and verify it.")
             if Invitation.objects.open_at(as_of).filter(pk=invitation.pk).update(accepted_at=as_of) != 1:
                 raise InvitationInvalidError
             membership, is_new = Membership.objects.get_or_create(
@@ -97,7 +96,7 @@ def accept_invitation(*, token: str, user: User, actor: Actor, as_of: datetime) 
 
 
 def revoke_invitation(*, invitation: Invitation, actor: Actor, as_of: datetime) -> None:
-    """Let a link die. Raises `InvitationInvalidError` where somebody has used it, or it was revoked before."""
+    """Expire the link. Raises `InvitationInvalidError` if it was used or revoked before."""
     with transaction.atomic():
         tenant = lock_tenant(invitation.tenant_id)
         _check_may_give(actor, tenant, Role(invitation.role))
@@ -112,7 +111,7 @@ def revoke_invitation(*, invitation: Invitation, actor: Actor, as_of: datetime) 
 
 
 def change_role(*, membership: Membership, role: Role, actor: Actor, as_of: datetime) -> Membership:
-    """Give a member another role. Keys that the member made are the tenant's; those that allow more are in the entry.
+    """Change a member's role. The member's keys belong to the tenant; the audit entry names those that allow more.
 
     Raises `PermissionMissingError`, `LastOwnerError`, `NotFoundError`.
     """
@@ -134,9 +133,9 @@ def change_role(*, membership: Membership, role: Role, actor: Actor, as_of: date
 
 
 def remove_member(*, membership: Membership, actor: Actor, as_of: datetime) -> None:
-    """Take a member out of a tenant; anybody may leave.
+    """Remove a member from a tenant. Any member may leave.
 
-    Keys that the member made are the tenant's, and stay: the entry names those that work.
+    Keys the member created belong to the tenant, and stay: the audit entry names those that work.
 
     Raises `PermissionMissingError`, `LastOwnerError`, `NotFoundError`.
     """
@@ -154,7 +153,7 @@ def remove_member(*, membership: Membership, actor: Actor, as_of: datetime) -> N
 
 
 def _membership_now(membership: Membership) -> Membership:
-    """Return the row as it is under the tenant's lock."""
+    """Reload the row under the tenant's lock."""
     current = Membership.objects.filter(pk=membership.pk).select_related("user", "tenant").first()
     if current is None:
         raise NotFoundError
@@ -162,20 +161,20 @@ def _membership_now(membership: Membership) -> Membership:
 
 
 def _keys_left(membership: Membership, role: Role | None, as_of: datetime) -> dict[str, object]:
-    """What the entry says of keys that go on allowing more than their maker now may."""
+    """Return the keys, for the audit entry, that allow more than their creator may give now."""
     keys = keys_beyond(tenant_id=membership.tenant_id, maker_id=membership.user_id, role=role, as_of=as_of)
     return {"keys_left": [str(key) for key in keys]} if keys else {}
 
 
 def _check_may_give(actor: Actor, tenant: Tenant, role: Role) -> None:
-    """Let pass who may give and take this role: by the table of roles, or as staff."""
+    """Raise unless the actor may give and remove this role, by the table of roles or as staff."""
     own = require_capability(actor, tenant.pk, Capability.MANAGE_MEMBERS)
     if own is not None and not may_manage(own, role):
-        raise PermissionMissingError(f"Your role does not allow to give or take away the role {role}.")
+        raise PermissionMissingError(f"Your role does not allow you to give or remove the role {role}.")
 
 
 def _check_another_owner(membership: Membership) -> None:
-    """Raise where nobody else owns the tenant. The tenant's lock makes the count hold."""
+    """Raise if the tenant has no other owner. The tenant's lock keeps the count valid."""
     others = Membership.objects.filter(tenant_id=membership.tenant_id, role=Role.OWNER).exclude(pk=membership.pk)
     if not others.exists():
         raise LastOwnerError

@@ -1,4 +1,4 @@
-"""What the core of accounts keeps of a tenant and of a person."""
+"""Data of the core of accounts about a tenant and a person."""
 
 from collections.abc import Iterable
 
@@ -15,10 +15,10 @@ from accounts.sql import fetch_all
 
 
 class AccountsPrivacy(PrivacyPart):
-    """What `settings.PRIVACY_PARTS` names."""
+    """The part of the core in `settings.PRIVACY_PARTS`."""
 
     def files(self, *, tenant: Tenant) -> Iterable[ExportPiece]:
-        """Return settings, people, keys without their digests, and the audit log."""
+        """Return the files of settings, people, keys without their digests, and the audit log."""
         own = {"tenant_id": tenant.pk}
         yield exported_table(
             "settings.json", Tenant.objects.filter(pk=tenant.pk), "id", "slug", "name", "status", "status_reason",
@@ -66,13 +66,13 @@ class AccountsPrivacy(PrivacyPart):
             object_repr=person.pseudonym
         )
         _forget_finished_tasks(person)
-        # One that is not listed there ends by itself: its password's digest is gone.
+        # A session that is not listed there ends by itself: its password's digest is gone.
         sessions = UserSession.objects.filter(user=person.user_id).values_list("session_key", flat=True)
         Session.objects.filter(session_key__in=list(sessions)).delete()
 
 
 def _forget_finished_tasks(person: ErasedPerson) -> None:
-    """Delete the queue's rows of finished tasks that name the person: who asked for it, or what came of it."""
+    """Delete finished tasks of the queue that name the person, in their arguments or their result."""
     named = [
         task.pk
         for task in Task.objects.order_by().iterator(chunk_size=500)

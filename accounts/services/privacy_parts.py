@@ -1,6 +1,6 @@
-"""What each app adds to an export of a tenant, to the erasure of a person, and to the nightly clean-up.
+"""The parts of apps in an export of a tenant, the erasure of a person, and the nightly clean-up.
 
-`settings.PRIVACY_PARTS` names them, in the order in which they are called: an app that keeps something is one line
+`settings.PRIVACY_PARTS` names them, in the order in which they are called: an app that stores personal data is one line
 there.
 """
 
@@ -22,7 +22,7 @@ Rows = Iterator[Sequence[dict[str, object]]]
 
 @dataclass(frozen=True, slots=True)
 class ExportedRows:
-    """A file of rows: `….json` is one array, `….ndjson.gz` a row a line. `pages` reads them, a page at a time."""
+    """A file of rows: `….json` is one array, `….ndjson.gz` one row per line. `pages` reads them, a page at a time."""
 
     name: str
     pages: Callable[[], Rows]
@@ -30,7 +30,7 @@ class ExportedRows:
 
 @dataclass(frozen=True, slots=True)
 class ExportedDocument:
-    """A file that is kept as it is."""
+    """A file that is exported as it is stored."""
 
     name: str
     read: Callable[[], bytes]
@@ -41,7 +41,7 @@ ExportPiece = ExportedRows | ExportedDocument
 
 @dataclass(frozen=True, slots=True)
 class ErasedPerson:
-    """A person who is being erased: the addresses by which rows name them, and what they say afterwards."""
+    """A person who is being erased: the addresses by which rows name them, and the pseudonym that replaces them."""
 
     user_id: int
     addresses: frozenset[str]
@@ -52,23 +52,23 @@ class ErasedPerson:
         return text.casefold() in self.addresses
 
     def without(self, text: str) -> str:
-        """Return a label of several words with the pseudonym in the place of each address."""
+        """Return a label of several words with each address replaced by the pseudonym."""
         return " ".join(self.pseudonym if self.is_named(word) else word for word in text.split(" "))
 
 
 class PrivacyPart:
-    """One app's part; each has only what concerns it."""
+    """One app's part. A subclass overrides only what concerns it."""
 
     def files(self, *, tenant: Tenant) -> Iterable[ExportPiece]:
-        """Return the files that hold what the app keeps of a tenant, and of no other."""
+        """Return the files with the app's data about the tenant, and about no other."""
         del tenant
         return ()
 
     def forget(self, *, person: ErasedPerson) -> None:
-        """Put the pseudonym in the place of the person, in the transaction of the erasure."""
+        """Replace the person with the pseudonym, in the transaction of the erasure."""
 
     def clean_up(self, *, as_of: datetime) -> dict[str, int]:
-        """Delete what is older than its setting allows, and return how many rows of each kind went."""
+        """Delete what is older than its setting allows, and return how many rows of each kind were deleted."""
         del as_of
         return {}
 
@@ -79,5 +79,5 @@ def privacy_parts() -> list[PrivacyPart]:
 
 
 def exported_table(name: str, rows: QuerySet[Any], /, *fields: str, **renamed: str) -> ExportedRows:
-    """Return a file of these columns of a table's rows."""
+    """Return a file with these columns of the rows."""
     return ExportedRows(name, partial(pages_of, rows, *fields, **renamed))

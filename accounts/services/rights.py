@@ -1,6 +1,6 @@
-"""Whether an actor may do what a service is about to do. Roles are read again here, under the tenant's lock.
+"""Checks whether an actor may do what a service is about to do. Roles are read again, under the tenant's lock.
 
-Keys and staff are checked where they come in: keys by scope, staff by Django's permissions.
+Keys and staff are checked at the entrance: keys by scope, staff by Django's permissions.
 """
 
 from uuid import UUID
@@ -12,7 +12,7 @@ from accounts.models import Membership, Tenant
 
 
 def lock_tenant(tenant_id: UUID) -> Tenant:
-    """Lock the tenant's row for the rest of the transaction: changes of its members take turns."""
+    """Lock the tenant's row for the rest of the transaction, so that changes of its members take turns."""
     tenant: Tenant | None = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
     if tenant is None:
         raise NotFoundError
@@ -20,7 +20,7 @@ def lock_tenant(tenant_id: UUID) -> Tenant:
 
 
 def role_of_actor(actor: Actor, tenant_id: UUID) -> Role | None:
-    """Return the role that bounds the actor: a member's own as it is now, or that of the customer viewed as."""
+    """Return the role that limits the actor: the member's own as of now, or that of the customer viewed as."""
     if actor.kind is not ActorKind.MEMBER:
         return actor.role
     assert actor.user_id is not None, "a member is a person"
@@ -31,7 +31,7 @@ def role_of_actor(actor: Actor, tenant_id: UUID) -> Role | None:
 
 
 def require_capability(actor: Actor, tenant_id: UUID, capability: Capability) -> Role | None:
-    """Return the role that bounds the actor. Raises `PermissionMissingError` where it lacks the capability."""
+    """Return the role that limits the actor. Raises `PermissionMissingError` if it lacks the capability."""
     role = role_of_actor(actor, tenant_id)
     if role is not None and not has_capability(role, capability):
         raise PermissionMissingError

@@ -1,4 +1,4 @@
-"""Taking a person's second factors away, for whoever has lost them and the recovery codes as well."""
+"""Removal of the second factors of a person who has lost them and the recovery codes as well."""
 
 from datetime import datetime
 
@@ -13,9 +13,9 @@ from accounts.services.audit import AuditTarget, record_audit
 
 
 def remove_second_factors(*, user: User, actor: Actor, as_of: datetime) -> int:
-    """Delete every factor and the recovery codes, end the person's sessions, and return how many rows that were.
+    """Delete every factor and the recovery codes, end the person's sessions, and return the number of deleted rows.
 
-    At the next sign-in a member of staff is led to setting one up.
+    At the next sign-in a member of staff must set one up.
     """
     with transaction.atomic():
         removed, _ = Authenticator.objects.filter(user=user).delete()

@@ -1,4 +1,4 @@
-"""Who is staff, where a provider of single sign-on says so."""
+"""Staff rights by the word of a single sign-on provider."""
 
 from datetime import datetime
 
@@ -9,10 +9,10 @@ from accounts.models import User
 from accounts.services.audit import AuditTarget, record_audit
 
 
-def follow_provider(*, user: User, is_staff: bool, provider: str, actor: Actor, as_of: datetime) -> bool:
-    """Give or take the rights of staff as the provider says, and return whether anything changed.
+def apply_provider_claim(*, user: User, is_staff: bool, provider: str, actor: Actor, as_of: datetime) -> bool:
+    """Grant or revoke staff rights as the provider says, and return whether anything changed.
 
-    What a member of staff may do stays as a superuser has set it.
+    The permissions of a member of staff stay as a superuser has set them.
     """
     with transaction.atomic():
         changed = User.objects.filter(pk=user.pk).exclude(is_staff=is_staff).update(is_staff=is_staff)

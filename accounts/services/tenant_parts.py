@@ -1,7 +1,6 @@
-"""What the apps above add to a tenant, in the transaction that opens or changes it.
+"""The parts of higher apps in a tenant, called in the transaction that opens or changes it.
 
-`settings.TENANT_PARTS` names them, in the order in which they are called: an app that has something to add is one line
-there.
+`settings.TENANT_PARTS` names them, in the order in which they are called: an app with a part is one line there.
 """
 
 from collections.abc import Collection
@@ -19,10 +18,10 @@ class TenantPart(Protocol):
     """One app's part of a tenant."""
 
     def open(self, *, tenant: Tenant, actor: Actor, as_of: datetime) -> None:
-        """Give a new tenant what it begins with."""
+        """Create what a new tenant begins with."""
 
     def follow(self, *, tenant: Tenant, changed: Collection[str], as_of: datetime) -> None:
-        """Follow the settings or the status that have `changed`; the tenant has the new values."""
+        """Apply the settings or the status that have `changed`. The tenant has the new values."""
 
 
 def tenant_parts() -> list[TenantPart]:

@@ -1,4 +1,4 @@
-"""Opening, changing, suspending and closing a tenant."""
+"""Opening, updating, suspending and closing a tenant."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -33,7 +33,7 @@ STATUS_ACTIONS: Final = {
     TenantStatus.CLOSED: "tenant.closed",
 }
 _REASON_CHARACTERS_MAX: Final = 200
-_SLUG_STEM_CHARACTERS: Final = 40  # what is left of a long name when a number is put behind it, and less
+_SLUG_STEM_CHARACTERS: Final = 40  # what is left of a long name when a number is appended, and less
 
 
 def open_tenant(
@@ -46,10 +46,10 @@ def open_tenant(
     slug: str | None = None,
     settings: Mapping[str, object] | None = None,
 ) -> Tenant:
-    """Create a tenant with all that it begins with, whichever way it comes in: sign-up, operator or demo.
+    """Create a tenant with all that it begins with, for sign-up, operator and demo alike.
 
-    `owner` becomes its first member; `owner_email` is invited as the owner. Without a slug, one is made from the name.
-    The apps above add their parts, such as the default usage plan. All of it happens, or nothing.
+    `owner` becomes its first member; `owner_email` is invited as the owner. Without a slug, one is derived from the
+    name. Higher apps add their parts, such as the default usage plan. All of it happens, or nothing.
 
     Raises `InvalidFieldsError`, `SlugTakenError`, `TooManyTenantsError`, and what `invite_member` raises.
     """
@@ -83,7 +83,7 @@ def open_tenant(
 
 
 def _insert(cleaned: Mapping[str, str | int], slugs: Iterable[str], as_of: datetime) -> Tenant:
-    """Take the first slug that is free; the unique constraint decides between two who want the same."""
+    """Insert the tenant with the first free slug. The unique constraint decides between two who want the same."""
     for slug in islice(slugs, SLUG_ATTEMPTS_MAX):
         try:
             with transaction.atomic():
@@ -96,7 +96,7 @@ def _insert(cleaned: Mapping[str, str | int], slugs: Iterable[str], as_of: datet
 
 
 def _free_slugs(name: str) -> Iterator[str]:
-    """Yield slugs for `name` that nobody had when we looked."""
+    """Yield slugs for `name` that were free a moment ago."""
     taken = set(
         Tenant.objects.filter(slug__startswith=slugify_name(name)[:_SLUG_STEM_CHARACTERS]).values_list(
             "slug", flat=True
@@ -109,11 +109,11 @@ def _check_tenants_owned(owner: User) -> None:
     """Count under a lock of the user's row, so that a burst of requests is counted too."""
     User.objects.select_for_update().get(pk=owner.pk)
     if Membership.objects.filter(user=owner, role=Role.OWNER).count() >= TENANTS_OWNED_MAX:
-        raise TooManyTenantsError(f"One person owns at most {TENANTS_OWNED_MAX} tenants.")
+        raise TooManyTenantsError(f"A person can own at most {TENANTS_OWNED_MAX} tenants.")
 
 
 def _check_zone_known(cleaned: Mapping[str, str | int]) -> None:
-    """Days are cut by PostgreSQL, whose time zones may be older or fewer than Python's."""
+    """Raise if PostgreSQL, which cuts days, lacks the time zone: it may have fewer or older ones than Python."""
     zone = cleaned.get("time_zone", "UTC")
     if zone == "UTC":
         return
@@ -124,7 +124,7 @@ def _check_zone_known(cleaned: Mapping[str, str | int]) -> None:
 
 
 def update_tenant(*, tenant: Tenant, changes: Mapping[str, object], actor: Actor, as_of: datetime) -> Tenant:
-    """Update settings by name, with all that follows from them; those that stay the same are left out of the audit log.
+    """Update settings by name, with all that follows from them. Unchanged settings are left out of the audit log.
 
     Raises `InvalidFieldsError`, `PermissionMissingError`, `NotFoundError`.
     """
@@ -153,29 +153,32 @@ def update_tenant(*, tenant: Tenant, changes: Mapping[str, object], actor: Actor
 
 
 def suspend_tenant(*, tenant: Tenant, reason: str, actor: Actor, as_of: datetime) -> Tenant:
-    """Let the tenant look, and not use; effective in every process within a second. Raises `TenantStatusError`."""
+    """Suspend the tenant: it may read but not use the service. Effective in every process within a second.
+
+    Raises `TenantStatusError`.
+    """
     return _change_status(tenant, TenantStatus.SUSPENDED, reason=reason, actor=actor, as_of=as_of)
 
 
 def reactivate_tenant(*, tenant: Tenant, actor: Actor, as_of: datetime) -> Tenant:
-    """Let a suspended tenant use again. Raises `TenantStatusError`."""
+    """Resume the service of a suspended tenant. Raises `TenantStatusError`."""
     return _change_status(tenant, TenantStatus.ACTIVE, reason="", actor=actor, as_of=as_of)
 
 
 def close_tenant(*, tenant: Tenant, reason: str, actor: Actor, as_of: datetime) -> Tenant:
-    """End a tenant for good; what it used and owes stays. Raises `TenantStatusError`."""
+    """Close a tenant for good. Its usage and debts stay. Raises `TenantStatusError`."""
     return _change_status(tenant, TenantStatus.CLOSED, reason=reason, actor=actor, as_of=as_of)
 
 
 def change_tenant_status(*, tenant: Tenant, status: TenantStatus, reason: str, actor: Actor, as_of: datetime) -> Tenant:
-    """Bring the tenant to `status`, or leave it where it is there already. Raises `TenantStatusError`."""
+    """Set the tenant's status, or change nothing if it has it already. Raises `TenantStatusError`."""
     if tenant.status == status:
         return tenant
     return _change_status(tenant, status, reason=reason, actor=actor, as_of=as_of)
 
 
 def _change_status(tenant: Tenant, status: TenantStatus, *, reason: str, actor: Actor, as_of: datetime) -> Tenant:
-    """Compare and set: of two who change the same status at once, one does, and one is told."""
+    """Compare and set: of two who change the same status at once, one does, and the other gets an error."""
     with transaction.atomic():
         before = Tenant.objects.filter(pk=tenant.pk).values("status", "status_reason").get()
         allowed = statuses_before(status)
@@ -201,6 +204,6 @@ def _change_status(tenant: Tenant, status: TenantStatus, *, reason: str, actor: 
 
 
 def _forget(tenant: Tenant) -> None:
-    """Let this process see its own change at once, others within a second."""
+    """Clear the tenant from this process's cache at once; other processes see the change within a second."""
     forget_tenant(tenant.slug)
     forget_keys()

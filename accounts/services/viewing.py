@@ -1,7 +1,7 @@
 """Viewing as a customer, recorded: beginning and end are in the tenant's audit log, with who, why and how long.
 
-The end is added once: when the member of staff stops, when a request finds the viewing over, or by a schedule if no
-request comes any more.
+The end is recorded once: when the member of staff stops, when a request finds the viewing over, or by a schedule if no
+further request comes.
 """
 
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ def begin_viewing(
 ) -> Viewing:
     """Record that a member of staff begins to view as this member, and return the viewing. The caller has checked both.
 
-    Nothing is recorded of what is looked at: nothing can be changed.
+    Page views are not recorded, since nothing can be changed.
     """
     assert actor.user_id is not None, "staff are people"
     viewing = Viewing(
@@ -60,7 +60,7 @@ def begin_viewing(
 def end_viewing(
     *, viewing: Viewing, how: ViewingEnd, as_of: datetime, ip: str | None = None, request_id: str = ""
 ) -> None:
-    """Record the end, once: of two requests that find a viewing over, one does."""
+    """Record the end once: of two requests that find a viewing over, one does."""
     with transaction.atomic():
         lock_tenant(viewing.tenant_id)
         ends = AuditEntry.objects.filter(tenant_id=viewing.tenant_id, action=VIEWING_ENDED)
@@ -83,7 +83,7 @@ def end_viewing(
 
 
 def end_viewings_left(*, as_of: datetime) -> JobReport:
-    """Record the end of each viewing whose time ran out without another request for a page."""
+    """Record the end of each viewing whose time ran out without a further request."""
     ended = AuditEntry.objects.filter(action=VIEWING_ENDED, after__viewing=OuterRef("after__viewing"))
     begun = AuditEntry.objects.filter(
         action=VIEWING_BEGAN, occurred_at__gt=as_of - _LOOKED_BACK, after__has_key="viewing"

@@ -1,1 +1,1 @@
-"""How dates and times are written where a page names no format of its own."""
+"""The formats of dates and times on pages that set no format of their own."""

@@ -1,4 +1,4 @@
-"""What keeps an installation running: schedules, the queue, health, metrics, database roles."""
+"""The operation of an installation: schedules, the queue, health, metrics, database roles."""
 
 from django.apps import AppConfig
 
@@ -8,11 +8,11 @@ __all__ = ["OperationsConfig", "checks"]  # importing the checks registers them
 
 
 class OperationsConfig(AppConfig):
-    """Holds the checks and the commands that concern every app; its `migrate` replaces Django's."""
+    """The app with the checks and the commands that concern every app. Its `migrate` replaces Django's."""
 
     name = "config.operations"
     verbose_name = "Operations"
 
     def ready(self) -> None:
-        """Send traces from now on, if a collector is named."""
+        """Send traces from now on, if a collector is configured."""
         tracing.start_tracing()

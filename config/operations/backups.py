@@ -1,8 +1,9 @@
 """Backups by PostgreSQL's own programs: a dump each night, and for every acknowledged event a base with its log.
 
-Everything that matters lies in the database, stored files too, so a backup of it is whole. A backup is written beside
-its place and renamed when it is on disk: what has a backup's name is one. Only its owner may read it. Passwords go to
-the programs by their environment, since every user of a machine may read a program's arguments.
+All data is in the database, including stored files, so a backup of the database is complete. A backup is written to a
+temporary name and renamed when it is on disk, so that a file with a backup's name is complete. Only its owner may read
+it. Passwords are passed to the programs in the environment, since every user of a machine may read a program's
+arguments.
 """
 
 import hashlib
@@ -48,12 +49,12 @@ def take_dump(*, connection: Mapping[str, Any], folder: Path, keep: int, as_of: 
 
 
 def dumps_in(folder: Path) -> list[Path]:
-    """List the dumps in a folder, the newest first."""
+    """List the dumps in a folder, newest first."""
     return sorted(folder.glob(f"{DUMP_PREFIX}*{DUMP_SUFFIX}"), reverse=True)
 
 
 def restore_dump(*, dump: Path, connection: Mapping[str, Any]) -> None:
-    """Restore a dump into an empty database, all of it or nothing. Raises `BackupError` if something is there."""
+    """Restore a dump into an empty database, completely or not at all. Raises `BackupError` if it is not empty."""
     with connect(connection) as server:
         there = server.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchone()
         if there != (0,):
@@ -67,7 +68,7 @@ def restore_dump(*, dump: Path, connection: Mapping[str, Any]) -> None:
 
 @contextmanager
 def restored_for_a_while(*, dump: Path, connection: Mapping[str, Any], as_of: datetime) -> Iterator[Mapping[str, Any]]:
-    """Restore a dump into a database beside ours, yield how to connect to it, and drop it."""
+    """Restore a dump into a temporary database, yield its connection settings, and drop it."""
     name = f"countinghouse_check_{as_of:%Y%m%d%H%M%S}_{os.getpid()}"
     with connect(connection) as server:
         server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
@@ -96,7 +97,7 @@ def take_base(*, connection: Mapping[str, Any], folder: Path, keep: int, as_of: 
 
 
 def verify_base(base: Path) -> None:
-    """Read each file of a base again and compare it with its manifest. Raises `BackupError` if one differs."""
+    """Compare each file of a base with its manifest. Raises `BackupError` if one differs."""
     manifest = json.loads((base / "backup_manifest").read_bytes())
     for described in manifest["Files"]:
         path = base / described["Path"]
@@ -107,9 +108,9 @@ def verify_base(base: Path) -> None:
 
 
 def receive_log(*, connection: Mapping[str, Any], folder: Path) -> subprocess.Popen[bytes]:
-    """Start to write down the server's log as it comes, each commit flushed and confirmed; return the process.
+    """Start to receive the server's log as it is written, each commit flushed and confirmed. Return the process.
 
-    A server that names `countinghouse_backup` in `synchronous_standby_names` acknowledges nothing before it is here.
+    A server with `countinghouse_backup` in `synchronous_standby_names` acknowledges no commit before it is here.
     """
     logs = folder / LOG_FOLDER
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -121,9 +122,10 @@ def receive_log(*, connection: Mapping[str, Any], folder: Path) -> subprocess.Po
 
 
 def lay_out_base(*, folder: Path, data_dir: Path, until: datetime | None = None) -> None:
-    """Make a data directory out of the newest base, which reads the log when PostgreSQL is started on it.
+    """Create a data directory from the newest base, which replays the log when PostgreSQL is started on it.
 
-    All of the log, or what was committed `until` then. Raises `BackupError` if there is no base, or something there.
+    It replays all of the log, or what was committed `until` then. Raises `BackupError` if there is no base, or if the
+    directory is not empty.
     """
     bases = sorted(folder.glob(f"{BASE_PREFIX}*"), reverse=True)
     if not bases:
@@ -135,7 +137,7 @@ def lay_out_base(*, folder: Path, data_dir: Path, until: datetime | None = None)
     log = str((folder / LOG_FOLDER).resolve()).replace("'", "''")
     target = f"recovery_target_time = '{until.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f+00}'" if until else ""
     lines = [
-        # The file that was being written when the server ended has a name of its own.
+        # The file that was being written when the server ended has a special name.
         f'restore_command = \'cp "{log}/%f" "%p" || cp "{log}/%f.partial" "%p"\'',
         "synchronous_standby_names = ''",
         *([target, "recovery_target_action = 'promote'"] if target else []),
@@ -162,7 +164,7 @@ def connect(connection: Mapping[str, Any]) -> psycopg.Connection:
 
 
 def run_program(name: str, arguments: list[str], *, connection: Mapping[str, Any]) -> None:
-    """Run one of PostgreSQL's programs on our database. Raises `BackupError` with what it said."""
+    """Run one of PostgreSQL's programs on our database. Raises `BackupError` with its output."""
     done = subprocess.run(
         [str(_program(name, connection)), *arguments],
         env=_environment(connection),
@@ -183,7 +185,7 @@ def _program(name: str, connection: Mapping[str, Any]) -> Path:
 
 
 def _reaching_all(connection: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the connection with the way in that reaches every row: policies hold an owner that is no superuser."""
+    """Return the connection with the way in that reaches every row: policies bind an owner that is no superuser."""
     return {**connection, "OPTIONS": {**connection.get("OPTIONS", {}), "options": f"-c countinghouse.way={WayIn.JOBS}"}}
 
 
@@ -205,7 +207,7 @@ def _environment(connection: Mapping[str, Any]) -> dict[str, str]:
 
 @contextmanager
 def _renamed_when_done(target: Path) -> Iterator[Path]:
-    """Yield a place beside the target; what is there at the end gets the target's name, whole or not at all."""
+    """Yield a temporary path, and rename it to the target at the end, completely or not at all."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in target.parent.glob(f"{_UNFINISHED}{os.getpid()}-*"):
         _remove(left)
@@ -223,7 +225,7 @@ def _remove(path: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """See to it that a file, or the names in a folder, are on disk."""
+    """Flush a file, or the names in a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

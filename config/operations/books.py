@@ -1,4 +1,4 @@
-"""The health of the books: every figure that says whether money may be trusted, for a page and for `/metrics`."""
+"""The health of the books: the figures that show whether the sums are right, for a page and for `/metrics`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _ENDED_WELL: Final = (JobOutcome.SUCCEEDED, JobOutcome.ATTENTION)
 
 @dataclass(frozen=True, slots=True)
 class BookFigure:
-    """A figure that is good up to `most`. `label` tells figures of one name apart."""
+    """A figure that is good up to `most`. `label` distinguishes figures of one name."""
 
     name: str
     title: str
@@ -42,13 +42,13 @@ class BookFigure:
 
     @property
     def is_good(self) -> bool:
-        """Return whether no member of staff has to look."""
+        """Return whether staff need not look."""
         return self.value <= self.most
 
 
 @dataclass(frozen=True, slots=True)
 class ChainLink:
-    """A planned job, when it last ended well, when it runs next, and how often it failed within a day."""
+    """A planned job: its last success, its next run, and its number of failures within a day."""
 
     state: JobState
     succeeded_at: datetime | None
@@ -57,26 +57,26 @@ class ChainLink:
 
     @property
     def is_good(self) -> bool:
-        """Whether it runs in time and did not fail."""
+        """Return whether the job runs in time and did not fail."""
         return not self.is_missing and not self.failures
 
     @property
     def is_missing(self) -> bool:
-        """Whether its latest run failed, or it is late."""
+        """Return whether its latest run failed, or it is late."""
         run = self.state.run
         return self.state.is_overdue or (run is not None and run.outcome == JobOutcome.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class BooksHealth:
-    """All of it at one moment."""
+    """All figures at one moment."""
 
     figures: tuple[BookFigure, ...]
     chain: tuple[ChainLink, ...]
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """Return why money may not be trusted: a difference, or a proof that is late or failed."""
+        """Return the reasons not to trust the sums: a difference, or a proof that is late or failed."""
         differences = [
             f"{figure.title}: {figure.value}" for figure in self.of("books_differences") if not figure.is_good
         ]
@@ -85,7 +85,7 @@ class BooksHealth:
 
     @property
     def is_proven(self) -> bool:
-        """Return whether both proofs have ended at least once."""
+        """Return whether both proofs have succeeded at least once."""
         return all(link.succeeded_at is not None for link in self._proofs)
 
     @property
@@ -94,17 +94,17 @@ class BooksHealth:
 
     @property
     def waiting(self) -> int:
-        """Return how many accounts wait for a person."""
+        """Return the number of accounts that wait for staff."""
         parked, held = self.of("books_subscriptions_parked"), self.of("books_tenants_held")
         return sum(figure.value for figure in (*parked, *held))
 
     def of(self, name: str) -> tuple[BookFigure, ...]:
-        """Return the figures of a name."""
+        """Return the figures with this name."""
         return tuple(figure for figure in self.figures if figure.name == name)
 
 
 def books_health(as_of: datetime) -> BooksHealth:
-    """Return how the books stand, in as many queries for one tenant as for thousands."""
+    """Return the health of the books, with the same number of queries for one tenant as for thousands."""
     figures = (*_differences(), *_waiting(), *_providers(as_of), *_mails(as_of))
     return BooksHealth(figures, _chain(as_of))
 
@@ -120,7 +120,7 @@ def _differences() -> list[BookFigure]:
     return [
         *figures,
         BookFigure("books_number_gaps", "Series of numbers with a gap", gaps),
-        BookFigure("books_ledger_untied", "Documents and balances that the ledger of accounts does not tie to", untied),
+        BookFigure("books_ledger_untied", "Documents and balances that differ from the ledger of accounts", untied),
     ]
 
 
@@ -135,7 +135,9 @@ def _waiting() -> list[BookFigure]:
         BookFigure("books_exceptions_open", "Open exceptions", exceptions["all"]),
         BookFigure("books_subscriptions_parked", "Parked subscriptions", exceptions["parked"]),
         BookFigure("books_tenants_held", "Tenants whose books are in doubt", issuer.tenants_held),
-        BookFigure("books_tax_unconfirmed", "Tax rules that nobody has confirmed", int(not issuer.is_tax_confirmed)),
+        BookFigure(
+            "books_tax_unconfirmed", "Tax rules that staff have not confirmed", int(not issuer.is_tax_confirmed)
+        ),
     ]
 
 
@@ -148,8 +150,8 @@ def _providers(as_of: datetime) -> list[BookFigure]:
     return [
         BookFigure("provider_differences", "Agreements that differ at a provider", agreements_that_differ()),
         BookFigure("provider_pushes_rejected", "Hours of usage that a provider rejected", rejected_pushes()),
-        BookFigure("inbox_events", "Events of providers that wait", inbox["pending"], ("state", "pending"), most=100),
-        BookFigure("inbox_events", "Events of providers that failed", inbox["failed"], ("state", "failed")),
+        BookFigure("inbox_events", "Provider events that wait", inbox["pending"], ("state", "pending"), most=100),
+        BookFigure("inbox_events", "Provider events that failed", inbox["failed"], ("state", "failed")),
         BookFigure(
             "inbox_oldest_seconds", "Age of the oldest one, seconds", _age(inbox["oldest"], as_of),
             most=OLDEST_SECONDS_MAX,
@@ -164,7 +166,7 @@ def _mails(as_of: datetime) -> list[BookFigure]:
     undelivered = OutboundMail.objects.filter(status__in=[MailStatus.FAILED, MailStatus.UNKNOWN]).count()
     return [
         BookFigure("mails", "Mails that wait", waiting["number"], ("state", "queued"), most=1000),
-        BookFigure("mails", "Mails that did not go out", undelivered, ("state", "undelivered")),
+        BookFigure("mails", "Mails that were not sent", undelivered, ("state", "undelivered")),
         BookFigure(
             "mails_late_seconds", "Lateness of the oldest one, seconds", _age(waiting["oldest"], as_of),
             most=OLDEST_SECONDS_MAX,

@@ -1,6 +1,6 @@
-"""Settings that contradict one another.
+"""Checks for settings that contradict one another.
 
-`manage.py check` names them, each command refuses them, and so does the web server.
+`manage.py check` names them, and each command and the web server refuse them.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ TAG: Final = "contradictions"
 
 @register(TAG)
 def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001 - Django's signature
-    """Return what is wrong with settings that are each right by themselves."""
+    """Return the contradictions among settings that are each valid."""
     return [*_production(), *_addresses(), *_single_sign_on(), *_retention(), *_providers()]
 
 
 def refuse_contradictions() -> None:
-    """Raise `ImproperlyConfigured` before the web server serves: no command of Django's checks on its behalf."""
+    """Raise `ImproperlyConfigured` before the web server serves, which runs none of Django's command checks."""
     found = [message for message in run_checks(tags=[TAG]) if message.is_serious()]
     if found:
         raise ImproperlyConfigured(" ".join(message.msg for message in found))
@@ -88,7 +88,7 @@ def _single_sign_on() -> list[CheckMessage]:
     if any(app["provider_id"] == "staff" for app in apps) and not settings.STAFF_OIDC_VALUE:
         found.append(
             Error(
-                "STAFF_OIDC_ISSUER is set without STAFF_OIDC_VALUE: nothing would say who is staff.",
+                "STAFF_OIDC_ISSUER is set without STAFF_OIDC_VALUE: nothing would define who is staff.",
                 id="countinghouse.E009",
             )
         )
@@ -122,6 +122,6 @@ def _retention() -> list[CheckMessage]:
 
 
 def _providers() -> list[CheckMessage]:
-    """Each payment provider knows its own settings."""
+    """Return the findings of each payment provider about its own settings."""
     folders = [import_module(f"{folder}.settings") for folder in settings.PAYMENT_PROVIDERS]
     return [message for folder in folders for message in folder.check_settings()]

@@ -1,7 +1,7 @@
 """Two logins to one database: the owner's, which changes the schema, and the application's, which owns nothing.
 
-`DATABASE_URL` alone is the owner's, and the application's is derived from it; a process that is given the application's
-own never learns the other (decision 0017).
+If only `DATABASE_URL` is set, it is the owner's, and the application's is derived from it. A process that is given the
+application's login never learns the owner's (decision 0017).
 """
 
 import hashlib
@@ -22,7 +22,7 @@ Login = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class DatabaseLogins:
-    """How the application logs in, and how `migrate` does; None where this process does not know."""
+    """The logins of the application and of `migrate`; None if this process does not know it."""
 
     application: Login = field(repr=False)
     owner: Login | None = field(repr=False)
@@ -36,7 +36,7 @@ class DatabaseLogins:
 def database_logins(environment: Environment, *, embedded: Login | None, secret_key: str) -> DatabaseLogins:
     """Read both logins; `embedded` is the owner's login to the embedded PostgreSQL, if no other is named.
 
-    Raises `ImproperlyConfigured` where the two contradict each other.
+    Raises `ImproperlyConfigured` if the two contradict each other.
     """
     given = embedded if embedded is not None else environment.database("DATABASE_URL")
     role = environment.text("DATABASE_ROLE") or f"{given['NAME']}{ROLE_SUFFIX}"
@@ -55,5 +55,5 @@ def database_logins(environment: Environment, *, embedded: Login | None, secret_
 
 
 def _derived_password(secret_key: str, role: str) -> str:
-    """Return what only a holder of the signing secret can compute; `migrate` gives it to the role."""
+    """Return a password that only a holder of the signing secret can compute; `migrate` sets it for the role."""
     return hmac.new(secret_key.encode(), f"countinghouse database login {role}".encode(), hashlib.sha256).hexdigest()

@@ -1,8 +1,8 @@
 """Two database roles: the owner changes the schema, the application's role may not change history.
 
-The application logs in as a role that owns nothing and is a member of nothing, so PostgreSQL itself refuses an UPDATE
-of the ledger, and there is no other role to go back to. Rights are granted again after each migration, so a new table
-is never forgotten.
+The application logs in as a role that owns nothing and is a member of no role, so PostgreSQL itself refuses an UPDATE
+of the ledger, and there is no other role to switch to. Rights are granted again after each migration, so a new table is
+never forgotten.
 """
 
 from collections.abc import Iterator, Mapping
@@ -44,7 +44,7 @@ APPEND_ONLY_TABLES = (
     "billing_taxidcheck",
     "alerts_thresholdalert",
 )
-# Rows that change their state and never go away.
+# Rows that change their state and are never deleted.
 KEPT_TABLES = (
     "billing_invoice",
     "billing_subscription",
@@ -64,7 +64,7 @@ SUMS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 # Of these, the ones whose rows a rebuild or a clean-up removes.
 REMOVABLE_SUMS: Final = ("usage_hour", "usage_day", "limit_counter")
-# Made by SQL in the first migrations, and called by the application where it needs a right that it has not.
+# Functions of the first migrations, which the application calls if it needs a right that it lacks.
 OWNER_FUNCTIONS = (
     "ledger_ensure_event_partition(date)",
     "ledger_delete_event_partition(date, timestamptz)",
@@ -92,7 +92,7 @@ _UNSAFE_WORDS: Final = (
 
 @contextmanager
 def acting_as_owner(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Reconnect with the owner's login, and go back to the application's at the end.
+    """Reconnect with the owner's login, and switch back to the application's at the end.
 
     Raises `ImproperlyConfigured` in a process that was not given the owner's.
     """
@@ -107,7 +107,7 @@ def acting_as_owner(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 @contextmanager
 def logged_in_as(connection: BaseDatabaseWrapper, login: Mapping[str, Any]) -> Iterator[None]:
-    """Have the connection opened by another login to the same database."""
+    """Open the connection with another login to the same database."""
     mine = connection.settings_dict
     before = {name: mine[name] for name in (*_OF_A_LOGIN, "OPTIONS")}
     if all(mine[name] == login[name] for name in _OF_A_LOGIN):
@@ -125,7 +125,7 @@ def logged_in_as(connection: BaseDatabaseWrapper, login: Mapping[str, Any]) -> I
 
 @contextmanager
 def one_migration_at_a_time(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Machines that start together migrate in turn."""
+    """Hold a lock, so that machines that start together migrate in turn."""
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = 0; SET statement_timeout = 0")  # the machine whose turn it is may take long
         cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
@@ -137,9 +137,9 @@ def one_migration_at_a_time(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 def ensure_role(connection: BaseDatabaseWrapper) -> None:
-    """Create the application's role where it is missing, and see that it can log in and do no more than it should.
+    """Create the application's role if it is missing, and check that it can log in and do no more than it should.
 
-    Raises `ImproperlyConfigured` with a sentence that says what an administrator has to do.
+    Raises `ImproperlyConfigured` with a sentence that says what an administrator must do.
     """
     login = settings.DATABASE_LOGIN
     role = str(login["USER"])
@@ -155,7 +155,7 @@ def ensure_role(connection: BaseDatabaseWrapper) -> None:
     if wrong:
         raise ImproperlyConfigured(
             f"The application may not log in as {role}, which {' and '.join(wrong)}: name another role in"
-            " DATABASE_ROLE, or take that from it."
+            " DATABASE_ROLE, or remove that from it."
         )
     if not _can_log_in(connection, login):
         raise ImproperlyConfigured(
@@ -165,7 +165,7 @@ def ensure_role(connection: BaseDatabaseWrapper) -> None:
 
 
 def _create_role(connection: BaseDatabaseWrapper, login: Mapping[str, Any]) -> None:
-    """Roles belong to the whole server: another database's migration may make the same one at the same moment."""
+    """Create the role. Another database's migration may create the same one at once: roles belong to the server."""
     try:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             cursor.execute(_with_password(connection, "CREATE ROLE {} NOINHERIT LOGIN PASSWORD {}", login))
@@ -189,21 +189,21 @@ def _alter_role(connection: BaseDatabaseWrapper, login: Mapping[str, Any]) -> No
 
 def _by_hand(login: Mapping[str, Any], statement: str) -> str:
     return (
-        f"The database user may not make a role that logs in: run {statement.format(login['USER'])} as an"
+        f"The database user may not create a role that logs in: run {statement.format(login['USER'])} as an"
         " administrator, put its user and password into DATABASE_URL and the owner's into DATABASE_OWNER_URL, then"
         " migrate again."
     )
 
 
 def _with_password(connection: BaseDatabaseWrapper, statement: str, login: Mapping[str, Any]) -> sql.Composed:
-    """Name the role and what verifies its password, so that no log of statements has the password itself."""
+    """Return the statement with a verifier of the password, so that no log of statements has the password itself."""
     role, password = str(login["USER"]), str(login["PASSWORD"])
     verifier = connection.connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
     return sql.SQL(statement).format(sql.Identifier(role), sql.Literal(verifier.decode() if password else None))
 
 
 def _can_log_in(connection: BaseDatabaseWrapper, login: Mapping[str, Any]) -> bool:
-    """Return whether the application's login works, on the database that is migrated."""
+    """Return whether the application's login works on the migrated database."""
     options = login.get("OPTIONS", {})
     try:
         psycopg.connect(
@@ -220,7 +220,7 @@ def _can_log_in(connection: BaseDatabaseWrapper, login: Mapping[str, Any]) -> bo
 
 
 def grant_rights(connection: BaseDatabaseWrapper) -> None:
-    """Grant reading and writing of everything ordinary, and reading and adding of history.
+    """Grant reading and writing of ordinary tables, and reading and adding of history.
 
     Partitions are reached through their parent.
     """
@@ -249,7 +249,7 @@ def grant_rights(connection: BaseDatabaseWrapper) -> None:
 
 
 def _grant_on_sums(cursor: CursorWrapper, table: str, role: sql.Identifier) -> None:
-    """Grant reading and adding, changing of some columns, and removing where something of ours does."""
+    """Grant reading and adding, changing of some columns, and removing if our code does it."""
     names = {"table": sql.Identifier(table), "role": role}
     columns = sql.SQL(", ").join(sql.Identifier(column) for column in SUMS[table])
     cursor.execute(sql.SQL("REVOKE ALL ON {table} FROM {role}").format(**names))

@@ -1,5 +1,5 @@
-"""Why an operation cannot be done, in one sentence."""
+"""Errors of operations. Each message says the reason in one sentence."""
 
 
 class BackupError(RuntimeError):
-    """A backup, or its restore, cannot be had; the message says why and what to do."""
+    """A backup or its restore is not possible. The message says why and what to do."""

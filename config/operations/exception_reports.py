@@ -1,7 +1,7 @@
-"""What a page or a mail about an exception shows: Django's, without secrets.
+"""Django's exception reports, for pages and mails, without secrets.
 
-Django hides settings and headers by their names. Here the same names hide local variables and form fields, too, also
-while DEBUG is on; and what is left is masked by its shape.
+Django hides settings and headers by their names. Here the same names hide local variables and form fields, too, even if
+DEBUG is on. Other secrets are masked by their shape.
 """
 
 import re
@@ -17,7 +17,7 @@ from accounts.domain.masking import mask_secrets
 
 
 class ExceptionReportFilter(SafeExceptionReporterFilter):
-    """Hides what has a telling name, wherever it stands; what is inside of a mapping as well."""
+    """Hides values by their names, also inside of mappings."""
 
     hidden_settings = re.compile(r"API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|COOKIE|SESSION|\bcode\b", re.IGNORECASE)
 
@@ -33,12 +33,12 @@ class ExceptionReportFilter(SafeExceptionReporterFilter):
 
 
 class MaskingExceptionReporter(ExceptionReporter):
-    """Masks what has the shape of a secret in the finished page."""
+    """Masks what has the shape of a secret in the finished report."""
 
     def get_traceback_html(self) -> SafeString:
-        """Return the page."""
+        """Return the report as a page."""
         return mark_safe(mask_secrets(super().get_traceback_html()))  # noqa: S308 - Django's template escaped it
 
     def get_traceback_text(self) -> SafeString:
-        """Return the same as text."""
+        """Return the report as text."""
         return mark_safe(mask_secrets(super().get_traceback_text()))  # noqa: S308 - as above

@@ -1,7 +1,7 @@
-"""Whether this process answers (`/healthz`), whether what it needs is up (`/readyz`), and its figures (`/metrics`).
+"""The health of this process (`/healthz`), of what it needs (`/readyz`), and its figures (`/metrics`).
 
-A load balancer asks `/readyz` every few seconds, so each check is one small query; none of them tells a stranger more
-than up or down.
+A load balancer calls `/readyz` every few seconds, so each check is one small query. A stranger learns no more than up
+or down.
 """
 
 import secrets
@@ -26,20 +26,20 @@ UP: Final = "up"
 
 
 class NotReadyError(Exception):
-    """A check that failed; its message is a short sentence for the operator."""
+    """A failed check. Its message is a short sentence for the operator."""
 
 
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - a view's signature
-    """The process answers; nothing else is asked."""
+    """Return 200: the process is running. Nothing else is checked."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view's signature
-    """200 when everything is up, else 503; the body names each part and what is wrong with it."""
+    """Return 200 if everything is up, else 503. The body names each part and what is wrong with it."""
     parts = {name: _outcome(check) for name, check in CHECKS.items()}
     is_ready = all(outcome == UP for outcome in parts.values())
     return JsonResponse(
@@ -50,7 +50,7 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view's sig
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Figures for Prometheus, behind `METRICS_TOKEN`; without a token they are shown outside of production only."""
+    """Return figures for Prometheus, behind `METRICS_TOKEN`. Without a token they are refused in production."""
     expected = settings.METRICS_TOKEN
     if not expected and settings.IS_PRODUCTION:
         raise Http404
@@ -76,7 +76,7 @@ def _outcome(check: Callable[[], None]) -> str:
 
 
 def _check_database() -> None:
-    """Ask for a row, over a new connection where the old one has died with its server."""
+    """Run a query, over a new connection if the old one died with its server."""
     try:
         _select_one()
     except Error:
@@ -101,7 +101,7 @@ def _check_migrations() -> None:
 
 @remembered
 def migrations_on_disk() -> frozenset[tuple[str, str]]:
-    """Every migration that this code needs; it cannot change while the process lives."""
+    """Return every migration that this code needs. It cannot change while the process runs."""
     return frozenset(MigrationLoader(None).graph.nodes)
 
 

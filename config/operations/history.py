@@ -1,6 +1,6 @@
-"""Whether a database was made by migrations that the code still has.
+"""Check that a database was created by migrations that the code still has.
 
-Nothing is released, so initial migrations are made again when tables change their names
+Nothing is released, so initial migrations are written again when tables change their names
 (docs/decisions/0012-config-composes.md).
 """
 
@@ -17,14 +17,13 @@ FORMER_LABELS: Final = frozenset({"config"})  # of apps that have been renamed
 
 
 def refuse_unknown_history(connection: BaseDatabaseWrapper) -> None:
-    """Raise `CommandError` with one sentence if the database was made by another set of migrations."""
+    """Raise `CommandError` with one sentence if the database was created by other migrations."""
     unknown = unknown_migrations(connection)
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise CommandError(
-            f"This database was made by migrations that the code no longer has ({unknown[0]}{more}): nothing of that "
-            f"version"
-            " was released, so start over with `make reset`, or with an empty database if it is one of yours."
+            f"This database was created by migrations that the code no longer has ({unknown[0]}{more}). They were never"
+            " released: start over with `make reset`, or with an empty database if it is one of yours."
         )
 
 

@@ -1,8 +1,8 @@
-"""Log lines: JSON in production, readable elsewhere; each carries the request id.
+"""Log lines: JSON in production, readable elsewhere. Each has the request id.
 
-A query string is never logged, since people put keys into it; and whatever has the shape of a secret is masked in each
+A query string is never logged, since people put keys into it. Text with the shape of a secret is masked in each
 finished line, wherever it came from: a path, an id, the text of an exception. In a readable line a value with a blank
-stands in quotes, and a control character is written as an escape: what a caller sends makes neither a field nor a line.
+is in quotes, and a control character is escaped, so that a caller's text adds neither a field nor a line.
 """
 
 import re
@@ -26,7 +26,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def escape_controls(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Return the line with its control characters written as escapes; structlog quotes a value with a blank."""
+    """Return the line with its control characters escaped. structlog quotes a value with a blank."""
     for name, value in line.items():
         if isinstance(value, str) and name not in _OF_SEVERAL_LINES:
             line[name] = _CONTROL.sub(lambda found: repr(found[0])[1:-1], value)
@@ -34,7 +34,7 @@ def escape_controls(_logger: object, _method: str, line: MutableMapping[str, Any
 
 
 def logging_settings(*, is_json: bool, level: str) -> dict[str, Any]:
-    """Django's LOGGING; structlog and the standard library end in the same lines."""
+    """Return Django's LOGGING. structlog and the standard library write the same lines."""
     structlog.configure(
         processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -69,7 +69,7 @@ def logging_settings(*, is_json: bool, level: str) -> dict[str, Any]:
         "loggers": {
             "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
             "django.request": {"level": "ERROR"},
-            # Two lines for each call otherwise; what fails comes up as an error of ours.
+            # Otherwise each call logs two lines; a failure is raised as an error of ours.
             "stripe": {"level": "WARNING"},
         },
     }

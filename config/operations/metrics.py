@@ -1,7 +1,7 @@
-"""The figures that `/metrics` shows, in Prometheus's text format, version 0.0.4.
+"""The figures of `/metrics`, in Prometheus's text format, version 0.0.4.
 
-They are read from the database when asked for, so that any process of any machine shows the same; each costs one
-indexed query. Nothing in them names a tenant. Where a store is down they say so, and show what is left.
+They are read from the database on request, so that any process of any machine shows the same. Each costs one indexed
+query. No figure names a tenant. If a store is down, a figure says so, and the others are shown.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -30,7 +30,7 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value under its labels."""
+    """One value with its labels."""
 
     value: int
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -46,35 +46,35 @@ class Figure:
 
 
 def figures_at(as_of: datetime) -> list[Figure]:
-    """Return every figure that can be read now, and first which stores answer."""
-    up = {name: _answers(ask) for name, ask in STORES.items()}
-    samples = tuple(Sample(int(answers), {"store": name}) for name, answers in up.items())
-    found = [Figure("store_up", "1 if the store answers.", samples)]
+    """Return every figure that can be read now, first whether each store is available."""
+    up = {name: _is_available(query) for name, query in STORES.items()}
+    samples = tuple(Sample(int(is_up), {"store": name}) for name, is_up in up.items())
+    found = [Figure("store_up", "1 if the store is available.", samples)]
     of_database = (_events, _jobs, _outside, _tenants, _books)
     readers = [*(of_database if up["database"] else ()), *((_queue,) if all(up.values()) else ())]
     for read in readers:
         try:
             found += read(as_of)
-        except STORE_ERRORS:  # it went down meanwhile
+        except STORE_ERRORS:  # it became unavailable meanwhile
             continue
     return found
 
 
-def _answers(ask: Callable[[], object]) -> bool:
+def _is_available(query: Callable[[], object]) -> bool:
     try:
-        ask()
+        query()
     except STORE_ERRORS:
         return False
     return True
 
 
-def _ask_database() -> None:
+def _query_database() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
 
 STORES: Final[Mapping[str, Callable[[], object]]] = {
-    "database": _ask_database,
+    "database": _query_database,
     "cache": lambda: cache.get("metrics"),
 }
 
@@ -112,7 +112,7 @@ def _queue(as_of: datetime) -> list[Figure]:
             "Tasks in the queue.",
             (Sample(state.waiting, {"state": "waiting"}), Sample(state.running, {"state": "running"})),
         ),
-        Figure("queue_tasks_failed", "Failed tasks that nobody has retried or deleted.", (Sample(state.failed),)),
+        Figure("queue_tasks_failed", "Failed tasks that were neither retried nor deleted.", (Sample(state.failed),)),
     ]
 
 
@@ -135,12 +135,12 @@ def _outcome(run: JobRun) -> Sample:
 
 
 def _outside(_: datetime) -> list[Figure]:
-    """Return whether what is outside answers, of each that did not once; by the clock that opens a circuit."""
+    """Return the state of each external service that has failed at least once, by the clock that opens a circuit."""
     circuits = [(circuit, circuit.state_at(circuit.asked_at)) for circuit in Circuit.objects.annotate(asked_at=Now())]
     return [
         Figure(
             "circuit_state",
-            "1 for the state of the circuit to a service outside: closed, open, or half_open while it is tried again.",
+            "1 for the state of the circuit to an external service: closed, open, or half_open during a new try.",
             tuple(
                 Sample(int(now == state), {"service": circuit.name, "state": state.value})
                 for circuit, now in circuits
@@ -149,7 +149,7 @@ def _outside(_: datetime) -> list[Figure]:
         ),
         Figure(
             "circuit_failures",
-            "Calls in a row that a service outside did not answer.",
+            "Failed calls in a row to an external service.",
             tuple(Sample(circuit.failures, {"service": circuit.name}) for circuit, _ in circuits),
         ),
     ]
@@ -162,7 +162,7 @@ def _tenants(_: datetime) -> list[Figure]:
 
 
 def _books(as_of: datetime) -> list[Figure]:
-    """Return the figures of the page *Health of the books*, those of one name under their labels."""
+    """Return the figures of the page *Health of the books*, those with one name grouped by label."""
     health = books_health(as_of)
     samples: dict[str, list[Sample]] = {}
     titles: dict[str, list[str]] = {}
@@ -173,10 +173,10 @@ def _books(as_of: datetime) -> list[Figure]:
     by_job = [(link, {"job": link.state.job.name}) for link in health.chain]
     return [
         *(Figure(name, "; ".join(titles[name]) + ".", tuple(found)) for name, found in samples.items()),
-        Figure("books_in_order", "1 if nothing speaks against the books.", (Sample(int(not health.doubts)),)),
+        Figure("books_in_order", "1 if there is no doubt about the books.", (Sample(int(not health.doubts)),)),
         Figure(
             "job_succeeded_timestamp_seconds",
-            "When the latest run of a job that ended well began.",
+            "When the latest successful run of a job began.",
             tuple(Sample(int(link.succeeded_at.timestamp()), job) for link, job in by_job if link.succeeded_at),
         ),
         Figure(
@@ -193,7 +193,7 @@ def _books(as_of: datetime) -> list[Figure]:
 
 
 def exposition(figures: Iterable[Figure]) -> str:
-    """The figures as text."""
+    """Render the figures as text."""
     return "".join(_lines(figure) for figure in figures)
 
 

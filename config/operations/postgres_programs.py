@@ -1,4 +1,4 @@
-"""Where PostgreSQL's client programs are: none may be older than the server that it speaks to."""
+"""PostgreSQL's client programs. None may be older than the server it connects to."""
 
 import importlib.util
 import re
@@ -17,7 +17,7 @@ _SECONDS_MAX: Final = 60
 
 
 def program_for(name: str, *, major: int) -> Path:
-    """Return a program that speaks to a server of this version: its own, else the next newer one.
+    """Return a program that can connect to a server of this version: of the same version, else the next newer one.
 
     Raises `BackupError` if there is none.
     """

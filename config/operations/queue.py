@@ -1,7 +1,7 @@
-"""What there is to know about the task queue: which clusters are alive, how much waits, what has failed.
+"""The state of the task queue: the running clusters, the waiting tasks, and the failed ones.
 
-A cluster publishes its state in the cache about twice a second, and lets it expire after three seconds; so a cluster
-that was killed is noticed, and no process needs to be asked.
+A cluster publishes its state in the cache about twice a second, with an expiry of three seconds. So a killed cluster is
+noticed without a call to any process.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from django_q.tasks import async_task
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """How the queue stands. `waiting` includes what no worker has taken yet; `running` is taken and not finished."""
+    """The state of the queue. `waiting` includes what no worker has taken yet; `running` is taken and not finished."""
 
     clusters: int
     waiting: int
@@ -27,7 +27,7 @@ class QueueState:
 
 
 def clusters_alive() -> list[Stat]:
-    """The clusters that published a state within three seconds, and take tasks.
+    """Return the clusters that published a state within three seconds and take tasks.
 
     `Stat.get_all` does the same and writes the list of clusters back, which loses one that has just started.
     """
@@ -45,7 +45,7 @@ def _state(package: str) -> Stat | None:
 
 
 def try_again(task: Task) -> None:
-    """Put a failed task back into the queue, once."""
+    """Return a failed task to the queue, once."""
     async_task(
         task.func,
         *(task.args or ()),
@@ -58,12 +58,12 @@ def try_again(task: Task) -> None:
 
 
 def dismiss(task: Task) -> None:
-    """Forget a failed task."""
+    """Delete a failed task."""
     task.delete()
 
 
 def queue_state(as_of: datetime) -> QueueState:
-    """Counts for dashboards and metrics; the tables are kept small by the queue itself."""
+    """Return counts for dashboards and metrics. The queue itself keeps its tables small."""
     counts = OrmQ.objects.aggregate(
         waiting=Count("pk", filter=Q(lock__isnull=True) | Q(lock__lte=as_of)),
         running=Count("pk", filter=Q(lock__gt=as_of)),

@@ -1,8 +1,8 @@
-"""Row-level security: the second wall between tenants, put up again after each migration (decision 0017).
+"""Row-level security: the second wall between tenants, updated after each migration (decision 0017).
 
-Each table with a tenant, or with a parent that has one, lets through the rows of the tenant that the statement reaches,
-and all rows for the ways in that its policy names (`accounts.domain.reach`). Nothing is let through where neither is
-said, and the owner of the tables is held to it, too. A new table is found in the catalogue and cannot be forgotten.
+Each table with a tenant, or with a parent that has one, shows the rows of the tenant that the statement reaches, and
+all rows to the ways in that its policy names (`accounts.domain.reach`). Without either it shows nothing. The policies
+bind the owner of the tables, too. A new table is found in the catalogue, so it cannot be forgotten.
 """
 
 import hashlib
@@ -16,10 +16,10 @@ from psycopg import sql
 
 from accounts.domain.reach import WayIn
 
-# Tables that belong to tenants and bear no policy, each with its reason.
+# Tables that belong to tenants and have no policy, each with its reason.
 UNPROTECTED: Final[Mapping[str, str]] = {}
 
-# The catalogue's answer: each table, its column that names a tenant or its parent's key, and its primary key.
+# From the catalogue: each table, its column that names a tenant or its parent's key, and its primary key.
 _TABLES: Final = """
 SELECT c.relname, c.relispartition, c.relrowsecurity AND c.relforcerowsecurity,
     EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped)
@@ -46,7 +46,7 @@ _EVERYWHERE: Final = (WayIn.STAFF, WayIn.JOBS, WayIn.ERASURE)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy of a table: for which statements, which rows they see and which they may leave behind."""
+    """One policy of a table: the statements, the rows they see, and the rows they may write."""
 
     name: str
     command: str
@@ -55,17 +55,17 @@ class Policy:
 
     @property
     def digest(self) -> str:
-        """Return what tells whether the policy in the database is this one."""
+        """Return a digest that shows whether the policy in the database is this one."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 
 def comes_by(*ways: WayIn) -> str:
-    """Return the condition that the statement came in by one of these ways; read once a statement."""
+    """Return the condition that the statement came by one of these ways in, read once per statement."""
     return f"(SELECT {_WAY} = ANY ('{{{','.join(way.value for way in ways)}}}'::text[]))"
 
 
 def of_tenant(column: str, *ways: WayIn) -> str:
-    """Return the condition that a row is the reached tenant's, or that one of these ways was taken."""
+    """Return the condition that a row is the reached tenant's, or that one of these ways in is open."""
     return f"{comes_by(*_EVERYWHERE, *ways)} OR {column} = (SELECT {_TENANT})"
 
 
@@ -74,7 +74,7 @@ def _everything(condition: str) -> Policy:
 
 
 def _also(way: WayIn, *commands: str, only: str = "") -> Iterator[Policy]:
-    """Let a way in do some things more; `only` narrows it to some rows."""
+    """Yield policies that allow a way in some more commands; `only` limits them to some rows."""
     condition = comes_by(way) + (f" AND {only}" if only else "")
     for command in commands:
         yield Policy(
@@ -88,7 +88,7 @@ def _also(way: WayIn, *commands: str, only: str = "") -> Iterator[Policy]:
 def _asked_of_each_row(*ways: WayIn) -> str:
     """Return the same condition for the tables that ingest writes.
 
-    There a sub-select costs more to set up than it saves: a statement touches few rows, and takes the first way.
+    There a sub-select costs more than it saves: a statement touches few rows, and the first condition holds.
     """
     return " OR ".join((*(f"{_WAY} = '{way.value}'" for way in ways), f"tenant_id = {_TENANT}"))
 
@@ -108,7 +108,7 @@ def _seen_through(*conditions: str) -> str:
     return " OR ".join((comes_by(*_EVERYWHERE), *(f"EXISTS (SELECT FROM {condition})" for condition in conditions)))
 
 
-# What a table's policies are where they do not follow from its columns.
+# The policies of tables whose columns do not imply them.
 SPECIAL: Final[Mapping[str, tuple[Policy, ...]]] = {
     "event": _of_ledger(of_tenant("tenant_id")),
     "event_identity": _of_ledger(_asked_of_each_row(WayIn.INGEST, WayIn.JOBS, WayIn.STAFF)),
@@ -116,7 +116,7 @@ SPECIAL: Final[Mapping[str, tuple[Policy, ...]]] = {
     "usage_day": _of_ledger(_asked_of_each_row(WayIn.JOBS, WayIn.INGEST, WayIn.STAFF)),
     "limit_counter": _of_ledger(_asked_of_each_row(WayIn.INGEST, WayIn.JOBS, WayIn.STAFF)),
     "limit_bucket": _of_ledger(_asked_of_each_row(WayIn.INGEST, WayIn.JOBS, WayIn.STAFF)),
-    # Signing in asks who somebody is, and founds tenants; what it finds there it then has to reach.
+    # Signing in looks a person up, and creates tenants; it then has to reach what it found.
     "accounts_tenant": (_everything(of_tenant("id")), *_also(WayIn.SIGN_IN, "SELECT", "INSERT")),
     "accounts_membership": (_everything(of_tenant("tenant_id")), *_also(WayIn.SIGN_IN, "SELECT")),
     "accounts_invitation": (_everything(of_tenant("tenant_id")), *_also(WayIn.SIGN_IN, "SELECT")),
@@ -129,7 +129,7 @@ SPECIAL: Final[Mapping[str, tuple[Policy, ...]]] = {
         _everything(of_tenant("tenant_id")),
         *_also(WayIn.SIGN_IN, "SELECT", "INSERT", "DELETE", only="tenant_id IS NULL"),
     ),
-    # A file is reached through what names it; it is stored before that is.
+    # A file is reached through the row that names it, and is stored before that row.
     "billing_documentfile": (
         _everything(
             _seen_through(
@@ -149,19 +149,19 @@ SPECIAL: Final[Mapping[str, tuple[Policy, ...]]] = {
         ),
         Policy("add", "INSERT", leaves=f"{comes_by(*_EVERYWHERE)} OR (SELECT {_TENANT}) IS NOT NULL"),
     ),
-    # What a provider delivers belongs to nobody yet.
+    # A provider's delivery belongs to no tenant yet.
     "collection_inboxevent": (
         _everything(comes_by(*_EVERYWHERE)),
         *_also(WayIn.PROVIDER, "SELECT", "INSERT", "UPDATE"),
     ),
 }
-# dj-stripe's copies are for staff and jobs, and for what keeps them; no page of a customer reads one.
+# dj-stripe's copies are for staff and jobs, and for the code that updates them; no customer's page reads one.
 COPIES: Final = "djstripe_"
 COPIES_OF_NOBODY: Final = frozenset({"djstripe_account", "djstripe_apikey", "djstripe_webhookendpoint"})
 
 
 def protect_rows(connection: BaseDatabaseWrapper) -> None:
-    """Put up the policies that are missing or have changed; where nothing has, no table is locked."""
+    """Create the policies that are missing or have changed. If none has, no table is locked."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         wanted = {
             (table, policy.name): policy for table, policies in wanted_policies(cursor).items() for policy in policies
@@ -176,9 +176,7 @@ def protect_rows(connection: BaseDatabaseWrapper) -> None:
         protected = {table for table, _ in wanted}
         cursor.execute(_TABLES)
         for table, is_partition, is_forced, _ in cursor.fetchall():
-            if not is_forced and (
-                table in protected or is_partition
-            ):  # a partition is reached through its parent alone
+            if not is_forced and (table in protected or is_partition):  # a partition is reached only through its parent
                 cursor.execute(
                     sql.SQL(
                         "ALTER TABLE {0} ENABLE ROW LEVEL SECURITY; ALTER TABLE {0} FORCE ROW LEVEL SECURITY"

@@ -1,7 +1,7 @@
-"""What runs by itself, and when: the one list of planned jobs, and the rows of django-q2 that make them run.
+"""Planned jobs: their list, and the rows of django-q2 that run them.
 
-A malformed row would stop every schedule, so rows are written by `ensure_schedules` alone; the admin shows, runs and
-pauses them. Times are UTC. Each run leaves a `JobRun`, whoever started it.
+A malformed row would stop every schedule, so only `ensure_schedules` writes rows; the admin shows, runs and pauses
+them. Times are UTC. Each run leaves a `JobRun`, scheduled or started by hand.
 """
 
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ _DAILY: Final = timedelta(hours=26)
 _HOURLY: Final = timedelta(hours=3)
 _BY_THE_MINUTE: Final = timedelta(minutes=15)
 
-# How django-q2 counts: none are left, and without an end.
+# django-q2's counts of repeats: none left, and without end.
 REPEATS_WHEN_PAUSED: Final = 0
 REPEATS_FOR_EVER: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """A job by the name under which its runs are recorded; later than `age_max` after its last start it is overdue."""
+    """A job by the name of its runs. It is overdue if its last start is longer ago than `age_max`."""
 
     name: str
     title: str
@@ -39,13 +39,13 @@ class PlannedJob:
 
 
 PLANNED_JOBS: Final = (
-    PlannedJob("partitions", "Make partitions ahead", "metering.tasks.make_partitions", "10 0 * * *", _DAILY),
+    PlannedJob("partitions", "Create partitions ahead", "metering.tasks.make_partitions", "10 0 * * *", _DAILY),
     PlannedJob(
         "reconciliation", "Reconcile usage with the ledger", "metering.tasks.reconcile_ledgers", "30 2 * * *", _DAILY
     ),
     PlannedJob("limits", "Compare limits with the ledger", "metering.tasks.compare_limits", "20 * * * *", _HOURLY),
     PlannedJob("verdicts", "Delete old verdicts", "metering.tasks.clean_up_verdicts", "40 3 * * *", _DAILY),
-    PlannedJob("clean_up", "Delete what has expired", "accounts.tasks.clean_up", "50 3 * * *", _DAILY),
+    PlannedJob("clean_up", "Delete expired rows", "accounts.tasks.clean_up", "50 3 * * *", _DAILY),
     PlannedJob("viewings", "End viewings that are over", "accounts.tasks.end_viewings", "*/5 * * * *", _BY_THE_MINUTE),
     PlannedJob("invoicing", "Draft and finalize invoices", "billing.tasks.run_invoicing", "*/10 * * * *", _HOURLY),
     PlannedJob(
@@ -58,11 +58,11 @@ PLANNED_JOBS: Final = (
     PlannedJob(
         "retention", "Delete raw events by their term", "billing.verification.tasks.let_events_go", "40 5 * * *", _DAILY
     ),
-    PlannedJob("overdue", "See who is past due", "billing.tasks.refresh_overdue", "50 * * * *", _HOURLY),
+    PlannedJob("overdue", "Update who is past due", "billing.tasks.refresh_overdue", "50 * * * *", _HOURLY),
     PlannedJob("tax_ids", "Check VAT numbers", "billing.taxation.tasks.check_tax_ids", "35 * * * *", _HOURLY),
-    PlannedJob("documents", "Make PDFs", "billing.tasks.deliver_documents", "* * * * *", _BY_THE_MINUTE),
+    PlannedJob("documents", "Create PDFs", "billing.tasks.deliver_documents", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("mails", "Send mails", "accounts.notices.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),
-    PlannedJob("exports", "Make exports", "accounts.exports.tasks.make_exports", "* * * * *", _BY_THE_MINUTE),
+    PlannedJob("exports", "Create exports", "accounts.exports.tasks.make_exports", "* * * * *", _BY_THE_MINUTE),
     PlannedJob(
         "alerts",
         "Check thresholds of quotas",
@@ -88,7 +88,7 @@ PLANNED_JOBS: Final = (
 
 @transaction.atomic
 def ensure_schedules(*, as_of: datetime) -> list[str]:
-    """Make the rows of all planned jobs, one each; answers the names of those that were new or changed.
+    """Create the rows of all planned jobs, one each. Return the names of those that were new or changed.
 
     A paused schedule stays paused. Machines that start together take turns.
     """
@@ -117,30 +117,30 @@ def _ensure(job: PlannedJob, row: Schedule | None, as_of: datetime) -> bool:
 
 
 def planned_job(name: str) -> PlannedJob | None:
-    """The planned job of this name."""
+    """Return the planned job with this name, or None."""
     return next((job for job in PLANNED_JOBS if job.name == name), None)
 
 
 def run_soon(*, job: PlannedJob, started_by: str) -> str:
-    """Have the task cluster run a job as soon as it can; answers the task's id."""
+    """Queue a job to run as soon as possible. Return the task's id."""
     task_id: str = async_task(
-        job.task, started_by, group=job.name, task_name=f"{job.name}, asked for by {started_by}"[:100]
+        job.task, started_by, group=job.name, task_name=f"{job.name}, requested by {started_by}"[:100]
     )
     return task_id
 
 
 def pause(schedule: Schedule) -> None:
-    """Let a job rest until it is resumed."""
+    """Pause a job until it is resumed."""
     Schedule.objects.filter(pk=schedule.pk).update(repeats=REPEATS_WHEN_PAUSED)
 
 
 def resume(schedule: Schedule) -> None:
-    """Let a job run by itself again."""
+    """Resume a paused job."""
     Schedule.objects.filter(pk=schedule.pk).update(repeats=REPEATS_FOR_EVER)
 
 
 def latest_runs() -> Mapping[str, JobRun]:
-    """The latest run of each job that ever ran, by name."""
+    """Return the latest run of each job that ever ran, by name."""
     runs = JobRun.objects.order_by("name", "-started_at", "-pk").distinct("name")
     return {run.name: run for run in runs}
 
@@ -155,14 +155,14 @@ class JobState:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether somebody should look at it: late, failed, or it found something."""
+        """Return whether staff should look at it: it is late, failed, or found something."""
         return self.is_overdue or (
             self.run is not None and self.run.outcome in {JobOutcome.FAILED, JobOutcome.ATTENTION}
         )
 
 
 def job_states(*, as_of: datetime) -> list[JobState]:
-    """Every planned job, with what became of it the last time."""
+    """Return every planned job with its latest run."""
     runs = latest_runs()
     due = dict(Schedule.objects.filter(name__in=[job.name for job in PLANNED_JOBS]).values_list("name", "next_run"))
     return [
@@ -172,7 +172,7 @@ def job_states(*, as_of: datetime) -> list[JobState]:
 
 
 def _is_overdue(job: PlannedJob, run: JobRun | None, due_at: datetime | None, as_of: datetime) -> bool:
-    """Late after its last run; one that never ran is late when its first time has passed, or when nothing plans it."""
+    """Return whether a job is late. A job that never ran is late after its first time, or without a schedule."""
     if run is None:
         return due_at is None or due_at < as_of - LATENESS_MAX
     return run.started_at < as_of - job.age_max

@@ -1,7 +1,7 @@
-"""Traces for an OpenTelemetry collector, where `OTEL_EXPORTER_OTLP_ENDPOINT` names one; nothing at all without it.
+"""Traces for an OpenTelemetry collector, if `OTEL_EXPORTER_OTLP_ENDPOINT` names one.
 
-The exporter reads the other `OTEL_…` variables by itself, as its specification says; spans are sent in batches by a
-thread, so that a collector that is slow or gone delays no request: what cannot be sent is dropped and logged.
+The exporter reads the other `OTEL_…` variables itself, as its specification says. A thread sends spans in batches, so
+that a slow or missing collector delays no request. Spans that cannot be sent are dropped and logged.
 """
 
 from typing import Final
@@ -18,7 +18,7 @@ TRACES_PATH: Final = "/v1/traces"
 
 
 def start_tracing() -> TracerProvider | None:
-    """Send this process's spans, if a collector is named. Called once, before the first connection is opened."""
+    """Send this process's spans, if a collector is configured. Called once, before the first connection is opened."""
     endpoint = settings.OTEL_EXPORTER_OTLP_ENDPOINT
     if not endpoint:
         return None

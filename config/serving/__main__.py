@@ -8,7 +8,7 @@ from config.serving.command import web_command
 
 
 def main() -> None:
-    """Become granian, with as many open files as this account may have."""
+    """Replace this process with granian, with as many open files as this account may have."""
     parser = argparse.ArgumentParser(prog="python -m config.serving", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="The address to listen on.")
     parser.add_argument("--port", type=int, default=8000, help="The port to listen on.")

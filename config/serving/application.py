@@ -1,4 +1,4 @@
-"""What granian calls for each request: `config.serving.application:application`."""
+"""The application that granian calls for each request: `config.serving.application:application`."""
 
 import json
 import sys
@@ -14,12 +14,12 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined] # exported
 
 from accounts.domain.identifiers import uuid7
 from config.serving.bodies import BodyTooSlowError, Patience, Source, receive
-from config.serving.environ import HeaderError, Scope, environ_of
+from config.serving.environ import HeaderError, RequestScope, environ_of
 from config.serving.pools import Pool, PoolFullError, Pools
 from config.startup import bound_waits_for_database
 from config.wsgi import application as wsgi_application
 
-# So often a page that computes gives way to the API's thread; with Python's own 200 each step of an event waits 5 ms.
+# How often a computing page yields to the API's thread; with Python's own 200 each step of an event waits 5 ms.
 SWITCHES_A_SECOND: Final = 2000
 RETRY_AFTER_SECONDS: Final = 2
 
@@ -28,7 +28,7 @@ Environ = dict[str, Any]
 
 
 class Exchange(Source, Protocol):
-    """A request's body and the way for its answer, as granian gives them."""
+    """A request's body and the way to respond, as granian passes them."""
 
     def response_bytes(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None: ...
 
@@ -42,22 +42,22 @@ class Application:
         self._patience = patience
 
     def __rsgi_init__(self, loop: AbstractEventLoop) -> None:
-        """Set the process up."""
+        """Prepare the process."""
         sys.setswitchinterval(1 / SWITCHES_A_SECOND)
 
     def __rsgi_del__(self, loop: AbstractEventLoop) -> None:
-        """Finish what is in hand."""
+        """Finish the requests in progress."""
         self._pools.close()
 
-    async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
-        """Answer one request."""
+    async def __rsgi__(self, scope: RequestScope, exchange: Exchange) -> None:
+        """Respond to one request."""
         try:
-            answer = await self._answer(scope, exchange)
+            answer = await self._respond(scope, exchange)
         except ProtocolClosed:
             return  # the client has gone
         exchange.response_bytes(*answer)
 
-    async def _answer(self, scope: Scope, exchange: Exchange) -> Answer:
+    async def _respond(self, scope: RequestScope, exchange: Exchange) -> Answer:
         try:
             body, length = await receive(scope.headers, exchange, self._patience)
             with body:
@@ -68,10 +68,10 @@ class Application:
         except HeaderError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, str(error))
         except PoolFullError:
-            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests wait already. Try again in a moment.")
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are waiting. Try again in a moment.")
 
     def _run(self, environ: Environ) -> Answer:
-        """Have Django answer, in a thread."""
+        """Return Django's response, in a thread."""
         begun: list[tuple[int, list[tuple[str, str]]]] = []
 
         def start(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
@@ -88,7 +88,7 @@ class Application:
 
 
 def _as_sent(value: str) -> str:
-    """Return a header's value so that granian, which writes UTF-8, sends the bytes that WSGI means: Latin-1's."""
+    """Encode a header's value so that granian, which writes UTF-8, sends the bytes that WSGI means: Latin-1's."""
     return value if value.isascii() else value.encode("latin-1").decode("utf-8", "replace")
 
 

@@ -1,4 +1,4 @@
-"""The body of a request, read whole before a thread hears of it, with a deadline and a least rate."""
+"""The body of a request, read completely before a thread gets it, with a deadline and a minimum rate."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,26 +10,26 @@ from typing import IO, Any, Final, Protocol
 
 from config.serving.environ import Headers
 
-# More than the application takes of anything; beyond it nothing is read, and the application refuses by the length.
+# More than the application takes of anything. A larger body is not read, and the application refuses it by its length.
 BODY_BYTES_MAX: Final = 8 * 1024 * 1024
-# What is larger lies in a file until it is whole, so that many slow senders take no memory.
+# A larger body is kept in a file until it is complete, so that many slow senders take no memory.
 MEMORY_BYTES_MAX: Final = 256 * 1024
 
 
 class Source(Protocol):
-    """Where granian gives a body: whole when called, or in pieces."""
+    """The source of a body in granian: whole when called, or in pieces."""
 
     def __call__(self) -> Any: ...
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
 class BodyTooSlowError(Exception):
-    """The body was not here in time."""
+    """The body did not arrive in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a body may take: `seconds` for the first byte and the rest of the way, plus its size by the rate."""
+    """The time that a body may take: `seconds` for the first byte and the rest, plus its size by the rate."""
 
     seconds: int
     bytes_a_second: int
@@ -40,9 +40,9 @@ class Patience:
 
 
 async def receive(headers: Headers, source: Source, patience: Patience) -> tuple[IO[bytes], int | None]:
-    """Return the body and its length; None where the request has none. Raises `BodyTooSlowError`.
+    """Return the body and its length, or None if the request has none. Raises `BodyTooSlowError`.
 
-    One that is announced as too large is not read: its length alone is returned.
+    A body that is announced as too large is not read: only its length is returned.
     """
     announced = headers.get("content-length")
     if announced is None and headers.get("transfer-encoding") is None:
@@ -62,7 +62,7 @@ async def receive(headers: Headers, source: Source, patience: Patience) -> tuple
 
 
 async def _collect(source: Source) -> tuple[IO[bytes], int]:
-    """Return what comes in pieces, and how much it is: no more than one piece beyond the limit."""
+    """Return what arrives in pieces, and its length: at most one piece beyond the limit."""
     size = 0
     with ExitStack() as if_cut_off:
         body: IO[bytes] = if_cut_off.enter_context(SpooledTemporaryFile(MEMORY_BYTES_MAX))

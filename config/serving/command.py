@@ -1,11 +1,11 @@
-"""How granian is started: everywhere the same, in `make run`, in `deploy/` and in tests."""
+"""The command that starts granian: the same in `make run`, in `deploy/` and in tests."""
 
 import sys
 from typing import Final
 
 HEADER_SECONDS: Final = 15
 HEADER_BYTES_MAX: Final = 65_536
-# Far above what waits for a body at any moment: each is a connection and a coroutine, no thread.
+# Far above the number of requests that wait for a body: each is a connection and a coroutine, no thread.
 CONNECTIONS_MAX: Final = 4096
 STOP_SECONDS_MAX: Final = 12
 
@@ -13,7 +13,7 @@ STOP_SECONDS_MAX: Final = 12
 def web_command(*, host: str, port: int, workers: int) -> list[str]:
     """Return the command that serves on a port with so many processes, each with its two pools of threads.
 
-    A process that dies is started again. SIGTERM lets what is in hand finish for `STOP_SECONDS_MAX`.
+    A process that dies is started again. After SIGTERM, requests in progress have `STOP_SECONDS_MAX` to finish.
     """
     return [
         *(sys.executable, "-m", "granian", "--interface", "rsgi", "--http", "1", "--no-ws", "--loop", "asyncio"),

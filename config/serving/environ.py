@@ -1,4 +1,4 @@
-"""The WSGI environment of a request, made from what granian read."""
+"""The WSGI environment of a request, built from what granian read."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -8,15 +8,15 @@ _CGI_NAMES: Final = frozenset({"content-type", "content-length"})
 
 
 class Headers(Protocol):
-    """The headers of a request as granian gives them; `items` passes over values that are not ASCII."""
+    """The headers of a request as granian passes them; `items` skips values that are not ASCII."""
 
     def __len__(self) -> int: ...
     def get(self, key: str, default: Any = None) -> Any: ...
     def items(self) -> list[tuple[str, str]]: ...
 
 
-class Scope(Protocol):
-    """A request without its body, as granian gives it. `path` is decoded, `client` is an address and a port."""
+class RequestScope(Protocol):
+    """A request without its body, as granian passes it. `path` is decoded, `client` is an address and a port."""
 
     method: str
     path: str
@@ -29,10 +29,10 @@ class Scope(Protocol):
 
 
 class HeaderError(Exception):
-    """A header holds what no header may hold; the message is for the caller."""
+    """A header with an invalid value. The message is for the caller."""
 
 
-def environ_of(scope: Scope, body: IO[bytes], length: int | None) -> dict[str, Any]:
+def environ_of(scope: RequestScope, body: IO[bytes], length: int | None) -> dict[str, Any]:
     """Return the environment for PEP 3333. `length` is that of the body, or None if the request has none.
 
     Raises `HeaderError`.
@@ -63,7 +63,7 @@ def environ_of(scope: Scope, body: IO[bytes], length: int | None) -> dict[str, A
 
 
 def _variables_of(headers: Headers) -> Mapping[str, str]:
-    """Return headers as variables: lines of one name are joined, and a name with an underscore counts for nothing.
+    """Return headers as variables. Lines of one name are joined, and a name with an underscore is ignored.
 
     `X_Forwarded_For` would else become the same variable as the proxy's `X-Forwarded-For`. Source: RFC 9110, 5.3;
     RFC 9113, 8.2.3 for cookies.

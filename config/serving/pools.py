@@ -1,4 +1,4 @@
-"""Two pools of threads a process: one for the API, one for pages. Neither waits for the other."""
+"""Two pools of threads per process: one for the API, one for pages. Neither waits for the other."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,26 +6,26 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 API_PREFIXES: Final = ("/api/v1/", "/webhooks/", "/healthz", "/readyz")
-# Calls of the operator that run a whole job: they wait among the pages, and hold up no event.
+# Calls of the operator that run a whole job: they wait with the pages, and delay no event.
 JOB_PREFIXES: Final = ("/api/v1/operator/",)
 
 Result = TypeVar("Result")
 
 
 class PoolFullError(Exception):
-    """So many requests wait for a thread of the pool that one more would wait for long."""
+    """Too many requests already wait for a thread of the pool."""
 
 
 class Pool:
-    """Threads, and a bounded queue in front of them."""
+    """Threads, and a bounded queue for them."""
 
     def __init__(self, name: str, *, threads: int, waiting_max: int) -> None:
-        """Describe the pool; a thread starts when it is first needed, and then stays with its database connection."""
+        """Configure the pool. A thread starts when it is first needed, and then stays with its database connection."""
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._room = threads + waiting_max
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Do the work in a thread. Raises `PoolFullError`."""
+        """Run the work in a thread. Raises `PoolFullError`."""
         if self._room <= 0:
             raise PoolFullError
         self._room -= 1
@@ -35,23 +35,23 @@ class Pool:
             self._room += 1
 
     def close(self) -> None:
-        """Finish what is in hand."""
+        """Finish the work in progress."""
         self._executor.shutdown()
 
 
 class Pools:
-    """Which pool a path belongs to."""
+    """The pool of each path."""
 
     def __init__(self, *, api: Pool, pages: Pool) -> None:
         self.api = api
         self.pages = pages
 
     def of_path(self, path: str) -> Pool:
-        """Return the API's pool for what programs call, else that of pages."""
+        """Return the API's pool for the paths that programs call, else that of pages."""
         is_api = path.startswith(API_PREFIXES) and not path.startswith(JOB_PREFIXES)
         return self.api if is_api else self.pages
 
     def close(self) -> None:
-        """Finish what is in hand."""
+        """Finish the work in progress."""
         self.api.close()
         self.pages.close()

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from accounts.domain.pages import PageRequest, Position
+from accounts.domain.pages import PageRequest, RowPosition
 from metering.domain.ledger import Ledger
 from metering.models import IngestVerdict, Verdict
 from metering.selectors.events import EventFilters, StoredEvent, event_by_id, events_page
@@ -57,7 +57,7 @@ class SentEvent:
 class SentEventCursor:
     """The last row shown of each table; None if no row of it was shown yet."""
 
-    event: Position | None = None
+    event: RowPosition | None = None
     verdict_at: datetime | None = None
     verdict_id: int = 0
 
@@ -82,7 +82,7 @@ class SentEventCursor:
             or not 0 <= verdict_id <= _BIGINT_MAX
         ):
             return cls()
-        return cls(Position(event_at, event_key) if event_at else None, verdict_at, verdict_id)
+        return cls(RowPosition(event_at, event_key) if event_at else None, verdict_at, verdict_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def _advanced(cursor: SentEventCursor, shown: Sequence[StoredEvent | IngestVerdi
     event = next((row for row in reversed(shown) if isinstance(row, StoredEvent)), None)
     verdict = next((row for row in reversed(shown) if isinstance(row, IngestVerdict)), None)
     return SentEventCursor(
-        event=Position(event.occurred_at, event.key.hex()) if event else cursor.event,
+        event=RowPosition(event.occurred_at, event.key.hex()) if event else cursor.event,
         verdict_at=verdict.received_at if verdict else cursor.verdict_at,
         verdict_id=verdict.pk if verdict else cursor.verdict_id,
     )

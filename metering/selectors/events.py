@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from accounts.domain.pages import InvalidCursorError, Page, PageRequest, Position, cut_page
+from accounts.domain.pages import InvalidCursorError, Page, PageRequest, RowPosition, cut_page
 from accounts.sql import as_json, fetch_all
 from metering.domain.canonical import event_key
 from metering.domain.contribution import MeterRule
@@ -167,11 +167,11 @@ def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
     )
 
 
-def _position_of(event: StoredEvent) -> Position:
-    return Position(event.occurred_at, event.key.hex())
+def _position_of(event: StoredEvent) -> RowPosition:
+    return RowPosition(event.occurred_at, event.key.hex())
 
 
-def _key_of(position: Position) -> bytes:
+def _key_of(position: RowPosition) -> bytes:
     try:
         return bytes.fromhex(position.id)
     except ValueError as error:

@@ -50,8 +50,7 @@ TALKS = ("tell", "ask", "answer")  # a function's name has the verb that it mean
 COMMON_NAMES = {"Meta", "Media", "Command", "Migration"}
 # Names that stand for two things yet. The list only shrinks.
 TWO_THINGS = {
-    "Bounds", "CancelForm", "CloseForm", "Happening", "Page", "Plan", "Position", "Scope", "Share",
-    "Standing", "Step", "Stretch", "_Running",
+    "Bounds", "CancelForm", "CloseForm", "Page", "Plan", "Share", "Standing", "Step", "Stretch", "_Running",
 }  # fmt: skip
 
 

@@ -130,7 +130,9 @@ def test_finished_tasks_that_name_the_person_go_and_others_stay(acme: Estate) ->
 def test_the_last_owner_hands_over_or_closes_first(db: None) -> None:
     acme = make_estate("acme")
     now = timezone.now()
-    with pytest.raises(LastOwnerError, match=r"Nobody else owns Acme: make another member its owner, or close it"):
+    with pytest.raises(
+        LastOwnerError, match=r"You are the only owner of Acme\. Make another member its owner, or close it"
+    ):
         erase_person(user=acme.owner, reason="", actor=member(acme.owner), as_of=now)
     assert tables_that_say(acme.owner.email)
     Tenant.objects.filter(pk=acme.tenant.pk).update(status=TenantStatus.CLOSED)

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from django_q.models import Schedule
 
-from accounts.domain.pages import PageRequest, Position, write_cursor
+from accounts.domain.pages import PageRequest, RowPosition, write_cursor
 from accounts.domain.roles import Role
 from accounts.models import JobRun, Membership, Tenant, User
 from metering.models import UsageDay
@@ -72,7 +72,7 @@ HOSTILE_IDS = ("abc", "", "0", "not-a-uuid", "ff", "9" * 200, "\u0661", "-1")
 
 def test_no_cursor_makes_a_page_fail(estate: Estate) -> None:
     client, now = estate.client(), timezone.now()
-    cursors = [write_cursor(PageRequest(50, Position(now, row_id))) for row_id in HOSTILE_IDS]
+    cursors = [write_cursor(PageRequest(50, RowPosition(now, row_id))) for row_id in HOSTILE_IDS]
     cursors += ["abc", "%", "W10", "__", f"{now.isoformat()}_zz_{now.isoformat()}_1", f"{now.isoformat()}_ab__0"]
     pages = (f"/t/acme/invoices/{estate.invoice.number}/lines/1/events/", "/t/acme/events/")
     wrong = [

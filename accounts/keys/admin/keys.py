@@ -1,4 +1,4 @@
-"""API keys and service keys. The page shows what a key may do; its secret is shown once, when a service key is made."""
+"""API keys and service keys. The page shows what a key may do. Only a new service key's secret is shown, once."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -27,36 +27,38 @@ STATE_LABELS = {"Active": "success", "Expired": "warning", "Revoked": "danger"}
 
 
 def state_of(key: ApiKey, as_of: datetime) -> str:
-    """Whether a key works."""
+    """Return whether a key works, in one word."""
     if key.revoked_at is not None and key.revoked_at <= as_of:
         return "Revoked"
     return "Expired" if key.expires_at is not None and key.expires_at <= as_of else "Active"
 
 
 class ServiceKeyForm(forms.Form):
-    """What a new service key is called, and how long it works."""
+    """The name of a new service key, its scopes, and its last day."""
 
     name = forms.CharField(
-        max_length=100, widget=UnfoldAdminTextInputWidget, help_text="What will use it, e.g. “Gateway Frankfurt”."
+        max_length=100,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The program that uses it, e.g. “Gateway Frankfurt”.",
     )
     expires_on = forms.DateField(
         required=False,
         widget=UnfoldAdminDateWidget,
-        help_text="The last day on which it works; empty means that it does not expire.",
+        help_text="The last day on which it works. Leave empty for a key that does not expire.",
     )
     is_operator = forms.BooleanField(
         required=False,
         label="Operator",
         widget=UnfoldBooleanSwitchWidget,
-        help_text="May manage tenants, not only meter and read.",
+        help_text="Allows managing tenants, not only metering and reading.",
     )
 
     def scopes(self) -> list[Scope]:
-        """The scopes that were asked for."""
+        """Return the requested scopes."""
         return [scope for scope in Scope if scope is not Scope.OPERATOR or self.cleaned_data["is_operator"]]
 
     def expires_at(self) -> datetime | None:
-        """The end of the last day, UTC."""
+        """Return the end of the last day, in UTC."""
         day = self.cleaned_data["expires_on"]
         return None if day is None else datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=UTC)
 
@@ -73,32 +75,31 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
     actions_detail: ClassVar = ["revoke"]
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Service keys are made here; a tenant's keys are made in its portal."""
+        """Return whether the user may create service keys. Tenants create their keys in the portal."""
         return bool(request.user.has_perm("accounts.add_apikey"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Without the digests, which nobody needs to see."""
+        """Leave the digests out of the query."""
         keys: QuerySet[Any] = super().get_queryset(request).defer("digest")
         return keys
 
     @display(description="Key", header=True)
     def key(self, key: ApiKey) -> list[str]:
-        """Name above the characters that people know it by."""
+        """Return the name and the characters that identify the key."""
         return [key.name, f"{key.prefix}…{key.last_four}"]
 
     @display(description="Owner", ordering="tenant__name")
     def owner(self, key: ApiKey) -> str:
-        """The tenant, or us."""
+        """Return the tenant, or that the key is the operator's."""
         return "Operator" if key.tenant is None else key.tenant.name
 
     @display(description="Kind", ordering="kind", label={"Live": "success", "Test": "info", "Service": "primary"})
     def kind_label(self, key: ApiKey) -> str:
-        """Live, test or service."""
+        """Return the kind: live, test or service."""
         return key.kind.capitalize()
 
     @display(description="State", label=STATE_LABELS)
     def state(self, key: ApiKey) -> str:
-        """Whether it works now."""
         return state_of(key, timezone.now())
 
     def add_view(
@@ -107,7 +108,7 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
         form_url: str = "",  # noqa: ARG002 - Django's signature
         extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
     ) -> HttpResponse:
-        """Make a service key, and show its secret this once."""
+        """Create a service key, and show its secret this once."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = ServiceKeyForm(request.POST or None)
@@ -122,9 +123,9 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
             form,
             question=Question(
                 title="New service key",
-                explanation="A service key speaks for the operator and names a tenant with each call. Its secret is "
+                explanation="A service key acts for the operator and names a tenant with each call. Its secret is "
                 "shown once.",
-                button="Make the key",
+                button="Create key",
             ),
         )
 
@@ -137,15 +138,18 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
             as_of=timezone.now(),
         )
         context = {
-            **self.admin_site.each_context(request), "opts": self.opts, "title": "Service key made", "created": created,
-        }  # fmt: skip
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Service key created",
+            "created": created,
+        }
         response = TemplateResponse(request, "admin/key_made.html", context)
         response["Cache-Control"] = "no-store"
         return response
 
     @action(description="Revoke", permissions=["revoke"], icon="key_off")
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, and end the key everywhere within a second."""
+        """Confirm, then revoke the key in every process within a second."""
         key = found_or_404(ApiKey.objects.all(), object_id)
         if request.method != "POST":
             return self.confirmation_page(
@@ -154,8 +158,8 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
                 ConfirmForm(),
                 question=Question(
                     title=f"Revoke {key}?",
-                    explanation="Whatever uses this key is refused within a second. This cannot be taken back.",
-                    button="Revoke the key",
+                    explanation="Requests with this key are refused within a second. This cannot be undone.",
+                    button="Revoke key",
                 ),
             )
         revoke_api_key(key=key, actor=staff_actor(request), as_of=timezone.now())
@@ -163,5 +167,5 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
         return redirect(reverse("admin:accounts_apikey_change", args=[key.pk]))
 
     def has_revoke_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:  # noqa: ARG002 - unfold's signature
-        """Staff who may change keys; the page itself is read-only."""
+        """Return whether the user may change keys; the page itself is read-only."""
         return bool(request.user.has_perm("accounts.change_apikey"))

@@ -1,4 +1,4 @@
-"""What keys add to a tenant's page: the list of them, and the end of all at once."""
+"""Keys on a tenant's page: their list, and an action that revokes all of them."""
 
 from typing import Any
 
@@ -33,28 +33,28 @@ class KeyInline(ReadOnlyInline, TabularInline):
     verbose_name_plural = "API keys"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Without the digests."""
+        """Leave the digests out of the query."""
         return super().get_queryset(request).defer("digest")
 
     @display(description="Key")
     def known_by(self, key: ApiKey) -> str:
-        """The characters that people know it by."""
+        """Return the characters that identify the key."""
         return f"{key.prefix}…{key.last_four}"
 
     @display(description="Scopes")
     def scope_list(self, key: ApiKey) -> str:
-        """What it may do."""
+        """Return the key's scopes in one line."""
         return ", ".join(key.scopes)
 
     @display(description="State", label=STATE_LABELS)
     def state(self, key: ApiKey) -> str:
-        """Whether it works now."""
+        """Return whether the key works now."""
         return state_of(key, timezone.now())
 
 
 @register_tenant_section
 class KeySection(TenantSection):
-    """The keys of the tenant's programs."""
+    """The tenant's keys."""
 
     place = 10
     buttons_below_more = ("revoke_keys",)
@@ -64,7 +64,7 @@ class KeySection(TenantSection):
     has_revoke_keys_permission = holds("accounts.change_apikey")
 
     def annotate(self, tenants: QuerySet[Any]) -> QuerySet[Any]:
-        """Count the keys that work."""
+        """Count the working keys of each tenant."""
         usable = Q(api_keys__revoked_at=None) & (
             Q(api_keys__expires_at=None) | Q(api_keys__expires_at__gt=timezone.now())
         )
@@ -73,12 +73,12 @@ class KeySection(TenantSection):
 
     @display(description="Keys", ordering="key_total")
     def keys_usable(self, tenant: Any) -> int:
-        """How many keys work."""
+        """Return the number of working keys."""
         return int(tenant.key_total)
 
     @action(description="Revoke all keys", permissions=["revoke_keys"], icon="key_off", variant=ActionVariant.DANGER)
     def revoke_keys(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, and end every key."""
+        """Confirm, then revoke every key."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         if request.method == "POST":
             number = revoke_all_keys(tenant=tenant, actor=staff_actor(request), as_of=timezone.now())
@@ -90,8 +90,8 @@ class KeySection(TenantSection):
             ConfirmForm(),
             question=Question(
                 title=f"Revoke all keys of {tenant}?",
-                explanation="Every program of the customer is refused within a second, until it has a new key. This "
-                "cannot be taken back.",
+                explanation="Requests of the customer's programs are refused within a second, until they have new "
+                "keys. This cannot be undone.",
                 button="Revoke all keys",
             ),
         )

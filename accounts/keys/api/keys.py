@@ -1,4 +1,4 @@
-"""`/keys`: a tenant's keys. The secret is in the answer to a creation and to a rotation, once, and nowhere else."""
+"""`/keys`: a tenant's keys. The secret is only in the response to a creation or a rotation, once."""
 
 from datetime import timedelta
 from typing import Any, ClassVar, Final
@@ -46,45 +46,48 @@ TENANT_KINDS: Final = (KeyKind.LIVE, KeyKind.TEST)
 
 
 class ThrottleSchema(StrictSerializer):
-    """Requests a second, and how many at once."""
+    """A rate of requests a second, and a burst of requests at once."""
 
     rate = WholeNumberField(help_text="Requests a second.")
     burst = WholeNumberField(help_text="Requests at once.")
 
 
 class KeyInput(StrictSerializer):
-    """What a new key is to be."""
+    """A new key."""
 
     name = TextField(max_length=NAME_CHARACTERS_MAX)
     kind = serializers.ChoiceField(
-        choices=[kind.value for kind in TENANT_KINDS], required=False, help_text="By default that of the key that asks."
+        choices=[kind.value for kind in TENANT_KINDS], required=False, help_text="By default that of the calling key."
     )
     scopes = BoundedListField(
         child=TextField(max_length=30),
         max_length=20,
-        help_text=f"Of: {', '.join(SCOPES_FOR_TENANT_KEYS)}; none that the key that asks lacks.",
+        help_text=f"Of: {', '.join(SCOPES_FOR_TENANT_KEYS)}; only scopes that the calling key has.",
     )
     expires_at = InstantField(
-        required=False, allow_null=True, default=None, help_text="By default when the key that asks does; not later."
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="By default, and at the latest, when the calling key expires.",
     )
     allowed_cidrs = BoundedListField(
         child=TextField(max_length=50),
         max_length=CIDRS_MAX,
         required=False,
         default=list,
-        help_text="By default those of the key that asks; none beside them.",
+        help_text="By default those of the calling key; only networks within them.",
     )
     quota = QuantityField(
         required=False,
         allow_null=True,
         default=None,
-        help_text="Most API requests in a calendar month; by default that of the key that asks, and not more.",
+        help_text="Most API requests in a calendar month; by default, and at most, that of the calling key.",
     )
     throttle = ThrottleSchema(required=False, allow_null=True, default=None)
 
 
 class RotationInput(StrictSerializer):
-    """How long the old key works on."""
+    """How long the old key continues to work."""
 
     grace_seconds = WholeNumberField(
         required=False,
@@ -115,7 +118,7 @@ class KeySchema(serializers.Serializer[Any]):
 
 
 class CreatedKeySchema(KeySchema):
-    """A new key with its secret, this once."""
+    """A new key with its secret, shown this once."""
 
     secret = serializers.CharField()
 
@@ -129,12 +132,12 @@ class KeyPageSchema(serializers.Serializer[Any]):
 
 
 def present_key(key: ApiKey) -> dict[str, object]:
-    """Return what the API shows of a key."""
+    """Return the JSON form of a key."""
     return facts_of_key(key).as_body()
 
 
 def _kinds_seen(request: Request) -> tuple[KeyKind, ...]:
-    """Return the kinds of key that the caller sees and touches."""
+    """Return the kinds of key that the caller may see and change."""
     return TENANT_KINDS if principal_of(request).is_live else (KeyKind.TEST,)
 
 
@@ -144,7 +147,7 @@ def _created(created: CreatedKey) -> Response:
 
 
 class KeysView(ApiView):
-    """The list, and making keys."""
+    """List and create keys."""
 
     scopes: ClassVar = {"GET": Scope.KEYS_MANAGE, "POST": Scope.KEYS_MANAGE}
 
@@ -156,7 +159,7 @@ class KeysView(ApiView):
         responses={200: KeyPageSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
-        """List the tenant's keys, ended ones included, the newest first. A test key sees test keys alone."""
+        """List the tenant's keys, including ended ones, newest first. A test key sees only test keys."""
         tenant, kinds = tenant_of(request), _kinds_seen(request)
         return Response(
             read_page(request, lambda page: keys_page(tenant_id=tenant.id, request=page, kinds=kinds), present_key)
@@ -172,9 +175,9 @@ class KeysView(ApiView):
     )
     @idempotent(is_sealed=True)
     def post(self, request: Request) -> Response:
-        """Make a key that may do no more than the one that asks: no scope, network, limit or time beyond its own.
+        """Create a key that may do no more than the calling key: no scope, network, limit or time beyond its own.
 
-        A test key makes test keys. The secret is in this answer alone.
+        A test key creates test keys. The secret is only in this response.
         """
         principal, tenant = principal_of(request), tenant_of(request)
         require_active(tenant)
@@ -202,7 +205,7 @@ class KeysView(ApiView):
 
 
 class KeyRotationView(ApiView):
-    """Replacing a key."""
+    """Replace a key."""
 
     scopes: ClassVar = {"POST": Scope.KEYS_MANAGE}
 
@@ -216,9 +219,9 @@ class KeyRotationView(ApiView):
     )
     @idempotent(is_sealed=True)
     def post(self, request: Request, key_id: UUID) -> Response:
-        """Make a successor with the same terms; the old key works until the grace ends.
+        """Create a successor with the same terms. The old key works until the grace period ends.
 
-        A key that may do more than the one that asks is refused, and a test key finds test keys alone.
+        A key that may do more than the calling key is refused, and a test key finds only test keys.
         """
         tenant = tenant_of(request)
         require_active(tenant)
@@ -235,7 +238,7 @@ class KeyRotationView(ApiView):
 
 
 class KeyView(ApiView):
-    """Ending a key."""
+    """Revoke a key."""
 
     scopes: ClassVar = {"DELETE": Scope.KEYS_MANAGE}
 
@@ -247,9 +250,9 @@ class KeyView(ApiView):
         responses={204: None, **problems(404, 422)},
     )
     def delete(self, request: Request, key_id: UUID) -> Response:
-        """Revoke a key in every process within a second; a second time changes nothing.
+        """Revoke a key in every process within a second. Revoking it again changes nothing.
 
-        A key that may do more than the one that asks is refused, and a test key finds test keys alone.
+        A key that may do more than the calling key is refused, and a test key finds only test keys.
         """
         key = key_of_tenant(tenant_id=tenant_of(request).id, key_id=key_id, kinds=_kinds_seen(request))
         revoke_api_key(key=key, actor=actor_of(request), as_of=timezone.now(), granted_by=principal_of(request))

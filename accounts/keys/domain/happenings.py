@@ -1,4 +1,4 @@
-"""What is told of keys. Pure."""
+"""Webhook events about keys. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """A tenant's key as the API and webhooks show it: all but its secret."""
+    """A tenant's key as the API and webhooks show it, without its secret."""
 
     id: UUID
     tenant_id: UUID
@@ -51,23 +51,23 @@ class KeyFacts:
 
 @dataclass(frozen=True, slots=True)
 class _OfKey:
-    """Something that happens to a key once."""
+    """An event that happens to a key once."""
 
     type: ClassVar[str]
     key: KeyFacts
 
     @property
     def tenant_id(self) -> UUID:
-        """Return whose key it is."""
+        """Return the id of the key's tenant."""
         return self.key.tenant_id
 
     @property
     def dedupe_key(self) -> str:
-        """Return the happening's one name."""
+        """Return the event's unique name."""
         return f"{self.type}:{self.key.id}"
 
     def as_body(self) -> dict[str, object]:
-        """Return the key as the API shows it."""
+        """Return the key in its API form."""
         return self.key.as_body()
 
 
@@ -80,6 +80,6 @@ class ApiKeyCreated(_OfKey):
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRevoked(_OfKey):
-    """Somebody ended a key."""
+    """A key was revoked."""
 
     type: ClassVar[str] = "api_key.revoked"

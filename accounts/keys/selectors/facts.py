@@ -6,7 +6,7 @@ from accounts.models import ApiKey
 
 def facts_of_key(key: ApiKey) -> KeyFacts:
     """Return a tenant's key as the API and webhooks show it."""
-    assert key.tenant_id is not None, "a service key is no tenant's, and is told to nobody"
+    assert key.tenant_id is not None, "a service key belongs to no tenant, and has no webhooks"
     return KeyFacts(
         id=key.pk,
         tenant_id=key.tenant_id,

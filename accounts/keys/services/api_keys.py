@@ -1,8 +1,8 @@
-"""Making, rotating and revoking keys. The secret is returned once, and nothing of it is kept but its digest.
+"""Creation, rotation and revocation of keys. The secret is returned once; only its digest is stored.
 
-A member gives a key no scope that the own role does not cover. A key that makes, rotates or revokes keys touches none
-that has more than it has itself: no scope that it lacks, no wider network, no later end, no wider limit. Successors by
-rotation share the limits of the first key of their line, so that a new key is no new allowance.
+A member gives a key only scopes that their own role covers. A key that creates, rotates or revokes keys changes none
+that may do more than itself: no scope that it lacks, no wider network, no later end, no wider limit. Successors by
+rotation share the limits of the first key of their line, so that a new key brings no new allowance.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +52,7 @@ Limit = TypeVar("Limit", int, Decimal)
 
 @dataclass(frozen=True, slots=True)
 class CreatedKey:
-    """A new key and, this once, its secret."""
+    """A new key and, only this once, its secret."""
 
     key: ApiKey
     secret: str = field(repr=False)
@@ -60,7 +60,7 @@ class CreatedKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyTerms:
-    """What a key is to be allowed, as it was asked for; None where nothing limits it."""
+    """The requested terms of a key; None if nothing limits it."""
 
     name: str
     scopes: Iterable[str]
@@ -73,7 +73,7 @@ class KeyTerms:
 
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    """What a key may do, checked and in its one spelling."""
+    """The checked terms of a key, in canonical form."""
 
     name: str
     scopes: tuple[Scope, ...]
@@ -94,11 +94,11 @@ def create_api_key(
     as_of: datetime,
     granted_by: Principal | None = None,
 ) -> CreatedKey:
-    """Make a key of a tenant, or a service key where `tenant` is None. `granted_by` is the key that asks, if one does.
+    """Create a key of a tenant, or a service key if `tenant` is None. `granted_by` is the calling key, if there is one.
 
     Raises `InvalidFieldsError`, `PermissionMissingError`, `WiderThanOwnError`, `TooManyKeysError`.
     """
-    assert (tenant is None) == (kind is KeyKind.SERVICE), "a service key is no tenant's"
+    assert (tenant is None) == (kind is KeyKind.SERVICE), "a service key belongs to no tenant"
     allowed = SCOPES_FOR_SERVICE_KEYS if kind is KeyKind.SERVICE else SCOPES_FOR_TENANT_KEYS
     checked = _Terms(
         name=terms.name.strip(),
@@ -113,27 +113,27 @@ def create_api_key(
     if granted_by is not None:
         checked = replace(_within(granted_by, kind, checked), shares_limits_of=_limits_to_share(granted_by))
     with transaction.atomic():
-        _check_may_hand_out(actor, tenant, checked.scopes)
+        _check_may_give(actor, tenant, checked.scopes)
         if tenant is not None:
             _check_room(tenant.pk, as_of)
         created = _store(tenant=tenant, kind=kind, terms=checked, actor=actor, as_of=as_of, rotated_from=None)
         _audit(actor, "api_key.created", created.key, as_of, after=_facts(created.key))
-        _tell(ApiKeyCreated, created.key, as_of)
+        _add_to_outbox(ApiKeyCreated, created.key, as_of)
     return created
 
 
 def rotate_api_key(
     *, key: ApiKey, grace: timedelta, actor: Actor, as_of: datetime, granted_by: Principal | None = None
 ) -> CreatedKey:
-    """Make a successor with the same terms; the old key works until the grace ends, or its own end if that comes first.
+    """Create a successor with the same terms. The old key works until the grace period ends, or its own end if sooner.
 
-    Raises `KeyEndedError` where the key is revoked, expired or already rotated, and what `create_api_key` raises.
+    Raises `KeyEndedError` if the key is revoked, expired or already rotated, and what `create_api_key` raises.
     """
     if not timedelta(0) <= grace <= GRACE_MAX:
         seconds = int(GRACE_MAX.total_seconds())
         raise _refused("/grace_seconds", "invalid_grace", f"From 0 to {seconds} seconds.")
     with transaction.atomic():
-        _check_may_hand_out(actor, key.tenant, _terms_of(key).scopes)
+        _check_may_give(actor, key.tenant, _terms_of(key).scopes)
         current: ApiKey | None = (
             ApiKey.objects.select_for_update(of=("self",)).usable_at(as_of).filter(pk=key.pk).first()
         )
@@ -153,29 +153,29 @@ def rotate_api_key(
             before=before,
             after={"expires_at": ends_at, "successor": created.key.id},
         )
-        _tell(ApiKeyCreated, created.key, as_of)
+        _add_to_outbox(ApiKeyCreated, created.key, as_of)
     forget_keys()
     return created
 
 
 def revoke_api_key(*, key: ApiKey, actor: Actor, as_of: datetime, granted_by: Principal | None = None) -> None:
-    """End a key in every process within a second; one that is revoked stays as it is.
+    """Revoke a key in every process within a second. A revoked key stays as it is.
 
-    A member who manages keys may revoke each of them: revoking widens no access, and a leaked key cannot wait.
+    A member who manages keys may revoke any of them: revoking widens no access, and a leaked key cannot wait.
 
-    Raises `PermissionMissingError`, and `WiderThanOwnError` where a key asks that has less.
+    Raises `PermissionMissingError`, and `WiderThanOwnError` if the calling key may do less.
     """
     _check_not_wider(key, granted_by)
     with transaction.atomic():
         _check_may_manage(actor, key.tenant)
         if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=as_of) == 1:
             _audit(actor, "api_key.revoked", key, as_of, before={"revoked_at": None}, after={"revoked_at": as_of})
-            _tell(ApiKeyRevoked, ApiKey.objects.get(pk=key.pk), as_of)
+            _add_to_outbox(ApiKeyRevoked, ApiKey.objects.get(pk=key.pk), as_of)
     forget_keys()
 
 
 def revoke_all_keys(*, tenant: Tenant, actor: Actor, as_of: datetime) -> int:
-    """End every key of the tenant that still works, and return how many that were."""
+    """Revoke every working key of the tenant, and return how many there were."""
     with transaction.atomic():
         lock_tenant(tenant.pk)
         keys = list(ApiKey.objects.of_tenant(tenant.pk).usable_at(as_of))
@@ -185,7 +185,7 @@ def revoke_all_keys(*, tenant: Tenant, actor: Actor, as_of: datetime) -> int:
 
 
 def revoke_keys_beyond(*, tenant: Tenant, maker_id: int, role: Role | None, actor: Actor, as_of: datetime) -> int:
-    """End the keys of a person that allow more than `role` may give, or all if they have left; return how many."""
+    """Revoke a person's keys that allow more than `role` may give, or all if they left. Return how many."""
     with transaction.atomic():
         lock_tenant(tenant.pk)
         keys = keys_beyond(tenant_id=tenant.pk, maker_id=maker_id, role=role, as_of=as_of)
@@ -221,7 +221,7 @@ def _store(
 
 
 def _check_may_manage(actor: Actor, tenant: Tenant | None) -> Role | None:
-    """Return the role that bounds the actor, under the tenant's lock. Service keys are the operator's own."""
+    """Return the role that limits the actor, under the tenant's lock. Service keys belong to the operator."""
     if tenant is None:
         if actor.kind is ActorKind.MEMBER or actor.role is not None:
             raise PermissionMissingError
@@ -230,21 +230,21 @@ def _check_may_manage(actor: Actor, tenant: Tenant | None) -> Role | None:
     return require_capability(actor, tenant.pk, Capability.MANAGE_KEYS)
 
 
-def _check_may_hand_out(actor: Actor, tenant: Tenant | None, scopes: Sequence[Scope]) -> None:
-    """Let pass who may make keys and may do what this one is to do; a tenant that is not active gets none."""
+def _check_may_give(actor: Actor, tenant: Tenant | None, scopes: Sequence[Scope]) -> None:
+    """Raise unless the actor may create keys and may give these scopes, and the tenant is active."""
     role = _check_may_manage(actor, tenant)
     lacking = [] if role is None else [scope.value for scope in scopes if scope not in scopes_of_role(role)]
     if lacking:
-        raise PermissionMissingError(f"Your role does not allow to make or rotate keys with {', '.join(lacking)}.")
+        raise PermissionMissingError(f"Your role does not allow keys with {', '.join(lacking)}.")
     if tenant is not None and not lock_tenant(tenant.pk).is_active:
-        raise SubscriptionInactiveError("The tenant is suspended or closed: it gets no new keys.")
+        raise SubscriptionInactiveError("The tenant is suspended or closed: it cannot have new keys.")
 
 
 def _check_not_wider(key: ApiKey, granted_by: Principal | None) -> None:
-    """Raise where a key asks about one that has more."""
+    """Raise if the key may do more than the calling key."""
     terms = _terms_of(key)
     if granted_by is not None and _within(granted_by, KeyKind(key.kind), terms) != terms:
-        raise WiderThanOwnError("This key may do more than the one that asks.")
+        raise WiderThanOwnError("This key may do more than the calling key.")
 
 
 def _terms_of(key: ApiKey) -> _Terms:
@@ -282,7 +282,7 @@ def _check_terms(terms: _Terms, as_of: datetime) -> None:
     if problem is not None:
         raise InvalidFieldsError(problem.detail, field_errors=(problem,))
     if terms.expires_at is not None and terms.expires_at <= as_of:
-        raise _refused("/expires_at", "in_the_past", "A key expires in the future.")
+        raise _refused("/expires_at", "in_the_past", "The expiry must be in the future.")
     if (terms.throttle_rate is None) != (terms.throttle_burst is None):
         raise _refused("/throttle", "incomplete", "A throttle has a rate and a burst.")
     for name, value in (("rate", terms.throttle_rate), ("burst", terms.throttle_burst)):
@@ -302,28 +302,28 @@ def _is_quota(quota: Decimal) -> bool:
 
 
 def _within(grantor: Principal, kind: KeyKind, terms: _Terms) -> _Terms:
-    """Return the terms, with the grantor's own network, end and limits where none are asked for.
+    """Return the terms, with the grantor's own network, end and limits if none are requested.
 
     Raises `WiderThanOwnError`.
 
-    The operator's provisioning sits in a network of its own, so of a service key only the scopes count,
-    and with the scope `operator` it may give any.
+    The operator's provisioning runs in its own network, so only a service key's scopes count, and with the scope
+    `operator` it may give any.
     """
     if grantor.kind is KeyKind.TEST and kind is not KeyKind.TEST:
-        raise WiderThanOwnError("A test key makes test keys.")
+        raise WiderThanOwnError("A test key can only create test keys.")
     if Scope.OPERATOR in grantor.scopes:
         return terms
     lacking = [scope.value for scope in terms.scopes if scope not in grantor.scopes]
     if lacking:
-        raise WiderThanOwnError(f"The key that asks lacks: {', '.join(lacking)}.")
+        raise WiderThanOwnError(f"The calling key lacks: {', '.join(lacking)}.")
     if grantor.kind is KeyKind.SERVICE:
         return terms
     cidrs = terms.allowed_cidrs or grantor.allowed_cidrs
     if grantor.allowed_cidrs and not all(_is_inside(cidr, grantor.allowed_cidrs) for cidr in cidrs):
-        raise WiderThanOwnError("The key that asks may not be used from everywhere in these networks.")
+        raise WiderThanOwnError("The calling key may not be used from all of these networks.")
     expires_at = terms.expires_at or grantor.expires_at
     if expires_at is not None and grantor.expires_at is not None and expires_at > grantor.expires_at:
-        raise WiderThanOwnError("The key that asks expires earlier.")
+        raise WiderThanOwnError("The calling key expires earlier.")
     rate = _at_most(terms.throttle_rate, grantor.throttle_rate)
     burst = _at_most(terms.throttle_burst, grantor.throttle_burst)
     quota = _at_most(terms.quota, grantor.quota)
@@ -339,15 +339,15 @@ def _within(grantor: Principal, kind: KeyKind, terms: _Terms) -> _Terms:
 
 
 def _limits_to_share(grantor: Principal) -> UUID | None:
-    """Return what the keys of a tenant's key with limits of its own count against: else it could multiply them."""
+    """Return the limits that keys share with a tenant's key that creates them: else it could multiply its own."""
     is_limited = grantor.quota is not None or grantor.throttle_rate is not None
     return grantor.limits_id if is_limited and grantor.kind is not KeyKind.SERVICE else None
 
 
 def _at_most(asked: Limit | None, own: Limit | None) -> Limit | None:
-    """Return the limit that was asked for, and the grantor's own where none was. Raises `WiderThanOwnError`."""
+    """Return the requested limit, or the grantor's own if there is none. Raises `WiderThanOwnError`."""
     if asked is not None and own is not None and asked > own:
-        raise WiderThanOwnError("The key that asks has a narrower limit itself.")
+        raise WiderThanOwnError("The calling key has a narrower limit.")
     return own if asked is None else asked
 
 
@@ -362,7 +362,7 @@ def _contains(outer: IPv4Network | IPv6Network, inner: IPv4Network | IPv6Network
 
 
 def _facts(key: ApiKey) -> dict[str, object]:
-    """What the audit log says of a key: never its digest."""
+    """Return the key's facts for the audit log, without its digest."""
     return {
         "name": key.name,
         "kind": key.kind,
@@ -397,12 +397,12 @@ def _audit(
     )
 
 
-def _tell(happening: type[ApiKeyCreated | ApiKeyRevoked], key: ApiKey, as_of: datetime) -> None:
-    """Put it into the outbox of the key's tenant; service keys are the operator's own matter."""
+def _add_to_outbox(happening: type[ApiKeyCreated | ApiKeyRevoked], key: ApiKey, as_of: datetime) -> None:
+    """Add the event to the outbox of the key's tenant. Service keys have no webhooks."""
     if key.tenant_id is not None:
         add_to_outbox([happening(facts_of_key(key))], as_of=as_of)
 
 
 def _check_room(tenant_id: UUID, as_of: datetime) -> None:
     if ApiKey.objects.of_tenant(tenant_id).usable_at(as_of).count() >= KEYS_MAX:
-        raise TooManyKeysError(f"A tenant has at most {KEYS_MAX} keys that work.")
+        raise TooManyKeysError(f"A tenant can have at most {KEYS_MAX} working keys.")

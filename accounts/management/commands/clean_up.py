@@ -1,4 +1,4 @@
-"""Removes kept answers, sessions and invitations that have had their time, as the nightly schedule does."""
+"""`manage.py clean_up`: remove expired responses, sessions and invitations, as the nightly schedule does."""
 
 from functools import partial
 from typing import Any
@@ -11,12 +11,12 @@ from accounts.services.jobs import run_job
 
 
 class Command(BaseCommand):
-    """`manage.py clean_up`."""
+    """The command."""
 
-    help = "Remove kept answers, sessions, invitations and job runs that have had their time."
+    help = "Remove expired responses, sessions, invitations and job runs."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the job and say what went."""
+        """Run the job and print what was removed."""
         as_of = timezone.now()
         work = partial(cleaning.clean_up, as_of=as_of)
         run = run_job(name="clean_up", started_by="manage.py", as_of=as_of, work=work)

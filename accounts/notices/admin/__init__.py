@@ -1,4 +1,4 @@
-"""The staff admin of what was told to whom."""
+"""The staff admin of notices: the outbox and the mails."""
 
 from accounts.notices.admin import records
 

@@ -1,4 +1,4 @@
-"""The outbox and the mails, to look at; a mail that did not go out is sent again from here."""
+"""The outbox and the mails, read-only. Staff send a mail again from here if it was not sent."""
 
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ MAIL_LABELS = {"Queued": "info", "Sending": "info", "Sent": "success", "Failed":
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(ReadOnlyModelAdmin):
-    """What happened, in the words of webhooks to come."""
+    """Events, in the form of the webhooks that report them."""
 
     list_display = ("occurred_at", "type", "tenant", "id")
     list_filter = ("type", ("occurred_at", RangeDateTimeFilter))
@@ -34,13 +34,13 @@ class OutboxEventAdmin(ReadOnlyModelAdmin):
 
     @display(description="Payload")
     def shown_payload(self, event: OutboxEvent) -> SafeString:
-        """All of it."""
+        """Render the whole payload."""
         return as_block(event.payload)
 
 
 @admin.register(OutboundMail)
 class OutboundMailAdmin(ByState, ReadOnlyModelAdmin):
-    """Mails that must go out once. One that failed, or of which nobody knows, is sent again by a person."""
+    """Mails that must be sent once. Only staff send one again that failed or whose outcome is unknown."""
 
     list_display = ("created_at", "tenant", "mail", "state", "attempts", "error")
     list_filter = (("status", ChoicesDropdownFilter), "kind", ("created_at", RangeDateTimeFilter))
@@ -57,36 +57,36 @@ class OutboundMailAdmin(ByState, ReadOnlyModelAdmin):
 
     @display(description="Status", label=MAIL_LABELS, ordering="status")
     def state(self, mail: OutboundMail) -> str:
-        """Whether it went out."""
+        """Return whether the mail was sent."""
         return str(mail.get_status_display())
 
     @display(description="Mail", header=True, ordering="subject")
     def mail(self, mail: OutboundMail) -> list[str]:
-        """Its subject above the addresses."""
+        """Return the subject and the addresses."""
         return [mail.subject, self.to(mail)]
 
     @display(description="To")
     def to(self, mail: OutboundMail) -> str:
-        """The addresses."""
+        """Return the addresses."""
         return ", ".join(mail.recipients)
 
     @display(description="Text")
     def shown_text(self, mail: OutboundMail) -> SafeString:
-        """As plain text; the mail has the same in HTML."""
+        """Render the plain text; the mail has the same in HTML."""
         return format_html('<pre class="staff-json">{}</pre>', mail.text)
 
     has_send_permission = holds("notices.change_outboundmail")
 
     def offered(self, obj: OutboundMail) -> frozenset[str]:
-        """What went out, or will, is not sent again."""
+        """Return the action to send again, if the mail failed or its outcome is unknown."""
         return frozenset({"send_again"} if obj.status in {MailStatus.FAILED, MailStatus.UNKNOWN} else ())
 
     @action(description="Send again", permissions=["send"], icon="forward_to_inbox")
     def send_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, and queue it anew."""
+        """Confirm, then queue the mail again."""
         mail = found_or_404(OutboundMail.objects.all(), object_id)
         doubt = (
-            "It was cut off while it was handed over, so it may have gone out: then it arrives twice."
+            "Sending was interrupted, so it may have been sent. If so, it arrives twice."
             if mail.status == MailStatus.UNKNOWN
             else f"The mail server refused it: {mail.error}"
         )
@@ -96,10 +96,10 @@ class OutboundMailAdmin(ByState, ReadOnlyModelAdmin):
             ConfirmForm(posted(request)),
             lambda _: send_again(mail_id=mail.pk, actor=staff_actor(request), as_of=timezone.now()),
             name="send_again",
-            said="The mail is queued and goes out within a minute.",
+            said="The mail is queued and will be sent within a minute.",
             question=Question(
                 title=f"Send “{mail.subject}” again?",
                 explanation=f"To {self.to(mail)}. {doubt}",
-                button="Send it again",
+                button="Send again",
             ),
         )

@@ -1,11 +1,11 @@
-"""What may be told: each type of happening is a frozen dataclass in the `domain/` of the app that has it to tell."""
+"""Webhook events: each type is a frozen dataclass in the `domain/` of the app that reports it."""
 
 from typing import ClassVar, Protocol
 from uuid import UUID
 
 
-class Happening(Protocol):
-    """Something that happened to a tenant, as a webhook tells it.
+class WebhookHappening(Protocol):
+    """Something that happened to a tenant and that a webhook reports.
 
     Of two with the same `dedupe_key` the first is kept.
     """
@@ -14,11 +14,11 @@ class Happening(Protocol):
 
     @property
     def tenant_id(self) -> UUID:
-        """Whom it is told."""
+        """Return the id of the tenant whose webhooks report it."""
 
     @property
     def dedupe_key(self) -> str:
-        """The one name of this happening, its type in front."""
+        """Return the unique name of this event, its type first."""
 
     def as_body(self) -> dict[str, object]:
         """Return the `data` of the webhook."""

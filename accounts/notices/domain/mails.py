@@ -1,4 +1,4 @@
-"""Kinds of mails, and what may become of a mail."""
+"""Kinds of mails, and the statuses of a mail."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from accounts.domain.roles import CAPABILITIES, Capability, Role
 
 
 class MailStatus(StrEnum):
-    """A mail whose sending was cut off is `unknown`: it may have gone out, so only a person sends it again."""
+    """A mail is `unknown` if its sending was interrupted: it may have been sent, so only staff send it again."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -20,7 +20,7 @@ class MailStatus(StrEnum):
 class MailKind:
     """A kind of mail that members choose for themselves. The app that sends it declares it in its `domain/`.
 
-    `wish` is the name of the choice in forms and in the audit log. A member may have the mail if their role has
+    `wish` is the name of the choice in forms and in the audit log. A member may get the mail if their role has
     `capability`.
     """
 
@@ -32,5 +32,5 @@ class MailKind:
 
     @property
     def roles_allowed(self) -> frozenset[Role]:
-        """The roles that may have it. A wish does not outlive the right: a former admin gets no invoices any more."""
+        """Return the roles that may get it. A former admin gets no invoices, whatever they chose before."""
         return frozenset(role for role, capabilities in CAPABILITIES.items() if self.capability in capabilities)

@@ -1,4 +1,4 @@
-"""Mails that go out once, and who wants which."""
+"""Mails that are sent once, and the preferences of tenants and members."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from accounts.notices.domain.mails import MailStatus
 class OutboundMail(models.Model):
     """A mail to be sent once.
 
-    It is claimed before it is sent; one that was cut off meanwhile may have gone out, and stays `unknown`.
+    It is claimed before it is sent. If sending is interrupted, it may have been sent, and stays `unknown`.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="outbound_mails")
@@ -59,9 +59,9 @@ class OutboundMail(models.Model):
 
 
 class MailPreference(models.Model):
-    """Whether mails of a kind go to a member or, without a member, to anybody of the tenant.
+    """Whether mails of a kind go to a member or, without a member, to any member of the tenant.
 
-    A member without a row gets what the role suggests; a tenant without one lets them go out.
+    A member without a row gets the default of their role. For a tenant without a row mails are sent.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="mail_preferences")

@@ -8,7 +8,7 @@ from accounts.models import Tenant
 
 
 class OutboxEvent(models.Model):
-    """Something that happened, in the words of the contract's webhooks, written in the transaction in which it did."""
+    """An event in the form of the contract's webhooks, written in the transaction in which it happened."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="outbox_events")

@@ -1,4 +1,4 @@
-"""Which mails a member and a tenant want."""
+"""The mail preferences of a member and of a tenant."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -11,7 +11,7 @@ from accounts.notices.models import MailPreference
 
 
 def wishes_of(*, membership: Membership, kinds: Iterable[MailKind]) -> dict[MailKind, bool]:
-    """Return for each kind whether the member gets it, as far as they themselves and their role are asked."""
+    """Return for each kind whether the member gets it by their own choice and their role."""
     chosen = dict(MailPreference.objects.filter(membership=membership).values_list("kind", "is_wanted"))
     return {
         kind: may_want(membership=membership, kind=kind)
@@ -21,12 +21,12 @@ def wishes_of(*, membership: Membership, kinds: Iterable[MailKind]) -> dict[Mail
 
 
 def may_want(*, membership: Membership, kind: MailKind) -> bool:
-    """Return whether the member's role lets them have mails of this kind at all."""
+    """Return whether the member's role may get mails of this kind."""
     return membership.role in kind.roles_allowed
 
 
 def tenant_wants(*, tenant_id: UUID, kind: MailKind) -> bool:
-    """Return whether mails of this kind go out for the tenant at all; they do where nobody has said."""
+    """Return whether mails of this kind are sent for the tenant. They are if the tenant has not chosen."""
     return not _turned_off(kind).filter(tenant_id=tenant_id).exists()
 
 

@@ -1,4 +1,4 @@
-"""To whom a mail goes: what each member chose, else what the role suggests."""
+"""The recipients of a mail: by each member's choice, else by the default of the role."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -9,9 +9,9 @@ from accounts.notices.models import MailPreference
 
 
 def recipients_of(*, tenant: Tenant, kind: MailKind) -> list[str]:
-    """Return the addresses for a mail of `kind`, each once whatever its case; none where nobody wants it.
+    """Return the addresses for a mail of `kind`, each once whatever its case; none if no member wants it.
 
-    Some kinds also go to the tenant's own address for bills; none goes out that the tenant has turned off.
+    Some kinds also go to the tenant's own address for bills. No mail is sent of a kind that the tenant has turned off.
     """
     return recipients_by_tenant(tenants=[tenant], kind=kind)[tenant.pk]
 
@@ -35,5 +35,5 @@ def recipients_by_tenant(*, tenants: Collection[Tenant], kind: MailKind) -> dict
 
 
 def _once_each(addresses: list[str]) -> list[str]:
-    """Return the first of those that differ in case alone."""
+    """Return the addresses without those that differ only in case from an earlier one."""
     return list({address.lower(): address for address in reversed(addresses)}.values())[::-1]

@@ -1,8 +1,8 @@
-"""Mails that must go out once: stored with what they tell of, sent afterwards, each row claimed before it is sent.
+"""Mails that must be sent once: stored in the transaction they report, sent afterwards, each claimed before it is sent.
 
-What the mail server refused is tried again later. Where nobody can say whether it took the mail (the line broke while
-it was handed over, or our process died), the mail becomes `unknown`, and only a person sends it again: never twice by
-itself.
+A mail that the mail server refused is tried again later. If it is unknown whether the server took the mail (the
+connection broke during sending, or our process died), the mail becomes `unknown`, and only staff send it again: no mail
+is sent twice automatically.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ _ERROR_CHARACTERS_MAX: Final = 300
 
 
 class _Outcome(Enum):
-    """What became of one attempt."""
+    """The outcome of one attempt."""
 
     SENT = auto()
     REFUSED = auto()
@@ -56,7 +56,7 @@ class _Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """How an attempt ended, and what the mail server said."""
+    """The outcome of an attempt, and the mail server's message."""
 
     outcome: _Outcome
     error: str = ""
@@ -64,7 +64,7 @@ class _Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A stored file that goes with a mail, and its name there."""
+    """A stored file attached to a mail, and its name there."""
 
     file: StoredFile
     name: str
@@ -72,7 +72,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class NewMail:
-    """A mail to write down; one without recipients is none."""
+    """A mail to queue. One without recipients is dropped."""
 
     tenant_id: UUID
     kind: str
@@ -85,7 +85,7 @@ class NewMail:
 
 
 def queue_mails(mails: Iterable[NewMail], *, as_of: datetime) -> None:
-    """Write mails down in the caller's transaction. Of two with one `dedupe_key` the first is kept."""
+    """Store mails in the caller's transaction. Of two with one `dedupe_key` the first is kept."""
     OutboundMail.objects.bulk_create(
         (
             OutboundMail(
@@ -109,13 +109,13 @@ def queue_mails(mails: Iterable[NewMail], *, as_of: datetime) -> None:
 
 
 def send_queued_mails(*, as_of: datetime, limit: int = 100) -> int:
-    """Send at most `limit` mails that are due, the oldest first; answers how many went out.
+    """Send at most `limit` mails that are due, the oldest first. Return how many were sent.
 
-    Any number of workers may do so at once.
+    Any number of workers may run at once.
     """
     started = perf_counter()
     OutboundMail.objects.filter(status=MailStatus.SENDING, claimed_at__lt=as_of - CUT_OFF_AFTER).update(
-        status=MailStatus.UNKNOWN, error="The process that sent it did not finish; it may have gone out."
+        status=MailStatus.UNKNOWN, error="The process that sent it did not finish; it may have been sent."
     )
     due = OutboundMail.objects.filter(status=MailStatus.QUEUED, next_attempt_at__lte=as_of)
     sent = unreachable = 0
@@ -129,12 +129,12 @@ def send_queued_mails(*, as_of: datetime, limit: int = 100) -> int:
         sent += attempt.outcome is _Outcome.SENT
         unreachable = unreachable + 1 if attempt.outcome is _Outcome.UNREACHABLE else 0
         if unreachable == UNREACHABLE_MAX:
-            break  # no server, no mail: the others keep their attempts
+            break  # the server is unavailable: the other mails keep their attempts
     return sent
 
 
 def run_mails(*, started_by: str, as_of: datetime, limit: int = MAILS_PER_RUN) -> JobRun:
-    """The same as a recorded job, which asks for attention where a mail of the last day failed or is unknown."""
+    """Send mails as a recorded job, which needs attention if a mail of the last day failed or is unknown."""
 
     def work() -> JobReport:
         sent = send_queued_mails(as_of=as_of, limit=limit)
@@ -149,13 +149,13 @@ def run_mails(*, started_by: str, as_of: datetime, limit: int = MAILS_PER_RUN) -
 
 @transaction.atomic
 def send_again(*, mail_id: int, actor: Actor, as_of: datetime) -> None:
-    """Queue a mail anew that failed, or of which nobody knows.
+    """Queue a mail again that failed or whose outcome is unknown, as staff decided.
 
-    A person's decision; raises `ConflictError` for any other mail.
+    Raises `ConflictError` for any other mail.
     """
     ended = OutboundMail.objects.filter(pk=mail_id, status__in=[MailStatus.FAILED, MailStatus.UNKNOWN])
     if ended.update(status=MailStatus.QUEUED, attempts=0, error="", next_attempt_at=as_of) != 1:
-        raise ConflictError("Only a mail that failed, or that may not have gone out, is sent again.")
+        raise ConflictError("Only a mail that failed, or whose outcome is unknown, can be sent again.")
     mail = OutboundMail.objects.get(pk=mail_id)
     record_audit(
         actor=actor,
@@ -167,15 +167,15 @@ def send_again(*, mail_id: int, actor: Actor, as_of: datetime) -> None:
 
 
 def message_id(dedupe_key: str) -> str:
-    """The mail's name for mail programs: the same at each attempt, so that even a copy would be known as one."""
+    """Return the mail's Message-ID: the same at each attempt, so that mail programs recognize a copy."""
     name = hashlib.sha256(dedupe_key.encode()).hexdigest()[:32]
     return f"<{name}@{urlsplit(settings.PUBLIC_URL).hostname or 'localhost'}>"
 
 
 def _claim(mail_id: int, now: datetime) -> OutboundMail | None:
-    """Take the mail, or None where another worker has.
+    """Claim the mail. Return None if another worker has.
 
-    Durable: what follows cannot be rolled back, so neither may this be.
+    The claim is durable: sending cannot be rolled back, so neither may the claim be.
     """
     with transaction.atomic(durable=True):
         queued = OutboundMail.objects.filter(pk=mail_id, status=MailStatus.QUEUED)
@@ -185,7 +185,7 @@ def _claim(mail_id: int, now: datetime) -> OutboundMail | None:
 
 
 def _send(mail: OutboundMail) -> _Attempt:
-    """Hand the mail over on a connection of its own, so that a mail's failure is that mail's alone."""
+    """Send the mail on its own connection, so that its failure affects no other mail."""
     message = _message(mail)
     server: BaseEmailBackend = get_connection()
     try:
@@ -199,7 +199,7 @@ def _send(mail: OutboundMail) -> _Attempt:
     except (OSError, SMTPException) as error:
         return _Attempt(_Outcome.CUT_OFF, _said(error))
     finally:
-        # The server has answered for the mail; how the line is closed does not matter.
+        # The server has accepted or refused the mail; how the connection is closed does not matter.
         with suppress(OSError, SMTPException):
             server.close()
     return _Attempt(_Outcome.SENT)
@@ -220,9 +220,9 @@ def _message(mail: OutboundMail) -> EmailMultiAlternatives:
 
 
 def _record(mail: OutboundMail, attempt: _Attempt, now: datetime) -> None:
-    """Write down how the attempt ended.
+    """Record how the attempt ended.
 
-    A claim that was taken for cut off meanwhile is corrected: this process knows.
+    If another worker took the claim for interrupted meanwhile, that is corrected: this process knows the outcome.
     """
     claimed = OutboundMail.objects.filter(
         pk=mail.pk, claimed_at=mail.claimed_at, status__in=[MailStatus.SENDING, MailStatus.UNKNOWN]

@@ -1,16 +1,16 @@
-"""The outbox: what happened, in the words of the contract's webhooks, written in the transaction in which it did."""
+"""The outbox: events in the form of the contract's webhooks, written in the transaction in which they happened."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
 from accounts.domain.identifiers import uuid7
 from accounts.domain.plain import to_plain
-from accounts.notices.domain.happenings import Happening
+from accounts.notices.domain.happenings import WebhookHappening
 from accounts.notices.models import OutboxEvent
 
 
-def add_to_outbox(happenings: Iterable[Happening], *, as_of: datetime) -> None:
-    """Write what happened, in one statement."""
+def add_to_outbox(happenings: Iterable[WebhookHappening], *, as_of: datetime) -> None:
+    """Store what happened, in one statement."""
     OutboxEvent.objects.bulk_create(
         (
             OutboxEvent(

@@ -1,4 +1,4 @@
-"""Which mails go out: what the tenant says for all, and each member for themselves."""
+"""Mail preferences: the tenant chooses for all, and each member for themselves."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,7 +18,10 @@ from accounts.services.rights import lock_tenant, require_capability
 
 @transaction.atomic
 def set_tenant_mails(*, tenant: Tenant, kind: MailKind, is_wanted: bool, actor: Actor, as_of: datetime) -> None:
-    """Send mails of this kind to those members who want them, or to nobody. Raises `PermissionMissingError`."""
+    """Set whether mails of this kind are sent to the members who want them, or to none.
+
+    Raises `PermissionMissingError`.
+    """
     lock_tenant(tenant.pk)
     require_capability(actor, tenant.pk, Capability.MANAGE_TENANT)
     if tenant_wants(tenant_id=tenant.pk, kind=kind) == is_wanted:
@@ -39,9 +42,9 @@ def set_tenant_mails(*, tenant: Tenant, kind: MailKind, is_wanted: bool, actor: 
 
 @transaction.atomic
 def set_member_mails(*, membership: Membership, wishes: Mapping[MailKind, bool], actor: Actor, as_of: datetime) -> None:
-    """Note which mails a member wants; kinds that are not named stay as they are.
+    """Set which mails a member wants. Kinds that are not named stay as they are.
 
-    A member chooses for themselves alone, and of what their role may have. Raises `PermissionMissingError`.
+    Members choose only for themselves, among the kinds that their role may get. Raises `PermissionMissingError`.
     """
     lock_tenant(membership.tenant_id)
     current = Membership.objects.select_related("user").get(pk=membership.pk)

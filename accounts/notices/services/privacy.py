@@ -1,4 +1,4 @@
-"""What notices keep of a tenant and of a person: mails, wishes, and the outbox."""
+"""Data of notices about a tenant and a person: mails, preferences, and the outbox."""
 
 import re
 from collections.abc import Iterable
@@ -18,10 +18,10 @@ ENDED: Final = (MailStatus.SENT, MailStatus.FAILED, MailStatus.UNKNOWN)
 
 
 class NoticesPrivacy(PrivacyPart):
-    """What `settings.PRIVACY_PARTS` names."""
+    """The part of notices in `settings.PRIVACY_PARTS`."""
 
     def files(self, *, tenant: Tenant) -> Iterable[ExportPiece]:
-        """Return who wants which mails, the mails, and what webhooks were to tell."""
+        """Return the files of mail preferences, mails, and webhook events."""
         own = {"tenant_id": tenant.pk}
         yield exported_table(
             "mail_preferences.json", MailPreference.objects.filter(**own), "id", "kind", "is_wanted",
@@ -36,7 +36,7 @@ class NoticesPrivacy(PrivacyPart):
         )
 
     def forget(self, *, person: ErasedPerson) -> None:
-        """Take the person out of mails. One that went to them alone loses its text, and is not sent any more."""
+        """Remove the person from mails. A mail that was only to them loses its text, and is not sent any more."""
         addresses = list(person.addresses)
         named = OutboundMail.objects.extra(
             where=["lower(recipients::text)::varchar[] && %s::varchar[]"], params=[addresses]
@@ -72,7 +72,7 @@ def _take_out(mail: OutboundMail, person: ErasedPerson) -> None:
 
 
 def _cut(text: str, person: ErasedPerson) -> str:
-    """Return the text of a mail to several without the person's addresses, in whatever case they stand there."""
+    """Return the text of a mail to several people without the person's addresses, in any case of letters."""
     for address in person.addresses:
         text = re.sub(re.escape(address), person.pseudonym, text, flags=re.IGNORECASE)
     return text

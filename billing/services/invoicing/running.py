@@ -8,7 +8,7 @@ from uuid import UUID
 
 from accounts.domain.job_report import JobReport
 from accounts.models import JobRun
-from accounts.services.jobs import Tell, run_long_job
+from accounts.services.jobs import SaveSummary, run_long_job
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.state import BillingState
 from billing.ledger.services.releasing import release_deferred
@@ -81,7 +81,7 @@ def run_invoicing_job(
     """The same, recorded as a run of a job; the admin shows after each batch how far it is."""
     done: list[InvoicingRun] = []
 
-    def work(tell: Tell) -> JobReport:
+    def work(tell: SaveSummary) -> JobReport:
         def progress(run: InvoicingRun) -> None:
             tell(run.summary())
             if on_progress is not None:

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from accounts.domain.job_report import Finding, Findings, JobReport
-from accounts.services.jobs import Tell, run_long_job
+from accounts.services.jobs import SaveSummary, run_long_job
 from billing.conservation.domain.particulars import CODES
 from billing.conservation.selectors.lives import parted_taxes, unbalanced
 from billing.models import CreditNote, Invoice, Subscription
@@ -67,7 +67,7 @@ def run_verification(
     chosen = chosen or Chosen()
     done = Verification()
 
-    def work(tell: Tell) -> JobReport:
+    def work(tell: SaveSummary) -> JobReport:
         _verify(chosen, done, lambda: _report(done, tell, on_progress))
         findings = _findings_of(chosen, done.differences)
         return JobReport(done.summary(), needs_attention=bool(done.differences), findings=findings)
@@ -101,7 +101,7 @@ def _findings_of(chosen: Chosen, differences: Sequence[Difference]) -> Findings:
     return Findings(VERIFICATION_JOB, found, tenant_ids=chosen.tenant_ids, subjects=numbers)
 
 
-def _report(done: Verification, tell: Tell, on_progress: Progress | None) -> None:
+def _report(done: Verification, tell: SaveSummary, on_progress: Progress | None) -> None:
     tell(done.summary())
     if on_progress is not None:
         on_progress(done)

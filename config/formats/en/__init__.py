@@ -1,1 +1,1 @@
-"""English, with dates that sort and that nobody reads the wrong way round."""
+"""English, with dates that sort and cannot be misread."""

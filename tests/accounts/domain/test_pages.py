@@ -7,14 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.domain.pages import InvalidCursorError, Page, PageRequest, Position, cut_page, read_cursor, write_cursor
+from accounts.domain.pages import (
+    InvalidCursorError,
+    Page,
+    PageRequest,
+    RowPosition,
+    cut_page,
+    read_cursor,
+    write_cursor,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Row = tuple[datetime, str]
 
 
-def position_of(row: Row) -> Position:
-    return Position(*row)
+def position_of(row: Row) -> RowPosition:
+    return RowPosition(*row)
 
 
 def read(rows: list[Row], request: PageRequest) -> Page[Row]:
@@ -56,7 +64,7 @@ def test_a_row_that_comes_in_meanwhile_moves_nothing() -> None:
 
 
 def test_a_page_beyond_the_end_is_empty_and_has_no_neighbours() -> None:
-    assert read([], PageRequest(2, Position(START, ""))) == Page((), None, None)
+    assert read([], PageRequest(2, RowPosition(START, ""))) == Page((), None, None)
 
 
 @given(
@@ -65,7 +73,7 @@ def test_a_page_beyond_the_end_is_empty_and_has_no_neighbours() -> None:
     backwards=st.booleans(),
 )
 def test_a_cursor_reads_back_what_was_written(at: datetime, row_id: str, backwards: bool) -> None:
-    request = PageRequest(7, Position(at, row_id), is_backwards=backwards)
+    request = PageRequest(7, RowPosition(at, row_id), is_backwards=backwards)
     assert read_cursor(write_cursor(request), rows_max=7) == request
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from allauth.account.models import EmailAddress
 
 from accounts.models import AuditEntry, User
-from accounts.selectors.sign_ins import person_at, recent_sign_ins, sign_ins_of_everybody
+from accounts.selectors.sign_ins import person_at, recent_sign_ins, sign_ins_of_all
 
 
 def add_entry(user: User, action: str, at: datetime) -> AuditEntry:
@@ -32,4 +32,4 @@ def test_the_newest_entries_of_the_person_alone_are_listed(alice: User, bob: Use
     other = add_entry(bob, "account.signed_in", now)
     assert recent_sign_ins(user_id=alice.pk, limit=10) == [newer, older]
     assert recent_sign_ins(user_id=alice.pk, limit=1) == [newer]
-    assert set(sign_ins_of_everybody(AuditEntry.objects.all())) == {older, newer, other}
+    assert set(sign_ins_of_all(AuditEntry.objects.all())) == {older, newer, other}

@@ -288,7 +288,7 @@ def test_revoking_all_keys_asks_first_and_says_how_many(as_kim: Client, acme: Te
 
 def test_one_key_is_revoked_from_its_page(as_kim: Client, acme_key: CreatedKey) -> None:
     url = reverse("admin:accounts_apikey_change", args=[acme_key.key.pk]).replace("/change/", "/revoke/")
-    assert "cannot be taken back" in as_kim.get(url).text
+    assert "cannot be undone" in as_kim.get(url).text
     assert ApiKey.objects.usable_at(timezone.now()).exists()
     as_kim.post(url)
     assert not ApiKey.objects.usable_at(timezone.now()).exists()
@@ -307,7 +307,7 @@ def test_a_service_key_is_shown_once(as_robin: Client) -> None:
 
 def test_a_service_key_that_ends_in_the_past_is_refused_with_a_sentence(as_robin: Client) -> None:
     response = as_robin.post(reverse("admin:accounts_apikey_add"), {"name": "Gateway", "expires_on": "2020-01-01"})
-    assert "A key expires in the future." in response.text
+    assert "The expiry must be in the future." in response.text
     assert not ApiKey.objects.exists()
 
 

@@ -11,16 +11,15 @@ LIMIT_DEFAULT = 1000
 
 
 class Command(BaseCommand):
-    """For operators, and for those who would rather use their own scheduler."""
+    """The command, for operators and for installations with their own scheduler."""
 
     help = "Send the mails that are due; safe to run twice and at once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """How many at most."""
         parser.add_argument("--limit", type=int, default=LIMIT_DEFAULT, help="At most this many mails.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Send, and say how many went out and what waits for a person."""
+        """Send the mails, and print how many were sent and how many need staff."""
         run = run_mails(started_by="command", as_of=timezone.now(), limit=options["limit"])
         facts = run.summary
         self.stdout.write(f"{facts['sent']} sent, {facts['failed']} failed, {facts['unknown']} unknown")

@@ -1,4 +1,4 @@
-"""`manage.py backup`: dumps, their restore and their proof; a base with its log, and its restore."""
+"""`manage.py backup`: dumps, their restore and their proof, and a base with its log and its restore."""
 
 import os
 import signal
@@ -22,32 +22,38 @@ PROOF_SECONDS_MAX: Final = 12 * 3600
 
 
 class Command(BaseCommand):
-    """Take backups, restore them, and prove them; acts as the owner of the database."""
+    """Take backups, restore them, and prove them, as the owner of the database."""
 
     help = "Dump and restore the database, and prove a dump; take a base and its log, and restore from them."
 
     requires_system_checks = ()  # a restore has no schema yet
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Each action with what it needs."""
+        """Add each action with its arguments."""
         actions = parser.add_subparsers(dest="action", required=True)
         for name, what in (("dump", "dump the database"), ("base", "copy the whole cluster")):
             action = actions.add_parser(name, help=f"{what} into FOLDER")
             action.add_argument("folder", type=Path)
-            action.add_argument("--keep", type=int, default=14, help="Delete older ones (default: 14 are kept).")
+            action.add_argument(
+                "--keep", type=int, default=14, help="How many to keep; older ones are deleted (default: 14)."
+            )
         action = actions.add_parser("restore", help="restore DUMP into the database of DATABASE_URL, which is empty")
         action.add_argument("dump", type=Path)
-        action = actions.add_parser("prove", help="restore the newest dump of FOLDER beside, reconcile and verify it")
+        action = actions.add_parser(
+            "prove", help="restore the newest dump of FOLDER into a temporary database, reconcile and verify it"
+        )
         action.add_argument("folder", type=Path)
-        action = actions.add_parser("receive", help="write the server's log into FOLDER as it comes, until stopped")
+        action = actions.add_parser(
+            "receive", help="write the server's log into FOLDER as it is written, until stopped"
+        )
         action.add_argument("folder", type=Path)
-        action = actions.add_parser("lay_out", help="make DIRECTORY a cluster out of the newest base and its log")
+        action = actions.add_parser("lay_out", help="create a cluster in DIRECTORY from the newest base and its log")
         action.add_argument("folder", type=Path)
         action.add_argument("directory", type=Path)
-        action.add_argument("--until", type=datetime.fromisoformat, help="As it was then, with a time zone.")
+        action.add_argument("--until", type=datetime.fromisoformat, help="Restore to this time, with a time zone.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it, and say in a sentence what was done."""
+        """Run the action, and print its outcome in a sentence."""
         actions = {
             "dump": self._dump,
             "base": self._base,
@@ -80,7 +86,7 @@ class Command(BaseCommand):
         self.stdout.write(f"restored {options['dump'].name} into {connection['NAME']}")
 
     def _prove(self, options: Mapping[str, Any], connection: Mapping[str, Any], as_of: datetime) -> None:
-        """Each proof is a command of its own, on the restored database."""
+        """Run each proof as a command on the restored database."""
         dumps = backups.dumps_in(options["folder"])
         if not dumps:
             raise BackupError(f"There is no dump in {options['folder']}.")

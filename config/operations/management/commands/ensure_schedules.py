@@ -1,4 +1,4 @@
-"""`manage.py ensure_schedules`: make the rows by which planned jobs run, and the partitions that events need now."""
+"""`manage.py ensure_schedules`: create the schedules of planned jobs, and the partitions that events need now."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from metering.services.nightly import run_partitions
 
 
 class Command(BaseCommand):
-    """Safe to run at each start, also on several machines at once."""
+    """The command. It is safe to run at each start, also on several machines at once."""
 
-    help = "Make or correct the schedules of all planned jobs, and make partitions ahead."
+    help = "Create or correct the schedules of all planned jobs, and create partitions ahead."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Say what changed."""
+        """Print what changed."""
         as_of = timezone.now()
         changed = ensure_schedules(as_of=as_of)
         made = run_partitions(started_by="start", as_of=as_of).summary["made"]

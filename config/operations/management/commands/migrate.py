@@ -1,4 +1,4 @@
-"""Django's `migrate`, acting as the owner of the schema and giving the application's role its rights afterwards."""
+"""Django's `migrate`, run as the owner of the schema. Afterwards the application's role gets its rights."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ from config.operations.row_security import protect_rows
 
 
 class Command(DjangoMigrateCommand):
-    """Bring the schema and the rights on it up to date."""
+    """Update the schema and the rights on it."""
 
-    requires_system_checks = ()  # they connect, and the role to connect as is made here: `handle` runs them
+    requires_system_checks = ()  # they connect, and the role to connect as is created here: `handle` runs them
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate, then grant; machines that start together take turns."""
+        """Migrate, then grant rights. Machines that start together take turns."""
         connection = connections[options["database"]]
         with way_in(WayIn.JOBS), acting_as_owner(connection), one_migration_at_a_time(connection):
             refuse_unknown_history(connection)

@@ -12,9 +12,9 @@ PROVIDER_SECONDS_MAX = 10
 
 
 class Command(BaseCommand):
-    """Migrate, make the schedules, and set the providers up."""
+    """Migrate, create the schedules, and set up the payment providers."""
 
-    help = "Bring the schema, the schedules and what payment providers know of us up to date."
+    help = "Update the schema, the schedules and our settings at payment providers."
 
     requires_system_checks = ()  # `migrate` runs them
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         self._set_up_providers()
 
     def _set_up_providers(self) -> None:
-        """A provider that does not answer is no reason not to serve: it is asked again at the next start."""
+        """Set up the providers. If one is unavailable, serve anyway and try again at the next start."""
         try:
             call_command("provider_setup", verbosity=0, wait=PROVIDER_SECONDS_MAX)
         except CommandError as error:

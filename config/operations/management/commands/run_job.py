@@ -11,16 +11,15 @@ from config.operations.schedules import PLANNED_JOBS, latest_runs, planned_job
 
 
 class Command(BaseCommand):
-    """For operators, and for those who would rather use their own scheduler."""
+    """The command, for operators and for installations with their own scheduler."""
 
-    help = "Run a planned job now; exits with 1 where it found something that needs attention."
+    help = "Run a planned job now. Exits with 1 if it found something that needs attention."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The job's name."""
         parser.add_argument("name", choices=[job.name for job in PLANNED_JOBS])
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run it, and show what was recorded of it."""
+        """Run the job, and print its record."""
         job = planned_job(options["name"])
         assert job is not None, "argparse let a planned name through"
         import_string(job.task)("command")
