@@ -22,8 +22,8 @@ def refuse_unknown_history(connection: BaseDatabaseWrapper) -> None:
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise CommandError(
-            f"This database was created by migrations that the code no longer has ({unknown[0]}{more}). They were never"
-            " released: start over with `make reset`, or with an empty database if it is one of yours."
+            f"This database was created by migrations that the code no longer has ({unknown[0]}{more}) and that"
+            " were never released: start over with `make reset`, or with an empty database of your own."
         )
 
 

@@ -152,5 +152,5 @@ def test_who_has_lost_every_factor_is_let_back_by_a_command(robin: User) -> None
     assert leads_to(client.get("/admin/")) == reverse("admin:login")
     entry = AuditEntry.objects.get(action="account.second_factors_removed")
     assert (entry.actor_label, entry.target_label) == ("manage.py reset_second_factor", "robin@example.org")
-    with pytest.raises(CommandError, match="Nobody signs in"):
+    with pytest.raises(CommandError, match="No user signs in"):
         call_command("reset_second_factor", "nobody@example.org")
