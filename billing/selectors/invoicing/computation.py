@@ -4,7 +4,7 @@ Nothing is written here, so drafting, finalizing, a dry run and a preview are th
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -196,14 +196,21 @@ def _credits_left(
     uses credit by itself.
     """
     boundaries = {state.subscription_id: state.boundary for state in states if state.boundary}
-    lines = InvoiceLine.objects.filter(
-        ~IS_TAKEN_BACK, invoice__subscription__in=boundaries, revision=F("invoice__revision"), kind=LineKind.CARRY
-    ).exclude(invoice__status=InvoiceStatus.DRAFT)
     left: dict[UUID | None, int] = defaultdict(int)
-    for line in lines.select_related("invoice__original").defer("explanation"):
+    for line in _carried(boundaries):
         subscription_id = line.invoice.subscription_id
         if line.invoice.boundary_closed < boundaries[subscription_id]:
             left[subscription_id] += credit_of(line)
     for before in following or ():
         left[before.state.subscription_id] += before.carried_minor
     return left
+
+
+def _carried(subscription_ids: Collection[UUID | None]) -> Iterable[InvoiceLine]:
+    """Return the carry lines in force of subscriptions; none has any at its first boundary."""
+    if not subscription_ids:
+        return ()
+    lines = InvoiceLine.objects.filter(
+        ~IS_TAKEN_BACK, invoice__subscription__in=subscription_ids, revision=F("invoice__revision"), kind=LineKind.CARRY
+    ).exclude(invoice__status=InvoiceStatus.DRAFT)
+    return lines.select_related("invoice__original").defer("explanation")

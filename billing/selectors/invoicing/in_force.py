@@ -38,6 +38,8 @@ IS_GIVEN_UP: Final = Q(invoice__status=InvoiceStatus.UNCOLLECTIBLE) | Q(
 
 def touched_subscriptions(subscription_ids: Collection[UUID | None]) -> set[UUID | None]:
     """Return those of which some invoice is not in force, or was given up once."""
+    if not subscription_ids:
+        return set()
     invoices = Invoice.objects.filter(
         Q(status=InvoiceStatus.VOID)
         | Q(Exists(CreditNote.objects.filter(invoice=OuterRef("pk"))))

@@ -125,6 +125,8 @@ def finalize_now(*, invoice_id: UUID, as_of: datetime, actor: Actor | None = Non
 
 
 def _finalize(invoices: Sequence[Invoice], as_of: datetime) -> Drafted:
+    if not invoices:
+        return Drafted()
     computed = ready_to_issue(compute_invoices(states_of_invoices(invoices), is_final=lambda _: True), as_of=as_of)
     parked = tuple(result for result in computed if isinstance(result, Unbillable))
     for invoice, result in zip(invoices, computed, strict=True):

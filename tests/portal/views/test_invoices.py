@@ -391,7 +391,7 @@ def test_the_pages_of_a_long_life_take_no_more_queries_than_those_of_a_short_one
     use(cast.acme, at=FEBRUARY + timedelta(days=3), count=30)
 
     assert counts(close_month(subscription, as_of=MARCH + GRACE)) == short
-    assert query_count(alice, "/t/acme/") <= 46  # what it remembers of limits for a second may be read anew
+    assert query_count(alice, "/t/acme/") <= 36  # what it remembers of limits for a second may be read anew
 
 
 def test_the_next_invoice_is_shown_line_by_line(cast: Cast, alice: Client, invoice: Invoice) -> None:
