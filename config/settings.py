@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "billing.verification.apps.VerificationConfig",
     "billing.taxlaw.apps.TaxLawConfig",
     "billing.taxation.apps.TaxationConfig",
+    "billing.desk.apps.DeskConfig",
     "billing.apps.BillingConfig",
     "billing.rendering.apps.RenderingConfig",
     "billing.ledger.apps.LedgerConfig",
@@ -238,6 +239,7 @@ PRIVACY_PARTS = [
     "metering.alerts.services.privacy.AlertsPrivacy",
     "billing.services.privacy.BillingPrivacy",
     "billing.collection.services.privacy.CollectionPrivacy",
+    "billing.desk.services.privacy.DeskPrivacy",
     "accounts.exports.services.privacy.ExportsPrivacy",
 ]
 # How long data is kept, in days: docs/privacy.md.

@@ -29,6 +29,7 @@ from billing.domain.money import money_text, round_to_minor
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice, Issuer
 from billing.selectors.invoicing.invoices import own_currency_of, taxes_of_invoice, was_mailed
+from billing.selectors.write_offs import written_off_minor
 from billing.services.invoicing.finalizing import finalize_now
 from billing.services.invoicing.payments import record_manual_payment
 from billing.services.invoicing.staff_actions import (
@@ -69,7 +70,7 @@ class InvoiceAdmin(MoneyAdmin):
         ),
     )  # fmt: skip
     inlines: ClassVar = [PaymentInline]
-    actions_detail: ClassVar = [
+    actions_detail: ClassVar[list[Any]] = [
         "pdf", "finalize", "record_payment", "resend",
         {"title": "More", "items": ["issue_credit_note", "mark_uncollectible", "void"]},
     ]  # fmt: skip
@@ -168,6 +169,7 @@ class InvoiceAdmin(MoneyAdmin):
             "total": money_text(invoice.total_minor, currency),
             "paid": money_text(invoice.amount_paid_minor, currency) if invoice.amount_paid_minor else "",
             "amount_due": self.due_text(invoice),
+            "written_off": _written_off(invoice),
             "note": note,
             "mails": OutboundMail.objects.filter(attachment__documents__in=numbers, tenant=invoice.tenant)
             if numbers
@@ -380,6 +382,11 @@ def _shown_line(line: Any, currency: str, zone: str) -> dict[str, object]:
         "amount": money_text(line.amount_minor, currency),
         "tax": "" if line.tax is None else f"{line.tax.name} {number_text(line.tax.percent)} %".strip(),
     }
+
+
+def _written_off(invoice: Invoice) -> str:
+    minor = written_off_minor(invoice)
+    return money_text(minor, invoice.currency) if minor else ""
 
 
 def _own_tax(invoice: Invoice) -> str:

@@ -1,5 +1,6 @@
 """Money that came in: what it pays for, what is left of it, and what was given back."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -195,20 +196,28 @@ class PaymentAdmin(MoneyAdmin):
             request,
             payment,
             RefundForm(posted(request), payment),
-            lambda given: record_refund(
-                payment_id=payment.pk, amount_minor=round_to_minor(given["amount"], payment.currency),
-                way=given["way"], reference=given["reference"], reason=given["reason"], occurred_at=now,
-                actor=staff_actor(request), as_of=now,
-            ),
+            lambda given: self.work_of_refund(request, payment, given, now),
             name="refund",
-            said=lambda refund: f"{money_text(refund.amount_minor, refund.currency)} are given back.",
+            said=self.said_of_refund,
             question=Question(
                 title=f"Record a refund of {payment.reference}",
                 explanation=f"{self.left(payment)} of it can be given back. This moves no money: do that at the"
                 " provider or the bank, and say here how.",
                 button="Record the refund",
             ),
+        )
+
+    def work_of_refund(self, request: HttpRequest, payment: Payment, given: dict[str, Any], now: datetime) -> object:
+        """Record the refund."""
+        return record_refund(
+            payment_id=payment.pk, amount_minor=round_to_minor(given["amount"], payment.currency), way=given["way"],
+            reference=given["reference"], reason=given["reason"], occurred_at=now, actor=staff_actor(request),
+            as_of=now,
         )  # fmt: skip
+
+    def said_of_refund(self, done: Any) -> str:
+        """Say what was done."""
+        return f"{money_text(done.amount_minor, done.currency)} are given back."
 
     @action(description="Keep as credit", permissions=["pay"], icon="savings")
     def keep(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -102,9 +102,9 @@ def _balances(asked: ReportQuestion) -> ReportTable:
 def _aged(asked: ReportQuestion) -> ReportTable:
     found = aged_receivables(at=asked.at)
     names = _names(row.tenant_id for row in found)
-    amounts = [(row.currency, [*row.brackets.values(), row.total_minor]) for row in found]
+    amounts = [(row.currency, [*row.brackets.values(), row.total_minor, row.written_off_minor]) for row in found]
     return ReportTable(
-        ("Currency", "Tenant", "Slug", *(bracket.capitalize() for bracket in AgeBracket), "Total"),
+        ("Currency", "Tenant", "Slug", *(bracket.capitalize() for bracket in AgeBracket), "Total", "Written off"),
         [
             (currency, names[row.tenant_id].name, names[row.tenant_id].slug, *((amount, currency) for amount in own))
             for row, (currency, own) in zip(found, amounts, strict=True)
@@ -180,7 +180,7 @@ _ALL: Final = (
     Report(
         "receivables",
         "Aged receivables",
-        "What is owed on invoices at the end of a day, by the days since it fell due.",
+        "What is owed on invoices at the end of a day, by the days since it fell due, and what is written off.",
         _DAY,
         _aged,
     ),

@@ -19,6 +19,7 @@ from metering.domain.periods import local_day
 WHO = ("legal_name", "tax_id", "registration")
 WHERE = ("address_line1", "address_line2", "postal_code", "city", "country", "email", "phone", "website")
 TERMS = ("payment_days", "grace_minutes", "bank_account", "footer")
+APPROVALS = ("approval_above",)
 CHANGES = ("fee_refund", "lets_customers_shrink_now")
 NUMBERS = ("invoice_prefix", "credit_note_prefix", "time_zone")
 
@@ -28,7 +29,7 @@ class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is 
 
     class Meta:
         model = Issuer
-        fields = (*WHO, *WHERE, *TERMS, *CHANGES, *NUMBERS, "unverified_tax_ids")
+        fields = (*WHO, *WHERE, *TERMS, *CHANGES, *APPROVALS, *NUMBERS, "unverified_tax_ids")
 
     def clean(self) -> dict[str, Any]:
         """Show at each field what the service refuses."""
@@ -50,6 +51,7 @@ class IssuerAdmin(StaffModelAdmin):
         ("Address", {"fields": WHERE}),
         ("Terms", {"fields": TERMS}),
         ("Changes and ends", {"fields": CHANGES}),
+        ("Four eyes", {"fields": APPROVALS}),
         ("Numbers", {"fields": NUMBERS}),
         ("Tax", {"fields": ("unverified_tax_ids",)}),
     )

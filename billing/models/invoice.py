@@ -7,7 +7,7 @@ too.
 
 from typing import ClassVar
 
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
@@ -76,6 +76,15 @@ class Issuer(models.Model):
         default=UnverifiedTaxIds.MARK.value,
         help_text="How businesses of other member states are billed until their VAT number is verified.",
     )
+    approval_above = models.DecimalField(
+        "a second person above",
+        max_digits=15,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="In your currency: write-offs and refunds above it wait for a colleague. Empty: none wait.",
+    )
     tax_rules_confirmed_country = models.CharField(max_length=2, blank=True, editable=False)
     tax_rules_confirmed_by = models.CharField(max_length=254, blank=True, editable=False)
     tax_rules_confirmed_at = models.DateTimeField(null=True, editable=False)
@@ -83,6 +92,10 @@ class Issuer(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(id=1), name="issuer_is_one"),
+            models.CheckConstraint(
+                condition=Q(approval_above=None) | Q(approval_above__gte=0),
+                name="issuer_approval_above_not_negative",
+            ),
             models.CheckConstraint(condition=Q(fee_refund__in=list(FeeRefund)), name="issuer_fee_refund_known"),
             models.CheckConstraint(
                 condition=Q(unverified_tax_ids__in=list(UnverifiedTaxIds)), name="issuer_unverified_tax_ids_known"

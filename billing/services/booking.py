@@ -18,6 +18,7 @@ from billing.ledger.domain.entries import (
     finalized,
     paid,
     recovered,
+    recovers,
     refunded,
     rounded,
     set_off,
@@ -54,7 +55,7 @@ def book_invoices(issued: Sequence[IssuedInvoice]) -> int:
 
 
 def book_void(invoice: Invoice, *, as_of: datetime) -> None:
-    """Post that an invoice is void: the reverse of what it posted, and of its write-off, if it was given up."""
+    """Post that an invoice is void: the reverse of what it posted, and of its write-off, if there is one."""
     stood = _stood_on(invoice)
     if stood is None:
         return
@@ -83,11 +84,10 @@ def book_credit_note(
 def book_payment(payment: Payment, invoice: Invoice | None, *, allocated_minor: int) -> None:
     """Post money that came, of which `allocated_minor` settles the invoice; the rest is allocated to nothing yet.
 
-    Of an invoice that was given up as much as was paid is recovered.
+    What was written off of the invoice is recovered, as far as the payment is above what is open without it.
     """
     if invoice is not None and allocated_minor:
-        source = f"payment:{payment.pk}"
-        _recover(invoice, source=source, as_of=payment.occurred_at, most_minor=allocated_minor)
+        _recover_for(allocated_minor, invoice, source=f"payment:{payment.pk}", as_of=payment.occurred_at)
     post([payment_happening(payment, invoice, allocated_minor=allocated_minor, time_zone=issuers_time_zone())])
 
 
@@ -111,11 +111,10 @@ def payment_happening(payment: Payment, invoice: Invoice | None, *, allocated_mi
     )
 
 
-def book_write_off(invoice: Invoice, *, as_of: datetime) -> None:
-    """Post that what is open on an invoice is given up."""
-    open_minor = _balance(invoice, _RECEIVABLE)
-    moved = written_off(invoice=_number(invoice), open_minor=open_minor)
-    _post(invoice, EntryKind.WRITE_OFF, str(invoice.pk), moved, as_of=as_of)
+def book_write_off(invoice: Invoice, *, source: str, amount_minor: int, as_of: datetime) -> None:
+    """Post that what is unpaid of an invoice is written off. `source` names the act."""
+    moved = written_off(invoice=_number(invoice), open_minor=amount_minor)
+    _post(invoice, EntryKind.WRITE_OFF, source, moved, as_of=as_of)
 
 
 def book_credit_note_in_part(
@@ -140,19 +139,20 @@ def book_credit_note_in_part(
 
 def book_allocation(invoice: Invoice, *, source: str, amount_minor: int, as_of: datetime) -> None:
     """Post that money that had settled nothing pays this invoice (below 0: no longer). `source` names the act."""
-    _recover(invoice, source=f"allocation:{source}", as_of=as_of, most_minor=max(amount_minor, 0))
+    _recover_for(amount_minor, invoice, source=f"allocation:{source}", as_of=as_of)
     moved = allocated(invoice=_number(invoice), amount_minor=amount_minor)
     _post(invoice, EntryKind.ALLOCATION, source, moved, as_of=as_of)
 
 
 def book_set_off(invoice: Invoice, *, source: str, amount_minor: int, as_of: datetime) -> None:
     """Post that credit of the customer's pays this invoice. `source` names the act."""
-    _recover(invoice, source=f"set_off:{source}", as_of=as_of, most_minor=amount_minor)
+    _recover_for(amount_minor, invoice, source=f"set_off:{source}", as_of=as_of)
     _post(invoice, EntryKind.SET_OFF, source, set_off(invoice=_number(invoice), amount_minor=amount_minor), as_of=as_of)
 
 
 def book_rounding(invoice: Invoice, *, source: str, amount_minor: int, as_of: datetime) -> None:
     """Post that a small rest of an invoice is let be (below 0: it was paid too much). `source` names the act."""
+    _recover_for(amount_minor, invoice, source=f"rounding:{source}", as_of=as_of)
     _post(
         invoice, EntryKind.ROUNDING, source, rounded(invoice=_number(invoice), amount_minor=amount_minor), as_of=as_of
     )
@@ -175,9 +175,19 @@ def book_refund(refund: PaymentRefund) -> None:
     post([happening])
 
 
-def _recover(invoice: Invoice, *, source: str, as_of: datetime, most_minor: int | None = None) -> None:
-    lost_minor = _balance(invoice, LedgerAccount.WRITE_OFF)
-    back_minor = lost_minor if most_minor is None else min(lost_minor, most_minor)
+def _recover_for(amount_minor: int, invoice: Invoice, *, source: str, as_of: datetime) -> None:
+    """Post that money or credit takes back some of a write-off."""
+    open_minor, lost_minor = _balance(invoice, _RECEIVABLE), _balance(invoice, LedgerAccount.WRITE_OFF)
+    back_minor = recovers(amount_minor, open_minor=open_minor, written_off_minor=lost_minor)
+    _post_recovery(invoice, back_minor, source=source, as_of=as_of)
+
+
+def _recover(invoice: Invoice, *, source: str, as_of: datetime) -> None:
+    """Post that all of a write-off is taken back, if there is one."""
+    _post_recovery(invoice, _balance(invoice, LedgerAccount.WRITE_OFF), source=source, as_of=as_of)
+
+
+def _post_recovery(invoice: Invoice, back_minor: int, *, source: str, as_of: datetime) -> None:
     if back_minor:
         moved = recovered(invoice=_number(invoice), written_off_minor=back_minor)
         _post(invoice, EntryKind.RECOVERY, source, moved, as_of=as_of)

@@ -36,7 +36,6 @@ from billing.services.booking import (
     book_payment,
     book_refund,
     book_void,
-    book_write_off,
     payment_happening,
 )
 
@@ -88,14 +87,12 @@ def _post_payments(payments: Sequence[Any], *, time_zone: str) -> int:
 
 def _post_one_by_one(payments: "QuerySet[Payment]") -> int:
     """Post what follows from what stands on an invoice, in the order in which it happened."""
-    given_up = _without_entry(Invoice.objects.exclude(uncollectible_at=None), EntryKind.WRITE_OFF)
     notes = _without_entry(CreditNote.objects.all(), EntryKind.CREDIT_NOTE).select_related("invoice")
     voids = _without_entry(Invoice.objects.filter(status=InvoiceStatus.VOID, credit_note=None), EntryKind.VOID)
     allocations = _without_entry(PaymentAllocation.objects.exclude(_OWN), EntryKind.ALLOCATION)
     refunds = _without_entry(PaymentRefund.objects.all(), EntryKind.REFUND)
     # Of what happened at one instant, money is freed before its invoice is credited, and given back after that.
     events: chain[tuple[datetime, Callable[[], None]]] = chain(
-        ((row.uncollectible_at, partial(book_write_off, row, as_of=row.uncollectible_at)) for row in given_up),
         ((row.occurred_at, partial(_post_payment, row)) for row in payments.select_related("invoice")),
         ((row.created_at, partial(_post_allocation, row)) for row in allocations.select_related("invoice")),
         ((row.issued_at, partial(book_credit_note, row, row.invoice, as_of=row.issued_at)) for row in notes),

@@ -38,6 +38,7 @@ APPEND_ONLY_TABLES = (
     "billing_documentfile",
     "billing_paymentallocation",
     "billing_paymentrefund",
+    "desk_writeoff",
     "ledger_journalentry",
     "ledger_posting",
     "ledger_closedmonth",
@@ -51,6 +52,7 @@ KEPT_TABLES = (
     "billing_numberseries",
     "collection_inboxevent",
     "billing_billingexception",
+    "desk_approval",
     "accounts_discrepancy",
 )
 # Rows of which the application changes these columns alone: what a sum is of, and whose, never changes.

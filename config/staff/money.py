@@ -11,6 +11,8 @@ from django.urls import reverse
 
 from billing.admin.invoice_list import today_of_issuer
 from billing.collection.selectors.work import failed_inbox_events, rejected_pushes
+from billing.desk.domain.approvals import ApprovalStatus
+from billing.desk.models import Approval
 from billing.domain.money import amount_text, currency_digits, money_text, to_major
 from billing.models import Invoice
 from billing.selectors.revenue import (
@@ -98,6 +100,9 @@ def money_concerns(found: Waiting) -> list[MoneyConcern]:
     if found.mails:
         url = reverse("admin:notices_outboundmail_changelist")
         concerns.append(MoneyConcern("Mails that did not go out", f"{found.mails} failed or unknown", url))
+    if waiting := Approval.objects.filter(status=ApprovalStatus.OPEN).count():
+        url = f"{reverse('admin:desk_approval_changelist')}?status__exact=open"
+        concerns.append(MoneyConcern("Approvals", f"{waiting} wait for a colleague", url))
     if failed := failed_inbox_events():
         url = f"{reverse('admin:collection_inboxevent_changelist')}?status__exact=failed"
         concerns.append(MoneyConcern("Payment providers' events", f"{failed} could not be processed yet", url))

@@ -67,6 +67,7 @@ NAVIGATION: list[dict[str, Any]] = [
             link_to_model("Payments", "payments", "billing_payment"),
             link_to_model("Credit notes", "undo", "billing_creditnote"),
             link_to_model("Exceptions", "report", "billing_billingexception"),
+            link_to_model("Approvals", "approval_delegation", "desk_approval"),
             link_to_model("Differences", "difference", "accounts_discrepancy"),
             link_to_model("Alerts", "notifications", "alerts_thresholdalert"),
             link_to_model("Mails", "outgoing_mail", "notices_outboundmail"),

@@ -30,6 +30,7 @@ from billing.selectors.invoicing.invoices import (
     taxes_of_invoice,
 )
 from billing.selectors.invoicing.line_events import events_behind, line_at
+from billing.selectors.write_offs import written_off_minor
 from metering.errors import EventsDeletedError, QueryTooLargeError
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.invoice_lines import lines_ahead, lines_of
@@ -90,6 +91,7 @@ def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpRespon
         "taxes": taxes_of_invoice(found),
         "own_currency": content.get("issuer_currency"),
         "payments": list(payments_of(found)),
+        "written_off_minor": written_off_minor(found),
         "credit_note": credit_note,
         "has_pdf": number in files,
         "has_credit_note_pdf": credit_note is not None and credit_note.number in files,

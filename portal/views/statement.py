@@ -23,6 +23,8 @@ WORDS: Final[Mapping[str, str]] = {
     EntryKind.PAYMENT: "Payment",
     EntryKind.REFUND: "Refund",
     EntryKind.ROUNDING: "Rounding",
+    EntryKind.WRITE_OFF: "Written off",
+    EntryKind.RECOVERY: "Write-off taken back",
 }
 COLUMNS: Final = ("currency", "day", "what", "document", "amount", "balance")
 

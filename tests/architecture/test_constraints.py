@@ -6,7 +6,7 @@ from django.apps import apps
 from django.db import models
 
 TESTS = Path(__file__).resolve().parents[1]
-OUR_APPS = ("accounts", "notices", "exports", "metering", "alerts", "billing", "ledger", "collection")
+OUR_APPS = ("accounts", "notices", "exports", "metering", "alerts", "billing", "ledger", "collection", "desk")
 
 
 def named_constraints() -> dict[str, str]:

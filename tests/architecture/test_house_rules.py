@@ -17,6 +17,7 @@ APPS = ("accounts", "metering", "billing", "portal", "config")
 APPS_WITH_TABLES = {"accounts", "metering", "billing"}
 NESTED_APPS = {
     "collection": "billing",
+    "desk": "billing",
     "taxation": "billing",
     "taxlaw": "billing",
     "verification": "billing",

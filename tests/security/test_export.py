@@ -37,6 +37,7 @@ from accounts.models import (
 from accounts.notices.models import MailPreference, OutboundMail, OutboxEvent
 from accounts.notices.services.mails import send_queued_mails
 from accounts.services.clean_up import clean_up
+from billing.desk.models import WriteOff
 from billing.ledger.models import JournalEntry, Posting
 from billing.models import (
     CreditNote,
@@ -74,6 +75,7 @@ TABLES: Mapping[str, tuple[type[Model], str]] = {
     "payments.json": (Payment, "tenant"),
     "payment_allocations.json": (PaymentAllocation, "tenant"),
     "refunds.json": (PaymentRefund, "tenant"),
+    "write_offs.json": (WriteOff, "tenant"),
     "ledger_entries.json": (JournalEntry, "tenant"),
     "ledger_postings.json": (Posting, "tenant"),
     "deleted_events.json": (SealedLedger, "tenant_id"),
@@ -90,6 +92,7 @@ NOT_EXPORTED = {
     "accounts.IdempotencyRecord": "answers that were given, for a day",
     "metering.EventIdentity": "what the ledger is guarded by; each event is exported itself",
     "metering.SealedUsage": "what the ledger is guarded by; the lines that it proves are exported themselves",
+    "desk.Approval": "what staff ask one another; what came of it is exported itself",
     "alerts.TenantAgreement": "names the subscription, which is exported",
     "exports.TenantExport": "the export itself",
 }

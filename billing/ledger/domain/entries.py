@@ -152,6 +152,11 @@ def recovered(*, invoice: str, written_off_minor: int) -> tuple[Movement, ...]:
     return tuple(_reversed(movement) for movement in written_off(invoice=invoice, open_minor=written_off_minor))
 
 
+def recovers(amount_minor: int, *, open_minor: int, written_off_minor: int) -> int:
+    """Return what of a write-off money or credit takes back: it pays what is open beside the write-off first."""
+    return min(written_off_minor, max(amount_minor - max(open_minor, 0), 0))
+
+
 def refunded(*, amount_minor: int, provider: str, out_of: LedgerAccount) -> tuple[Movement, ...]:
     """Return what money that goes back moves: out of what is due, of credit, or of what no invoice has taken."""
     assert out_of in {LedgerAccount.REFUND_DUE, LedgerAccount.CREDIT, LedgerAccount.UNALLOCATED}, "it is the customer's"

@@ -14,9 +14,11 @@ WHERE posted_on <= %(at)s AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)
 GROUP BY currency, account HAVING sum(amount_minor) <> 0
 """
 OWED: Final = """
-SELECT tenant_id, currency, document, coalesce(min(due_on), min(posted_on)), sum(amount_minor)::bigint
-FROM ledger_posting WHERE account = 'receivable' AND posted_on <= %(at)s
-GROUP BY tenant_id, currency, document HAVING sum(amount_minor) <> 0
+SELECT tenant_id, currency, coalesce(min(due_on), min(posted_on)),
+    coalesce(sum(amount_minor) FILTER (WHERE account = 'receivable'), 0)::bigint,
+    coalesce(sum(amount_minor) FILTER (WHERE account = 'write_off'), 0)::bigint
+FROM ledger_posting WHERE account IN ('receivable', 'write_off') AND posted_on <= %(at)s
+GROUP BY tenant_id, currency, document
 """
 DEFERRED: Final = """
 SELECT currency, service_month, meter, -sum(amount_minor)::bigint FROM ledger_posting
@@ -36,15 +38,16 @@ class AccountBalance:
 
 @dataclass(slots=True)
 class AgedTenant:
-    """What a tenant owes in one currency, by how long it is due."""
+    """What a tenant owes in one currency, by how long it is due; and beside it what was written off."""
 
     tenant_id: UUID
     currency: str
     brackets: dict[AgeBracket, int] = field(default_factory=lambda: dict.fromkeys(AgeBracket, 0))
+    written_off_minor: int = 0
 
     @property
     def total_minor(self) -> int:
-        """Return all of it."""
+        """Return all of it, without what was written off."""
         return sum(self.brackets.values())
 
 
@@ -65,11 +68,13 @@ def account_balances(*, at: date, tenant_id: UUID | None = None) -> list[Account
 
 
 def aged_receivables(*, at: date) -> list[AgedTenant]:
-    """Return what is owed on invoices at the end of a day, by tenant and currency."""
+    """Return what is owed on invoices, or written off, at the end of a day, by tenant and currency."""
     found: dict[tuple[str, UUID], AgedTenant] = {}
-    for tenant_id, currency, _, due_on, amount in fetch_all(OWED, {"at": at}):
-        aged = found.setdefault((currency, tenant_id), AgedTenant(tenant_id, currency))
-        aged.brackets[age_bracket(due_on, at)] += amount
+    for tenant_id, currency, due_on, owed_minor, lost_minor in fetch_all(OWED, {"at": at}):
+        if owed_minor or lost_minor:
+            aged = found.setdefault((currency, tenant_id), AgedTenant(tenant_id, currency))
+            aged.brackets[age_bracket(due_on, at)] += owed_minor
+            aged.written_off_minor += lost_minor
     return [found[key] for key in sorted(found)]
 
 

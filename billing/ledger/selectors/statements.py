@@ -11,10 +11,9 @@ from accounts.sql import fetch_all
 from billing.ledger.domain.accounts import LedgerAccount
 from billing.ledger.models import Posting
 
-# What was given up is still owed as far as the customer is concerned, until it is paid or taken back.
+# What is written off leaves the account, and stands on it again when it is paid after all.
 CUSTOMERS: Final = (
     LedgerAccount.RECEIVABLE,
-    LedgerAccount.WRITE_OFF,
     LedgerAccount.CREDIT,
     LedgerAccount.UNALLOCATED,
     LedgerAccount.REFUND_DUE,

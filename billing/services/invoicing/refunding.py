@@ -38,7 +38,7 @@ def record_refund(
     reference = reference.strip()
     with transaction.atomic():
         payment = locked_payment(payment_id)
-        _check(payment, amount_minor, way=way, reference=reference, occurred_at=occurred_at, as_of=as_of)
+        check_refund(payment, amount_minor, way=way, reference=reference, occurred_at=occurred_at, as_of=as_of)
         if reference and PaymentRefund.objects.filter(payment=payment, way=way, reference=reference).exists():
             raise ConflictError("A refund with this reference is on record.")
         refund = PaymentRefund.objects.create(
@@ -62,9 +62,10 @@ def record_refund(
     return refund
 
 
-def _check(
+def check_refund(
     payment: Payment, amount_minor: int, *, way: str, reference: str, occurred_at: datetime, as_of: datetime
 ) -> None:
+    """Check what is said of a refund of a locked payment. Raises `InvalidFieldsError`."""
     refusals = []
     if not 1 <= amount_minor <= payment.unallocated_minor:
         left = money_text(payment.unallocated_minor, payment.currency)

@@ -21,7 +21,7 @@ from billing.errors import InvoiceStatusError
 from billing.models import CreditNote, Invoice, Issuer
 from billing.selectors.facts import facts_of_credit_note, facts_of_invoice
 from billing.selectors.invoicing.invoices import was_mailed
-from billing.services.booking import book_credit_note, book_void, book_write_off
+from billing.services.booking import book_credit_note, book_void
 from billing.services.documents.deliveries import invoice_pdf, queue_invoice_mail
 from billing.services.invoicing.allocating import Act, release
 from billing.services.invoicing.exceptions import report_credit_back
@@ -60,7 +60,6 @@ def mark_uncollectible(*, invoice_id: UUID, reason: str, actor: Actor, as_of: da
         invoice = locked_invoice(invoice_id)
         before = {"status": invoice.status}
         move_invoice(invoice, InvoiceStatus.UNCOLLECTIBLE, {"uncollectible_at": as_of})
-        book_write_off(invoice, as_of=as_of)
         after = {"status": invoice.status, "reason": reason}
         record_change(invoice, "invoice.marked_uncollectible", actor=actor, before=before, after=after, as_of=as_of)
         refresh_standing(subscription_id=invoice.subscription_id, as_of=as_of)

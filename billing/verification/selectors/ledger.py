@@ -12,7 +12,8 @@ from billing.verification.domain.batch import Untied
 DOCUMENTS: Final = """
 WITH chosen AS (
     SELECT i.id, i.number, i.tenant_id, i.currency, i.status, i.total_minor, i.tax_minor,
-        CASE WHEN i.status = 'finalized' THEN i.total_minor - i.amount_paid_minor - i.credited_minor ELSE 0 END AS owed,
+        CASE WHEN i.status IN ('finalized', 'uncollectible')
+            THEN i.total_minor - i.amount_paid_minor - i.credited_minor ELSE 0 END AS owed,
         (SELECT coalesce(sum(l.amount_minor), 0) FROM billing_invoiceline AS l
             WHERE l.invoice_id = i.id AND l.revision = i.revision AND l.kind = 'carry') AS carried
     FROM billing_invoice AS i WHERE i.id = ANY(%(ids)s)
@@ -50,7 +51,7 @@ UNION ALL
 SELECT c.number, format('It is %%s with %%s to pay, and %%s is open in the ledger.', c.status, c.owed, open.minor)
 FROM chosen AS c CROSS JOIN LATERAL (
     SELECT coalesce(sum(p.amount_minor), 0) AS minor FROM ledger_posting AS p
-    WHERE p.account = 'receivable' AND p.document = c.number
+    WHERE p.account IN ('receivable', 'write_off') AND p.document = c.number
 ) AS open
 WHERE c.owed <> open.minor
 ORDER BY 1, 2
@@ -61,10 +62,10 @@ TENANTS: Final = """
 WITH documents AS (
     SELECT i.tenant_id, i.currency, sum(i.total_minor - i.credited_minor - coalesce(
         (SELECT sum(a.amount_minor) FROM billing_paymentallocation AS a WHERE a.invoice_id = i.id), 0)) AS minor
-    FROM billing_invoice AS i WHERE i.status = 'finalized' GROUP BY i.tenant_id, i.currency
+    FROM billing_invoice AS i WHERE i.status IN ('finalized', 'uncollectible') GROUP BY i.tenant_id, i.currency
 ), ledger AS (
     SELECT p.tenant_id, p.currency, sum(p.amount_minor) AS minor FROM ledger_posting AS p
-    WHERE p.account = 'receivable' GROUP BY p.tenant_id, p.currency
+    WHERE p.account IN ('receivable', 'write_off') GROUP BY p.tenant_id, p.currency
 )
 SELECT format('tenant %%s', t.slug), format('%%s owes %%s by its documents and %%s by the ledger.',
     coalesce(d.currency, l.currency), coalesce(d.minor, 0), coalesce(l.minor, 0))

@@ -245,6 +245,11 @@ def test_one_phase_begins_at_a_moment(subscription: Subscription, other: Subscri
         )
 
 
+def test_an_amount_that_needs_a_colleague_is_not_below_nothing() -> None:
+    with refuses("issuer_approval_above_not_negative"), transaction.atomic():
+        Issuer.objects.update(approval_above=-1)
+
+
 def test_a_policy_for_unused_fees_is_one_of_two(subscription: Subscription) -> None:
     with refuses("issuer_fee_refund_known"), transaction.atomic():
         Issuer.objects.update(fee_refund="half")

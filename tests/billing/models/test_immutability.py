@@ -8,10 +8,11 @@ from django.apps import apps
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.db.models import F, Model
 
-from accounts.models import Discrepancy
+from accounts.models import Discrepancy, User
 from billing.models import BillingException, Invoice, InvoiceLine, NumberSeries, Payment, Subscription
 from config.operations.database_roles import APPEND_ONLY_TABLES, KEPT_TABLES
 from tests.billing.collection.models.rows import inbox_event
+from tests.billing.desk import rows as desk_rows
 from tests.billing.models import rows
 from tests.billing.models.rows import NOW, issued
 from tests.billing.world import subscribe_tenant
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 HISTORY = [
     table
     for table in APPEND_ONLY_TABLES
-    if table.startswith(("billing_", "notices_", "alerts_")) or table == "accounts_storedfile"
+    if table.startswith(("billing_", "notices_", "alerts_", "desk_")) or table == "accounts_storedfile"
 ]
 LATER = NOW + timedelta(days=1)
 OTHERS: dict[str, object] = {
@@ -88,6 +89,7 @@ def history(subscription: Subscription, finalized: Invoice) -> None:
     payment = rows.payment(finalized)
     rows.allocation(payment, finalized)
     rows.refund(payment)
+    desk_rows.write_off(finalized)
     rows.alert(subscription)
     rows.tax_id_check(subscription)
     rows.outbox_event(subscription)
@@ -133,6 +135,7 @@ def test_the_application_may_not_delete_retained_rows(history: None, table: str,
     BillingException.objects.create(subscription=Subscription.objects.get(), occurred_at=NOW, **facts)
     Discrepancy.objects.create(found_by="reconcile", subject="acme", opened_at=NOW, seen_at=NOW, **facts)
     NumberSeries.objects.create(code="INV-2026", last_number=1)
+    desk_rows.approval(Invoice.objects.get(), requester=User.objects.create_user("bo@example.org", None))
     assert model_of(table)._default_manager.exists()
     with pytest.raises(ProgrammingError, match="permission denied"):
         run(statement.format(table=table))

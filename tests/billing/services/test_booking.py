@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from billing.desk.services.writing_off import write_off_invoice
 from billing.domain.booking import LineToBook
 from billing.ledger.domain.accounts import EntryKind, LedgerAccount
 from billing.ledger.domain.entries import TaxSum
@@ -167,8 +168,13 @@ def test_a_credit_note_over_a_part_takes_its_lines_and_their_tax_back(invoice: I
     ]
 
 
-def test_money_and_credit_are_given_to_an_invoice_and_a_small_rest_is_let_be(invoice: Invoice) -> None:
+def give_up(invoice: Invoice) -> None:
     act(mark_uncollectible, invoice)
+    act(write_off_invoice, invoice)
+
+
+def test_money_and_credit_are_given_to_an_invoice_and_a_small_rest_is_let_be(invoice: Invoice) -> None:
+    give_up(invoice)
     with transaction.atomic():
         book_allocation(invoice, source="1", amount_minor=5000, as_of=LATER)
         book_allocation(invoice, source="2", amount_minor=-100, as_of=LATER)
@@ -215,8 +221,8 @@ def test_credit_that_an_invoice_leaves_or_uses_comes_back_when_it_is_void() -> N
         assert -balances()["credit"] == credit
 
 
-def test_what_is_given_up_is_a_loss_and_no_longer_owed(invoice: Invoice) -> None:
-    act(mark_uncollectible, invoice)
+def test_what_is_written_off_is_a_loss_and_no_longer_owed(invoice: Invoice) -> None:
+    give_up(invoice)
     assert posted(EntryKind.WRITE_OFF) == [
         ("receivable", invoice.number, -5831),
         ("write_off", invoice.number, 5831),
@@ -231,8 +237,8 @@ def test_what_is_given_up_is_a_loss_and_no_longer_owed(invoice: Invoice) -> None
         (lambda invoice: act(issue_credit_note, invoice), {}),
     ],
 )
-def test_what_was_given_up_is_recovered_first(invoice: Invoice, what: Any, left: dict[str, int]) -> None:
-    act(mark_uncollectible, invoice)
+def test_what_was_written_off_is_recovered_first(invoice: Invoice, what: Any, left: dict[str, int]) -> None:
+    give_up(invoice)
     what(invoice)
     assert balances() == left
     assert posted(EntryKind.RECOVERY) == [

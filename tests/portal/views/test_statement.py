@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.domain.roles import Role
+from billing.desk.services.writing_off import write_off_invoice
 from billing.models import Invoice
 from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.staff_actions import mark_uncollectible, void_invoice
@@ -46,6 +47,14 @@ def test_it_shows_what_was_charged_and_paid_with_the_balance_after_each(alice: C
     before = shown(alice.get(URL, {"year": "2025"}))
     assert "Payment =pi_1 -49.00 EUR 0.00 EUR" in before.replace("\N{MINUS SIGN}", "-")
     assert "Invoice declared void" in before
+
+
+def test_what_is_written_off_leaves_the_account(alice: Client, invoices: list[Invoice]) -> None:
+    write_off_invoice(invoice_id=invoices[2].pk, reason="gone", actor=STAFF, as_of=NOVEMBER + timedelta(days=90))
+    page = shown(alice.get(URL)).replace("\N{MINUS SIGN}", "-")
+    assert f"Written off {invoices[2].number} -49.00 EUR 0.00 EUR" in page
+    invoice = shown(alice.get(f"/t/acme/invoices/{invoices[2].number}/"))
+    assert "Written off 49.00 EUR It may still be paid" in invoice
 
 
 def test_the_file_says_the_same_and_no_formula(alice: Client, invoices: list[Invoice]) -> None:

@@ -18,6 +18,7 @@ from billing.ledger.domain.entries import (
     finalized,
     paid,
     recovered,
+    recovers,
     refunded,
     released,
     rounded,
@@ -63,6 +64,7 @@ EVENTS: dict[str, tuple[Movement, ...]] = {
     "credited in part": credited(PART, {RECEIVABLE: 2261}, invoice="INV-1"),
     "written off": written_off(invoice="INV-1", open_minor=11900),
     "recovered": recovered(invoice="INV-1", written_off_minor=11900),
+    "recovered in part": recovered(invoice="INV-1", written_off_minor=5000),
     "refunded": refunded(amount_minor=11900, provider="stripe", out_of=REFUND_DUE),
     "credit left": finalized(INV_2),
     "credit used": finalized(INV_3),
@@ -130,3 +132,10 @@ def test_only_the_customers_money_is_paid_back(account: LedgerAccount) -> None:
         refunded(amount_minor=1, provider="stripe", out_of=account)
     with pytest.raises(AssertionError, match="owed less"):
         credited(PART, {LedgerAccount.CLEARING: 2261}, invoice="INV-1")
+
+
+def test_what_is_open_beside_a_write_off_is_paid_first() -> None:
+    heads = ("due", "written off", "comes in", "recovered", "open after", "written off after")
+    for due, lost, comes, back, open_after, lost_after in (map(int, row) for row in rows_below("ledger", *heads)):
+        assert recovers(comes, open_minor=due - lost, written_off_minor=lost) == back
+        assert (due - lost + back - comes, lost - back) == (open_after, lost_after)

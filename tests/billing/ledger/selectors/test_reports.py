@@ -45,6 +45,12 @@ def test_receivables_are_aged_by_their_due_day(tenants: list[Tenant]) -> None:
     assert [row.brackets[AgeBracket.CURRENT] for row in aged_receivables(at=ISSUED)] == [11900, 11900]
 
 
+def test_written_off_amounts_are_listed_beside_receivables(tenants: list[Tenant]) -> None:
+    post([happening(tenants[1], EntryKind.WRITE_OFF, "1", on=MAY, movements=EVENTS["written off"])])
+    found = {row.tenant_id: row for row in aged_receivables(at=MAY)}
+    assert [(found[one.pk].total_minor, found[one.pk].written_off_minor) for one in tenants] == [(6900, 0), (0, 11900)]
+
+
 def test_deferred_revenue_is_listed_by_month(tenants: list[Tenant]) -> None:
     [part] = deferred_fees(at=ISSUED)
     assert (part.currency, part.service_month, part.meter, part.amount_minor) == (

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.django_db
 def test_a_statement_begins_with_the_balance_brought_forward() -> None:
     tenant, other = make_tenant("acme"), make_tenant("globex")
     post([happening(tenant, EntryKind.INVOICE, "1", movements=EVENTS["finalized"], document="INV-1")])
-    post([happening(tenant, EntryKind.WRITE_OFF, "1", movements=EVENTS["written off"])])
+    post([happening(tenant, EntryKind.WRITE_OFF, "1", movements=EVENTS["written off"], document="INV-1")])
+    post([happening(tenant, EntryKind.RECOVERY, "1", movements=EVENTS["recovered"], document="INV-1")])
     post([happening(tenant, EntryKind.RELEASE, "1", on=date(2026, 4, 1), movements=EVENTS["released in April"])])
     post([happening(tenant, source="2", on=date(2026, 4, 2), movements=EVENTS["overpaid"])])
     post([happening(other, EntryKind.INVOICE, "2", movements=EVENTS["finalized"])])
@@ -26,6 +27,8 @@ def test_a_statement_begins_with_the_balance_brought_forward() -> None:
         (str(row.posted_on), row.kind, row.document, row.amount_minor, row.balance_minor) for row in whole.rows
     ] == [
         ("2026-03-15", "invoice", "INV-1", 11900, 11900),
+        ("2026-03-15", "write_off", "INV-1", -11900, 0),
+        ("2026-03-15", "recovery", "INV-1", 11900, 11900),
         ("2026-04-02", "payment", "pi_1", -13000, -1100),
     ]
     assert (whole.opening_minor, whole.closing_minor) == (0, -1100)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from billing.desk.services.writing_off import write_off_invoice
 from billing.ledger.domain.accounts import EntryKind, LedgerAccount
 from billing.ledger.domain.entries import Movement
 from billing.ledger.models import ClosedMonth
@@ -62,6 +63,7 @@ def test_documents_of_the_services_agree_with_the_ledger() -> None:
         (issue_credit_note, credited_paid),
         (mark_uncollectible, lost),
         (mark_uncollectible, lost_part),
+        (write_off_invoice, lost_part),
     ):
         service(invoice_id=one.pk, reason="wrong", actor=STAFF, as_of=LATER)
     pay(lost_part, 1000)

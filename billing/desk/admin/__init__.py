@@ -1,0 +1,5 @@
+"""The staff admin of what is done by hand."""
+
+from billing.desk.admin import approvals, invoices, payments
+
+__all__ = ["approvals", "invoices", "payments"]

@@ -1,0 +1,88 @@
+"""Write-offs on an invoice's page: the action that asks for one, and what was written off."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+
+from accounts.admin.base import Question, ReadOnlyInline, found_or_404, holds, staff_actor
+from accounts.admin.by_state import posted
+from billing.admin.base import WhyForm
+from billing.admin.contributions import show_on_page_of
+from billing.admin.invoice_list import today_of_issuer
+from billing.admin.invoices import InvoiceAdmin
+from billing.desk.admin.waiting import said_or_waits
+from billing.desk.models import WriteOff
+from billing.desk.selectors.limits import needs_approval
+from billing.desk.services.writing_off import write_off_invoice
+from billing.domain.money import money_text
+from billing.domain.statuses import InvoiceStatus
+from billing.models import Invoice
+from billing.selectors.write_offs import unwritten_minor
+
+admin.site.unregister(Invoice)
+
+
+class WriteOffInline(ReadOnlyInline, TabularInline):
+    """What was written off of an invoice."""
+
+    model = WriteOff
+    hide_title = True
+    fields = ("created_at", "amount", "reason", "created_by", "approval")
+    readonly_fields = fields
+    verbose_name_plural = "write-offs"
+
+    @display(description="Amount")
+    def amount(self, row: WriteOff) -> str:
+        """Return it with its currency."""
+        return money_text(row.amount_minor, row.currency)
+
+
+show_on_page_of(Invoice, WriteOffInline)
+
+
+@admin.register(Invoice)
+class InvoiceDeskAdmin(InvoiceAdmin):
+    """The page of an invoice, with what staff decide about it by two."""
+
+    actions_detail: ClassVar = [
+        *InvoiceAdmin.actions_detail[:-1],
+        {**InvoiceAdmin.actions_detail[-1], "items": [*InvoiceAdmin.actions_detail[-1]["items"], "write_off"]},
+    ]
+    has_write_off_permission = holds("billing.change_invoice")
+
+    def offered(self, obj: Invoice) -> frozenset[str]:
+        """Return what the status allows, and a write-off if something is unpaid of an overdue or uncollectible one."""
+        is_overdue = obj.status == InvoiceStatus.FINALIZED and obj.due_on is not None and obj.due_on < today_of_issuer()
+        is_given_up = obj.status == InvoiceStatus.UNCOLLECTIBLE
+        is_open = (is_overdue or is_given_up) and unwritten_minor(obj) > 0
+        return super().offered(obj) | ({"write_off"} if is_open else frozenset())
+
+    @action(description="Write off", permissions=["write_off"], icon="remove_circle")
+    def write_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the amount, and write it off with a reason, or request it."""
+        invoice: Any = found_or_404(Invoice.objects.select_related("tenant"), object_id)
+        now = timezone.now()
+        open_minor = unwritten_minor(invoice)
+        waits = needs_approval(open_minor, invoice.currency, as_of=now)
+        unpaid = money_text(open_minor, invoice.currency)
+        return self.decide(
+            request,
+            invoice,
+            WhyForm(posted(request), help_text="Kept with the write-off, and in the tenant's audit log."),
+            lambda given: write_off_invoice(
+                invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=now
+            ),
+            name="write_off",
+            said=lambda done: said_or_waits(done, f"{unpaid} of {invoice} are written off; it may still be paid."),
+            question=Question(
+                title=f"Write off {unpaid} of {invoice}?",
+                explanation=f"What {invoice.tenant} has not paid is booked as lost and no longer among the receivables."
+                " It may still be paid: as much of the write-off is taken back then."
+                + (" This amount waits until a colleague approves it." if waits else ""),
+                button="Ask for approval" if waits else "Write it off",
+            ),
+        )

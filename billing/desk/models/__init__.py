@@ -1,0 +1,5 @@
+"""The tables of the desk."""
+
+from billing.desk.models.records import Approval, WriteOff
+
+__all__ = ["Approval", "WriteOff"]

@@ -1,0 +1,18 @@
+"""What the desk keeps of a tenant. Staff are named by their accounts, which erasing makes pseudonyms."""
+
+from collections.abc import Iterable
+
+from accounts.models import Tenant
+from accounts.services.privacy_parts import ExportPiece, PrivacyPart, exported_table
+from billing.desk.models import WriteOff
+
+
+class DeskPrivacy(PrivacyPart):
+    """What `settings.PRIVACY_PARTS` names."""
+
+    def files(self, *, tenant: Tenant) -> Iterable[ExportPiece]:
+        """Return what was written off."""
+        yield exported_table(
+            "write_offs.json", WriteOff.objects.filter(tenant=tenant), "id", "amount_minor", "currency", "reason",
+            "created_at", invoice_number="invoice__number",
+        )  # fmt: skip
