@@ -1,5 +1,6 @@
 """Invoices with all that they were computed from; actions, each with its reason, decide what becomes of one."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -27,11 +28,13 @@ from billing.admin.tabs import INVOICE_LABELS, AllocationInline, PaymentInline
 from billing.admin.wording import shown_steps
 from billing.domain.money import money_text, round_to_minor
 from billing.domain.statuses import InvoiceStatus
-from billing.models import CreditNote, DocumentFile, Invoice, Issuer
+from billing.errors import InvoiceStatusError
+from billing.models import CreditNote, DocumentFile, Invoice, InvoiceKind, Issuer
 from billing.selectors.invoicing.invoices import own_currency_of, taxes_of_invoice, was_mailed
 from billing.selectors.write_offs import written_off_minor
 from billing.services.invoicing.finalizing import finalize_now
 from billing.services.invoicing.payments import record_manual_payment
+from billing.services.invoicing.reissuing import preview_reissue, reissue_invoice
 from billing.services.invoicing.staff_actions import (
     CREDITABLE,
     issue_credit_note,
@@ -72,7 +75,7 @@ class InvoiceAdmin(MoneyAdmin):
     inlines: ClassVar = [PaymentInline]
     actions_detail: ClassVar[list[Any]] = [
         "pdf", "finalize", "record_payment", "resend",
-        {"title": "More", "items": ["issue_credit_note", "mark_uncollectible", "void"]},
+        {"title": "More", "items": ["issue_again", "issue_credit_note", "mark_uncollectible", "void"]},
     ]  # fmt: skip
     actions_list: ClassVar = ["run_invoicing"]
 
@@ -171,6 +174,7 @@ class InvoiceAdmin(MoneyAdmin):
             "amount_due": self.due_text(invoice),
             "written_off": _written_off(invoice),
             "note": note,
+            "replaced_by": Invoice.objects.filter(replaces=invoice).first(),
             "mails": OutboundMail.objects.filter(attachment__documents__in=numbers, tenant=invoice.tenant)
             if numbers
             else [],
@@ -198,8 +202,9 @@ class InvoiceAdmin(MoneyAdmin):
             names |= {"record_payment"} if obj.amount_paid_minor or was_mailed(obj) else {"record_payment", "void"}
         if status is InvoiceStatus.FINALIZED:
             names.add("mark_uncollectible")
-        if status in CREDITABLE and obj.total_minor and not CreditNote.objects.filter(invoice=obj).exists():
-            names.add("issue_credit_note")
+        if status in CREDITABLE and not CreditNote.objects.filter(invoice=obj).exists():
+            names |= {"issue_credit_note"} if obj.total_minor else set()
+            names |= {"issue_again"} if obj.kind != InvoiceKind.MANUAL else set()
         return frozenset(names)
 
     @action(description="Run invoicing", permissions=["run"], icon="play_arrow", url_path="run")
@@ -301,6 +306,25 @@ class InvoiceAdmin(MoneyAdmin):
             ),
         )
 
+    @action(description="Correct the buyer and issue again", permissions=["credit"], icon="autorenew")
+    def issue_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show what would be issued and what taken back, ask for the reason, and do both."""
+        invoice = self._found(object_id)
+        now = timezone.now()
+        return self.decide(
+            request,
+            invoice,
+            WhyForm(posted(request), help_text="Printed on the credit note."),
+            lambda given: reissue_invoice(
+                invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=now
+            ),
+            name="issue_again",
+            said=lambda done: f"{done} takes the place of {invoice}: {money_text(done.total_minor, done.currency)}.",
+            question=Question(
+                title=f"Issue {invoice} again?", explanation=_said_again(invoice, now), button="Issue it again"
+            ),
+        )
+
     @action(description="Record a payment", permissions=["pay"], icon="payments")
     def record_payment(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask what arrived, and settle the invoice."""
@@ -357,6 +381,29 @@ class InvoiceAdmin(MoneyAdmin):
     def _found(self, object_id: str) -> Invoice:
         found: Invoice = found_or_404(Invoice.objects.select_related("tenant"), object_id)
         return found
+
+
+def _said_again(invoice: Invoice, now: datetime) -> str:
+    """Return what issuing an invoice again would do, or why it is not possible."""
+    try:
+        planned = preview_reissue(invoice=invoice, as_of=now)
+    except InvoiceStatusError as error:
+        return f"Not possible: {error.detail}"
+    tenant, computed = invoice.tenant, planned.computed
+    address = ", ".join(
+        filter(
+            None, [tenant.legal_name or tenant.name, tenant.address_line1, tenant.city, tenant.country, tenant.tax_id]
+        )
+    )
+    by = "A credit note takes it back" if planned.is_credited else "It never left the house, and is void then"
+    taxes = "; ".join(
+        f"{row['name']} of {row['base']}: {row['amount']}" for row in shown_taxes(computed.taxes, invoice.currency)
+    )
+    return (
+        f"{by}. The same lines are issued under a new number to {address}, with tax as it follows now ({taxes}), over"
+        f" {money_text(computed.total_minor, invoice.currency)} instead of"
+        f" {money_text(invoice.total_minor, invoice.currency)}. What was paid moves with it; what is over waits."
+    )
 
 
 def in_a_line(text: object) -> SafeString:

@@ -80,6 +80,12 @@ class InvoiceSchema(serializers.Serializer[Any]):
     payment_failed_at = serializers.DateTimeField(allow_null=True)
     payment_error = serializers.CharField(allow_blank=True)
     credit_note = serializers.CharField(allow_null=True, help_text="The number of the credit note that takes it back.")
+    replaces = serializers.CharField(
+        allow_null=True, help_text="The number of the invoice in whose place it was issued."
+    )
+    replaced_by = serializers.CharField(
+        allow_null=True, help_text="The number of the invoice that was issued in its place."
+    )
 
 
 class InvoicePageSchema(serializers.Serializer[Any]):

@@ -33,7 +33,7 @@ class Heading:
     """What stands above the lines. `issuer` and `customer` map the names of ISSUER_FIELDS and CUSTOMER_FIELDS to texts.
 
     `charged_to` names the card that will be charged by itself; empty where the customer has to pay. `paid_minor` is
-    what money that was kept for the customer pays of it.
+    what money that was kept for the customer pays of it. `replaces` is the document in whose place it is issued.
     """
 
     number: str
@@ -45,6 +45,16 @@ class Heading:
     issuer: Mapping[str, str]
     customer: Mapping[str, str]
     paid_minor: int = 0
+    replaces: "Replaced | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """An invoice in whose place another one is issued, and the credit note that took it back, or nothing."""
+
+    number: str
+    issued_on: date
+    credit_note: str = ""
 
 
 def invoice_content(
@@ -80,7 +90,15 @@ def invoice_content(
         "paid_minor": heading.paid_minor,
         "due_minor": computed.total_minor - heading.paid_minor,
         **own,
+        **_replaced_content(heading.replaces),
     }
+
+
+def _replaced_content(replaced: Replaced | None) -> dict[str, object]:
+    if replaced is None:
+        return {}
+    issued_on = replaced.issued_on.isoformat()
+    return {"replaces": {"number": replaced.number, "issued_on": issued_on, "credit_note": replaced.credit_note}}
 
 
 def own_currency_content(rows: Sequence[TaxRow], conversion: Conversion) -> dict[str, object]:
@@ -156,9 +174,12 @@ def taxes_content(rows: Sequence[TaxRow]) -> list[dict[str, object]]:
 
 
 def credit_note_content(
-    invoice_content: Mapping[str, object], *, number: str, issued_on: date, reason: str
+    invoice_content: Mapping[str, object], *, number: str, issued_on: date, reason: str, replaced_by: str = ""
 ) -> dict[str, object]:
-    """The content of a credit note that takes back the whole invoice: the invoice's own, under the note's number."""
+    """Return the content of a credit note that takes back the whole invoice: the invoice's, under the note's number.
+
+    `replaced_by` is the number of the invoice that takes its place, if one does.
+    """
     return {
         **invoice_content,
         "kind": "credit_note",
@@ -169,6 +190,7 @@ def credit_note_content(
         "due_on": None,
         "reason": reason,
         "payment_url": "",
+        **({"replaced_by": replaced_by} if replaced_by else {}),
     }
 
 

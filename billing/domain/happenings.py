@@ -92,6 +92,8 @@ class InvoiceFacts:
     credit_note: str | None
     amount_paid_minor: int = 0
     amount_due_minor: int = 0
+    replaces: str | None = None
+    replaced_by: str | None = None
 
     def as_body(self) -> dict[str, object]:
         """Return its form in the API and in webhooks."""
@@ -117,6 +119,8 @@ class InvoiceFacts:
             "payment_failed_at": self.payment_failed_at,
             "payment_error": self.payment_error,
             "credit_note": self.credit_note,
+            "replaces": self.replaces,
+            "replaced_by": self.replaced_by,
         }
 
 

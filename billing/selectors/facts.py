@@ -33,8 +33,9 @@ def plan_name_of(version: PlanVersion) -> PlanName:
 
 
 def facts_of_invoice(invoice: Invoice) -> InvoiceFacts:
-    """Return an invoice by its row; that of an issued one comes with its credit note, and a draft has none."""
+    """Return an invoice by its row; that of an issued one comes with its credit note and its replacement."""
     note = getattr(invoice, "credit_note", None) if invoice.number else None
+    replacement = getattr(invoice, "replaced_by", None) if invoice.number else None
     return InvoiceFacts(
         id=invoice.pk,
         tenant_id=invoice.tenant_id,
@@ -58,6 +59,8 @@ def facts_of_invoice(invoice: Invoice) -> InvoiceFacts:
         credit_note=None if note is None else note.number,
         amount_paid_minor=invoice.amount_paid_minor,
         amount_due_minor=invoice.amount_due_minor,
+        replaces=None if invoice.replaces is None else invoice.replaces.number,
+        replaced_by=None if replacement is None else replacement.number,
     )
 
 

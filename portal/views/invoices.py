@@ -93,6 +93,7 @@ def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpRespon
         "payments": list(payments_of(found)),
         "written_off_minor": written_off_minor(found),
         "credit_note": credit_note,
+        "replaced_by": getattr(found, "replaced_by", None),
         "has_pdf": number in files,
         "has_credit_note_pdf": credit_note is not None and credit_note.number in files,
         "is_overdue": found.pk in {owing.pk for owing in portal.standing.owing},

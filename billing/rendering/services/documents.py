@@ -134,14 +134,25 @@ def _facts(content: Content) -> list[tuple[str, str]]:
             ("Invoice issued", wording.day(content["invoice_issued_on"])),
             ("Service period", wording.days(content["period"])),
             ("Reason", content["reason"]),
+            *([("Replaced by", content["replaced_by"])] if "replaced_by" in content else []),
         ]
     return [
         ("Invoice number", content["number"]),
+        *_replaced(content.get("replaces")),
         ("Issue date", wording.day(content["issued_on"])),
         ("Due date", wording.day(content["due_on"])),
         ("Service period", wording.days(content["period"])),
         ("Time zone", content["time_zone"]),
     ]
+
+
+def _replaced(replaced: Content | None) -> list[tuple[str, str]]:
+    """Return what an invoice replaces, and which credit note took that back."""
+    if replaced is None:
+        return []
+    of_day = f"{replaced['number']} of {wording.day(replaced['issued_on'])}"
+    note = [("Credited by", replaced["credit_note"])] if replaced["credit_note"] else []
+    return [("Replaces invoice", of_day), *note]
 
 
 def _running(content: Content) -> Row:

@@ -12,18 +12,20 @@ from accounts.domain.pages import Page, PageRequest
 from accounts.errors import NotFoundError
 from accounts.notices.models import OutboundMail
 from accounts.selectors.pages import page_of
+from billing.domain.invoicing.lines import LineDraft
 from billing.domain.invoicing.taxes import TaxRow
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, Invoice, InvoiceDocument, InvoiceLine, InvoiceTax, Payment, PaymentAllocation
+from metering.domain.periods import Span
 
 ISSUED_STATUSES: Final = tuple(status for status in InvoiceStatus if status is not InvoiceStatus.DRAFT)
 _NUMBER: Final = re.compile(r"[\x21-\x7e]{1,40}")
 
 
 def issued_invoices(*, tenant_id: UUID) -> QuerySet[Invoice]:
-    """The tenant's issued invoices with their credit notes, the newest first."""
+    """The tenant's issued invoices with their credit notes and what they replace, the newest first."""
     issued: QuerySet[Invoice] = Invoice.objects.of_tenant(tenant_id).issued()
-    return issued.select_related("credit_note").order_by("-finalized_at", "-pk")
+    return issued.select_related("credit_note", "replaces", "replaced_by").order_by("-finalized_at", "-pk")
 
 
 def invoices_page(*, tenant_id: UUID, request: PageRequest, status: InvoiceStatus | None = None) -> Page[Invoice]:
@@ -60,6 +62,26 @@ def lines_of_invoice(invoice: Invoice) -> QuerySet[InvoiceLine]:
     """Its lines as they were issued, in their order, with their meters and what they correct."""
     lines = InvoiceLine.objects.filter(invoice=invoice, revision=invoice.revision)
     return lines.select_related("meter", "adjusts__invoice").order_by("position")
+
+
+def line_draft_of(line: InvoiceLine) -> LineDraft:
+    """Return a stored line as the value that it was stored from."""
+    return LineDraft(
+        kind=line.kind,
+        description=line.description,
+        period=Span(line.period_start, line.period_end),
+        quantity=line.quantity,
+        amount_minor=line.amount_minor,
+        explanation=line.explanation,
+        plan_version_id=line.plan_version_id,
+        price_id=line.price_id,
+        meter_id=line.meter_id,
+        adjusts_id=line.adjusts_id,
+        unit=line.unit,
+        events=line.events,
+        tax=line.tax,
+        supplied_on=line.supplied_on,
+    )
 
 
 def taxes_of_invoice(invoice: Invoice) -> list[TaxRow]:

@@ -53,6 +53,12 @@ def ready_to_issue(
     return held_back([refused.get(id(found), found) for found in computed], before=before, is_final=is_final)
 
 
+def why_not_issued(invoice: ComputedInvoice, *, as_of: datetime) -> str:
+    """Return why an invoice cannot have a number at `as_of`, whatever its amount; empty if it can."""
+    refused = _why_not(invoice, _known([invoice], as_of))
+    return "" if refused is None else refused.detail
+
+
 def bears_tax(invoice: ComputedInvoice) -> bool:
     """Return whether it bears a tax that is not nothing."""
     return any(row.tax_minor for row in invoice.taxes)

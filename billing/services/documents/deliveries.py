@@ -178,6 +178,8 @@ def _queue_mail(document: _Document, dedupe_key: str, as_of: datetime) -> list[s
         "number": document.number,
         "invoice_number": content.get("invoice_number", ""),
         "reason": content.get("reason", ""),
+        "replaces": content.get("replaces", {}).get("number", ""),
+        "replaced_by": content.get("replaced_by", ""),
         "amount": money_text(content["total_minor"], content["currency"]),
         "paid_before": money_text(content["paid_minor"], content["currency"]) if content.get("paid_minor") else "",
         "period": wording.days(content["period"]),

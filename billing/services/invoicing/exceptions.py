@@ -47,23 +47,43 @@ def report_credit_back(invoice: Invoice, *, as_of: datetime) -> None:
 
     For a void or credited invoice, whose subscription is locked.
     """
-    is_followed = (
-        Subscription.objects.filter(pk=invoice.subscription_id, due_at__isnull=False).exists()
-        or Invoice.objects.filter(subscription=invoice.subscription_id, status=InvoiceStatus.DRAFT).exists()
-    )
     again_minor = customers_again(invoice)
-    if is_followed or again_minor <= 0:
+    if is_followed(invoice.subscription_id) or again_minor <= 0:
         return
     again = money_text(again_minor, invoice.currency)
     detail = (
         f"{invoice.number} had used {again} of credit, or given it back, tax included, which is the customer's again,"
         f" and no invoice follows: {_use_of(again_minor, invoice.tenant_id, invoice.currency)}"
     )
+    _tell_of_credit(invoice.subscription_id, detail, as_of)
+
+
+def report_more_credit(invoice: Invoice, more_minor: int, *, as_of: datetime) -> None:
+    """Store how much more credit a replacement leaves than what it replaces, if no invoice follows that takes it."""
+    if more_minor <= 0 or is_followed(invoice.subscription_id):
+        return
+    detail = (
+        f"{invoice.number} leaves {money_text(more_minor, invoice.currency)} more in the customer's favour than what it"
+        f" replaces, and no invoice follows: {_use_of(more_minor, invoice.tenant_id, invoice.currency)}"
+    )
+    _tell_of_credit(invoice.subscription_id, detail, as_of)
+
+
+def is_followed(subscription_id: UUID) -> bool:
+    """Return whether an invoice is still to come, or waits as a draft, that takes what is left or open."""
+    return (
+        Subscription.objects.filter(pk=subscription_id, due_at__isnull=False).exists()
+        or Invoice.objects.filter(subscription=subscription_id, status=InvoiceStatus.DRAFT).exists()
+    )
+
+
+def _tell_of_credit(subscription_id: UUID, detail: str, as_of: datetime) -> None:
+    """Add to what is on record of credit that is left, or begin it."""
     known = BillingException.objects.filter(
-        subscription=invoice.subscription_id, code=CREDIT_LEFT, payment=None, resolved_at=None
+        subscription=subscription_id, code=CREDIT_LEFT, payment=None, resolved_at=None
     )
     if not known.update(detail=Concat(F("detail"), Value(f" {detail}"))):
-        _put_on_record(invoice.subscription_id, CREDIT_LEFT, detail, as_of)
+        _put_on_record(subscription_id, CREDIT_LEFT, detail, as_of)
 
 
 def _use_of(credit_minor: int, tenant_id: UUID, currency: str) -> str:

@@ -16,7 +16,14 @@ from accounts.domain.actor import Actor
 from accounts.notices.services.outbox import add_to_outbox
 from accounts.sql import as_json, fetch_all
 from billing.domain.booking import IssuedInvoice, LineToBook, booked_document, days_booked
-from billing.domain.documents import CUSTOMER_FIELDS, ISSUER_FIELDS, Heading, digest_of_content, invoice_content
+from billing.domain.documents import (
+    CUSTOMER_FIELDS,
+    ISSUER_FIELDS,
+    Heading,
+    Replaced,
+    digest_of_content,
+    invoice_content,
+)
 from billing.domain.exchange import Conversion
 from billing.domain.happenings import InvoiceFinalized, InvoiceHappening, InvoicePaid
 from billing.domain.invoicing.computing import ComputedInvoice
@@ -32,7 +39,7 @@ from billing.selectors.invoicing.states import states_of_invoices
 from billing.services.booking import book_invoices
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
 from billing.services.invoicing.exceptions import park, report_credit_left
-from billing.services.invoicing.kept_money import Share, locked_purses, spend, take_from
+from billing.services.invoicing.kept_money import Purse, Share, locked_purses, spend, take_from
 from billing.services.invoicing.lines import store_lines
 from billing.services.invoicing.numbering import take_numbers
 from billing.services.invoicing.status import record_change
@@ -45,11 +52,11 @@ UPDATE billing_invoice AS i SET
     status = f.status, number = f.number, revision = f.revision, lines_digest = f.lines_digest,
     subtotal_minor = f.subtotal_minor,
     tax_minor = f.tax_minor, carried_minor = f.carried_minor, total_minor = f.total_minor,
-    computed_at = %(as_of)s, finalized_at = %(as_of)s,
+    computed_at = f.computed_at, finalized_at = %(as_of)s,
     issued_on = %(issued_on)s, due_on = f.due_on, paid_at = f.paid_at, amount_paid_minor = f.amount_paid_minor
 FROM jsonb_to_recordset(%(finalized)s::jsonb) AS f(
     id uuid, status text, number text, revision int, lines_digest text, subtotal_minor bigint, tax_minor bigint,
-    carried_minor bigint, total_minor bigint, due_on date, paid_at timestamptz,
+    carried_minor bigint, total_minor bigint, computed_at timestamptz, due_on date, paid_at timestamptz,
     amount_paid_minor bigint)
 WHERE i.id = f.id AND i.status = 'draft'
 RETURNING i.id
@@ -73,6 +80,7 @@ class _Final:
     due_on: date
     charged_to: str
     shares: tuple[Share, ...] = ()
+    replaces: Replaced | None = None
 
     @property
     def paid_minor(self) -> int:
@@ -143,18 +151,38 @@ def _finalize(invoices: Sequence[Invoice], as_of: datetime) -> Drafted:
 def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) -> None:
     issuer = Issuer.objects.get(pk=1)
     issued_on = local_day(as_of, issuer.time_zone)
-    profiles = BillingProfile.objects.filter(tenant__in=[invoice.tenant_id for invoice, _ in ready])
-    profile_of = {profile.tenant_id: profile for profile in profiles}
     purses = locked_purses(list({invoice.tenant_id for invoice, _ in ready}))
     # Taken last, since it is locked until the end of the transaction.
     numbers = take_numbers(prefix=issuer.invoice_prefix, issued_on=issued_on, count=len(ready))
-    finals = []
+    issue_numbered(list(zip(ready, numbers, strict=True)), purses, issuer=issuer, as_of=as_of)
     for (invoice, computed), number in zip(ready, numbers, strict=True):
+        if invoice.subscription.due_at is None:
+            report_credit_left(computed, number=number, as_of=as_of)
+
+
+def issue_numbered(
+    numbered: Sequence[tuple[tuple[Invoice, ComputedInvoice], str]],
+    purses: Purse,
+    *,
+    issuer: Issuer,
+    as_of: datetime,
+    replaces: Replaced | None = None,
+) -> None:
+    """Finalize locked drafts under their numbers: lines, sums, document, ledger, what is kept for them, and the outbox.
+
+    `purses` is the money that pays them, `replaces` the document in whose place a single one is issued.
+    """
+    issued_on = local_day(as_of, issuer.time_zone)
+    ready = [one for one, _ in numbered]
+    profiles = BillingProfile.objects.filter(tenant__in=[invoice.tenant_id for invoice, _ in ready])
+    profile_of = {profile.tenant_id: profile for profile in profiles}
+    finals = []
+    for (invoice, computed), number in numbered:
         profile = profile_of.get(invoice.tenant_id) or BillingProfile()
         days = issuer.payment_days if profile.payment_days is None else profile.payment_days
         shares = take_from(purses, invoice, computed.total_minor)
         due_on = issued_on + timedelta(days=days)
-        finals.append(_Final(invoice, computed, number, days, due_on, profile.card_label, shares))
+        finals.append(_Final(invoice, computed, number, days, due_on, profile.card_label, shares, replaces))
     store_lines((f.invoice.pk, f.revision, f.computed) for f in finals if f.revision != f.invoice.revision)
     rows = [_row(final, as_of) for final in finals]
     parameters = {"finalized": as_json(rows), "as_of": as_of, "issued_on": issued_on}
@@ -166,9 +194,6 @@ def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) ->
     book_invoices([_to_book(final, issued_on=issued_on, as_of=as_of) for final in finals])
     spend([(final.invoice, final.shares) for final in finals], as_of=as_of)
     _tell(finals, as_of)
-    for final in finals:
-        if final.invoice.subscription.due_at is None:
-            report_credit_left(final.computed, number=final.number, as_of=as_of)
 
 
 def _row(final: _Final, as_of: datetime) -> dict[str, object]:
@@ -183,6 +208,8 @@ def _row(final: _Final, as_of: datetime) -> dict[str, object]:
         "tax_minor": computed.tax_minor,
         "carried_minor": computed.carried_minor,
         "total_minor": computed.total_minor,
+        # A replacement says what was computed when the invoice was that it stands for.
+        "computed_at": as_of if final.replaces is None else final.invoice.computed_at,
         "due_on": final.due_on,
         "paid_at": as_of if final.is_free else None,
         "amount_paid_minor": final.paid_minor,
@@ -201,6 +228,7 @@ def _document(final: _Final, issuer: Issuer, issued_on: date, way: Conversion | 
         issuer={name: getattr(issuer, name) for name in ISSUER_FIELDS},
         customer={name: getattr(tenant, name) for name in CUSTOMER_FIELDS},
         paid_minor=final.paid_minor,
+        replaces=final.replaces,
     )
     content = invoice_content(heading, final.computed, way if bears_tax(final.computed) else None)
     return {"invoice_id": final.invoice.pk, "content": content, "content_digest": digest_of_content(content)}
@@ -234,7 +262,9 @@ def _to_book(final: _Final, *, issued_on: date, as_of: datetime) -> IssuedInvoic
 
 def _tell(finals: Sequence[_Final], as_of: datetime) -> None:
     """Put into the outbox that the invoices are final, and of those over nothing that they are paid."""
-    rows = Invoice.objects.select_related("credit_note").in_bulk([final.invoice.pk for final in finals])
+    rows = Invoice.objects.select_related("credit_note", "replaces", "replaced_by").in_bulk(
+        [final.invoice.pk for final in finals]
+    )
     happenings: list[InvoiceHappening] = []
     for final in finals:
         facts = facts_of_invoice(rows[final.invoice.pk])

@@ -5,6 +5,7 @@ The invoice itself never changes: what became of it does, and a credit note is a
 `docs/invoices.md` says when to void and when to credit.
 """
 
+from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -44,7 +45,7 @@ def void_invoice(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime
         invoice = locked_invoice(invoice_id)
         if was_mailed(invoice):
             raise InvoiceStatusError("It was mailed to the customer: issue a credit note, which takes it back.")
-        _void(invoice, reason, actor, as_of)
+        declare_void(invoice, reason, actor, as_of)
         book_void(invoice, as_of=as_of)
         report_credit_back(invoice, as_of=as_of)
     return invoice
@@ -81,14 +82,20 @@ def issue_credit_note(*, invoice_id: UUID, reason: str, actor: Actor, as_of: dat
         issued_on = local_day(as_of, issuer.time_zone)
         # Everything that may wait comes before: the series stays locked until the end of the transaction.
         [number] = take_numbers(prefix=issuer.credit_note_prefix, issued_on=issued_on, count=1)
-        note = _add_note(invoice, number, reason, issued_on=issued_on, actor=actor, as_of=as_of)
-        release(invoice, Act(actor, as_of, f"Credited by {number}"))
-        Invoice.objects.filter(pk=invoice.pk).update(amount_paid_minor=0, credited_minor=F("total_minor"))
-        invoice.refresh_from_db(fields=["amount_paid_minor", "credited_minor"])
-        if invoice.status != InvoiceStatus.PAID:
-            _void(invoice, f"Credited by {number}", actor, as_of)
-        book_credit_note(note, invoice, as_of=as_of)
+        note = credit_in_full(invoice, number, issued_on=issued_on, act=Act(actor, as_of, reason))
         report_credit_back(invoice, as_of=as_of)
+    return note
+
+
+def credit_in_full(invoice: Invoice, number: str, *, issued_on: date, act: Act, replaced_by: str = "") -> CreditNote:
+    """Take a locked invoice back by a credit note with this number; `replaced_by` is the one that takes its place."""
+    note = _add_note(invoice, number, act.reason, issued_on=issued_on, act=act, replaced_by=replaced_by)
+    release(invoice, replace(act, reason=f"Credited by {number}"))
+    Invoice.objects.filter(pk=invoice.pk).update(amount_paid_minor=0, credited_minor=F("total_minor"))
+    invoice.refresh_from_db(fields=["amount_paid_minor", "credited_minor"])
+    if invoice.status != InvoiceStatus.PAID:
+        declare_void(invoice, f"Credited by {number}", act.actor, act.as_of)
+    book_credit_note(note, invoice, as_of=act.as_of)
     return note
 
 
@@ -101,12 +108,12 @@ def _require_creditable(invoice: Invoice) -> None:
         raise InvoiceStatusError("Nothing was charged by this invoice: there is nothing to take back.")
 
 
-def _add_note(
-    invoice: Invoice, number: str, reason: str, *, issued_on: date, actor: Actor, as_of: datetime
-) -> CreditNote:
-    content = credit_note_content(invoice.document.content, number=number, issued_on=issued_on, reason=reason)
+def _add_note(invoice: Invoice, number: str, reason: str, *, issued_on: date, act: Act, replaced_by: str) -> CreditNote:
+    content = credit_note_content(
+        invoice.document.content, number=number, issued_on=issued_on, reason=reason, replaced_by=replaced_by
+    )
     note = CreditNote.objects.create(
-        id=uuid7(as_of),
+        id=uuid7(act.as_of),
         tenant_id=invoice.tenant_id,
         invoice=invoice,
         number=number,
@@ -117,18 +124,19 @@ def _add_note(
         total_minor=invoice.total_minor,
         reason=reason,
         issued_on=issued_on,
-        issued_at=as_of,
-        issued_by=actor.label[:254],
+        issued_at=act.as_of,
+        issued_by=act.actor.label[:254],
         content=content,
         content_digest=digest_of_content(content),
     )
     after = {"credit_note": number, "reason": reason}
-    record_change(invoice, "credit_note.issued", actor=actor, after=after, as_of=as_of)
-    add_to_outbox([CreditNoteIssued(facts_of_credit_note(note))], as_of=as_of)
+    record_change(invoice, "credit_note.issued", actor=act.actor, after=after, as_of=act.as_of)
+    add_to_outbox([CreditNoteIssued(facts_of_credit_note(note))], as_of=act.as_of)
     return note
 
 
-def _void(invoice: Invoice, reason: str, actor: Actor, as_of: datetime) -> None:
+def declare_void(invoice: Invoice, reason: str, actor: Actor, as_of: datetime) -> None:
+    """Make a locked invoice void that nothing is paid of, and tell so. Raises `InvoiceStatusError`."""
     if invoice.amount_paid_minor:
         raise InvoiceStatusError("Some of it is paid: issue a credit note, or take the payment back from it first.")
     before = {"status": invoice.status}

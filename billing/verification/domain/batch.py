@@ -45,7 +45,8 @@ class StoredInvoice:
     """A finalized invoice as it stands in the tables, with the state that it was computed from.
 
     `corrected` and `credit_minor` are what had been invoiced, and left over, when it was computed. On an old
-    one credit was taken off before tax, and all lines bear one tax (decision 0020).
+    one credit was taken off before tax, and all lines bear one tax (decision 0020). A replacement has the state and the
+    lines of the invoice that it stands for.
     """
 
     number: str
@@ -59,6 +60,7 @@ class StoredInvoice:
     credit_minor: int
     corrected: tuple[InvoicedUsage, ...]
     document: StoredDocument | None
+    original_lines: tuple[LineDraft, ...] | None = None
 
     @property
     def is_old(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Final
 
 from billing.conservation.domain.particulars import particulars_missing
 from billing.domain.documents import digest_of_content, lines_content, taxes_content
+from billing.domain.invoicing.again import credit_taken
 from billing.domain.invoicing.computing import charged_lines, settled
 from billing.domain.invoicing.lines import ADJUSTMENT, CARRY, USAGE, LineDraft, Used, digest_of_lines
 from billing.domain.invoicing.taxes import tax_rows
@@ -64,6 +65,8 @@ def lines_as_finalized(batch: Batch) -> Iterator[Difference]:
 def lines_follow(batch: Batch) -> Iterator[Difference]:
     """Yield lines that do not follow from plan, period, what was invoiced before and quantities of usage."""
     for stored in batch.invoices:
+        if stored.original_lines is not None:
+            continue
         wanted = [(version.id, price.id, price.meter_id, span) for version, price, span in stored.state.usage_wanted()]
         usage = [line for line in stored.lines if line.kind == USAGE]
         if wanted != [(line.plan_version_id, line.price_id, line.meter_id, line.period) for line in usage]:
@@ -75,6 +78,17 @@ def lines_follow(batch: Batch) -> Iterator[Difference]:
             yield Difference(stored.number, "lines", f"It could not be computed: {error.detail}")
             continue
         yield from _line_differences(stored, follow)
+
+
+def replacements_say_the_same(batch: Batch) -> Iterator[Difference]:
+    """Yield lines of replacements that are not those of the invoice that they stand for, but for their tax."""
+    for stored in batch.invoices:
+        if stored.original_lines is not None:
+            borne = {number: line.tax for number, line in enumerate(stored.lines)}
+            charged = [line for line in stored.original_lines if line.kind != CARRY]
+            again = [replace(line, tax=borne.get(number)) for number, line in enumerate(charged)]
+            follow = settled(stored.state, again, credit_minor=credit_taken(stored.original_lines)).lines
+            yield from _line_differences(stored, follow)
 
 
 def sums_follow(batch: Batch) -> Iterator[Difference]:
@@ -192,6 +206,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     prices_as_published,
     lines_as_finalized,
     lines_follow,
+    replacements_say_the_same,
     sums_follow,
     documents_as_issued,
     documents_say_the_invoice,

@@ -13,7 +13,6 @@ from django.db.models import F, Sum
 
 from accounts.errors import InvalidFieldsError
 from accounts.sql import fetch_all
-from billing.domain.invoicing.lines import LineDraft
 from billing.domain.invoicing.taxes import TaxRow
 from billing.domain.plan_terms import SoldVersion
 from billing.domain.statuses import InvoiceStatus
@@ -27,6 +26,7 @@ from billing.models import (
     SubscriptionPhase,
 )
 from billing.selectors.catalog.plans import sold_versions
+from billing.selectors.invoicing.invoices import line_draft_of
 from billing.selectors.invoicing.states import states_of_invoices
 from billing.verification.domain.batch import (
     Batch,
@@ -49,7 +49,6 @@ from billing.verification.selectors.history import (
 )
 from billing.verification.selectors.ledger import untied_books, untied_documents
 from billing.verification.selectors.usage import checkpoints_of
-from metering.domain.periods import Span
 
 GAPS_NAMED_MAX: Final = 20
 
@@ -87,13 +86,17 @@ def load_batch(invoices: Sequence[Invoice]) -> Batch:
     used = _versions_used(invoices)
     versions, unreadable = _readable_versions({version_id for _, version_id in used})
     lost = {subscription_id for subscription_id, version_id in used if version_id not in versions}
+    of_periods = [invoice for invoice in invoices if invoice.boundary is not None]
+    again = _stored_again(
+        [row for row in invoices if row.original_id is not None and row.subscription_id not in lost], lines
+    )
     notes = _credit_notes(invoices)
     numbers = [invoice.number for invoice in invoices if invoice.number is not None]
     return Batch(
         versions=tuple(versions.values()),
         unreadable=tuple(unreadable),
-        invoices=tuple(_stored([row for row in invoices if row.subscription_id not in lost], lines)),
-        checkpoints=tuple(checkpoints_of(invoices, lines)),
+        invoices=(*_stored([row for row in of_periods if row.subscription_id not in lost], lines), *again),
+        checkpoints=tuple(checkpoints_of(of_periods, lines)),
         credit_notes=tuple(notes),
         paid=tuple(_paid(invoices)),
         untied=tuple(untied_documents([invoice.pk for invoice in invoices])),
@@ -127,7 +130,7 @@ def _stored(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLi
                 **_fees_known_by(invoice, lines[invoice.pk], fees, state.time_zone),
                 rates_stretches_alone=rates_stretches_alone(lines[invoice.pk]),
             ),
-            lines=tuple(_draft_of(line) for line in lines[invoice.pk]),
+            lines=tuple(line_draft_of(line) for line in lines[invoice.pk]),
             lines_digest=invoice.lines_digest,
             taxes=tuple(taxes[invoice.pk]),
             sums=_sums(invoice),
@@ -141,28 +144,37 @@ def _stored(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLi
     ]
 
 
+def _stored_again(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> list[StoredInvoice]:
+    """Return replacements, each with the state and the lines of the invoice that it stands for."""
+    if not invoices:
+        return []
+    known = Invoice.objects.select_related("subscription").in_bulk({invoice.original_id for invoice in invoices})
+    originals = [known[invoice.original_id] for invoice in invoices if invoice.original_id is not None]
+    original_lines = lines_of(originals)
+    taxes = _taxes_of(invoices)
+    documents = InvoiceDocument.objects.in_bulk([invoice.pk for invoice in invoices])
+    return [
+        StoredInvoice(
+            number=invoice.number or "",
+            state=state,
+            lines=tuple(line_draft_of(line) for line in lines[invoice.pk]),
+            lines_digest=invoice.lines_digest,
+            taxes=tuple(taxes[invoice.pk]),
+            sums=_sums(invoice),
+            issued_on=str(invoice.issued_on),
+            due_on=str(invoice.due_on),
+            credit_minor=0,
+            corrected=(),
+            document=_document(invoice.number or "", documents.get(invoice.pk)),
+            original_lines=tuple(line_draft_of(line) for line in original_lines[original.pk]),
+        )
+        for invoice, original, state in zip(invoices, originals, states_of_invoices(originals), strict=True)
+    ]
+
+
 def _fees_known_by(invoice: Invoice, lines: Sequence[InvoiceLine], fees: Fees, time_zone: str) -> dict[str, Any]:
     fee, reopened = fees.known_by(invoice, lines, time_zone)
     return {"fee": fee, "reopened": reopened}
-
-
-def _draft_of(line: InvoiceLine) -> LineDraft:
-    return LineDraft(
-        kind=line.kind,
-        description=line.description,
-        period=Span(line.period_start, line.period_end),
-        quantity=line.quantity,
-        amount_minor=line.amount_minor,
-        explanation=line.explanation,
-        plan_version_id=line.plan_version_id,
-        price_id=line.price_id,
-        meter_id=line.meter_id,
-        adjusts_id=line.adjusts_id,
-        unit=line.unit,
-        events=line.events,
-        tax=line.tax,
-        supplied_on=line.supplied_on,
-    )
 
 
 def _taxes_of(invoices: Sequence[Invoice]) -> dict[UUID, list[TaxRow]]:

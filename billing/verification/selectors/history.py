@@ -37,6 +37,8 @@ from metering.domain.periods import Span
 class Carry:
     """A carry line; `gone_at` is when its invoice was voided or credited, and the line stopped to count.
 
+    `since` is when a replacement was issued.
+
     `amount_minor` is without the tax that it is worth on old invoices, `credit_minor` with it.
     """
 
@@ -44,6 +46,12 @@ class Carry:
     amount_minor: int
     credit_minor: int
     gone_at: datetime | None
+    since: datetime | None = None
+
+    def counts_at(self, moment: datetime) -> bool:
+        """Return whether it was on a document in force; that of a period is there before any that looks back."""
+        is_issued = self.since is None or self.since <= moment
+        return is_issued and (self.gone_at is None or self.gone_at > moment)
 
 
 def lines_of(invoices: Sequence[Invoice]) -> dict[UUID, list[InvoiceLine]]:
@@ -246,7 +254,9 @@ def carried_by_subscription(invoices: Sequence[Invoice]) -> dict[UUID, list[Carr
     gone = taken_back_at({line.invoice_id for line in rows})
     carried: dict[UUID, list[Carry]] = defaultdict(list)
     for line in rows:
-        carry = Carry(line.invoice.boundary_closed, line.amount_minor, credit_of(line), gone.get(line.invoice_id))
+        since = None if line.invoice.original_id is None else line.invoice.finalized_at
+        gone_at = gone.get(line.invoice_id)
+        carry = Carry(line.invoice.boundary_closed, line.amount_minor, credit_of(line), gone_at, since)
         carried[line.invoice.subscription_id].append(carry)
     return carried
 
@@ -259,7 +269,7 @@ def credit_before(invoice: Invoice, carried: Sequence[Carry], lines: Sequence[In
         return sum(
             carry.amount_minor if is_old else carry.credit_minor
             for carry in carried
-            if carry.boundary < invoice.boundary_closed and (carry.gone_at is None or carry.gone_at > moment)
+            if carry.boundary < invoice.boundary_closed and carry.counts_at(moment)
         )
 
     at = invoice.computed_at

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from accounts.models import AuditEntry, StoredFile
+from accounts.models import AuditEntry, StoredFile, Tenant
 from accounts.notices.models import OutboundMail
 from billing.models import CreditNote, DocumentFile, Invoice, Payment
 from billing.selectors.invoicing.due import Due
@@ -23,7 +23,7 @@ from tests.billing.world import MARCH, STAFF, close_month, first_invoice, make_p
 
 pytestmark = pytest.mark.django_db
 
-ACTIONS = ("finalize", "void", "mark_uncollectible", "issue_credit_note", "record_payment", "resend")
+ACTIONS = ("finalize", "void", "mark_uncollectible", "issue_credit_note", "record_payment", "issue_again", "resend")
 
 
 def drafted(slug: str = "acme") -> Invoice:
@@ -162,6 +162,20 @@ def test_a_credit_note_is_issued_once(as_bo: Client) -> None:
     assert as_bo.get(page(note)).status_code == 200
 
 
+def test_an_invoice_is_issued_again_to_the_buyer_as_it_is_now(as_bo: Client) -> None:
+    invoice = issued()
+    Tenant.objects.filter(pk=invoice.tenant_id).update(legal_name="Acme Holding NV")
+    text = as_bo.get(page(invoice, "issue_again")).content.decode()
+    assert "It never left the house" in text
+    assert "under a new number to Acme Holding NV" in text
+    assert "takes the place of" in act(as_bo, invoice, "issue_again", reason="Wrong name")
+    again = Invoice.objects.get(replaces=invoice)
+    assert again.document.content["customer"]["legal_name"] == "Acme Holding NV"
+    assert page(again) in as_bo.get(page(invoice)).content.decode()
+    assert page(invoice) in as_bo.get(page(again)).content.decode()
+    assert "nothing to issue again" in act(as_bo, invoice, "issue_again", reason="Again")
+
+
 def test_the_stored_pdf_is_shown_once_it_is_there(as_pat: Client) -> None:
     invoice = issued()
     assert as_pat.get(page(invoice, "pdf")).status_code == 404
@@ -180,7 +194,7 @@ def test_buttons_of_an_invoice_are_shown_when_its_state_allows_them(as_bo: Clien
     assert [name for name in ACTIONS if f"/{name}/" in text] == ["finalize"]
     text = as_bo.get(page(open_one)).content.decode()
     assert [name for name in ACTIONS if f"/{name}/" in text] == [
-        "void", "mark_uncollectible", "issue_credit_note", "record_payment",
+        "void", "mark_uncollectible", "issue_credit_note", "record_payment", "issue_again",
     ]  # fmt: skip
 
 

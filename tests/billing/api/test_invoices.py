@@ -16,6 +16,7 @@ from billing.domain.prices import Graduated, Tier
 from billing.domain.statuses import InvoiceStatus
 from billing.models import DocumentFile, Invoice, Subscription
 from billing.services.invoicing.payments import record_payment
+from billing.services.invoicing.reissuing import reissue_invoice
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
 from metering.services.event_voids import void_counted_event
 from tests.billing.rendering.services.reading import texts
@@ -89,6 +90,8 @@ def test_issued_invoices_are_listed_the_newest_first_and_drafts_are_not(client: 
         "payment_failed_at": None,
         "payment_error": "",
         "credit_note": None,
+        "replaces": None,
+        "replaced_by": None,
     }
 
 
@@ -271,6 +274,15 @@ def test_credit_notes_are_listed_with_what_they_take_back(client: APIClient, mar
         note.number,
         f"Credited by {note.number}",
     )
+
+
+def test_an_invoice_that_was_issued_again_and_its_replacement_name_each_other(march: Invoice) -> None:
+    again = reissue_invoice(invoice_id=march.pk, reason="The address was wrong.", actor=STAFF, as_of=NOW)
+    client = client_of(march.tenant)
+    told = {
+        one["number"]: (one["replaces"], one["replaced_by"]) for one in client.get("/api/v1/invoices").json()["data"]
+    }
+    assert (told[march.number], told[again.number]) == ((None, again.number), (march.number, None))
 
 
 def test_other_tenants_and_keys_without_the_scope_see_nothing(march: Invoice) -> None:

@@ -15,6 +15,7 @@ from accounts.models import StoredFile
 from billing.domain.prices import Flat, Graduated, Package, Tier
 from billing.models import DocumentFile, Invoice, Issuer, Subscription
 from billing.services.invoicing.payments import record_failed_payment, record_payment
+from billing.services.invoicing.reissuing import reissue_invoice
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
 from billing.services.subscriptions.changes import When, change_plan
 from billing.services.subscriptions.subscribing import subscribe
@@ -291,6 +292,14 @@ def test_the_pdf_is_the_one_that_was_kept(cast: Cast, alice: Client, invoice: In
     note = issue_credit_note(invoice_id=invoice.pk, reason="A mistake", actor=STAFF, as_of=NOW)
     keep_pdf(note.number, b"%PDF of the note")
     assert alice.get(f"{address}/credit-note/").content == b"%PDF of the note"
+
+
+def test_an_invoice_and_the_one_that_was_issued_in_its_place_lead_to_each_other(
+    alice: Client, invoice: Invoice
+) -> None:
+    again = reissue_invoice(invoice_id=invoice.pk, reason="The address was wrong.", actor=STAFF, as_of=NOW)
+    assert f"issued again as {again.number}" in page_of(alice, invoice)
+    assert f"takes the place of {invoice.number}" in page_of(alice, again)
 
 
 def test_paying_leads_to_stripe_by_a_page_of_ours(

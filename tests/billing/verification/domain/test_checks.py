@@ -33,7 +33,10 @@ from tests.billing.domain.states import BASIC, MARCH, VAT, VAT_ALWAYS, state, us
 
 NUMBER = "INV-2026-000001"
 ADDRESS = {"address_line1": "Hauptstr. 1", "city": "Berlin", "country": "DE"}
-PARTIES = {"issuer": {"legal_name": "Meterworks NV", "tax_id": "DE136695976", **ADDRESS}, "customer": ADDRESS}
+PARTIES = {
+    "issuer": {"legal_name": "Meterworks NV", "tax_id": "DE136695976", **ADDRESS},
+    "customer": {"legal_name": "Acme", **ADDRESS},
+}
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "algorithms" / "invoicing.md"
 CORRECTED = "with its corrections up to then it"
 CALLS = Used(Decimal(12345), 3)
@@ -189,6 +192,17 @@ PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
         (
             Batch(invoices=(stored(state=state(0, currency="USD"), lines=()),)),
             [f"{NUMBER}: lines: It could not be computed: Basic v1 has no prices in USD."],
+        ),
+    ],
+    checks.replacements_say_the_same: [
+        (Batch(invoices=(stored(original_lines=stored().lines),)), []),
+        (
+            Batch(invoices=(replace(with_line(amount_minor=1), original_lines=stored().lines),)),
+            [f"{NUMBER}: line: Line 1: amount_minor is 1, and 1235 follows."],
+        ),
+        (
+            Batch(invoices=(stored(original_lines=stored().lines[:1]),)),
+            [f"{NUMBER}: lines: It has 2 lines, and 1 follow from its plan."],
         ),
     ],
     checks.sums_follow: [
