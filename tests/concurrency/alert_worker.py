@@ -1,9 +1,9 @@
-"""Processes that check thresholds at once. Started by the tests, with their database in the environment.
+"""Processes that check thresholds at once. The tests start this program, with their database in the environment.
 
 Each line that it reads is a task in JSON: how many processes, in which mode, as of when. They are forked, wait for the
-last to be connected, and run a pass each; the answer is what each raised and how it ended. With `check-then-insert`
-they use the same statement on a copy of the table without the constraint, as a control that the rig sees the fault;
-with `die-before-commit` they are killed when all is written and nothing committed.
+last to be connected, and run a pass each. It prints which alerts each raised and how each ended. With
+`check-then-insert` they use the same statement on a copy of the table without the constraint, as a control that the rig
+sees the fault. With `die-before-commit` they are killed when all is written and nothing committed.
 """
 
 import json

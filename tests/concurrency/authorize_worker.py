@@ -1,9 +1,9 @@
-"""One process of many that authorise at once. Started by the tests, with their database in its environment.
+"""One process of many that authorise at once. The tests start it, with their database in its environment.
 
-Each line that it reads is a task in JSON: whose key, which store, which ids, in how many threads. It answers `ready`,
-waits for one more line, asks, and answers which ids were allowed. With `check-then-act` it uses a store that is not
-atomic, as a control that the rig sees the fault; with `die-after-take` it is killed before the commit. With `report` it
-reports usage unasked.
+Each line that it reads is a task in JSON: whose key, which store, which ids, in how many threads. It prints `ready`,
+waits for one more line, authorises, and prints which ids were allowed. With `check-then-act` it uses a store that is
+not atomic, as a control that the rig sees the fault. With `die-after-take` it is killed before the commit. With
+`report` it reports usage without authorising it.
 """
 
 import json
@@ -38,7 +38,7 @@ CHECK_THEN_ACT, DIE_AFTER_TAKE, REPORT = "check-then-act", "die-after-take", "re
 
 
 class CheckThenAct:
-    """What nobody should write: looks first, and counts afterwards."""
+    """A store that is not atomic, as a control: it checks first, and counts afterwards."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(limit_store(), name)
@@ -54,7 +54,7 @@ class CheckThenAct:
 
 
 class DieAfterTake(CheckThenAct):
-    """Takes as it should, and is killed before the transaction commits."""
+    """A store that takes as it should, and is killed before the transaction commits."""
 
     def take(self, claim: Claim) -> LimitLevels | None:
         limit_store().take(claim)

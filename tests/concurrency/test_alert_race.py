@@ -33,12 +33,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @dataclass(frozen=True)
 class Rig:
-    """The process that forks those that check; it is kept for the whole file, since it takes seconds to start."""
+    """The process that forks the checkers. It is kept for the whole file, since it takes seconds to start."""
 
     process: subprocess.Popen[str]
 
     def run(self, *, mode: str = "", processes: int = PROCESSES) -> tuple[list[int], list[int]]:
-        """What all of them together say to have raised, and how each ended."""
+        """Run all checkers. Return the alerts that they raised together, and how each ended."""
         write(self.process, json.dumps({"processes": processes, "mode": mode, "as_of": NOON.isoformat()}))
         answer = json.loads(read(self.process))
         return answer["raised"], answer["ended"]
@@ -70,7 +70,7 @@ def rig(started: list[Rig], process_environment: dict[str, str]) -> Rig:
 
 @pytest.fixture
 def acme() -> Tenant:
-    """130 events in one batch, of a quota of 100."""
+    """Create Acme with 130 events in one batch, of a quota of 100."""
     tenant = customer("acme", quota(100))
     events = [{"id": uuid4().hex, "type": TOKENS, "timestamp": NOON.isoformat()} for _ in range(EVENTS)]
     send(ledger_of(tenant), events, as_of=NOON)
@@ -79,7 +79,7 @@ def acme() -> Tenant:
 
 @contextmanager
 def table_without_the_constraint() -> Iterator[None]:
-    """A copy of the table that stores an alert as often as anybody likes; it goes away afterwards."""
+    """Create a copy of the table that stores an alert as often as it is inserted, and drop it at the end."""
     with psycopg.connect(owner_url(), autocommit=True, connect_timeout=10) as owner:
         owner.execute(f"CREATE TABLE {SCRATCH_TABLE} (LIKE alerts_thresholdalert INCLUDING IDENTITY)")
         owner.execute(f"GRANT SELECT, INSERT ON {SCRATCH_TABLE} TO {settings.DATABASE_ROLE}")
@@ -100,15 +100,15 @@ def test_eight_processes_at_once_raise_each_threshold_once_and_send_one_mail(rig
     assert ended == [0] * PROCESSES
 
 
-def test_the_rig_sees_a_check_that_no_constraint_stands_behind(rig: Rig, acme: Tenant) -> None:
-    """The control: looked first and inserted afterwards, the same alert is raised by several."""
+def test_control_without_the_constraint_an_alert_is_raised_several_times(rig: Rig, acme: Tenant) -> None:
+    # The control: if the check comes first and the insert afterwards, several raise the same alert.
     with table_without_the_constraint():
         raised, _ = rig.run(mode="check-then-insert")
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT count(*) FROM {SCRATCH_TABLE} WHERE tenant_id = %s", [acme.pk])
             stored = cursor.fetchone()[0]
     mails = OutboundMail.objects.count()
-    sys.stdout.write(f"\ncontrol without the constraint: {stored} alerts where 3 were due, {mails} mails where 1 was\n")
+    sys.stdout.write(f"\ncontrol without the constraint: {stored} alerts instead of 3, {mails} mails instead of 1\n")
     assert stored == len(raised) > 3
     assert mails > 1
 
@@ -122,7 +122,7 @@ def test_a_process_killed_before_its_commit_leaves_the_alerts_to_the_next(rig: R
     assert OutboundMail.objects.count() == 1
 
 
-def test_processes_that_find_the_same_tenants_wait_for_each_other_and_never_in_a_circle(rig: Rig) -> None:
+def test_processes_that_find_the_same_tenants_wait_for_each_other_without_a_deadlock(rig: Rig) -> None:
     for number in range(TENANTS):
         use(customer(f"t{number}", quota(100)), 130, at=NOON)
     deadlocks_before = deadlocks()

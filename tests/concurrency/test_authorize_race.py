@@ -69,7 +69,7 @@ class Rig:
     def begin(
         self, caller: Caller, ids: list[list[str]], *modes: str, threads: int = THREADS
     ) -> list[subprocess.Popen[str]]:
-        """Give each process its ids and perhaps a mode of its own, and let them go when the last is ready."""
+        """Pass each process its ids and perhaps a mode of its own, and start them when the last is ready."""
         used = self.workers.processes[: len(ids)]
         for process, event_ids, mode in zip(used, ids, modes * (len(ids) // len(modes)), strict=True):
             task = {
@@ -87,7 +87,7 @@ class Rig:
         return used
 
     def allowed(self, caller: Caller, ids: list[list[str]], *modes: str) -> list[str]:
-        """The ids that were allowed, of all processes together."""
+        """Return the ids that were allowed, of all processes together."""
         return [
             event_id for process in self.begin(caller, ids, *(modes or [""])) for event_id in json.loads(read(process))
         ]
@@ -161,13 +161,11 @@ def test_of_a_hundred_at_once_exactly_ten_pass(rig: Rig, now: datetime) -> None:
     assert counted(caller, now) == [USED_BEFORE + LEFT]
 
 
-def test_the_rig_sees_a_store_that_checks_first_and_counts_later(rig: Rig, now: datetime) -> None:
-    """The control: were the step not atomic, more than ten would pass."""
+def test_control_a_store_that_checks_first_and_counts_later_lets_more_pass(rig: Rig, now: datetime) -> None:
+    # The control: if the step were not atomic, more than ten would pass.
     caller = caller_with_ten_left(now)
     allowed = rig.allowed(caller, a_hundred_ids(), "check-then-act")
-    sys.stdout.write(
-        f"\n{rig.name}, control that checks and then acts: {len(allowed)} allowed where {LEFT} were left\n"
-    )
+    sys.stdout.write(f"\n{rig.name}, control that checks and then acts: {len(allowed)} allowed with {LEFT} left\n")
     assert len(allowed) > LEFT
     assert caller.events_stored() - USED_BEFORE == len(allowed)
 
@@ -179,8 +177,8 @@ def test_a_retry_from_every_process_counts_once(rig: Rig, now: datetime) -> None
     assert counted(caller, now) == [USED_BEFORE + 1]
 
 
-def test_reports_count_beside_requests_and_nobody_waits_in_a_circle(rig: Rig, now: datetime) -> None:
-    """Half of the processes ask, half report; reports are never refused, and each is in the counter at once."""
+def test_reports_count_beside_requests_without_a_deadlock(rig: Rig, now: datetime) -> None:
+    # Half of the processes authorise, half report. Reports are never refused, and each is in the counter at once.
     caller = caller_on_plan(now, [quota_of("60"), quota_of("1000", period=Period.DAY)], throttle=(1000, 1000))
     deadlocks_before = deadlocks()
     allowed = rig.allowed(caller, a_hundred_ids(), "", "report")
@@ -194,7 +192,7 @@ def test_reports_count_beside_requests_and_nobody_waits_in_a_circle(rig: Rig, no
 
 
 def test_a_process_killed_between_take_and_commit_stores_nothing(rig: Rig, now: datetime) -> None:
-    """PostgreSQL undoes the count by itself; Redis is too strict by one until it is compared with the ledger."""
+    # PostgreSQL undoes the count by itself. Redis is too strict by one until it is compared with the ledger.
     caller = caller_with_ten_left(now)
     [killed] = rig.begin(caller, [["lost"]], "die-after-take", threads=1)
     assert killed.wait(timeout=60) == -signal.SIGKILL

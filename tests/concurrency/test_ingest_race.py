@@ -1,6 +1,6 @@
 """P2, P3, P5: ingest beside ingest, beside a rebuild, and void beside void, by real processes and threads.
 
-Where a test could pass by luck, it brings the racers to the same point by a lock that it holds itself. Each race that a
+If a test could pass by luck, it brings the racers to the same point by a lock that it holds itself. Each race that a
 part of ours prevents has a control without that part.
 """
 
@@ -59,7 +59,7 @@ def ledger() -> Ledger:
 
 @pytest.fixture
 def observer(ledger: Ledger) -> Iterator[psycopg.Connection]:
-    """A connection that takes part in nothing."""
+    """Open a connection that takes part in nothing."""
     with psycopg.connect(owner_url(), autocommit=True, connect_timeout=10) as observer:
         yield observer
 
@@ -114,7 +114,7 @@ def test_the_first_events_of_a_month_may_arrive_in_many_processes_at_once(observ
     month = date(2031, 5, 1)
     with racing() as start, holding(observer, PARTITION_LOCK):
         made = [start(make_partition, month) for _ in range(RACERS)]
-        # Each has seen that there is no such partition; one process remembers for all, so some may not even ask.
+        # Each has seen that there is no such partition. One process remembers for all, so some may not even look.
         await_waiting(observer, 2)
     for future in made:
         future.result(120)
@@ -191,13 +191,13 @@ def test_the_same_voids_without_their_claim_take_it_back_again_and_again(
 
 @contextmanager
 def racing() -> Iterator["Start"]:
-    """Threads, each with a connection of its own that is closed when it has done its part."""
+    """Start threads, each with a connection of its own that is closed when it has done its part."""
     with ThreadPoolExecutor(RACERS) as pool:
         yield Start(pool)
 
 
 class Start:
-    """Sends a racer off."""
+    """Starts a racer."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.pool = pool

@@ -1,4 +1,4 @@
-"""Workers on one month at once, and a late event beside the deletion: it goes once, and nothing gets lost."""
+"""Workers on one month at once, and a late event beside the deletion: a month is deleted once, and no event is lost."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -41,7 +41,7 @@ def observer() -> Iterator[psycopg.Connection]:
 
 @pytest.fixture
 def ledger() -> Ledger:
-    """One event of March, which is sealed."""
+    """Create one event of March, which is sealed."""
     ledger = Ledger(tenant_id=uuid4(), is_live=True, time_zone="UTC", backfill_days=35)
     ingest_events(ledger=ledger, events=event("a"), api_key_id=None, as_of=SENT)
     seal([ledger])
@@ -53,7 +53,7 @@ def event(event_id: str) -> list[ParsedEvent]:
 
 
 def apart(work: Callable[[], Outcome]) -> Outcome:
-    """Do the work on a connection of its own."""
+    """Run the work on a connection of its own."""
     try:
         with way_in(WayIn.JOBS):
             return work()
@@ -66,7 +66,7 @@ def deleting() -> int:
 
 
 def together(observer: psycopg.Connection, work: Callable[[], Outcome]) -> list["Future[Outcome]"]:
-    """Bring the workers to the lock that the test holds, then let go."""
+    """Hold the workers at the lock that the test holds, then release it."""
     with ThreadPoolExecutor(WORKERS) as pool:
         with observer.transaction():
             observer.execute("SELECT pg_advisory_xact_lock(%s)", [PARTITION_LOCK])
@@ -87,8 +87,10 @@ def test_workers_at_once_delete_a_month_once(ledger: Ledger, observer: psycopg.C
     assert EventMonth.objects.filter(step="deleted").count() == 1
 
 
-def test_without_the_look_behind_the_lock_the_second_worker_fails(ledger: Ledger, observer: psycopg.Connection) -> None:
-    """The control: the rig brings workers together, so without the second look they collide."""
+def test_control_without_the_check_behind_the_lock_the_second_worker_fails(
+    ledger: Ledger, observer: psycopg.Connection
+) -> None:
+    # The control: the rig brings workers together, so without the second check they collide.
     found = observer.execute("SELECT pg_get_functiondef('ledger_delete_event_partition'::regproc)").fetchone()
     assert found is not None
     blind = str(found[0]).replace("m.month = first AND m.step = 'deleted'", "false")
@@ -103,7 +105,7 @@ def test_without_the_look_behind_the_lock_the_second_worker_fails(ledger: Ledger
 
 
 def test_an_event_that_slips_into_a_sealed_month_keeps_it(ledger: Ledger, observer: psycopg.Connection) -> None:
-    """As if a process had been told nothing: what is there is not what was sealed, so nothing goes."""
+    # As if a process did not know of the seal: the content differs from the seal, so nothing is deleted.
     observer.execute(
         "INSERT INTO event SELECT tenant_id, is_live, occurred_at, decode(repeat('00', 16), 'hex'), 'slipped', source,"
         " type, quantity, subject, api_key_id, properties, received_at FROM event WHERE tenant_id = %s",

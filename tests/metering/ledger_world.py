@@ -32,7 +32,7 @@ def make_tenant(slug: str, **fields: Any) -> Tenant:
 def make_key(
     tenant: Tenant | None, *, kind: KeyKind = KeyKind.LIVE, scopes: Sequence[str] = (), **fields: Any
 ) -> tuple[ApiKey, str]:
-    """A stored key and its secret."""
+    """Create a stored key and return it with its secret."""
     secret = generate_key(kind)
     parsed = parse_key(secret)
     assert parsed is not None
@@ -78,7 +78,7 @@ def parsed(events: Iterable[Mapping[str, Any]], *, as_of: datetime) -> list[Pars
 def send(
     ledger: Ledger, events: Iterable[Mapping[str, Any]], *, as_of: datetime, api_key_id: UUID | None = None
 ) -> list[Sent]:
-    """Ingest the events; all must be new."""
+    """Ingest the events. Fail if one of them is not new."""
     batch = parsed(events, as_of=as_of)
     result: IngestResult = ingest_events(ledger=ledger, events=batch, api_key_id=api_key_id, as_of=as_of)
     assert len(result.accepted) == len(batch)
@@ -86,7 +86,7 @@ def send(
 
 
 def contribution_of(sent: Sent, meter: MeterRule) -> Contribution | None:
-    """What the event adds to the meter, computed in Python alone."""
+    """Return what the event adds to the meter, computed in Python alone."""
     event = sent.event
     found = contributions(event.type, event.quantity, event.properties, [meter])
     return found[0] if found else None

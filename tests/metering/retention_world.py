@@ -1,4 +1,4 @@
-"""Months of raw events on their way out, through the real services, without invoices."""
+"""Months of raw events that are being deleted, through the real services, without invoices."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -17,7 +17,7 @@ THIRD_NIGHT: Final = NIGHT + timedelta(days=2)
 
 
 def seal(ledgers: Iterable[Ledger], *, month: date = MARCH, spans: Iterable[UsageSpan] = ()) -> None:
-    """Close a month and make the rollups its evidence."""
+    """Close a month and seal its rollups as evidence."""
     close_month(month=month, as_of=NIGHT)
     assert seal_ledgers(ledgers=ledgers, month=month, as_of=NEXT_NIGHT) == []
     seal_spans(spans=spans, month=month)
@@ -25,6 +25,6 @@ def seal(ledgers: Iterable[Ledger], *, month: date = MARCH, spans: Iterable[Usag
 
 
 def let_go(ledgers: Iterable[Ledger], *, month: date = MARCH, spans: Iterable[UsageSpan] = ()) -> None:
-    """Have the raw events of a month deleted."""
+    """Delete the raw events of a month."""
     seal(ledgers, month=month, spans=spans)
     assert month in delete_sealed_months(as_of=THIRD_NIGHT)

@@ -37,7 +37,7 @@ def test_the_ledger_has_no_triggers() -> None:
 
 
 def test_there_is_no_default_partition() -> None:
-    """A time without a partition is refused, not misplaced."""
+    # A time without a partition is refused, not misplaced.
     assert query("SELECT partdefid FROM pg_partitioned_table WHERE partrelid::regclass::text = ANY(%s)") == [(0,)]
 
 
@@ -96,6 +96,6 @@ def test_each_table_has_its_named_key(table: str, constraint: str) -> None:
 
 
 @pytest.mark.parametrize("month", ["1999-12-01", "2100-02-01"])
-def test_partitions_are_made_within_bounds(month: str) -> None:
+def test_partitions_are_created_within_bounds(month: str) -> None:
     with connection.cursor() as cursor, pytest.raises(Exception, match="outside of 2000 to 2100"):
         cursor.execute("SELECT ledger_ensure_event_partition(%s)", [month])

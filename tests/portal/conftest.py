@@ -21,7 +21,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 @pytest.fixture(autouse=True)
 def at_noon() -> Iterator[None]:
-    """The views ask the clock; it stands still."""
+    """Stop the clock that the views read at noon."""
     with time_machine.travel(NOW, tick=False):
         yield
 
@@ -44,7 +44,7 @@ def signed_in(user: User) -> Client:
 
 @dataclass(frozen=True)
 class Cast:
-    """Everybody, by name."""
+    """Every member of the cast, by name."""
 
     acme: Tenant
     rival: Tenant
@@ -75,11 +75,12 @@ def alice(cast: Cast) -> Client:
 
 @pytest.fixture
 def query_count(django_assert_max_num_queries: Callable[..., object]) -> Callable[[Client, str], int]:
-    """How many queries a page takes, once the session is known."""
+    """Return how many queries a page takes, once the session is known."""
 
     def count(client: Client, url: str) -> int:
         client.get(url)
-        forget_catalog()  # or it depends on the machine whether what a process knows for a second is asked for again
+        # Otherwise it depends on the machine whether a value that a process remembers for a second is read again.
+        forget_catalog()
         forget_limits()
         with django_assert_max_num_queries(50) as captured:  # type: ignore[attr-defined]
             assert client.get(url).status_code == 200

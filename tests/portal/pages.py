@@ -1,4 +1,7 @@
-"""Every page of a tenant, with its arguments and the least role that may open it: a new route fails until added."""
+"""Every page of a tenant, with its arguments and the least role that may open it.
+
+A new route fails until it is added.
+"""
 
 from dataclasses import dataclass, field
 
@@ -24,8 +27,8 @@ LEAST_ROLE = {
     "team": Role.VIEWER,
     "security": Role.VIEWER,
     "first_event": Role.VIEWER,
-    "member_remove": Role.VIEWER,  # anybody may leave; whom else, the service decides
-    "plan": Role.VIEWER,  # what it comes to, only those who may pay
+    "member_remove": Role.VIEWER,  # every member may leave; the service decides whom else they may remove
+    "plan": Role.VIEWER,  # only those who may pay see its amount
     "first_steps": Role.DEVELOPER,
     "key_new": Role.DEVELOPER,
     "key_rotate": Role.DEVELOPER,
@@ -78,7 +81,7 @@ NAMES = sorted(str(page.name) for page in tenant_pages)
 
 @dataclass(frozen=True)
 class Addresses:
-    """The pages of a tenant that has one of everything."""
+    """The pages of a tenant that has one object of every kind."""
 
     slug: str
     arguments: dict[str, dict[str, object]] = field(default_factory=dict)

@@ -23,7 +23,7 @@ def acme_pages(cast: Cast) -> Addresses:
     return addresses_of_acme(cast)
 
 
-def test_every_page_is_classified() -> None:
+def test_every_page_has_a_least_role() -> None:
     assert set(NAMES) == set(LEAST_ROLE)
 
 
@@ -43,7 +43,7 @@ def test_a_stranger_finds_nothing_and_changes_nothing(cast: Cast, acme_pages: Ad
         assert _everything() == before, name
 
 
-def test_somebody_who_is_not_signed_in_is_asked_to(acme_pages: Addresses, client: Client) -> None:
+def test_a_visitor_who_is_not_signed_in_is_redirected_to_sign_in(acme_pages: Addresses, client: Client) -> None:
     for name in NAMES:
         answer = client.get(acme_pages.of(name))
 
@@ -65,7 +65,7 @@ def test_a_page_that_only_reads_takes_no_post(acme_pages: Addresses, alice: Clie
     assert {name: alice.post(acme_pages.of(name)).status_code for name in reading} == dict.fromkeys(reading, 405)
 
 
-def test_a_page_is_not_kept_by_browsers_or_proxies(acme_pages: Addresses, alice: Client) -> None:
+def test_no_page_is_stored_by_browsers_or_proxies(acme_pages: Addresses, alice: Client) -> None:
     kept = [name for name in NAMES if "no-store" not in _opened(alice, acme_pages.of(name))["Cache-Control"]]
     assert kept == []
 
@@ -80,7 +80,7 @@ def test_an_object_of_another_tenant_is_not_reached_through_ones_own(cast: Cast,
         assert name not in WRITING or charlie.post(url, {"role": "viewer", "grace_seconds": 0}).status_code == 404, name
 
 
-def test_a_suspended_tenant_may_look_and_is_told(cast: Cast, alice: Client) -> None:
+def test_a_suspended_tenant_may_look_and_is_informed(cast: Cast, alice: Client) -> None:
     Tenant.objects.filter(pk=cast.acme.pk).update(status="suspended", status_reason="Unpaid")
 
     page = alice.get("/t/acme/").content.decode()
@@ -96,7 +96,7 @@ def test_the_switcher_offers_the_members_own_tenants_alone(cast: Cast, alice: Cl
     assert b"/t/acme/" not in signed_in(cast.charlie).get("/t/rival/").content
 
 
-def test_who_looks_is_found_in_three_queries(cast: Cast, alice: Client) -> None:
+def test_the_member_of_a_request_is_found_in_three_queries(cast: Cast, alice: Client) -> None:
     with CaptureQueriesContext(connection) as queries:
         alice.get("/t/acme/security/")
 
@@ -104,7 +104,7 @@ def test_who_looks_is_found_in_three_queries(cast: Cast, alice: Client) -> None:
 
 
 def _opened(client: Client, url: str) -> Any:
-    """Open a page, and take back what looking at it wrote, so that each is opened in the same world."""
+    """Open a page, and undo what opening it wrote, so that each page is opened in the same world."""
     with transaction.atomic():
         answer = client.get(url)
         transaction.set_rollback(True)
@@ -116,7 +116,7 @@ def _without_what_differs(page: bytes) -> bytes:
 
 
 def _everything() -> tuple[object, ...]:
-    """All that the writing pages could change."""
+    """Return all rows that the writing pages could change."""
     keys = sorted(ApiKey.objects.values_list("pk", "revoked_at", "expires_at"))
     members = sorted(Membership.objects.values_list("pk", "role"))
     return keys, members, list(Tenant.objects.order_by("slug").values()), AuditEntry.objects.count()

@@ -1,4 +1,4 @@
-"""The portal, staff and documents tell of a line by the same steps, which add up to its amount."""
+"""The portal, staff and documents explain a line by the same steps, which add up to its amount."""
 
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ from tests.billing.rendering.services import samples
 
 
 def with_what_was_taken_back() -> list[LineDraft]:
-    """A change of plan after the fee was taken back, a correction that stands on void invoices in part, and credit."""
+    """Return lines after a fee was taken back: a change of plan, a correction partly on void invoices, and credit."""
     of = state(
         1,
         phases=(Phase(MARCH, BASIC), Phase(MARCH.replace(day=16), TEAM)),
@@ -31,7 +31,10 @@ def with_what_was_taken_back() -> list[LineDraft]:
 
 
 def after_a_change_and_back() -> list[LineDraft]:
-    """Stretches of one period: the last begins where the others ended, and is corrected because the first changed."""
+    """Return stretches of one period.
+
+    The last begins when the others end, and is corrected because the first changed.
+    """
     day = MARCH.replace(day=16)
     phases = (Phase(MARCH, TEAM), Phase(day, PASS), Phase(day.replace(day=17), TEAM), Phase(day.replace(day=18), PASS))
     of = state(1, phases=phases)
@@ -45,7 +48,7 @@ LINES = [*after_a_change_and_back(), *samples.every_kind_of_line(), *with_what_w
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.description)
-def test_the_three_tell_of_a_line_by_steps_that_add_up_to_its_amount(line: LineDraft) -> None:
+def test_portal_staff_and_documents_explain_a_line_by_steps_that_add_up(line: LineDraft) -> None:
     for_customers = steps_shown(line.explanation, line.amount_minor, "EUR")
     for_staff = shown_steps(line.explanation, line.amount_minor, "EUR")
     [content] = lines_content([line], "UTC")
@@ -55,7 +58,7 @@ def test_the_three_tell_of_a_line_by_steps_that_add_up_to_its_amount(line: LineD
         assert not told or sum(amount_of(step) for step in told) == to_major(line.amount_minor, "EUR")
     labels = [step.label for step in for_customers]
     assert [step.what.partition(": ")[0] for step in for_staff] == [label.partition(": ")[0] for label in labels]
-    # A document has a column for the price of a unit, which says what is included.
+    # A document has a column for the price of a unit, which states what is included.
     in_document = [label.removesuffix(", included") for label in labels]
     assert [step.label for step in printed] == in_document or (not printed and wording.unit_price(content))
 
@@ -65,7 +68,7 @@ def amount_of(step: Any) -> Decimal:
     return Decimal(text or 0)  # which units of a period are meant adds nothing
 
 
-def test_the_lines_are_of_every_kind() -> None:
+def test_the_tested_lines_are_of_every_kind() -> None:
     said = {step.label for line in LINES for step in steps_shown(line.explanation, line.amount_minor, "EUR")}
     for words in (
         "Packages of",

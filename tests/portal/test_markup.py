@@ -1,4 +1,4 @@
-"""What the strict content security policy, the icon sprite and the reader need of every page."""
+"""What the strict content security policy, the icon sprite and the reader require of every page."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,7 @@ FORBIDDEN = {
     "an unfinished component": re.compile(r"</?c-|\{%|\{\{"),
 }
 FILES = {"usage_csv", "invoice_pdf", "credit_note_pdf", "data_download"}
-PIECES = {"data_exports"}  # what a page asks for again while a job runs
+PIECES = {"data_exports"}  # what a page loads again while a job runs
 ICON = re.compile(r"icons\.svg#([\w-]*)")
 
 
@@ -64,7 +64,7 @@ def test_a_page_about_signing_in_holds_to_the_policy(url: str, alice: Client) ->
     assert_is_strict(alice.get(url, follow=True))
 
 
-def test_a_page_that_is_not_there_is_ours(db: None, client: Client) -> None:
+def test_an_unknown_address_shows_our_own_page(db: None, client: Client) -> None:
     answer = client.get("/nowhere/")
 
     assert answer.status_code == 404

@@ -1,4 +1,4 @@
-"""Who is billed: asked before anything paid begins, with the tax that follows while it is typed."""
+"""Who is billed: requested before anything paid begins, with the tax computed while it is typed."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -24,7 +24,7 @@ ADDRESS = {"address_line1": "Unter den Linden 1", "city": "Berlin", "postal_code
 
 @pytest.fixture
 def pro(cast: Cast, settings: Settings) -> PlanVersion:
-    """A plan with a fee, a seller in Belgium with the one-stop shop, and Acme, of which nobody knows where it is."""
+    """Create a plan with a fee, a seller in Belgium with the one-stop shop, and Acme, which has no address."""
     settings.STRIPE_SECRET_KEY = "sk_test_countinghouseFakeStripe000"
     set_issuer(legal_name="Seller BV", address_line1="Meir 24", city="Antwerp", country="BE", tax_id="BE0417497106")
     TaxRate.objects.all().delete()
@@ -92,7 +92,7 @@ def test_an_order_stores_who_is_billed_before_anything_paid_begins(
     assert not Subscription.objects.exists()
 
 
-def test_a_free_plan_asks_nothing_and_the_way_from_it_to_a_paid_one_asks(
+def test_a_free_plan_needs_no_particulars_and_changing_to_a_paid_one_does(
     fake_stripe: FakeStripe, cast: Cast, alice: Client, pro: PlanVersion
 ) -> None:
     free = make_plan("free", fee="0", usage={})
@@ -106,7 +106,7 @@ def test_a_free_plan_asks_nothing_and_the_way_from_it_to_a_paid_one_asks(
     assert f"url={fake_stripe.url}/" in alice.post(ORDER, form | ADDRESS).content.decode()
 
 
-def test_who_pays_by_transfer_is_asked_for_a_missing_address_at_the_next_change(
+def test_a_tenant_that_pays_by_transfer_enters_a_missing_address_at_the_next_change(
     cast: Cast, alice: Client, pro: PlanVersion
 ) -> None:
     big = make_plan("big", fee="199", usage={})

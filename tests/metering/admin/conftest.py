@@ -1,4 +1,4 @@
-"""Robin of the staff, who may do everything, in front of the admin."""
+"""Robin of the staff, who may do everything in the admin."""
 
 import pytest
 from django.test import Client

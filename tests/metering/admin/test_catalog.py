@@ -1,4 +1,4 @@
-"""Meters and event types in the admin: services write them, one entry for each change."""
+"""Meters and event types in the admin: services write them, with one audit entry for each change."""
 
 import pytest
 from django.test import Client
@@ -35,7 +35,7 @@ def test_a_meter_that_does_not_count_yet_is_changed_and_deleted(as_robin: Client
     assert actions("meter") == ["meter.created", "meter.updated", "meter.deleted"]
 
 
-def test_an_event_type_is_made_and_renamed_and_keeps_its_code(as_robin: Client) -> None:
+def test_an_event_type_is_created_and_renamed_and_keeps_its_code(as_robin: Client) -> None:
     as_robin.post(reverse("admin:metering_eventtype_add"), {"code": "tokens", "name": "Tokens", "description": ""})
     assert "tokens" in known_event_types()
     event_type = EventType.objects.get(code="tokens")
@@ -47,7 +47,7 @@ def test_an_event_type_is_made_and_renamed_and_keeps_its_code(as_robin: Client) 
 
 
 @pytest.mark.parametrize(("field", "value"), [("code", "With Blanks"), ("name", "")])
-def test_an_event_type_that_cannot_be_kept_is_refused(field: str, value: str, as_robin: Client) -> None:
+def test_an_invalid_event_type_is_refused(field: str, value: str, as_robin: Client) -> None:
     form = {"code": "tokens", "name": "Tokens", "description": ""} | {field: value}
     response = as_robin.post(reverse("admin:metering_eventtype_add"), form)
     assert field in response.context["adminform"].form.errors

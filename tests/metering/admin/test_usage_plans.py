@@ -18,7 +18,7 @@ Row = tuple[str, str, str, bool]
 
 
 def quota_rows(*rows: Row, stored: int = 0) -> dict[str, str]:
-    """The rows of the page: meter, period, limit, whether it is hard."""
+    """Return the rows of the page: meter, period, limit, whether it is hard."""
     data = {"quotas-TOTAL_FORMS": str(len(rows)), "quotas-INITIAL_FORMS": str(stored)}
     for number, (meter, period, limit, is_hard) in enumerate(rows):
         meter_id = Meter.objects.get(code=meter).pk
@@ -40,7 +40,7 @@ def entries() -> list[str]:
     return list(AuditEntry.objects.filter(target_kind="usage_plan").order_by("pk").values_list("action", flat=True))
 
 
-def test_a_plan_is_made_by_the_service_in_one_entry(as_robin: Client) -> None:
+def test_a_usage_plan_is_created_by_the_service_in_one_entry(as_robin: Client) -> None:
     response = add(as_robin, ("api_requests", "month", "1000", True), ("api_bytes", "day", "2.5", False))
     assert response.status_code == 302, response.context["adminform"].form.errors
     plan = UsagePlan.objects.get(code="starter")
@@ -50,7 +50,7 @@ def test_a_plan_is_made_by_the_service_in_one_entry(as_robin: Client) -> None:
     assert entry.after["quotas"] == ["2.5 api_bytes a day, soft", "1000 api_requests a month, hard"]
 
 
-def test_the_newest_default_takes_over(as_robin: Client) -> None:
+def test_the_newest_default_usage_plan_replaces_the_last(as_robin: Client) -> None:
     UsagePlan.objects.filter(is_default=True).update(is_default=False)
     add(as_robin, is_default="on")
     response = add(as_robin, code="second", name="Second", is_default="on")
@@ -68,7 +68,7 @@ def test_the_newest_default_takes_over(as_robin: Client) -> None:
         ({"throttle_rate": "2000000"}, "throttle_rate"),
     ],
 )
-def test_what_the_service_would_refuse_is_shown_beside_its_field(
+def test_terms_that_the_service_would_refuse_are_shown_beside_their_field(
     changes: dict[str, str], field: str, as_robin: Client
 ) -> None:
     response = add(as_robin, **changes)
@@ -76,7 +76,7 @@ def test_what_the_service_would_refuse_is_shown_beside_its_field(
     assert not UsagePlan.objects.filter(name="Starter").exists()
 
 
-def test_a_quota_that_cannot_be_kept_is_shown_in_its_row(as_robin: Client) -> None:
+def test_an_invalid_quota_is_shown_in_its_row(as_robin: Client) -> None:
     response = add(as_robin, ("api_requests", "month", "5", True), ("api_bytes", "month", "-1", True))
     [formset] = response.context["inline_admin_formsets"]
     assert [list(errors) for errors in formset.formset.errors] == [[], ["limit"]]
@@ -88,7 +88,7 @@ def test_a_meter_has_one_quota_a_period(as_robin: Client) -> None:
     assert entries() == []
 
 
-def test_a_quota_is_taken_away(as_robin: Client) -> None:
+def test_a_quota_is_removed(as_robin: Client) -> None:
     add(as_robin, ("api_requests", "month", "5", True))
     plan = UsagePlan.objects.get(code="starter")
     quota = plan.quotas.get()
@@ -101,7 +101,7 @@ def test_a_quota_is_taken_away(as_robin: Client) -> None:
     assert entries() == ["usage_plan.created", "usage_plan.updated"]
 
 
-def test_a_plan_that_nobody_is_on_is_deleted_and_another_stays(as_robin: Client) -> None:
+def test_a_usage_plan_without_tenants_is_deleted_and_another_stays(as_robin: Client) -> None:
     for code in ("free", "used"):
         add(as_robin, code=code, name=code)
     used = UsagePlan.objects.get(code="used")

@@ -39,7 +39,7 @@ def change_plan(tenant: Tenant, *quotas: QuotaTerms) -> None:
 
 
 def customer(slug: str, *quotas: QuotaTerms, since: datetime = LONG_AGO, **fields: str) -> Tenant:
-    """A tenant with an owner, on a plan with these quotas."""
+    """Create a tenant with an owner, on a plan with these quotas."""
     tenant = make_tenant(slug, **fields)
     join(tenant, f"owner@{slug}.example", Role.OWNER)
     assign_usage_plan(tenant=tenant, usage_plan=plan_of(*quotas), actor=OPERATOR, as_of=since)
@@ -52,14 +52,14 @@ def join(tenant: Tenant, email: str, role: Role) -> Membership:
 
 
 def use(tenant: Tenant, quantity: str | int, *, at: datetime, is_live: bool = True, event_id: str = "") -> str:
-    """Report usage of tokens; answers the event's id."""
+    """Report usage of tokens. Return the event's id."""
     event = {"id": event_id or uuid4().hex, "type": TOKENS, "quantity": str(quantity), "timestamp": at.isoformat()}
     send(ledger_of(tenant, is_live=is_live), [event], as_of=at)
     return event["id"]
 
 
 def crossed(tenant: Tenant) -> list[int]:
-    """The thresholds of all the tenant's alerts, in the order in which they were found."""
+    """Return the thresholds of all the tenant's alerts, in the order in which they were found."""
     return list(ThresholdAlert.objects.filter(tenant=tenant).order_by("id").values_list("threshold", flat=True))
 
 
@@ -68,5 +68,5 @@ def _terms(name: str, quotas: Sequence[QuotaTerms]) -> UsagePlanTerms:
 
 
 def new_at(as_of: datetime) -> list[tuple[str, int]]:
-    """Whose alerts a pass finds."""
+    """Return the tenants whose alerts a pass finds."""
     return [(alert.facts.tenant, alert.facts.threshold) for alert in monitor_thresholds(as_of=as_of).alerts]

@@ -24,7 +24,7 @@ from tests.metering.ledger_world import ledger_of, make_key, make_tenant
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> None:
-    """What the process remembers of another test's database is wrong here."""
+    """Forget what the process remembers of another test's database."""
     for forget in (forget_catalog, forget_seen_partitions, forget_keys, forget_limits):
         forget()
     for slug in ("acme", "globex"):
@@ -64,7 +64,7 @@ def body_of(response: HttpResponse) -> Any:
 
 
 def problem_of(response: HttpResponse, status: int) -> Any:
-    """The problem that the response must be."""
+    """Return the problem document of the response. Fail if it is none."""
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/problem+json"
     problem = body_of(response)
@@ -107,6 +107,6 @@ def charlie(globex: Tenant) -> Api:
 
 @pytest.fixture
 def gateway(db: None) -> Api:
-    """A service key of the operator."""
+    """Create a service key of the operator."""
     key, secret = make_key(None, kind=KeyKind.SERVICE, scopes=list(Scope))
     return Api(secret, key)

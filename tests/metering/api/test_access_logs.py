@@ -23,7 +23,7 @@ def record(request_id: str, now: datetime, **more: object) -> dict[str, object]:
     } | more
 
 
-def test_records_become_http_requests_with_their_bytes(alice: Api, now: datetime) -> None:
+def test_access_records_become_http_requests_with_their_bytes(alice: Api, now: datetime) -> None:
     response = alice.post("/access-logs", {"records": [record("r1", now), record("r2", now, response_length=8)]})
     assert (response.status_code, body_of(response)) == (
         200,
@@ -39,14 +39,14 @@ def test_records_become_http_requests_with_their_bytes(alice: Api, now: datetime
     )
 
 
-def test_a_record_counts_once_and_is_refused_with_other_content(alice: Api, now: datetime) -> None:
+def test_an_access_record_counts_once_and_is_refused_with_other_content(alice: Api, now: datetime) -> None:
     alice.post("/access-logs", {"records": [record("r1", now)]})
     body = body_of(alice.post("/access-logs", {"records": [record("r1", now), record("r1", now, status=500)]}))
     assert (body["accepted"], body["duplicates"], body["rejected"]) == (0, 1, 1)
     assert body["results"][0]["code"] == "event_conflict"
 
 
-def test_what_cannot_be_read_is_named_by_its_place(alice: Api, now: datetime) -> None:
+def test_an_unreadable_access_record_is_named_by_its_place(alice: Api, now: datetime) -> None:
     records = [
         record("r", now, status="OK"),
         {"ip": "192.0.2.7"},
@@ -62,7 +62,9 @@ def test_what_cannot_be_read_is_named_by_its_place(alice: Api, now: datetime) ->
     ]
 
 
-def test_a_service_key_reports_for_the_tenant_in_the_header(gateway: Api, alice: Api, now: datetime) -> None:
+def test_a_service_key_reports_access_records_for_the_tenant_in_the_header(
+    gateway: Api, alice: Api, now: datetime
+) -> None:
     assert gateway.post("/access-logs", {"records": [record("r", now)]}, X_Tenant="acme").status_code == 200
     assert alice.get("/events/r").status_code == 200
     problem_of(gateway.post("/access-logs", {"records": [record("r", now)]}), 422)

@@ -1,4 +1,4 @@
-"""`POST /authorize`: the contract's answers, codes and headers, and that hostile input is refused like any event's."""
+"""`POST /authorize`: the contract's responses, codes and headers, and that hostile input is refused."""
 
 import re
 from datetime import timedelta
@@ -33,7 +33,9 @@ def stored(tenant: Tenant, *, is_live: bool = True) -> list[str]:
     )
 
 
-def test_a_request_that_may_pass_is_counted_and_told_where_it_stands(alice: Api, acme: Tenant, on_plan: None) -> None:
+def test_an_authorized_request_is_counted_and_gets_its_limits_in_headers(
+    alice: Api, acme: Tenant, on_plan: None
+) -> None:
     response = alice.post("/authorize", {"type": "http_request", "id": "one", "properties": {"status": 200}})
     assert response.status_code == 200, response.content
     body = body_of(response)
@@ -49,19 +51,19 @@ def test_a_request_that_may_pass_is_counted_and_told_where_it_stands(alice: Api,
     assert stored(acme) == ["one"]
 
 
-def test_without_an_id_one_is_made(alice: Api, acme: Tenant) -> None:
+def test_without_an_event_id_one_is_generated(alice: Api, acme: Tenant) -> None:
     ids = [body_of(alice.post("/authorize", {"type": "http_request"}))["event_id"] for _ in range(2)]
     assert stored(acme) == sorted(ids)
 
 
-def test_without_limits_there_are_no_headers(alice: Api) -> None:
+def test_without_limits_there_are_no_rate_limit_headers(alice: Api) -> None:
     response = alice.post("/authorize", {"type": "http_request"})
     assert body_of(response)["limits"] == []
     assert "RateLimit" not in response
     assert "RateLimit-Policy" not in response
 
 
-def test_a_quota_that_is_used_up_is_a_429_with_the_seconds_to_wait(alice: Api, acme: Tenant, on_plan: None) -> None:
+def test_a_used_up_quota_is_a_429_with_the_seconds_to_wait(alice: Api, acme: Tenant, on_plan: None) -> None:
     for _ in range(3):
         assert alice.post("/authorize", {"type": "http_request"}).status_code == 200
     response = alice.post("/authorize", {"type": "http_request"})
@@ -100,13 +102,13 @@ def test_other_content_under_the_same_id_is_a_conflict(alice: Api, acme: Tenant)
     assert stored(acme) == ["mine"]
 
 
-def test_what_was_reported_is_the_same_event_as_what_is_authorised(alice: Api, acme: Tenant) -> None:
+def test_a_reported_event_and_an_authorized_one_with_the_same_id_are_one(alice: Api, acme: Tenant) -> None:
     assert alice.post("/events", {"type": "http_request", "id": "mine"}).status_code == 201
     assert alice.post("/authorize", {"type": "http_request", "id": "mine"}).status_code == 200
     assert stored(acme) == ["mine"]
 
 
-def test_only_asking_records_nothing(alice: Api, acme: Tenant) -> None:
+def test_a_check_alone_records_nothing(alice: Api, acme: Tenant) -> None:
     put_on_plan(acme, timezone.now(), quota_of("1"))
     for _ in range(2):
         body = body_of(alice.post("/authorize", {"type": "http_request", "record": False}))
@@ -118,7 +120,7 @@ def test_only_asking_records_nothing(alice: Api, acme: Tenant) -> None:
     )
 
 
-def test_a_suspended_tenant_may_not_pass_whoever_asks(alice: Api, gateway: Api, acme: Tenant) -> None:
+def test_a_suspended_tenant_is_refused_whoever_calls(alice: Api, gateway: Api, acme: Tenant) -> None:
     Tenant.objects.filter(pk=acme.pk).update(status=TenantStatus.SUSPENDED)
     body = {"type": "http_request"}
     assert problem_of(alice.post("/authorize", body), 402)["code"] == "subscription_inactive"
@@ -136,7 +138,8 @@ def test_a_service_key_names_the_tenant_whose_limits_hold(
     assert (len(stored(acme)), len(stored(globex))) == (1, 1)
     assert problem_of(gateway.post("/authorize", {"type": "http_request"}), 422)["code"] == "tenant_missing"
     assert (
-        problem_of(gateway.post("/authorize", {"type": "http_request", "tenant": "nobody"}), 404)["code"] == "not_found"
+        problem_of(gateway.post("/authorize", {"type": "http_request", "tenant": "unknown"}), 404)["code"]
+        == "not_found"
     )
 
 
@@ -146,7 +149,7 @@ def test_a_tenants_key_cannot_name_another_tenant(charlie: Api, acme: Tenant, gl
     assert stored(acme) == stored(globex) == []
 
 
-def test_a_key_without_the_scope_may_not_ask(acme: Tenant) -> None:
+def test_a_key_without_the_scope_may_not_authorize(acme: Tenant) -> None:
     key, secret = make_key(acme, scopes=[Scope.USAGE_READ])
     response = Api(secret, key).post("/authorize", {"type": "http_request"})
     assert problem_of(response, 403)["code"] == "scope_missing"
@@ -172,14 +175,14 @@ def test_a_keys_own_limits_hold_beside_the_plans(acme: Tenant) -> None:
     assert problem_of(api.post("/authorize", {"type": "http_request"}), 429)["code"] == "quota_exceeded"
 
 
-def test_an_idempotency_key_replays_the_answer(alice: Api, acme: Tenant) -> None:
+def test_an_idempotency_key_replays_the_authorization(alice: Api, acme: Tenant) -> None:
     first, second = (alice.post("/authorize", {"type": "http_request"}, Idempotency_Key="k") for _ in range(2))
     assert body_of(first) == body_of(second)
     assert second["Idempotency-Replayed"] == "true"
     assert len(stored(acme)) == 1
 
 
-def test_a_plan_is_read_again_within_a_second(alice: Api, acme: Tenant) -> None:
+def test_a_changed_plan_applies_within_a_second(alice: Api, acme: Tenant) -> None:
     assert alice.post("/authorize", {"type": "http_request"}).status_code == 200
     put_on_plan(acme, timezone.now() - timedelta(days=1), quota_of("1"))
     forget_limits()

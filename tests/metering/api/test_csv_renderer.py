@@ -34,16 +34,16 @@ from metering.api.csv_renderer import cell, write_csv
         "\N{MINUS SIGN}1",
     ],
 )
-def test_a_text_that_would_run_as_a_formula_is_quoted(text: str) -> None:
+def test_a_csv_cell_that_would_run_as_a_formula_is_quoted(text: str) -> None:
     assert cell(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["-1", "-1.50", "-0", "12", "a=1", "", " ", "1-2", "'=1"])
-def test_a_number_and_a_harmless_text_stay_as_they_are(text: str) -> None:
+def test_numbers_and_harmless_text_in_csv_are_unchanged(text: str) -> None:
     assert cell(text) == text
 
 
-def test_numbers_times_and_nothing_are_shown_as_in_json() -> None:
+def test_numbers_times_and_null_are_the_same_in_csv_as_in_json() -> None:
     assert [
         cell(value) for value in (Decimal("-2.50"), datetime(2026, 3, 1, tzinfo=UTC), date(2026, 3, 1), None, 7)
     ] == [
@@ -60,7 +60,7 @@ def test_numbers_times_and_nothing_are_shown_as_in_json() -> None:
         st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), min_size=2, max_size=2), max_size=5
     )
 )
-def test_a_reader_gets_back_every_cell(rows: list[list[str]]) -> None:
+def test_a_csv_reader_gets_back_every_cell(rows: list[list[str]]) -> None:
     text = write_csv(("a", "=b"), rows).decode()
     read = list(csv.reader(io.StringIO(text, newline="")))
     assert read == [["a", "'=b"], *([cell(value) for value in row] for row in rows)]

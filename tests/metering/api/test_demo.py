@@ -1,4 +1,4 @@
-"""The demo resources: what they answer, and that each call is metered."""
+"""The demo resources: their responses, and that each call is metered."""
 
 import pytest
 from django.utils import timezone
@@ -17,7 +17,7 @@ def metered(tenant: Tenant) -> list[tuple[str, str, str]]:
     return [(event.type, event.properties["http_method"], event.properties["resource_path"]) for event in events]
 
 
-def test_each_resource_answers_and_is_metered_under_its_path(alice: Api, acme: Tenant) -> None:
+def test_each_demo_resource_responds_and_is_metered_under_its_path(alice: Api, acme: Tenant) -> None:
     example = body_of(alice.get("/demo/example"))
     data = body_of(alice.post("/demo/data", {"a": [1, "two"]}))
     text = body_of(alice.get("/demo/random/strings", {"len": "12"}))
@@ -34,7 +34,7 @@ def test_each_resource_answers_and_is_metered_under_its_path(alice: Api, acme: T
     ]
 
 
-def test_the_echo_keeps_the_body_to_the_letter(alice: Api) -> None:
+def test_the_echo_returns_the_body_unchanged(alice: Api) -> None:
     body = b'{"b": 1.10, "a": 12345678901234567890.123, "text": "\\u00e9"}'
     assert body in alice.post("/demo/data", raw=body).content
     assert body_of(alice.post("/demo/data", raw=b"[null]"))["data"] == [None]
@@ -48,12 +48,12 @@ def test_strings_are_random_and_seven_long_by_default(alice: Api) -> None:
 
 
 @pytest.mark.parametrize("length", ["0", "-1", "1001", "seven", "", "7.0", "\u0667", "1" * 5000])
-def test_a_length_out_of_bounds_is_refused(alice: Api, length: str) -> None:
+def test_a_string_length_out_of_bounds_is_refused(alice: Api, length: str) -> None:
     problem = problem_of(alice.get("/demo/random/strings", {"len": length}), 422)
     assert problem["errors"][0]["pointer"] == "/len"
 
 
-def test_a_refused_request_that_was_counted_says_what_is_left(alice: Api, acme: Tenant) -> None:
+def test_a_refused_request_that_was_counted_has_its_limits_in_headers(alice: Api, acme: Tenant) -> None:
     put_on_plan(acme, timezone.now(), quota_of("10"))
     for response in (alice.get("/demo/random/strings", {"len": "x"}), alice.post("/demo/data", raw=b"{")):
         assert response.status_code in (400, 422)
@@ -63,11 +63,11 @@ def test_a_refused_request_that_was_counted_says_what_is_left(alice: Api, acme: 
 
 
 @pytest.mark.parametrize("length", ["1", "1000"])
-def test_the_bounds_themselves_are_allowed(alice: Api, length: str) -> None:
+def test_the_bounds_of_the_string_length_are_allowed(alice: Api, length: str) -> None:
     assert len(body_of(alice.get("/demo/random/strings", {"len": length}))["data"]) == int(length)
 
 
-def test_limits_hold_and_are_told_in_headers(alice: Api, acme: Tenant) -> None:
+def test_limits_apply_to_demo_calls_and_are_in_their_headers(alice: Api, acme: Tenant) -> None:
     put_on_plan(acme, timezone.now(), quota_of("2"), throttle=(1, 2))
     response = alice.get("/demo/example")
     assert response["RateLimit-Policy"].startswith('"throttle";q=2;w=2, "quota";q=2;w=')
@@ -79,7 +79,7 @@ def test_limits_hold_and_are_told_in_headers(alice: Api, acme: Tenant) -> None:
     assert len(metered(acme)) == 2
 
 
-def test_any_valid_key_may_call_and_nobody_else(acme: Tenant, gateway: Api) -> None:
+def test_only_callers_with_a_valid_key_may_call_a_demo_resource(acme: Tenant, gateway: Api) -> None:
     key, secret = make_key(acme, scopes=[Scope.USAGE_READ])
     assert Api(secret, key).get("/demo/example").status_code == 200
     problem_of(Api("ch_live_nothing", key).get("/demo/example"), 401)

@@ -1,4 +1,4 @@
-"""`POST /events`, as the contract has it: status codes, bodies, and what is in the ledger afterwards."""
+"""`POST /events` as in the contract: status codes, bodies, and the ledger's content afterwards."""
 
 import gzip
 import json
@@ -76,7 +76,7 @@ def test_one_event_is_201_then_200_then_409(alice: Api, acme_ledger: Ledger) -> 
         (call("a", tenant="globex"), 422, "tenant_not_allowed", "/tenant"),
     ],
 )
-def test_a_refused_event_is_named_and_kept_for_the_debugger(
+def test_a_refused_event_is_named_and_shown_in_the_debugger(
     alice: Api, acme_ledger: Ledger, event: dict[str, Any], status: int, code: str, pointer: str
 ) -> None:
     problem = problem_of(alice.post("/events", event), status)
@@ -88,7 +88,7 @@ def test_a_refused_event_is_named_and_kept_for_the_debugger(
     assert ids_in(acme_ledger) == set()
 
 
-def test_a_batch_stores_what_is_valid_and_lists_only_what_is_not(alice: Api, acme_ledger: Ledger) -> None:
+def test_a_batch_stores_valid_events_and_lists_only_the_others(alice: Api, acme_ledger: Ledger) -> None:
     alice.post("/events", call("known"))
     alice.post("/events", call("clash", quantity=1))
     batch = [call("new"), call("known"), call("clash", quantity=2), {"id": "odd", "type": "nonesuch"}, 7, call("new")]
@@ -106,7 +106,7 @@ def test_a_batch_stores_what_is_valid_and_lists_only_what_is_not(alice: Api, acm
     assert (again["accepted"], again["duplicates"], again["rejected"]) == (0, 3, 3)
 
 
-def test_a_batch_of_which_nothing_is_taken_is_422(alice: Api) -> None:
+def test_a_batch_without_a_valid_event_is_422(alice: Api) -> None:
     problem = problem_of(alice.post("/events", {"events": [call(""), {"id": "b", "type": "nonesuch"}]}), 422)
     assert problem["code"] == "all_events_rejected"
     assert (problem["accepted"], problem["duplicates"], problem["rejected"]) == (0, 0, 2)
@@ -116,7 +116,7 @@ def test_a_batch_of_which_nothing_is_taken_is_422(alice: Api) -> None:
     ]
 
 
-def test_a_batch_of_5000_is_taken_by_a_few_statements_and_5001_refused(alice: Api, acme_ledger: Ledger) -> None:
+def test_a_batch_of_5000_takes_a_few_statements_and_5001_are_refused(alice: Api, acme_ledger: Ledger) -> None:
     events = [call(str(number), properties={"status": number % 7}) for number in range(5001)]
     problem_of(alice.post("/events", {"events": events}), 400)
     packed = gzip.compress(json.dumps({"events": events[:5000]}).encode())
@@ -234,7 +234,7 @@ def test_a_service_key_names_the_tenant_in_the_field_or_the_header(
 ) -> None:
     assert gateway.post("/events", call("field", tenant="acme")).status_code == 201
     assert gateway.post("/events", call("header"), X_Tenant="globex").status_code == 201
-    assert problem_of(gateway.post("/events", call("nobody's")), 422)["code"] == "tenant_missing"
+    assert problem_of(gateway.post("/events", call("tenantless")), 422)["code"] == "tenant_missing"
     assert problem_of(gateway.post("/events", call("lost", tenant="nonesuch")), 404)["code"] == "not_found"
     mixed = [
         call("1", tenant="acme"),
@@ -259,7 +259,7 @@ def test_a_service_key_names_the_tenant_in_the_field_or_the_header(
 
 
 @pytest.mark.parametrize("slug", ["\0", "ac\0me", "acme\n", "\x7f", "Ä"])
-def test_a_tenant_that_no_slug_can_name_is_nobody(gateway: Api, acme: Tenant, slug: str) -> None:
+def test_a_tenant_name_that_is_no_slug_is_refused(gateway: Api, acme: Tenant, slug: str) -> None:
     for path in ("/events", "/authorize"):
         problem_of(gateway.post(path, call("a", tenant=slug)), 404)
     batch = body_of(gateway.post("/events", {"events": [call("a", tenant=slug), call("b", tenant="acme")]}))

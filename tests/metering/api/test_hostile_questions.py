@@ -1,4 +1,4 @@
-"""No question whatever makes a 5xx."""
+"""No query makes a 5xx."""
 
 from typing import Any
 from urllib.parse import quote
@@ -72,7 +72,9 @@ paths = st.sampled_from(["/usage/monthly", "/usage/daily", "/usage/realtime", "/
     query=st.dictionaries(names, st.one_of(odd, st.lists(odd, max_size=3)), max_size=4),
     accept=st.sampled_from(["*/*", "text/csv"]),
 )
-def test_odd_parameters_are_answered_or_refused(alice: Api, path: str, query: dict[str, Any], accept: str) -> None:
+def test_odd_query_parameters_are_processed_or_refused(
+    alice: Api, path: str, query: dict[str, Any], accept: str
+) -> None:
     response = alice.get(path, query, Accept=accept)
     assert response.status_code in {200, 400, 404, 406, 422}, response.content
 

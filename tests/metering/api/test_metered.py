@@ -1,4 +1,4 @@
-"""The decorator and the permission on views of an adopter's own, Django's and REST framework's."""
+"""The decorator and the permission on an adopter's own views, Django's and REST framework's."""
 
 import json
 from collections.abc import Callable
@@ -98,9 +98,7 @@ def events(tenant: Tenant) -> list[tuple[Any, Any]]:
 
 
 @pytest.mark.parametrize("address", ["/plain", "/class", "/rest", "/rest-class", "/failing"])
-def test_a_view_is_metered_and_its_answer_tells_the_limits(
-    get: Callable[..., HttpResponse], acme: Tenant, address: str
-) -> None:
+def test_a_metered_view_has_its_limits_in_headers(get: Callable[..., HttpResponse], acme: Tenant, address: str) -> None:
     put_on_plan(acme, timezone.now(), quota_of("1"))
     response = get(address)
     assert response.status_code == (418 if address == "/failing" else 200)
@@ -114,24 +112,24 @@ def test_a_view_is_metered_and_its_answer_tells_the_limits(
     assert len(events(acme)) == 1
 
 
-def test_a_plain_view_learns_who_calls(get: Callable[..., HttpResponse], alice: Api) -> None:
+def test_a_plain_metered_view_gets_its_caller(get: Callable[..., HttpResponse], alice: Api) -> None:
     assert get("/orders/7").content.decode() == f"7 for {alice.key.prefix}"
 
 
-def test_addresses_of_one_resource_are_one_path(get: Callable[..., HttpResponse], acme: Tenant) -> None:
+def test_all_addresses_of_one_resource_are_metered_as_one_path(get: Callable[..., HttpResponse], acme: Tenant) -> None:
     get("/orders/7")
     get("/orders/8")
     assert [where for where, _ in events(acme)] == ["/orders/<int:number>"] * 2
 
 
 @pytest.mark.parametrize("address", ["/plain", "/rest", "/rest-class"])
-def test_nobody_passes_without_a_key(db: None, address: str) -> None:
+def test_a_metered_view_refuses_callers_without_a_key(db: None, address: str) -> None:
     response = Client().get(address)
     assert response.status_code == 401
     assert response["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_the_quantity_may_come_from_the_request_and_is_judged(alice: Api, acme: Tenant) -> None:
+def test_the_quantity_may_come_from_the_request_and_is_validated(alice: Api, acme: Tenant) -> None:
     statuses = [Client().post(f"/measured?n={n}", headers=alice.headers()).status_code for n in ("2.5", "-1")]
     assert statuses == [200, 422]
     assert events(acme) == [("/measured", Decimal("2.5"))]
@@ -142,13 +140,13 @@ def test_a_permission_takes_the_quantity_that_the_view_names(get: Callable[..., 
     assert events(acme) == [("/rest-class", 2)]
 
 
-def test_a_view_that_fails_has_been_counted(alice: Api, acme: Tenant) -> None:
+def test_a_metered_view_that_fails_has_been_counted(alice: Api, acme: Tenant) -> None:
     with pytest.raises(ValueError, match="our mistake"):
         Client().post("/rest-class", headers=alice.headers())
     assert len(events(acme)) == 1
 
 
-def test_asking_for_the_options_is_not_metered(acme: Tenant) -> None:
+def test_an_options_request_is_not_metered(acme: Tenant) -> None:
     assert Client().options("/rest-class").status_code == 200
     assert events(acme) == []
 
@@ -158,6 +156,6 @@ def test_an_event_type_that_does_not_exist_is_our_mistake(get: Callable[..., Htt
         get("/misnamed")
 
 
-def test_the_decorator_belongs_on_a_view() -> None:
+def test_the_decorator_is_refused_on_anything_but_a_view() -> None:
     with pytest.raises(ImproperlyConfigured):
         metered()(HttpResponse)()

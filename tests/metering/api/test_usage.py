@@ -1,4 +1,4 @@
-"""`GET /usage/…`, as the contract has it."""
+"""`GET /usage/…` as in the contract."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ def requests(number: int, at: datetime = IN_MARCH, **properties: Any) -> list[di
     ]
 
 
-def test_a_month_has_the_contracts_form(alice: Api, acme: Tenant, acme_ledger: Ledger) -> None:
+def test_usage_of_a_month_has_the_contracts_form(alice: Api, acme: Tenant, acme_ledger: Ledger) -> None:
     plan = UsagePlan.objects.create(code="trial", name="Trial", created_at=LONG_AGO)
     meter = Meter.objects.get(code="api_requests")
     UsagePlanQuota.objects.create(usage_plan=plan, meter=meter, period=QuotaPeriod.MONTH, limit=8)
@@ -51,7 +51,7 @@ def test_a_month_has_the_contracts_form(alice: Api, acme: Tenant, acme_ledger: L
     }
 
 
-def test_the_running_month_is_the_default(alice: Api, now: datetime) -> None:
+def test_usage_of_the_running_month_is_the_default(alice: Api, now: datetime) -> None:
     period = body_of(alice.get("/usage/monthly"))["period"]
     assert datetime.fromisoformat(period["start"]) <= now < datetime.fromisoformat(period["end"])
 
@@ -79,7 +79,7 @@ def test_an_acknowledged_event_is_in_the_running_hour_at_once(alice: Api) -> Non
             assert sum(int(hour["quantity"]) for hour in body["data"]) == number + 1
 
 
-def test_a_question_is_answered_by_group_and_window(alice: Api, acme_ledger: Ledger) -> None:
+def test_usage_is_returned_by_group_and_window(alice: Api, acme_ledger: Ledger) -> None:
     send(acme_ledger, requests(2) + requests(1, status=404), as_of=IN_MARCH, api_key_id=alice.key.id)
     send(acme_ledger, [{"id": "bare", "type": "http_request", "timestamp": IN_MARCH, "subject": "ann"}], as_of=IN_MARCH)
     query = {"start": "2026-03-01", "end": "2026-04-01", "window": "month", "group_by": "status,api_key"}
@@ -139,7 +139,7 @@ def test_the_sources_agree_on_a_span_that_begins_within_a_window(alice: Api, acm
         ("/usage/query", {"start": "2999-01-01T00:00:00Z"}, 200, ""),
     ],
 )
-def test_what_cannot_be_answered_is_refused_by_name(
+def test_an_invalid_usage_query_is_refused_by_parameter(
     alice: Api, path: str, query: dict[str, Any], status: int, code: str
 ) -> None:
     response = alice.get(path, query)
@@ -149,7 +149,7 @@ def test_what_cannot_be_answered_is_refused_by_name(
         assert problem_of(response, status)["code"] == code
 
 
-def test_a_question_with_too_many_rows_is_refused(alice: Api, acme_ledger: Ledger) -> None:
+def test_a_usage_query_with_too_many_rows_is_refused(alice: Api, acme_ledger: Ledger) -> None:
     days = [IN_MARCH + timedelta(days=number) for number in range(100)]
     send(
         acme_ledger,
@@ -161,14 +161,14 @@ def test_a_question_with_too_many_rows_is_refused(alice: Api, acme_ledger: Ledge
     assert len(body_of(alice.get("/usage/query", query | {"window": "month"}))["data"]) == 404
 
 
-def test_a_question_with_too_many_filters_is_refused(alice: Api) -> None:
+def test_a_usage_query_with_too_many_filters_is_refused(alice: Api) -> None:
     names = [f"d{number}" for number in range(11)]
     make_meter("wide", "http_request", dimensions=names)
     query = {"meter": "wide"} | {f"filter[{name}]": "x" for name in names}
     assert problem_of(alice.get("/usage/query", query), 422)["code"] == "too_many_filters"
 
 
-def test_the_same_answers_come_as_csv(alice: Api, acme_ledger: Ledger) -> None:
+def test_usage_is_returned_as_csv_too(alice: Api, acme_ledger: Ledger) -> None:
     send(
         acme_ledger,
         requests(2, resource_path="=cmd|' /C calc'!A0") + requests(1, resource_path='/a,"b"\n'),
@@ -202,7 +202,7 @@ def test_the_same_answers_come_as_csv(alice: Api, acme_ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_usage_needs_the_scope_and_is_nobody_elses(
+def test_usage_needs_the_scope_and_is_of_one_tenant(
     alice: Api, charlie: Api, acme: Tenant, acme_ledger: Ledger, path: str
 ) -> None:
     key, secret = make_key(acme, scopes=[Scope.EVENTS_WRITE])
@@ -217,7 +217,7 @@ def test_usage_needs_the_scope_and_is_nobody_elses(
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_suspended_tenant_may_still_look(alice: Api, acme: Tenant, path: str) -> None:
+def test_a_suspended_tenant_may_still_read_usage(alice: Api, acme: Tenant, path: str) -> None:
     Tenant.objects.filter(pk=acme.pk).update(status="suspended")
     assert alice.get(path).status_code == 200
 

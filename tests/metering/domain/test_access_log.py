@@ -121,7 +121,7 @@ def test_bytes_that_are_no_text_are_shown_and_can_be_stored() -> None:
         b"x" * (LINE_BYTES_MAX + 1),
     ],
 )
-def test_a_line_without_status_or_time_is_bad_and_says_why(line: bytes) -> None:
+def test_a_line_without_status_or_time_is_bad_and_has_a_reason(line: bytes) -> None:
     found = parse_line(line)
     assert isinstance(found, BadLine)
     assert found.reason
@@ -185,7 +185,7 @@ def test_the_time_of_a_record_is_read_in_any_usual_form(time_given: object) -> N
     assert found.request_time == AT
 
 
-def test_fields_stand_where_the_mapping_says() -> None:
+def test_fields_are_read_from_where_the_mapping_says() -> None:
     places = {
         **API_GATEWAY_FIELDS,
         "request_id": "req.id",
@@ -222,13 +222,13 @@ def test_fields_stand_where_the_mapping_says() -> None:
         b"[" * 60_000,
     ],
 )
-def test_a_json_line_that_is_no_record_is_bad_and_says_why(line: bytes) -> None:
+def test_a_json_line_that_is_no_record_is_bad_and_has_a_reason(line: bytes) -> None:
     found = parse_json_line(line)
     assert isinstance(found, BadLine)
     assert found.reason
 
 
-def test_properties_leave_out_what_the_log_does_not_say() -> None:
+def test_properties_leave_out_what_the_log_lacks() -> None:
     found = record(f'1.2.3.4 - - {WHEN} "-" 408 -')
     assert record_to_event_properties(found) == {"ip": "1.2.3.4", "status": 408, "response_length": 0}
 
@@ -258,7 +258,7 @@ def test_a_long_path_is_cut_and_nothing_else_is() -> None:
     assert properties["ip"] == "1.2.3.4"
 
 
-def test_a_line_is_known_by_what_it_says_and_not_by_its_ending() -> None:
+def test_the_format_of_a_line_is_detected_from_its_content_and_not_its_ending() -> None:
     assert line_identity(b"a\n", 1) == line_identity(b"a\r\n", 1) == line_identity(b"a", 1)
     assert line_identity(b"a", 1) != line_identity(b"a ", 1)
     assert line_identity(b"a", 1) != line_identity(b"a", 2)
@@ -277,7 +277,7 @@ def test_any_bytes_are_a_record_or_a_bad_line(line: bytes) -> None:
     request=st.binary(max_size=60),
     rest=st.binary(max_size=30),
 )
-def test_whatever_clients_send_a_well_formed_line_is_read(ip: bytes, user: bytes, request: bytes, rest: bytes) -> None:
+def test_a_well_formed_line_is_read_whatever_clients_send(ip: bytes, user: bytes, request: bytes, rest: bytes) -> None:
     def escaped(text: bytes) -> bytes:
         return "".join(
             chr(byte) if 0x20 < byte < 0x7F and byte not in b'"\\' else f"\\x{byte:02x}" for byte in text

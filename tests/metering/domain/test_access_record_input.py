@@ -36,7 +36,7 @@ def parsed(record: dict[str, Any]) -> ParsedEvent:
     return verdict
 
 
-def test_a_record_becomes_an_event() -> None:
+def test_an_access_record_becomes_an_event() -> None:
     event = parsed(RECORD)
     assert event.id == "r-1"
     assert event.key == event_key("", "r-1")
@@ -58,7 +58,7 @@ def test_a_record_of_texts_is_the_same_event() -> None:
     assert parsed(texts) == parsed(RECORD)
 
 
-def test_all_but_the_id_may_be_absent() -> None:
+def test_only_the_id_of_an_access_record_is_required() -> None:
     event = parsed({"request_id": "r-1"})
     assert (event.occurred_at, event.properties) == (NOW, {"response_length": 0})
 
@@ -81,13 +81,13 @@ def test_all_but_the_id_may_be_absent() -> None:
         ({"user_agent": "x"}, "unknown_field", "/user_agent"),
     ],
 )
-def test_what_is_refused_is_named(change: dict[str, Any], code: str, pointer: str) -> None:
+def test_a_refused_access_record_names_its_field(change: dict[str, Any], code: str, pointer: str) -> None:
     verdict = parse_record(RECORD | change, 3, NOW, RULES)
     assert isinstance(verdict, Rejection)
     assert (verdict.index, verdict.code, verdict.pointer) == (3, code, pointer)
 
 
-def test_what_is_no_object_is_no_record() -> None:
+def test_json_that_is_no_object_is_no_access_record() -> None:
     assert parse_record([], 0, NOW, RULES) == Rejection(
         0, None, "invalid_type", "A record is a JSON object.", "", "http_request"
     )
@@ -116,7 +116,7 @@ def test_records_are_decoded_in_their_order() -> None:
     assert [json.loads(bytes(record)) for record in records] == [RECORD, 1]
 
 
-def test_a_record_is_measured_before_it_is_decoded() -> None:
+def test_an_access_record_is_measured_before_it_is_decoded() -> None:
     texts = [b"[" + b"1," * 300 + b"1]", b'{"status": ' + b"9" * 5000 + b"}", b"1"]
     records = decode_records(b'{"records": [' + b", ".join(texts) + b"]}")
     verdicts = [parse_raw_record(record, index, NOW, RULES) for index, record in enumerate(records)]
@@ -128,7 +128,7 @@ def test_a_record_is_measured_before_it_is_decoded() -> None:
     ]
 
 
-def test_a_record_as_it_was_sent_is_judged_like_one_that_is_decoded() -> None:
+def test_a_raw_access_record_is_judged_like_a_decoded_one() -> None:
     assert parse_raw_record(msgspec.Raw(json.dumps(RECORD).encode()), 0, NOW, RULES) == parsed(RECORD)
 
 
@@ -145,5 +145,5 @@ def test_a_record_as_it_was_sent_is_judged_like_one_that_is_decoded() -> None:
         | st.just({"a": 1}),
     )
 )
-def test_any_record_meets_a_verdict(item: object) -> None:
+def test_any_access_record_is_read_or_refused(item: object) -> None:
     assert isinstance(parse_record(item, 0, NOW, RULES), (ParsedEvent, Rejection))

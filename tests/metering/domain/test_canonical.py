@@ -51,7 +51,7 @@ def test_line_identities_are_as_documented() -> None:
 @given(one=st.tuples(TEXTS, TEXTS), other=st.tuples(TEXTS, TEXTS))
 @example(one=("a", "bc"), other=("ab", "c"))
 @example(one=("", "\x00\x00\x00\x01a"), other=("a", ""))
-def test_keys_differ_where_source_or_id_do(one: tuple[str, str], other: tuple[str, str]) -> None:
+def test_keys_differ_if_source_or_id_do(one: tuple[str, str], other: tuple[str, str]) -> None:
     assert (event_key(*one) == event_key(*other)) == (one == other)
     assert len(event_key(*one)) == 16
 
@@ -144,6 +144,6 @@ def test_other_properties_are_other_content(
 
 
 @given(properties=st.dictionaries(TEXTS, VALUES, max_size=8))
-def test_canonical_json_says_what_the_properties_say(properties: dict[str, str | Decimal | bool | None]) -> None:
+def test_canonical_json_has_the_value_of_the_properties(properties: dict[str, str | Decimal | bool | None]) -> None:
     text = canonical_json(canonical_properties(properties))
     assert msgspec.json.Decoder(dict, float_hook=Decimal).decode(text) == properties

@@ -1,4 +1,4 @@
-"""What an event adds to which meter."""
+"""The quantities that an event adds to each meter."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -84,7 +84,7 @@ def test_sum_of_an_absent_property_adds_nothing_but_is_an_event() -> None:
     assert contributions("http_request", Decimal(1), {}, [BYTES]) == [Contribution(2, Decimal(0), {})]
 
 
-def test_dimensions_are_texts_and_null_where_absent() -> None:
+def test_dimensions_are_texts_or_null_if_absent() -> None:
     rule = REQUESTS._replace(dimensions=("status", "path", "cached", "region"))
     properties: dict[str, PropertyValue] = {"status": 200, "path": "/a", "cached": False, "region": None}
     assert contributions("http_request", Decimal(1), properties, [rule])[0].dimensions == {
@@ -95,7 +95,7 @@ def test_dimensions_are_texts_and_null_where_absent() -> None:
     }
 
 
-def test_every_filter_must_hold() -> None:
+def test_an_event_counts_only_if_it_passes_every_filter() -> None:
     filters = {"status": ("200", "201"), "cached": ("false",)}
     assert passes(filters, {"status": 201, "cached": False})
     assert passes(filters, {"status": "200", "cached": "false"})

@@ -1,4 +1,4 @@
-"""Reading events: the contract's rules one by one, and that hostile input meets an answer, never a fault."""
+"""Reading events: the contract's rules one by one, and that hostile input is refused and never raises."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,10 @@ def judged(submission: Submission, rules: IngestRules) -> tuple[list[ParsedEvent
 
 
 def verdict_on(text: str | bytes, rules: IngestRules = RULES) -> ParsedEvent | Rejection:
-    """Judge an event alone and as part of a batch that also holds a valid and an invalid one."""
+    """Validate an event alone, and as part of a batch that also holds a valid and an invalid one.
+
+    Return the verdict.
+    """
     body = text.encode() if isinstance(text, str) else text
     alone = decode_body(body)
     assert not alone.is_batch
@@ -160,7 +163,7 @@ def test_a_retry_without_a_time_is_the_same_event_later() -> None:
         ),
     ],
 )
-def test_what_the_contract_refuses_is_named(members: str, code: str, pointer: str) -> None:
+def test_an_event_that_the_contract_refuses_names_the_reason(members: str, code: str, pointer: str) -> None:
     assert refused(f"{{{members}}}") == (code, pointer)
 
 
@@ -239,7 +242,7 @@ def test_of_a_name_that_comes_twice_the_last_counts() -> None:
     assert (event.id, event.properties) == ("evt_1", {"a": 2})
 
 
-def test_a_rejection_names_the_event_where_it_can() -> None:
+def test_a_rejection_names_the_event_if_it_has_an_id() -> None:
     named = verdict_on('{"id": "evt_1", "type": "nope"}')
     nameless = verdict_on('{"id": "a\\u0000", "type": "nope"}')
     assert isinstance(named, Rejection)
@@ -252,7 +255,7 @@ def test_a_rejection_names_the_event_where_it_can() -> None:
 
 
 @pytest.mark.parametrize("item", ["1", "null", '"a"', "[]", "true"])
-def test_what_is_no_object_is_no_event(item: str) -> None:
+def test_json_that_is_no_object_is_no_event(item: str) -> None:
     submission = decode_body(f'{{"events": [{item}]}}'.encode())
     rejection = Rejection(0, None, "invalid_type", "An event is a JSON object.", "")
     assert parse_event(submission.items[0], 0, NOW, RULES) == rejection
@@ -372,7 +375,7 @@ def test_any_object_is_decoded_with_exact_numbers() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b'{"a": ' + b"9" * 5000 + b"}", b'{"a":' * 100_000])
-def test_what_is_no_object_is_malformed(body: bytes) -> None:
+def test_bytes_that_are_no_object_are_malformed(body: bytes) -> None:
     with pytest.raises(MalformedBodyError):
         decode_object(body)
 
@@ -433,18 +436,18 @@ def resendable(event: ParsedEvent) -> dict[str, Any]:
 
 
 @given(value=JSON_VALUES | EVENTS | st.lists(EVENTS | JSON_VALUES).map(lambda events: {"events": events}))
-def test_any_json_meets_a_verdict(value: object) -> None:
+def test_any_json_is_read_or_refused(value: object) -> None:
     judge(json.dumps(value).encode())
 
 
 @given(body=st.binary())
 @example(body=b'{"id":"a","type":"http_request","quantity":1e-999999999999}')
-def test_any_bytes_meet_a_verdict(body: bytes) -> None:
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     judge(body)
 
 
 @given(value=EVENTS, data=st.data())
-def test_damaged_json_meets_a_verdict(value: object, data: st.DataObject) -> None:
+def test_damaged_json_is_read_or_refused(value: object, data: st.DataObject) -> None:
     body = bytearray(json.dumps(value).encode())
     for _ in range(data.draw(st.integers(1, 3))):
         position = data.draw(st.integers(0, len(body) - 1))
@@ -454,5 +457,5 @@ def test_damaged_json_meets_a_verdict(value: object, data: st.DataObject) -> Non
 
 
 @given(value=st.dictionaries(FIELDS, JSON_VALUES))
-def test_a_mapping_from_elsewhere_meets_a_verdict(value: dict[str, Any]) -> None:
+def test_any_mapping_is_read_or_refused(value: dict[str, Any]) -> None:
     assert isinstance(parse_event(value, 0, NOW, RULES), (ParsedEvent, Rejection))

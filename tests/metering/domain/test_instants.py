@@ -1,4 +1,4 @@
-"""Reading instants: what is taken, what is refused, and that nothing else happens."""
+"""Reading instants: which texts are accepted, which are refused, and that no other error is raised."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -73,18 +73,18 @@ def test_an_instant_is_read_and_comes_back_in_utc(value: object, expected: datet
         [],
     ],
 )
-def test_what_is_no_instant_is_refused(value: object) -> None:
+def test_text_that_is_no_instant_is_refused(value: object) -> None:
     with pytest.raises(InvalidInstantError):
         read_instant(value)
 
 
-def test_a_time_without_an_offset_is_told_what_it_lacks() -> None:
+def test_the_refusal_of_a_time_without_an_offset_names_the_offset() -> None:
     with pytest.raises(InvalidInstantError, match="offset"):
         read_instant("2026-11-21T09:30:00")
 
 
 @given(instant=AWARE)
-def test_what_python_writes_is_read_back(instant: datetime) -> None:
+def test_an_instant_that_python_writes_is_read_back(instant: datetime) -> None:
     offset = instant.utcoffset()
     assert offset is not None
     if offset % timedelta(minutes=1):  # RFC 3339 has no offsets of seconds.
@@ -112,7 +112,7 @@ def test_the_time_of_an_access_log_is_read(text: str) -> None:
         "17/May/2015:10:05:03 +0000" + " " * 99,
     ],
 )
-def test_what_is_no_time_of_an_access_log_is_refused(text: str) -> None:
+def test_text_that_is_no_time_of_an_access_log_is_refused(text: str) -> None:
     with pytest.raises(InvalidInstantError):
         read_common_log_time(text)
 
@@ -129,7 +129,7 @@ def instant_or_none(read: Callable[[], datetime]) -> datetime | None:
 
 
 @given(value=st.text() | st.integers() | st.booleans() | st.none() | st.lists(st.integers()))
-def test_nothing_else_ever_happens(value: object) -> None:
+def test_any_text_is_an_instant_or_refused(value: object) -> None:
     for found in (
         instant_or_none(lambda: read_instant(value)),
         instant_or_none(lambda: read_common_log_time(str(value))),

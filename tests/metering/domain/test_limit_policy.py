@@ -1,4 +1,4 @@
-"""What a policy asks of its stores, and what their answers mean."""
+"""The requests of a policy to its stores, and what their results mean."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -62,13 +62,13 @@ def test_the_running_spans_are_a_day_and_a_month_and_their_neighbours_at_the_edg
     assert len(running_spans("Europe/Berlin", datetime(2026, 3, 30, 21, 58, tzinfo=UTC))) == 3
 
 
-def test_a_claim_asks_only_the_quotas_that_the_event_feeds() -> None:
+def test_a_claim_contains_only_the_quotas_that_the_event_feeds() -> None:
     assert claim_on(POLICY, {2: Decimal(1)}, NOW).counters == ()
     assert [counter.quota for counter in claim().counters] == [MONTHLY]
     assert claim().keys == counters_for(POLICY, NOW)
 
 
-def test_a_claim_without_limits_is_free() -> None:
+def test_a_claim_without_limits_is_allowed() -> None:
     assert claim_on(LimitPolicy(LEDGER), {1: Decimal(1)}, NOW).is_free
     assert not claim().is_free
     assert not claim_on(replace(POLICY, throttles=()), {1: Decimal(1)}, NOW).is_free
@@ -86,13 +86,13 @@ def test_a_claim_without_limits_is_free() -> None:
         (False, 1, 99, False),
     ],
 )
-def test_a_quota_refuses_what_would_pass_its_limit(is_hard: bool, amount: int, used: int, is_refused: bool) -> None:
+def test_a_quota_refuses_an_event_beyond_its_limit(is_hard: bool, amount: int, used: int, is_refused: bool) -> None:
     policy = LimitPolicy(LEDGER, quotas=(replace(MONTHLY, is_hard=is_hard),))
     [counter] = claim(policy, amount).counters
     assert counter.is_refused_at(Decimal(used)) == is_refused
 
 
-def test_what_is_allowed_is_told_after_it_was_taken() -> None:
+def test_an_allowed_claim_returns_the_rest_after_it() -> None:
     decision = decide(claim(), LimitLevels(is_allowed=True, buckets=(bucket(3),), used=(Decimal(4),)), is_taken=True)
     assert decision.is_allowed
     throttle, quota = decision.limits
@@ -102,13 +102,13 @@ def test_what_is_allowed_is_told_after_it_was_taken() -> None:
     assert quota.resets_at == datetime(2026, 3, 31, 22, tzinfo=UTC)
 
 
-def test_what_was_only_asked_is_told_as_it_stands() -> None:
+def test_a_check_returns_the_rest_unchanged() -> None:
     levels = LimitLevels(is_allowed=True, buckets=(None,), used=(Decimal(4),))
     assert [state.remaining for state in decide(claim(), levels, is_taken=False).limits] == [5, 6]
     assert limit_states(claim(), levels, is_taken=False) == decide(claim(), levels, is_taken=False).limits
 
 
-def test_what_is_overdrawn_has_nothing_left() -> None:
+def test_an_overdrawn_limit_has_zero_left() -> None:
     soft = LimitPolicy(LEDGER, quotas=(replace(MONTHLY, is_hard=False),))
     decision = decide(claim(soft), LimitLevels(is_allowed=True, buckets=(), used=(Decimal(99),)), is_taken=True)
     assert decision.limits[0].remaining == 0

@@ -1,4 +1,4 @@
-"""The token bucket and its headers: the worked examples of docs/algorithms/limits.md, and what must always hold."""
+"""The token bucket and its headers: the worked examples of docs/algorithms/limits.md, and its invariants."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ STEPS = st.lists(st.tuples(st.integers(0, 3 * MICRO), st.integers(0, 5)), max_si
 MICROSECOND = timedelta(microseconds=1)
 
 
-def test_the_bucket_is_as_documented() -> None:
+def test_the_token_bucket_is_as_documented() -> None:
     bucket: Bucket | None = None
     for at, allowed, tokens, wait in rows_below("limits", "at", "allowed", "tokens", "wait"):
         taken = take(bucket, 2, 5, 1, NOON + timedelta(milliseconds=int(at)))
@@ -39,7 +39,7 @@ def test_the_bucket_is_as_documented() -> None:
         bucket = taken.bucket
 
 
-def test_headers_are_as_documented() -> None:
+def test_rate_limit_headers_are_as_documented() -> None:
     columns = ("name", "limit", "remaining", "seconds to reset", "window", "RateLimit-Policy", "RateLimit")
     for name, limit, remaining, seconds, window, policy, header in rows_below("limits", *columns):
         resets_at = NOON + timedelta(seconds=float(seconds))
@@ -61,7 +61,7 @@ def test_no_more_is_taken_than_burst_and_rate_allow(rate: int, burst: int, steps
 
 
 @given(rate=RATES, burst=BURSTS, first=st.integers(0, 20), cost=st.integers(1, 20), pause=st.integers(0, 10 * MICRO))
-def test_a_refused_client_that_waits_as_told_is_let_in_and_not_a_microsecond_sooner(
+def test_a_refused_client_is_allowed_exactly_after_the_wait_it_was_given(
     rate: int, burst: int, first: int, cost: int, pause: int
 ) -> None:
     bucket = take(None, rate, burst, min(first, burst), NOON).bucket
@@ -78,7 +78,7 @@ def test_a_refused_client_that_waits_as_told_is_let_in_and_not_a_microsecond_soo
 
 
 @given(rate=RATES, burst=BURSTS, cost=st.integers(0, 20), pauses=st.lists(st.integers(0, 10**12), max_size=5))
-def test_asking_in_between_changes_nothing(rate: int, burst: int, cost: int, pauses: list[int]) -> None:
+def test_a_check_in_between_changes_nothing(rate: int, burst: int, cost: int, pauses: list[int]) -> None:
     started = take(None, rate, burst, min(cost, burst), NOON).bucket
     asked, now = started, NOON
     for pause in pauses:
@@ -88,7 +88,7 @@ def test_asking_in_between_changes_nothing(rate: int, burst: int, cost: int, pau
 
 
 @given(rate=RATES, burst=BURSTS, cost=st.integers(0, 20))
-def test_a_bucket_is_full_when_it_says_so(rate: int, burst: int, cost: int) -> None:
+def test_a_bucket_is_full_at_its_reset_time(rate: int, burst: int, cost: int) -> None:
     outcome = take(None, rate, burst, cost, NOON)
     full = take(outcome.bucket, rate, burst, 0, outcome.full_at)
     assert full.bucket.micro_tokens == burst * MICRO
@@ -96,7 +96,7 @@ def test_a_bucket_is_full_when_it_says_so(rate: int, burst: int, cost: int) -> N
         assert take(outcome.bucket, rate, burst, 0, outcome.full_at - MICROSECOND).bucket.micro_tokens < burst * MICRO
 
 
-def test_a_clock_that_went_back_gives_nothing() -> None:
+def test_a_clock_that_went_back_adds_no_tokens() -> None:
     empty = take(None, 10, 10, 10, NOON).bucket
     earlier = take(empty, 10, 10, 1, NOON - timedelta(hours=1))
     assert not earlier.is_allowed
@@ -109,11 +109,11 @@ def test_a_burst_that_was_lowered_takes_the_surplus_away() -> None:
     assert take(Bucket(100 * MICRO, 0), 1, 5, 0, NOON).bucket.micro_tokens == 5 * MICRO
 
 
-def test_a_cost_above_the_burst_never_comes() -> None:
+def test_a_cost_above_the_burst_is_never_allowed() -> None:
     assert take(None, 1, 5, 6, NOON).retry_after_microseconds is None
 
 
-def test_no_number_leaves_what_lua_holds_exactly() -> None:
+def test_every_number_fits_what_lua_holds_exactly() -> None:
     bucket = Bucket(0, 0)
     for rate in (1, RATE_MAX):
         assert take(bucket, rate, BURST_MAX, 0, NOON).bucket.micro_tokens == min(
@@ -130,12 +130,12 @@ def test_retry_after_rounds_up_to_a_second(microseconds: int, seconds: str) -> N
 
 
 @given(microseconds=st.integers(-(10**12), 10**12))
-def test_seconds_until_reach_the_instant_and_go_no_further(microseconds: int) -> None:
+def test_seconds_until_an_instant_are_rounded_up_to_it(microseconds: int) -> None:
     seconds = seconds_until(NOON + microseconds * MICROSECOND, NOON)
     assert seconds == max(-(-microseconds // MICRO), 0)
 
 
-def test_several_limits_stand_in_one_header_and_names_are_escaped() -> None:
+def test_several_limits_are_in_one_header_and_names_are_escaped() -> None:
     states = [
         LimitState('a"\\é', Decimal(10**20), Decimal("1.5"), NOON, 1),
         LimitState("quota", Decimal("0.5"), Decimal("0.5"), NOON + timedelta(days=1), 86400),

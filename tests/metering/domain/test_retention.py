@@ -1,4 +1,4 @@
-"""Which months go, and where a ledger goes over from what is sealed to what its events say."""
+"""Which months are deleted, and from which instant a ledger is read from its events instead of sealed rollups."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -30,7 +30,7 @@ MONTHS = st.dates(date(2020, 1, 1), date(2040, 1, 1)).map(lambda day: day.replac
         (datetime(2026, 1, 31, tzinfo=UTC), 4, date(2025, 9, 1)),
     ],
 )
-def test_whole_months_are_kept(as_of: datetime, months: int, first: date) -> None:
+def test_whole_months_are_retained(as_of: datetime, months: int, first: date) -> None:
     assert first_month_kept(as_of, months) == first
 
 
@@ -49,12 +49,12 @@ def test_no_event_behind_the_seams_days_is_of_a_sealed_day_in_any_zone(month: da
 
 
 @given(st.dates(date(2020, 1, 1), date(2040, 1, 1)))
-def test_young_events_are_in_no_month_that_may_be_closed(day: date) -> None:
+def test_events_too_young_to_close_are_in_no_closable_month(day: date) -> None:
     as_of = datetime.combine(day, time(), UTC)
     assert month_start(first_month_kept(as_of, MONTHS_LEAST)) + SEAM <= as_of - ALWAYS_KEPT
 
 
-def test_a_long_window_keeps_a_month_in_reach() -> None:
+def test_a_long_event_window_keeps_a_month_open() -> None:
     as_of = datetime(2026, 8, 2, tzinfo=UTC)
     assert is_out_of_reach(date(2026, 3, 1), as_of, 35)
     assert not is_out_of_reach(date(2026, 3, 1), as_of, 120)

@@ -1,4 +1,4 @@
-"""Terms that a usage plan can keep, and those that it cannot."""
+"""Valid and invalid terms of a usage plan."""
 
 from decimal import Decimal
 
@@ -24,7 +24,7 @@ def quota(limit: str = "1", meter_code: str = "api_requests", period: Period = P
         ),
     ],
 )
-def test_terms_that_can_be_kept(terms: UsagePlanTerms) -> None:
+def test_valid_usage_plan_terms_are_accepted(terms: UsagePlanTerms) -> None:
     check_terms(terms)
 
 
@@ -48,7 +48,7 @@ def test_terms_that_can_be_kept(terms: UsagePlanTerms) -> None:
         (UsagePlanTerms("Twice", quotas=(quota(), quota("2"))), ["/quotas/1"]),
     ],
 )
-def test_terms_that_cannot_be_kept_are_named(terms: UsagePlanTerms, pointers: list[str]) -> None:
+def test_invalid_usage_plan_terms_are_named(terms: UsagePlanTerms, pointers: list[str]) -> None:
     with pytest.raises(InvalidFieldsError) as refusal:
         check_terms(terms)
     assert [error.pointer for error in refusal.value.field_errors] == pointers

@@ -43,13 +43,13 @@ def test_an_empty_span_has_no_windows(window: Window) -> None:
     assert window_starts(window, Span(at, at), "UTC") == []
 
 
-def test_an_instant_within_is_no_start() -> None:
+def test_an_instant_within_a_window_is_no_start() -> None:
     assert not is_start_of_hour(datetime(2026, 3, 1, 0, 30, tzinfo=UTC))
     assert not is_start_of_day(datetime(2026, 3, 1, 0, 30, tzinfo=UTC), "Europe/Berlin")
     assert is_start_of_day(datetime(2026, 3, 1, 18, 30, tzinfo=UTC), "Asia/Kolkata")
 
 
 @given(window=st.sampled_from(Window), zone=st.sampled_from(ZONES), start=instants, hours=st.integers(0, 3000))
-def test_the_bound_on_the_number_of_windows_holds(window: Window, zone: str, start: datetime, hours: int) -> None:
+def test_the_number_of_windows_is_bounded(window: Window, zone: str, start: datetime, hours: int) -> None:
     span = Span(start, start + timedelta(hours=hours))
     assert len(window_starts(window, span, zone)) <= windows_at_most(window, span)

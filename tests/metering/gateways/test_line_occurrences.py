@@ -1,4 +1,4 @@
-"""Counting identical lines: exactly, whatever their order."""
+"""Counting identical lines exactly, whatever their order."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ NOON = datetime(2015, 5, 17, 12, tzinfo=UTC)
 
 
 @given(lines=st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c\n", b""]), st.integers(-3, 3)), max_size=60))
-def test_each_line_gets_its_own_number(lines: list[tuple[bytes, int]]) -> None:
+def test_each_identical_line_gets_its_own_number(lines: list[tuple[bytes, int]]) -> None:
     seen: Counter[tuple[bytes, int]] = Counter()
     with OccurrenceCounter() as counter:
         for line, second in lines:
@@ -25,7 +25,7 @@ def test_the_line_ending_is_no_part_of_the_line() -> None:
         assert [counter.count(line, NOON) for line in (b"a\n", b"a\r\n", b"a")] == [1, 2, 3]
 
 
-def test_each_file_is_counted_by_itself() -> None:
+def test_each_file_is_counted_separately() -> None:
     with OccurrenceCounter() as one, OccurrenceCounter() as other:
         assert (one.count(b"a", NOON), one.count(b"a", NOON), other.count(b"a", NOON)) == (1, 2, 1)
 

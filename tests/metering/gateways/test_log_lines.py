@@ -13,7 +13,7 @@ def lines_of(data: bytes) -> list[LogLine]:
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, lambda data: gzip.compress(data[:3]) + gzip.compress(data[3:])])
-def test_lines_are_numbered_whether_packed_or_not(pack: Callable[[bytes], bytes]) -> None:
+def test_log_lines_are_numbered_whether_packed_or_not(pack: Callable[[bytes], bytes]) -> None:
     assert lines_of(pack(b"one\ntwo\r\n\nfour")) == [
         LogLine(1, b"one"),
         LogLine(2, b"two"),
@@ -23,7 +23,7 @@ def test_lines_are_numbered_whether_packed_or_not(pack: Callable[[bytes], bytes]
 
 
 @pytest.mark.parametrize("end", [b"\n", b""])
-def test_a_line_without_measure_is_cut_and_does_not_disturb_the_next(end: bytes) -> None:
+def test_an_overlong_line_is_cut_and_does_not_disturb_the_next(end: bytes) -> None:
     long = b"x" * (3 * LINE_BYTES_MAX + 7)
     first, second, last = lines_of(long + b"\nnext\n" + long + end)
     assert (first.number, first.is_cut, len(first.text)) == (1, True, LINE_BYTES_MAX + 1)
@@ -31,22 +31,22 @@ def test_a_line_without_measure_is_cut_and_does_not_disturb_the_next(end: bytes)
     assert (last.number, last.is_cut, last.is_ended) == (3, True, bool(end))
 
 
-def test_a_line_of_the_greatest_length_is_whole() -> None:
+def test_a_line_of_the_maximum_length_is_whole() -> None:
     [line] = lines_of(b"x" * LINE_BYTES_MAX + b"\n")
     assert (line.is_cut, len(line.text)) == (False, LINE_BYTES_MAX)
 
 
-def test_nothing_has_no_lines() -> None:
+def test_an_empty_log_has_no_lines() -> None:
     assert lines_of(b"") == []
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-20], lambda data: data[:40] + b"\x00" * 20 + data[60:]])
-def test_a_damaged_stream_says_so(damage: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_log_stream_raises(damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(UnreadableLogError, match="ends early or is corrupt"):
         lines_of(damage(gzip.compress("".join(f"{n * n}\n" for n in range(2000)).encode())))
 
 
-def test_progress_is_measured_in_bytes_as_they_lie_on_disk() -> None:
+def test_progress_is_measured_in_bytes_on_disk() -> None:
     packed = gzip.compress(b"line\n" * 100_000)
     lines = LogLines(io.BytesIO(packed))
     assert sum(1 for _ in lines) == 100_000

@@ -1,4 +1,4 @@
-"""What an operator types: `reconcile` proves the books or says where they are wrong, `rebuild_usage` mends them."""
+"""The commands `reconcile`, which compares rollups with events, and `rebuild_usage`, which repairs them."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -31,12 +31,12 @@ def run(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_reconcile_says_how_much_it_compared(tenant: Tenant) -> None:
+def test_reconcile_prints_how_much_it_compared(tenant: Tenant) -> None:
     assert run("reconcile") == "2 ledgers compared, 0 drifts\n"
     assert JobRun.objects.get(name="reconciliation").outcome == JobOutcome.SUCCEEDED
 
 
-def test_reconcile_names_a_drift_and_fails_and_rebuild_mends_it(tenant: Tenant) -> None:
+def test_reconcile_names_a_drift_and_fails_and_rebuild_repairs_it(tenant: Tenant) -> None:
     UsageHour.objects.filter(tenant_id=tenant.pk).update(quantity=99)
     out = StringIO()
     with pytest.raises(SystemExit) as failed:
@@ -50,12 +50,12 @@ def test_reconcile_names_a_drift_and_fails_and_rebuild_mends_it(tenant: Tenant) 
 
 
 @pytest.mark.parametrize("command", ["reconcile", "rebuild_usage"])
-def test_an_unknown_tenant_is_a_sentence(command: str, tenant: Tenant) -> None:
+def test_an_unknown_tenant_is_refused_with_a_message(command: str, tenant: Tenant) -> None:
     with pytest.raises(CommandError, match="no tenant"):
-        run(command, "--tenant", "alice", "--tenant", "nobody")
+        run(command, "--tenant", "alice", "--tenant", "unknown")
 
 
-def test_rebuilding_all_must_be_said(tenant: Tenant) -> None:
+def test_rebuilding_all_tenants_needs_an_option(tenant: Tenant) -> None:
     with pytest.raises(CommandError, match="--all or --tenant"):
         run("rebuild_usage")
     assert "2/2" in run("rebuild_usage", "--all")

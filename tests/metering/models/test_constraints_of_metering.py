@@ -75,7 +75,7 @@ def test_one_plan_at_most_is_the_default(plan: UsagePlan) -> None:
         ({"period": "week"}, "usage_plan_quota_period_known"),
     ],
 )
-def test_a_quota_is_a_number_a_period(quota: UsagePlanQuota, change: dict[str, object], name: str) -> None:
+def test_a_quota_is_a_positive_number_a_period(quota: UsagePlanQuota, change: dict[str, object], name: str) -> None:
     with refuses(name), transaction.atomic():
         UsagePlanQuota.objects.filter(pk=quota.pk).update(**change)
 
@@ -88,5 +88,5 @@ def test_a_plan_has_one_quota_of_a_meter_in_a_period(quota: UsagePlanQuota) -> N
 def test_an_event_that_was_not_stored_has_a_known_verdict() -> None:
     with refuses("ingest_verdict_known"), transaction.atomic():
         IngestVerdict.objects.create(
-            tenant_id=UUID(int=1), is_live=True, received_at=NOW, verdict="lost", code="lost", detail="nobody knows"
+            tenant_id=UUID(int=1), is_live=True, received_at=NOW, verdict="lost", code="lost", detail="unknown"
         )

@@ -10,7 +10,7 @@ from metering.services.partitions import forget_seen_partitions
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
-    """Each test has a database of its own state; what the process remembers of another one is wrong here."""
+    """Forget what the process remembers of another test's database."""
     forget_catalog()
     forget_seen_partitions()
     yield
@@ -20,7 +20,7 @@ def nothing_remembered() -> Iterator[None]:
 
 @pytest.fixture
 def rolled_back(db: None) -> Callable[[], AbstractContextManager[None]]:
-    """A transaction for one example of a property, undone at its end."""
+    """Open a transaction for one example of a property, and undo it at its end."""
 
     @contextmanager
     def example() -> Iterator[None]:

@@ -14,10 +14,10 @@ def test_a_read_that_takes_too_long_is_refused_and_the_connection_goes_on() -> N
     assert fetch_all("SELECT 1", {}) == [(1,)]
 
 
-def test_the_limit_is_for_that_read_alone() -> None:
+def test_the_time_limit_applies_to_that_read_alone() -> None:
     assert fetch_in_time("SELECT current_setting('statement_timeout')", {}) == [("15s",)]
 
 
-def test_other_errors_are_the_databases_own() -> None:
+def test_other_errors_of_a_bounded_read_are_unchanged() -> None:
     with pytest.raises(DatabaseError, match="division by zero"):
         fetch_in_time("SELECT 1 / 0", {})

@@ -1,4 +1,4 @@
-"""A ledger read to its end, for exports."""
+"""Reading a ledger to its end, for exports."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -52,6 +52,6 @@ def test_each_event_comes_once_with_its_exact_content(
         assert sum(int(str(row["events"])) for row in counted if row["meter"] == "api_requests") == 4
 
 
-def test_the_month_behind_december_is_january() -> None:
+def test_the_month_after_december_is_january() -> None:
     assert next_month(date(2026, 12, 1)) == date(2027, 1, 1)
     assert next_month(date(2026, 1, 1)) == date(2026, 2, 1)

@@ -1,4 +1,4 @@
-"""What staff see over all tenants: an event counted once for all its meters, by each tenant's own calendar."""
+"""The staff's view of all tenants: an event counts once for all its meters, in each tenant's own calendar."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -48,7 +48,7 @@ def test_an_event_that_several_meters_see_is_one_event() -> None:
     assert events_by_hour(start=HOUR, end=HOUR) == {}
 
 
-def test_totals_stand_beside_those_of_the_span_before() -> None:
+def test_totals_have_those_of_the_span_before_beside_them() -> None:
     alice = make_tenant("alice")
     events = [event("a", AS_OF), event("b", AS_OF - timedelta(days=1)), event("c", AS_OF - timedelta(days=1))]
     send(ledger_of(alice), events, as_of=AS_OF)
@@ -80,7 +80,7 @@ def test_a_closed_tenant_and_one_without_a_plan_have_no_quota() -> None:
 @pytest.mark.parametrize(
     ("used", "limit", "percent"), [("1", "3", "33.3"), ("5", "4", "125.0"), ("0", "4", "0.0"), ("1", "0", "100")]
 )
-def test_percent_has_one_place_and_a_limit_of_nothing_is_full(used: str, limit: str, percent: str) -> None:
+def test_percent_has_one_place_and_a_limit_of_zero_is_full(used: str, limit: str, percent: str) -> None:
     tenant = make_tenant("alice")
     use = QuotaUse(tenant.pk, "m", "M", "requests", "month", Decimal(limit), is_hard=True, used=Decimal(used))
     assert use.percent == Decimal(percent)
@@ -92,5 +92,5 @@ def test_partitions_ahead_are_counted_in_days() -> None:
     assert partition_days_ahead(as_of=datetime(2061, 3, 3, tzinfo=UTC)) == -2
 
 
-def test_nothing_was_refused_where_nothing_was_sent() -> None:
+def test_the_refusal_rate_is_zero_without_requests() -> None:
     assert refusals_since(AS_OF) == {}

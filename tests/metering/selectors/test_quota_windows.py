@@ -1,4 +1,4 @@
-"""Usage against quotas over windows: bounded by the share that is asked for, for all tenants by one statement."""
+"""Usage against quotas over windows: bounded by the requested share, for all tenants by one statement."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -24,7 +24,7 @@ def test_only_windows_with_so_much_used_are_returned_and_every_tenant_with_a_quo
     assert quota_windows(as_of=NOON, looked_back_to=NOON, percent_min=81) == (2, [])
 
 
-def test_days_that_had_not_ended_when_it_looked_last_are_looked_at_too() -> None:
+def test_days_that_had_not_ended_at_the_last_look_are_included() -> None:
     acme = customer("acme", quota(10, period=Period.DAY))
     use(acme, 9, at=NOON)
     tomorrow = NOON + timedelta(days=1)

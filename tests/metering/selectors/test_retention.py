@@ -1,4 +1,4 @@
-"""What is said of months before any went, and of ledgers that are younger than what went."""
+"""The retention horizon before any month was deleted, and for ledgers that are younger than the deleted months."""
 
 from datetime import UTC, date, datetime
 
@@ -20,7 +20,7 @@ from tests.metering.retention_world import MARCH, THIRD_NIGHT, let_go
 pytestmark = pytest.mark.django_db
 
 
-def test_before_any_month_went_there_is_no_horizon(ledger: Ledger) -> None:
+def test_before_any_month_was_deleted_there_is_no_horizon(ledger: Ledger) -> None:
     assert (kept_since(), deleted_before(), nothing_changes_before()) == (None, None, None)
     assert seam_of(ledger) is EVERYTHING
     assert sealed_usage_of([]) == {}

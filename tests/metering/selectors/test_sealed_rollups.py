@@ -1,4 +1,4 @@
-"""A digest is of what rollups say, however their rows are spread over slots."""
+"""A digest covers the totals of rollups, however their rows are spread over slots."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ from tests.metering.retention_world import let_go
 pytestmark = pytest.mark.django_db
 
 
-def test_slots_and_rows_of_nothing_make_no_difference(ledger: Ledger) -> None:
+def test_slots_and_rows_of_zero_do_not_change_the_digest(ledger: Ledger) -> None:
     as_of = datetime(2026, 3, 10, 12, tzinfo=UTC)
     ingest_events(
         ledger=ledger, events=parsed([{"id": "a", "type": "http_request"}], as_of=as_of), api_key_id=None, as_of=as_of

@@ -1,4 +1,4 @@
-"""Usage over spans: what the rollup gives is what the events give, wherever a span begins and ends."""
+"""Usage over spans: rollup and events give the same sums, wherever a span begins and ends."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -54,7 +54,7 @@ def span(tenant: Tenant, meter: MeterRule, start: datetime, end: datetime, **mor
 
 
 def both(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
-    """By rollup and by events, which must agree."""
+    """Return usage by rollup and by events. Fail if they differ."""
     usage = usage_of_spans(spans)
     assert usage == raw_usage_of_spans(spans)
     return usage
@@ -91,7 +91,7 @@ def test_test_events_and_voided_ones_do_not_count(acme: Tenant, tokens: MeterRul
     assert both(spans) == [SpanUsage(Decimal(7), 3), SpanUsage(Decimal(2), 1)]
 
 
-def test_the_past_is_known_by_when_events_and_voids_came_in(acme: Tenant, calls: MeterRule) -> None:
+def test_past_usage_is_computed_from_when_events_and_voids_came_in(acme: Tenant, calls: MeterRule) -> None:
     for n in range(3):
         send(ledger_of(acme), [event(str(n), NOON)], as_of=LATER + n * HOUR)
     void_event(ledger=ledger_of(acme), event_id="0", reason="", voided_by="test", as_of=LATER + 2 * HOUR)
@@ -115,20 +115,20 @@ def test_sums_are_exact_however_many_digits_they_have(acme: Tenant, tokens: Mete
     assert usage.quantity == Decimal("12345678901234567890.000000000000000000000000000001")
 
 
-def test_nothing_asked_is_nothing_answered_and_meters_that_nobody_has_are_empty(acme: Tenant, calls: MeterRule) -> None:
+def test_no_spans_return_nothing_and_a_meter_without_usage_is_empty(acme: Tenant, calls: MeterRule) -> None:
     assert both([]) == []
     assert usage_of_spans([UsageSpan(acme.pk, calls.id + 1, NOON, NOON + HOUR)]) == [SpanUsage()]
     assert spans_with_voids_since([]) == set()
 
 
-def test_spans_of_which_something_was_voided_since(acme: Tenant, calls: MeterRule) -> None:
+def test_spans_with_later_voids_are_found(acme: Tenant, calls: MeterRule) -> None:
     send(ledger_of(acme), [event("early", NOON), event("late", NOON + HOUR)], as_of=LATER)
     void_event(ledger=ledger_of(acme), event_id="late", reason="", voided_by="test", as_of=LATER + HOUR)
     early, late = span(acme, calls, NOON, NOON + HOUR), span(acme, calls, NOON + HOUR, NOON + 2 * HOUR)
     assert spans_with_voids_since([(early, LATER), (late, LATER), (late, LATER + 2 * HOUR)]) == {1}
 
 
-def test_two_statements_answer_any_number_of_spans(
+def test_two_statements_are_enough_for_any_number_of_spans(
     calls: MeterRule, tokens: MeterRule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenants = [make_tenant(f"tenant-{n}") for n in range(5)]
@@ -156,7 +156,7 @@ moments = st.integers(min_value=0, max_value=4 * 3600).map(lambda seconds: NOON 
     reported=st.lists(st.tuples(moments, st.integers(0, 9), st.booleans()), max_size=12),
     asked=st.lists(st.tuples(moments, moments), min_size=1, max_size=6),
 )
-def test_rollup_and_events_say_the_same_as_counting_by_hand(
+def test_rollup_and_events_agree_with_counting_by_hand(
     db: None, reported: list[tuple[datetime, int, bool]], asked: list[tuple[datetime, datetime]]
 ) -> None:
     tag = make_tenant(f"t-{Tenant.objects.count()}")

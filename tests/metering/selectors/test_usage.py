@@ -1,4 +1,4 @@
-"""Month, day and hour, compared with what the events that were sent add up to."""
+"""Usage of a month, day and hour, compared with the sums of the events that were sent."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -101,7 +101,7 @@ def test_the_last_24_hours_are_the_same_with_and_without_a_key(
         assert [hour.quantity for hour in nothing] == [0] * 24
 
 
-def test_the_month_is_told_by_key_and_without_what_was_voided() -> None:
+def test_usage_of_a_month_is_by_key_and_without_voided_events() -> None:
     tenant = make_tenant("acme")
     ledger, key = ledger_of(tenant), make_key(tenant)[0].id
     only_voided = make_key(tenant)[0].id
@@ -136,7 +136,7 @@ def assign_plan(tenant: Tenant, **limits: tuple[str, int, bool]) -> None:
     UsagePlanAssignment.objects.create(tenant=tenant, usage_plan=plan, assigned_at=LONG_AGO)
 
 
-def test_the_running_month_stands_against_its_monthly_quota_and_is_projected() -> None:
+def test_usage_of_the_running_month_has_its_monthly_quota_and_a_projection() -> None:
     tenant = make_tenant("acme")
     assign_plan(tenant, api_requests=(QuotaPeriod.MONTH, 8, True), api_bytes=(QuotaPeriod.DAY, 1, True))
     as_of = START + timedelta(days=10, hours=8)  # a third of March
@@ -152,7 +152,7 @@ def test_the_running_month_stands_against_its_monthly_quota_and_is_projected() -
     assert (in_bytes.limit, in_bytes.percent) == (None, None), "a quota by day says nothing of a month"
 
 
-def test_a_limit_of_nothing_has_no_percentage() -> None:
+def test_a_limit_of_zero_has_no_percentage() -> None:
     tenant = make_tenant("acme")
     assign_plan(tenant, api_requests=(QuotaPeriod.MONTH, 0, False))
     month = monthly_usage(ledger=ledger_of(tenant), month=MARCH, as_of=AS_OF)
@@ -160,14 +160,14 @@ def test_a_limit_of_nothing_has_no_percentage() -> None:
     assert (month.keys, month.busiest_day) == ((), None)
 
 
-def test_a_month_takes_two_statements(django_assert_max_num_queries: Any) -> None:
+def test_usage_of_a_month_takes_two_statements(django_assert_max_num_queries: Any) -> None:
     ledger = ledger_of(make_tenant("acme"))
     # The meters and their limits; the sums go beside Django's cursor. A catalogue older than a second takes two more.
     with django_assert_max_num_queries(3):
         monthly_usage(ledger=ledger, month=MARCH, as_of=AS_OF)
 
 
-def test_nobody_else_sees_a_tenants_usage() -> None:
+def test_only_the_tenant_sees_its_usage() -> None:
     acme, globex = make_tenant("acme"), make_tenant("globex")
     send(ledger_of(acme), requests([AS_OF]), as_of=AS_OF)
     for ledger in (ledger_of(globex), ledger_of(acme, is_live=False)):
@@ -179,7 +179,7 @@ def test_nobody_else_sees_a_tenants_usage() -> None:
         assert monthly_usage(ledger=ledger, month=YearMonth(2026, 4), as_of=AS_OF).keys == ()
 
 
-def test_a_key_is_named_by_its_id_or_by_a_prefix_that_is_its_own() -> None:
+def test_a_key_is_named_by_its_id_or_by_an_unambiguous_prefix() -> None:
     acme, globex = make_tenant("acme"), make_tenant("globex")
     first, foreign, service = make_key(acme)[0], make_key(globex)[0], make_key(None, kind=KeyKind.SERVICE)[0]
     assert api_key_id_of(tenant_id=acme.id, text=str(first.id)) == first.id

@@ -1,4 +1,4 @@
-"""Event types: made once, and called otherwise afterwards."""
+"""Event types: created once, and renamed afterwards."""
 
 from datetime import UTC, datetime
 
@@ -29,18 +29,18 @@ def test_an_event_type_is_known_at_once() -> None:
 
 
 @pytest.mark.parametrize(("code", "name"), [("With Blanks", "x"), ("", "x"), ("tokens", " "), ("tokens", "x" * 121)])
-def test_what_cannot_be_kept_is_refused(code: str, name: str) -> None:
+def test_an_invalid_event_type_is_refused_by_the_service(code: str, name: str) -> None:
     with pytest.raises(InvalidFieldsError):
         create(code, name)
 
 
-def test_a_code_is_given_once() -> None:
+def test_the_code_of_an_event_type_is_given_once() -> None:
     create()
     with pytest.raises(CodeTakenError):
         create()
 
 
-def test_only_what_changes_is_recorded() -> None:
+def test_only_changes_of_an_event_type_are_recorded() -> None:
     event_type = create()
     for name in ("Tokens", "Tokens used"):
         update_event_type(event_type=event_type, name=name, description="", actor=OPERATOR, as_of=NOW)

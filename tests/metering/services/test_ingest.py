@@ -1,4 +1,4 @@
-"""An event counts once, whoever sends it however often, and usage follows the ledger in the same breath."""
+"""An event counts once, however often any caller sends it, and usage follows the ledger in the same transaction."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -108,8 +108,8 @@ def test_live_and_test_and_other_tenants_have_ids_of_their_own(
     ]  # fmt: skip
 
 
-def test_a_day_is_the_tenants_own(ledger: Ledger, events: Parse) -> None:
-    """23:30 UTC on the 9th is 00:30 on the 10th in Berlin."""
+def test_an_event_counts_to_the_day_of_the_tenants_zone(ledger: Ledger, events: Parse) -> None:
+    # 23:30 UTC on the 9th is 00:30 on the 10th in Berlin.
     ingest(
         ledger,
         events({"id": "a", "timestamp": "2026-03-09T23:30:00Z"}, {"id": "b", "timestamp": "2026-03-09T22:30:00Z"}),
@@ -131,7 +131,7 @@ def test_dimensions_of_any_length_are_kept_apart_exactly(ledger: Ledger, events:
     assert sorted(rows) == [(NO_KEY, path + "a", 2), (NO_KEY, path + "b", 1)]
 
 
-def test_counters_in_the_period_follow_and_others_do_not(ledger: Ledger, events: Parse, now: datetime) -> None:
+def test_counters_of_the_running_period_follow_and_others_do_not(ledger: Ledger, events: Parse, now: datetime) -> None:
     period = (now - timedelta(hours=1), now + timedelta(hours=1))
     counter = CounterKey(NO_KEY, meter("api_requests"), *period)
     sent = events({"id": "in"}, {"id": "before", "timestamp": "2026-03-10T10:00:00Z"})
@@ -142,7 +142,7 @@ def test_counters_in_the_period_follow_and_others_do_not(ledger: Ledger, events:
         assert cursor.fetchall() == [(Decimal(1), False)]
 
 
-def test_a_partition_is_made_for_a_time_that_has_none(ledger: Ledger, events: Parse) -> None:
+def test_a_partition_is_created_for_a_time_that_has_none(ledger: Ledger, events: Parse) -> None:
     assert ingest(ledger, events({"id": "old", "timestamp": "2025-04-01T00:00:00Z"})).accepted == (0,)
 
 
@@ -152,7 +152,10 @@ OLDER = {"id": "older", "timestamp": "2025-03-01T00:00:00Z"}
 
 
 def forget_that_the_partition_is_gone(ledger: Ledger, sent: list[ParsedEvent]) -> None:
-    """Two events in one transaction that is rolled back: the process remembers the month, the database does not."""
+    """Ingest two events in one transaction that is rolled back.
+
+    The process remembers the month, the database does not.
+    """
     with transaction.atomic():
         ingest(ledger, sent)
         ingest(ledger, sent)
@@ -160,19 +163,19 @@ def forget_that_the_partition_is_gone(ledger: Ledger, sent: list[ParsedEvent]) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_partition_that_is_gone_is_made_again(ledger: Ledger, events: Parse) -> None:
+def test_a_lost_partition_is_created_again(ledger: Ledger, events: Parse) -> None:
     forget_that_the_partition_is_gone(ledger, events(OLD))
     assert ingest(ledger, events(OLD)).accepted == (0,)
 
 
-def test_within_a_transaction_a_partition_that_is_gone_is_told_once(ledger: Ledger, events: Parse) -> None:
+def test_within_a_transaction_a_lost_partition_raises_once(ledger: Ledger, events: Parse) -> None:
     forget_that_the_partition_is_gone(ledger, events(OLDER))
     with pytest.raises(StoreUnavailableError), transaction.atomic():
         ingest(ledger, events(OLDER))
     assert ingest(ledger, events(OLDER)).accepted == (0,)
 
 
-def test_a_new_meter_leaves_earlier_events_alone(ledger: Ledger, events: Parse, now: datetime) -> None:
+def test_a_new_meter_counts_no_earlier_events(ledger: Ledger, events: Parse, now: datetime) -> None:
     ingest(ledger, events({"id": "a", "quantity": 7}))
     Meter.objects.create(
         code="units", name="Units", aggregation="sum", event_type=EventType.objects.get(code="http_request"),
@@ -185,13 +188,13 @@ def test_a_new_meter_leaves_earlier_events_alone(ledger: Ledger, events: Parse, 
     assert reconcile(ledgers=[ledger]).is_clean
 
 
-def test_nothing_is_sent_for_no_events(ledger: Ledger, django_assert_num_queries: Any) -> None:
+def test_no_statement_is_sent_for_no_events(ledger: Ledger, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
         assert ingest(ledger, []) == IngestResult((), (), ())
 
 
 def test_a_failed_statement_leaves_no_claim_behind(ledger: Ledger, events: Parse) -> None:
-    """An id whose event could not be written is still free: the retry counts."""
+    # An id whose event could not be written is still free: the retry counts.
     with pytest.raises(DatabaseError), transaction.atomic():
         ingest(ledger, events({"id": "a"}), api_key_id="not a uuid")
     assert ingest(ledger, events({"id": "a"})).accepted == (0,)

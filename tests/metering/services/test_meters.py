@@ -1,4 +1,4 @@
-"""Meters: made, changed until they count, and called otherwise afterwards."""
+"""Meters: created, changed until they count, and only renamed afterwards."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ def test_a_meter_counts_as_soon_as_every_process_knows_it() -> None:
     assert {"errors", "later", "before"} <= {rule.code for rule in meter_rules()}
 
 
-def test_its_terms_are_stored_as_they_were_given_and_recorded() -> None:
+def test_the_terms_of_a_meter_are_stored_as_given_and_recorded() -> None:
     assert terms_of(create()) == ERRORS
     entry = AuditEntry.objects.get(action="meter.created")
     assert (entry.target_label, entry.after["filters"]) == ("errors", {"status": ["500", "503"]})
@@ -59,14 +59,14 @@ def test_its_terms_are_stored_as_they_were_given_and_recorded() -> None:
         ({"filters": {"status": (500,)}}, "/filters"),
     ],
 )
-def test_a_rule_that_could_not_count_is_refused(change: dict[str, object], pointer: str) -> None:
+def test_a_meter_that_could_not_count_is_refused(change: dict[str, object], pointer: str) -> None:
     with pytest.raises(InvalidFieldsError) as refused:
         create(replace(ERRORS, **change))
     assert [error.pointer for error in refused.value.field_errors] == [pointer]
     assert not Meter.objects.filter(code="errors").exists()
 
 
-def test_a_code_is_given_once() -> None:
+def test_the_code_of_a_meter_is_given_once() -> None:
     create()
     with pytest.raises(CodeTakenError):
         create()
@@ -75,7 +75,7 @@ def test_a_code_is_given_once() -> None:
         update_meter(meter=other, terms=ERRORS, actor=OPERATOR, as_of=NOW)
 
 
-def test_the_rule_is_changed_until_it_counts() -> None:
+def test_a_meter_is_changed_until_it_counts() -> None:
     meter = create()
     terms = replace(ERRORS, code="failures", filters={})
     changed = update_meter(meter=meter, terms=terms, actor=OPERATOR, as_of=NOW + timedelta(seconds=5))
@@ -85,7 +85,7 @@ def test_the_rule_is_changed_until_it_counts() -> None:
     assert set(entry.after) == {"code", "filters", "counts_from"}
 
 
-def test_a_meter_that_counts_is_only_called_otherwise() -> None:
+def test_a_meter_that_counts_is_only_renamed() -> None:
     meter, later = create(), NOW + COUNTS_AFTER
     renamed = update_meter(meter=meter, terms=replace(ERRORS, name="Failures"), actor=OPERATOR, as_of=later)
     assert (renamed.name, renamed.counts_from) == ("Failures", later)
@@ -97,13 +97,13 @@ def test_a_meter_that_counts_is_only_called_otherwise() -> None:
         delete_meter(meter=meter, actor=OPERATOR, as_of=later)
 
 
-def test_a_change_that_changes_nothing_is_no_entry() -> None:
+def test_an_unchanged_meter_leaves_no_audit_entry() -> None:
     meter = create()
     update_meter(meter=meter, terms=ERRORS, actor=OPERATOR, as_of=NOW + COUNTS_AFTER)
     assert not AuditEntry.objects.filter(action="meter.updated").exists()
 
 
-def test_only_a_meter_that_nothing_names_is_deleted() -> None:
+def test_only_an_unused_meter_is_deleted() -> None:
     free, named = create(), create(replace(ERRORS, code="named"))
     terms = UsagePlanTerms("Starter", quotas=(QuotaTerms("named", Decimal(5)),))
     create_usage_plan(code="starter", terms=terms, actor=OPERATOR, as_of=NOW)

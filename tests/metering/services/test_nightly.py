@@ -1,4 +1,4 @@
-"""The jobs that keep the ledger whole: each leaves a run that says what it found."""
+"""The nightly jobs of the ledger: each leaves a run that records what it found."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -30,13 +30,13 @@ def latest(name: str) -> JobRun:
     return JobRun.objects.filter(name=name).latest("started_at", "pk")
 
 
-def test_agreement_is_recorded(alice: Tenant) -> None:
+def test_agreement_of_rollups_and_events_is_recorded(alice: Tenant) -> None:
     assert nightly.run_reconciliation(started_by="schedule", as_of=AS_OF).is_clean
     run = latest("reconciliation")
     assert (run.outcome, run.summary) == (JobOutcome.SUCCEEDED, {"ledgers": 2, "drifts": 0})
 
 
-def test_a_drift_needs_attention_and_is_named_and_not_mended(alice: Tenant) -> None:
+def test_a_drift_needs_attention_and_is_named_and_not_repaired(alice: Tenant) -> None:
     UsageHour.objects.filter(tenant_id=alice.pk).update(quantity=7)
     assert reconcile_ledgers("kim").endswith("2 drifts")
     run = latest("reconciliation")
@@ -58,7 +58,7 @@ def test_many_drifts_are_counted_and_the_first_are_kept(alice: Tenant) -> None:
     assert len(summary["first"]) == nightly.DRIFTS_KEPT_MAX
 
 
-def test_looking_at_one_tenant_does_not_pass_for_the_nightly_look(alice: Tenant) -> None:
+def test_comparing_one_tenant_does_not_count_as_the_nightly_comparison(alice: Tenant) -> None:
     make_tenant("bob")
     assert nightly.run_reconciliation(started_by="kim", as_of=AS_OF, slugs=["alice"]).ledgers == 2
     assert not JobRun.objects.filter(name="reconciliation").exists()
@@ -73,7 +73,7 @@ def test_partitions_reach_back_as_far_as_the_longest_window(alice: Tenant) -> No
     assert nightly.run_partitions(started_by="schedule", as_of=as_of).summary == {"made": []}
 
 
-def test_partitions_are_made_before_there_is_a_tenant() -> None:
+def test_partitions_are_created_before_there_is_a_tenant() -> None:
     made = nightly.run_partitions(started_by="start", as_of=datetime(2051, 6, 15, tzinfo=UTC)).summary["made"]
     assert made == ["2051-04", "2051-05", "2051-06", "2051-07", "2051-08", "2051-09"]
 
@@ -91,7 +91,7 @@ def store_counter(alice: Tenant, *, used: int, period_start: datetime) -> None:
         )  # fmt: skip
 
 
-def test_a_limit_that_differs_is_set_right_and_told(alice: Tenant, settings: Settings) -> None:
+def test_a_drifted_limit_counter_is_corrected_and_reported(alice: Tenant, settings: Settings) -> None:
     settings.REDIS_URL = ""  # the counter that differs is planted in PostgreSQL
     today = datetime(2026, 3, 10, tzinfo=UTC)
     store_counter(alice, used=5, period_start=today)
@@ -116,7 +116,7 @@ def test_verdicts_older_than_a_week_are_deleted(alice: Tenant) -> None:
     assert IngestVerdict.objects.count() == 2
 
 
-def test_a_task_cuts_a_tenants_days_again(alice: Tenant) -> None:
+def test_a_task_recomputes_the_days_of_a_tenant(alice: Tenant) -> None:
     run = queue_job(name="rebuild", started_by="test", as_of=AS_OF, summary={"tenant": alice.slug})
     UsageHour.objects.filter(tenant_id=alice.pk).delete()
     assert rebuild_usage_of(str(alice.pk), run.pk) == "succeeded"

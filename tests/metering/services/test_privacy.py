@@ -1,4 +1,4 @@
-"""Which files of an export are metering's."""
+"""Which files of an export belong to metering."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ from metering.services.privacy import MeteringPrivacy
 from tests.metering.ledger_world import ledger_of, make_tenant, send
 
 
-def test_each_month_of_each_half_has_its_file(db: None) -> None:
+def test_each_month_of_each_half_of_the_ledger_has_its_file(db: None) -> None:
     tenant = make_tenant("acme")
     for is_live, day in ((True, "2026-01-05"), (True, "2026-03-05"), (False, "2026-03-05")):
         event = {"id": day, "type": "http_request", "timestamp": f"{day}T00:00:00Z"}

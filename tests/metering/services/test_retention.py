@@ -1,4 +1,4 @@
-"""Months of raw events are closed, sealed and deleted; what they came to stays, and is still proven."""
+"""Months of raw events are closed, sealed and deleted. Their totals stay, and are still proven."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,7 +42,7 @@ def events() -> Parse:
 
 @pytest.fixture
 def sent(ledger: Ledger, other_ledger: Ledger, events: Parse) -> list[ParsedEvent]:
-    """Two events of March, one of them in the local day that March's end cuts through, and two of April."""
+    """Send two events of March, one of them in the local day that March's end cuts through, and two of April."""
     batch = events(
         {"id": "a", "timestamp": "2026-03-10T11:59:59Z", "properties": {"response_length": 10}},
         {"id": "b", "timestamp": "2026-03-31T23:30:00Z", "properties": {"response_length": 20}},
@@ -70,7 +70,7 @@ def rollups(ledger: Ledger) -> list[object]:
     ]
 
 
-def test_a_month_goes_and_what_it_came_to_stays_and_is_proven(
+def test_a_month_is_deleted_and_its_totals_stay_and_are_proven(
     ledger: Ledger, other_ledger: Ledger, sent: list[ParsedEvent]
 ) -> None:
     before = rollups(ledger)
@@ -124,7 +124,7 @@ def test_a_changed_rollup_of_a_deleted_month_is_found(
     }
 
 
-def test_a_row_that_is_made_up_before_the_seam_is_found(
+def test_an_invented_row_before_the_seam_is_found(
     ledger: Ledger, other_ledger: Ledger, sent: list[ParsedEvent]
 ) -> None:
     let_go([ledger, other_ledger])
@@ -135,7 +135,7 @@ def test_a_row_that_is_made_up_before_the_seam_is_found(
 
 
 @pytest.mark.as_owner
-def test_an_identity_that_got_lost_is_found(ledger: Ledger, other_ledger: Ledger, sent: list[ParsedEvent]) -> None:
+def test_a_lost_identity_is_found(ledger: Ledger, other_ledger: Ledger, sent: list[ParsedEvent]) -> None:
     let_go([ledger, other_ledger])
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM event_identity WHERE tenant_id = %s AND key = %s", [ledger.tenant_id, sent[0].key])
@@ -144,7 +144,7 @@ def test_an_identity_that_got_lost_is_found(ledger: Ledger, other_ledger: Ledger
 
 
 @pytest.mark.parametrize("step", ["closed", "deleted"])
-def test_late_events_and_voids_of_a_month_that_is_closed_are_refused(
+def test_late_events_and_voids_of_a_closed_month_are_refused(
     ledger: Ledger, other_ledger: Ledger, sent: list[ParsedEvent], events: Parse, step: str
 ) -> None:
     if step == "closed":
@@ -172,7 +172,7 @@ def test_late_events_and_voids_of_a_month_that_is_closed_are_refused(
         assert reconcile(ledgers=[ledger]).is_clean
 
 
-def test_without_a_closed_month_old_events_are_taken_and_voided(
+def test_without_a_closed_month_old_events_are_accepted_and_voided(
     ledger: Ledger, sent: list[ParsedEvent], events: Parse
 ) -> None:
     late = events({"id": "late", "timestamp": "2026-03-10T00:00:00Z"})
@@ -189,7 +189,7 @@ def test_a_drift_keeps_a_ledger_from_being_sealed(
     assert {row.tenant_id for row in SealedLedger.objects.all()} == {other_ledger.tenant_id}
 
 
-def test_what_is_not_sealed_or_differs_from_it_is_not_deleted(
+def test_a_month_that_is_not_sealed_or_differs_from_its_seal_is_not_deleted(
     ledger: Ledger, other_ledger: Ledger, sent: list[ParsedEvent], events: Parse
 ) -> None:
     with pytest.raises(DatabaseError, match="are not sealed"), transaction.atomic(), connection.cursor() as cursor:
@@ -201,7 +201,9 @@ def test_what_is_not_sealed_or_differs_from_it_is_not_deleted(
     assert EventVoid.objects.count() == 2
 
 
-def test_each_step_waits_for_what_began_before_the_last(ledger: Ledger, sent: list[ParsedEvent]) -> None:
+def test_each_step_of_a_deletion_waits_for_transactions_from_before_the_last(
+    ledger: Ledger, sent: list[ParsedEvent]
+) -> None:
     close_month(month=MARCH, as_of=NIGHT)
     assert not may_be_sealed(month=MARCH, as_of=NIGHT + timedelta(minutes=30))
     assert may_be_sealed(month=MARCH, as_of=NEXT_NIGHT)
@@ -210,7 +212,7 @@ def test_each_step_waits_for_what_began_before_the_last(ledger: Ledger, sent: li
     assert delete_sealed_months(as_of=NEXT_NIGHT) == []
 
 
-def test_what_was_cut_off_anywhere_is_taken_up_again(
+def test_an_interrupted_deletion_is_resumed_at_any_step(
     ledger: Ledger, other_ledger: Ledger, sent: list[ParsedEvent]
 ) -> None:
     close_month(month=MARCH, as_of=NIGHT)
@@ -241,7 +243,7 @@ def test_a_deleted_month_gets_no_partition_again(ledger: Ledger, other_ledger: L
         assert cursor.fetchone() == (None,)
 
 
-def test_the_next_month_goes_after_it(ledger: Ledger, other_ledger: Ledger, sent: list[ParsedEvent]) -> None:
+def test_the_next_month_is_deleted_after_it(ledger: Ledger, other_ledger: Ledger, sent: list[ParsedEvent]) -> None:
     let_go([ledger, other_ledger])
     let_go([ledger, other_ledger], month=APRIL)
     assert not Event.objects.exists()

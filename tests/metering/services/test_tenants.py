@@ -1,4 +1,4 @@
-"""Metering's part of a tenant: its limits hold from the first request, and its days follow its time zone."""
+"""Metering's part of a tenant: limits apply from the first request, and its days follow its time zone."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -28,24 +28,24 @@ def default_plan() -> UsagePlan:
     return create_usage_plan(code="free", terms=terms, actor=OPERATOR, as_of=NOW)
 
 
-def test_a_new_tenant_is_put_on_the_default_plan(default_plan: UsagePlan) -> None:
+def test_a_new_tenant_gets_the_default_usage_plan(default_plan: UsagePlan) -> None:
     tenant = open_tenant(name="Initech", owner=None, actor=OPERATOR, as_of=NOW)
     assert UsagePlanAssignment.objects.get(tenant=tenant).usage_plan == default_plan
     assert AuditEntry.objects.filter(tenant_id=tenant.pk).count() == 2
 
 
-def test_without_a_default_plan_nothing_limits_it() -> None:
+def test_without_a_default_usage_plan_a_tenant_has_no_limits() -> None:
     open_tenant(name="Initech", owner=None, actor=OPERATOR, as_of=NOW)
     assert not UsagePlanAssignment.objects.exists()
 
 
-def test_a_newcomers_tenant_is_put_on_the_default_plan(default_plan: UsagePlan) -> None:
+def test_a_tenant_opened_at_sign_up_gets_the_default_usage_plan(default_plan: UsagePlan) -> None:
     client: Client = signed_in(make_user("new@example.com"))
     client.post("/start/", {"name": "Initech"})
     assert UsagePlanAssignment.objects.get(tenant__slug="initech").usage_plan == default_plan
 
 
-def test_a_new_time_zone_has_usage_cut_again_when_nobody_remembers_the_old_one() -> None:
+def test_a_new_time_zone_queues_a_recomputation_of_usage_after_the_caches_expire() -> None:
     tenant = open_tenant(name="Initech", owner=None, actor=OPERATOR, as_of=NOW)
     update_tenant(tenant=tenant, changes={"city": "Gent"}, actor=OPERATOR, as_of=NOW)
     assert not Schedule.objects.filter(func=REBUILD_TASK).exists()

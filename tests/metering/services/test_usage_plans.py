@@ -1,4 +1,4 @@
-"""Usage plans: made, changed and assigned, each once, with an audit entry that tells what was before."""
+"""Usage plans: created, changed and assigned, each once, with an audit entry that holds what was before."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -50,7 +50,7 @@ def audited(action: str) -> list[tuple[object, object]]:
     return [(entry.before, entry.after) for entry in AuditEntry.objects.filter(action=action).order_by("id")]
 
 
-def test_a_usage_plan_is_made_with_its_throttle_and_quotas() -> None:
+def test_a_usage_plan_is_created_with_its_throttle_and_quotas() -> None:
     usage_plan = create()
     assert (usage_plan.throttle_rate, usage_plan.throttle_burst, usage_plan.is_default) == (10, 20, False)
     quotas = usage_plan.quotas.values_list("meter__code", "period", "limit", "is_hard")
@@ -61,7 +61,7 @@ def test_a_usage_plan_is_made_with_its_throttle_and_quotas() -> None:
     assert after["quotas"] == ["2.5 api_bytes a day, soft", "1000 api_requests a month, hard"]
 
 
-def test_a_code_is_given_once() -> None:
+def test_the_code_of_a_usage_plan_is_given_once() -> None:
     create()
     with pytest.raises(CodeTakenError):
         create()
@@ -69,12 +69,12 @@ def test_a_code_is_given_once() -> None:
 
 
 @pytest.mark.parametrize("code", ["", "Starter", "7up", "a b", "a" * 101, "a\n"])
-def test_a_code_has_a_shape(code: str) -> None:
+def test_the_code_of_a_usage_plan_has_a_form(code: str) -> None:
     with pytest.raises(InvalidFieldsError):
         create(code)
 
 
-def test_terms_that_cannot_be_kept_are_refused_whole() -> None:
+def test_invalid_usage_plan_terms_are_refused_whole() -> None:
     with pytest.raises(InvalidFieldsError):
         create(terms=UsagePlanTerms("Bad", throttle_rate=1))
     with pytest.raises(UnknownMeterError):
@@ -82,7 +82,7 @@ def test_terms_that_cannot_be_kept_are_refused_whole() -> None:
     assert not UsagePlan.objects.filter(code="starter").exists()
 
 
-def test_a_change_replaces_the_terms_and_tells_what_was_before() -> None:
+def test_a_change_of_a_usage_plan_replaces_its_terms_and_records_the_old_ones() -> None:
     usage_plan = create()
     terms = UsagePlanTerms("Starter 2", quotas=(QuotaTerms("api_requests", Decimal(5)),))
     changed = update_usage_plan(usage_plan=usage_plan, terms=terms, actor=OPERATOR, as_of=NOW)
@@ -94,13 +94,13 @@ def test_a_change_replaces_the_terms_and_tells_what_was_before() -> None:
     assert (before["name"], after["name"]) == ("Starter", "Starter 2")
 
 
-def test_a_change_that_changes_nothing_is_no_entry() -> None:
+def test_an_unchanged_usage_plan_leaves_no_audit_entry() -> None:
     update_usage_plan(usage_plan=create(), terms=STARTER, actor=OPERATOR, as_of=NOW)
     assert audited("usage_plan.updated") == []
     assert UsagePlanQuota.objects.filter(usage_plan__code="starter").count() == 2
 
 
-def test_there_is_one_default_and_the_newest_takes_over(acme: Tenant) -> None:
+def test_there_is_one_default_usage_plan_and_the_newest_replaces_the_last(acme: Tenant) -> None:
     UsagePlan.objects.update(is_default=False)
     assert default_usage_plan() is None
     assert assign_default_usage_plan(tenant=acme, actor=OPERATOR, as_of=NOW) is None
@@ -113,7 +113,7 @@ def test_there_is_one_default_and_the_newest_takes_over(acme: Tenant) -> None:
     assert UsagePlanAssignment.objects.get(tenant=acme).usage_plan == first
 
 
-def test_an_assignment_holds_at_once_and_is_audited(acme: Tenant) -> None:
+def test_an_assignment_of_a_usage_plan_applies_at_once_and_is_audited(acme: Tenant) -> None:
     starter, other = create(), create("other", UsagePlanTerms("Other"))
     assert tenant_limits(acme.pk).plan_code == ""
     for usage_plan in (starter, other):
@@ -125,7 +125,7 @@ def test_an_assignment_holds_at_once_and_is_audited(acme: Tenant) -> None:
     assert [after["usage_plan"] for _, after in audited("tenant.usage_plan_assigned")] == ["starter", "other", None]  # type: ignore[index] # it is JSON
 
 
-def test_names_tell_limits_apart(acme: Tenant) -> None:
+def test_the_limits_of_a_usage_plan_have_different_names(acme: Tenant) -> None:
     assign_usage_plan(tenant=acme, usage_plan=create(), actor=OPERATOR, as_of=NOW)
     limits = tenant_limits(acme.pk)
     assert [throttle.name for throttle in limits.throttles] == ["throttle"]

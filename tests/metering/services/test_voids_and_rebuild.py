@@ -1,4 +1,4 @@
-"""What was counted can be taken back, thrown away and computed again, and a drift is found wherever it is planted."""
+"""Counted usage can be voided, deleted and computed again, and a drift is found wherever it is planted."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -92,12 +92,12 @@ def test_only_an_event_of_the_ledger_can_be_voided(ledger: Ledger, stored: list[
             void(each, event_id, now)
 
 
-def test_a_voided_id_stays_taken(ledger: Ledger, stored: list[ParsedEvent], now: datetime) -> None:
+def test_the_id_of_a_voided_event_stays_taken(ledger: Ledger, stored: list[ParsedEvent], now: datetime) -> None:
     void(ledger, "a", now)
     assert ingest_events(ledger=ledger, events=stored[:1], api_key_id=KEY, as_of=now).duplicates == (0,)
 
 
-def test_what_does_not_add_up_is_computed_again_for_the_day_of_the_void(
+def test_a_meter_that_does_not_add_up_is_recomputed_for_the_day_of_the_void(
     ledger: Ledger, stored: list[ParsedEvent], now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(registry._BY_CODE, "count", replace(COUNT, is_additive=False))
@@ -113,7 +113,7 @@ def test_what_does_not_add_up_is_computed_again_for_the_day_of_the_void(
         void(ledger, "b", now)
 
 
-def test_usage_can_be_thrown_away_and_computed_again(
+def test_usage_can_be_deleted_and_computed_again(
     ledger: Ledger, other_ledger: Ledger, stored: list[ParsedEvent], now: datetime
 ) -> None:
     void(ledger, "a", now)
@@ -127,8 +127,8 @@ def test_usage_can_be_thrown_away_and_computed_again(
     assert rollups(other_ledger) == untouched
 
 
-def test_rebuilding_cuts_days_in_the_zone_of_now(ledger: Ledger, stored: list[ParsedEvent]) -> None:
-    """23:30 UTC on 28 February is 1 March in Berlin and 28 February in New York."""
+def test_rebuilding_cuts_days_in_the_present_zone(ledger: Ledger, stored: list[ParsedEvent]) -> None:
+    # 23:30 UTC on 28 February is 1 March in Berlin and 28 February in New York.
     moved = Ledger(ledger.tenant_id, is_live=True, time_zone="America/New_York", backfill_days=35)
     assert not reconcile(ledgers=[moved]).is_clean
     rebuild_usage(ledger=moved)

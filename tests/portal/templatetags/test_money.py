@@ -11,7 +11,7 @@ from portal.templatetags.money import fee, money, rate
 from portal.templatetags.portal import days_until, quantity
 
 
-def test_no_amount_is_no_text() -> None:
+def test_an_absent_amount_is_an_empty_text() -> None:
     assert money(None, "EUR") == ""
     assert quantity(None) == ""
 

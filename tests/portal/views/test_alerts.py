@@ -1,4 +1,4 @@
-"""The page of alerts: quotas as bars with marks, what was found, and who gets mails."""
+"""The page of alerts: quotas as bars with marks, the alerts, and who gets mails."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,7 +20,7 @@ PAGE = "/t/acme/alerts/"
 
 @pytest.fixture
 def limited(cast: Cast) -> Cast:
-    """Acme and Rival on a plan with a month's and a day's quota."""
+    """Assign Acme and Rival a plan with a month's and a day's quota."""
     plan = plan_of(quota(1000), quota(100, period=Period.DAY, is_hard=False))
     for tenant in (cast.acme, cast.rival):
         assign_usage_plan(tenant=tenant, usage_plan=plan, actor=OPERATOR, as_of=LONG_AGO)
@@ -55,13 +55,13 @@ def test_quotas_are_bars_with_marks_and_alerts_are_listed_newest_first(limited: 
     assert "5,000" not in page
 
 
-def test_without_quota_or_alert_the_page_says_so(alice: Client) -> None:
+def test_without_quota_or_alert_the_page_of_alerts_says_so(alice: Client) -> None:
     page = alice.get(PAGE).content.decode()
     assert "No quota" in page
     assert "No alert yet" in page
 
 
-def test_a_quota_of_nothing_is_shown_without_marks(cast: Cast, alice: Client) -> None:
+def test_a_quota_of_zero_is_shown_without_marks(cast: Cast, alice: Client) -> None:
     assign_usage_plan(tenant=cast.acme, usage_plan=plan_of(quota(0)), actor=OPERATOR, as_of=LONG_AGO)
     answer = alice.get(PAGE)
     [bar] = answer.context["bars"]
@@ -78,7 +78,7 @@ def test_a_member_chooses_their_mails(cast: Cast) -> None:
         assert answer.context["member_form"].initial["wants_usage_alerts"] is bool(ticked)
 
 
-def test_an_owner_turns_mails_off_for_everybody(cast: Cast, alice: Client) -> None:
+def test_an_owner_turns_alert_mails_off_for_all_members(cast: Cast, alice: Client) -> None:
     answer = alice.post(PAGE, {"form": "organisation"}, follow=True)
     assert b"No usage alerts by e-mail." in answer.content
     assert b"has turned mails of usage alerts off" in answer.content
@@ -88,14 +88,14 @@ def test_an_owner_turns_mails_off_for_everybody(cast: Cast, alice: Client) -> No
     assert tenant_wants(tenant_id=cast.acme.pk, kind=USAGE_ALERT)
 
 
-def test_a_developer_does_not_decide_for_everybody(cast: Cast) -> None:
+def test_a_developer_does_not_choose_mails_for_all_members(cast: Cast) -> None:
     dora = signed_in(cast.dora)
     assert b'value="organisation"' not in dora.get(PAGE).content
     assert dora.post(PAGE, {"form": "organisation"}).status_code == 403
     assert tenant_wants(tenant_id=cast.acme.pk, kind=USAGE_ALERT)
 
 
-def test_a_form_that_is_none_of_the_two_changes_nothing(cast: Cast, alice: Client) -> None:
+def test_an_unknown_form_on_the_page_of_alerts_changes_nothing(cast: Cast, alice: Client) -> None:
     assert alice.post(PAGE, {"form": "other"}).status_code == 302
     assert tenant_wants(tenant_id=cast.acme.pk, kind=USAGE_ALERT)
 

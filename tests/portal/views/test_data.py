@@ -1,4 +1,4 @@
-"""The pages from which an owner carries everything away, or closes."""
+"""The pages on which an owner exports all data, or closes the tenant."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from accounts.exports.services.making import make_exports
 from tests.portal.conftest import NOW, Cast, signed_in
 
 
-def test_an_owner_asks_for_an_export_and_sees_how_far_it_is(cast: Cast, alice: Client) -> None:
+def test_an_owner_requests_an_export_and_sees_its_progress(cast: Cast, alice: Client) -> None:
     assert b"Export or close" in alice.get("/t/acme/settings/").content
 
     page = alice.post("/t/acme/settings/data/", follow=True).content.decode()
@@ -26,7 +26,7 @@ def test_an_owner_asks_for_an_export_and_sees_how_far_it_is(cast: Cast, alice: C
     assert f"/t/acme/settings/data/{TenantExport.objects.get().pk}/" in fragment
 
 
-def test_an_admin_sees_none_of_it(cast: Cast) -> None:
+def test_an_admin_sees_neither_exports_nor_closing(cast: Cast) -> None:
     bob = signed_in(cast.bob)
     assert b"Export or close" not in bob.get("/t/acme/settings/").content
     for path in ("data/", "data/exports/", "close/"):

@@ -1,4 +1,4 @@
-"""What went wrong is said in the portal's frame, with the id under which the request is logged."""
+"""Errors are shown in the portal's frame, with the id under which the request is logged."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ ID = "01a2-request"
 
 
 def handled(status: int) -> str:
-    """What Django's own error handling shows; no database is at hand."""
+    """Return what Django's own error handling shows without a database."""
     request: HttpRequest = RequestFactory().get("/somewhere/")
     request.request_id = ID
     handler: Any = get_resolver().resolve_error_handler(status)

@@ -1,4 +1,4 @@
-"""The `type` of a problem leads to a page that says what the code means."""
+"""The `type` of a problem leads to a page that explains the code."""
 
 import pytest
 from django.test import Client

@@ -11,7 +11,7 @@ from metering.domain.ledger import Ledger
 from metering.models import Verdict
 from metering.selectors.debugger import SentEvent, SentEventCursor, SentEventFilters, sent_events
 from metering.selectors.ledgers import ledgers
-from metering.services.verdicts import Refusal, record_verdicts
+from metering.services.verdicts import UnstoredEvent, record_verdicts
 from metering.services.voids import void_event
 from tests.metering.ledger_world import ledger_of, make_key, send
 from tests.metering.retention_world import let_go
@@ -33,7 +33,7 @@ def _send_many(ledger: Ledger, count: int) -> None:
 
 
 def _refuse(ledger: Ledger, verdict: Verdict, event_id: str, code: str, *, seconds_ago: int = 0) -> None:
-    refusal = Refusal(verdict, event_id, "http_request", code, f"Because of {event_id}.")
+    refusal = UnstoredEvent(verdict, event_id, "http_request", code, f"Because of {event_id}.")
     record_verdicts(
         ledger=ledger, refusals=[refusal], api_key_id=None, request_id="", as_of=NOW - timedelta(seconds=seconds_ago)
     )
@@ -67,7 +67,7 @@ def test_events_are_found_by_outcome_type_key_and_exact_id(cast: Cast, alice: Cl
     assert found("event_id=keyed&outcome=accepted") == [("keyed", "accepted")]
     assert found("outcome=rejected&type=http_request") == [("keyed", "rejected")]
     assert found(f"event_id=e-000&api_key={key.pk}") == []
-    assert found("event_id=nobody") == []
+    assert found("event_id=unknown") == []
     assert len(found("outcome=nonsense")) == 4
     assert b"No event matches" in alice.get("/t/acme/events/?outcome=conflict").content
 
@@ -104,7 +104,7 @@ def test_the_next_page_is_one_click_away_and_the_newest_too(cast: Cast, alice: C
     assert b"hx-trigger" not in second.content  # only the first page watches
 
 
-def test_a_hostile_cursor_begins_at_the_newest(cast: Cast, alice: Client) -> None:
+def test_a_hostile_cursor_begins_at_the_newest_event(cast: Cast, alice: Client) -> None:
     _send_many(ledger_of(cast.acme), 1)
     at = NOW.isoformat().replace("+", "%2B")
     naive = "2026-03-10T12:30:00"
@@ -122,7 +122,7 @@ def test_a_hostile_cursor_begins_at_the_newest(cast: Cast, alice: Client) -> Non
         assert len(alice.get(f"/t/acme/events/?cursor={cursor}").context["rows"]) == 1
 
 
-def test_watching_gets_nothing_until_something_is_new(cast: Cast, alice: Client) -> None:
+def test_watching_events_gets_nothing_until_one_is_new(cast: Cast, alice: Client) -> None:
     ledger = ledger_of(cast.acme)
     _send_many(ledger, 1)
     seen = alice.get("/t/acme/events/").context["seen"]
@@ -171,14 +171,14 @@ def test_a_voided_event_says_so_in_the_list_and_by_itself(cast: Cast, alice: Cli
     assert b"Sent by mistake" in alice.get("/t/acme/events/one/?id=e-000").content
 
 
-def test_an_event_that_is_not_there_is_not_found(cast: Cast, alice: Client) -> None:
+def test_an_unknown_event_is_not_found(cast: Cast, alice: Client) -> None:
     _send_many(ledger_of(cast.rival), 1)
 
     for query in ("id=e-000", "id=", "", f"id={'x' * 256}", "id=e-000&ledger=test"):
         assert alice.get(f"/t/acme/events/one/?{query}").status_code == 404
 
 
-def test_a_deleted_event_and_the_end_of_the_list_say_when_it_went(cast: Cast, alice: Client) -> None:
+def test_a_deleted_event_and_the_end_of_the_list_state_the_horizon(cast: Cast, alice: Client) -> None:
     march = NOW.replace(month=3)
     send(ledger_of(cast.acme), [{"id": "old", "type": "http_request", "timestamp": march.isoformat()}], as_of=march)
     _send_many(ledger_of(cast.acme), 1)
@@ -187,7 +187,7 @@ def test_a_deleted_event_and_the_end_of_the_list_say_when_it_went(cast: Cast, al
     assert "Raw events before 1 April" in alice.get("/t/acme/events/").content.decode()
     gone = alice.get("/t/acme/events/one/?id=old")
     assert gone.status_code == 410
-    assert "where raw events are deleted" in gone.content.decode()
+    assert "Raw events of that time are deleted" in gone.content.decode()
     usage = "/t/acme/usage/?meter=api_requests&window=hour&group_by=api_key&start=2026-03-09&end=2026-03-10"
     assert "were deleted on" in alice.get(usage).content.decode()
     assert alice.get(usage.replace("usage/?", "usage.csv?")).status_code in {404, 422}

@@ -1,4 +1,4 @@
-"""The way from sign-up to the first counted event."""
+"""From sign-up to the first counted event."""
 
 import ast
 import json
@@ -16,7 +16,7 @@ from tests.portal.conftest import NOW, Cast, make_user, signed_in
 HTMX = {"HX-Request": "true"}
 
 
-def test_somebody_new_names_a_tenant_and_owns_it(db: None) -> None:
+def test_a_new_user_names_a_tenant_and_owns_it(db: None) -> None:
     newcomer = make_user("new@example.com")
     client = signed_in(newcomer)
     assert b"Name your organisation" in client.get("/start/").content
@@ -29,7 +29,7 @@ def test_somebody_new_names_a_tenant_and_owns_it(db: None) -> None:
     assert Membership.objects.get(user=newcomer, tenant=tenant).role == Role.OWNER
 
 
-def test_a_time_zone_that_is_none_is_left_at_utc(db: None) -> None:
+def test_an_unknown_time_zone_is_left_at_utc(db: None) -> None:
     signed_in(make_user("new@example.com")).post("/start/", {"name": "Acme", "time_zone": "Mars/Olympus"})
 
     assert Tenant.objects.get().time_zone == "UTC"
@@ -42,14 +42,14 @@ def test_a_tenant_without_a_name_is_refused_with_a_reason(db: None) -> None:
     assert not Tenant.objects.exists()
 
 
-def test_a_member_goes_straight_on_and_may_ask_for_another_tenant(cast: Cast, alice: Client) -> None:
+def test_a_member_is_redirected_to_the_tenant_and_may_create_another(cast: Cast, alice: Client) -> None:
     assert alice.get("/start/")["Location"] == "/t/acme/"
     page = alice.get("/start/?new=1")
     assert page.status_code == 200
     assert b"/t/acme/" in page.content
 
 
-def test_making_a_key_puts_it_into_every_snippet(cast: Cast, alice: Client) -> None:
+def test_creating_a_key_fills_it_into_every_snippet(cast: Cast, alice: Client) -> None:
     page = alice.post("/t/acme/first-steps/", {"kind": "test"}).content.decode()
 
     secrets = re.findall(r"ch_test_[0-9A-Za-z]{38}", page)
@@ -68,7 +68,7 @@ def test_too_many_keys_are_refused_on_the_page(cast: Cast, alice: Client) -> Non
     assert b"at most 500 keys" in answer.content
 
 
-def test_the_box_waits_and_turns_into_the_event(cast: Cast, alice: Client) -> None:
+def test_the_box_waits_and_shows_the_first_event(cast: Cast, alice: Client) -> None:
     assert b"Waiting for your first event" in alice.get("/t/acme/first-steps/").content
     assert alice.get("/t/acme/first-steps/event/", headers=HTMX).status_code == 204
 
@@ -77,12 +77,12 @@ def test_the_box_waits_and_turns_into_the_event(cast: Cast, alice: Client) -> No
     box = alice.get("/t/acme/first-steps/event/", headers=HTMX).content
     assert b"Your event has arrived" in box
     assert b"hello-1" in box
-    assert b"hx-trigger" not in box  # it has arrived: no more asking
+    assert b"hx-trigger" not in box  # it has arrived: no more polling
     assert b"<html" not in box
     assert b"<html" in alice.get("/t/acme/first-steps/event/").content
 
 
-def test_another_tenants_event_is_not_the_one_waited_for(cast: Cast, alice: Client) -> None:
+def test_another_tenants_event_does_not_end_the_wait(cast: Cast, alice: Client) -> None:
     send(ledger_of(cast.rival), [{"id": "hello-1", "type": "http_request"}], as_of=NOW)
 
     assert alice.get("/t/acme/first-steps/event/", headers=HTMX).status_code == 204

@@ -27,26 +27,26 @@ from tests.metering.retention_world import let_go
 from tests.portal.conftest import NOW, Cast, signed_in
 from tests.portal.views.test_pricing import shown
 
-JANUARY = datetime(2025, 12, 31, 23, tzinfo=UTC)  # midnight in Paris, where Acme is
+JANUARY = datetime(2025, 12, 31, 23, tzinfo=UTC)  # midnight in Paris, Acme's zone
 FEBRUARY = datetime(2026, 1, 31, 23, tzinfo=UTC)
 MARCH = datetime(2026, 2, 28, 23, tzinfo=UTC)
 
 
 @pytest.fixture
 def payment_days(db: None) -> None:
-    """Payment within 8 days, so that what was issued on 1 March is overdue on the 10th."""
+    """Set a due day 8 days after issue, so that an invoice of 1 March is overdue on the 10th."""
     set_issuer(payment_days=8)
 
 
 @pytest.fixture
 def subscription(cast: Cast) -> Subscription:
-    """Acme on Pro since January: 49 a month, and 0.001 a call."""
+    """Subscribe Acme to Pro since January: 49 a month, and 0.001 a call."""
     return subscribe(tenant=cast.acme, plan_version=make_plan(), actor=STAFF, as_of=JANUARY)
 
 
 @pytest.fixture
 def invoice(subscription: Subscription) -> Invoice:
-    """February's usage of 1,234 calls, invoiced on 1 March with the fee of March."""
+    """Issue the invoice of 1 March: February's usage of 1,234 calls, with the fee of March."""
     use(subscription.tenant, at=JANUARY + timedelta(days=40), count=1234)
     for moment in (JANUARY, FEBRUARY + GRACE, MARCH + GRACE):
         invoice = close_month(subscription, as_of=moment)
@@ -57,7 +57,7 @@ def page_of(client: Client, invoice: Invoice) -> str:
     return shown(client.get(f"/t/acme/invoices/{invoice.number}/"))
 
 
-def test_the_list_has_what_was_issued_and_what_comes_next(cast: Cast, alice: Client, invoice: Invoice) -> None:
+def test_the_list_shows_issued_invoices_and_the_next_one(cast: Cast, alice: Client, invoice: Invoice) -> None:
     page = shown(alice.get("/t/acme/invoices/"))
 
     assert "Next invoice Projected 1\N{EN DASH}31 March 2026 1 Apr 2026 49.00 EUR" in page
@@ -65,7 +65,7 @@ def test_the_list_has_what_was_issued_and_what_comes_next(cast: Cast, alice: Cli
     assert page.index("INV-2026-000002") < page.index("INV-2026-000001") < page.index("INV-2025-000001")
 
 
-def test_a_draft_is_said_to_be_under_way(cast: Cast, alice: Client, subscription: Subscription) -> None:
+def test_a_draft_is_shown_as_being_prepared(cast: Cast, alice: Client, subscription: Subscription) -> None:
     close_month(subscription, as_of=FEBRUARY)
 
     page = shown(alice.get("/t/acme/invoices/"))
@@ -74,7 +74,7 @@ def test_a_draft_is_said_to_be_under_way(cast: Cast, alice: Client, subscription
     assert Invoice.objects.filter(number=None).count() == 1
 
 
-def test_without_an_invoice_the_list_says_when_the_first_one_comes(cast: Cast, alice: Client) -> None:
+def test_without_an_invoice_the_list_shows_when_the_first_one_comes(cast: Cast, alice: Client) -> None:
     assert "Invoices begin with a plan." in shown(alice.get("/t/acme/invoices/"))
     subscribe(tenant=cast.acme, plan_version=make_plan(trial_days=14), actor=STAFF, as_of=NOW)
     assert "The first one is issued on 24 March 2026." in shown(alice.get("/t/acme/invoices/"))
@@ -114,7 +114,7 @@ def test_the_list_is_paged_in_a_fixed_number_of_queries(
     assert "Upcoming" not in second
 
 
-def test_an_invoice_shows_how_its_total_came_about(cast: Cast, alice: Client, invoice: Invoice) -> None:
+def test_an_invoice_shows_how_its_total_was_computed(cast: Cast, alice: Client, invoice: Invoice) -> None:
     page = page_of(alice, invoice)
 
     assert "50.23 EUR Open To be paid by 15 March 2026" in page
@@ -128,7 +128,7 @@ def test_an_invoice_shows_how_its_total_came_about(cast: Cast, alice: Client, in
     assert f"Subtotal 50.23 EUR Tax 0 % 0.00 EUR {untaxed} Total 50.23 EUR" in page
 
 
-def test_steps_packages_and_flat_prices_are_unfolded(cast: Cast, alice: Client) -> None:
+def test_steps_packages_and_flat_prices_are_explained(cast: Cast, alice: Client) -> None:
     make_meter("steps", "http_request", unit="calls")
     make_meter("packs", "http_request", unit="calls")
     make_meter("flat", "http_request", unit="calls")
@@ -172,7 +172,7 @@ def test_a_correction_says_what_it_corrects_and_leads_there(
     assert f'href="/t/acme/invoices/{first.number}/">Corrects {first.number}</a>' in answer.content.decode()
 
 
-def test_shares_of_days_are_said(cast: Cast, alice: Client, subscription: Subscription) -> None:
+def test_prorated_days_are_shown(cast: Cast, alice: Client, subscription: Subscription) -> None:
     close_month(subscription, as_of=FEBRUARY + GRACE)
     subscription.refresh_from_db()
     change_plan(
@@ -189,7 +189,7 @@ def test_shares_of_days_are_said(cast: Cast, alice: Client, subscription: Subscr
     assert "\N{MINUS SIGN}24.50 EUR 14 of 28 days of a fee of 49.00 EUR \N{MINUS SIGN}24.50 EUR" in page
 
 
-def test_a_credit_that_is_carried_on_needs_no_reckoning(cast: Cast, alice: Client) -> None:
+def test_a_carried_credit_needs_no_steps(cast: Cast, alice: Client) -> None:
     subscription = subscribe(
         tenant=cast.acme, plan_version=make_plan("big", fee="199", usage={}), actor=STAFF, as_of=MARCH
     )
@@ -202,7 +202,7 @@ def test_a_credit_that_is_carried_on_needs_no_reckoning(cast: Cast, alice: Clien
     assert "Credit that goes to the next invoice 141.23 EUR Total 0.00 EUR" in page
 
 
-def test_what_became_of_it_is_told(cast: Cast, alice: Client, invoice: Invoice) -> None:
+def test_the_payments_and_the_outcome_of_an_invoice_are_shown(cast: Cast, alice: Client, invoice: Invoice) -> None:
     told = {"invoice_id": invoice.pk, "provider": "stripe", "amount_minor": 5023, "currency": "EUR", "as_of": NOW}
     record_failed_payment(**told, reference="pi_1", error="Your card was declined.", occurred_at=NOW)  # type: ignore[arg-type]
 
@@ -223,7 +223,7 @@ def test_what_became_of_it_is_told(cast: Cast, alice: Client, invoice: Invoice) 
     )
 
 
-def test_a_void_invoice_says_that_nobody_owes_it(cast: Cast, alice: Client, invoice: Invoice) -> None:
+def test_a_void_invoice_shows_that_it_is_not_owed(cast: Cast, alice: Client, invoice: Invoice) -> None:
     void_invoice(invoice_id=invoice.pk, reason="To the wrong address", actor=STAFF, as_of=NOW)
 
     page = page_of(alice, invoice)
@@ -233,7 +233,7 @@ def test_a_void_invoice_says_that_nobody_owes_it(cast: Cast, alice: Client, invo
 
 
 @pytest.mark.usefixtures("payment_days")
-def test_an_overdue_invoice_stands_on_every_page_with_the_way_to_pay(
+def test_an_overdue_invoice_is_shown_on_every_page_with_a_link_to_pay(
     cast: Cast, alice: Client, invoice: Invoice
 ) -> None:
     for other in Invoice.objects.exclude(pk=invoice.pk):
@@ -253,7 +253,7 @@ def test_an_overdue_invoice_stands_on_every_page_with_the_way_to_pay(
 
 
 @pytest.mark.usefixtures("payment_days")
-def test_several_that_are_owed_are_counted_and_what_was_given_up_is_not(
+def test_several_overdue_invoices_are_counted_and_uncollectible_ones_are_not(
     cast: Cast, alice: Client, invoice: Invoice
 ) -> None:
     assert "3 invoices wait for their payment, the first since 8 January 2026." in shown(alice.get("/t/acme/"))
@@ -265,7 +265,7 @@ def test_several_that_are_owed_are_counted_and_what_was_given_up_is_not(
     assert "Uncollectible" in page_of(alice, invoice)
 
 
-def test_the_notice_costs_two_queries_on_any_page(
+def test_the_notice_of_overdue_invoices_takes_two_queries_on_any_page(
     cast: Cast, alice: Client, query_count: Callable[[Client, str], int]
 ) -> None:
     set_issuer(payment_days=1)
@@ -277,7 +277,7 @@ def test_the_notice_costs_two_queries_on_any_page(
     assert query_count(alice, "/t/acme/team/") == without
 
 
-def test_the_pdf_is_the_one_that_was_kept(cast: Cast, alice: Client, invoice: Invoice) -> None:
+def test_the_pdf_is_the_stored_one(cast: Cast, alice: Client, invoice: Invoice) -> None:
     address = f"/t/acme/invoices/{invoice.number}"
     assert alice.get(f"{address}/pdf/").status_code == 404, "it is not rendered yet"
     assert "PDF" not in page_of(alice, invoice)
@@ -315,7 +315,7 @@ def test_paying_leads_to_stripe_by_a_page_of_ours(
     assert again.context["url"] == answer.context["url"], "one invoice there for one of ours"
 
 
-def test_what_is_settled_meanwhile_is_not_paid_again(
+def test_an_invoice_settled_meanwhile_is_not_paid_again(
     fake_stripe: FakeStripe, cast: Cast, alice: Client, invoice: Invoice
 ) -> None:
     void_invoice(invoice_id=invoice.pk, reason="A mistake", actor=STAFF, as_of=NOW)
@@ -325,7 +325,9 @@ def test_what_is_settled_meanwhile_is_not_paid_again(
     assert "The invoice is void: there is nothing to pay." in shown(answer)
 
 
-def test_a_stripe_that_is_away_is_said(settings: Settings, cast: Cast, alice: Client, invoice: Invoice) -> None:
+def test_paying_while_stripe_is_unavailable_shows_a_message(
+    settings: Settings, cast: Cast, alice: Client, invoice: Invoice
+) -> None:
     settings.STRIPE_SECRET_KEY = "sk_test_countinghouseFakeStripe000"
     settings.STRIPE_API_HOST = "http://127.0.0.1:1"
 
@@ -376,7 +378,9 @@ def test_a_draft_and_an_unknown_number_are_not_found(cast: Cast, alice: Client, 
         assert alice.get(f"/t/acme/invoices/{number}/").status_code == 404
 
 
-def test_the_first_page_says_what_the_period_costs_and_comes_to(cast: Cast, alice: Client, invoice: Invoice) -> None:
+def test_the_overview_shows_the_cost_and_the_projection_of_the_period(
+    cast: Cast, alice: Client, invoice: Invoice
+) -> None:
     use(cast.acme, at=NOW - timedelta(hours=1), count=1000)
 
     page = shown(alice.get("/t/acme/"))
@@ -387,7 +391,7 @@ def test_the_first_page_says_what_the_period_costs_and_comes_to(cast: Cast, alic
     assert "What it costs" not in shown(alice.get("/t/acme/?month=2026-02"))
 
 
-def test_the_pages_of_a_long_life_take_no_more_queries_than_those_of_a_short_one(
+def test_invoice_pages_take_no_more_queries_after_many_periods(
     cast: Cast, alice: Client, subscription: Subscription, query_count: Callable[[Client, str], int]
 ) -> None:
     def counts(invoice: Invoice) -> dict[str, int]:
@@ -400,7 +404,7 @@ def test_the_pages_of_a_long_life_take_no_more_queries_than_those_of_a_short_one
     use(cast.acme, at=FEBRUARY + timedelta(days=3), count=30)
 
     assert counts(close_month(subscription, as_of=MARCH + GRACE)) == short
-    assert query_count(alice, "/t/acme/") <= 36  # what it remembers of limits for a second may be read anew
+    assert query_count(alice, "/t/acme/") <= 36  # limits that it remembers for a second may be read again
 
 
 def test_the_next_invoice_is_shown_line_by_line(cast: Cast, alice: Client, invoice: Invoice) -> None:
@@ -410,7 +414,7 @@ def test_the_next_invoice_is_shown_line_by_line(cast: Cast, alice: Client, invoi
     assert "Total 49.00 EUR" in page
 
 
-def test_what_cannot_be_computed_is_said_in_words(cast: Cast, alice: Client, invoice: Invoice) -> None:
+def test_a_next_invoice_that_cannot_be_computed_is_explained(cast: Cast, alice: Client, invoice: Invoice) -> None:
     Subscription.objects.update(currency="CHF")
 
     assert "We have to look at something before this invoice can be made." in shown(alice.get("/t/acme/invoices/next/"))

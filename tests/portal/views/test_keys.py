@@ -1,4 +1,4 @@
-"""Keys: shown once, listed without the secret, rotated with grace, revoked after a question."""
+"""Keys: shown once, listed without the secret, rotated with grace, revoked after a confirmation."""
 
 import re
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def test_a_new_key_is_shown_once_and_only_its_digest_is_kept(cast: Cast, alice: 
         assert secret not in alice.get(url).content.decode()
 
 
-def test_a_key_gets_every_limit_that_was_asked_for(cast: Cast, alice: Client) -> None:
+def test_a_key_gets_every_limit_that_was_entered(cast: Cast, alice: Client) -> None:
     limits = {
         "expires_at": "2026-04-01T00:00",
         "allowed_cidrs": "203.0.113.0/24\n2001:db8::/32",
@@ -99,7 +99,7 @@ def test_a_key_is_rotated_once(cast: Cast, alice: Client) -> None:
     assert "already rotated" in again.content.decode()
 
 
-def test_revoking_asks_first(cast: Cast, alice: Client) -> None:
+def test_revoking_a_key_needs_a_confirmation(cast: Cast, alice: Client) -> None:
     key, _ = make_key(cast.acme)
     url = f"/t/acme/keys/{key.pk}/revoke/"
 
@@ -115,7 +115,7 @@ def test_revoking_asks_first(cast: Cast, alice: Client) -> None:
     assert AuditEntry.objects.get(action="api_key.revoked").actor_user == cast.alice
 
 
-def test_the_question_is_a_fragment_for_htmx_and_a_page_for_others(cast: Cast, alice: Client) -> None:
+def test_the_confirmation_is_a_fragment_for_htmx_and_a_page_for_others(cast: Cast, alice: Client) -> None:
     key, _ = make_key(cast.acme)
     url = f"/t/acme/keys/{key.pk}/revoke/"
 
@@ -125,7 +125,7 @@ def test_the_question_is_a_fragment_for_htmx_and_a_page_for_others(cast: Cast, a
     assert f'action="{url}"'.encode() in fragment
 
 
-def test_keys_are_found_by_name_beginning_state_and_kind(cast: Cast, alice: Client) -> None:
+def test_keys_are_filtered_by_name_prefix_state_and_kind(cast: Cast, alice: Client) -> None:
     make_key(cast.acme, name="Gateway")
     make_key(cast.acme, name="Old", revoked_at=NOW)
     make_key(cast.acme, name="Expired", expires_at=NOW)

@@ -1,4 +1,4 @@
-"""A tenant's plan: looked at by every member, chosen, changed and left by those who manage its money."""
+"""A tenant's plan: shown to every member, chosen, changed and cancelled by those who manage its money."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from tests.metering.ledger_world import ADDRESS
 from tests.portal.conftest import NOW, Cast, signed_in
 from tests.portal.views.test_pricing import shown
 
-BEGAN = datetime(2026, 2, 28, 23, tzinfo=UTC)  # midnight in Paris, where Acme is
+BEGAN = datetime(2026, 2, 28, 23, tzinfo=UTC)  # midnight in Paris, Acme's zone
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def free(pro: PlanVersion) -> PlanVersion:
 
 @pytest.fixture
 def on_pro(cast: Cast, pro: PlanVersion) -> Subscription:
-    """Acme on Pro since the first of March; the first fee is invoiced."""
+    """Subscribe Acme to Pro since the first of March, with the first fee invoiced."""
     subscription = subscribe(tenant=cast.acme, plan_version=pro, actor=STAFF, as_of=BEGAN)
     close_month(subscription, as_of=BEGAN)
     return Subscription.objects.get(pk=subscription.pk)
@@ -53,14 +53,12 @@ def current() -> Subscription:
 
 
 def change(client: Client, to: PlanVersion, when: str, version: int) -> str:
-    """Confirm a change, and read the page that it ends on."""
+    """Confirm a change, and return the page that it ends on."""
     form = {"plan": to.plan.code, "plan_version": to.pk, "when": when, "version": version}
     return shown(client.post("/t/acme/plan/choose/", form, follow=True))
 
 
-def test_the_page_says_what_the_tenant_has_and_when_it_is_invoiced(
-    cast: Cast, alice: Client, on_pro: Subscription
-) -> None:
+def test_the_plan_page_shows_the_plan_and_its_next_invoice(cast: Cast, alice: Client, on_pro: Subscription) -> None:
     use(cast.acme, at=NOW - timedelta(hours=1), count=10)
 
     page = shown(alice.get("/t/acme/plan/"))
@@ -73,9 +71,7 @@ def test_the_page_says_what_the_tenant_has_and_when_it_is_invoiced(
 
 
 @pytest.mark.parametrize("role", [Role.DEVELOPER, Role.VIEWER])
-def test_other_members_see_the_plan_and_no_money_that_is_the_tenants(
-    role: Role, cast: Cast, on_pro: Subscription
-) -> None:
+def test_other_members_see_the_plan_without_the_tenants_money(role: Role, cast: Cast, on_pro: Subscription) -> None:
     page = shown(signed_in(cast.of_role(role)).get("/t/acme/plan/"))
 
     assert "Pro Active" in page
@@ -84,7 +80,7 @@ def test_other_members_see_the_plan_and_no_money_that_is_the_tenants(
     assert "Change to" not in page
 
 
-def test_a_plan_that_staff_gave_is_shown_where_nothing_is_for_sale(
+def test_a_plan_that_staff_assigned_is_shown_if_nothing_is_for_sale(
     cast: Cast, alice: Client, on_pro: Subscription
 ) -> None:
     update_plan(plan=on_pro.plan_version.plan, changes={"is_public": False}, actor=STAFF, as_of=NOW)
@@ -95,7 +91,7 @@ def test_a_plan_that_staff_gave_is_shown_where_nothing_is_for_sale(
     assert "No plan is for sale in EUR" in page
 
 
-def test_without_a_key_the_page_says_whom_to_write_to_and_orders_nothing(
+def test_without_a_stripe_key_the_plan_page_names_a_contact_and_orders_nothing(
     cast: Cast, alice: Client, pro: PlanVersion
 ) -> None:
     set_issuer(email="billing@seller.example")
@@ -109,7 +105,7 @@ def test_without_a_key_the_page_says_whom_to_write_to_and_orders_nothing(
     assert not Subscription.objects.exists()
 
 
-def test_a_change_is_previewed_by_the_real_computation(
+def test_a_change_of_plan_is_previewed_by_the_real_computation(
     cast: Cast, alice: Client, on_pro: Subscription, big: PlanVersion
 ) -> None:
     use(cast.acme, at=NOW - timedelta(hours=1), count=100)
@@ -129,7 +125,7 @@ def test_a_change_is_previewed_by_the_real_computation(
     assert current().plan_version.plan.code == "pro"
 
 
-def test_a_change_under_which_more_would_be_refused_says_so_first(
+def test_a_change_under_which_more_would_be_refused_is_announced_first(
     cast: Cast, alice: Client, on_pro: Subscription, big: PlanVersion
 ) -> None:
     meter = Meter.objects.get(code="calls")
@@ -147,9 +143,7 @@ def test_a_change_under_which_more_would_be_refused_says_so_first(
     assert warning not in shown(alice.get("/t/acme/plan/choose/?plan=big&when=now"))
 
 
-def test_a_change_now_is_the_one_that_was_previewed(
-    cast: Cast, alice: Client, on_pro: Subscription, big: PlanVersion
-) -> None:
+def test_a_change_now_equals_its_preview(cast: Cast, alice: Client, on_pro: Subscription, big: PlanVersion) -> None:
     use(cast.acme, at=NOW - timedelta(hours=1), count=100)
 
     page = change(alice, big, "now", on_pro.version)
@@ -160,7 +154,7 @@ def test_a_change_now_is_the_one_that_was_previewed(
     assert invoice.total_minor == 30556
 
 
-def test_a_change_at_the_end_of_the_period_waits_and_can_be_taken_back(
+def test_a_change_at_the_end_of_the_period_waits_and_can_be_undone(
     alice: Client, on_pro: Subscription, big: PlanVersion
 ) -> None:
     page = change(alice, big, "period_end", on_pro.version)
@@ -174,7 +168,7 @@ def test_a_change_at_the_end_of_the_period_waits_and_can_be_taken_back(
     assert current().pending_plan_version is None
 
 
-def test_a_change_that_was_decided_on_another_state_is_refused_politely(
+def test_a_change_that_was_decided_on_another_state_is_refused_with_a_message(
     alice: Client, on_pro: Subscription, big: PlanVersion
 ) -> None:
     seen = on_pro.version
@@ -186,7 +180,7 @@ def test_a_change_that_was_decided_on_another_state_is_refused_politely(
     assert (current().plan_version.plan.code, current().is_cancelled_at_period_end) == ("pro", True)
 
 
-def test_pressing_twice_changes_once_and_says_the_same(alice: Client, on_pro: Subscription, big: PlanVersion) -> None:
+def test_confirming_a_change_twice_changes_once(alice: Client, on_pro: Subscription, big: PlanVersion) -> None:
     seen = on_pro.version
 
     pages = [change(alice, big, "now", seen) for _ in range(2)]
@@ -208,7 +202,7 @@ def test_terms_that_changed_since_they_were_shown_are_shown_again(
     assert current().plan_version.plan.code == "pro"
 
 
-def test_who_has_older_terms_may_take_todays(alice: Client, on_pro: Subscription) -> None:
+def test_a_tenant_with_older_terms_may_take_todays(alice: Client, on_pro: Subscription) -> None:
     newer = make_plan("pro", fee="59", usage={})
 
     page = shown(alice.get("/t/acme/plan/"))
@@ -219,7 +213,7 @@ def test_who_has_older_terms_may_take_todays(alice: Client, on_pro: Subscription
 
 
 @pytest.mark.parametrize("plan", ["pro", "nothing-like-it", ""])
-def test_a_plan_that_cannot_be_changed_to_is_said(plan: str, alice: Client, on_pro: Subscription) -> None:
+def test_a_plan_that_cannot_be_chosen_is_refused_with_a_message(plan: str, alice: Client, on_pro: Subscription) -> None:
     answer = alice.get("/t/acme/plan/choose/", {"plan": plan}, follow=True)
 
     assert {"pro": 200, "nothing-like-it": 404, "": 200}[plan] == answer.status_code
@@ -233,7 +227,7 @@ def test_a_plan_that_is_not_sold_in_the_tenants_currency_says_why(alice: Client,
     assert "Local has no prices in EUR" in shown(alice.get("/t/acme/plan/choose/?plan=local"))
 
 
-def test_a_cancelled_plan_goes_on_until_its_end_and_can_be_kept(alice: Client, on_pro: Subscription) -> None:
+def test_a_cancelled_plan_continues_until_its_end_and_can_be_kept(alice: Client, on_pro: Subscription) -> None:
     form = {"when": "period_end", "version": on_pro.version}
     page = shown(alice.post("/t/acme/plan/cancel/", form, follow=True))
 
@@ -252,10 +246,10 @@ def test_a_cancelled_plan_goes_on_until_its_end_and_can_be_kept(alice: Client, o
         ("none", "The fee of the period was charged in advance and is not given back.", "0.00 EUR"),
     ],
 )
-def test_the_page_says_what_an_end_is_going_to_charge(
+def test_the_page_shows_the_charge_of_a_cancellation(
     policy: str, words: str, amount: str, alice: Client, on_pro: Subscription
 ) -> None:
-    """22 of 31 days of 49.00 are left on 10 March."""
+    # 22 of 31 days of 49.00 are left on 10 March.
     set_issuer(fee_refund=policy)
     for path in ("/t/acme/plan/cancel/", "/t/acme/settings/close/"):
         page = shown(alice.get(path))
@@ -265,7 +259,7 @@ def test_the_page_says_what_an_end_is_going_to_charge(
     assert amount in shown(alice.get("/t/acme/plan/cancel/"))
 
 
-def test_an_end_that_somebody_has_to_look_at_first_says_so(alice: Client, on_pro: Subscription) -> None:
+def test_a_cancellation_that_staff_must_check_says_so(alice: Client, on_pro: Subscription) -> None:
     Subscription.objects.update(due_at=NOW)
     assert "Its period is just being invoiced" in shown(alice.get("/t/acme/plan/cancel/"))
 
@@ -300,17 +294,17 @@ def test_a_plan_that_is_cancelled_now_has_ended_and_another_can_be_chosen(
 
 
 @pytest.mark.parametrize("form", [{}, {"when": "never", "version": 1}, {"when": "now", "version": "x"}])
-def test_a_mangled_cancellation_cancels_nothing(form: dict[str, object], alice: Client, on_pro: Subscription) -> None:
+def test_an_invalid_cancellation_cancels_nothing(form: dict[str, object], alice: Client, on_pro: Subscription) -> None:
     assert alice.post("/t/acme/plan/cancel/", form).status_code == 422
     assert current().is_live
 
 
 @pytest.mark.parametrize("page", ["cancel", "undo"])
-def test_without_a_plan_there_is_nothing_to_leave(page: str, cast: Cast, alice: Client) -> None:
+def test_without_a_plan_there_is_nothing_to_cancel(page: str, cast: Cast, alice: Client) -> None:
     assert alice.get(f"/t/acme/plan/{page}/")["Location"] == "/t/acme/plan/"
 
 
-def test_what_costs_nothing_begins_at_once_and_once(cast: Cast, alice: Client, free: PlanVersion) -> None:
+def test_a_free_plan_begins_at_once_and_once(cast: Cast, alice: Client, free: PlanVersion) -> None:
     assert "No card is needed" in shown(alice.get("/t/acme/plan/choose/?plan=free"))
     form = {"plan": "free", "plan_version": free.pk}
 
@@ -341,7 +335,7 @@ def test_a_plan_with_a_fee_leads_to_the_checkout_by_a_page_of_ours(
     assert not Subscription.objects.exists(), "nothing is bought before Stripe has said so"
 
 
-def test_a_tenant_on_a_plan_without_a_card_gives_one_before_it_moves_to_one_with_a_fee(
+def test_a_tenant_without_a_card_enters_one_before_it_changes_to_a_plan_with_a_fee(
     fake_stripe: FakeStripe, cast: Cast, alice: Client, free: PlanVersion, pro: PlanVersion
 ) -> None:
     subscribe(tenant=cast.acme, plan_version=free, actor=STAFF, as_of=BEGAN)
@@ -365,7 +359,9 @@ def test_the_way_back_from_the_checkout_waits_for_stripes_message(cast: Cast, al
     assert "Welcome to Pro" in shown(alice.get(address, follow=True))
 
 
-def test_who_left_the_checkout_is_told_that_nothing_was_charged(cast: Cast, alice: Client, pro: PlanVersion) -> None:
+def test_a_customer_who_left_the_checkout_reads_that_nothing_was_charged(
+    cast: Cast, alice: Client, pro: PlanVersion
+) -> None:
     assert "nothing was ordered and nothing was charged" in shown(alice.get("/t/acme/plan/?checkout=left"))
 
 
@@ -378,7 +374,7 @@ def test_cards_are_changed_at_stripe(fake_stripe: FakeStripe, cast: Cast, alice:
 
 
 @pytest.mark.parametrize("page", ["plan/card/", "plan/choose/"])
-def test_a_stripe_that_is_away_is_said_and_nothing_is_lost(
+def test_an_unavailable_stripe_shows_a_message_and_nothing_is_lost(
     page: str, settings: Settings, cast: Cast, alice: Client, pro: PlanVersion
 ) -> None:
     settings.STRIPE_SECRET_KEY = "sk_test_countinghouseFakeStripe000"
@@ -393,7 +389,7 @@ def test_a_stripe_that_is_away_is_said_and_nothing_is_lost(
     assert not Subscription.objects.exists()
 
 
-def test_a_trial_is_said_on_every_page_and_before_it_is_begun(cast: Cast, alice: Client, settings: Settings) -> None:
+def test_a_trial_is_shown_on_every_page_and_before_it_begins(cast: Cast, alice: Client, settings: Settings) -> None:
     settings.STRIPE_SECRET_KEY = "sk_test_countinghouseFakeStripe000"
     trial = make_plan("pro", trial_days=14)
     assert "Nothing to pay today" in shown(alice.get("/t/acme/plan/choose/?plan=pro"))
@@ -405,7 +401,7 @@ def test_a_trial_is_said_on_every_page_and_before_it_is_begun(cast: Cast, alice:
     assert "Nothing is ever charged" in shown(alice.get("/t/acme/plan/cancel/"))
 
 
-def test_days_are_those_of_the_subscription_when_the_tenant_has_moved(
+def test_days_stay_those_of_the_subscription_when_the_tenants_zone_changes(
     cast: Cast, alice: Client, on_pro: Subscription
 ) -> None:
     Tenant.objects.filter(pk=cast.acme.pk).update(time_zone="America/New_York")
@@ -413,7 +409,7 @@ def test_days_are_those_of_the_subscription_when_the_tenant_has_moved(
     assert "1\N{EN DASH}31 March 2026" in shown(alice.get("/t/acme/plan/"))
 
 
-def test_the_page_takes_the_same_queries_for_two_plans_and_for_six(
+def test_the_plan_page_takes_the_same_queries_for_two_plans_and_for_six(
     cast: Cast, alice: Client, on_pro: Subscription, big: PlanVersion, query_count: Callable[[Client, str], int]
 ) -> None:
     for_two = query_count(alice, "/t/acme/plan/")
@@ -423,7 +419,7 @@ def test_the_page_takes_the_same_queries_for_two_plans_and_for_six(
     assert query_count(alice, "/t/acme/plan/") == for_two
 
 
-def test_what_cannot_be_invoiced_before_somebody_looked_is_left_out_and_no_error(
+def test_an_invoice_that_staff_must_check_first_is_left_out_without_an_error(
     cast: Cast, alice: Client, on_pro: Subscription
 ) -> None:
     Subscription.objects.update(currency="CHF")

@@ -1,4 +1,4 @@
-"""The price list: what it says, in which currency, and where it leads."""
+"""The price list: its content, its currency, and its links."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from tests.portal.conftest import NOW, Cast, join, make_user, signed_in
 
 
 def shown(answer: object) -> str:
-    """A page as its reader sees it: tags away, blanks as one."""
+    """Return a page as its reader sees it: without tags, and with single blanks."""
     text = unescape(re.sub(r"<[^>]+>", " ", answer.content.decode()))  # type: ignore[attr-defined]
     return " ".join(text.split())
 
@@ -45,7 +45,7 @@ def test_a_stranger_sees_every_plan_of_a_currency_with_fee_trial_and_usage(clien
 
 @pytest.mark.usefixtures("plans")
 @pytest.mark.parametrize(("asked", "fee"), [("USD", "55.50 USD"), ("chf", "10 CHF"), ("XXX", "49 EUR"), ("", "49 EUR")])
-def test_the_currency_is_the_one_asked_for_where_anything_is_sold_in_it(client: Client, asked: str, fee: str) -> None:
+def test_the_chosen_currency_is_shown_if_a_plan_is_sold_in_it(client: Client, asked: str, fee: str) -> None:
     assert f"{fee} a month" in shown(client.get(f"/pricing/?currency={asked}"))
 
 
@@ -67,7 +67,7 @@ def test_a_plan_that_is_archived_hidden_or_without_a_version_is_not_shown(client
     assert client.get("/pricing/secret/").status_code == 404
 
 
-def test_the_list_takes_the_same_queries_for_two_plans_and_for_eight(
+def test_the_price_list_takes_the_same_queries_for_two_plans_and_for_eight(
     db: None, client: Client, query_count: Callable[[Client, str], int]
 ) -> None:
     for number in range(2):
@@ -80,14 +80,14 @@ def test_the_list_takes_the_same_queries_for_two_plans_and_for_eight(
 
 
 @pytest.mark.usefixtures("plans")
-def test_a_stranger_who_chooses_is_asked_to_sign_up_and_comes_back(client: Client) -> None:
+def test_a_stranger_who_chooses_a_plan_signs_up_and_comes_back(client: Client) -> None:
     answer = client.get("/pricing/pro/")
 
     assert answer["Location"] == "/accounts/signup/?next=%2Fpricing%2Fpro%2F"
 
 
 @pytest.mark.usefixtures("plans")
-def test_somebody_without_an_organisation_names_one_and_goes_on_with_the_plan(db: None) -> None:
+def test_a_user_without_an_organisation_names_one_and_continues_with_the_plan(db: None) -> None:
     erin = signed_in(make_user("erin@example.com"))
 
     assert erin.get("/pricing/pro/")["Location"] == "/start/"
@@ -98,13 +98,13 @@ def test_somebody_without_an_organisation_names_one_and_goes_on_with_the_plan(db
 
 
 @pytest.mark.usefixtures("plans")
-def test_a_member_of_several_goes_to_the_one_whose_money_they_manage(cast: Cast) -> None:
+def test_a_member_of_several_tenants_goes_to_the_one_whose_money_they_manage(cast: Cast) -> None:
     join(cast.vera, cast.rival, Role.ADMIN)
 
     assert signed_in(cast.vera).get("/pricing/pro/")["Location"] == "/t/rival/plan/choose/?plan=pro"
 
 
-def test_each_price_model_is_put_into_words(db: None) -> None:
+def test_each_price_model_is_described_in_words(db: None) -> None:
     for code, unit in (
         ("a", "requests"),
         ("b", "bytes"),
@@ -204,7 +204,7 @@ def test_the_limits_that_come_with_a_plan_are_listed(db: None) -> None:
         ("0", {"calls": Volume((Tier(None, Decimal(0), Decimal(1)),))}, False),
     ],
 )
-def test_a_plan_costs_nothing_only_where_no_use_of_it_ever_can(
+def test_a_plan_is_called_free_only_if_no_use_of_it_can_cost_anything(
     db: None, fee: str, usage: dict[str, object], is_free: bool
 ) -> None:
     make_meter("calls", "http_request")
@@ -216,7 +216,7 @@ def test_a_plan_costs_nothing_only_where_no_use_of_it_ever_can(
 
 
 def plain(price: MeterPrice) -> MeterPrice:
-    """With ordinary blanks."""
+    """Replace non-breaking blanks by ordinary ones."""
 
     def words(text: str) -> str:
         return text.replace("\N{NO-BREAK SPACE}", " ")

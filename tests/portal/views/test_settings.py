@@ -1,4 +1,4 @@
-"""A tenant's settings, the audit log that they leave, and the page about signing in."""
+"""A tenant's settings, their entries in the audit log, and the page about signing in."""
 
 import ast
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def test_a_refused_setting_is_explained_and_the_rest_is_kept_on_the_form(cast: C
     assert cast.acme.city == "Springfield"
 
 
-def test_a_new_time_zone_cuts_the_days_anew(cast: Cast, alice: Client) -> None:
+def test_a_new_time_zone_recomputes_the_days(cast: Cast, alice: Client) -> None:
     late = {
         "id": "late",
         "type": "http_request",
@@ -60,7 +60,7 @@ def test_a_new_time_zone_cuts_the_days_anew(cast: Cast, alice: Client) -> None:
 
 
 def run_what_is_queued() -> None:
-    """Do what the worker does some seconds later."""
+    """Run what the worker runs some seconds later."""
     queued = Schedule.objects.get(func=REBUILD_TASK)
     rebuild_usage_of(*ast.literal_eval(queued.args))
     queued.delete()
@@ -102,7 +102,7 @@ def test_the_audit_log_is_filtered_and_paged_in_a_fixed_number_of_queries(
     assert len(alice.get("/t/acme/audit/?start=nonsense").context["rows"]) == 50
 
 
-def test_the_security_page_says_what_is_switched_on(cast: Cast, alice: Client) -> None:
+def test_the_security_page_shows_what_is_switched_on(cast: Cast, alice: Client) -> None:
     page = alice.get("/t/acme/security/").content.decode()
 
     assert "/accounts/2fa/totp/activate/" in page

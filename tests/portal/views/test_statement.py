@@ -1,4 +1,4 @@
-"""The statement of account as a tenant sees it: the ledger's figures, as a page and a file, for whoever pays."""
+"""The statement of account as a tenant sees it: the ledger's figures, as a page and a file, for members who pay."""
 
 import csv
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ NOVEMBER = datetime(2025, 10, 31, 23, tzinfo=UTC)
 
 @pytest.fixture
 def invoices(cast: Cast) -> list[Invoice]:
-    """Four months at 49.00: the first is paid, the second void, the third given up, and the fourth owed."""
+    """Issue four months at 49.00: the first is paid, the second void, the third given up, and the fourth owed."""
     subscription = subscribe(tenant=cast.acme, plan_version=make_plan(), actor=STAFF, as_of=NOVEMBER)
     found = [first_invoice(subscription), *(close_month(subscription) for _ in range(3))]
     paid, void, lost, _ = found
@@ -37,7 +37,9 @@ def invoices(cast: Cast) -> list[Invoice]:
     return found
 
 
-def test_it_shows_what_was_charged_and_paid_with_the_balance_after_each(alice: Client, invoices: list[Invoice]) -> None:
+def test_a_statement_shows_charges_and_payments_with_the_balance_after_each(
+    alice: Client, invoices: list[Invoice]
+) -> None:
     page = shown(alice.get(URL))
     assert "2026 in EUR" in page
     assert "Brought forward" in page
@@ -49,7 +51,7 @@ def test_it_shows_what_was_charged_and_paid_with_the_balance_after_each(alice: C
     assert "Invoice declared void" in before
 
 
-def test_what_is_written_off_leaves_the_account(alice: Client, invoices: list[Invoice]) -> None:
+def test_a_written_off_invoice_leaves_the_account(alice: Client, invoices: list[Invoice]) -> None:
     write_off_invoice(invoice_id=invoices[2].pk, reason="gone", actor=STAFF, as_of=NOVEMBER + timedelta(days=90))
     page = shown(alice.get(URL)).replace("\N{MINUS SIGN}", "-")
     assert f"Written off {invoices[2].number} -49.00 EUR 0.00 EUR" in page
@@ -57,7 +59,7 @@ def test_what_is_written_off_leaves_the_account(alice: Client, invoices: list[In
     assert "Written off 49.00 EUR It may still be paid" in invoice
 
 
-def test_the_file_says_the_same_and_no_formula(alice: Client, invoices: list[Invoice]) -> None:
+def test_the_file_of_a_statement_has_the_same_figures_and_no_formula(alice: Client, invoices: list[Invoice]) -> None:
     response = alice.get(URL, {"year": "2025", "format": "csv"})
     assert response["Content-Disposition"] == 'attachment; filename="acme-statement-2025.csv"'
     rows = list(csv.DictReader(StringIO(response.content.decode())))
@@ -70,14 +72,16 @@ def test_the_file_says_the_same_and_no_formula(alice: Client, invoices: list[Inv
 
 
 @pytest.mark.parametrize("year", ["", "x", "9999", "0000", "20 26", "2026-1", "\N{ARABIC-INDIC DIGIT TWO}026"])
-def test_another_year_is_the_running_one(alice: Client, invoices: list[Invoice], year: str) -> None:
+def test_an_impossible_year_of_a_statement_is_the_running_one(
+    alice: Client, invoices: list[Invoice], year: str
+) -> None:
     assert "2026 in EUR" in shown(alice.get(URL, {"year": year}))
 
 
-def test_before_anything_was_charged_it_says_so(cast: Cast, alice: Client) -> None:
+def test_an_empty_statement_says_so(cast: Cast, alice: Client) -> None:
     assert "Nothing was charged yet" in shown(alice.get(URL))
 
 
 @pytest.mark.parametrize("role", [Role.DEVELOPER, Role.VIEWER])
-def test_who_does_not_manage_money_does_not_see_it(role: Role, cast: Cast) -> None:
+def test_a_member_who_does_not_manage_money_sees_no_statement(role: Role, cast: Cast) -> None:
     assert signed_in(cast.of_role(role)).get(URL).status_code == 403

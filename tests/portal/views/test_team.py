@@ -25,7 +25,7 @@ def _invite(client: Client, email: str) -> str:
     return found[1]
 
 
-def test_an_invitation_is_sent_and_its_bearer_joins(cast: Cast, alice: Client) -> None:
+def test_an_invitation_is_sent_and_the_invited_person_joins(cast: Cast, alice: Client) -> None:
     link = _invite(alice, "erin@example.com")
     erin = make_user("erin@example.com")
     client = signed_in(erin)
@@ -37,7 +37,7 @@ def test_an_invitation_is_sent_and_its_bearer_joins(cast: Cast, alice: Client) -
     assert client.get(link).status_code == 404  # it works once
 
 
-def test_a_stranger_with_the_link_is_led_to_sign_up_and_then_back(cast: Cast, alice: Client, client: Client) -> None:
+def test_a_stranger_with_the_link_signs_up_and_comes_back(cast: Cast, alice: Client, client: Client) -> None:
     link = _invite(alice, "erin@example.com")
 
     page = client.get(link).content.decode()
@@ -47,7 +47,7 @@ def test_a_stranger_with_the_link_is_led_to_sign_up_and_then_back(cast: Cast, al
     assert client.get("/start/")["Location"] == link
 
 
-def test_the_link_is_worth_nothing_to_another_address(cast: Cast, alice: Client) -> None:
+def test_the_link_is_refused_to_another_address(cast: Cast, alice: Client) -> None:
     link = _invite(alice, "erin@example.com")
     mallory = make_user("mallory@example.com")
     client = signed_in(mallory)
@@ -58,14 +58,14 @@ def test_the_link_is_worth_nothing_to_another_address(cast: Cast, alice: Client)
     assert client.get("/start/").status_code == 200  # and does not hold her back
 
 
-def test_a_link_that_never_was_says_no_more_than_one_that_expired(db: None, client: Client) -> None:
+def test_an_invented_link_looks_the_same_as_an_expired_one(db: None, client: Client) -> None:
     answer = client.get("/invitations/nonsense/")
 
     assert answer.status_code == 404
     assert b"no longer valid" in answer.content
 
 
-def test_a_revoked_invitation_is_dead(cast: Cast, alice: Client) -> None:
+def test_a_revoked_invitation_is_refused(cast: Cast, alice: Client) -> None:
     link = _invite(alice, "erin@example.com")
     invitation = Invitation.objects.get()
     url = f"/t/acme/team/invitations/{invitation.pk}/revoke/"
@@ -89,13 +89,13 @@ def test_an_admin_gives_no_role_above_or_beside_the_own(cast: Cast) -> None:
     assert _membership(cast, "alice").role == Role.OWNER
 
 
-def test_a_role_is_changed(cast: Cast, alice: Client) -> None:
+def test_the_role_of_a_member_is_changed(cast: Cast, alice: Client) -> None:
     alice.post(f"/t/acme/team/{_membership(cast, 'vera').pk}/", {"role": "developer"})
 
     assert _membership(cast, "vera").role == Role.DEVELOPER
 
 
-def test_the_last_owner_stays(cast: Cast, alice: Client) -> None:
+def test_the_last_owner_cannot_leave(cast: Cast, alice: Client) -> None:
     own = _membership(cast, "alice").pk
 
     assert b"keeps at least one owner" in alice.post(f"/t/acme/team/{own}/", {"role": "viewer"}).content
@@ -103,7 +103,7 @@ def test_the_last_owner_stays(cast: Cast, alice: Client) -> None:
     assert _membership(cast, "alice").role == Role.OWNER
 
 
-def test_a_member_is_removed_after_a_question(cast: Cast, alice: Client) -> None:
+def test_a_member_is_removed_after_a_confirmation(cast: Cast, alice: Client) -> None:
     url = f"/t/acme/team/{_membership(cast, 'vera').pk}/remove/"
 
     assert b"Remove vera@example.com?" in alice.get(url).content
@@ -112,7 +112,7 @@ def test_a_member_is_removed_after_a_question(cast: Cast, alice: Client) -> None
     assert signed_in(cast.vera).get("/t/acme/").status_code == 404
 
 
-def test_anybody_may_leave_and_nobody_may_be_thrown_out_by_a_peer(cast: Cast) -> None:
+def test_every_member_may_leave_and_no_one_is_removed_by_a_peer(cast: Cast) -> None:
     vera = signed_in(cast.vera)
 
     refused = vera.post(f"/t/acme/team/{_membership(cast, 'dora').pk}/remove/", follow=True)

@@ -57,7 +57,7 @@ def test_table_chart_and_csv_show_the_same_numbers(cast: Cast, alice: Client) ->
     assert [(row["resource_path"], row["quantity"]) for row in rows] == [("/b", "1"), ("/a", "2"), ("/b", "1")]
 
 
-def test_days_ahead_are_no_rows(cast: Cast, alice: Client) -> None:
+def test_future_days_have_no_rows(cast: Cast, alice: Client) -> None:
     send(ledger_of(cast.acme), _requests(["/a"]), as_of=NOW)
 
     assert len(alice.get("/t/acme/usage/").context["table"].rows) == 10  # the 1st to the 10th of March
@@ -72,7 +72,7 @@ def test_usage_is_grouped_by_the_keys_names(cast: Cast, alice: Client) -> None:
     )
 
 
-def test_the_test_ledger_is_kept_apart(cast: Cast, alice: Client) -> None:
+def test_usage_of_the_test_ledger_is_kept_apart(cast: Cast, alice: Client) -> None:
     send(ledger_of(cast.acme, is_live=False), _requests(["/a"]), as_of=NOW)
 
     assert alice.get("/t/acme/usage/").context["table"].total == 0
@@ -92,7 +92,7 @@ def test_a_value_in_the_csv_is_no_formula(cast: Cast, alice: Client) -> None:
     assert _csv(alice, "group_by=resource_path")[0]["resource_path"].startswith("'=")
 
 
-def test_the_api_call_asks_the_question_of_the_page(cast: Cast, alice: Client) -> None:
+def test_the_api_call_shown_on_the_page_has_its_query(cast: Cast, alice: Client) -> None:
     call = alice.get("/t/acme/usage/?period=last_month&window=day&group_by=api_key").context["api_call"]
 
     # February in Paris
@@ -112,7 +112,7 @@ def test_the_api_call_asks_the_question_of_the_page(cast: Cast, alice: Client) -
         ("group_by=password", "Select a valid choice"),
     ],
 )
-def test_a_question_that_cannot_be_answered_is_explained(query: str, refusal: str, cast: Cast, alice: Client) -> None:
+def test_an_invalid_usage_query_is_explained(query: str, refusal: str, cast: Cast, alice: Client) -> None:
     page = alice.get(f"/t/acme/usage/?{query}")
 
     assert page.status_code == 200
@@ -124,7 +124,7 @@ def test_a_question_that_cannot_be_answered_is_explained(query: str, refusal: st
 
 @pytest.mark.parametrize("period", ["this_month", "last_month", "7", "30", "90", "year", "custom"])
 @pytest.mark.parametrize("window", ["day", "month"])
-def test_every_period_is_answered(period: str, window: str, cast: Cast, alice: Client) -> None:
+def test_every_period_can_be_shown(period: str, window: str, cast: Cast, alice: Client) -> None:
     send(ledger_of(cast.acme), _requests(["/a"]), as_of=NOW)
 
     total = alice.get(f"/t/acme/usage/?period={period}&window={window}").context["table"].total
@@ -132,7 +132,7 @@ def test_every_period_is_answered(period: str, window: str, cast: Cast, alice: C
     assert total == (0 if period == "last_month" else 1)
 
 
-def test_htmx_gets_the_results_alone(cast: Cast, alice: Client) -> None:
+def test_htmx_gets_the_results_without_the_page(cast: Cast, alice: Client) -> None:
     assert b"<html" not in alice.get("/t/acme/usage/", headers=HTMX).content
 
 
@@ -184,7 +184,7 @@ def test_a_quota_of_a_day_is_shown_with_what_was_used_today(cast: Cast, alice: C
     assert alice.get("/t/acme/?month=2026-02").context["day_bars"] == []
 
 
-def test_the_overview_goes_back_by_months_and_not_ahead(cast: Cast, alice: Client) -> None:
+def test_the_overview_goes_back_by_months_and_not_into_the_future(cast: Cast, alice: Client) -> None:
     send(ledger_of(cast.acme), _requests(["/a"], days_ago=20), as_of=NOW)
 
     february = alice.get("/t/acme/?month=2026-02")
@@ -217,7 +217,7 @@ USAGE = st.lists(
 
 
 @given(USAGE)
-def test_a_table_adds_up_whatever_is_folded_into_the_others(usage: list[UsageRow]) -> None:
+def test_a_table_adds_up_with_the_rest_folded_into_others(usage: list[UsageRow]) -> None:
     starts = [START + timedelta(days=day) for day in range(5)]
 
     table = usage_table(

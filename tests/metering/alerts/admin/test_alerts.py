@@ -1,4 +1,4 @@
-"""Threshold alerts in the staff admin: read, filtered, and checked for right now."""
+"""Threshold alerts in the admin: read, filtered, and checked now."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -39,7 +39,7 @@ def robin(db: None) -> Client:
     return staff_client("robin@example.org")
 
 
-def test_the_list_shows_filters_and_searches(robin: Client) -> None:
+def test_the_list_of_alerts_is_filtered_and_searched(robin: Client) -> None:
     now = timezone.now()
     for slug, quantity in (("acme", 130), ("rival", 80)):
         use(customer(slug, quota(100)), quantity, at=now)
@@ -80,7 +80,7 @@ def test_the_list_takes_as_many_queries_for_many_alerts_as_for_one(robin: Client
     assert queries() == for_one
 
 
-def test_staff_have_thresholds_checked_after_being_asked(robin: Client) -> None:
+def test_staff_check_thresholds_after_a_confirmation(robin: Client) -> None:
     use(customer("acme", quota(100)), 96, at=timezone.now())
 
     assert b"Check thresholds now?" in robin.get(CHECK).content
@@ -93,13 +93,13 @@ def test_staff_have_thresholds_checked_after_being_asked(robin: Client) -> None:
     assert AuditEntry.objects.get(action="alerts.checked").actor_label == "robin@example.org"
 
 
-def test_who_may_only_read_cannot_have_mails_sent(robin: Client) -> None:
+def test_staff_who_only_read_cannot_send_alert_mails(robin: Client) -> None:
     pat = staff_client("pat@example.org", group="Read-only")
     assert pat.post(CHECK).status_code == 403
     assert not JobRun.objects.exists()
 
 
-def test_staff_turn_a_tenants_alert_mails_off_and_on_after_being_asked(robin: Client) -> None:
+def test_staff_turn_a_tenants_alert_mails_off_and_on_after_a_confirmation(robin: Client) -> None:
     acme = customer("acme", quota(100))
     page = f"/admin/accounts/tenant/{acme.pk}/set_usage_alerts/"
 
@@ -109,7 +109,7 @@ def test_staff_turn_a_tenants_alert_mails_off_and_on_after_being_asked(robin: Cl
         assert f'value="{verb}"' in asked
         robin.get(page)
         assert tenant_wants(tenant_id=acme.pk, kind=USAGE_ALERT) is not is_wanted, "to look changes nothing"
-        for _ in range(2):  # the second click of two colleagues asks for the same, and undoes nothing
+        for _ in range(2):  # the second click of two colleagues requests the same, and undoes nothing
             said = robin.post(page, {"wanted": verb}, follow=True).content.decode()
             assert f"Usage alerts by e-mail are {verb} for" in said
         assert tenant_wants(tenant_id=acme.pk, kind=USAGE_ALERT) is is_wanted
@@ -117,7 +117,7 @@ def test_staff_turn_a_tenants_alert_mails_off_and_on_after_being_asked(robin: Cl
     assert [entry.actor_label for entry in entries] == ["robin@example.org"] * 2
 
 
-def test_who_may_only_read_does_not_turn_alert_mails_off(robin: Client) -> None:
+def test_staff_who_only_read_cannot_turn_alert_mails_off(robin: Client) -> None:
     acme = customer("acme", quota(100))
     pat = staff_client("pat@example.org", group="Read-only")
 

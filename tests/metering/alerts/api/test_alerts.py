@@ -84,11 +84,11 @@ def test_the_list_is_read_page_by_page(acme: Tenant) -> None:
     assert client.get("/api/v1/alerts?cursor=nonsense").json()["code"] == "invalid_cursor"
 
 
-def test_another_scope_reads_no_alerts(acme: Tenant) -> None:
+def test_a_key_with_another_scope_reads_no_alerts(acme: Tenant) -> None:
     assert client_of(acme, Scope.USAGE_READ).get("/api/v1/alerts").status_code == 403
 
 
-def test_the_operator_has_thresholds_checked_and_is_told_what_is_new(acme: Tenant, operator: APIClient) -> None:
+def test_the_operator_checks_thresholds_and_gets_the_new_alerts(acme: Tenant, operator: APIClient) -> None:
     use(acme, 80, at=NOON)
 
     first = operator.post("/api/v1/operator/monitor", {}, format="json").json()
@@ -102,7 +102,7 @@ def test_the_operator_has_thresholds_checked_and_is_told_what_is_new(acme: Tenan
     )
 
 
-def test_a_repeated_request_gets_the_first_answer_again(acme: Tenant, operator: APIClient) -> None:
+def test_a_repeated_check_gets_the_first_response_again(acme: Tenant, operator: APIClient) -> None:
     use(acme, 80, at=NOON)
     answers = [
         operator.post("/api/v1/operator/monitor", {}, format="json", HTTP_IDEMPOTENCY_KEY="once") for _ in range(2)
@@ -113,12 +113,12 @@ def test_a_repeated_request_gets_the_first_answer_again(acme: Tenant, operator: 
 
 
 @pytest.mark.parametrize("call", ["monitor", "aggregate"])
-def test_tenants_can_be_named_and_one_that_is_unknown_is_refused(call: str, acme: Tenant, operator: APIClient) -> None:
+def test_checks_of_named_tenants_refuse_an_unknown_one(call: str, acme: Tenant, operator: APIClient) -> None:
     customer("rival", quota(100))
     answer = operator.post(f"/api/v1/operator/{call}", {"tenants": ["acme"]}, format="json").json()
     assert answer["tenants" if call == "monitor" else "ledgers"] == (1 if call == "monitor" else 2)
 
-    refused = operator.post(f"/api/v1/operator/{call}", {"tenants": ["acme", "nobody"]}, format="json")
+    refused = operator.post(f"/api/v1/operator/{call}", {"tenants": ["acme", "unknown"]}, format="json")
     assert refused.status_code == 422
     assert refused.json()["errors"] == [
         {"pointer": "/tenants/1", "code": "unknown_tenant", "detail": "There is no such tenant."}
@@ -126,13 +126,15 @@ def test_tenants_can_be_named_and_one_that_is_unknown_is_refused(call: str, acme
 
 
 @pytest.mark.parametrize("body", [{"tenants": []}, {"tenants": "acme"}, {"tenant": "acme"}, {"tenants": [1]}])
-def test_a_body_of_another_form_checks_nothing(body: dict[str, object], operator: APIClient) -> None:
+def test_a_body_of_another_form_starts_no_check(body: dict[str, object], operator: APIClient) -> None:
     for call in ("monitor", "aggregate"):
         assert operator.post(f"/api/v1/operator/{call}", body, format="json").status_code in {400, 422}
     assert not JobRun.objects.exists()
 
 
-def test_aggregating_compares_usage_with_the_ledger_and_names_what_differs(acme: Tenant, operator: APIClient) -> None:
+def test_aggregating_compares_usage_with_the_ledger_and_names_the_differences(
+    acme: Tenant, operator: APIClient
+) -> None:
     use(acme, 80, at=NOON)
     clean = operator.post("/api/v1/operator/aggregate", {}, format="json").json()
     assert clean == {"checked_at": "2026-03-10T12:00:00Z", "ledgers": 2, "drift_count": 0, "drifts": []}

@@ -1,4 +1,4 @@
-"""What an alert says, in numbers and words."""
+"""The numbers and words of an alert."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -38,7 +38,7 @@ def facts(**fields: Any) -> AlertFacts:
         ("0.000000001", "99999999999.999999999", "0.00"),
     ],
 )
-def test_a_share_is_exact_to_two_places(quantity: str, limit: str, percent: str) -> None:
+def test_the_share_of_an_alert_is_exact_to_two_places(quantity: str, limit: str, percent: str) -> None:
     assert str(percent_of(Decimal(quantity), Decimal(limit))) == percent
 
 
@@ -46,11 +46,11 @@ def test_a_share_is_exact_to_two_places(quantity: str, limit: str, percent: str)
     ("quantity", "text"),
     [("0", "0"), ("1234567.50", "1,234,567.5"), ("1000", "1,000"), ("1E+3", "1,000"), ("0.000000001", "0.000000001")],
 )
-def test_a_quantity_is_written_whole_with_its_thousands_grouped(quantity: str, text: str) -> None:
+def test_the_quantity_of_an_alert_is_whole_with_its_thousands_grouped(quantity: str, text: str) -> None:
     assert grouped(Decimal(quantity)) == text
 
 
-def test_a_period_is_called_by_its_name() -> None:
+def test_the_period_of_an_alert_has_its_name() -> None:
     assert period_in_words(Period.MONTH, date(2026, 11, 1)) == "November 2026"
     assert period_in_words(Period.DAY, date(2026, 11, 1)) == "1 November 2026"
 
@@ -64,7 +64,7 @@ def test_a_period_is_called_by_its_name() -> None:
         (Period.DAY, date(2028, 2, 29), "2028-02-28T23:00Z", "2028-02-29T23:00Z", date(2028, 3, 1)),
     ],
 )
-def test_the_instants_of_a_period_are_those_of_the_tenants_clocks(
+def test_the_instants_of_an_alerts_period_are_in_the_tenants_zone(
     period: Period, start_on: date, start: str, end: str, next_start_on: date
 ) -> None:
     alert = facts(quota_period=period, period_start_on=start_on)

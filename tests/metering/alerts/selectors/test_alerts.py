@@ -1,4 +1,4 @@
-"""Alerts as they are read."""
+"""Reading alerts."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""Whoever sells subscriptions says which one a tenant has, and when it has none any more."""
+"""The app that sells subscriptions notes which one a tenant has, and when it has none any more."""
 
 from datetime import timedelta
 from uuid import uuid4

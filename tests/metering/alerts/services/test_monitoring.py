@@ -1,4 +1,4 @@
-"""Threshold alerts: once for each threshold, quota and period, told of in the transaction that finds them."""
+"""Threshold alerts: once for each threshold, quota and period, with the mail in the transaction that finds them."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -37,7 +37,7 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 LONDON_SPRING = datetime(2026, 3, 29, tzinfo=UTC)  # clocks go forward at 01:00 UTC
 
 
-# What is crossed, and when
+# When a threshold is crossed
 
 
 def test_a_batch_that_jumps_all_three_thresholds_raises_each_once_and_sends_one_mail() -> None:
@@ -74,7 +74,7 @@ def test_a_threshold_is_crossed_at_its_exact_share(quantity: str, thresholds: li
     assert crossed(acme) == thresholds
 
 
-def test_each_threshold_is_told_of_when_it_is_crossed() -> None:
+def test_each_threshold_is_reported_when_it_is_crossed() -> None:
     acme = customer("acme", quota(1000))
     for quantity, found in ((500, []), (300, [80]), (100, []), (50, [95]), (50, [100]), (5000, [])):
         use(acme, quantity, at=NOON)
@@ -97,8 +97,8 @@ def test_quantities_and_limits_beyond_floating_point_are_compared_exactly() -> N
     assert new_at(NOON) == [("acme", 80)]
 
 
-def test_usage_larger_than_the_column_stops_nobody_elses_alerts() -> None:
-    """A SUM adds up what clients send as a number, and that has more room than the alert's own column."""
+def test_usage_larger_than_the_column_stops_no_other_tenants_alerts() -> None:
+    # A SUM adds up what clients send as a number, which may be larger than the alert's own column.
     acme, other = customer("acme", quota(1000, meter="api_bytes")), customer("other", quota(10))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -112,7 +112,7 @@ def test_usage_larger_than_the_column_stops_nobody_elses_alerts() -> None:
     assert ThresholdAlert.objects.filter(tenant=acme, quantity=Decimal(99999999999999999999999999999)).count() == 3
 
 
-def test_an_alert_says_what_was_used_and_of_what() -> None:
+def test_an_alert_states_usage_and_limit() -> None:
     acme = customer("acme", quota(1000), time_zone="Europe/Berlin")
     use(acme, "850.5", at=NOON)
     monitor_thresholds(as_of=NOON)
@@ -150,10 +150,10 @@ def test_a_day_and_a_month_of_one_meter_are_quotas_of_their_own() -> None:
     assert OutboundMail.objects.get().text.startswith("Acme has used 96 % of its quota of tokens for 10 March 2026.")
 
 
-# What arms it anew
+# What makes a threshold report again
 
 
-def test_a_new_period_arms_it_anew() -> None:
+def test_a_new_period_reports_thresholds_again() -> None:
     acme = customer("acme", quota(100), quota(50, period=Period.DAY))
     for day in (NOON, NOON + DAY, NOON + 31 * DAY):
         use(acme, 100, at=day)
@@ -168,17 +168,17 @@ def test_a_new_period_arms_it_anew() -> None:
     ]
 
 
-def test_a_raised_quota_arms_it_anew_and_tells_of_what_is_crossed_under_it() -> None:
+def test_a_raised_quota_reports_the_thresholds_crossed_under_it() -> None:
     acme = customer("acme", quota(100))
     use(acme, 100, at=NOON)
     assert new_at(NOON) == [("acme", 80), ("acme", 95), ("acme", 100)]
     change_plan(acme, quota(200))
-    assert new_at(NOON) == []  # half of what is allowed now
+    assert new_at(NOON) == []  # half of the new limit
     use(acme, 60, at=NOON)
     assert new_at(NOON) == [("acme", 80)]
 
 
-def test_a_lowered_quota_is_told_of_at_once() -> None:
+def test_a_lowered_quota_is_reported_at_once() -> None:
     acme = customer("acme", quota(200))
     use(acme, 100, at=NOON)
     assert new_at(NOON) == []
@@ -186,7 +186,7 @@ def test_a_lowered_quota_is_told_of_at_once() -> None:
     assert new_at(NOON) == [("acme", 80), ("acme", 95), ("acme", 100)]
 
 
-def test_a_quota_that_was_there_before_in_the_period_tells_nothing_twice() -> None:
+def test_a_quota_that_returns_within_a_period_reports_nothing_twice() -> None:
     acme = customer("acme", quota(100))
     use(acme, 85, at=NOON)
     assert new_at(NOON) == [("acme", 80)]
@@ -195,7 +195,7 @@ def test_a_quota_that_was_there_before_in_the_period_tells_nothing_twice() -> No
     assert new_at(NOON) == []
 
 
-def test_a_void_takes_usage_back_before_it_is_told_of_and_no_alert_afterwards() -> None:
+def test_a_void_before_the_check_prevents_an_alert_and_a_later_one_repeats_none() -> None:
     acme = customer("acme", quota(100))
     for number in range(2):
         event_id = use(acme, 90, at=NOON)
@@ -206,11 +206,11 @@ def test_a_void_takes_usage_back_before_it_is_told_of_and_no_alert_afterwards() 
     void_counted_event(ledger=ledger_of(acme), event_id=event_id, reason="mistake", voided_by="x", as_of=NOON)
     assert new_at(NOON) == []
     use(acme, 90, at=NOON)
-    assert new_at(NOON) == []  # crossed a second time in one period: it was told of
+    assert new_at(NOON) == []  # crossed a second time in one period: it was reported before
     assert crossed(acme) == [80]
 
 
-# In whose days
+# In which days
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_a_day_of_23_hours_counts_all_of_them_and_nothing_else() -> None:
     assert (alert.period_start_on, alert.quantity, alert.threshold) == (date(2026, 3, 29), 80, 80)
 
 
-def test_what_came_in_the_last_minutes_of_a_period_is_found_after_its_end() -> None:
+def test_usage_of_the_last_minutes_of_a_period_is_found_after_its_end() -> None:
     acme = customer("acme", quota(100), time_zone="Europe/Berlin")
     midnight = datetime(2026, 3, 31, 22, tzinfo=UTC)
     use(acme, 100, at=midnight - MINUTE)
@@ -257,14 +257,14 @@ def test_what_came_in_the_last_minutes_of_a_period_is_found_after_its_end() -> N
     assert "That month has ended since" in OutboundMail.objects.get().text
 
 
-def test_a_period_that_ended_longer_ago_is_left_alone() -> None:
+def test_a_period_that_ended_longer_ago_is_not_checked() -> None:
     acme = customer("acme", quota(100))
     midnight = datetime(2026, 4, 1, tzinfo=UTC)
     use(acme, 100, at=midnight - MINUTE)
     assert new_at(midnight + LOOK_BACK + MINUTE) == []
 
 
-def test_what_was_crossed_while_no_worker_ran_is_found_by_the_next_pass() -> None:
+def test_thresholds_crossed_while_no_worker_ran_are_found_by_the_next_pass() -> None:
     acme = customer("acme", quota(100), quota(50, period=Period.DAY))
     evening = datetime(2026, 3, 31, 23, 50, tzinfo=UTC)
     run_monitor(started_by="schedule", as_of=evening)
@@ -284,7 +284,7 @@ def test_what_was_crossed_while_no_worker_ran_is_found_by_the_next_pass() -> Non
     assert OutboundMail.objects.count() == 2
 
 
-def test_a_pass_after_a_very_long_time_looks_back_for_some_weeks_alone() -> None:
+def test_a_pass_after_a_very_long_time_checks_only_some_weeks() -> None:
     acme = customer("acme", quota(50, period=Period.DAY))
     for days in (LOOK_BACK_MAX + DAY, LOOK_BACK_MAX):
         use(acme, 50, at=NOON - days)
@@ -292,7 +292,7 @@ def test_a_pass_after_a_very_long_time_looks_back_for_some_weeks_alone() -> None
     assert {alert.facts.period_start_on for alert in result.alerts} == {(NOON - LOOK_BACK_MAX).date()}
 
 
-def test_a_plan_that_begins_at_midnight_does_not_measure_the_month_before() -> None:
+def test_a_plan_that_begins_at_midnight_does_not_check_the_month_before() -> None:
     acme = customer("acme", quota(100_000))
     midnight = datetime(2026, 4, 1, tzinfo=UTC)
     use(acme, 5000, at=midnight - DAY)
@@ -310,7 +310,7 @@ def test_a_pass_of_the_past_sees_no_later_days() -> None:
     assert new_at(NOON + DAY) == [("acme", 80)]
 
 
-# Who and what is not looked at
+# Which tenants and events are not checked
 
 
 def test_test_events_are_not_counted() -> None:
@@ -320,7 +320,7 @@ def test_test_events_are_not_counted() -> None:
     assert new_at(NOON) == []
 
 
-def test_a_quota_of_nothing_has_no_share_to_cross() -> None:
+def test_a_quota_of_zero_has_no_threshold_to_cross() -> None:
     acme = customer("acme", quota(0))
     use(acme, 5, at=NOON)
     result = monitor_thresholds(as_of=NOON)
@@ -328,7 +328,7 @@ def test_a_quota_of_nothing_has_no_share_to_cross() -> None:
 
 
 @pytest.mark.parametrize("status", ["suspended", "closed"])
-def test_a_tenant_that_may_not_use_anything_is_not_warned_until_it_may(status: str) -> None:
+def test_a_tenant_without_permission_to_use_a_meter_is_not_warned(status: str) -> None:
     acme = customer("acme", quota(100), status=status)
     use(acme, 100, at=NOON)
     assert monitor_thresholds(as_of=NOON).tenants == 0
@@ -336,7 +336,7 @@ def test_a_tenant_that_may_not_use_anything_is_not_warned_until_it_may(status: s
     assert len(new_at(NOON)) == 3
 
 
-def test_tenants_have_nothing_to_do_with_each_other() -> None:
+def test_alerts_of_one_tenant_do_not_depend_on_another() -> None:
     acme, rival, free = customer("acme", quota(100)), customer("rival", quota(100)), make_tenant("free")
     use(acme, 99, at=NOON)
     use(rival, 10, at=NOON)

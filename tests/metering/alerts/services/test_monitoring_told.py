@@ -1,4 +1,4 @@
-"""Who is told of a crossed threshold, in one transaction, and what a pass costs."""
+"""Which people are mailed about a crossed threshold, in one transaction, and what a pass costs."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -41,7 +41,7 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 LONDON_SPRING = datetime(2026, 3, 29, tzinfo=UTC)  # clocks go forward at 01:00 UTC
 
 
-# Who is told
+# Who is mailed
 
 
 def test_a_tenant_that_wants_no_mails_still_has_its_alerts() -> None:
@@ -74,7 +74,9 @@ def test_a_member_who_wants_no_mails_gets_none_and_the_others_do() -> None:
         (False, 100, "No requests are refused. Usage beyond the quota is billed as your plan says."),
     ],
 )
-def test_the_mail_says_what_happens_next_and_where_to_look(*, is_hard: bool, quantity: int, sentence: str) -> None:
+def test_the_alert_mail_says_what_happens_next_and_links_to_the_page(
+    *, is_hard: bool, quantity: int, sentence: str
+) -> None:
     acme = customer("acme", quota(100, is_hard=is_hard), time_zone="Asia/Tokyo")
     use(acme, quantity, at=NOON)
     monitor_thresholds(as_of=NOON)
@@ -85,7 +87,7 @@ def test_the_mail_says_what_happens_next_and_where_to_look(*, is_hard: bool, qua
         assert "/t/acme/alerts/" in form
 
 
-def test_a_name_cannot_write_into_the_mail() -> None:
+def test_a_tenants_name_cannot_add_lines_to_the_mail() -> None:
     acme = customer("acme", quota(100))
     Tenant.objects.filter(pk=acme.pk).update(name="<b>A&B</b>\nBcc: all")
     use(acme, 80, at=NOON)
@@ -97,12 +99,12 @@ def test_a_name_cannot_write_into_the_mail() -> None:
     assert "<b>" not in mail.html
 
 
-# The transaction, and what it costs
+# The transaction, and its cost
 
 
 @pytest.mark.as_owner
-def test_an_alert_that_could_not_be_told_of_is_not_raised() -> None:
-    """What fails after the statement takes the alert back, so that the next pass finds it."""
+def test_an_alert_whose_mail_fails_is_not_raised() -> None:
+    # A failure after the statement takes the alert back, so that the next pass finds it.
     acme = customer("acme", quota(100))
     use(acme, 80, at=NOON)
     with connection.cursor() as cursor:
@@ -124,12 +126,13 @@ def test_the_number_of_queries_is_the_same_whatever_the_number_of_tenants() -> N
             assert len(monitor_thresholds(as_of=NOON).alerts) == 3 * number
         return len(captured)
 
-    # Agreements, tenants, members, preferences, outbox, mails, and two for the savepoint; what the pass itself asks and
+    # Agreements, tenants, members, preferences, outbox, mails, and two for the savepoint. What the pass itself reads
+    # and
     # writes goes past Django's cursors.
     assert queries(1) == queries(12) == 8
 
 
-def test_the_same_threshold_cannot_be_stored_twice() -> None:
+def test_the_same_alert_cannot_be_stored_twice() -> None:
     acme = customer("acme", quota(100))
     use(acme, 80, at=NOON)
     monitor_thresholds(as_of=NOON)
@@ -145,7 +148,7 @@ def test_the_same_threshold_cannot_be_stored_twice() -> None:
 # As a job
 
 
-def test_a_run_is_recorded_with_what_it_found() -> None:
+def test_a_run_of_the_check_is_recorded_with_what_it_found() -> None:
     acme, rival = customer("acme", quota(100)), customer("rival", quota(100))
     use(acme, 80, at=NOON)
     run_monitor(started_by="schedule", as_of=NOON)
@@ -159,10 +162,10 @@ def test_a_run_is_recorded_with_what_it_found() -> None:
     assert (some.summary, entry.actor_label, entry.after) == ({"tenants": 1, "alerts": 0}, "robin", some.summary)
 
 
-# Whose subscription
+# Which subscription
 
 
-def test_an_alert_names_the_subscription_that_is_live_and_not_one_that_ended() -> None:
+def test_an_alert_names_the_live_subscription_and_not_one_that_ended() -> None:
     subscription = subscribe_tenant("acme", plan=make_plan(), as_of=NOON)
     plan = subscription.plan_version.usage_plan
     terms = UsagePlanTerms(

@@ -1,4 +1,4 @@
-"""Which files of an export are those of alerts."""
+"""Which files of an export belong to alerts."""
 
 from accounts.models import Tenant
 from metering.alerts.services.privacy import AlertsPrivacy

@@ -1,4 +1,4 @@
-"""Every aggregation keeps what its description promises."""
+"""The properties that each aggregation declares."""
 
 from decimal import Decimal
 
@@ -16,14 +16,14 @@ ALL = pytest.mark.parametrize("aggregation", AGGREGATIONS, ids=str)
 
 
 @ALL
-def test_it_is_found_by_its_code_and_has_sql(aggregation: Aggregation) -> None:
+def test_each_aggregation_is_found_by_its_code_and_has_sql(aggregation: Aggregation) -> None:
     assert aggregation_named(aggregation.code) is aggregation
     assert aggregation.code in AGGREGATION_SQL
 
 
 @ALL
 @given(one=quantities, other=quantities, third=quantities)
-def test_what_merges_merges_in_any_order(
+def test_aggregations_that_merge_do_so_in_any_order(
     aggregation: Aggregation, one: Decimal, other: Decimal, third: Decimal
 ) -> None:
     if aggregation.is_mergeable:
@@ -34,12 +34,12 @@ def test_what_merges_merges_in_any_order(
 
 @ALL
 @given(one=quantities, other=quantities)
-def test_what_adds_up_is_added(aggregation: Aggregation, one: Decimal, other: Decimal) -> None:
+def test_aggregations_that_add_up_are_sums(aggregation: Aggregation, one: Decimal, other: Decimal) -> None:
     if aggregation.is_additive:
         assert EXACT.subtract(aggregation.merge(one, other), other) == one
 
 
 @ALL
-def test_only_an_aggregation_that_takes_a_property_looks_at_one(aggregation: Aggregation) -> None:
+def test_only_an_aggregation_that_takes_a_property_reads_one(aggregation: Aggregation) -> None:
     named = MeasuredEvent(Decimal(3), {"n": 7}, "n")
     assert (aggregation.measure(named) == 7) == aggregation.takes_property

@@ -76,7 +76,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 def run(path: Path | str, *options: str, tenant: str = "acme") -> tuple[int, dict[str, str], str]:
-    """The exit status, the totals, and what was said beside them."""
+    """Run the import. Return the exit status, the totals, and the messages."""
     out, err, status = io.StringIO(), io.StringIO(), 0
     try:
         call_command("import_access_log", str(path), "--tenant", tenant, *options, stdout=out, stderr=err)
@@ -216,7 +216,7 @@ def test_json_lines_of_a_gateway_keep_their_request_ids(write: Callable[..., Pat
     assert said == "line 1: Its request id was used for another request.\n"
 
 
-def test_json_lines_without_ids_count_as_often_as_they_stand_there(write: Callable[..., Path], ledger: Ledger) -> None:
+def test_json_lines_without_ids_count_as_often_as_they_occur(write: Callable[..., Path], ledger: Ledger) -> None:
     record = json.dumps({"time": "2014-03-30T10:00:00Z", "res": {"code": 200, "bytes": 7}, "req.path": "/a"})
     places = ("request_time=time", "status=res.code", "response_length=res.bytes", "resource_path=req.path")
     mapping = [part for place in places for part in ("--map", place)]
@@ -267,7 +267,7 @@ def test_the_import_is_in_the_jobs_and_in_the_audit_log(write: Callable[..., Pat
         (["{log}"], "arguments are required: --tenant"),
     ],
 )
-def test_what_cannot_be_done_is_a_sentence(
+def test_an_impossible_import_prints_a_message(
     write: Callable[..., Path], acme: Tenant, tmp_path: Path, arguments: list[str], sentence: str
 ) -> None:
     log = write([line(1)])
@@ -290,7 +290,7 @@ def test_a_packed_file_that_breaks_off_is_imported_as_far_as_it_goes(
     assert counted(run(path)[1]) == (f"{5000 - before:,}", f"{before:,}", "0")
 
 
-def test_an_empty_file_is_nothing_and_no_error(write: Callable[..., Path], acme: Tenant) -> None:
+def test_an_empty_file_imports_nothing_without_an_error(write: Callable[..., Path], acme: Tenant) -> None:
     status, totals, _ = run(write([], end=""))
     assert (status, totals["lines"], totals["span"]) == (0, "0", "-")
 
@@ -300,7 +300,7 @@ def test_lines_of_today_count_against_the_running_quota(write: Callable[..., Pat
     assert counted(run(write([line(n, at=now) for n in range(3)]))[1]) == ("3", "0", "0")
 
 
-def test_an_interruption_ends_after_the_running_batch_and_can_be_gone_on_from(
+def test_an_interrupted_import_ends_after_the_running_batch_and_can_be_continued(
     write: Callable[..., Path], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access_log_import, "BATCH_LINES", 10)
@@ -323,7 +323,7 @@ def test_an_interruption_ends_after_the_running_batch_and_can_be_gone_on_from(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_another_process_reads_a_pipe(write: Callable[..., Path], process_environment: dict[str, str]) -> None:
+def test_an_import_reads_a_pipe(write: Callable[..., Path], process_environment: dict[str, str]) -> None:
     acme = make_tenant("acme")
     packed = gzip.compress("".join(line(n) + "\n" for n in range(3000)).encode())
     manage = Path(command.__file__).parents[3] / "manage.py"

@@ -1,4 +1,4 @@
-"""Both stores of limits under one suite. Redis is used where one answers; else its half is skipped, and says why."""
+"""Both stores of limits under one suite. If no Redis responds, its half is skipped with the reason."""
 
 import os
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def require_redis() -> None:
     try:
         client.ping()
     except redis.RedisError as error:
-        pytest.skip(f"no Redis answers at {REDIS_URL}: {error}")
+        pytest.skip(f"no Redis responds at {REDIS_URL}: {error}")
     finally:
         client.close()
 
@@ -48,7 +48,7 @@ def fresh_limits() -> None:
 
 @pytest.fixture
 def ledger() -> Ledger:
-    """A ledger of nobody else's, so that what is in Redis already is not in the way."""
+    """Return a ledger that no other test uses, so that old counters in Redis do not disturb."""
     return Ledger(tenant_id=uuid4(), is_live=True, time_zone="Europe/Berlin", backfill_days=35)
 
 
@@ -67,7 +67,7 @@ def store(request: pytest.FixtureRequest, db: None) -> Iterator[LimitStore]:
 
 @pytest.fixture(params=STORES)
 def backend(request: pytest.FixtureRequest, db: None, settings: Settings) -> Iterator[str]:
-    """Which store the settings name, for tests that go through the services."""
+    """Set the store, for tests that go through the services."""
     if request.param == "postgres":
         settings.REDIS_URL = ""
         yield request.param

@@ -25,7 +25,7 @@ OPERATOR = Actor.system("operator")
 
 
 class Caller:
-    """A tenant with one key, whose requests come at times that the test says."""
+    """A tenant with one key, whose requests come at times that the test chooses."""
 
     def __init__(self, tenant: Tenant, *, kind: KeyKind = KeyKind.LIVE, **key_fields: Any) -> None:
         self.model = tenant

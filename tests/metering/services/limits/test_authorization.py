@@ -1,4 +1,4 @@
-"""Authorise and count, through the services, with either store: what is counted, refused, and what a retry gets."""
+"""Authorise and count, through the services, with either store: what is counted, refused, and how a retry ends."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -57,7 +57,7 @@ def test_a_quota_allows_its_limit_and_then_refuses_until_the_period_ends() -> No
     assert caller.passes(datetime(2026, 4, 1, tzinfo=UTC)) == [True]
 
 
-def test_the_answer_says_where_the_client_stands() -> None:
+def test_the_result_of_an_authorization_has_limits_and_rests() -> None:
     caller = caller_on_plan(
         NOW, [quota_of("10")], throttle=(5, 20), throttle_rate=1, throttle_burst=2, quota=Decimal(4)
     )
@@ -74,7 +74,7 @@ def test_a_throttle_refuses_a_burst_and_lets_it_pass_later() -> None:
     assert caller.events_stored() == 3
 
 
-def test_a_refused_request_is_nowhere_in_the_ledger_nor_in_the_counters() -> None:
+def test_a_refused_request_is_neither_in_the_ledger_nor_in_the_counters() -> None:
     caller = caller_on_plan(NOW, [quota_of("5"), quota_of("100", "api_bytes", is_hard=True)], throttle=(1, 50))
     assert caller.authorize(NOW, properties={"response_length": 60}).decision.is_allowed
     assert not caller.authorize(NOW, properties={"response_length": 41}).decision.is_allowed
@@ -115,11 +115,11 @@ def test_other_content_under_the_same_id_is_a_conflict_and_takes_nothing(limit: 
     caller = caller_on_plan(NOW, [quota_of(limit)])
     caller.authorize(NOW, "same")
     with pytest.raises(EventConflictError):
-        caller.authorize(NOW, "same", subject="somebody else")
+        caller.authorize(NOW, "same", subject="another")
     assert list(limit_store().stored(caller.ledger, NOW).values()) == [1]
 
 
-def test_asking_takes_and_records_nothing() -> None:
+def test_a_check_takes_and_records_nothing() -> None:
     caller = caller_on_plan(NOW, [quota_of("1")], throttle=(1, 1))
     for _ in range(3):
         decision = check_limits(principal=caller.principal, tenant=caller.tenant, event=caller.event(NOW), as_of=NOW)
@@ -138,7 +138,7 @@ def test_days_and_months_are_the_tenants_own() -> None:
     assert caller.passes(before_midnight + timedelta(seconds=1), 2) == [True, False]
 
 
-def test_test_keys_use_the_same_limits_and_counters_of_their_own() -> None:
+def test_test_keys_have_the_same_limits_and_their_own_counters() -> None:
     live = caller_on_plan(NOW, [quota_of("1")], throttle=(1, 1))
     test = Caller(live.model, kind=KeyKind.TEST)
     assert live.passes(NOW, 2) == [True, False]
@@ -153,8 +153,8 @@ def test_keys_share_their_tenants_quota_and_have_their_own() -> None:
     assert wide.passes(NOW, 3) == [True, True, False]
 
 
-def test_counters_begin_with_what_the_ledger_holds() -> None:
-    """Usage that was reported before anybody asked counts, by tenant and by key."""
+def test_counters_begin_with_the_usage_in_the_ledger() -> None:
+    # Usage that was reported before the first check counts, by tenant and by key.
     caller = caller_on_plan(NOW, [quota_of("5")], quota=Decimal(3))
     other = Caller(caller.model)
     for one, count in ((caller, 2), (other, 1)):
@@ -164,7 +164,7 @@ def test_counters_begin_with_what_the_ledger_holds() -> None:
     assert limits == {"quota": 1, "key-quota": 0}
 
 
-def test_reported_usage_counts_against_quotas_that_run() -> None:
+def test_reported_usage_counts_against_running_quotas() -> None:
     caller = caller_on_plan(NOW, [quota_of("5"), quota_of("9", "api_bytes")])
     caller.authorize(NOW)
     batch = numbered(
@@ -178,7 +178,7 @@ def test_reported_usage_counts_against_quotas_that_run() -> None:
     assert limits == {"quota": 1, "quota-api_bytes-month": 1}
 
 
-def test_an_event_of_the_period_that_is_about_to_begin_is_counted_there() -> None:
+def test_an_event_of_the_next_period_is_counted_there() -> None:
     almost = datetime(2026, 3, 31, 23, 58, tzinfo=UTC)
     april = datetime(2026, 4, 1, tzinfo=UTC)
     caller = caller_on_plan(almost, [quota_of("5")])
@@ -197,7 +197,7 @@ def test_a_void_gives_quota_back() -> None:
     assert caller.passes(NOW, 2) == [True, False]
 
 
-def test_a_plan_that_changes_holds_at_once_and_keeps_what_was_used() -> None:
+def test_a_changed_plan_applies_at_once_and_keeps_the_usage() -> None:
     caller = caller_on_plan(NOW, [quota_of("1")])
     assert caller.passes(NOW, 2) == [True, False]
     usage_plan = UsagePlan.objects.get(assignments__tenant=caller.model)
@@ -208,24 +208,24 @@ def test_a_plan_that_changes_holds_at_once_and_keeps_what_was_used() -> None:
 
 
 @pytest.mark.parametrize("is_looked_at_first", [False, True])
-def test_a_process_that_learns_late_of_a_quota_has_the_counter_summed_up_again(is_looked_at_first: bool) -> None:
+def test_a_process_that_learns_late_of_a_quota_has_its_counter_recomputed(is_looked_at_first: bool) -> None:
     caller = caller_on_plan(NOW, [quota_of("9", "api_bytes")])
     caller.authorize(NOW)
     old_plan = tenant_limits(caller.tenant.id)
     put_on_plan(caller.model, NOW, quota_of("5"))
-    # Another process knows the new plan, and keeps a counter from here on; ours still reports by the old plan.
+    # Another process knows the new plan, and keeps a counter from here on. Ours still reports by the old plan.
     counter = counter_key(limits_for(caller.principal, caller.tenant).quotas[0], NOW, "UTC")
     limit_store().store(caller.ledger, {counter: Decimal(1)}, NOW)
     selected_limits._by_tenant.keep(caller.tenant.id, old_plan, steady_instant())
     ingest_and_count(principal=caller.principal, tenant=caller.tenant, events=[caller.event(NOW)], as_of=NOW)
     assert limit_store().stored(caller.ledger, NOW)[counter] == 1, "the rig: our report is not in the counter"
     forget_limits()
-    if is_looked_at_first:  # by a page of the portal, say
+    if is_looked_at_first:  # by a page of the portal, for example
         tenant_limits(caller.tenant.id)
     assert caller.authorize(NOW).decision.limits[0].remaining == 2
 
 
-def test_a_drifted_counter_is_found_and_set_right() -> None:
+def test_a_drifted_counter_is_found_and_corrected() -> None:
     caller = caller_on_plan(NOW, [quota_of("5"), quota_of("5", period=Period.DAY)])
     caller.authorize(NOW)
     store = limit_store()
@@ -249,7 +249,7 @@ def test_a_store_that_lost_everything_is_filled_from_the_ledger() -> None:
     assert caller.passes(NOW, 2) == [True, False]
 
 
-def test_a_meter_that_the_event_does_not_feed_refuses_nothing() -> None:
+def test_a_meter_that_the_event_does_not_feed_refuses_no_event() -> None:
     make_meter("tokens", "tokens", aggregation="sum")
     caller = caller_on_plan(NOW, [quota_of("0", "tokens")])
     assert caller.passes(NOW) == [True]
@@ -265,7 +265,7 @@ def test_counters_of_ended_periods_are_deleted() -> None:
     assert deleted == (0 if settings.REDIS_URL else 1)
 
 
-def test_a_redis_that_does_not_answer_is_a_503_that_counts_nothing(backend: str) -> None:
+def test_a_redis_that_does_not_respond_is_a_503_that_counts_nothing(backend: str) -> None:
     caller = caller_on_plan(NOW, [quota_of("3")])
     if backend == "postgres":
         pytest.skip("PostgreSQL being down is the ledger being down")
@@ -279,7 +279,7 @@ def test_a_redis_that_does_not_answer_is_a_503_that_counts_nothing(backend: str)
 
 
 class FaultyStore:
-    """The store of the settings, which meets one fault after another when something is taken."""
+    """The store of the settings, which raises one fault after another when tokens are taken."""
 
     def __init__(self, *faults: str) -> None:
         self.faults = list(faults)
@@ -299,7 +299,7 @@ class FaultyStore:
         return standing
 
 
-def test_a_counter_that_is_lost_between_look_and_take_is_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_counter_lost_between_check_and_take_is_recomputed(monkeypatch: pytest.MonkeyPatch) -> None:
     caller = caller_on_plan(NOW, [quota_of("3")])
     caller.authorize(NOW)
     faulty = FaultyStore("evicted")
@@ -317,14 +317,14 @@ def test_a_counter_that_never_stays_is_a_503_that_counts_nothing(monkeypatch: py
     assert caller.events_stored() == 0
 
 
-def test_asking_about_a_counter_that_never_stays_is_a_503_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_of_a_counter_that_never_stays_is_a_503_too(monkeypatch: pytest.MonkeyPatch) -> None:
     caller = caller_on_plan(NOW, [quota_of("3")])
     monkeypatch.setattr(authorization, "load_counters", lambda **_: None)
     with pytest.raises(StoreUnavailableError):
         check_limits(principal=caller.principal, tenant=caller.tenant, event=caller.event(NOW), as_of=NOW)
 
 
-def test_of_two_that_wait_for_each_other_the_cancelled_one_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cancelled_transaction_of_a_deadlock_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     caller = caller_on_plan(NOW, [quota_of("3")])
     faulty = FaultyStore("deadlock")
     monkeypatch.setattr(authorization, "limit_store", lambda: faulty)
@@ -332,7 +332,7 @@ def test_of_two_that_wait_for_each_other_the_cancelled_one_tries_again(monkeypat
     assert caller.events_stored() == 1
 
 
-def test_what_was_taken_without_a_commit_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_without_a_commit_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     caller = caller_on_plan(NOW, [quota_of("3")])
     faulty = FaultyStore("connection lost")
     with monkeypatch.context() as patch:
@@ -348,7 +348,7 @@ def numbered(*events: ParsedEvent) -> list[ParsedEvent]:
 
 
 def lose_everything(caller: Caller) -> None:
-    """What a crash does to unlogged tables, and FLUSHALL or an eviction to Redis."""
+    """Delete what a crash deletes of unlogged tables, and FLUSHALL or an eviction of Redis."""
     if settings.REDIS_URL:
         delete_keys(f"countinghouse:limits:{{{caller.tenant.id.hex}:*")
         return

@@ -1,4 +1,4 @@
-"""A key's own limits follow it through rotations: a new secret is no new allowance."""
+"""A key's own limits follow it through rotations: a new secret gets no new quota."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -33,7 +33,7 @@ def passes(principal: Principal, event_id: str) -> bool:
     return authorize(principal=principal, tenant=principal.tenant, event=event, as_of=AS_OF).decision.is_allowed
 
 
-def test_a_rotated_key_goes_on_with_the_quota_of_the_first(backend: str) -> None:
+def test_a_rotated_key_continues_with_the_quota_of_the_first(backend: str) -> None:
     first = create_api_key(
         tenant=make_tenant("acme"),
         kind=KeyKind.LIVE,

@@ -1,4 +1,4 @@
-"""One suite for both stores: what a claim takes, what it must not, and that both count as the pure arithmetic does."""
+"""One suite for both stores: what a claim takes, what it does not, and that both count as the pure arithmetic does."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -114,7 +114,7 @@ def test_the_quotas_of_tenant_and_key_both_hold(store: LimitStore, ledger: Ledge
     assert [is_allowed(store, of_tenant) for _ in range(9)] == [True] * 8 + [False]
 
 
-def test_an_unknown_counter_is_no_zero(store: LimitStore, ledger: Ledger) -> None:
+def test_an_unknown_counter_is_not_zero(store: LimitStore, ledger: Ledger) -> None:
     asked = claim(ledger, throttle(1, 1), quota("3"))
     store.fill_buckets(ledger, asked.throttles, NOW)
     assert store.peek(asked) is None
@@ -135,7 +135,7 @@ def test_a_forgotten_counter_is_unknown(store: LimitStore, ledger: Ledger) -> No
     assert store.stored(other_half, NOW) == {in_other_half.keys[0]: 1}
 
 
-def test_a_look_takes_nothing(store: LimitStore, ledger: Ledger) -> None:
+def test_a_check_takes_nothing_from_the_store(store: LimitStore, ledger: Ledger) -> None:
     asked = claim(ledger, throttle(1, 1), quota("1"))
     know(store, asked)
     looks = [store.peek(asked) for _ in range(3)]
@@ -168,7 +168,7 @@ def test_a_quota_is_used_up_to_the_last_fraction(store: LimitStore, ledger: Ledg
     assert [is_allowed(store, asked) for _ in range(2)] == [True, False]
 
 
-def test_what_adds_nothing_or_less_passes_a_quota_that_is_used_up(store: LimitStore, ledger: Ledger) -> None:
+def test_an_event_of_zero_or_less_passes_a_used_up_quota(store: LimitStore, ledger: Ledger) -> None:
     know(store, claim(ledger, quota("1")), "5")
     assert is_allowed(store, claim(ledger, quota("1"), amount="0"))
     assert not is_allowed(store, claim(ledger, quota("1")))
@@ -194,7 +194,7 @@ def test_days_and_months_of_the_tenants_zone_are_counted_apart(store: LimitStore
     assert store.stored(ledger, after_midnight)[counter_key(limits[1], after_midnight, ledger.time_zone)] == 2
 
 
-def test_a_clock_that_went_back_refills_nothing(store: LimitStore, ledger: Ledger) -> None:
+def test_a_clock_that_went_back_refills_no_bucket(store: LimitStore, ledger: Ledger) -> None:
     asked = claim(ledger, throttle(1, 1))
     know(store, asked)
     assert is_allowed(store, asked)

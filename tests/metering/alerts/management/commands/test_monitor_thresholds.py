@@ -1,4 +1,4 @@
-"""`manage.py monitor_thresholds` and the task say what they found."""
+"""`manage.py monitor_thresholds` and the task print what they found."""
 
 from io import StringIO
 
@@ -19,7 +19,7 @@ def output_of(*arguments: str) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def test_the_command_names_each_new_alert() -> None:
+def test_monitor_thresholds_names_each_new_alert() -> None:
     acme, _ = customer("acme", quota(100)), customer("rival", quota(100))
     use(acme, "80.5", at=timezone.now())
     month = timezone.now().date().replace(day=1)
@@ -35,10 +35,10 @@ def test_the_command_names_each_new_alert() -> None:
 
 def test_an_unknown_tenant_is_refused() -> None:
     with pytest.raises(CommandError, match="no tenant"):
-        output_of("--tenant", "nobody")
+        output_of("--tenant", "unknown")
 
 
-def test_the_task_answers_in_a_word() -> None:
+def test_the_task_of_thresholds_returns_a_summary() -> None:
     use(customer("acme", quota(100)), 100, at=timezone.now())
     assert monitor_thresholds() == "3 alerts"
     assert JobRun.objects.get(name="alerts").started_by == "schedule"
