@@ -1,4 +1,4 @@
-"""What each process does before Django serves or runs anything."""
+"""The preparation of each process before Django serves or runs anything."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from config.workbench.embedded_postgres import EmbeddedPostgres
 
 
 def prepare(*, needs_database: bool) -> None:
-    """Start the embedded PostgreSQL if no other is named; a running one is found in milliseconds."""
-    if not settings.IS_PRODUCTION:  # files are served from where they lie, and WhiteNoise warns of a missing directory
+    """Start the embedded PostgreSQL if no other is configured. A running one is found in milliseconds."""
+    if not settings.IS_PRODUCTION:  # files are served from their sources, and WhiteNoise warns of a missing directory
         Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     if settings.IS_DATABASE_EMBEDDED and needs_database:
         server = EmbeddedPostgres(data_dir=settings.DATA_DIR / "postgres")
@@ -19,9 +19,9 @@ def prepare(*, needs_database: bool) -> None:
 
 
 def bound_waits_for_database() -> None:
-    """Let no request of this web server wait for a lock, or for an answer, longer than the settings say.
+    """Limit how long a request of this web server waits for a lock or a statement, by the settings.
 
-    What waits longer is refused with 503, and may be sent again. Jobs and commands keep the longer bounds of
+    A request that waits longer is refused with 503, and may be sent again. Jobs and commands keep the longer limits of
     `settings.DATABASES`.
     """
     bounds = {

@@ -12,7 +12,7 @@ from accounts.api.views import unknown_path
 from config.operations.health import healthz, metrics, readyz
 from config.staff import viewing
 
-# Staff sign in where everybody does, so that second factors and limits hold for them too.
+# Staff sign in on the same page as everyone else, so that second factors and limits hold for them too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 handler400 = "portal.views.error_pages.bad_request"
@@ -40,7 +40,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/second-factor/", second_factor, name="second_factor"),
     path("accounts/sign-in-again/", sign_in_again, name="sign_in_again"),
-    # In front of allauth's own, which check less.
+    # Before allauth's own, which check less.
     path("accounts/oidc/<str:provider_id>/login/", sso_login, name="sso_login"),
     path("accounts/oidc/<str:provider_id>/login/callback/", sso_callback, name="sso_callback"),
     path("accounts/", include("allauth.urls")),

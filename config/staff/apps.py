@@ -1,4 +1,4 @@
-"""The staff's face: the admin's site, its dashboard, and the tables that we show in our own way."""
+"""The staff admin: its site, its dashboard, and the pages of other libraries' tables."""
 
 from django.apps import AppConfig
 from django.contrib import admin
@@ -7,18 +7,18 @@ from django.utils.module_loading import autodiscover_modules
 
 
 class StaffConfig(AppConfig):
-    """Holds the groups of staff, the dashboard and the template tags of the admin."""
+    """The app with the groups of staff, the dashboard and the template tags of the admin."""
 
     name = "config.staff"
     verbose_name = "Staff"
 
 
 class StaffAdminConfig(AdminConfig):
-    """The admin, on our own site class."""
+    """The admin, with our own site class."""
 
     default_site = "config.staff.site.StaffAdminSite"
 
     def ready(self) -> None:
-        """Let every app register its tables, and then those that we show in our own way."""
+        """Import every app's admin, then register our own pages of other libraries' tables."""
         super().ready()
         autodiscover_modules("foreign_tables", register_to=admin.site)

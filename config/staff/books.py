@@ -1,4 +1,4 @@
-"""*Health of the books*: one page that says whether money may be trusted, each figure with the way to its rows."""
+"""*Health of the books*: one page that shows whether the sums are right, each figure with a link to its rows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from metering.selectors.retention import deleted_before, kept_since, nothing_cha
 PERMISSION: Final = "accounts.view_discrepancy"
 GROUPS: Final = {
     "Checks": ("books_differences", "books_number_gaps", "books_ledger_untied"),
-    "Waiting for a person": (
+    "Waiting for staff": (
         "books_exceptions_open",
         "books_subscriptions_parked",
         "books_tenants_held",
@@ -50,7 +50,7 @@ ROWS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ShownFigure:
-    """A figure and the list of its rows."""
+    """A figure and the address of its rows."""
 
     figure: BookFigure
     url: str
@@ -58,7 +58,7 @@ class ShownFigure:
 
 @dataclass(frozen=True, slots=True)
 class RawEvents:
-    """How far back raw events go, before when the rollups are the evidence, and why more of them do not go yet."""
+    """The oldest raw events, the time before which rollups are the evidence, and why no more events are deleted yet."""
 
     months: int
     deleted: tuple[datetime, datetime] | None

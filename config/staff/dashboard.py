@@ -1,4 +1,4 @@
-"""The first page of the staff admin: what comes in, who uses how much, and what somebody should look at.
+"""The first page of the staff admin: incoming events, usage by tenant, and what staff should look at.
 
 Each part is one query over all tenants, whatever their number.
 """
@@ -32,7 +32,7 @@ from metering.selectors.operations import (
 HOURS: Final = 24
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
-# Legible by day and by night.
+# Legible in the light and the dark theme.
 _GREY: Final = "#76847b"
 _GREY_FAINT: Final = "rgba(118, 132, 123, 0.25)"
 NEAR_PERCENT: Final = Decimal(80)
@@ -42,7 +42,7 @@ PARTITION_DAYS_LEAST: Final = 14
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """Something that somebody should look at; `severity` is a colour: near or full."""
+    """A matter that staff should look at. `severity` is a colour: near or full."""
 
     title: str
     detail: str
@@ -135,7 +135,7 @@ def _chart(hours: list[datetime], counts: dict[datetime, int]) -> dict[str, Any]
 
 
 def _fullest(as_of: datetime) -> list[TenantUse]:
-    """The tenants nearest to a quota or over it, the fullest first."""
+    """Return the tenants nearest to a quota or over it, the fullest first."""
     by_tenant: dict[UUID, QuotaUse] = {}
     for tenant_id, uses in quota_uses(as_of=as_of).items():
         fullest = max(uses, key=lambda use: use.percent)
@@ -151,11 +151,11 @@ def _concerns(as_of: datetime) -> list[Concern]:
 
 
 def _outage_concerns() -> list[Concern]:
-    """Name what does not answer; it is asked again by itself."""
+    """Return the unavailable external services, which are retried automatically."""
     url = reverse("admin:accounts_circuit_changelist")
     return [
         Concern(
-            f"{circuit.name.capitalize()} does not answer", f"since {circuit.opened_at:%Y-%m-%d %H:%M} UTC", url, "full"
+            f"{circuit.name.capitalize()} is unavailable", f"since {circuit.opened_at:%Y-%m-%d %H:%M} UTC", url, "full"
         )
         for circuit in Circuit.objects.exclude(opened_at=None)
     ]
@@ -179,7 +179,7 @@ def _job_concerns(as_of: datetime) -> list[Concern]:
                 Concern(f"{state.job.title}: {state.run.get_outcome_display().lower()}", detail, url, severity)
             )
         elif state.is_overdue:
-            ran = "never ran" if state.run is None else f"ran last at {state.run.started_at:%Y-%m-%d %H:%M} UTC"
+            ran = "never ran" if state.run is None else f"last ran at {state.run.started_at:%Y-%m-%d %H:%M} UTC"
             concerns.append(
                 Concern(f"{state.job.title}: overdue", ran, reverse("admin:django_q_schedule_changelist"), "near")
             )
@@ -217,5 +217,5 @@ def _ingest_concerns(as_of: datetime) -> list[Concern]:
     days = partition_days_ahead(as_of=as_of)
     if days < PARTITION_DAYS_LEAST:
         schedules = reverse("admin:django_q_schedule_changelist")
-        concerns.append(Concern("Partitions run out", f"events are refused in {days} days", schedules, "full"))
+        concerns.append(Concern("Partitions run out", f"Events are refused in {days} days.", schedules, "full"))
     return concerns

@@ -1,4 +1,4 @@
-"""Money on the first page of the staff admin: revenue and MRR by month, invoices by state, what waits for a person."""
+"""Money on the first page of the staff admin: revenue and MRR by month, invoices by state, what waits for staff."""
 
 import json
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _INVOICES: Final = "admin:billing_invoice_changelist"
 
 @dataclass(frozen=True, slots=True)
 class ShownSum:
-    """A sum, and the list that it is of."""
+    """A sum, and the address of its rows."""
 
     title: str
     number: int
@@ -41,7 +41,7 @@ class ShownSum:
 
 @dataclass(frozen=True, slots=True)
 class ShownMonth:
-    """A month in words; the table says the currency."""
+    """A month in words; the table's title has the currency."""
 
     month: str
     invoiced: str
@@ -54,7 +54,7 @@ class ShownMonth:
 
 @dataclass(frozen=True, slots=True)
 class MoneyConcern:
-    """What somebody should look at: title, detail and the list."""
+    """A matter that staff should look at: title, detail and the address of its rows."""
 
     title: str
     detail: str
@@ -62,9 +62,9 @@ class MoneyConcern:
 
 
 def money_of(request: HttpRequest, *, as_of: datetime, options: dict[str, Any]) -> dict[str, object] | None:
-    """Return the figures in the currency that the page's address asks for, else in the most used.
+    """Return the figures in the currency that the page's address names, else in the most used one.
 
-    None for those who may not see them.
+    Return None if the user may not see them.
     """
     if not request.user.has_perm("billing.view_invoice"):
         return None
@@ -92,14 +92,14 @@ def money_of(request: HttpRequest, *, as_of: datetime, options: dict[str, Any]) 
 
 
 def money_concerns(found: Waiting) -> list[MoneyConcern]:
-    """What waits for a person."""
+    """Return what waits for staff."""
     concerns = []
     if found.exceptions:
         url = f"{reverse('admin:billing_billingexception_changelist')}?resolved_at__isempty=1"
         concerns.append(MoneyConcern("Open exceptions", f"{found.exceptions} not billed, or paid for nothing", url))
     if found.mails:
         url = reverse("admin:notices_outboundmail_changelist")
-        concerns.append(MoneyConcern("Mails that did not go out", f"{found.mails} failed or unknown", url))
+        concerns.append(MoneyConcern("Mails that were not sent", f"{found.mails} failed or unknown", url))
     if waiting := Approval.objects.filter(status=ApprovalStatus.OPEN).count():
         url = f"{reverse('admin:desk_approval_changelist')}?status__exact=open"
         concerns.append(MoneyConcern("Approvals", f"{waiting} wait for a colleague", url))
@@ -180,11 +180,11 @@ def _recurring_chart(months: Sequence[MoneyMonth], currency: str) -> dict[str, A
 
 
 def _plotted(amount_minor: int, currency: str) -> str:
-    """An amount in the major unit, as text: a chart reads it as a number, and we make no float."""
+    """Return an amount in the major unit as text. The chart reads it as a number, and we use no float."""
     return f"{to_major(amount_minor, currency):f}"
 
 
 def _in_currency(options: dict[str, Any], currency: str) -> dict[str, Any]:
-    """The chart's options, with as many digits as the currency has."""
+    """Return the chart's options, with as many digits as the currency has."""
     ticks = {**options["scales"]["y"]["ticks"], "precision": currency_digits(currency)}
     return {**options, "scales": {**options["scales"], "y": {**options["scales"]["y"], "ticks": ticks}}}

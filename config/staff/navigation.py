@@ -1,4 +1,4 @@
-"""The side bar of the staff admin, with the copies of their objects that payment providers' libraries keep."""
+"""The side bar of the staff admin, including the copies of payment providers' objects."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from config.staff.theme import NAVIGATION, link_to_model
 
 
 def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the groups of the side bar; the providers' stand before the last one, which is about signing in."""
+    """Return the groups of the side bar; the providers' are before the last one, which is about signing in."""
     groups = []
     for _, description in described_providers():
         listed = [mirrored for mirrored in description.mirror if mirrored.icon]

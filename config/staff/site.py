@@ -1,4 +1,4 @@
-"""The staff admin's site: unfold's, which every ModelAdmin registers with, and the page of the books' health."""
+"""The staff admin's site: unfold's, with which every ModelAdmin registers, and the page *Health of the books*."""
 
 from typing import Any
 
@@ -11,21 +11,21 @@ from config.staff.books import books_page
 
 
 class StaffAdminSite(UnfoldAdminSite):
-    """Where staff run the business."""
+    """The site of the staff admin."""
 
     site_title = "Countinghouse"
     site_header = "Countinghouse"
     index_title = "Dashboard"
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Add whether one step of sign-in is enough here, which every page then says."""
+        """Add whether sign-in needs no second factor here, which every page then says."""
         context: dict[str, Any] = super().each_context(request)
         return context | {"is_second_factor_waived": not settings.STAFF_SECOND_FACTOR}
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Add the pages that belong to no table."""
+        """Add the pages without a table of their own."""
         return [path("books/", self.admin_view(self.books), name="books"), *super().get_urls()]
 
     def books(self, request: HttpRequest) -> HttpResponse:
-        """Show the health of the books."""
+        """Render the page *Health of the books*."""
         return books_page(request, self)

@@ -1,6 +1,6 @@
-"""How the staff admin looks: titles, colours, side bar and dashboard of django-unfold.
+"""The look of the staff admin: titles, colours, side bar and dashboard of django-unfold.
 
-The greens are the portal's. Entries of the side bar show to those who may open them.
+The greens are the portal's. An entry of the side bar is shown to those who may open it.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from django.utils.text import format_lazy
 
 
 def _may(permission: str) -> Callable[[HttpRequest], bool]:
-    """Whether the user has a permission."""
+    """Return a check whether the user has a permission."""
     return lambda request: bool(request.user.has_perm(permission))
 
 
 def link_to_model(title: str, icon: str, model: str, query: str = "") -> dict[str, Any]:
-    """An entry that leads to a model's list; `model` is app and name with an underscore between."""
+    """Return a link to a model's list; `model` is app and name with an underscore between."""
     app, _, name = model.rpartition("_")
     return {
         "title": title,
@@ -95,7 +95,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             link_to_model("Schedules", "schedule", "django_q_schedule"),
-            link_to_model("Outside services", "electrical_services", "accounts_circuit"),
+            link_to_model("External services", "electrical_services", "accounts_circuit"),
             link_to_model("Job runs", "task_alt", "accounts_jobrun"),
             link_to_model("Failed tasks", "error", "django_q_failure"),
             link_to_model("Finished tasks", "done_all", "django_q_success"),

@@ -1,7 +1,7 @@
 """Viewing as a customer: staff see the portal as one member of one tenant, for a while, and change nothing.
 
-The session stays that of the member of staff; while it holds a viewing, each request sees the member as its user. So
-what staff have proven at sign-in is neither lost nor lent, and the end of a viewing is the removal of one entry.
+The session stays that of the member of staff. While it holds a viewing, each request has the member as its user. So the
+factors that staff proved at sign-in are neither lost nor lent, and a viewing ends when one entry is removed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,29 +37,29 @@ from accounts.models import Membership, User
 from accounts.services.viewing import REASON_CHARACTERS_MAX, begin_viewing, end_viewing
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-# What says the same to everyone. Beside it the portal's pages are open, but not those about or for the person alone.
+# Pages that are the same for everyone. The portal's pages are open too, except those about or for the person alone.
 OPEN_TO_EVERYONE: Final = frozenset({"healthz", "readyz", "metrics", "schema", "api-docs"})
 ABOUT_THE_PERSON: Final = frozenset({"security", "invitation", "pricing_choose", "data_download", "close"})
 WAY_OUT: Final = "hijack:release"
 _AT_AN_END: Final = {
     ViewingEnd.STOPPED: "You no longer view as {member}.",
-    ViewingEnd.TIME: "The viewing as {member} has ended: its time ran out. Nothing was changed.",
-    ViewingEnd.STAFF: "The viewing as {member} has ended: you may no longer view as a customer. Nothing was changed.",
-    ViewingEnd.MEMBER: "The viewing as {member} has ended: they are no longer a member. Nothing was changed.",
+    ViewingEnd.TIME: "Your time to view as {member} has run out. Nothing was changed.",
+    ViewingEnd.STAFF: "You no longer view as {member}: you may no longer view as a customer. Nothing was changed.",
+    ViewingEnd.MEMBER: "You no longer view as {member}: they are no longer a member. Nothing was changed.",
 }
 
 
 class ViewingMiddleware:
-    """Shows the member as the request's user while a viewing lasts, and refuses all but the tenant's pages.
+    """Middleware that sets the member as the request's user during a viewing, and refuses all but the tenant's pages.
 
-    Stands behind the middleware that tracks sessions, so that the member's list of sessions does not gain one.
+    It comes after the middleware that tracks sessions, so that the member's list of sessions does not gain one.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Find the viewing, or end one that is over: then the request does nothing else."""
+        """Load the viewing, or end one that is over: then the request does nothing else."""
         facts = _facts_in_session(request)
         if facts is not None:
             viewing, as_of = Viewing.from_facts(facts), timezone.now()
@@ -80,12 +80,12 @@ class ViewingMiddleware:
         _args: Sequence[object],
         _kwargs: Mapping[str, object],
     ) -> HttpResponse | None:
-        """Refuse what is not open while viewing, with a page that says so and shows the way out."""
+        """Refuse what is not open while viewing, with a page that says so and links to the way out."""
         if viewed_member_of(request) is None or is_open(request):
             return None
         if is_api_path(request.path):
             return render_problem(
-                request, PermissionMissingError("Not while you view as a customer: stop viewing first.")
+                request, PermissionMissingError("You cannot do this while you view as a customer. Stop viewing first.")
             )
         context = {"is_change": request.method not in SAFE_METHODS}
         response = render(request, "portal/viewing_refused.html", context, status=403)
@@ -97,7 +97,7 @@ class ViewingMiddleware:
 @require_POST
 @login_required
 def begin(request: HttpRequest) -> HttpResponse:
-    """Begin to view as a member of a tenant, given both and a reason."""
+    """Begin to view as a member of a tenant, with a reason."""
     staff = request.user
     if not isinstance(staff, User) or not may_view_as_customer(staff):
         raise PermissionDenied
@@ -118,7 +118,7 @@ def begin(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 def release(request: HttpRequest) -> HttpResponse:
-    """Stop viewing, and lead back to the tenant's page in the admin."""
+    """Stop viewing, and redirect to the tenant's page in the admin."""
     viewed = viewed_member_of(request)
     if viewed is None:
         raise PermissionDenied
@@ -133,12 +133,12 @@ def may_view_as_customer(staff: User | AnonymousUser) -> bool:
 
 
 def is_customer(user: User) -> bool:
-    """Return whether staff may look through these eyes: never through a colleague's."""
+    """Return whether staff may view as this user: never as a colleague."""
     return bool(user.is_active and not user.is_staff and not user.is_superuser)
 
 
 def _facts_in_session(request: HttpRequest) -> dict[str, Any] | None:
-    """Return what the session holds of a viewing. A key's call has no use for a session."""
+    """Return what the session stores of a viewing. A call with a key uses no session."""
     if settings.SESSION_COOKIE_NAME not in request.COOKIES or (is_api_path(request.path) and presents_key(request)):
         return None
     facts: dict[str, Any] | None = request.session.get(VIEWING_IN_SESSION)
@@ -162,7 +162,7 @@ def _asked_for(request: HttpRequest) -> Membership | None:
 def _end_of(
     viewing: Viewing, staff: User | AnonymousUser, membership: Membership | None, as_of: datetime
 ) -> ViewingEnd | None:
-    """Return why the viewing is over; None while it lasts."""
+    """Return why the viewing is over, or None while it lasts."""
     if staff.pk != viewing.staff_id or not may_view_as_customer(staff):
         return ViewingEnd.STAFF
     if membership is None or not is_customer(membership.user):
@@ -171,19 +171,19 @@ def _end_of(
 
 
 def _end(request: HttpRequest, viewing: Viewing, how: ViewingEnd, as_of: datetime) -> HttpResponse:
-    """Record the end, take the viewing out of the session, and lead back to where it began."""
+    """Record the end, remove the viewing from the session, and redirect to the page on which it began."""
     end_viewing(
         viewing=viewing, how=how, as_of=as_of, ip=address_of(request) or None, request_id=request_id_of(request)
     )
     del request.session[VIEWING_IN_SESSION]
     messages.info(request, _AT_AN_END[how].format(member=viewing.member_label))
     back = "/" if how is ViewingEnd.STAFF else reverse("admin:accounts_tenant_change", args=[viewing.tenant_id])
-    is_part = request.headers.get("HX-Request") == "true"  # a part of a page that asks again by itself
+    is_part = request.headers.get("HX-Request") == "true"  # a part of a page that refreshes itself
     return HttpResponseClientRedirect(back) if is_part else redirect(back)
 
 
 def is_open(request: HttpRequest) -> bool:
-    """Return whether the address is open while viewing: the tenant's pages, to look at, and the way out."""
+    """Return whether the address is open while viewing: the tenant's pages, read-only, and the way out."""
     match = request.resolver_match
     assert match is not None, "the view is known"
     if request.method not in SAFE_METHODS:

@@ -103,7 +103,7 @@ def test_a_schedule_is_run_now_and_its_outcome_shown(visit: Callable[[], Visitor
     row.locator("input[type=checkbox]").first.check()
     page.locator("select[name=action]").select_option(label="Run now")
     page.locator("button[name=index], button:has-text('Run')").first.click()
-    expect(page.get_by_text("its run will show here in a moment").first).to_be_visible()
+    expect(page.get_by_text("Its run is shown here in a moment").first).to_be_visible()
     address = installation.demo["staff_email"]
     page.goto(f"/admin/accounts/jobrun/?q={address}")
     while not page.get_by_text("Succeeded").count():

@@ -94,7 +94,7 @@ class Life:
         shopper.press(url, button, agreement_id)
 
     def end(self, agreement_id: str) -> None:
-        answer = self.fake.api.answer("DELETE", f"subscriptions/{agreement_id}", "", AUTHORIZED, b"")
+        answer = self.fake.api.respond("DELETE", f"subscriptions/{agreement_id}", "", AUTHORIZED, b"")
         assert answer.status == OK, answer
 
 

@@ -42,7 +42,7 @@ from config.environment import Environment, stored_secret
 from config.operations.logs import logging_settings
 from config.workbench.demo.credentials import DemoCredentials
 from config.workbench.fakestripe.server import FakeStripe
-from config.workbench.runner.plan import FAKE_STRIPE_WEBHOOK_SECRET, Plan
+from config.workbench.runner.plan import FAKE_STRIPE_WEBHOOK_SECRET, RunPlan
 from metering.models import IngestVerdict
 from tests.fakestripe.fixture import SECRET_KEY as STRIPE_KEY
 from tests.security.dump import every_row, secrets_in_rows
@@ -342,7 +342,7 @@ def test_settings_are_refused_without_what_they_hold() -> None:
 
 
 def test_no_secret_is_an_argument_of_a_process_or_in_a_repr(tenant: Tenant) -> None:
-    plan = Plan.from_environment({"PORT": "8270", "SECRET_KEY": "x" * 60}).with_fake_stripe()
+    plan = RunPlan.from_environment({"PORT": "8270", "SECRET_KEY": "x" * 60}).with_fake_stripe()
     assert plan.environment["STRIPE_WEBHOOK_SECRET"] == FAKE_STRIPE_WEBHOOK_SECRET
     commands = [*plan.stripe_command, *plan.web_command, *plan.manage("qcluster")]
     assert FAKE_STRIPE_WEBHOOK_SECRET not in " ".join(commands) + repr(plan)

@@ -1,4 +1,4 @@
-"""The admin of other people's tables, under our theme: registered anew after every app has registered its own."""
+"""The admin of other libraries' tables, in our theme: registered again after every app has registered its own."""
 
 from config.staff.foreign_tables import jobs, mirrors, sign_in
 

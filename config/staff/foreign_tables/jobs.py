@@ -1,4 +1,4 @@
-"""Schedules, tasks and the queue of django-q2: schedules are run, paused and resumed here, never edited."""
+"""Schedules, tasks and the queue of django-q2. Schedules are run, paused and resumed here, never edited."""
 
 from typing import Any, ClassVar
 
@@ -33,10 +33,10 @@ for _model in (Schedule, Success, Failure, OrmQ):
 
 
 class TaskTableAdmin(ReadOnlyModelAdmin):
-    """What the table pages of django-q2 share."""
+    """The base of the pages of django-q2's tables."""
 
     def note(self, request: HttpRequest, action: str, row: Any, after: dict[str, object]) -> None:
-        """Write the audit entry of an action."""
+        """Record the audit entry of an action."""
         record_audit(
             actor=staff_actor(request),
             action=action,
@@ -49,7 +49,7 @@ class TaskTableAdmin(ReadOnlyModelAdmin):
 
 @admin.register(Schedule)
 class ScheduleAdmin(TaskTableAdmin):
-    """What runs by itself. A malformed row would stop every schedule, so nobody edits one."""
+    """The planned jobs. A malformed row would stop every schedule, so rows are not edited here."""
 
     list_display = ("title", "cron", "next_run", "last_run", "outcome", "is_running_by_itself")
     search_fields = ("name", "func")
@@ -57,24 +57,24 @@ class ScheduleAdmin(TaskTableAdmin):
     actions: ClassVar = ["run_now", "pause", "resume"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
-        """Read the latest runs once, for all rows."""
+        """Return the schedules, and load the latest runs once for all rows."""
         self._states = {state.job.name: state for state in job_states(as_of=timezone.now())}
         rows: QuerySet[Schedule] = super().get_queryset(request)
         return rows
 
     def has_run_permission(self, request: HttpRequest) -> bool:
-        """Who may start and pause jobs."""
+        """Return whether the user may start and pause jobs."""
         return bool(request.user.has_perm("django_q.change_schedule"))
 
     @display(description="Job", header=True, ordering="name")
     def title(self, schedule: Schedule) -> list[str]:
-        """What it does above what it is called."""
+        """Return the job's title and its name."""
         job = planned_job(schedule.name or "")
         return [job.title if job else str(schedule.name), schedule.func]
 
     @display(description="Last run")
     def last_run(self, schedule: Schedule) -> SafeString | str:
-        """When it ran last, and the way to what it found."""
+        """Render when the job last ran, with a link to its record."""
         state = self._states.get(schedule.name or "")
         if state is None or state.run is None:
             return "never"
@@ -83,35 +83,35 @@ class ScheduleAdmin(TaskTableAdmin):
 
     @display(description="Outcome", label=OUTCOME_LABELS)
     def outcome(self, schedule: Schedule) -> str | None:
-        """How the last run ended."""
+        """Return how the last run ended."""
         state = self._states.get(schedule.name or "")
         return None if state is None or state.run is None else state.run.get_outcome_display()
 
     @display(description="Active", boolean=True)
     def is_running_by_itself(self, schedule: Schedule) -> bool:
-        """Whether it is not paused."""
+        """Return whether the job is not paused."""
         return bool(schedule.repeats != REPEATS_WHEN_PAUSED)
 
     @admin.action(description="Run now", permissions=["run"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        """Have the task cluster run the chosen jobs."""
+        """Queue the chosen jobs to run now."""
         for schedule in queryset:
             job = planned_job(schedule.name or "")
             if job is not None:
                 run_soon(job=job, started_by=staff_actor(request).label)
                 self.note(request, "job.started", schedule, {"task": job.task})
-                messages.success(request, f"{job.title}: started; its run will show here in a moment.")
+                messages.success(request, f"{job.title} is queued. Its run is shown here in a moment.")
 
     @admin.action(description="Pause", permissions=["run"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        """Let the chosen jobs rest until they are resumed."""
+        """Pause the chosen jobs until they are resumed."""
         for schedule in queryset.exclude(repeats=REPEATS_WHEN_PAUSED):
             pause(schedule)
             self._say(request, schedule, "job.paused", REPEATS_WHEN_PAUSED)
 
     @admin.action(description="Resume", permissions=["run"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        """Let the chosen jobs run by themselves again."""
+        """Resume the chosen jobs."""
         for schedule in queryset.exclude(repeats=REPEATS_FOR_EVER):
             resume(schedule)
             self._say(request, schedule, "job.resumed", REPEATS_FOR_EVER)
@@ -123,7 +123,7 @@ class ScheduleAdmin(TaskTableAdmin):
 
 @admin.register(Success)
 class FinishedTaskAdmin(TaskTableAdmin):
-    """What the task cluster has done."""
+    """The tasks that were completed."""
 
     list_display = ("name", "func", "started", "seconds", "attempt_count")
     list_filter = ("group",)
@@ -131,31 +131,31 @@ class FinishedTaskAdmin(TaskTableAdmin):
 
     @display(description="Took")
     def seconds(self, task: Task) -> str:
-        """How long it ran."""
+        """Return how long the task ran."""
         return f"{task.time_taken():.2f} s"
 
 
 @admin.register(Failure)
 class FailedTaskAdmin(TaskTableAdmin):
-    """What the task cluster could not do."""
+    """The tasks that failed."""
 
     list_display = ("name", "func", "started", "attempt_count", "reason")
     search_fields = ("name", "func", "group")
     actions: ClassVar = ["retry", "dismiss"]
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        """Who may decide about failures."""
+        """Return whether the user may retry or dismiss failed tasks."""
         return bool(request.user.has_perm("django_q.change_failure"))
 
     @display(description="Why")
     def reason(self, task: Task) -> str:
-        """The last line of the error."""
+        """Return the last line of the error."""
         lines = str(task.result or "").strip().splitlines()
         return lines[-1][:RESULT_CHARACTERS_MAX] if lines else ""
 
     @admin.action(description="Try again", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        """Put the chosen tasks back into the queue, once each."""
+        """Return the chosen tasks to the queue, once each."""
         for task in queryset:
             self.note(request, "task.retried", task, {"func": task.func})
             try_again(task)
@@ -163,7 +163,7 @@ class FailedTaskAdmin(TaskTableAdmin):
 
     @admin.action(description="Dismiss", permissions=["retry"])
     def dismiss(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        """Forget the chosen failures."""
+        """Delete the chosen failures."""
         for task in queryset:
             self.note(request, "task.dismissed", task, {"func": task.func})
             dismiss(task)
@@ -172,13 +172,13 @@ class FailedTaskAdmin(TaskTableAdmin):
 
 @admin.register(OrmQ)
 class QueueAdmin(TaskTableAdmin):
-    """What waits, and what is being done."""
+    """The tasks that wait or are running."""
 
     list_display = ("id", "name", "func", "group", "lock", "is_taken")
     fields = ("key", "task_id", "name", "group", "func", "lock")
     readonly_fields = fields
 
-    @display(description="Being done", boolean=True)
+    @display(description="Running", boolean=True)
     def is_taken(self, row: OrmQ) -> bool:
-        """Whether a worker has it."""
+        """Return whether a worker has taken the task."""
         return row.lock is not None and row.lock > timezone.now()

@@ -1,4 +1,4 @@
-"""Copies of payment providers' objects, to look at: the tables that each provider names."""
+"""Read-only copies of payment providers' objects: the tables that each provider names."""
 
 from django.apps import apps
 from django.contrib import admin
@@ -12,7 +12,7 @@ SHOWN = [mirrored for _, description in described_providers() for mirrored in de
 
 
 class MirrorAdmin(ReadOnlyModelAdmin):
-    """One object as its provider described it last."""
+    """Objects as their provider last described them."""
 
     search_fields = ("id",)
     readonly_fields = ("described",)
@@ -24,7 +24,7 @@ class MirrorAdmin(ReadOnlyModelAdmin):
         return as_block(getattr(row, self.mirrored.attribute, {}))
 
 
-# The library's own pages, and those of its tables of keys and webhook secrets, are not in the admin at all.
+# The library's own pages, and those of its tables of keys and webhook secrets, are not in the admin.
 _libraries = {mirrored.label.partition(".")[0] for mirrored in SHOWN}
 for _model in [model for model in admin.site._registry if model._meta.app_label in _libraries]:  # noqa: SLF001 - all that are registered
     admin.site.unregister(_model)

@@ -1,4 +1,4 @@
-"""How people sign in, from django-allauth's tables: addresses, second factors and sessions, without secrets."""
+"""Sign-in methods from django-allauth's tables: addresses, second factors and sessions, without secrets."""
 
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ for _model in (EmailAddress, EmailConfirmation, Authenticator, UserSession, Soci
 
 @admin.register(EmailAddress)
 class EmailAddressAdmin(StaffModelAdmin):
-    """Addresses; support may mark one as verified after having made sure."""
+    """Addresses. Support may mark one as verified after checking that it is the person's."""
 
     list_display = ("email", "user", "primary", "verified")
     list_filter = ("primary", "verified")
@@ -29,17 +29,17 @@ class EmailAddressAdmin(StaffModelAdmin):
     readonly_fields = ("user", "email", "primary")
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
-        """People add their own."""
+        """Return False: people add their own addresses."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: EmailAddress | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """People remove their own."""
+        """Return False: people remove their own addresses."""
         return False
 
 
 @admin.register(Authenticator)
 class AuthenticatorAdmin(ReadOnlyModelAdmin):
-    """That somebody has a second factor, and since when."""
+    """The second factors that people have, and since when."""
 
     list_display = ("user", "type", "created_at", "last_used_at")
     list_filter = ("type",)
@@ -50,7 +50,7 @@ class AuthenticatorAdmin(ReadOnlyModelAdmin):
 
 @admin.register(SocialAccount)
 class SocialAccountAdmin(ReadOnlyModelAdmin):
-    """Who signs in through which provider."""
+    """Accounts that sign in through a provider."""
 
     list_display = ("user", "provider", "date_joined", "last_login")
     list_filter = ("provider",)
@@ -61,7 +61,7 @@ class SocialAccountAdmin(ReadOnlyModelAdmin):
 
 @admin.register(UserSession)
 class UserSessionAdmin(ReadOnlyModelAdmin):
-    """Where people are signed in."""
+    """The sessions in which people are signed in."""
 
     list_display = ("user", "ip", "created_at", "last_seen_at", "program")
     search_fields = ("user__email", "ip")
@@ -70,5 +70,5 @@ class UserSessionAdmin(ReadOnlyModelAdmin):
 
     @display(description="Program")
     def program(self, session: UserSession) -> str:
-        """The first words of the user agent."""
+        """Return the first words of the user agent."""
         return str(session.user_agent)[:60]

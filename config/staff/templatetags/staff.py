@@ -1,4 +1,4 @@
-"""How the staff admin writes quantities and fills bars."""
+"""Template filters of the staff admin for quantities and bars."""
 
 from decimal import Decimal
 from typing import Final
@@ -15,13 +15,13 @@ FULL: Final = 100
 
 @register.filter
 def quantity(number: Decimal | int) -> str:
-    """Return a quantity with its thousands grouped and no digit that says nothing."""
+    """Return a quantity with its thousands grouped and without trailing zeros."""
     return number_text(number)
 
 
 @register.filter
 def fullness(use: QuotaUse) -> str:
-    """In which colour a quota is shown."""
+    """Return the colour of a quota."""
     if use.percent >= FULL:
         return "full"
     return "near" if use.percent >= NEARLY else "calm"
@@ -29,5 +29,5 @@ def fullness(use: QuotaUse) -> str:
 
 @register.filter
 def bar_width(use: QuotaUse) -> int:
-    """How much of the bar is filled, in whole percent."""
+    """Return how much of the bar is filled, in whole percent."""
     return min(int(use.percent), FULL)

@@ -1,1 +1,1 @@
-"""The demonstration's data: who is in it (`cast`), how they use their API (`traffic`), how it is made (`steps`)."""
+"""The demo's data: its tenants and people (`cast`), their traffic (`traffic`), and its creation (`steps`)."""

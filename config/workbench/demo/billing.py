@@ -1,6 +1,6 @@
-"""The demonstration's money: half a year of subscriptions, invoices and payments, by the real services.
+"""The demo's money: half a year of subscriptions, invoices and payments, by the real services.
 
-Each step looks at what is there, so a run that was killed is completed, and a later one adds what came since.
+Each step checks what exists, so the next run completes a killed one, and a later run adds what is new.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -62,7 +62,7 @@ from metering.domain.periods import YearMonth, anchored_span
 from metering.selectors.catalog import known_event_types
 from metering.services.ingest import ingest_events
 
-# After this, usage that was late has come in and drafts are ripe.
+# After this, late usage has arrived and drafts are due.
 GRACE: Final = timedelta(minutes=90)
 ROUND: Final = timedelta(hours=6)
 LATE_EVENTS: Final = 60
@@ -74,7 +74,7 @@ Act = Callable[[datetime], None]
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """How a tenant pays, and what became of its subscription. Boundaries count from 0; days from an invoice's issue."""
+    """How a tenant pays, and the fate of its subscription. Boundaries count from 0, days from an invoice's issue."""
 
     pays_by: str = TRANSFER
     pays_after_days: int = 9
@@ -107,7 +107,7 @@ STORIES: Final[dict[str, Story]] = {
 
 
 def ensure_catalogue(*, actor: Actor, as_of: datetime) -> None:
-    """Make the issuer, the taxes and the plans, where staff have not made their own."""
+    """Create the issuer, the taxes and the plans, if staff have not created their own."""
     if not Issuer.objects.exclude(tax_id="").exists():
         update_issuer(changes=ISSUER, actor=actor, as_of=as_of)
         confirm_tax_rules(actor=actor, as_of=as_of)
@@ -133,7 +133,7 @@ def ensure_catalogue(*, actor: Actor, as_of: datetime) -> None:
 
 
 def ensure_subscription(*, planned: DemoTenant, tenant: Tenant, actor: Actor) -> None:
-    """Subscribe the tenant on the day on which it joined, once."""
+    """Subscribe the tenant, once, on the day on which it joined."""
     story = STORIES.get(planned.slug, Story())
     billing_profile_of(tenant.pk)
     if story.profile:
@@ -149,7 +149,7 @@ def ensure_subscription(*, planned: DemoTenant, tenant: Tenant, actor: Actor) ->
 def add_invoices(*, tenants: Sequence[Tenant], actor: Actor, as_of: datetime) -> int:
     """Close every period up to now, moment by moment, with what happened in between.
 
-    Returns how many invoices there are.
+    Return the number of invoices.
     """
     due = Due(tenant_ids=[tenant.pk for tenant in tenants])
     for moment, act in [*_moments(tenants, actor, as_of), (as_of, None)]:
@@ -174,7 +174,7 @@ def close_old_months(*, actor: Actor, as_of: datetime) -> None:
 
 
 def add_alerts(*, tenants: Sequence[Tenant], as_of: datetime) -> None:
-    """Check quotas once a day since the last alert, as the schedule would have, and drop the mails of old ones."""
+    """Check quotas for each day since the last alert, as the schedule would have, and drop the mails of old ones."""
     ids = [tenant.pk for tenant in tenants]
     last = ThresholdAlert.objects.filter(tenant__in=ids).aggregate(last=Max("occurred_at"))["last"]
     moment = last or min(tenant.created_at for tenant in tenants)
@@ -186,7 +186,7 @@ def add_alerts(*, tenants: Sequence[Tenant], as_of: datetime) -> None:
 
 
 def _deliver(moment: datetime) -> None:
-    """Make the PDFs, and send the mails to nobody: these addresses are made up."""
+    """Create the PDFs, and mark the mails as sent without sending them: the addresses are made up."""
     while deliver_documents(as_of=moment).documents:
         pass
     with override_settings(EMAIL_BACKEND="django.core.mail.backends.dummy.EmailBackend"):
@@ -195,17 +195,17 @@ def _deliver(moment: datetime) -> None:
 
 
 def _moments(tenants: Sequence[Tenant], actor: Actor, as_of: datetime) -> list[tuple[datetime, Act | None]]:
-    """When a boundary has passed its grace, in steps of some hours, and when something happened in between."""
+    """List the moments to close periods at, in steps of some hours, and the acts in between."""
     closings: set[datetime] = set()
     acts: list[tuple[datetime, Act]] = []
-    limited_at: dict[UUID, tuple[datetime, Act]] = {}  # of each subscription before the last boundary alone
+    limited_at: dict[UUID, tuple[datetime, Act]] = {}  # only for each subscription before the last boundary
     for subscription in Subscription.objects.filter(tenant__in=tenants).select_related("tenant"):
         story = STORIES.get(subscription.tenant.slug, Story())
         for boundary in count(subscription.next_boundary):
             instant = _boundary(subscription, boundary)
             if instant + GRACE > as_of:
                 break
-            # Nothing is invoiced before it began, although the first period counts from that day's midnight.
+            # Nothing is invoiced before the subscription began, although its first period counts from midnight.
             closings.add(min(_rounded_up(max(instant, subscription.started_at) + GRACE), as_of))
             if story.is_limited and boundary > 1:
                 limited_at[subscription.pk] = (instant - timedelta(days=1), partial(_limit, subscription, actor))
@@ -234,7 +234,7 @@ def _upgrade(subscription: Subscription, actor: Actor, moment: datetime) -> None
 
 
 def _limit(subscription: Subscription, actor: Actor, moment: datetime) -> None:
-    """Have staff look at what is above half of the highest invoice so far, once: the next one waits for them."""
+    """Set a limit of half of the highest invoice so far, once, so that the next invoice waits for staff."""
     tenant = subscription.tenant
     changed = AuditEntry.objects.filter(tenant_id=tenant.pk, action="tenant.billing_updated", actor_label=actor.label)
     highest = Invoice.objects.of_tenant(tenant.pk).issued().aggregate(minor=Max("total_minor"))
@@ -244,7 +244,7 @@ def _limit(subscription: Subscription, actor: Actor, moment: datetime) -> None:
 
 
 def _report_late(tenant: Tenant, boundary: datetime, moment: datetime) -> None:
-    """A gateway was cut off before the boundary, and reports after the invoice: the next one has a correction."""
+    """Report usage of before the boundary after the invoice, as if a gateway was offline: the next one corrects it."""
     rules = IngestRules(moment - timedelta(days=tenant.backfill_days), moment, known_event_types())
     events = []
     for n in range(LATE_EVENTS):
@@ -263,7 +263,7 @@ def _report_late(tenant: Tenant, boundary: datetime, moment: datetime) -> None:
 
 
 def _settle(tenant: Tenant, moment: datetime) -> None:
-    """Pay what was to be paid by then, as the tenant's story has it."""
+    """Pay what was due by then, by the tenant's story."""
     story = STORIES.get(tenant.slug, Story())
     unpaid = Invoice.objects.of_tenant(tenant.pk).unpaid().order_by("boundary")
     last = Invoice.objects.of_tenant(tenant.pk).issued().count() - story.unpaid_last
@@ -285,7 +285,7 @@ def _settle(tenant: Tenant, moment: datetime) -> None:
 
 
 def _finish(tenant: Tenant, actor: Actor, as_of: datetime) -> None:
-    """What is under way now: a declined card, a change that waits, credit notes, and what became of the money."""
+    """Create what is in progress now: a declined card, a pending change, credit notes, and the money of these."""
     story = STORIES.get(tenant.slug, Story())
     _decline(tenant, story)
     for invoice in Invoice.objects.of_tenant(tenant.pk).issued():
@@ -300,7 +300,7 @@ def _finish(tenant: Tenant, actor: Actor, as_of: datetime) -> None:
     if subscription is None:
         return
     refresh_standing(subscription_id=subscription.pk, as_of=as_of)
-    # Once only: whoever takes it back meant to.
+    # Once only: a person who undoes it meant to.
     if AuditEntry.objects.filter(tenant_id=tenant.pk, action="subscription.updated", actor_label=actor.label).exists():
         return
     if story.pending_plan is not None:
@@ -311,7 +311,7 @@ def _finish(tenant: Tenant, actor: Actor, as_of: datetime) -> None:
 
 
 def _move_money(tenant: Tenant, story: Story, actor: Actor, as_of: datetime) -> None:
-    """Give back what a credit note freed, pay a part of what is open, and give up what nobody will pay. Once."""
+    """Refund what a credit note freed, pay a part of an open invoice, and write off a lost one. Once."""
     freed = Payment.objects.filter(tenant=tenant, allocations__isnull=False, allocated_minor=0, refunded_minor=0)
     for payment in freed.distinct() if story.credit_boundary is not None else []:
         record_refund(
@@ -337,7 +337,7 @@ def _move_money(tenant: Tenant, story: Story, actor: Actor, as_of: datetime) -> 
 
 
 def _decline(tenant: Tenant, story: Story) -> None:
-    """The card was declined on the day of the invoice, and once more three days later."""
+    """Record that the card was declined on the day of the invoice, and again three days later."""
     invoice = Invoice.objects.of_tenant(tenant.pk).unpaid().order_by("-boundary").first()
     if not story.is_declined or invoice is None or Payment.objects.filter(invoice=invoice).exists():
         return

@@ -1,6 +1,6 @@
-"""Who appears in the demonstration: usage plans, tenants, their people and keys, and how each uses its API.
+"""The cast of the demo: usage plans, tenants, their people and keys, and how each uses its API.
 
-Everything here is made up; the addresses end in `.example`, which nobody can own.
+Everything here is made up. The addresses end in `.example`, a domain that cannot be registered.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ HISTORY_DAYS: Final = 182
 
 @dataclass(frozen=True, slots=True)
 class DemoQuota:
-    """What a plan allows of a meter in a month or a day."""
+    """A quota of a plan: a meter's limit in a month or a day."""
 
     meter: str
     period: str
@@ -37,7 +37,7 @@ class DemoPlan:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A path that is called, how often among others, and how much it answers."""
+    """A path that is called, its share of the calls, and the size of its response."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How a tenant's traffic goes up and down. `by_hour` are 24 weights of the local day, highest 100."""
+    """A tenant's traffic over time. `by_hour` are 24 weights of the local day, highest 100."""
 
     by_hour: tuple[int, ...]
     weekend_percent: int
@@ -55,7 +55,7 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class DemoKey:
-    """A key of a tenant; `share` of 100 is its part of the traffic."""
+    """A key of a tenant; `share` is its percentage of the traffic."""
 
     name: str
     share: int
@@ -70,7 +70,7 @@ class DemoKey:
 class DemoTenant:
     """A tenant with its traffic.
 
-    `hourly_tenths` of a request in its busiest hour when it was new, `growth_percent` over the six months.
+    `hourly_tenths` are tenths of a request in its busiest hour when it was new, `growth_percent` over the six months.
     """
 
     slug: str
@@ -252,12 +252,12 @@ STAFF: Final = (
 
 
 def email_of(person: str, tenant: DemoTenant) -> str:
-    """A person's address at the tenant's own domain, or at the main tenant's for its people elsewhere."""
+    """Return a person's address at the tenant's own domain, or at the main tenant's for its people elsewhere."""
     main = next(other for other in TENANTS if other.slug == MAIN_TENANT)
     home = main if person in dict(main.people) else tenant
     return f"{person}@{home.slug}.example"
 
 
 def name_of(person: str) -> str:
-    """`dana.olsen` is Dana Olsen."""
+    """Return the name for a login: `dana.olsen` is Dana Olsen."""
     return person.replace(".", " ").title()

@@ -1,6 +1,6 @@
-"""What the demonstration sells, and who sells it: plans in every currency of its tenants, taxes, the issuer.
+"""The demo's catalogue and issuer: plans in every currency of its tenants, taxes, and who sells them.
 
-Prices in other currencies are the euro's at a rounded rate, as a price list would have them.
+Prices in other currencies are the euro's at a rounded rate, as in a real price list.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ ISSUER: Final[dict[str, object]] = {
     "phone": "+32 3 555 01 40",
     "website": "https://wayfinder.example",
     "bank_account": "IBAN BE68 5390 0754 7034\nBIC TRIOBEBB",
-    "footer": "Made up for a demonstration: nobody owes anything for this.",
+    "footer": "A demo document with made-up data: nothing is owed for it.",
     "time_zone": "Europe/Brussels",
 }
 # Consumers of other member states are taxed at their countries' rates.
@@ -91,7 +91,7 @@ PRODUCTS: Final = (
 
 
 def offer_of(product: DemoProduct) -> VersionOffer:
-    """The plan's first version, in every currency."""
+    """Return the plan's first version, in every currency."""
     return VersionOffer(
         usage_plan_code=product.code,
         trial_days=product.trial_days,

@@ -1,6 +1,6 @@
-"""The demonstration's logins and keys, in a file that only its owner reads.
+"""The demo's logins and keys, in a file that only its owner may read.
 
-The database keeps digests alone, so what is lost with the file is made anew.
+The database stores only digests. If the file is lost, new logins and keys are created.
 """
 
 import json
@@ -17,7 +17,7 @@ PASSWORD_BYTES = 9
 
 @dataclass(slots=True)
 class DemoCredentials:
-    """What `make run` prints."""
+    """The logins and keys that `make run` prints."""
 
     customer_email: str = ""
     customer_password: str = field(default="", repr=False)
@@ -28,7 +28,7 @@ class DemoCredentials:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """What the file holds; whatever is missing or no text stays empty."""
+        """Return the content of the file. A missing value, or one that is no text, is empty."""
         try:
             stored = json.loads(path.read_text())
         except (OSError, ValueError):
@@ -37,7 +37,7 @@ class DemoCredentials:
         return cls(**{name: known[name] for name in cls.__slots__ if isinstance(known.get(name), str)})
 
     def write(self, path: Path) -> None:
-        """Replace the file at once, readable by its owner alone."""
+        """Replace the file at once, readable only by its owner."""
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -48,11 +48,11 @@ class DemoCredentials:
 
 
 def digest_of_stored(secret: str) -> bytes | None:
-    """The digest by which a stored key is found, or None where the text is no key."""
+    """Return the digest by which a stored key is found, or None if the text is no key."""
     parsed = parse_key(secret)
     return None if parsed is None else parsed.digest
 
 
 def new_password() -> str:
-    """Twelve characters that one can still type."""
+    """Return a password of twelve characters that is easy to type."""
     return secrets.token_urlsafe(PASSWORD_BYTES)

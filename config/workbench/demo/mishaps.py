@@ -1,4 +1,4 @@
-"""What goes wrong in every real integration, for the live debugger to show: repeats, conflicts, refusals, voids."""
+"""Typical errors of integrations, for the live debugger: repeats, conflicts, refusals, voids."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -90,7 +90,7 @@ def _item_of(event: Event) -> Mapping[str, object]:
 
 
 def _refused(as_of: datetime) -> list[Mapping[str, object]]:
-    """One of each mistake that integrations make."""
+    """Return one of each mistake that integrations make."""
     return [
         {"id": "order-4711", "type": "http_requests"},
         {"id": "order-4712", "type": "http_request", "quantity": "-1"},

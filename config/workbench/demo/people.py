@@ -1,4 +1,4 @@
-"""The demonstration's people: users with verified addresses, staff in their groups, members with their roles."""
+"""The demo's people: users with verified addresses, staff in their groups, members with their roles."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ STAFF_DOMAIN = "countinghouse.example"
 
 
 def ensure_staff(credentials: DemoCredentials) -> User:
-    """Make the staff; the first of them may do everything. All sign in with one password."""
+    """Create the staff; the first of them may do everything. All sign in with one password."""
     encoded = _encoded_password(f"{STAFF[0][0]}@{STAFF_DOMAIN}", credentials.staff_password)
     if encoded is None:
         credentials.staff_password = new_password()
@@ -33,7 +33,7 @@ def ensure_staff(credentials: DemoCredentials) -> User:
 
 
 def ensure_customers(credentials: DemoCredentials) -> dict[str, User]:
-    """Make every customer, by address. All sign in with one password."""
+    """Create every customer, and return them by address. All sign in with one password."""
     main = next(tenant for tenant in TENANTS if tenant.slug == MAIN_TENANT)
     first = email_of(main.people[0][0], main)
     encoded = _encoded_password(first, credentials.customer_password)
@@ -46,7 +46,7 @@ def ensure_customers(credentials: DemoCredentials) -> dict[str, User]:
 
 
 def ensure_members(planned: DemoTenant, tenant: Tenant, users: dict[str, User], as_of: datetime) -> None:
-    """Make members of those who are not; nobody here reads the mail that an invitation would send."""
+    """Add the missing members, without invitations: these addresses receive no mail."""
     present = set(Membership.objects.filter(tenant=tenant).values_list("user_id", flat=True))
     for person, role in planned.people:
         user = users[email_of(person, planned)]
@@ -67,13 +67,13 @@ def _join(tenant: Tenant, user: User, role: Role, as_of: datetime) -> None:
 
 
 def _encoded_password(email: str, password: str) -> str | None:
-    """The stored form of a password that still opens the account, else None."""
+    """Return the stored form of a password that still opens the account, else None."""
     encoded = User.objects.filter(email__iexact=email).values_list("password", flat=True).first()
     return encoded if encoded and password and check_password(password, encoded) else None
 
 
 def _ensure_user(email: str, name: str, encoded: str, *, is_staff: bool = False, is_superuser: bool = False) -> User:
-    """Make the user, or give back the password; hashing it once for all of them saves seconds."""
+    """Create the user, or reset the password. Hashing it once for all users saves seconds."""
     user, _ = User.objects.update_or_create(
         email=email, defaults={"name": name, "password": encoded, "is_staff": is_staff, "is_superuser": is_superuser}
     )

@@ -1,6 +1,6 @@
-"""Making the demonstration: what is missing of it, and the usage since the last time.
+"""Creation of the demo: what is missing of it, and the usage since the last run.
 
-Each step looks first at what is there, so that a run which was killed is completed by the next one.
+Each step first checks what exists, so that the next run completes a killed one.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ BACKFILL_DAYS = 35
 def seed_demo(
     *, seed: str, as_of: datetime, credentials_file: Path, tenants: Sequence[DemoTenant] = TENANTS
 ) -> dict[str, int]:
-    """Make what is missing, and answer how many events were added to each tenant, by slug."""
+    """Create what is missing, and return the number of events added to each tenant, by slug."""
     credentials = DemoCredentials.read(credentials_file)
     staff = ensure_staff(credentials)
     users = ensure_customers(credentials)
@@ -64,7 +64,7 @@ def seed_demo(
             credentials.api_key = _ensure_main_key(credentials.api_key, planned, tenant, users, as_of)
         _ensure_keys(planned, tenant, users, as_of)
         ensure_subscription(planned=planned, tenant=tenant, actor=_owner_actor(planned, users))
-        # Before the usage, which takes longest: whoever looks at a run that was killed finds logins that work.
+        # Before the usage, which takes longest: the logins work even if the run is killed.
         credentials.write(credentials_file)
         added[planned.slug] = add_usage(planned=planned, tenant=tenant, seed=seed, as_of=as_of)
         _ensure_suspended(planned, tenant, staff, as_of)
@@ -158,7 +158,7 @@ def _make_key(planned: DemoKey, tenant: Tenant, actor: Actor, as_of: datetime) -
 
 
 def _ensure_main_key(known: str, planned: DemoTenant, tenant: Tenant, users: dict[str, User], as_of: datetime) -> str:
-    """The secret of the main tenant's first key: the one in the file while it works, else a new one in its place."""
+    """Return the secret of the main tenant's first key: the stored one while it works, else a new key's."""
     usable = ApiKey.objects.of_tenant(tenant.pk).usable_at(as_of)
     if usable.filter(digest=digest_of_stored(known) or b"").exists():
         return known
@@ -185,11 +185,11 @@ def _ensure_service_key(known: str, staff: User, as_of: datetime) -> str:
 
 
 def _ensure_suspended(planned: DemoTenant, tenant: Tenant, staff: User, as_of: datetime) -> None:
-    """Suspend it the first time only: whoever reactivates it in the admin meant to."""
+    """Suspend the tenant the first time only: a person who reactivates it in the admin meant to."""
     days = planned.suspended_days_ago
     if days is None or not tenant.is_active or tenant.audit_entries.filter(action="tenant.suspended").exists():
         return
-    reason = "Three invoices unpaid; the customer was told twice."
+    reason = "Three invoices unpaid. The customer was reminded twice."
     suspend_tenant(tenant=tenant, reason=reason, actor=_staff_actor(staff), as_of=as_of - timedelta(days=days))
 
 

@@ -1,6 +1,6 @@
 """Made-up requests, hour by hour: the same seed, tenant and hour always give the same requests.
 
-So a later run makes only what happened since, and a repeated one makes events that the ledger already knows.
+So a later run adds only what happened since, and a repeated one creates events that the ledger already has.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ class DemoRequest:
 def requests_within(
     tenant: DemoTenant, *, seed: str, begin: datetime, start: datetime, end: datetime
 ) -> Iterator[DemoRequest]:
-    """The tenant's requests with `start <= occurred_at < end`, in order of time. `begin` is when its history began."""
+    """Yield the tenant's requests with `start <= occurred_at < end`, in order of time. `begin` is its first hour."""
     hour = max(begin, start).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     while hour < end:
         for request in _requests_of_hour(tenant, seed, begin, hour):
@@ -50,7 +50,7 @@ def _requests_of_hour(tenant: DemoTenant, seed: str, begin: datetime, hour: date
     steady, burst = _expected(tenant, begin, hour)
     number = _whole(random, steady)
     offsets = [random.randrange(_MICROSECONDS_PER_HOUR) for _ in range(number)]
-    # The work of the first of a month is done in its first ten minutes.
+    # The work of the first day of a month is done in its first ten minutes.
     offsets += [random.randrange(_MICROSECONDS_PER_HOUR // 6) for _ in range(burst)]
     return [
         _request(tenant, random, hour + timedelta(microseconds=offset), f"{ID_PREFIX}{stamp}-{n}")
@@ -59,7 +59,7 @@ def _requests_of_hour(tenant: DemoTenant, seed: str, begin: datetime, hour: date
 
 
 def _expected(tenant: DemoTenant, begin: datetime, hour: datetime) -> tuple[int, int]:
-    """How many thousandths of a request are to be expected in this hour, and how many requests on top at once."""
+    """Return the expected thousandths of a request in this hour, and the number of requests on top at once."""
     local = hour.astimezone(ZoneInfo(tenant.time_zone))
     days = (hour - begin).days
     thousandths = tenant.hourly_tenths * tenant.rhythm.by_hour[local.hour]
@@ -78,7 +78,7 @@ def _is_spike(tenant: DemoTenant, begin: datetime, local: datetime) -> bool:
 
 
 def _whole(random: Random, thousandths: int) -> int:
-    """A whole number that scatters around the expected one as arrivals do."""
+    """Return a random whole number around the expected one, distributed as arrivals are."""
     spread = random.randint(70, 130)
     whole, rest = divmod(thousandths * spread // 100, 1000)
     return whole + (random.randrange(1000) < rest)

@@ -1,4 +1,4 @@
-"""The demonstration's usage, through the real ingest: each key continues from the last event that it sent."""
+"""The demo's usage, through the real ingest: each key continues from the last event that it sent."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -23,12 +23,12 @@ from metering.selectors.catalog import known_event_types
 from metering.services.ingest import ingest_events
 from metering.services.limits.counting import forget_counters
 
-# A gateway reports at least this often, so recent events look as if they had come one after the other.
+# A gateway reports at least this often, so recent events look as if they arrived one after the other.
 RECENT = timedelta(days=1)
 
 
 def add_usage(*, planned: DemoTenant, tenant: Tenant, seed: str, as_of: datetime) -> int:
-    """Store what the tenant has used since the last run, and answer how many events that were."""
+    """Store the tenant's usage since the last run, and return the number of events."""
     end = _end_of_usage(planned, tenant, as_of)
     if end is None:
         return 0
@@ -50,7 +50,7 @@ def add_usage(*, planned: DemoTenant, tenant: Tenant, seed: str, as_of: datetime
 
 
 def _end_of_usage(planned: DemoTenant, tenant: Tenant, as_of: datetime) -> datetime | None:
-    """Until when there is usage; a tenant that is suspended has none to add."""
+    """Return the time until which there is usage; None for a suspended tenant, which has none to add."""
     if not tenant.is_active:
         return None
     was_suspended = tenant.audit_entries.filter(action="tenant.suspended").exists()
@@ -60,7 +60,7 @@ def _end_of_usage(planned: DemoTenant, tenant: Tenant, as_of: datetime) -> datet
 
 
 def _last_by_key(tenant: Tenant, keys: dict[str, ApiKey]) -> dict[str, datetime]:
-    """When each key, by name, sent the last event of ours. Keys that were replaced count under their name."""
+    """Return when each key, by name, last sent an event. Replaced keys count under their name."""
     names = {key.pk: key.name for key in ApiKey.objects.of_tenant(tenant.pk).filter(name__in=keys)}
     last: dict[str, datetime] = {}
     for is_live in (True, False):
@@ -74,7 +74,7 @@ def _last_by_key(tenant: Tenant, keys: dict[str, ApiKey]) -> dict[str, datetime]
 
 
 def _boundaries(tenant: Tenant, as_of: datetime) -> list[datetime]:
-    """When the tenant's periods ended: what was used before was reported before, or else it would be late usage."""
+    """Return when the tenant's periods ended. Usage before was reported before, else it would be late usage."""
     subscription = Subscription.objects.of_tenant(tenant.pk).order_by("created_at").first()
     boundaries: list[datetime] = []
     while subscription is not None and (not boundaries or boundaries[-1] < as_of):
@@ -107,7 +107,7 @@ def _hour(request: DemoRequest) -> datetime:
 
 
 def _store(tenant: Tenant, keys: dict[str, ApiKey], batch: list[DemoRequest], rules: IngestRules) -> int:
-    """Report a batch key by key; it is received when its last request was answered."""
+    """Report a batch key by key. It is received when its last request was completed."""
     received_at = batch[-1].occurred_at
     added = 0
     for name in sorted({request.key_name for request in batch}):
@@ -128,7 +128,7 @@ def _parsed(request: DemoRequest, index: int, received_at: datetime, rules: Inge
         "properties": request.properties,
     }
     event = parse_event(item, index, received_at, rules)
-    assert isinstance(event, ParsedEvent), f"the demo made an event that is refused: {event}"
+    assert isinstance(event, ParsedEvent), f"the demo created an event that is refused: {event}"
     return event
 
 

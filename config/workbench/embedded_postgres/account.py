@@ -1,7 +1,7 @@
 """The operating system user that the server runs as.
 
-PostgreSQL refuses to run as root. So a root user's server runs as whoever owns its
-data directory, and for a new one as `postgres` or, on slim images, as `nobody`.
+PostgreSQL refuses to run as root. So a root user's server runs as the owner of its data
+directory, and for a new one as `postgres` or, on slim images, as `nobody`.
 """
 
 import dataclasses
@@ -57,7 +57,7 @@ class ServerAccount:
 
     @property
     def is_another_user(self) -> bool:
-        """Whether starting the server means to switch user."""
+        """Return whether starting the server requires switching to another user."""
         return self.uid != os.geteuid()
 
     @property
@@ -68,7 +68,7 @@ class ServerAccount:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def can_reach(self, path: Path) -> bool:
-        """Whether this account may enter every directory that leads into `path`."""
+        """Return whether this account may enter every directory on the way to `path`."""
         resolved = path.resolve()
         return all(
             self._may_enter(directory.stat()) for directory in (resolved, *resolved.parents) if directory.exists()

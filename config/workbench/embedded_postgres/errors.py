@@ -1,5 +1,5 @@
-"""What can go wrong with the embedded server, said in one sentence to a human."""
+"""Errors of the embedded server. Each message is one sentence for a person."""
 
 
 class EmbeddedPostgresError(RuntimeError):
-    """The embedded server cannot be had; the message says why and what to do."""
+    """The embedded server is unavailable. The message says why and what to do."""

@@ -1,10 +1,9 @@
-"""One PostgreSQL cluster of our own: made once, started when needed, stopped on request.
+"""One PostgreSQL cluster of our own: created once, started when needed, stopped on request.
 
-Any number of processes may ask for it at the same time; a file lock lets one act. A
-cluster is initialised beside its place and renamed into it, so a half-made one is never
-seen. A killed server leaves lock files that name a process id; these are made to name an
-impossible one instead of being deleted, so that PostgreSQL still checks whether orphaned
-backends use the old shared memory.
+Any number of processes may use it at the same time; a file lock lets one act. A cluster is
+initialised under a temporary name and renamed, so an incomplete one is never seen. A killed
+server leaves lock files with a process id. These get an impossible id instead of being
+deleted, so that PostgreSQL still checks whether orphaned backends use the old shared memory.
 """
 
 import contextlib
@@ -43,7 +42,7 @@ SECONDS_BETWEEN_ATTEMPTS = 0.25
 SECONDS_BETWEEN_LOOKS = 0.02
 RECOVERY_SECONDS_MAX = 300
 STOP_SECONDS_MAX = 60
-# Longer than pg_ctl waits by itself, and than anybody holds the lock.
+# Longer than pg_ctl waits by itself, and than any process holds the lock.
 PROGRAM_SECONDS_MAX = RECOVERY_SECONDS_MAX + 60
 LOCK_SECONDS_MAX = 2 * PROGRAM_SECONDS_MAX
 LOG_LINES_SHOWN = 5
@@ -52,10 +51,10 @@ StopMode = Literal["smart", "fast", "immediate"]
 
 
 class EmbeddedPostgres:
-    """The cluster in one data directory. Making this object touches and starts nothing."""
+    """The cluster in one data directory. Creating this object touches and starts nothing."""
 
     def __init__(self, *, data_dir: Path, is_durable: bool = True) -> None:
-        """Name the cluster; with `is_durable` off, a crash of the machine may lose it."""
+        """Set the cluster's directory. With `is_durable` off, a crash of the machine may lose its data."""
         self.is_durable = is_durable
         self.data_dir = _reachable_data_dir(data_dir.resolve())
         self.account = ServerAccount.for_data_dir(self.data_dir)
@@ -65,7 +64,7 @@ class EmbeddedPostgres:
     # What a client needs
 
     def connection_settings(self, name: str) -> dict[str, object]:
-        """Django's settings for one database of this cluster; the server need not run."""
+        """Return Django's settings for one database of this cluster. The server need not run."""
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": name,
@@ -76,7 +75,7 @@ class EmbeddedPostgres:
         }
 
     def database_url(self, name: str) -> str:
-        """The same as a URL, in the form that libpq, psql and psycopg read too."""
+        """Return the same as a URL, in the form that libpq, psql and psycopg read too."""
         socket_dir = quote(str(self.socket_dir), safe="/")
         return f"postgres://{SUPERUSER}@/{quote(name, safe='')}?host={socket_dir}&port={PORT}"
 
@@ -87,7 +86,7 @@ class EmbeddedPostgres:
         )
 
     def is_running(self) -> bool:
-        """Whether a connection succeeds, which is the only sign that counts."""
+        """Return whether a connection succeeds, which is the only reliable sign."""
         try:
             self.connect().close()
         except psycopg.OperationalError:
@@ -97,9 +96,9 @@ class EmbeddedPostgres:
     # Changing its state
 
     def ensure_running(self) -> None:
-        """Make and start the cluster where needed; return when it accepts connections.
+        """Create and start the cluster if needed. Return when it accepts connections.
 
-        Raises EmbeddedPostgresError with one sentence when that cannot be.
+        Raises EmbeddedPostgresError with one sentence if that is impossible.
         """
         if self.is_running():
             return
@@ -118,7 +117,7 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(message) from error
 
     def ensure_database(self, name: str) -> None:
-        """Create the database unless it exists; many may ask at once."""
+        """Create the database unless it exists. Many processes may call this at once."""
         with self.connect() as connection:
             if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
                 return
@@ -188,7 +187,7 @@ class EmbeddedPostgres:
         return within_reach(binaries, account=self.account, shelf=SYSTEM_STATE_DIR / "countinghouse")
 
     def _run(self, program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Run one of PostgreSQL's programs as the cluster's account, apart from our own surroundings."""
+        """Run one of PostgreSQL's programs as the cluster's account, in an environment of its own."""
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -261,7 +260,7 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(message)
 
     def _start(self) -> None:
-        """Start the server, as often as orphans of a killed one stand in the way."""
+        """Start the server, again as long as orphans of a killed one prevent it."""
         socket_setting = f'unix_socket_directories="{str(self.socket_dir).replace(chr(34), chr(34) * 2)}"'
         options = shlex.join(["-c", socket_setting])
         arguments = ["start", "-w", "-s", "-t", str(RECOVERY_SECONDS_MAX)]
@@ -278,7 +277,7 @@ class EmbeddedPostgres:
         raise EmbeddedPostgresError(f"The embedded PostgreSQL in {self.data_dir} did not start: {reason}")
 
     def _postmaster(self) -> psutil.Process | None:
-        """The server's main process, if the one that the pid file names is that and is alive."""
+        """Return the server's main process, if the process in the pid file is that and is alive."""
         try:
             process = psutil.Process(int((self.data_dir / "postmaster.pid").read_text().split("\n", 1)[0]))
             is_ours = process.status() != psutil.STATUS_ZOMBIE and str(self.data_dir) in process.cmdline()
@@ -287,7 +286,7 @@ class EmbeddedPostgres:
         return process if is_ours else None
 
     def _forget_killed_server(self) -> None:
-        """Let stale lock files name no process: their pid may by now belong to another program."""
+        """Write an impossible process id into stale lock files: theirs may now belong to another program."""
         for lock_file in (self.data_dir / "postmaster.pid", self.socket_dir / f"{SOCKET_NAME}.lock"):
             if not lock_file.exists():
                 continue
@@ -299,9 +298,9 @@ class EmbeddedPostgres:
 
 
 def _reachable_data_dir(wanted: Path) -> Path:
-    """`wanted`, or a place under /var/lib where the account standing in for root cannot reach it.
+    """Return `wanted`, or a place under /var/lib if the account standing in for root cannot reach it.
 
-    A cluster that exists stays where it is.
+    A cluster that exists stays in its place.
     """
     if os.geteuid() != 0 or wanted.exists():
         return wanted
@@ -312,7 +311,7 @@ def _reachable_data_dir(wanted: Path) -> Path:
 
 
 def _socket_dir(data_dir: Path, account: ServerAccount) -> Path:
-    """The data directory itself, which is private; another where its path is too long, or reads as a list of hosts."""
+    """Return the private data directory, or another if its path is too long, or looks like a list of hosts."""
     if len(os.fsencode(data_dir / SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX and "," not in str(data_dir):
         return data_dir
     return Path("/tmp") / f"countinghouse-{account.uid}-{_digest(data_dir)}"  # noqa: S108 - its owner and mode are verified
@@ -323,7 +322,7 @@ def _digest(path: Path) -> str:
 
 
 def _make_directories(directory: Path) -> None:
-    """Make directories that the server's account may pass through; those that exist stay as they are."""
+    """Create directories that the server's account may pass through. Existing ones stay as they are."""
     for missing in [parent for parent in (directory, *directory.parents) if not parent.exists()][::-1]:
         missing.mkdir(exist_ok=True)
         if os.geteuid() == 0:

@@ -99,5 +99,5 @@ def create_portal_session(store: Store, parameters: Json) -> Json:
 
 
 def list_nothing(_store: Store, _parameters: Json, *_ids: str) -> Json:
-    """Of what the fake has none: tax ids, features, discounts."""
+    """Return an empty list, for what the fake does not have: tax ids, features, discounts."""
     return list_of("", [])

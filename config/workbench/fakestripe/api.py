@@ -1,4 +1,4 @@
-"""One request to /v1/: who asks, whether it was asked before, what is answered."""
+"""One request to /v1/: its authentication, its idempotency, its response."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ NO_KEY = (
 
 
 class Answer:
-    """What goes back over the wire."""
+    """The status, headers and body of a response."""
 
     def __init__(self, status: int, body: Json, **headers: str) -> None:
         self.status = status
@@ -39,7 +39,7 @@ class Answer:
 
 
 class Api:
-    """The calls of /v1/, with what a test may plan for them."""
+    """The calls of /v1/, with the failures that a test has planned."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -50,11 +50,11 @@ class Api:
         self.failures: list[Json] = []
         self.latency_seconds = 0.0
 
-    def answer(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
-        """Answer a call; None where a test has planned that the connection drops."""
+    def respond(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
+        """Respond to a call, or return None if a test has planned that the connection drops."""
         request_id = "req_" + secrets.token_hex(8)
         with self.store.lock:
-            answer = self._answer(method, path, query, headers, body, request_id=request_id)
+            answer = self._respond(method, path, query, headers, body, request_id=request_id)
             self.store.commit()
         if answer is not None:
             answer.headers |= {"Request-Id": request_id, "Stripe-Version": _version(headers)}
@@ -64,7 +64,7 @@ class Api:
                 )
         return answer
 
-    def _answer(
+    def _respond(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, *, request_id: str
     ) -> Answer | None:
         try:
@@ -84,7 +84,7 @@ class Api:
         return _failed(failure) if failure is not None else answer
 
     def _once(self, method: str, path: str, parameters: Json, key: str | None) -> Answer:
-        """Run the call, or replay what the same key was answered before."""
+        """Run the call, or replay the response of the same key."""
         known = self.store.objects["_idempotency"].get(key) if key else None
         content = json.dumps(parameters, sort_keys=True)
         if known is not None:
@@ -96,7 +96,7 @@ class Api:
                 raise StripeError(message, kind="idempotency_error")
             return Answer(known["status"], known["body"], Idempotent_Replayed="true", Idempotency_Key=str(key))
         answer = self._run(method, path, parameters)
-        # As at Stripe, what was refused before it began is not kept: the same key may be used for a better try.
+        # As at Stripe, a request that was refused before it began is not stored: its key may be used again.
         if key and answer.status in {200, 402}:
             item = {"id": key, "object": "_idempotency", "created": self.store.now(), "path": path, "content": content}
             self.store.put("_idempotency", item | {"status": answer.status, "body": answer.body})
@@ -130,7 +130,7 @@ class Api:
 
 
 def authenticate(header: str) -> None:
-    """Take a test key as bearer or as the user of basic authentication."""
+    """Accept a test key as bearer token or as the user of basic authentication."""
     scheme, _, value = header.partition(" ")
     if scheme == "Basic":
         try:
@@ -159,7 +159,7 @@ def _failed(failure: Json) -> Answer | None:
 
 
 def _shown(store: Store, result: Json, expand: Any) -> Json:
-    """The result with what was asked to be expanded; in a list, each of its elements."""
+    """Return the result with the requested expansions; in a list, of each element."""
     if result.get("object") == "list":
         inner = [path.removeprefix("data.") for path in expand if path.startswith("data.")]
         return result | {"data": [_shown(store, item, inner) for item in result["data"]]}

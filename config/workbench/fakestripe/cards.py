@@ -1,4 +1,4 @@
-"""Stripe's test cards, and what becomes of each when it is saved and when it is charged."""
+"""Stripe's test cards, and the outcome of saving and of charging each."""
 
 import dataclasses
 import hashlib
@@ -12,7 +12,7 @@ ANY_YEAR_MAX = 50
 
 @dataclasses.dataclass(frozen=True)
 class Refusal:
-    """Why a card says no."""
+    """The reason why a card is declined."""
 
     code: str
     decline_code: str | None
@@ -34,7 +34,7 @@ class Card:
         return self.number[-4:]
 
     def refuse_when_saved(self) -> None:
-        """Raise for a card that fails the check that saving makes."""
+        """Raise if the card fails the check that saving makes."""
         if self.refusal is not None and not self.is_saved_without_complaint:
             raise declined(self.refusal)
 
@@ -89,7 +89,7 @@ BY_NAME = {card.name: card for card in CARDS} | {"tok_visa": GOOD}
 
 
 def read_card(number: str, exp_month: int, exp_year: int, cvc: str | None, *, as_of: int) -> Card:
-    """The test card of this number; raises as Stripe does for one that is mistyped, expired or real."""
+    """Return the test card with this number. Raise as Stripe does if it is mistyped, expired or real."""
     digits = re.sub(r"[\s-]", "", number)
     if not digits.isascii() or not digits.isdigit() or not _checksum_is_right(digits):
         raise CardDeclinedError("Your card number is incorrect.", code="incorrect_number")
@@ -109,14 +109,14 @@ def read_card(number: str, exp_month: int, exp_year: int, cvc: str | None, *, as
 
 
 def card_named(name: str) -> Card:
-    """The card behind `pm_card_visa` and its siblings."""
+    """Return the card behind `pm_card_visa` and its siblings."""
     if name not in BY_NAME:
         raise StripeError(f"No such PaymentMethod: '{name}'", code="resource_missing", param="payment_method")
     return BY_NAME[name]
 
 
 def card_details(card: Card, exp_month: int, exp_year: int) -> Json:
-    """The `card` of a payment method."""
+    """Return the `card` of a payment method."""
     return {
         "brand": card.brand,
         "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},

@@ -96,7 +96,7 @@ def create_price(store: Store, parameters: Json) -> Json:
 
 
 def price_from_data(store: Store, data: Json) -> Json:
-    """The price that `price_data` describes in place."""
+    """Create the price that `price_data` describes inline."""
     return create_price(store, data)
 
 
@@ -151,7 +151,7 @@ def retrieve_tax_rate(store: Store, _parameters: Json, id_: str) -> Json:
 
 
 def _percentage(word: str) -> Any:
-    """JSON has no other number; Stripe sends 19.0 for 19."""
+    """Return a number for JSON, which has only one kind: Stripe sends 19.0 for 19."""
     try:
         return float(Decimal(word))
     except ArithmeticError as error:

@@ -1,4 +1,4 @@
-"""Checkout sessions: what a customer is asked to agree to and to pay, and what becomes of it."""
+"""Checkout sessions: what a customer agrees to and pays, and the outcome."""
 
 from config.workbench.fakestripe.cards import Card, read_card
 from config.workbench.fakestripe.customers import create_customer, live_customer
@@ -188,7 +188,7 @@ def expire_session(store: Store, _parameters: Json, id_: str) -> Json:
 
 
 def complete_session(store: Store, session: Json, *, number: str, month: int, year: int, cvc: str, name: str) -> None:
-    """Pay with this card; raises for one that is refused, and leaves the session open for another."""
+    """Pay with this card. Raise if it is declined, and leave the session open for another card."""
     if session["status"] != "open":
         raise StripeError(f"This Checkout Session is {session['status']}.")
     card = read_card(number, month, year, cvc, as_of=store.now())

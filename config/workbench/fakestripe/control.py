@@ -1,4 +1,4 @@
-"""What tests ask of the fake itself, under /_test/: plan failures, move the clock, send an event again."""
+"""Calls by which tests control the fake, under /_test/: plan failures, move the clock, send an event again."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ class Control:
         self.deliveries = deliveries
 
     def reset(self) -> None:
-        """Everything as at the start, receivers of webhooks included."""
+        """Reset everything to the start, including the receivers of webhooks."""
         self.deliveries.reset()
         with self.store.lock:
             self.store.clear()
@@ -32,29 +32,29 @@ class Control:
     def fail(
         self, path: str, *, status: int, method: str = "*", times: int = 1, is_after: bool = False, **more: str
     ) -> None:
-        """Answer the next `times` requests with this status (0: drop the connection).
+        """Fail the next `times` requests with this status (0: drop the connection).
 
-        `is_after`: only after it has been done, which is what an ambiguous error looks like.
+        With `is_after`, the request is carried out before it fails, as in an ambiguous error.
         """
         message = more.pop("message", "An unknown error occurred")
         planned = {"method": method, "path": path, "status": status, "times": times, "is_after": is_after}
         self.api.failures.append({**planned, "message": message, **more})
 
     def advance(self, seconds: int) -> None:
-        """Move the fake's clock, and do what falls due meanwhile."""
+        """Move the fake's clock, and do what becomes due meanwhile."""
         with self.store.lock:
             self.store.advance(seconds)
         self.tick()
 
     def end_period(self, subscription_id: str) -> None:
-        """Renew (or end) one subscription as though its period were over."""
+        """Renew (or end) one subscription as if its period were over."""
         with self.store.lock:
             subscription = self.store.get("subscription", subscription_id)
             self.store.advance(max(0, ends_at(self.store, subscription) - self.store.now()))
         self.tick()
 
     def tick(self) -> None:
-        """Do what is due: renewals, ends, automatic finalizing, another try for a failed payment."""
+        """Run what is due: renewals, ends, automatic finalizing, another try for a failed payment."""
         with self.store.lock:
             self.store.request = {"id": None, "idempotency_key": None}
             for subscription in self.store.all("subscription"):
@@ -72,7 +72,7 @@ class Control:
         self.flush()
 
     def flush(self) -> None:
-        """Hand the fresh events over for delivery."""
+        """Queue the new events for delivery."""
         with self.store.lock:
             fresh, self.store.fresh_events = self.store.fresh_events, []
         if fresh:
@@ -98,8 +98,8 @@ class Control:
 
     # Over HTTP
 
-    def answer(self, method: str, path: str, parameters: Json) -> Json:
-        """One request under /_test/; raises StripeError for one that makes no sense."""
+    def respond(self, method: str, path: str, parameters: Json) -> Json:
+        """Run one request under /_test/. Raise StripeError if it makes no sense."""
         calls: dict[tuple[str, str], Callable[[Json], Any]] = {
             ("POST", "reset"): lambda _: self.reset(),
             ("POST", "fail"): self._fail,

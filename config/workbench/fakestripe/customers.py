@@ -46,7 +46,7 @@ def create_customer(store: Store, parameters: Json) -> Json:
 
 
 def live_customer(store: Store, id_: Any, param: str = "id") -> Json:
-    """A customer that has not been deleted."""
+    """Return a customer that has not been deleted."""
     customer = store.get("customer", id_, param)
     if customer.get("deleted"):
         raise invalid(f"No such customer: '{id_}'", param, "resource_missing")

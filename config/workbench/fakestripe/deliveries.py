@@ -1,4 +1,4 @@
-"""Webhooks: each event signed and sent after the answer that caused it, again and again until it is taken."""
+"""Webhooks: each event is signed and sent after the response that caused it, repeatedly until it is accepted."""
 
 import hashlib
 import heapq
@@ -23,26 +23,26 @@ SECONDS_PER_ATTEMPT_MAX = 30
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """To Stripe a redirection is a refusal like any other."""
+        """Refuse to follow: to Stripe a redirect is a failed delivery."""
 
 
-# Straight there: the receiver is on this machine, whatever proxy the environment names.
+# Without a proxy: the receiver is on this machine, whatever proxy the environment names.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
 
 
 def signature(body: bytes, secret: str, *, timestamp: int) -> str:
-    """The `Stripe-Signature` header of a body."""
+    """Return the `Stripe-Signature` header of a body."""
     digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={timestamp},v1={digest}"
 
 
 def body_of(store: Store, event: Json) -> bytes:
-    """An event as it is sent."""
+    """Return an event as it is sent."""
     return json.dumps(render(store, event), indent=2).encode()
 
 
 class Deliveries:
-    """The queue of what has not been taken yet, and the thread that empties it."""
+    """The queue of undelivered events, and the thread that sends them."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -57,11 +57,11 @@ class Deliveries:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what waits, and how it was to be sent."""
+        """Discard the queue, and reset the modes of sending."""
         with self.changed:
             self.queue.clear()
             self.generation = next(self.order)
-            # What is on its way arrives before we go on: the next test shall not receive it.
+            # Events that are being sent arrive before we continue: the next test must not receive them.
             self.changed.wait_for(lambda: not self.under_way, timeout=SECONDS_PER_ATTEMPT_MAX)
             self.log.clear()
             self.receivers.clear()
@@ -85,7 +85,7 @@ class Deliveries:
         self.receivers[url] = {"url": url, "secret": secret, "events": events or ["*"]}
 
     def enqueue(self, event_ids: list[str]) -> None:
-        """Have events sent, in this order or, when shuffled, in any."""
+        """Queue events to be sent in this order or, when shuffled, in any."""
         with self.changed:
             wanted = [id_ for id_ in event_ids for _ in range(self.copies)]
             if self.is_shuffled:
@@ -96,14 +96,14 @@ class Deliveries:
             self.changed.notify_all()
 
     def set_mode(self, **modes: Any) -> None:
-        """`paused`, `parallel`, `shuffled` and `copies`."""
+        """Set `paused`, `parallel`, `shuffled` and `copies`."""
         with self.changed:
             for name, value in modes.items():
                 setattr(self, name if name == "copies" else f"is_{name}", value)
             self.changed.notify_all()
 
     def wait_until_idle(self, seconds_max: float = 20) -> bool:
-        """Whether everything has been taken (or given up) within that time."""
+        """Return whether everything was delivered (or given up) within that time."""
         deadline = time.monotonic() + seconds_max
         with self.changed:
             while self.queue or self.under_way:
@@ -142,7 +142,7 @@ class Deliveries:
             self.changed.notify_all()
 
     def send_now(self, event_id: str) -> bool:
-        """Send one event to whoever wants it; returns whether all took it."""
+        """Send one event to its receivers. Return whether all accepted it."""
         with self.store.lock:
             event = self.store.objects["event"].get(event_id)
             if event is None:

@@ -1,4 +1,4 @@
-"""Errors in the shape and the words in which Stripe answers them."""
+"""Errors in the shape and the words of Stripe's."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ class StripeError(Exception):
 
 
 class CardDeclinedError(StripeError):
-    """A card that says no: 402, with the reason in `code` and `decline_code`."""
+    """A declined card: 402, with the reason in `code` and `decline_code`."""
 
     def __init__(self, message: str, *, code: str, decline_code: str | None = None, **more: Any) -> None:
         param = {"incorrect_cvc": "cvc", "expired_card": "exp_month", "incorrect_number": "number"}.get(code)

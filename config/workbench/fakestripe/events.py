@@ -1,4 +1,4 @@
-"""What happened: the events that Stripe keeps and sends."""
+"""The events that Stripe stores and sends."""
 
 import copy
 from typing import Any
@@ -9,7 +9,7 @@ from config.workbench.fakestripe.store import API_VERSION, Store
 
 
 def emit(store: Store, kind: str, item: Json, previous: Json | None = None) -> Json:
-    """Note that something happened to an object, with a snapshot of it; sent after the answer."""
+    """Record an event about an object, with a snapshot of it. It is sent after the response."""
     data: Json = {"object": render(store, item)}
     if previous is not None:
         data["previous_attributes"] = previous
@@ -26,7 +26,7 @@ def emit(store: Store, kind: str, item: Json, previous: Json | None = None) -> J
 
 
 def change(store: Store, kind: str, item: Json, **fields: Any) -> Json:
-    """Change an object and say so, with the values that it had before; silent where nothing changes."""
+    """Change an object and emit an event with its values before. Emit nothing if nothing changes."""
     before = {name: copy.deepcopy(item.get(name)) for name, value in fields.items() if item.get(name) != value}
     if before:
         store.update(item, **fields)

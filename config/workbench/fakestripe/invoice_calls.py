@@ -160,7 +160,7 @@ def add_invoice_lines(store: Store, parameters: Json, id_: str) -> Json:
 
 
 def list_invoice_lines(store: Store, parameters: Json, id_: str) -> Json:
-    """In the order of the invoice, unlike other lists."""
+    """List the lines in the order of the invoice, unlike other lists."""
     lines = store.get("invoice", id_)["lines"]["data"]
     limit = number(parameters, "limit", 10) or 10
     ids = [line["id"] for line in lines]
@@ -238,7 +238,7 @@ def _new_item(store: Store, parameters: Json, customer: Json, currency: str) -> 
 
 
 def _amount(store: Store, parameters: Json) -> tuple[int, int, Json | None]:
-    """Quantity, amount and pricing of an item: a plain amount, or a quantity of a price."""
+    """Return quantity, amount and pricing of an item: a plain amount, or a quantity of a price."""
     quantity = number(parameters, "quantity", 1)
     assert quantity is not None
     amount = number(parameters, "amount")

@@ -1,4 +1,4 @@
-"""How an invoice and its lines look, and what they add up to."""
+"""The shape of an invoice and its lines, and their sums."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -67,7 +67,7 @@ LIST_FIELDS = (
 
 
 def new_invoice(store: Store, customer: Json, *, currency: str, billing_reason: str, **given: Any) -> Json:
-    """A draft without lines."""
+    """Create a draft without lines."""
     now = store.now()
     fields: Json = {
         **dict.fromkeys(NULL_FIELDS),
@@ -113,7 +113,7 @@ def new_invoice(store: Store, customer: Json, *, currency: str, billing_reason: 
 
 
 def new_line(invoice: Json, *, amount: int, description: str | None, parent: Json, **given: Any) -> Json:
-    """One line of an invoice."""
+    """Create one line of an invoice."""
     fields: Json = {
         "id": "il" + Store.new_id("invoiceitem")[2:],
         "object": "line_item",
@@ -140,14 +140,14 @@ def new_line(invoice: Json, *, amount: int, description: str | None, parent: Jso
 
 
 def add_lines(store: Store, invoice: Json, lines: list[Json]) -> None:
-    """Put lines on a draft and add it up anew."""
+    """Add lines to a draft and compute its sums again."""
     whole = invoice["lines"]
     store.update(invoice, lines=whole | {"data": whole["data"] + lines})
     add_up(store, invoice)
 
 
 def add_up(store: Store, invoice: Json) -> None:
-    """Totals and taxes out of the lines."""
+    """Compute totals and taxes from the lines."""
     lines = [_taxed(store, line, invoice["default_tax_rates"]) for line in invoice["lines"]["data"]]
     subtotal = sum(line["amount"] for line in lines)
     taxes = [tax for line in lines for tax in line["taxes"]]
@@ -187,13 +187,13 @@ def _tax(amount: int, rate: Json) -> Json:
 
 
 def item_parent(item: Json) -> Json:
-    """The parent of a line that an invoice item became."""
+    """Return the parent of a line that comes from an invoice item."""
     details = {"invoice_item": item["id"], "proration": False, "proration_details": None, "subscription": None}
     return {"type": "invoice_item_details", "invoice_item_details": details, "subscription_item_details": None}
 
 
 def subscription_parent(item: Json) -> Json:
-    """The parent of a line that a subscription's item became."""
+    """Return the parent of a line that comes from a subscription item."""
     details = {
         "invoice_item": None,
         "proration": False,

@@ -1,4 +1,4 @@
-"""Invoices: their life from the draft to the money."""
+"""Invoices: their life from the draft to the payment."""
 
 from config.workbench.fakestripe.errors import CardDeclinedError, Json, StripeError, invalid
 from config.workbench.fakestripe.events import change, emit
@@ -12,7 +12,7 @@ DAYS_BETWEEN_ATTEMPTS = (3, 5, 7)
 
 
 def require_status(invoice: Json, *statuses: str, verb: str) -> None:
-    """Raise in Stripe's words where the invoice is not in a state that permits it."""
+    """Raise in Stripe's words if the invoice's status does not permit it."""
     status = invoice["status"]
     if status in statuses:
         return
@@ -27,7 +27,7 @@ def require_status(invoice: Json, *statuses: str, verb: str) -> None:
 
 
 def default_method(store: Store, invoice: Json) -> Json | None:
-    """The card that an automatic charge takes: the invoice's, its subscription's, then the customer's own default."""
+    """Return the card of an automatic charge: the invoice's, its subscription's, or the customer's default."""
     subscription_id = ((invoice["parent"] or {}).get("subscription_details") or {}).get("subscription")
     subscription = store.objects["subscription"].get(subscription_id) if subscription_id else None
     customer = store.get("customer", invoice["customer"])
@@ -43,7 +43,7 @@ def default_method(store: Store, invoice: Json) -> Json | None:
 
 
 def finalize(store: Store, invoice: Json) -> None:
-    """Give it its number; nothing of it changes from now on. What is worth nothing is paid at once."""
+    """Set its number; it does not change from now on. An invoice of zero is paid at once."""
     require_status(invoice, "draft", verb="finalize")
     now = store.now()
     customer = store.get("customer", invoice["customer"])
@@ -73,7 +73,7 @@ def finalize(store: Store, invoice: Json) -> None:
 
 
 def _advance(store: Store, invoice: Json) -> None:
-    """What Stripe does by itself once an invoice is final: charge the card, or send the mail."""
+    """Run what Stripe does by itself after finalizing: charge the card, or send the mail."""
     if invoice["status"] != "open":
         return
     if invoice["collection_method"] == "send_invoice":
@@ -83,7 +83,7 @@ def _advance(store: Store, invoice: Json) -> None:
 
 
 def attempt(store: Store, invoice: Json, method: Json | None = None) -> StripeError | None:
-    """Try to collect; returns the refusal."""
+    """Try to collect. Return the error if the card is declined."""
     chosen = method or default_method(store, invoice)
     if chosen is None:
         message = (
@@ -110,12 +110,12 @@ def _note_failure(store: Store, invoice: Json, refused: StripeError) -> StripeEr
     store.update(invoice, attempted=True, attempt_count=count, next_payment_attempt=after)
     emit(store, "invoice.payment_failed", invoice)
     emit(store, "invoice.updated", invoice, {"attempt_count": count - 1})
-    _tell_subscription(store, invoice)
+    _update_subscription(store, invoice)
     return refused
 
 
 def mark_paid(store: Store, invoice: Json, *, out_of_band: bool = False) -> None:
-    """The money is there, by card or past Stripe."""
+    """Record that it is paid, by card or outside of Stripe."""
     now = store.now()
     due = invoice["amount_due"]
     for payment in store.all("invoice_payment", invoice=invoice["id"], status="open"):
@@ -139,11 +139,11 @@ def mark_paid(store: Store, invoice: Json, *, out_of_band: bool = False) -> None
     emit(store, "invoice.updated", invoice, {"status": "open"})
     emit(store, "invoice.paid", invoice)
     emit(store, "invoice.payment_succeeded", invoice)
-    _tell_subscription(store, invoice)
+    _update_subscription(store, invoice)
 
 
-def _tell_subscription(store: Store, invoice: Json) -> None:
-    """A subscription stands as its latest invoice does."""
+def _update_subscription(store: Store, invoice: Json) -> None:
+    """Set the subscription's status by its latest invoice."""
     for subscription in store.all("subscription", latest_invoice=invoice["id"]):
         is_paid = invoice["status"] == "paid"
         status = {
@@ -157,7 +157,7 @@ def _tell_subscription(store: Store, invoice: Json) -> None:
 
 
 def open_payment(store: Store, invoice: Json) -> Json:
-    """The payment under way for an invoice."""
+    """Return the payment in progress for an invoice."""
     found = store.all("invoice_payment", invoice=invoice["id"], status="open")
     return found[-1] if found else _add_payment(store, invoice)
 
@@ -185,7 +185,7 @@ def _add_payment(store: Store, invoice: Json) -> Json:
 
 
 def close(store: Store, invoice: Json, *, status: str, transition: str, event: str) -> None:
-    """End it without money: void or uncollectible."""
+    """End it without payment: void or uncollectible."""
     if status == "void":
         for payment in store.all("invoice_payment", invoice=invoice["id"], status="open"):
             transitions = payment["status_transitions"] | {"canceled_at": store.now()}
@@ -201,7 +201,7 @@ def close(store: Store, invoice: Json, *, status: str, transition: str, event: s
 
 
 def pay_with(store: Store, invoice: Json, name: str | None) -> None:
-    """`pay`: charge the named card or the default one; raises for one that is refused."""
+    """Charge the named card or the default one, for the call `pay`. Raise if it is declined."""
     require_status(invoice, "open", "uncollectible", verb="pay")
     refused = attempt(store, invoice, payment_method_named(store, name) if name else None)
     if refused is not None:

@@ -1,7 +1,7 @@
-"""Which parameters a call takes, down to the innermost, as Stripe's library knows them.
+"""The parameters that a call takes, down to the innermost, as Stripe's library knows them.
 
 The library's parameter classes are generated from Stripe's own description of its API, so
-that a name which the fake would silently leave aside is refused here as Stripe refuses it.
+that a name which the fake would silently ignore is refused here as Stripe refuses it.
 """
 
 import re
@@ -14,13 +14,13 @@ import stripe.params
 
 from config.workbench.fakestripe.errors import Json, StripeError
 
-# What a caller tells the library, and not Stripe.
+# Parameters for the library, not for Stripe.
 OPTIONS = frozenset(stripe.RequestOptions.__annotations__)
 CLASS_NAME = re.compile(r"\b[A-Z]\w*Params\w*")
 
 
 def refuse_unknown(dotted: str, parameters: Json) -> None:
-    """Raise for parameters that the named class does not have."""
+    """Raise if the named class lacks one of the parameters."""
     unknown = sorted(_unknown([_class_named(dotted)], parameters, ""))
     if unknown:
         message = f"Received unknown parameter{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}"
@@ -42,7 +42,7 @@ def _unknown(kinds: Sequence[type], given: Any, path: str) -> Iterator[str]:
 
 @cache
 def _classes_of(kind: type, name: str) -> tuple[type, ...]:
-    """The classes that a parameter's annotation names; they stand in the same module."""
+    """Return the classes in a parameter's annotation; they are in the same module."""
     module = sys.modules[kind.__module__]
     named = CLASS_NAME.findall(str(kind.__annotations__[name]))
     return tuple(getattr(module, word) for word in dict.fromkeys(named) if hasattr(module, word))

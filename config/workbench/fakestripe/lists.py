@@ -14,7 +14,7 @@ FLAGS = {"active", "pending", "delivery_success"}
 
 
 def page(store: Store, kind: str, parameters: Json, *, url: str, items: list[Json] | None = None) -> Json:
-    """One page of the objects (given oldest first) that pass the filters among the parameters."""
+    """Return one page of the objects (given oldest first) that pass the filters among the parameters."""
     chosen = store.all(kind) if items is None else items
     for name, value in parameters.items():
         if name not in PAGING and value != "":

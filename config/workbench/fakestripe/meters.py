@@ -88,7 +88,7 @@ def create_meter_event(store: Store, parameters: Json) -> Json:
         "timestamp": timestamp,
         "_status": "accepted",
     }
-    store.objects["billing.meter_event"].pop(identifier, None)  # the newest stands last
+    store.objects["billing.meter_event"].pop(identifier, None)  # the newest is last
     store.put("billing.meter_event", event)
     return {key: value for key, value in event.items() if key != "id"}
 
@@ -145,7 +145,7 @@ def cancel_meter_event(store: Store, parameters: Json) -> Json:
 
 
 def list_summaries(store: Store, parameters: Json, id_: str) -> Json:
-    """What a customer used in a span, as one figure or by the hour or day."""
+    """Return a customer's usage in a span, as one figure or by hour or day."""
     meter = store.get("billing.meter", id_)
     customer = required(parameters, "customer")
     start, end = required_number(parameters, "start_time"), required_number(parameters, "end_time")
@@ -168,7 +168,7 @@ def list_summaries(store: Store, parameters: Json, id_: str) -> Json:
 
 
 def aggregate(store: Store, meter: Json, customer: str, start: int, end: int) -> int:
-    """The meter's figure over [start, end); a pre-aggregated meter keeps the newest event of each window."""
+    """Return the meter's figure over [start, end). A pre-aggregated meter keeps the newest event of each window."""
     customer_key = meter["customer_mapping"]["event_payload_key"]
     value_key = meter["value_settings"]["event_payload_key"]
     events: Iterable[Json] = [

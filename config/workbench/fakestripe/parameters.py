@@ -1,4 +1,4 @@
-"""Stripe's nested form encoding, and typed look-ups in what it decodes to."""
+"""Stripe's nested form encoding, and typed look-ups in the decoded parameters."""
 
 import re
 from typing import Any
@@ -7,11 +7,11 @@ from urllib.parse import parse_qsl
 from config.workbench.fakestripe.errors import Json, invalid, missing
 
 WORDS = {"true": True, "false": False}
-FREE_FORM = {"metadata", "payload"}  # their keys are the caller's, even where they are digits
+FREE_FORM = {"metadata", "payload"}  # their keys are the caller's, even if they are digits
 
 
 def decode(encoded: str) -> Json:
-    """`a[b][0][c]=1` to `{"a": {"b": [{"c": "1"}]}}`; every leaf is text."""
+    """Decode `a[b][0][c]=1` to `{"a": {"b": [{"c": "1"}]}}`. Every leaf is text."""
     root: Json = {}
     for key, value in parse_qsl(encoded, keep_blank_values=True):
         name, *inner = [key.split("[", 1)[0], *re.findall(r"\[([^\]]*)\]", key)]
@@ -29,7 +29,7 @@ def _put(node: Json, path: list[str], value: str) -> None:
 
 
 def _lists(node: Any) -> Any:
-    """Replace every mapping whose keys are all numbers by a list."""
+    """Replace every mapping whose keys are all numbers with a list."""
     if not isinstance(node, dict):
         return node
     inner = {key: value if key in FREE_FORM else _lists(value) for key, value in node.items()}
@@ -39,7 +39,7 @@ def _lists(node: Any) -> Any:
 
 
 def required(parameters: Json, name: str) -> Any:
-    """The value, which must be there and not be empty."""
+    """Return the value, which must be present and not empty."""
     value = parameters.get(name)
     if value in (None, ""):
         raise missing(name)
@@ -47,13 +47,13 @@ def required(parameters: Json, name: str) -> Any:
 
 
 def text(parameters: Json, name: str, default: str | None = None) -> str | None:
-    """A text; an empty one means none, as at Stripe."""
+    """Return a text. An empty one means none, as at Stripe."""
     value = parameters.get(name, default)
     return value or None
 
 
 def number(parameters: Json, name: str, default: int | None = None) -> int | None:
-    """A whole number."""
+    """Return a whole number."""
     value = parameters.get(name)
     if value in (None, ""):
         return default
@@ -63,7 +63,7 @@ def number(parameters: Json, name: str, default: int | None = None) -> int | Non
 
 
 def required_number(parameters: Json, name: str) -> int:
-    """A whole number that must be there."""
+    """Return a whole number, which must be present."""
     required(parameters, name)
     value = number(parameters, name)
     assert value is not None
@@ -71,7 +71,7 @@ def required_number(parameters: Json, name: str) -> int:
 
 
 def flag(parameters: Json, name: str, *, default: bool) -> bool:
-    """`true` or `false`."""
+    """Return the value of `true` or `false`."""
     value = parameters.get(name)
     if value in (None, ""):
         return default
@@ -81,7 +81,7 @@ def flag(parameters: Json, name: str, *, default: bool) -> bool:
 
 
 def choice(parameters: Json, name: str, choices: tuple[str, ...], default: str | None = None) -> str:
-    """One of a few words."""
+    """Return one of a few words."""
     value = parameters.get(name) or default
     if value is None:
         raise missing(name)
@@ -91,7 +91,7 @@ def choice(parameters: Json, name: str, choices: tuple[str, ...], default: str |
 
 
 def merged_metadata(old: Json, parameters: Json) -> Json:
-    """Metadata after an update: an empty value removes its key, an empty whole removes all."""
+    """Return the metadata after an update: an empty value removes its key, an empty whole removes all."""
     if "metadata" not in parameters:
         return old
     new = parameters["metadata"]

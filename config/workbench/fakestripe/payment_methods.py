@@ -24,7 +24,7 @@ def create_payment_method(store: Store, parameters: Json) -> Json:
 
 
 def add_card(store: Store, card: Card, month: int, year: int, parameters: Json | None = None) -> Json:
-    """A payment method that no customer has yet."""
+    """Create a payment method that no customer has yet."""
     given = parameters or {}
     billing = {"address": NO_ADDRESS, "email": None, "name": None, "phone": None, "tax_id": None}
     return store.add(
@@ -41,7 +41,7 @@ def add_card(store: Store, card: Card, month: int, year: int, parameters: Json |
 
 
 def payment_method_named(store: Store, name: str, param: str = "payment_method") -> Json:
-    """The payment method of an id; `pm_card_visa` and its siblings make a new one."""
+    """Return the payment method with this id; `pm_card_visa` and its siblings create a new one."""
     if name.startswith("pm_card_"):
         return add_card(store, card_named(name), *EXPIRY_OF_NAMED)
     return store.get("payment_method", name, param)
@@ -52,7 +52,7 @@ def card_of(method: Json) -> Card:
 
 
 def attach(store: Store, method: Json, customer: Json) -> Json:
-    """Give a card to a customer; raises for one that the bank refuses."""
+    """Attach a card to a customer. Raise if the bank declines it."""
     if method["customer"] == customer["id"]:
         return method
     if method["customer"]:
@@ -164,7 +164,7 @@ def confirm_setup_intent(store: Store, parameters: Json, id_: str) -> Json:
 
 
 def complete_setup_intent(store: Store, intent: Json, method: Json) -> None:
-    """Save the card with the customer; raises for one that the bank refuses, and remembers why."""
+    """Save the card with the customer. If the bank declines it, raise and store the reason."""
     try:
         if intent["customer"]:
             attach(store, method, store.get("customer", intent["customer"]))

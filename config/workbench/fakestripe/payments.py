@@ -1,4 +1,4 @@
-"""Payment intents, and the charges that they make of a card."""
+"""Payment intents, and their charges of a card."""
 
 from config.workbench.fakestripe.cards import Refusal, declined
 from config.workbench.fakestripe.errors import CardDeclinedError, Json, invalid, missing
@@ -57,7 +57,7 @@ def new_intent(
 
 
 def charge_card(store: Store, intent: Json, method: Json) -> Json:
-    """Charge the card; raises for one that the bank refuses, and keeps the failed attempt."""
+    """Charge the card. If the bank declines it, store the failed attempt and raise."""
     refusal = card_of(method).refusal
     charge = _new_charge(store, intent, method, refusal)
     if refusal is None:
@@ -242,7 +242,7 @@ def retrieve_balance_transaction(store: Store, _parameters: Json, id_: str) -> J
 
 
 def save_and_charge(store: Store, intent: Json, method: Json) -> CardDeclinedError | None:
-    """Charge a card, and keep it with the customer if it pays; returns the refusal instead of raising it."""
+    """Charge a card, and save it with the customer if it pays. Return the error if it is declined."""
     try:
         charge_card(store, intent, method)
     except CardDeclinedError as refused:

@@ -1,4 +1,4 @@
-"""An object as a caller sees it: a copy without our own fields, with what was asked to be expanded."""
+"""An object as a caller sees it: a copy without our own fields, with the requested expansions."""
 
 import copy
 from collections.abc import Callable, Iterable
@@ -10,12 +10,12 @@ from config.workbench.fakestripe.store import Store
 
 
 def list_of(url: str, data: list[Any], *, has_more: bool = False) -> Json:
-    """Stripe's list object."""
+    """Return Stripe's list object."""
     return {"object": "list", "url": url, "has_more": has_more, "data": data}
 
 
 def render(store: Store, item: Json, expand: Iterable[str] = ()) -> Json:
-    """A copy that may be handed out; raises for a path that cannot be expanded."""
+    """Return a copy for the caller. Raise for a path that cannot be expanded."""
     shown: Json = _public(item)
     if complete := COMPLETIONS.get(item["object"]):
         complete(store, shown, item)
@@ -25,7 +25,7 @@ def render(store: Store, item: Json, expand: Iterable[str] = ()) -> Json:
 
 
 def _public(value: Any, *, is_free_form: bool = False) -> Any:
-    """A deep copy without the fields that are ours; the keys of metadata are the caller's."""
+    """Return a deep copy without our own fields; the keys of metadata are the caller's."""
     if isinstance(value, list):
         return [_public(element) for element in value]
     if isinstance(value, dict):
@@ -56,7 +56,7 @@ def _expand(store: Store, node: Any, path: list[str], whole: str) -> None:
 
 
 def _whole(store: Store, value: Any) -> Any:
-    """The object in place of its id, in lists too."""
+    """Return the object in place of its id, in lists too."""
     if isinstance(value, list):
         return [_whole(store, element) for element in value]
     if isinstance(value, str) and (found := store.find(value)):
@@ -69,7 +69,7 @@ def _not_expandable(path: str) -> StripeError:
     return StripeError(message, param="expand")
 
 
-# What is computed when it is shown
+# Fields that are computed when they are shown
 
 
 def _complete_subscription(store: Store, shown: Json, item: Json) -> None:
@@ -98,7 +98,7 @@ def _complete_portal_session(store: Store, shown: Json, item: Json) -> None:
 
 
 def _legacy_plan(price: Json) -> Json:
-    """The plan that Stripe still sends beside a price."""
+    """Return the plan that Stripe still sends beside a price."""
     recurring = price["recurring"] or {}
     return {
         "id": price["id"],
@@ -132,7 +132,7 @@ COMPLETIONS: dict[str, Callable[[Store, Json, Json], None]] = {
 }
 
 
-# What is shown only where it is asked for
+# Fields that are shown only on request
 
 
 def _invoice_payments(store: Store, invoice: Json) -> Json:

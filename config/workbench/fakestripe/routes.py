@@ -1,4 +1,4 @@
-"""Which call answers which method and path, and which parameters each may have."""
+"""The call of each method and path, and the parameters that each takes."""
 
 import dataclasses
 import re
@@ -24,7 +24,7 @@ Call = Callable[..., Json]
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """One call; `parameters` names the class of Stripe's library that lists what it takes."""
+    """One call; `parameters` names the class of Stripe's library that lists its parameters."""
 
     method: str
     path: str
@@ -37,7 +37,7 @@ class Route:
 
 
 def _resource(path: str, prefix: str, **calls: Call) -> list[Route]:
-    """The usual five calls of a resource; their parameters are in classes of the same name."""
+    """Return the usual five calls of a resource; their parameters are in classes of the same name."""
     package, _, name = prefix.rpartition(".")
     dot = f"{package}." if package else ""
     usual = {
@@ -210,7 +210,7 @@ COMPILED = [(route, re.compile(route.pattern)) for route in ROUTES]
 
 
 def dispatch(store: Store, method: str, path: str, parameters: Json) -> Json:
-    """Answer one call; `path` is what follows /v1/."""
+    """Run one call; `path` is what follows /v1/."""
     for route, pattern in COMPILED:
         if route.method == method and (found := pattern.fullmatch(path)):
             if route.parameters:

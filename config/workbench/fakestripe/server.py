@@ -14,7 +14,7 @@ from config.workbench.fakestripe.control import Control
 from config.workbench.fakestripe.deliveries import Deliveries, body_of, signature
 from config.workbench.fakestripe.errors import Json, StripeError
 from config.workbench.fakestripe.pages import Pages
-from config.workbench.fakestripe.pages.html import Page
+from config.workbench.fakestripe.pages.html import HtmlPage
 from config.workbench.fakestripe.parameters import decode
 from config.workbench.fakestripe.store import Store
 
@@ -27,7 +27,7 @@ class FakeStripe:
     """A running fake: its state, its webhooks and its server."""
 
     def __init__(self, *, port: int = 0, file: Path | None = None, is_ticking: bool = False) -> None:
-        """Bind the port (any free one by default); nothing is answered before `start`."""
+        """Bind the port (any free one by default). Requests wait until `start`."""
         self.store = Store(file)
         self.api = Api(self.store)
         self.deliveries = Deliveries(self.store)
@@ -42,13 +42,13 @@ class FakeStripe:
         self.thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Answer from now on, in a thread."""
+        """Serve from now on, in a thread."""
         self.deliveries.start()
         self.thread = threading.Thread(target=self.http.serve_forever, name="fakestripe", daemon=True)
         self.thread.start()
 
     def serve(self) -> None:
-        """Answer until interrupted; what an earlier run could not deliver is sent again."""
+        """Serve until interrupted. Events that an earlier run could not deliver are sent again."""
         self.deliveries.start()
         with self.store.lock:
             waiting = [event["id"] for event in self.store.all("event") if event["pending_webhooks"]]
@@ -60,7 +60,7 @@ class FakeStripe:
             self.http.server_close()
 
     def stop(self) -> None:
-        """Stop what `start` started."""
+        """Stop the thread and the server."""
         self.http.shutdown()
         self.http.server_close()
         if self.thread is not None:
@@ -68,18 +68,18 @@ class FakeStripe:
         self.deliveries.stop()
 
     def events(self, kind: str = "") -> list[Json]:
-        """What has happened so far, oldest first; of one kind if it is named."""
+        """Return the events so far, oldest first; of one kind if it is given."""
         with self.store.lock:
             return [event for event in self.store.all("event") if kind in {"", event["type"]}]
 
     def signed(self, event: Json, secret: str, *, timestamp: int | None = None) -> tuple[bytes, str]:
-        """The body and the `Stripe-Signature` header with which an event arrives."""
+        """Return the body and the `Stripe-Signature` header of an event."""
         with self.store.lock:
             body = body_of(self.store, event)
         return body, signature(body, secret, timestamp=int(time.time()) if timestamp is None else timestamp)
 
     def tick_now_and_then(self) -> None:
-        """On the clock of a demo, periods end by themselves."""
+        """Run what is due at intervals, so that periods end by themselves in a demo."""
         if self.is_ticking and time.monotonic() - self.ticked_at > SECONDS_BETWEEN_TICKS:
             self.ticked_at = time.monotonic()
             self.control.tick()
@@ -96,12 +96,12 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "FakeStripe"
-    wbufsize = -1  # head and body leave in one piece
+    wbufsize = -1  # head and body are sent in one piece
     disable_nagle_algorithm = True
     server: _Server
 
-    def answer(self) -> None:
-        """Whatever was asked."""
+    def respond(self) -> None:
+        """Respond to a request of any method."""
         fake = self.server.fake
         url = urlsplit(self.path)
         body = self._body()
@@ -110,22 +110,22 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path.startswith("/v1/"):
             time.sleep(fake.api.latency_seconds)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            self._send(fake.api.answer(self.command, url.path.removeprefix("/v1/"), url.query, headers, body))
+            self._send(fake.api.respond(self.command, url.path.removeprefix("/v1/"), url.query, headers, body))
         elif url.path.startswith("/_test/"):
             self._send(self._controlled(url.path.removeprefix("/_test/"), url.query, body))
         else:
             form = decode(body.decode(errors="replace"))
-            self._send_page(fake.pages.answer(self.command, url.path, decode(url.query) | form))
+            self._send_page(fake.pages.respond(self.command, url.path, decode(url.query) | form))
         fake.control.flush()
 
-    do_GET = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815 - the names that http.server looks for
+    do_GET = do_POST = do_DELETE = do_HEAD = respond  # noqa: N815 - the names that http.server looks for
 
     def _controlled(self, path: str, query: str, body: bytes) -> Answer:
         if "Origin" in self.headers:
             return Answer(HTTPStatus.FORBIDDEN, StripeError("These routes are for programs, not for pages.").body)
         parameters = decode("&".join(filter(None, [query, body.decode()])))
         try:
-            return Answer(HTTPStatus.OK, self.server.fake.control.answer(self.command, path, parameters))
+            return Answer(HTTPStatus.OK, self.server.fake.control.respond(self.command, path, parameters))
         except StripeError as error:
             return Answer(error.status, error.body)
         except (KeyError, ValueError) as error:
@@ -136,13 +136,13 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(length) if length <= BODY_BYTES_MAX else None
 
     def _send(self, answer: Answer | None) -> None:
-        if answer is None:  # planned by a test: the connection drops without a word
+        if answer is None:  # planned by a test: the connection drops without a response
             self.close_connection = True
             return
         self._write(answer.status, "application/json", json.dumps(answer.body, indent=2).encode(), answer.headers)
 
-    def _send_page(self, page: Page) -> None:
-        # Pages of a payment provider are never framed, cached or told to others.
+    def _send_page(self, page: HtmlPage) -> None:
+        # Pages of a payment provider are never framed or cached, and send no referrer.
         headers = {"Cache-Control": "no-store", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
         if page.location:
             headers["Location"] = page.location
@@ -157,4 +157,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Say nothing: `GET /_test/requests` lists what was asked."""
+        """Log nothing: `GET /_test/requests` lists the requests."""

@@ -1,7 +1,7 @@
-"""What the fake Stripe knows: objects by kind and id, kept in a file if one is named.
+"""The state of the fake Stripe: objects by kind and id, stored in a file if one is named.
 
-The file is a journal. Each request appends the objects that it changed before it is
-answered, so that a killed fake forgets nothing that a caller was told.
+The file is a journal. Each request appends the objects it changed before its response,
+so that a killed fake loses nothing that a caller has seen.
 """
 
 import json
@@ -19,7 +19,7 @@ from config.workbench.fakestripe.errors import Json, no_such
 API_VERSION = "2026-05-27.dahlia"
 ALPHABET = string.ascii_letters + string.digits
 DAYS_KEPT = {"event": 30, "_idempotency": 1, "billing.meter_event": 60}
-# Which kind an id names; the longest prefix wins.
+# The kind of each prefix of an id; the longest prefix wins.
 PREFIXES = {
     "cus": "customer",
     "prod": "product",
@@ -44,12 +44,12 @@ PREFIXES = {
     "we": "webhook_endpoint",
 }
 PREFIX_OF = {kind: prefix for prefix, kind in PREFIXES.items()}
-# What a refused look-up calls the object, where that is not its kind.
+# The name of an object in the error of a look-up, if it is not its kind.
 SPOKEN = {"payment_method": "PaymentMethod", "setup_intent": "setupintent"}
 
 
 class Store:
-    """The state; whoever reads or writes it holds `lock`."""
+    """The state. Code that reads or writes it holds `lock`."""
 
     def __init__(self, file: Path | None = None) -> None:
         self.lock = threading.RLock()
@@ -62,7 +62,7 @@ class Store:
             self._load(file)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         self._begin()
         if self.file is not None:
             self.file.unlink(missing_ok=True)
@@ -74,11 +74,11 @@ class Store:
         self.changed: dict[tuple[str, str], None] = {}
 
     def now(self) -> int:
-        """Seconds since 1970 on the fake's own clock, which `advance` moves."""
+        """Return the seconds since 1970 on the fake's own clock, which `advance` moves."""
         return int(time.time()) + int(self.objects["_clock"].get("clock", {}).get("seconds_ahead", 0))
 
     def advance(self, seconds: int) -> None:
-        """Move the clock; it stays moved when the fake is started again."""
+        """Move the clock. It stays moved when the fake is started again."""
         ahead = self.now() + seconds - int(time.time())
         self.put("_clock", {"id": "clock", "object": "_clock", "seconds_ahead": ahead})
 
@@ -87,18 +87,18 @@ class Store:
         return f"{PREFIX_OF[kind]}_" + "".join(secrets.choice(ALPHABET) for _ in range(24))
 
     def add(self, kind: str, **fields: Any) -> Json:
-        """A new object with what every object has."""
+        """Create an object with the fields that every object has."""
         created = {"id": self.new_id(kind), "object": kind, "created": self.now(), "livemode": False}
         return self.put(kind, {**created, **fields})
 
     def put(self, kind: str, item: Json) -> Json:
-        """Keep an object under its id."""
+        """Store an object under its id."""
         self.objects[kind][item["id"]] = item
         self.changed[kind, item["id"]] = None
         return item
 
     def update(self, item: Json, **fields: Any) -> Json:
-        """Change an object; every change goes through here, since the journal learns of it here."""
+        """Change an object. Every change must use this function, which writes it to the journal."""
         item.update(fields)
         self.changed[item["object"], item["id"]] = None
         return item
@@ -108,21 +108,21 @@ class Store:
         self.changed[kind, id_] = None
 
     def get(self, kind: str, id_: Any, param: str = "id") -> Json:
-        """The object, or the error of the request that named it."""
+        """Return the object. Raise the error of the request that named it if there is none."""
         found = self.objects[kind].get(id_) if isinstance(id_, str) else None
         if found is None:
-            # What the path names is not found; what a parameter names makes the request bad.
+            # An unknown id in the path is a 404; one in a parameter is a 400.
             raise no_such(SPOKEN.get(kind, kind), str(id_), param, status=404 if param == "id" else 400)
         return found
 
     def find(self, id_: str) -> Json | None:
-        """Whatever the id names, judged by its prefix."""
+        """Return the object with this id, by the id's prefix."""
         kind = PREFIXES.get(id_.rpartition("_")[0])
         # A product may have an id of the caller's own.
         return self.objects[kind or "product"].get(id_)
 
     def all(self, kind: str, **fields: Any) -> list[Json]:
-        """The objects of a kind with these values, oldest first."""
+        """Return the objects of a kind with these values, oldest first."""
         return [
             item
             for item in self.objects[kind].values()

@@ -24,7 +24,7 @@ BEHAVIORS = ("allow_incomplete", "default_incomplete", "error_if_incomplete", "p
 
 
 def read_lines(store: Store, given: list[Json], param: str) -> list[Json]:
-    """Items as a caller names them, with their prices looked up."""
+    """Return the given items with their prices looked up."""
     lines = []
     for place, line in enumerate(given):
         if line.get("price_data"):
@@ -132,7 +132,7 @@ def retrieve_subscription(store: Store, _parameters: Json, id_: str) -> Json:
 
 
 def list_subscriptions(store: Store, parameters: Json) -> Json:
-    """Without a status, those that have not ended; `all` means all."""
+    """List subscriptions. Without a status, those that have not ended; `all` means all."""
     wanted = dict(parameters)
     status = wanted.pop("status", None)
     found = store.all("subscription")

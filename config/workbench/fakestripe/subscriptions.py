@@ -1,4 +1,4 @@
-"""Subscriptions and their items; a period stands on the items, not on the subscription."""
+"""Subscriptions and their items. The items have the period, not the subscription."""
 
 import calendar
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ NO_REASON = {"comment": None, "feedback": None, "reason": None}
 
 
 def period_end(start: int, recurring: Json) -> int:
-    """When a period that starts now ends: the same day of a later month, or the last one that month has."""
+    """Return the end of a period that starts now: the same day of a later month, or that month's last day."""
     begun = datetime.fromtimestamp(start, UTC)
     count = recurring["interval_count"]
     if recurring["interval"] in MONTHS_OF:
@@ -34,7 +34,7 @@ def period_end(start: int, recurring: Json) -> int:
 def new_subscription(
     store: Store, customer: Json, lines: list[Json], *, trial_days: int | None = None, **given: object
 ) -> Json:
-    """A subscription with its items: each line has `price`, `quantity`, `metadata`, `tax_rates`."""
+    """Create a subscription with its items: each line has `price`, `quantity`, `metadata`, `tax_rates`."""
     now = store.now()
     currency = lines[0]["price"]["currency"]
     trial_end = now + trial_days * DAY if trial_days else None
@@ -128,7 +128,7 @@ def items_of(store: Store, subscription: Json) -> list[Json]:
 
 
 def ends_at(store: Store, subscription: Json) -> int:
-    """The end of the current period: the latest of the items'."""
+    """Return the end of the current period: the latest of the items'."""
     return max(int(item["current_period_end"]) for item in items_of(store, subscription))
 
 
@@ -136,7 +136,7 @@ def ends_at(store: Store, subscription: Json) -> int:
 
 
 def start(store: Store, subscription: Json, *, behavior: str = "allow_incomplete") -> StripeError | None:
-    """Announce it and collect its first invoice; returns the refusal where the card said no."""
+    """Emit its creation and collect its first invoice. Return the error if the card is declined."""
     if subscription["status"] == "trialing":
         emit(store, "customer.subscription.created", subscription)
         return None
@@ -151,7 +151,7 @@ def start(store: Store, subscription: Json, *, behavior: str = "allow_incomplete
     if invoice["amount_due"]:
         store.update(subscription, status="incomplete")
     emit(store, "invoice.created", invoice)
-    store.update(invoice, auto_advance=False)  # collected here, and not once more afterwards
+    store.update(invoice, auto_advance=False)  # collected here, and not again afterwards
     finalize(store, invoice)
     emit(store, "customer.subscription.created", subscription)
     store.update(invoice, auto_advance=True)
@@ -168,7 +168,7 @@ def _undo(store: Store, subscription: Json, invoice: Json) -> None:
 
 
 def renew(store: Store, subscription: Json) -> Json:
-    """End the current period: bill it, and begin the next; or end the subscription where that was asked for."""
+    """End the current period: bill it, and begin the next, or end the subscription if that was requested."""
     ended_at = ends_at(store, subscription)
     if subscription["cancel_at"] is not None and subscription["cancel_at"] <= ended_at:
         cancel(store, subscription)
@@ -188,7 +188,7 @@ def renew(store: Store, subscription: Json) -> Json:
 
 
 def cancel(store: Store, subscription: Json, *, details: Json | None = None) -> None:
-    """End it now."""
+    """End the subscription now."""
     now = store.now()
     given = details or {}
     store.update(
@@ -202,7 +202,7 @@ def cancel(store: Store, subscription: Json, *, details: Json | None = None) -> 
 
 
 def schedule_cancellation(store: Store, subscription: Json, *, by_portal: bool) -> None:
-    """End it with its period. The portal sets the date alone (billing mode flexible), the API the flag as well."""
+    """End it with its period. The portal sets only the date (billing mode flexible), the API the flag as well."""
     change(
         store,
         "customer.subscription.updated",
@@ -215,7 +215,7 @@ def schedule_cancellation(store: Store, subscription: Json, *, by_portal: bool) 
 
 
 def keep(store: Store, subscription: Json) -> None:
-    """Take a planned end back."""
+    """Undo a scheduled cancellation."""
     fields = {"cancel_at": None, "cancel_at_period_end": False, "canceled_at": None}
     change(store, "customer.subscription.updated", subscription, **fields, cancellation_details=NO_REASON)
 
@@ -269,7 +269,7 @@ def _line(store: Store, invoice: Json, item: Json, metered: dict[str, tuple[int,
 
 
 def amount_of(price: Json, quantity: int) -> int:
-    """What a quantity costs, in minor units, half-up."""
+    """Return the price of a quantity, in minor units, rounded half-up."""
     if price["billing_scheme"] == "per_unit":
         return _rounded(Decimal(price["unit_amount_decimal"]) * quantity)
     total, below = Decimal(0), 0

@@ -14,34 +14,34 @@ from config.workbench.embedded_postgres import EmbeddedPostgresError
 from config.workbench.runner.clone import FILE_NAME, environment_of_run
 from config.workbench.runner.errors import RunnerError
 from config.workbench.runner.ownership import Ownership, end_orphans
-from config.workbench.runner.plan import Plan
+from config.workbench.runner.plan import RunPlan
 from config.workbench.runner.screen import say, welcome
 from config.workbench.runner.session import READY_SECONDS_MAX, Session
 
 STOP_SECONDS_MAX = 40
-# All that an installation keeps in its data directory; nothing else there is ours to delete.
+# All that an installation keeps in its data directory. Nothing else there may be deleted.
 KEPT_FILES = ("demo.json", "secret_key", "prepared", FILE_NAME, "runner.json", "runner.lock", "stripe.jsonl")
 KEPT_DIRECTORIES = ("static", "media")
 
 
-def run(plan: Plan) -> None:
-    """Start everything, or show where it already runs."""
+def run(plan: RunPlan) -> None:
+    """Start everything, or show the address if it is running already."""
     ownership = Ownership(plan.data_dir)
     with ownership.try_lock() as is_locked:
         if not is_locked:
             show_running(plan, ownership)
             return
         if count := end_orphans(plan):
-            say(f"Ended {count} processes that an earlier run had left behind.")
+            say(f"Stopped {count} processes that an earlier run left behind.")
         plan.refuse_taken_port()
         Session(plan.with_fake_stripe(), ownership).serve()
 
 
-def show_running(plan: Plan, ownership: Ownership) -> None:
-    """Say that it runs already, once it is ready."""
+def show_running(plan: RunPlan, ownership: Ownership) -> None:
+    """Print that it is running already, once it is ready."""
     note = ownership.read_note()
     port = note.get("port", plan.port)
-    running = Plan.from_environment({**plan.environment, "PORT": str(port)})
+    running = RunPlan.from_environment({**plan.environment, "PORT": str(port)})
     if stripe_port := note.get("stripe_port"):
         running = running.with_fake_stripe(stripe_port)
     session = Session(running, ownership)
@@ -52,14 +52,14 @@ def show_running(plan: Plan, ownership: Ownership) -> None:
                 f"Another `make run` has this checkout and is not ready: {answer}. Try `make stop` first."
             )
         time.sleep(0.5)
-    say(f"It is running already, on port {port}.")
+    say(f"It is already running, on port {port}.")
     say(welcome(running))
 
 
-def stop(plan: Plan) -> None:
-    """Stop the runner and its processes, whoever started them, and the embedded database."""
+def stop(plan: RunPlan) -> None:
+    """Stop the runner and its processes, from whichever terminal they were started, and the embedded database."""
     if not plan.data_dir.exists():
-        say("Nothing runs.")
+        say("Nothing is running.")
         return
     ownership = Ownership(plan.data_dir)
     deadline = time.monotonic() + STOP_SECONDS_MAX
@@ -74,19 +74,19 @@ def stop(plan: Plan) -> None:
                 return
         if time.monotonic() > deadline:
             raise RunnerError("The runner does not stop.")
-        ask_runner_to_stop(ownership)
+        signal_runner(ownership)
         time.sleep(0.5)
 
 
-def ask_runner_to_stop(ownership: Ownership) -> None:
+def signal_runner(ownership: Ownership) -> None:
     """Send SIGTERM to the process that holds the lock."""
     pid = ownership.read_note().get("pid")
     if isinstance(pid, int) and psutil.pid_exists(pid):
         os.kill(pid, signal.SIGTERM)
 
 
-def reset(plan: Plan) -> None:
-    """Delete the database and the demo data, after asking."""
+def reset(plan: RunPlan) -> None:
+    """Delete the database and the demo data, after a confirmation."""
     if plan.database is None:
         raise RunnerError("DATABASE_URL names a database of yours, which `make reset` does not touch.")
     if plan.environment.get("YES") != "1" and not confirmed(plan):
@@ -98,17 +98,17 @@ def reset(plan: Plan) -> None:
         shutil.rmtree(plan.data_dir / name, ignore_errors=True)
     for name in KEPT_FILES:
         (plan.data_dir / name).unlink(missing_ok=True)
-    say("Everything is deleted; `make run` begins anew.")
+    say("Everything is deleted. `make run` starts again from nothing.")
 
 
 def manage(arguments: list[str]) -> NoReturn:
-    """Run a command of `manage.py` on what runs, or would run: the same database and the same fake Stripe."""
-    command = Plan.from_environment(os.environ).manage(*arguments)
+    """Run a command of `manage.py` with the database and the fake Stripe of the run, also if it is not running."""
+    command = RunPlan.from_environment(os.environ).manage(*arguments)
     os.execve(command[0], command, environment_of_run(os.environ))  # noqa: S606 - no shell is wanted
 
 
-def confirmed(plan: Plan) -> bool:
-    """Ask in the terminal; without one the answer is no."""
+def confirmed(plan: RunPlan) -> bool:
+    """Return whether the user confirms in the terminal. Without a terminal return False."""
     if not sys.stdin.isatty():
         say("`make reset` asks before it deletes; without a terminal, say YES=1 make reset.")
         return False
@@ -119,7 +119,7 @@ COMMANDS = {"run": run, "stop": stop, "reset": reset}
 
 
 def main() -> None:
-    """Do what the Makefile asks; what is wrong is one sentence."""
+    """Run the target of the Makefile. Print an error in one sentence."""
     parser = argparse.ArgumentParser(prog="python -m config.workbench.runner", description=__doc__)
     parser.add_argument("command", choices=[*COMMANDS, "manage"])
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of `manage`: the command of manage.py")
@@ -127,7 +127,7 @@ def main() -> None:
     try:
         if options.command == "manage":
             manage(options.arguments)
-        COMMANDS[options.command](Plan.from_environment(os.environ))
+        COMMANDS[options.command](RunPlan.from_environment(os.environ))
     except (RunnerError, EmbeddedPostgresError) as error:
         sys.exit(f"countinghouse: {error}")
     except PermissionError as error:

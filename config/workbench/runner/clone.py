@@ -1,8 +1,7 @@
-"""What a plain `manage.py` needs to work on what `make run` runs: the development profile and the port, from a file.
+"""The settings of a plain `manage.py` in a clone in which `make run` ran: development profile and port, in a file.
 
-Only a development run on the embedded database leaves the file. Only `manage.py` reads it, and only when no variable
-says which installation this is. The web server never reads it, so nothing in a data directory can take a production out
-of its profile.
+Only a development run on the embedded database writes the file. Only `manage.py` reads it, and only if no variable
+names an installation. The web server never reads it, so no file in a data directory can change a production's profile.
 """
 
 import json
@@ -10,17 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from config.workbench.runner.ownership import Ownership
-from config.workbench.runner.plan import OWNER_VARIABLE, Plan
+from config.workbench.runner.plan import OWNER_VARIABLE, RunPlan
 
 FILE_NAME = "development.json"
-# Whoever sets one of these has said which installation is meant.
+# Each of these variables names an installation.
 VARIABLES_OF_AN_INSTALLATION = ("COUNTINGHOUSE_PROFILE", "DATABASE_URL", "PUBLIC_URL", "SECRET_KEY")
 
 
-def remember(plan: Plan) -> None:
+def remember(plan: RunPlan) -> None:
     """Store the port of a development run on the embedded database.
 
-    After any other run, forget what an earlier one stored.
+    After any other run, delete what an earlier one stored.
     """
     file = plan.data_dir / FILE_NAME
     if plan.database is None or plan.environment["COUNTINGHOUSE_PROFILE"] != "development":
@@ -32,22 +31,22 @@ def remember(plan: Plan) -> None:
 
 
 def variables_missing(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a plain `manage.py` adds to its environment: nothing if `make run` never ran in this clone."""
+    """Return the variables that a plain `manage.py` adds: none if `make run` never ran in this clone."""
     if any(environment.get(name) for name in VARIABLES_OF_AN_INSTALLATION):
         return {}
-    if _remembered_port(Plan.from_environment(environment).data_dir) is None:
+    if _remembered_port(RunPlan.from_environment(environment).data_dir) is None:
         return {}
     return {name: value for name, value in environment_of_run(environment).items() if environment.get(name) != value}
 
 
 def environment_of_run(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a command on what runs: the same port and, while it runs, the same fake Stripe.
+    """Return the environment of a command on the run: the same port and, while it runs, the same fake Stripe.
 
     The command is not one of the run's own processes, which `make stop` ends.
     """
-    data_dir = Plan.from_environment(environment).data_dir
+    data_dir = RunPlan.from_environment(environment).data_dir
     port = _remembered_port(data_dir)
-    plan = Plan.from_environment(environment if port is None else {"PORT": str(port), **environment})
+    plan = RunPlan.from_environment(environment if port is None else {"PORT": str(port), **environment})
     if stripe_port := Ownership(data_dir).read_note().get("stripe_port"):
         plan = plan.with_fake_stripe(stripe_port)
     return {name: value for name, value in plan.environment.items() if name != OWNER_VARIABLE}

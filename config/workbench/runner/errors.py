@@ -1,5 +1,5 @@
-"""Why nothing could be started, in one sentence."""
+"""Errors of the runner, each in one sentence."""
 
 
 class RunnerError(RuntimeError):
-    """The message tells a human what is wrong and what to do about it."""
+    """The message says what is wrong and what to do about it."""

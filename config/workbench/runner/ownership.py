@@ -1,7 +1,7 @@
-"""Who runs this installation: one runner at a time, and no orphans of an earlier one.
+"""The ownership of an installation: one runner at a time, and no orphans of an earlier one.
 
-The lock is the truth: the operating system releases it when its holder dies, however it
-dies. The note beside it only says whom to ask.
+The lock decides: the operating system releases it when its holder dies, however it dies.
+The note beside it only names the process.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from config.workbench.runner.plan import OWNER_VARIABLE, Plan
+from config.workbench.runner.plan import OWNER_VARIABLE, RunPlan
 
 ORPHAN_SECONDS_MAX = 5
 
@@ -23,13 +23,13 @@ class Ownership:
     """The lock on one data directory, and the note of its holder."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Name the files; nothing is touched before `try_lock`."""
+        """Set the files' paths. Nothing is touched before `try_lock`."""
         self.lock_file = data_dir / "runner.lock"
         self.note_file = data_dir / "runner.json"
 
     @contextlib.contextmanager
     def try_lock(self) -> Iterator[bool]:
-        """Hold the lock if nobody else does; yields whether we hold it."""
+        """Hold the lock if no other process does. Yield whether we hold it."""
         self.lock_file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.lock_file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
@@ -43,7 +43,7 @@ class Ownership:
             os.close(descriptor)
 
     def read_note(self) -> dict[str, Any]:
-        """The note of the current or the last runner; empty where there is none."""
+        """Return the note of the current or the last runner; empty if there is none."""
         try:
             note = json.loads(self.note_file.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
@@ -51,18 +51,18 @@ class Ownership:
         return note if isinstance(note, dict) else {}
 
     def write_note(self, **facts: int | bool) -> None:
-        """Leave the note, whole or not at all."""
+        """Write the note, completely or not at all."""
         unfinished = self.note_file.with_suffix(".new")
         unfinished.write_text(json.dumps(facts))
         unfinished.replace(self.note_file)
 
     def remove_note(self) -> None:
-        """Take the note away at an orderly end."""
+        """Remove the note at an orderly end."""
         self.note_file.unlink(missing_ok=True)
 
 
-def end_orphans(plan: Plan) -> int:
-    """Stop the processes that a killed runner left behind; returns how many there were."""
+def end_orphans(plan: RunPlan) -> int:
+    """Stop the processes that a killed runner left behind. Return how many there were."""
     orphans = [process for process in psutil.process_iter() if _belongs_to(process, plan)]
     for process in orphans:
         with contextlib.suppress(psutil.Error):
@@ -75,7 +75,7 @@ def end_orphans(plan: Plan) -> int:
     return len(orphans)
 
 
-def _belongs_to(process: psutil.Process, plan: Plan) -> bool:
+def _belongs_to(process: psutil.Process, plan: RunPlan) -> bool:
     if process.pid == os.getpid():
         return False
     try:

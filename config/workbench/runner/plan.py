@@ -1,4 +1,4 @@
-"""What to run and where, read from the environment once."""
+"""The plan of a run: what to run and on which ports, read from the environment once."""
 
 import contextlib
 import dataclasses
@@ -18,16 +18,16 @@ HOST = "127.0.0.1"
 PORT_DEFAULT, PORT_MAX = 8000, 65535
 DATABASE_NAME = "countinghouse"
 FAKE_STRIPE = "config.workbench.fakestripe"
-# Marks the processes of one data directory, so that orphans of a killed runner are found.
+# This marks the processes of one data directory, so that orphans of a killed runner are found.
 OWNER_VARIABLE = "COUNTINGHOUSE_RUN"
 # The fake Stripe's port, counted from the web server's: 8000 has 12111 beside it.
 STRIPE_PORT_DISTANCE = 4111
-# Known to everybody, and good for nothing but the fake: nothing real was ever signed with them.
+# Publicly known, and valid only for the fake: nothing real was ever signed with them.
 FAKE_STRIPE_KEY, FAKE_STRIPE_WEBHOOK_SECRET = "sk_test_countinghouseFakeStripe000", "whsec_countinghouseFakeStripe"
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """One installation on this machine: its data, its port and the environment of its processes."""
 
     data_dir: Path
@@ -40,7 +40,7 @@ class Plan:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read the plan; raises RunnerError for a value that makes no sense."""
+        """Read the plan. Raise RunnerError for an invalid value."""
         data_dir = Path(environment.get("COUNTINGHOUSE_DATA_DIR") or CHECKOUT / ".data").resolve()
         port = _number(environment, "PORT", PORT_DEFAULT, PORT_MAX)
         return cls(
@@ -60,19 +60,19 @@ class Plan:
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds the portal."""
+        """Return the portal's address for a browser on this machine."""
         return f"http://localhost:{self.port}"
 
     @property
     def web_command(self) -> list[str]:
-        """The web server as in production."""
+        """Return the command of the web server, the same as in production."""
         place = ("--host", HOST, "--port", str(self.port), "--workers", str(self.web_workers))
         return [sys.executable, "-m", "config.serving", *place]
 
     def with_fake_stripe(self, running_port: int = 0) -> Self:
-        """Return the same with a fake Stripe beside it, the one that runs or a new one.
+        """Return the plan with a fake Stripe, the running one or a new one.
 
-        Without, if there is a key or in production.
+        Return it without one if a key is set, or in production.
         """
         is_development = self.environment["COUNTINGHOUSE_PROFILE"] == "development"
         if not is_development or self.environment.get("STRIPE_SECRET_KEY"):
@@ -84,19 +84,19 @@ class Plan:
             "STRIPE_API_HOST": f"http://{HOST}:{port}",
             "STRIPE_WEBHOOK_SECRET": FAKE_STRIPE_WEBHOOK_SECRET,
             "STRIPE_WEBHOOK_UUID": self.environment.get("STRIPE_WEBHOOK_UUID") or DEVELOPMENT_WEBHOOK_UUID,
-            # Stripe's library asks the environment for a proxy, also for an address on this machine.
+            # Stripe's library reads a proxy from the environment, also for an address on this machine.
             **{name: ",".join(filter(None, [self.environment.get(name), HOST])) for name in ("NO_PROXY", "no_proxy")},
         }
         return dataclasses.replace(self, stripe_port=port, environment={**self.environment, **wiring})
 
     @property
     def stripe_url(self) -> str:
-        """Where the fake Stripe answers, if there is one."""
+        """Return the address of the fake Stripe, if there is one."""
         return f"http://{HOST}:{self.stripe_port}" if self.stripe_port else ""
 
     @property
     def stripe_command(self) -> list[str]:
-        """The fake Stripe; what it knows outlives it, as our database outlives us."""
+        """Return the command of the fake Stripe, which keeps its state between runs, as our database does."""
         uuid = self.environment.get("STRIPE_WEBHOOK_UUID") or DEVELOPMENT_WEBHOOK_UUID
         webhook = f"http://{HOST}:{self.port}/webhooks/stripe/{uuid}"
         return [
@@ -106,7 +106,7 @@ class Plan:
         ]
 
     def manage(self, *arguments: str) -> list[str]:
-        """A command of `manage.py`."""
+        """Return a command of `manage.py`."""
         return [sys.executable, str(CHECKOUT / "manage.py"), *arguments]
 
     def refuse_taken_port(self) -> None:
@@ -124,7 +124,7 @@ class Plan:
 
 
 def _free_port(wished: int) -> int:
-    """The port that is wished for, or any other if somebody has it."""
+    """Return the wished port, or any other if another program has it."""
     for port in (wished, 0):
         with socket.socket() as listener, contextlib.suppress(OSError):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

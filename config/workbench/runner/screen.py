@@ -1,21 +1,21 @@
-"""What the runner says in the terminal."""
+"""The runner's messages in the terminal."""
 
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from config.workbench.runner.plan import Plan
+from config.workbench.runner.plan import RunPlan
 
 
 def say(text: str) -> None:
-    """Write one message at once."""
+    """Print one message at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def welcome(plan: Plan) -> str:
-    """Everything that a newcomer needs, on one screen; the logins are those of the demo data."""
+def welcome(plan: RunPlan) -> str:
+    """Return what a newcomer needs, on one screen, with the logins of the demo data."""
     demo = _demo(plan.data_dir / "demo.json")
     lines = [
         "",

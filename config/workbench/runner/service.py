@@ -1,7 +1,7 @@
 """A child process that is started again when it dies.
 
-Each child leads a session of its own: a Ctrl-C in the terminal reaches the runner alone,
-which then stops the children in order, and what a dead child leaves behind can be found.
+Each child leads its own session: a Ctrl-C in the terminal reaches only the runner, which
+then stops the children in order, and processes that a dead child leaves behind are found.
 """
 
 import contextlib
@@ -31,15 +31,15 @@ class Service:
         self.started_at = self.due_at = 0  # seconds of the monotonic clock
 
     def tend(self, *, seconds: int) -> None:
-        """Start the child when it is due; notice when it has died."""
+        """Start the child when it is due, and notice when it has died."""
         if self.process is None:
             if seconds >= self.due_at:
                 self._start(seconds)
         elif (status := self.process.poll()) is not None:
             self._bury(status, seconds)
 
-    def ask_to_stop(self) -> None:
-        """Send SIGTERM; the child finishes what it is doing."""
+    def terminate(self) -> None:
+        """Send SIGTERM. The child finishes its current work."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
 
@@ -71,10 +71,10 @@ class Service:
 
     @staticmethod
     def _kill_session(process: subprocess.Popen[bytes]) -> None:
-        """Kill the child and its own children; a process group keeps its number while a member lives."""
+        """Kill the child and its own children. A process group keeps its number while a member lives."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        with contextlib.suppress(subprocess.TimeoutExpired):  # the kernel still holds it: it ends without us
+        with contextlib.suppress(subprocess.TimeoutExpired):  # the kernel still holds it: it will end by itself
             process.wait(KILLED_SECONDS_MAX)
 
 

@@ -14,7 +14,7 @@ from config.workbench.embedded_postgres import EmbeddedPostgresError
 from config.workbench.runner.clone import remember
 from config.workbench.runner.errors import RunnerError
 from config.workbench.runner.ownership import Ownership
-from config.workbench.runner.plan import CHECKOUT, DATABASE_NAME, HOST, Plan
+from config.workbench.runner.plan import CHECKOUT, DATABASE_NAME, HOST, RunPlan
 from config.workbench.runner.screen import say, welcome
 from config.workbench.runner.service import Service
 
@@ -28,14 +28,14 @@ APPS = ("accounts", "metering", "billing", "config")
 
 
 class StopRequested(BaseException):
-    """Raised out of whatever is going on when a signal asks us to stop."""
+    """Raised anywhere in the code when a signal requests a stop."""
 
 
 class Session:
     """The database, the web server and the worker, in the order in which they need one another."""
 
-    def __init__(self, plan: Plan, ownership: Ownership) -> None:
-        """Describe the run; `serve` does it."""
+    def __init__(self, plan: RunPlan, ownership: Ownership) -> None:
+        """Prepare the run; `serve` starts it."""
         self.plan = plan
         self.ownership = ownership
         # A database that a killed runner started is still the runner's to stop.
@@ -51,7 +51,7 @@ class Session:
         ]
 
     def serve(self) -> None:
-        """Start everything, say so, and keep it running until a signal comes."""
+        """Start everything, print the welcome, and keep it running until a signal comes."""
         for number in STOP_SIGNALS:
             signal.signal(number, _request_stop)
         try:
@@ -86,7 +86,7 @@ class Session:
             database.ensure_database(DATABASE_NAME)
 
     def _start_fake_stripe(self) -> None:
-        """Before anything that may ask it."""
+        """Start the fake Stripe before anything that may call it."""
         deadline = time.monotonic() + STRIPE_SECONDS_MAX
         for service in self.fake_stripe:
             while not _answers(self.plan.stripe_port):
@@ -96,11 +96,11 @@ class Session:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _prepare(self) -> None:
-        """Have the schema brought up to date.
+        """Update the schema.
 
-        The services start meanwhile if an earlier run has prepared these very migrations.
+        The services start meanwhile if an earlier run has prepared the same migrations.
         """
-        say("Bringing the schema and the demo data up to date ...")
+        say("Updating the schema and the demo data ...")
         arguments = self.plan.manage("prepare_demo" if self.plan.with_demo else "prepare")
         migrations = digest_of_migrations()
         was_prepared_before = self._prepared_with() == migrations
@@ -136,17 +136,17 @@ class Session:
                     raise RunnerError(f"The {service.name} process does not start: the reason is above.")
 
     def readiness(self) -> str | None:
-        """None when /readyz answers 200, else what it said."""
+        """Return None if /readyz responds with 200, else its message."""
         connection = http.client.HTTPConnection(HOST, self.plan.port, timeout=5)
         try:
             connection.request("GET", "/readyz")
             response = connection.getresponse()
             body = response.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:
-            return f"the web server does not answer ({error})"
+            return f"the web server is unavailable ({error})"
         finally:
             connection.close()
-        return None if response.status == http.HTTPStatus.OK else f"/readyz answers {response.status}: {body}"
+        return None if response.status == http.HTTPStatus.OK else f"/readyz responds with {response.status}: {body}"
 
     def _look_after_everything(self) -> None:
         self._look_after_database()
@@ -166,7 +166,7 @@ class Session:
 
     def _stop(self) -> None:
         for service in self.services:
-            service.ask_to_stop()
+            service.terminate()
         deadline = time.monotonic() + STOP_SECONDS_MAX
         for service in self.services:
             service.wait_until_stopped(seconds_max=max(0, int(deadline - time.monotonic())))
@@ -177,7 +177,7 @@ class Session:
 
 
 def digest_of_migrations() -> str:
-    """Return what changes when any migration does."""
+    """Return a digest that changes when any migration does."""
     digest = hashlib.sha256()
     for path in sorted(path for app in APPS for path in (CHECKOUT / app).rglob("*migrations/*.py")):
         digest.update(f"{path.relative_to(CHECKOUT)}\n".encode() + path.read_bytes())

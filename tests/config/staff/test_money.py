@@ -74,7 +74,7 @@ def test_what_waits_for_a_person_is_named(as_pat: Client) -> None:
     response = as_pat.get(reverse("admin:index"))
     wanted = {
         "Open exceptions",
-        "Mails that did not go out",
+        "Mails that were not sent",
         "Payment providers' events",
         "Usage that a payment provider rejected",
     }

@@ -22,7 +22,7 @@ from config.workbench.embedded_postgres import EmbeddedPostgres
 from config.workbench.runner.__main__ import reset, stop
 from config.workbench.runner.errors import RunnerError
 from config.workbench.runner.ownership import Ownership, end_orphans
-from config.workbench.runner.plan import FAKE_STRIPE_KEY, OWNER_VARIABLE, STRIPE_PORT_DISTANCE, Plan
+from config.workbench.runner.plan import FAKE_STRIPE_KEY, OWNER_VARIABLE, STRIPE_PORT_DISTANCE, RunPlan
 from config.workbench.runner.screen import welcome
 from config.workbench.runner.service import BACKOFF_SECONDS_MAX, SECONDS_UNTIL_STEADY, Service
 
@@ -46,9 +46,9 @@ def place() -> Iterator[Path]:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def plan_for(place: Path, **environment: str) -> Plan:
+def plan_for(place: Path, **environment: str) -> RunPlan:
     inherited = {name: value for name, value in os.environ.items() if name not in TEST_RUN_VARIABLES}
-    return Plan.from_environment({**inherited, "COUNTINGHOUSE_DATA_DIR": str(place), **environment})
+    return RunPlan.from_environment({**inherited, "COUNTINGHOUSE_DATA_DIR": str(place), **environment})
 
 
 def free_port() -> int:
@@ -143,7 +143,7 @@ def test_a_child_that_ignores_the_request_to_stop_is_killed(make_service: Callab
     eventually((place / "deaf").exists)
     process = service.process
     assert process is not None
-    service.ask_to_stop()
+    service.terminate()
     service.wait_until_stopped(seconds_max=1)
     assert process.returncode == -signal.SIGKILL
 
@@ -265,7 +265,7 @@ def test_reset_deletes_what_is_ours_and_nothing_else(place: Path) -> None:
 
 def test_stopping_what_does_not_run_is_no_error(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stop(plan_for(place / "never made"))
-    assert capsys.readouterr().out == "Nothing runs.\n"
+    assert capsys.readouterr().out == "Nothing is running.\n"
 
 
 # The whole
@@ -345,7 +345,7 @@ def test_everything_survives_sigkill_and_ends_with_ctrl_c(place: Path) -> None:
         # A second start, in the meantime, only shows where the first one is.
         another = Run(place, free_port(), "another")
         assert another.process.wait(120) == 0, another.output.read_text()
-        assert another.says(f"running already, on port {port}")
+        assert another.says(f"already running, on port {port}")
 
         # Kill the web server, the worker, the fake Stripe and the database at once.
         remember_a_customer(first)
@@ -363,7 +363,7 @@ def test_everything_survives_sigkill_and_ends_with_ctrl_c(place: Path) -> None:
         assert processes_of(place)
         second = Run(place, port, "second")
         second.wait_for_welcome()
-        assert second.says("processes that an earlier run had left behind")
+        assert second.says("processes that an earlier run left behind")
         assert customers_of(second) == ["ada@acme.example"]
 
         os.killpg(second.process.pid, signal.SIGINT)

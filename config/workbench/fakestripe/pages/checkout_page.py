@@ -5,7 +5,16 @@ from html import escape
 from config.workbench.fakestripe.checkout import complete_session
 from config.workbench.fakestripe.errors import CardDeclinedError, Json
 from config.workbench.fakestripe.pages.card_form import typed_expiry
-from config.workbench.fakestripe.pages.html import Page, alert, button, card_fields, card_table, money, page, redirect
+from config.workbench.fakestripe.pages.html import (
+    HtmlPage,
+    alert,
+    button,
+    card_fields,
+    card_table,
+    money,
+    page,
+    redirect,
+)
 from config.workbench.fakestripe.store import Store
 
 BUTTONS = {"subscription": "Subscribe", "payment": "Pay", "setup": "Save card"}
@@ -13,12 +22,12 @@ HEADINGS = {"subscription": "Subscribe", "payment": "Pay", "setup": "Save a card
 UNPAID, REFUSED, OVER = 200, 402, 410
 
 
-def answer_checkout(store: Store, method: str, id_: str, form: Json) -> Page:
+def serve_checkout(store: Store, method: str, id_: str, form: Json) -> HtmlPage:
     session = store.get("checkout.session", id_)
     if session["status"] == "complete":
         return redirect(_success_url(session))
     if session["status"] != "open":
-        text = "<h1>This checkout has expired</h1><p>Go back to where you came from, and begin again.</p>"
+        text = "<h1>This checkout has expired</h1><p>Go back to the page you came from, and start again.</p>"
         return page("Expired", text, _back(session), status=OVER)
     if method != "POST":
         return _show(store, session, {})
@@ -47,7 +56,7 @@ def _back(session: Json) -> str:
     return f'<p class="back"><a href="{escape(url)}">← Back</a></p>' if url else ""
 
 
-def _show(store: Store, session: Json, form: Json, problem: str | None = None) -> Page:
+def _show(store: Store, session: Json, form: Json, problem: str | None = None) -> HtmlPage:
     heading = HEADINGS[session["mode"]]
     content = [
         _back(session),

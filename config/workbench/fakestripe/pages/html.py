@@ -1,4 +1,4 @@
-"""The frame of every page, and the pieces that pages share."""
+"""The frame of every page, and the parts that pages share."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -8,13 +8,13 @@ from html import escape
 from config.workbench.fakestripe.cards import CARDS
 from config.workbench.fakestripe.errors import Json
 
-# ISO 4217: how many digits the minor unit has, where that is not two.
+# ISO 4217: how many digits the minor unit has, if not two.
 DIGITS = {"jpy": 0, "krw": 0, "vnd": 0, "clp": 0, "bhd": 3, "kwd": 3, "jod": 3, "omr": 3, "tnd": 3}
 
 
 @dataclasses.dataclass(frozen=True)
-class Page:
-    """What a browser is answered."""
+class HtmlPage:
+    """A response to a browser."""
 
     body: bytes = b""
     status: int = 200
@@ -22,8 +22,8 @@ class Page:
     location: str = ""
 
 
-def page(title: str, *content: str, status: int = 200) -> Page:
-    """A whole page."""
+def page(title: str, *content: str, status: int = 200) -> HtmlPage:
+    """Render a whole page."""
     html = f"""<!doctype html>
 <html lang="en">
 <head>
@@ -42,21 +42,21 @@ def page(title: str, *content: str, status: int = 200) -> Page:
 </body>
 </html>
 """
-    return Page(html.encode(), status)
+    return HtmlPage(html.encode(), status)
 
 
-def redirect(location: str) -> Page:
-    """Go there, with GET."""
-    return Page(status=303, location=location)
+def redirect(location: str) -> HtmlPage:
+    """Redirect with GET."""
+    return HtmlPage(status=303, location=location)
 
 
-def not_found() -> Page:
-    text = "<h1>There is no such page</h1><p>The link is wrong, or the fake Stripe was reset.</p>"
+def not_found() -> HtmlPage:
+    text = "<h1>This page does not exist</h1><p>The link is wrong, or the fake Stripe was reset.</p>"
     return page("Not found", text, status=404)
 
 
 def money(amount: int | None, currency: str | None) -> str:
-    """An amount of minor units for people."""
+    """Return an amount of minor units as text for people."""
     if amount is None or currency is None:
         return ""
     digits = DIGITS.get(currency, 2)
@@ -68,7 +68,7 @@ def day(timestamp: int) -> str:
 
 
 def alert(message: str | None) -> str:
-    """What went wrong, told to screen readers too."""
+    """Render what went wrong, announced to screen readers too."""
     return f'<p class="alert" role="alert" id="problem">{escape(message)}</p>' if message else ""
 
 
@@ -81,13 +81,13 @@ def button(label: str, *, kind: str = "primary") -> str:
 
 
 def action(url: str, label: str, **fields: str) -> str:
-    """A form that is one button."""
+    """Render a form with only a button."""
     hidden = "".join(f'<input type="hidden" name="{name}" value="{escape(value)}">' for name, value in fields.items())
     return f'<form method="post" action="{escape(url)}">{hidden}{button(label, kind="secondary")}</form>'
 
 
 def card_fields(form: Json) -> str:
-    """The fields of a card, with what was typed before."""
+    """Render the fields of a card, with what was typed before."""
     return "".join(
         [
             field("number", "Card number", form, autocomplete="cc-number", placeholder="4242 4242 4242 4242"),
@@ -113,7 +113,7 @@ def field(
 
 
 def card_table() -> str:
-    """The cards that may be typed, and what each does."""
+    """Render the test cards, and what each does."""
     rows = "".join(
         f"<tr><td><code>{_spaced(card.number)}</code></td><td>{escape(_meaning(card.number))}</td></tr>"
         for card in CARDS

@@ -1,4 +1,4 @@
-"""GET and POST /invoice/<invoice>: the hosted invoice page, where it can be paid with a card."""
+"""GET and POST /invoice/<invoice>: the hosted invoice page, on which it can be paid with a card."""
 
 from html import escape
 
@@ -7,7 +7,7 @@ from config.workbench.fakestripe.errors import CardDeclinedError, Json
 from config.workbench.fakestripe.invoices import attempt
 from config.workbench.fakestripe.pages.card_form import typed_card
 from config.workbench.fakestripe.pages.html import (
-    Page,
+    HtmlPage,
     alert,
     button,
     card_fields,
@@ -30,7 +30,7 @@ STATES = {
 REFUSED = 402
 
 
-def answer_invoice(store: Store, method: str, id_: str, form: Json) -> Page:
+def serve_invoice(store: Store, method: str, id_: str, form: Json) -> HtmlPage:
     invoice = store.get("invoice", id_)
     if invoice["status"] == "draft":
         return not_found()
@@ -47,7 +47,7 @@ def answer_invoice(store: Store, method: str, id_: str, form: Json) -> Page:
     return _show(invoice, {}, None)
 
 
-def _show(invoice: Json, form: Json, problem: str | None) -> Page:
+def _show(invoice: Json, form: Json, problem: str | None) -> HtmlPage:
     title = f"Invoice {invoice['number']}"
     content = [f"<h1>{escape(title)}</h1>", _facts(invoice), _lines(invoice), notice(STATES.get(invoice["status"]))]
     if invoice["status"] in {"open", "uncollectible"}:

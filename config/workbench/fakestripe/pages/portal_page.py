@@ -6,7 +6,7 @@ from config.workbench.fakestripe.errors import CardDeclinedError, Json
 from config.workbench.fakestripe.events import change
 from config.workbench.fakestripe.pages.card_form import typed_card
 from config.workbench.fakestripe.pages.html import (
-    Page,
+    HtmlPage,
     action,
     alert,
     button,
@@ -24,7 +24,7 @@ from config.workbench.fakestripe.subscriptions import LIVE, ends_at, items_of, k
 REFUSED = 402
 
 
-def answer_portal(store: Store, method: str, id_: str, form: Json) -> Page:
+def serve_portal(store: Store, method: str, id_: str, form: Json) -> HtmlPage:
     session = store.get("billing_portal.session", id_)
     customer = store.get("customer", session["customer"])
     if method != "POST":
@@ -40,7 +40,7 @@ def answer_portal(store: Store, method: str, id_: str, form: Json) -> Page:
 
 
 def _add_card(store: Store, customer: Json, form: Json) -> None:
-    """A new card becomes the default one where there was none, or where that is wanted."""
+    """Add a card. It becomes the default one if there was none, or if the customer chose so."""
     card, month, year = typed_card(form, as_of=store.now())
     billing = {"name": form.get("name") or None, "email": customer["email"]}
     method = attach(store, add_card(store, card, month, year, {"billing_details": billing}), customer)
@@ -53,7 +53,7 @@ def _make_default(store: Store, customer: Json, method_id: str) -> None:
     settings = customer["invoice_settings"] | {"default_payment_method": method_id}
     change(store, "customer.updated", customer, invoice_settings=settings)
     for subscription in _live(store, customer):
-        # The card that checkout set there would otherwise go before the customer's default.
+        # Otherwise the card that checkout set would be charged instead of the customer's default.
         if subscription["default_payment_method"]:
             change(store, "customer.subscription.updated", subscription, default_payment_method=method_id)
 
@@ -79,7 +79,7 @@ def _live(store: Store, customer: Json) -> list[Json]:
     return [item for item in store.all("subscription", customer=customer["id"]) if item["status"] in LIVE]
 
 
-def _show(store: Store, session: Json, customer: Json, form: Json, problem: str | None) -> Page:
+def _show(store: Store, session: Json, customer: Json, form: Json, problem: str | None) -> HtmlPage:
     url = f"/portal/{session['id']}"
     content = [
         _back(session),

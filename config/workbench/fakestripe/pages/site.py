@@ -1,19 +1,19 @@
-"""Which page answers which address."""
+"""The page of each address."""
 
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from config.workbench.fakestripe.errors import Json, StripeError
-from config.workbench.fakestripe.pages.checkout_page import answer_checkout
-from config.workbench.fakestripe.pages.html import Page, not_found, page
-from config.workbench.fakestripe.pages.invoice_page import answer_invoice
-from config.workbench.fakestripe.pages.portal_page import answer_portal
+from config.workbench.fakestripe.pages.checkout_page import serve_checkout
+from config.workbench.fakestripe.pages.html import HtmlPage, not_found, page
+from config.workbench.fakestripe.pages.invoice_page import serve_invoice
+from config.workbench.fakestripe.pages.portal_page import serve_portal
 from config.workbench.fakestripe.store import Store
 
 STYLE = Path(__file__).with_name("style.css")
-Answer = Callable[[Store, str, str, Json], Page]
-PAGES: dict[str, Answer] = {"checkout": answer_checkout, "portal": answer_portal, "invoice": answer_invoice}
+Answer = Callable[[Store, str, str, Json], HtmlPage]
+PAGES: dict[str, Answer] = {"checkout": serve_checkout, "portal": serve_portal, "invoice": serve_invoice}
 
 
 class Pages:
@@ -22,12 +22,12 @@ class Pages:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def answer(self, method: str, path: str, form: Json) -> Page:
-        """Show a page, or do what its form asks."""
+    def respond(self, method: str, path: str, form: Json) -> HtmlPage:
+        """Show a page, or do what its form requests."""
         if path == "/style.css":
-            return Page(STYLE.read_bytes(), content_type="text/css; charset=utf-8")
+            return HtmlPage(STYLE.read_bytes(), content_type="text/css; charset=utf-8")
         if path == "/":
-            text = "<h1>Fake Stripe</h1><p>It answers programs under <code>/v1/</code>.</p>"
+            text = "<h1>Fake Stripe</h1><p>Its API is under <code>/v1/</code>.</p>"
             return page("Home", text)
         found = re.fullmatch(r"/(checkout|portal|invoice)/([A-Za-z0-9_]+)(?:/[a-z]+)?", path)
         if not found:

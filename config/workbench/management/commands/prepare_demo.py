@@ -1,4 +1,4 @@
-"""`manage.py prepare_demo`: `prepare` and `seed_demo` in one process, so that Django starts once for `make run`."""
+"""`manage.py prepare_demo`: run `prepare` and `seed_demo` in one process, so that Django starts once."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 class Command(BaseCommand):
     """Prepare, then seed."""
 
-    help = "Bring the installation up to date, and make what is missing of the demo data: some seconds, once."
+    help = "Update the installation, and create what is missing of the demo data: some seconds, once."
 
     requires_system_checks = ()  # `migrate` runs them
 

@@ -16,17 +16,17 @@ HISTORY_DAYS = 190
 class Command(BaseCommand):
     """Fill an empty installation with something to look at."""
 
-    help = "Make demo tenants with six months of usage, and the logins that open them."
+    help = "Create demo tenants with six months of usage, and their logins."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The same seed gives the same usage."""
-        parser.add_argument("--seed", default="countinghouse", help="What the made-up usage follows from.")
+        """Add the seed and `--force`. The same seed gives the same usage."""
+        parser.add_argument("--seed", default="countinghouse", help="The seed of the made-up usage.")
         parser.add_argument("--force", action="store_true", help="Also outside of the development profile.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Say what was added."""
+        """Create the data, and print what was added."""
         if settings.PROFILE != "development" and not options["force"]:
-            raise CommandError("Demo data are for the development profile; --force makes them here all the same.")
+            raise CommandError("Demo data is for the development profile. Use --force to create it here anyway.")
         started = perf_counter()
         as_of = timezone.now()
         ensure_partitions_around(as_of=as_of, backfill_days=HISTORY_DAYS)

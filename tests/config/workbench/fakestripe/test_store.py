@@ -106,7 +106,7 @@ def test_a_process_that_was_killed_has_forgotten_nothing(
 
 def test_the_test_routes_do_what_the_methods_do(fake_stripe: FakeStripe) -> None:
     def ask(verb: str, route: str, **given: str) -> Any:
-        return fake_stripe.control.answer(verb, route, given)["result"]
+        return fake_stripe.control.respond(verb, route, given)["result"]
 
     ask("POST", "fail", path="/v1/customers", status="500", times="1", method="POST")
     ask("POST", "latency", seconds="0.01")

@@ -17,7 +17,7 @@ from config.workbench.runner.clone import (
     variables_missing,
 )
 from config.workbench.runner.ownership import Ownership
-from config.workbench.runner.plan import FAKE_STRIPE_KEY, Plan
+from config.workbench.runner.plan import FAKE_STRIPE_KEY, RunPlan
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -27,7 +27,7 @@ def environment_in(place: Path, **given: str) -> dict[str, str]:
 
 
 def run_in(place: Path, **given: str) -> None:
-    remember(Plan.from_environment(environment_in(place, **given)))
+    remember(RunPlan.from_environment(environment_in(place, **given)))
 
 
 def start(program: str, place: Path, **given: str) -> subprocess.CompletedProcess[str]:
