@@ -268,7 +268,13 @@ class PlainLife:
 
     def given_back_again(self, at: datetime, earlier: Sequence[Document]) -> list[Line]:
         """What a document not in force gave back of a fee comes again; of a fee not in force it is taken back."""
-        done = {id(line.again) for one in earlier for line in one.lines if line.again is not None}
+        # What is brought back goes on from the line that brought it. What a gone document took back is open again.
+        done = {
+            id(line.again)
+            for one in earlier
+            for line in one.lines
+            if line.again is not None and (line.is_of_fee or not one.is_gone(at))
+        }
         lines = []
         for one in earlier:
             for line in one.lines:

@@ -33,6 +33,10 @@ KEPT = Script(date(2027, 1, 1), "Asia/Beirut", "JPY", "team", (
     Act(28544, "move at end", 90, 27), Act(44742, "void event", 52, 176), Act(90014, "move", 67, 204),
     Act(125747, "give up", 8, 251), Act(131073, "give up", 217, 160),
 ))  # fmt: skip
+TAKEN_BACK_TWICE = Script(date(2027, 1, 31), "Asia/Kolkata", "KWD", "scale", (
+    Act(40383, "move", 51, 160), Act(46815, "move", 69, 244), Act(143253, "void", 34, 143),
+    Act(268571, "void", 176, 255),
+))  # fmt: skip
 
 
 @pytest.fixture
@@ -61,6 +65,11 @@ def check_together(scripts: Sequence[Script], catalog: dict[str, PlanVersion], *
 def test_what_was_given_back_of_an_invoice_given_up_later_is_not_charged(catalog: dict[str, PlanVersion]) -> None:
     """Keep a life that the plain calculation once had wrong: it charged 9 on boundary 4 (rule F4)."""
     check_together([KEPT], catalog, gives_back=True)
+
+
+def test_unused_time_of_a_fee_that_is_void_is_taken_back_until_it_stands(catalog: dict[str, PlanVersion]) -> None:
+    """Keep a life that the plain calculation once had wrong: the invoice that took it back was void as well (F3)."""
+    check_together([TAKEN_BACK_TWICE], catalog, gives_back=True)
 
 
 @given(scripts=BATCHES, gives_back=st.booleans())
