@@ -138,7 +138,7 @@ class StaffModelAdmin(ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "original": obj,
+            "original": None if obj._state.adding else obj,  # noqa: SLF001 - Django documents it
             "form": form,
             "title": question.title,
             "explanation": question.explanation,

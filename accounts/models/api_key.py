@@ -48,6 +48,7 @@ class ApiKey(models.Model):
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "API key"
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(kind=KeyKind.SERVICE, tenant=None) | (~Q(kind=KeyKind.SERVICE) & Q(tenant__isnull=False)),
