@@ -27,7 +27,9 @@ FOR_PROGRAMS: Final = re.compile(
     r"\w+\(\w+=|<\w+ object|object at 0x|\{\{|\{%|\bNone\b(?!\.?$|: )|Traceback|\bdatetime\.|\bDecimal\(|\bUUID\(|\bFalse\b|\bTrue\b"
     r"|&(?:amp|lt|gt|quot|#\d+);|``|\*\*\w|undefined|\bNaN\b|\[object "
 )
-ONE_OF_MANY: Final = re.compile(r"(?<![\w.,:/#-])1 (?!was|is|has|does|this|hours? |across|business)[a-z]{2,}(?<!s)s\b(?! ago)")
+ONE_OF_MANY: Final = re.compile(
+    r"(?<![\w.,:/#-])1 (?!was|is|has|does|this|hours? |across|business)[a-z]{2,}(?<!s)s\b(?! ago)"
+)
 INLINE: Final = {"strong", "em", "b", "i", "small", "time", "abbr", "a"}
 SILENT: Final = {"script", "style", "pre", "code", "textarea", "template", "svg"}
 NOT_FOLLOWED: Final = ("mailto:", "tel:", "javascript:", "data:")
