@@ -104,9 +104,10 @@ class JobRunAdmin(ReadOnlyModelAdmin):
     @display(description="Found")
     def short_summary(self, run: JobRun) -> str:
         """Return the figures in one line."""
+        shown = {name: value for name, value in run.summary.items() if value not in ("", [], {}, None)}
         text = ", ".join(
-            f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
-            for name, value in run.summary.items()
+            f"{name.replace('_', ' ')} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            for name, value in shown.items()
         )
         return text if len(text) <= SUMMARY_CHARACTERS_MAX else f"{text[:SUMMARY_CHARACTERS_MAX]}…"
 

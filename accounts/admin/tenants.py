@@ -10,7 +10,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Case, Count, Model, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -122,6 +122,17 @@ class TenantAdmin(StaffModelAdmin):
         for section in self.sections:
             tenants = section.annotate(tenants)
         return tenants
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return what matches, a tenant of that slug or name before those that only have such a member."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        if search_term:
+            is_named = Q(slug__icontains=search_term) | Q(name__icontains=search_term)
+            rank = Case(When(slug__iexact=search_term, then=0), When(is_named, then=1), default=2)
+            found = found.annotate(search_rank=rank).order_by("search_rank", *found.query.order_by)
+        return found, may_repeat
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangoChangeList]:  # noqa: ARG002 - Django's signature
         """Return the list that loads the sections' data once per page."""

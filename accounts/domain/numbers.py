@@ -22,3 +22,15 @@ def number_text(number: Decimal | int | str, *, decimals_min: int = 0) -> str:
     with localcontext(_EXACT):
         text = parse_pattern(f"#,##0.{'0' * decimals_min}#").apply(abs(exact), _LOCALE, decimal_quantization=False)
     return f"{_MINUS}{text}" if exact < 0 else str(text)
+
+
+def unit_name(unit: str, quantity: Decimal | int) -> str:
+    """Return the name of a unit for a quantity of it: 1 `request`, 2 `requests`.
+
+    Units are kept in the plural, in English. What does not end as a plural does stays as it is (`GB`, `bytes/s`).
+    """
+    if quantity != 1 or not unit.endswith("s") or unit.endswith(("ss", "us", "is", "/s")):
+        return unit
+    if unit.endswith("ies") and len(unit) > len("dies"):
+        return f"{unit[:-3]}y"
+    return unit[:-2] if unit.endswith(("sses", "ches", "shes", "xes", "zes")) else unit[:-1]

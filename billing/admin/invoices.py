@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 
 from accounts.admin.base import Question, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm, posted
-from accounts.domain.numbers import number_text
+from accounts.domain.numbers import number_text, unit_name
 from accounts.notices.models import OutboundMail
 from billing.admin.base import MoneyAdmin, WhyForm, document_response
 from billing.admin.contributions import contributed_inlines
@@ -423,7 +423,7 @@ def _shown_line(line: Any, currency: str, zone: str) -> dict[str, object]:
         "description": line.description,
         "days": shown_days(line.period_start, line.period_end, zone),
         "quantity": number_text(line.quantity),
-        "unit": line.unit,
+        "unit": unit_name(line.unit, line.quantity),
         "events": line.events,
         "steps": shown_steps(line.explanation, line.amount_minor, currency),
         "amount": money_text(line.amount_minor, currency),

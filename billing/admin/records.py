@@ -75,7 +75,7 @@ class CreditNoteAdmin(MoneyAdmin):
 class BillingExceptionAdmin(MoneyAdmin):
     """What a person has to look at: usage that could not be billed, payments that settle nothing, credit left over."""
 
-    list_display = ("occurred_at", "tenant", "code", "detail", "amount", "state", "resolved_by")
+    list_display = ("occurred_at", "tenant", "what", "detail", "amount", "state", "resolved_by")
     list_filter = (("resolved_at", admin.EmptyFieldListFilter), "code")
     list_select_related = ("subscription__tenant", "subscription__plan_version__plan", "invoice__tenant", "payment")
     search_fields = ("code", "detail", "subscription__tenant__slug", "subscription__tenant__name")
@@ -86,6 +86,11 @@ class BillingExceptionAdmin(MoneyAdmin):
     )  # fmt: skip
     readonly_fields = ("subscription_link", "invoice_link", "payment_link", "amount", "state")
     actions_detail: ClassVar = ["approve", "resolve"]
+
+    @display(description="What", ordering="code")
+    def what(self, exception: BillingException) -> str:
+        """Return the code as words."""
+        return exception.code.replace("_", " ").capitalize()
 
     @display(description="Tenant", ordering="subscription__tenant__name")
     def tenant(self, exception: BillingException) -> str:

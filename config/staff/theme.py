@@ -173,6 +173,7 @@ UNFOLD: dict[str, Any] = {
             "950": "#041c16",
         },
     },
+    "COMMAND": {"search_callback": "config.staff.search.search_everything"},
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,

@@ -73,6 +73,10 @@ class YearMonth(NamedTuple):
         """Return the first day of the month."""
         return date(self.year, self.month, 1)
 
+    def __str__(self) -> str:
+        """Return the month as `2026-11`, as addresses have it."""
+        return self.isoformat()
+
     def isoformat(self) -> str:
         """Return the month as `2026-11`, which `parse` reads."""
         return f"{self.year:04}-{self.month:02}"

@@ -46,6 +46,7 @@ class TenantLimits:
     """The limits of a tenant's usage plan at one moment. Without a plan nothing is limited."""
 
     plan_code: str
+    plan_name: str
     throttles: tuple[Throttle, ...]
     quotas: tuple[Quota, ...]
 
@@ -120,7 +121,7 @@ def known_content_hash(ledger: Ledger, key: bytes) -> bytes | None:
 def _read_tenant_limits(tenant_id: UUID) -> TenantLimits:
     assignment = UsagePlanAssignment.objects.filter(tenant_id=tenant_id).select_related("usage_plan").first()
     if assignment is None:
-        return TenantLimits("", (), ())
+        return TenantLimits("", "", (), ())
     plan = assignment.usage_plan
     quotas = tuple(
         Quota(
@@ -136,6 +137,7 @@ def _read_tenant_limits(tenant_id: UUID) -> TenantLimits:
     )
     return TenantLimits(
         plan.code,
+        plan.name,
         _throttles(THROTTLE_NAME, TENANT_SCOPE, plan.throttle_rate, plan.throttle_burst),
         quotas,
     )

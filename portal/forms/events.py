@@ -9,7 +9,7 @@ from django import forms
 from accounts.selectors.directory import KeyLabel
 from metering.models import Verdict
 from metering.selectors.debugger import ACCEPTED, SentEventFilters
-from portal.forms.usage import LEDGERS
+from portal.forms.usage import CHOICE_ERRORS, LEDGERS
 
 _OUTCOMES: Final = (("", "Every outcome"), (ACCEPTED, "Accepted"), *Verdict.choices)
 
@@ -17,11 +17,13 @@ _OUTCOMES: Final = (("", "Every outcome"), (ACCEPTED, "Accepted"), *Verdict.choi
 class EventsForm(forms.Form):
     """Outcome, type, key, id and ledger, from the address."""
 
-    outcome = forms.ChoiceField(required=False, choices=_OUTCOMES)
-    type = forms.ChoiceField(required=False)
-    api_key = forms.TypedChoiceField(required=False, label="API key", coerce=UUID, empty_value=None)
+    outcome = forms.ChoiceField(required=False, choices=_OUTCOMES, error_messages=CHOICE_ERRORS)
+    type = forms.ChoiceField(required=False, error_messages=CHOICE_ERRORS)
+    api_key = forms.TypedChoiceField(
+        required=False, label="API key", coerce=UUID, empty_value=None, error_messages=CHOICE_ERRORS
+    )
     event_id = forms.CharField(required=False, max_length=255, strip=False, label="Event id, exactly")
-    ledger = forms.ChoiceField(required=False, choices=LEDGERS)
+    ledger = forms.ChoiceField(required=False, choices=LEDGERS, error_messages=CHOICE_ERRORS)
 
     def __init__(
         self, given: Mapping[str, Any], *, event_types: Iterable[str], keys: Iterable[tuple[UUID, KeyLabel]]

@@ -27,6 +27,7 @@ _PERIODS: Final = (
     ("year", "Last 12 months"),
     (_CUSTOM, "From … to"),
 )
+CHOICE_ERRORS: Final = {"invalid_choice": "Choose one of the list."}
 _GROUP_NAMES: Final = {"api_key": "API key", "subject": "Subject", RESOURCE_PATH: "Endpoint", HTTP_METHOD: "Method"}
 
 
@@ -44,13 +45,17 @@ class UsageRequest:
 class UsageForm(forms.Form):
     """Meter, period, window, group and ledger, from the address."""
 
-    meter = forms.ChoiceField()
-    period = forms.ChoiceField(choices=_PERIODS)
+    meter = forms.ChoiceField(error_messages=CHOICE_ERRORS)
+    period = forms.ChoiceField(choices=_PERIODS, error_messages=CHOICE_ERRORS)
     start = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
     end = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
-    window = forms.ChoiceField(label="By", choices=[(window.value, window.value.capitalize()) for window in Window])
-    group_by = forms.ChoiceField(required=False, label="Group by")
-    ledger = forms.ChoiceField(choices=LEDGERS)
+    window = forms.ChoiceField(
+        label="By",
+        choices=[(window.value, window.value.capitalize()) for window in Window],
+        error_messages=CHOICE_ERRORS,
+    )
+    group_by = forms.ChoiceField(required=False, label="Group by", error_messages=CHOICE_ERRORS)
+    ledger = forms.ChoiceField(choices=LEDGERS, error_messages=CHOICE_ERRORS)
 
     defaults: Final = {
         "meter": API_REQUESTS,
@@ -129,8 +134,6 @@ class UsageForm(forms.Form):
         return Span(start_of_day(first, self.zone), start_of_day(today + _DAY, self.zone))
 
     def _custom_span(self, start: date | None, end: date | None) -> Span | None:
-        if start is None and end is None:
-            return month_span(YearMonth.of(local_day(self.as_of, self.zone)), self.zone)
         if start is None or end is None:
             self.add_error("start", "Choose the first and the last day.")
         elif not (is_in_reach(start) and is_in_reach(end)):

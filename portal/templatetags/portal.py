@@ -8,7 +8,7 @@ from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from accounts.domain.numbers import number_text
+from accounts.domain.numbers import number_text, unit_name
 from metering.domain.periods import Span, last_local_day, local_day
 
 register = template.Library()
@@ -21,6 +21,12 @@ _DASH: Final = "\N{EN DASH}"
 def quantity(value: Decimal | int | None) -> str:
     """Return an exact quantity with its thousands grouped: `1234567.50` is `1,234,567.5`."""
     return "" if value is None else number_text(value)
+
+
+@register.filter
+def unit_of(unit: str, value: Decimal | int | None) -> str:
+    """Return the name of a unit beside a quantity: 1 `request`, 2 `requests`."""
+    return unit_name(unit, value or 0)
 
 
 @register.filter

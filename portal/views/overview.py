@@ -44,6 +44,16 @@ class MeterBar:
     forecast_percent: int
     level: str
 
+    @property
+    def is_refused(self) -> bool:
+        """Return whether requests are refused now: a hard quota is used up."""
+        return self.usage.is_limit_hard and self.usage.limit is not None and self.usage.quantity >= self.usage.limit
+
+    @property
+    def whole_forecast(self) -> Decimal:
+        """Return the projected usage as it is shown, in whole units."""
+        return self.usage.forecast.to_integral_value()
+
     @classmethod
     def of(cls, usage: MeterMonth) -> "MeterBar":
         """The bar of a meter; its percents are 0 where it has no limit."""
@@ -97,8 +107,8 @@ def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
     main = shown or next(meter for meter in usage.meters if meter.meter == API_REQUESTS)
     rule = meter_named(main.meter)
     days = daily_usage(ledger=ledger, meter=rule, start=month.first_day(), end=month.plus(1).first_day())
-    hours = realtime_usage(ledger=ledger, meter=rule, as_of=portal.as_of)
     is_current = month == YearMonth.of(today)
+    hours = realtime_usage(ledger=ledger, meter=rule, as_of=portal.as_of) if is_current else []
     context = {
         "portal": portal,
         "ahead": _money_ahead(portal) if is_current else None,
@@ -106,6 +116,7 @@ def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "day_bars": _day_bars(portal, usage.meters) if is_current else [],
         "month": month.first_day(),
         "previous_month": month.plus(-1),
+        "next_first_day": month.plus(1).first_day(),
         "next_month": month.plus(1) if month < YearMonth.of(today) else None,
         "is_current": is_current,
         "bars": sorted(

@@ -1,9 +1,9 @@
 """Follow every link of every page that a role can reach, and note what is wrong with where it leads.
 
-Pages of one kind (one address but for its numbers and names, with the same questions behind it) are followed a few times
-each, so that sixty invoices do not take the time of sixty. What is wrong anywhere: a status of 400 or above, a fragment
-that its page lacks, text that only a program understands, "1 things", and a link with another question that shows the
-very same page.
+Pages of one kind (one address but for its numbers and names, with the same questions behind it) are followed a few
+times each, so that sixty invoices do not take the time of sixty. What is wrong anywhere: a status of 400 or above, a
+fragment that its page lacks, text that only a program understands, "1 things", and a link with another question that
+shows the very same page.
 """
 
 import re
@@ -24,8 +24,8 @@ NAMED: Final = re.compile(
     r"|(?<=/t/)[^/]+|[A-Z]+-[0-9]{4}-[0-9]+|[0-9a-f]{32}"
 )
 FOR_PROGRAMS: Final = re.compile(
-    r"\w+\(\w+=|<\w+ object|object at 0x|\{\{|\{%|\bNone\b(?!\.?$|: )|Traceback|\bdatetime\.|\bDecimal\(|\bUUID\(|\bFalse\b|\bTrue\b"
-    r"|&(?:amp|lt|gt|quot|#\d+);|``|\*\*\w|undefined|\bNaN\b|\[object "
+    r"\w+\(\w+=|<\w+ object|object at 0x|\{\{|\{%|\bNone\b(?!\.?$|: )|Traceback|\bdatetime\.|\bDecimal\(|\bUUID\("
+    r"|\bFalse\b|\bTrue\b|&(?:amp|lt|gt|quot|#\d+);|``|\*\*\w|undefined|\bNaN\b|\[object "
 )
 ONE_OF_MANY: Final = re.compile(
     r"(?<![\w.,:/#-])1 (?!was|is|has|does|this|hours? |across|business)[a-z]{2,}(?<!s)s\b(?! ago)"
@@ -144,6 +144,8 @@ class Crawl:
         """Return the address at which a link ends, and the page there; a file is a page without links."""
         self.followed += 1
         page = PageParser()
+        if FOR_PROGRAMS.search(unquote(address)):
+            self.faults.append(f"{source}: a link to {unquote(address)}, which only a program understands")
         if "/None/" in address:
             self.faults.append(f"{source}: a link to {address}, which names nothing")
         response = self.request.get(address, max_redirects=REDIRECTS_MAX)

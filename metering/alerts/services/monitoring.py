@@ -19,6 +19,7 @@ from django.template.loader import render_to_string
 
 from accounts.domain.actor import Actor
 from accounts.domain.job_report import JobReport
+from accounts.domain.numbers import unit_name
 from accounts.models import JobOutcome, JobRun, Tenant
 from accounts.notices.selectors.recipients import recipients_by_tenant
 from accounts.notices.services.mails import NewMail, queue_mails
@@ -241,7 +242,7 @@ def _mail_context(crossed: Sequence[RaisedAlert], as_of: datetime) -> dict[str, 
     return {
         "tenant": highest.tenant,
         "meter_name": highest.meter_name,
-        "unit": facts.unit,
+        "unit": unit_name(facts.unit, facts.limit),
         "threshold": facts.threshold,
         "thresholds": [alert.facts.threshold for alert in crossed],
         "is_used_up": facts.threshold == USED_UP,

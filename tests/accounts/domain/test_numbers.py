@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.domain.numbers import number_text
+from accounts.domain.numbers import number_text, unit_name
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,15 @@ def test_a_number_has_the_decimals_that_are_requested() -> None:
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=30, min_value=-(10**29), max_value=10**29))
 def test_a_written_number_reads_back_as_itself(number: Decimal) -> None:
     assert Decimal(number_text(number).replace(",", "").replace("\N{MINUS SIGN}", "-")) == number
+
+
+@pytest.mark.parametrize(
+    ("unit", "one"),
+    [
+        ("requests", "request"), ("queries", "query"), ("boxes", "box"), ("addresses", "address"), ("bytes", "byte"),
+        ("GB", "GB"), ("status", "status"), ("pass", "pass"), ("bytes/s", "bytes/s"), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_unit_is_singular_beside_one_and_plural_beside_any_other(unit: str, one: str) -> None:
+    assert unit_name(unit, 1) == unit_name(unit, Decimal("1.00")) == one
+    assert unit_name(unit, 2) == unit_name(unit, 0) == unit_name(unit, Decimal("1.5")) == unit

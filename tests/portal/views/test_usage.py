@@ -102,14 +102,14 @@ def test_the_api_call_shown_on_the_page_has_its_query(cast: Cast, alice: Client)
 @pytest.mark.parametrize(
     ("query", "refusal"),
     [
-        ("meter=nonsense", "Select a valid choice"),
+        ("meter=nonsense", "Choose one of the list."),
         ("window=hour&period=year", "more than 800 rows"),
         ("period=custom&start=2026-03-10&end=2026-03-01", "lies before the first"),
         ("period=custom&start=2026-03-10", "Choose the first and the last day"),
         ("period=custom&start=0001-01-01&end=0001-01-02", "years that calendars agree on"),
         ("period=custom&start=9999-12-30&end=9999-12-31", "years that calendars agree on"),
         ("group_by=subject&period=year&window=month", "at most 92 days"),
-        ("group_by=password", "Select a valid choice"),
+        ("group_by=password", "Choose one of the list."),
     ],
 )
 def test_an_invalid_usage_query_is_explained(query: str, refusal: str, cast: Cast, alice: Client) -> None:
@@ -122,7 +122,7 @@ def test_an_invalid_usage_query_is_explained(query: str, refusal: str, cast: Cas
     assert refusal in answer.content.decode()
 
 
-@pytest.mark.parametrize("period", ["this_month", "last_month", "7", "30", "90", "year", "custom"])
+@pytest.mark.parametrize("period", ["this_month", "last_month", "7", "30", "90", "year"])
 @pytest.mark.parametrize("window", ["day", "month"])
 def test_every_period_can_be_shown(period: str, window: str, cast: Cast, alice: Client) -> None:
     send(ledger_of(cast.acme), _requests(["/a"]), as_of=NOW)
