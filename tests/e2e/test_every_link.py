@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from accounts.domain.roles import Role
 from config.workbench.demo.cast import MAIN_TENANT, STAFF, TENANTS, email_of
 from config.workbench.demo.people import STAFF_DOMAIN
 from tests.e2e.crawler import Crawl
@@ -35,7 +36,7 @@ def test_a_strangers_links_lead_somewhere(visit: Callable[[], Visitor]) -> None:
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))
-def test_a_members_links_lead_somewhere(role: str, visit: Callable[[], Visitor], installation: Installation) -> None:
+def test_a_members_links_lead_somewhere(role: Role, visit: Callable[[], Visitor], installation: Installation) -> None:
     visitor = visit()
     visitor.page.goto("/accounts/login/")
     sign_in(visitor, ROLES[role], installation.demo["customer_password"])
