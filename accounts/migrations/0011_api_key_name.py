@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0009_idempotencyrecord_tenant_id'),
+        ('accounts', '0010_address_in_use'),
     ]
 
     operations = [

@@ -115,6 +115,8 @@ def _store(tenant: Tenant, keys: dict[str, ApiKey], batch: list[DemoRequest], ru
         events = [
             _parsed(request, n, received_at, rules) for n, request in enumerate(batch) if request.key_name == name
         ]
+        used_at = max(request.occurred_at for request in batch if request.key_name == name)
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=used_at)
         ledger = _ledger(tenant, is_live=key.kind != KeyKind.TEST)
         added += len(ingest_events(ledger=ledger, events=events, api_key_id=key.pk, as_of=received_at).accepted)
     return added
