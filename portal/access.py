@@ -1,7 +1,7 @@
-"""Who may see a tenant's page. Every view below `/t/<slug>/` stands behind `tenant_page`.
+"""Access to a tenant's pages. Every view below `/t/<slug>/` is wrapped by `tenant_page`.
 
-A stranger gets the same 404 for a tenant that exists as for one that does not; a member whose role does not allow it, a
-403.
+A user who is not a member gets the same 404 for a tenant that exists as for one that does not; a member whose role does
+not allow the page gets a 403.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ Parameters = ParamSpec("Parameters")
 
 
 class SignedInRequest(HttpRequest):
-    """A request of somebody who is signed in, as django-htmx's middleware leaves it."""
+    """A request of a signed-in user, with the attributes of django-htmx's middleware."""
 
     user: User
     htmx: HtmxDetails
@@ -46,9 +46,9 @@ class SignedInRequest(HttpRequest):
 
 @dataclass(frozen=True)
 class Portal:
-    """What every page of a tenant knows: whose it is, who looks, and when.
+    """The context of a tenant's page: its tenant, the user and the time.
 
-    Without slots, so that its properties can be kept.
+    It has no slots, so that its properties can be cached.
     """
 
     tenant: Tenant
@@ -60,21 +60,21 @@ class Portal:
 
     @property
     def may(self) -> dict[str, bool]:
-        """What the member may do, by the name of the capability, for templates."""
+        """Return whether the member has each capability, by its name, for templates."""
         return {capability.value: has_capability(self.role, capability) for capability in Capability}
 
     @cached_property
     def standing(self) -> Standing:
-        """How the tenant stands with its money: read once, and only by what shows it."""
+        """Return the tenant's subscription and unpaid invoices. They are read once, and only if the page shows them."""
         return standing_of(tenant_id=self.tenant.pk, as_of=self.as_of)
 
     @cached_property
     def rebuild(self) -> JobRun | None:
-        """The rebuilding of the tenant's usage, while it is under way: read once, and only by what shows it."""
+        """Return the current rebuild of the tenant's usage, if any. It is read once, and only if the page shows it."""
         return rebuild_under_way(slug=self.tenant.slug)
 
     def ledger(self, *, is_live: bool) -> Ledger:
-        """One half of the tenant's ledger."""
+        """Return the live or the test half of the tenant's ledger."""
         tenant = self.tenant
         return Ledger(
             tenant_id=tenant.pk, is_live=is_live, time_zone=tenant.time_zone, backfill_days=tenant.backfill_days
@@ -91,9 +91,10 @@ def tenant_page(
     methods: Sequence[str] = ("GET", "HEAD"),
     recent: Sequence[str] = (),
 ) -> Callable[[TenantView[Parameters]], Callable[..., HttpResponseBase]]:
-    """Give a view its `Portal`, with times in the tenant's zone; `capability` is what the member's role must allow.
+    """Pass a view its `Portal`, with times in the tenant's zone; `capability` is what the member's role must allow.
 
-    `recent` names the methods that need a sign-in of the last ten minutes. A form that is asked for so loses nothing.
+    `recent` lists the methods that need a sign-in within the last ten minutes. A form keeps its input while the user
+    signs in again.
     """
 
     def decorate(view: TenantView[Parameters]) -> Callable[..., HttpResponseBase]:
@@ -123,9 +124,9 @@ def tenant_page(
 
 
 def actor_of(request: SignedInRequest, role: Role | None = None) -> Actor:
-    """Return who acts, for the audit log.
+    """Return the actor for the audit log.
 
-    If staff view as a customer: the member of staff, whom no service lets change anything.
+    If staff view as a customer, it is the member of staff, whom every service refuses to change anything.
     """
     ip, request_id = address_of(request) or None, request_id_of(request)
     user, viewed = request.user, viewed_member_of(request)
@@ -136,7 +137,7 @@ def actor_of(request: SignedInRequest, role: Role | None = None) -> Actor:
 
 
 def tenants_shown(request: HttpRequest, user: User) -> list[tuple[Tenant, Role]]:
-    """Return the user's tenants with the role in each; while viewing as a customer, the one tenant that is viewed."""
+    """Return the user's tenants with the role in each; while staff view as a customer, only the viewed tenant."""
     viewed = viewed_member_of(request)
     if viewed is not None:
         return [(viewed.tenant, viewed.role)]

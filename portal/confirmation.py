@@ -1,4 +1,4 @@
-"""Asking before something that cannot be undone: as a dialog where htmx asks for it, as a page everywhere else."""
+"""Confirmation of actions that cannot be undone: a dialog for requests by htmx, a page otherwise."""
 
 from dataclasses import asdict, dataclass
 
@@ -10,16 +10,16 @@ from portal.access import Portal, SignedInRequest
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """The question, the word on the button, and where Cancel leads."""
+    """The question, the label of the button, and the address for Cancel."""
 
     title: str
     text: str
     label: str
     back: str
-    option: str = ""  # what a box offers to do along with it; the form calls it `also`
+    option: str = ""  # a second action that a checkbox offers; the form calls it `also`
 
 
 def confirmation_page(request: SignedInRequest, portal: Portal, confirmation: Confirmation) -> HttpResponse:
-    """The question; its form posts to the address that was asked."""
+    """Render the question; its form posts to the same address."""
     context = asdict(confirmation) | {"portal": portal, "action": request.path}
     return render(request, "portal/confirm_body.html" if request.htmx else "portal/confirm.html", context)

@@ -1,4 +1,4 @@
-"""Lines of an invoice, stored or only computed, each with the steps that led to its amount."""
+"""Lines of an invoice, stored or only computed, each with the steps of its computation."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ COUNTED: Final = frozenset({USAGE, ADJUSTMENT})
 
 @dataclass(frozen=True, slots=True)
 class ShownStep:
-    """A step of a line: what it is, how it was reckoned where there is something to reckon, and what it adds."""
+    """A step of a line: its label, its computation if it has one, and its amount."""
 
     label: str
     reckoning: str
@@ -30,10 +30,10 @@ class ShownStep:
 
 @dataclass(frozen=True, slots=True)
 class ShownLine:
-    """A line with what led to it.
+    """A line with its steps.
 
-    `quantity` is None where nothing was counted; `corrects` is an invoice's number; `tax` is empty where it settles
-    credit, which stands below the taxes then.
+    `quantity` is None if the line has no usage; `corrects` is an invoice's number; `tax` is empty for a line that
+    settles credit, which is shown below the taxes.
     """
 
     position: int
@@ -51,12 +51,12 @@ class ShownLine:
 
     @property
     def is_settlement(self) -> bool:
-        """Return whether it is taken off after tax."""
+        """Return whether the line is deducted after tax."""
         return self.kind == CARRY and not self.tax
 
 
 def lines_of(stored: Iterable[InvoiceLine], currency: str) -> list[ShownLine]:
-    """Return the lines of an invoice as they are stored."""
+    """Return the lines of a stored invoice."""
     return [
         ShownLine(
             position=line.position,
@@ -77,7 +77,7 @@ def lines_of(stored: Iterable[InvoiceLine], currency: str) -> list[ShownLine]:
 
 
 def lines_ahead(computed: ComputedInvoice) -> list[ShownLine]:
-    """Return the lines of an invoice that is not made yet."""
+    """Return the lines of an invoice that is not created yet."""
     return [
         ShownLine(
             position=position,
@@ -98,17 +98,17 @@ def lines_ahead(computed: ComputedInvoice) -> list[ShownLine]:
 
 
 def corrected_by(explanation: Mapping[str, Any]) -> str:
-    """Return the number of the invoice that a line corrects, or nothing."""
+    """Return the number of the invoice that a line corrects, or an empty text."""
     return str(explanation.get("invoice", ""))
 
 
 def tax_shown(tax: TaxDecision | None) -> str:
-    """Return the tax that a line bears, as in VAT 21 %."""
+    """Return the tax of a line, such as VAT 21 %."""
     return "" if tax is None else f"{tax.name} {number_text(tax.percent)} %"
 
 
 def steps_shown(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> tuple[ShownStep, ...]:
-    """Return how an amount came about; nothing where the line says it all."""
+    """Return the steps of an amount; none if the line itself shows the whole computation."""
     steps = steps_of(explanation, amount_minor, currency)
     return () if told_by_the_line(steps) else tuple(_shown_step(words_of(step, currency), currency) for step in steps)
 

@@ -1,4 +1,4 @@
-"""What a subscription costs so far and is going to: by the computation that makes the invoice, with nothing written."""
+"""The current and projected cost of a subscription, by the same computation as the invoice, without writing."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from portal.invoice_lines import ShownLine, lines_ahead
 
 @dataclass(frozen=True, slots=True)
 class MoneyAhead:
-    """The next invoice as it would be now, and with usage projected to the end of the period."""
+    """The next invoice with usage until now, and with usage projected to the end of the period."""
 
     subscription: Subscription
     now: ComputedInvoice
@@ -22,12 +22,12 @@ class MoneyAhead:
 
     @property
     def so_far_minor(self) -> int:
-        """What the running period comes to until now, before tax: everything but the next period's fee."""
+        """Return the cost of the period until now in minor units, before tax and without the next period's fee."""
         return sum(line.amount_minor for line in self.now.lines if line.kind != RECURRING)
 
 
 def projected_invoice(subscription: Subscription, as_of: datetime) -> ComputedInvoice | None:
-    """Return the next invoice at the pace of the period so far; None if somebody has to look at it first."""
+    """Return the next invoice at the rate of usage so far; None if staff must check it first."""
     try:
         return project_next_invoice(subscription=subscription, as_of=as_of)
     except UnbillableError:
@@ -35,7 +35,7 @@ def projected_invoice(subscription: Subscription, as_of: datetime) -> ComputedIn
 
 
 def money_ahead(subscription: Subscription, as_of: datetime) -> MoneyAhead | None:
-    """Look ahead; None where the invoice cannot be computed before somebody has looked at it."""
+    """Return the current and projected invoice; None if staff must check the invoice first."""
     try:
         return MoneyAhead(
             subscription,
@@ -50,7 +50,7 @@ def money_ahead(subscription: Subscription, as_of: datetime) -> MoneyAhead | Non
 class Ending:
     """The last invoice of a subscription if it ended then.
 
-    It is None in a trial, which ends without one, and with a `problem` if somebody has to look at it first.
+    `invoice` is None for a trial, which ends without one, and with a `problem` if staff must check it first.
     """
 
     at: datetime
@@ -60,14 +60,14 @@ class Ending:
 
     @property
     def refund_words(self) -> str:
-        """What becomes of the fee that was charged for the days after the end."""
+        """Return the sentence about the fee that was charged for the days after the end."""
         if self.invoice is None or self.invoice.state.end_refund is FeeRefund.BY_DAY:
-            return "The days that are left of the fee are given back."
-        return "The fee of the period was charged in advance and is not given back."
+            return "The fee for the remaining days is refunded."
+        return "The fee for the period was charged in advance and is not refunded."
 
 
 def ending(subscription: Subscription, at: datetime | None, as_of: datetime) -> Ending:
-    """Compute what an end at `at`, or with the period, leads to, as the cancellation would."""
+    """Compute the last invoice for an end at `at`, or with the period if None, as the cancellation would."""
     ends_at = at or subscription.period_end
     try:
         invoice = preview_end(subscription=subscription, at=at, as_of=as_of)

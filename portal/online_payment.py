@@ -1,8 +1,8 @@
-"""The way to a payment provider's pages and back: whose they are, how to get there, what is said if it is silent.
+"""The way to a payment provider's pages and back: the provider's name, the redirect, and the page for an outage.
 
-A form that is answered with a redirect to another host is stopped by our own policy (`form-action 'self'`, in Chromium
-for each redirect on the way). So it is answered with a page of ours that goes on by itself: the policy stays as strict
-as it is, and holds for every host that a checkout may have.
+Our content security policy (`form-action 'self'`, in Chromium for each redirect on the way) blocks a redirect of a
+form to another host. So the response is a page that forwards the browser: the policy stays strict, and this works
+for every host of a checkout.
 """
 
 from typing import Final
@@ -24,8 +24,8 @@ def online_provider(portal: Portal) -> str:
 
 
 def send_on(request: SignedInRequest, portal: Portal, url: str, *, back: str) -> HttpResponse:
-    """Send the browser to a page of the provider's; `back` is where somebody goes who does not want to."""
-    assert urlsplit(url).scheme in {"http", "https"}, "an address of the web"
+    """Send the browser to a page of the provider; `back` is the address of the link back."""
+    assert urlsplit(url).scheme in {"http", "https"}, "an address with http or https"
     return render(
         request,
         "portal/leaving.html",
@@ -36,7 +36,7 @@ def send_on(request: SignedInRequest, portal: Portal, url: str, *, back: str) ->
 def provider_down(
     request: SignedInRequest, portal: Portal, error: PaymentProviderError, *, back: str, what: str
 ) -> HttpResponse:
-    """Say that the provider did not answer, and that nothing was changed; `what` is what was to be done."""
+    """Render the page for a provider that does not respond; `what` names the action that was not done."""
     seconds = error.headers.get("Retry-After", RETRY_AFTER)
     context = {
         "portal": portal,

@@ -1,4 +1,4 @@
-"""Plans as a price list shows them: what is paid in advance, what usage costs, and which limits hold, in words."""
+"""Plans as a price list: the fee in advance, the price of usage, and the limits, in words."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms,
 from billing.selectors.catalog.price_list import ListedPlan, listed_plans
 from metering.models import UsagePlan, UsagePlanQuota
 
-# A rate that is too small to be read is shown for so many units.
+# A rate that is too small to read is shown for this many units.
 _READABLE_FROM: Final = Decimal("0.01")
 _LOTS: Final = (1, 1_000, 1_000_000, 1_000_000_000)
-EACH_ITS_STEP: Final = "Each unit costs what its own step says."
-ALL_AT_REACHED_STEP: Final = "All units cost what the step says that is reached."
+EACH_ITS_STEP: Final = "Each unit is charged at the price of its own tier."
+ALL_AT_REACHED_STEP: Final = "All units are charged at the price of the tier reached."
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One row of a price with steps: for which quantities, and at what price."""
+class PriceStep:
+    """One row of a price with tiers: its quantities and its price."""
 
     reach: str
     price: str
@@ -29,12 +29,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class MeterPrice:
-    """What a meter's usage costs: in one line, or in steps with a sentence about how they are read."""
+    """The price of a meter's usage: one line, or steps with a sentence that explains them."""
 
     name: str
     line: str = ""
     note: str = ""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PriceStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +51,24 @@ class PlanOffer:
 
 
 def offers_of(versions: Sequence[SoldVersion], currency: str) -> list[PlanOffer]:
-    """Those that are sold in the currency, in their order."""
+    """Return the versions that are sold in the currency, in their order."""
     return [_offer(listed, currency) for listed in listed_plans(versions, currency)]
 
 
 def currencies_of(versions: Iterable[SoldVersion]) -> list[str]:
-    """In which currencies anything is sold."""
+    """Return the currencies in which any version is sold."""
     return sorted({currency for version in versions for currency in version.currencies})
 
 
 def costs_nothing(version: SoldVersion, currency: str) -> bool:
-    """Whether nobody will ever have to pay for it, so that it needs no card."""
+    """Return whether the version can never cost anything, so that it needs no card."""
     fee = version.fee(currency)
     prices = version.usage_prices(currency)
     return fee is not None and not fee_amount(fee) and not any(_can_cost(price.terms) for price in prices)
 
 
 def price_of(price: SoldPrice, currency: str) -> MeterPrice:
-    """A usage price in words."""
+    """Return a usage price in words."""
     name, unit = price.meter_name, price.unit
     match price.terms:
         case Flat(amount):
@@ -122,9 +122,10 @@ def _can_cost(terms: PriceTerms) -> bool:
             return any(tier.unit_amount or tier.flat_amount for tier in tiers)
 
 
-def _steps(tiers: Sequence[Tier], currency: str, unit: str) -> tuple[Step, ...]:
+def _steps(tiers: Sequence[Tier], currency: str, unit: str) -> tuple[PriceStep, ...]:
     return tuple(
-        Step(_reach(start, tier.up_to, unit), _tier_price(tier, currency, unit)) for start, tier in with_starts(tiers)
+        PriceStep(_reach(start, tier.up_to, unit), _tier_price(tier, currency, unit))
+        for start, tier in with_starts(tiers)
     )
 
 
@@ -149,7 +150,7 @@ def _tier_price(tier: Tier, currency: str, unit: str) -> str:
 
 
 def _each(unit_amount: Decimal, currency: str, unit: str) -> str:
-    """A rate, for as many units as make it readable: the same price, to the last digit."""
+    """Return a rate for as many units as make it readable: the same price, to the last digit."""
     if not unit_amount:
         return "Included"
     lot = next((lot for lot in _LOTS if unit_amount * lot >= _READABLE_FROM), _LOTS[-1])
@@ -161,7 +162,7 @@ def _counted(size: Decimal, unit: str) -> str:
 
 
 def _singular(unit: str) -> str:
-    """`requests` is `request`. Operators name units in English, mostly in the plural."""
+    """Return `request` for `requests`. Operators name units in English, mostly in the plural."""
     if unit.endswith("ies"):
         return f"{unit[:-3]}y"
     if unit.endswith(("sses", "xes", "ches", "shes")):

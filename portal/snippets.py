@@ -1,4 +1,4 @@
-"""Programs that send one event, to be pasted as they are: they need nothing but curl, Python or Node itself."""
+"""Programs that send one event, ready to paste: they need only curl, Python or Node."""
 
 import secrets
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Snippet:
 
 
 def snippets(*, url: str, key: str = KEY_PLACEHOLDER) -> list[Snippet]:
-    """The same program in three languages; each sends an event of its own, and another one at each visit."""
+    """Return the program in three languages; each sends an event with an id of its own, new at each visit."""
     programs = (("curl", "curl", _CURL), ("python", "Python", _PYTHON), ("javascript", "JavaScript", _JAVASCRIPT))
     visit = secrets.token_hex(4)
     return [

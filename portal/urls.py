@@ -1,4 +1,4 @@
-"""The portal's addresses. Every page of a tenant lies below `/t/<slug>/`."""
+"""The portal's addresses. Every page of a tenant is below `/t/<slug>/`."""
 
 from django.urls import include, path
 

@@ -1,6 +1,6 @@
-"""Usage as a table of windows and series, which the page prints and the chart draws: the same numbers, once computed.
+"""Usage as a table of windows and series, computed once for both the table and the chart of the page.
 
-Of many groups the largest are shown by name and the rest as one series, so that each row still adds up.
+If there are many groups, the largest are shown by name and the rest as one series, so that each row still adds up.
 """
 
 from collections import defaultdict
@@ -37,7 +37,7 @@ class UsageTableRow:
 
 @dataclass(frozen=True, slots=True)
 class UsageTable:
-    """Windows in order, series by falling total."""
+    """Windows in order, series by descending total."""
 
     series: tuple[str, ...]
     rows: tuple[UsageTableRow, ...]
@@ -56,9 +56,9 @@ def usage_table(
     names: Mapping[str, str],
     merge: Merge,
 ) -> UsageTable:
-    """Lay `usage` out, a row for each of `starts`.
+    """Return the table of `usage`, with a row for each of `starts`.
 
-    `names` says what a group's value is called, `merge` how the meter aggregates.
+    `names` maps a group's value to its name, `merge` is the meter's aggregation.
     """
     by_series: dict[str, dict[datetime, Decimal]] = defaultdict(dict)
     for row in usage:
@@ -72,7 +72,7 @@ def usage_table(
 
 
 def chart_of(table: UsageTable, *, unit: str, kind: str = "bar", limit: Decimal | None = None) -> dict[str, object]:
-    """The table as `static/portal/charts.js` reads it; quantities go as strings, since JSON's numbers are not exact."""
+    """Return the table for `static/portal/charts.js`; quantities are strings, since JSON's numbers are not exact."""
     return {
         "kind": kind,
         "labels": [row.label for row in table.rows],
@@ -97,7 +97,7 @@ def _merge_into(quantities: dict[datetime, Decimal], start: datetime, quantity: 
 def _largest(
     by_series: Mapping[str, Mapping[datetime, Decimal]], merge: Merge
 ) -> dict[str, Mapping[datetime, Decimal]]:
-    """Return the series of the largest totals; what is left over is merged under one name."""
+    """Return the series with the largest totals; the others are merged under one name."""
     ordered = sorted(by_series, key=lambda name: (-_whole(by_series[name].values(), merge), name))
     if len(ordered) <= SERIES_MAX:
         return {name: by_series[name] for name in ordered}

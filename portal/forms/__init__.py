@@ -1,1 +1,1 @@
-"""What members fill in. A form parses and explains; whether something is allowed is decided by the services."""
+"""The forms of the portal. A form parses input and shows errors; the services decide what is allowed."""

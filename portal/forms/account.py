@@ -1,4 +1,4 @@
-"""Deleting the own account."""
+"""The form for deleting the user's own account."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ from django import forms
 
 
 class DeleteAccountForm(forms.Form):
-    """The person's own address, typed, as the last question."""
+    """The user's own address, typed as a confirmation."""
 
     email = forms.EmailField(max_length=254, label="Type your e-mail address to confirm")
 
     def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
-        """Take the address that is expected."""
+        """Set the expected address."""
         super().__init__(*args, **kwargs)
         self._email = email
         self.fields["email"].widget.attrs["autocomplete"] = "off"
 
     def clean_email(self) -> str:
-        """Take nothing but the own address."""
+        """Check that the address is the user's own."""
         typed = str(self.cleaned_data["email"])
         if typed.casefold() != self._email.casefold():
             raise forms.ValidationError(f"This is not {self._email}.")

@@ -1,4 +1,4 @@
-"""Which mails about limits and money somebody wants."""
+"""The choice of mails about limits and invoices."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ from django import forms
 
 
 class OrganisationAlertsForm(forms.Form):
-    """The organisation's own switch, above that of each member."""
+    """The organisation's switch, which overrides that of each member."""
 
     wants_usage_alerts = forms.BooleanField(
         required=False,
         label="Send usage alerts by e-mail",
-        help_text="Off: nobody gets one, whatever they chose for themselves. Alerts are listed here all the same.",
+        help_text="If off, no member gets usage alerts by e-mail, whatever they chose. Alerts are still listed here.",
     )
 
 
 class MemberMailsForm(forms.Form):
-    """What a member wants for themselves; invoices only where their role may see them."""
+    """The mails that a member wants; invoices only if their role may see them."""
 
     wants_usage_alerts = forms.BooleanField(
         required=False, label="Usage alerts", help_text="At 80, 95 and 100 percent of a quota."
@@ -24,7 +24,7 @@ class MemberMailsForm(forms.Form):
     wants_invoices = forms.BooleanField(required=False, label="Invoices", help_text="Each new invoice, with its PDF.")
 
     def __init__(self, *args: Any, may_have_invoices: bool, **kwargs: Any) -> None:
-        """Offer what the role may have."""
+        """Offer the mails that the role allows."""
         super().__init__(*args, **kwargs)
         if not may_have_invoices:
             del self.fields["wants_invoices"]

@@ -1,4 +1,4 @@
-"""Which audit entries to show."""
+"""The filter of audit entries."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ from django import forms
 
 
 class AuditFilterForm(forms.Form):
-    """Who or what, which action, which days."""
+    """The filter by actor or target, action and days."""
 
     search = forms.CharField(required=False, max_length=100, label="Who or what")
     action = forms.ChoiceField(required=False)
@@ -15,7 +15,7 @@ class AuditFilterForm(forms.Form):
     end = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
 
     def __init__(self, *args: Any, actions: Iterable[str], **kwargs: Any) -> None:
-        """Offer the actions that the log holds."""
+        """Offer the actions that the log has."""
         super().__init__(*args, **kwargs)
         field = self.fields["action"]
         assert isinstance(field, forms.ChoiceField), "the form's own field"

@@ -1,4 +1,4 @@
-"""Which of the sent events to show."""
+"""The filter of sent events."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -15,7 +15,7 @@ _OUTCOMES: Final = (("", "Every outcome"), (ACCEPTED, "Accepted"), *Verdict.choi
 
 
 class EventsForm(forms.Form):
-    """Outcome, type, key, id and ledger, from the address."""
+    """The filter by outcome, type, key, id and ledger, from the address."""
 
     outcome = forms.ChoiceField(required=False, choices=_OUTCOMES, error_messages=CHOICE_ERRORS)
     type = forms.ChoiceField(required=False, error_messages=CHOICE_ERRORS)
@@ -35,12 +35,12 @@ class EventsForm(forms.Form):
 
     @property
     def is_live(self) -> bool:
-        """Which half of the ledger; the live one where nothing valid was chosen."""
+        """Return whether the live half of the ledger is shown, which is the default."""
         return not (self.is_valid() and self.cleaned_data["ledger"] == "test")
 
     @property
     def filters(self) -> SentEventFilters:
-        """What narrows the list; nothing where the form is not valid."""
+        """Return the filters of the list; none if the form is not valid."""
         if not self.is_valid():
             return SentEventFilters()
         cleaned = self.cleaned_data

@@ -1,4 +1,4 @@
-"""Making, rotating and finding API keys."""
+"""The forms for creating, rotating and finding API keys."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -14,28 +14,28 @@ from accounts.selectors.directory import ENDED, USABLE
 CIDRS_MAX: Final = 50
 RATE_MAX: Final = 1_000_000
 _SCOPE_HELP: Final = {
-    Scope.EVENTS_WRITE: "Send events, authorise requests, void events",
+    Scope.EVENTS_WRITE: "Send events, authorize requests, void events",
     Scope.USAGE_READ: "Read usage and the raw events",
     Scope.BILLING_READ: "Read plans and invoices",
-    Scope.KEYS_MANAGE: "Make, rotate and revoke keys",
+    Scope.KEYS_MANAGE: "Create, rotate and revoke keys",
     Scope.WEBHOOKS_MANAGE: "Manage webhook endpoints",
 }
 _KINDS: Final = (
-    (KeyKind.LIVE.value, "Live: what it sends counts"),
-    (KeyKind.TEST.value, "Test: what it sends is kept apart, and never counts to a quota"),
+    (KeyKind.LIVE.value, "Live: its events count towards usage and quotas"),
+    (KeyKind.TEST.value, "Test: its events are kept separate, and never count towards usage or quotas"),
 )
 _GRACES: Final = (("0", "At once"), ("3600", "In one hour"), ("86400", "In one day"), ("604800", "In seven days"))
 
 
 class NewKeyForm(forms.Form):
-    """Everything that a key can be given; only a name, a kind and a scope are needed."""
+    """All properties of a key; only a name, a kind and a scope are required."""
 
-    name = forms.CharField(max_length=100, help_text="Where it will be used, such as “Production gateway”.")
+    name = forms.CharField(max_length=100, help_text="Where you will use it, such as “Production gateway”.")
     kind = forms.ChoiceField(choices=_KINDS, widget=forms.RadioSelect, initial=KeyKind.LIVE.value)
     scopes = forms.MultipleChoiceField(
         widget=forms.CheckboxSelectMultiple,
         initial=[Scope.EVENTS_WRITE.value, Scope.USAGE_READ.value],
-        help_text="A key may do no more than your role allows.",
+        help_text="A key cannot do more than your role allows.",
     )
     expires_at = forms.DateTimeField(
         required=False,
@@ -46,11 +46,11 @@ class NewKeyForm(forms.Form):
         required=False,
         label="Allowed networks",
         widget=forms.Textarea(attrs={"rows": 3, "placeholder": "203.0.113.0/24"}),
-        help_text="One address or CIDR to a line; empty allows every address.",
+        help_text="One address or CIDR per line. Leave empty to allow every address.",
     )
     throttle_rate = forms.IntegerField(required=False, min_value=1, max_value=RATE_MAX, label="Requests a second")
     throttle_burst = forms.IntegerField(
-        required=False, min_value=1, max_value=RATE_MAX, label="Burst", help_text="Most requests at once."
+        required=False, min_value=1, max_value=RATE_MAX, label="Burst", help_text="Maximum requests at once."
     )
     quota = forms.DecimalField(
         required=False,
@@ -58,11 +58,11 @@ class NewKeyForm(forms.Form):
         max_digits=20,
         decimal_places=9,
         label="Requests a month",
-        help_text="A hard quota of this key alone.",
+        help_text="A hard quota for this key only.",
     )
 
     def __init__(self, *args: Any, scopes: Iterable[Scope], as_of: datetime, **kwargs: Any) -> None:
-        """Offer `scopes`, and remember the time, since a key may not have expired before it is made."""
+        """Offer `scopes`, and store the time, since a new key must not be expired."""
         super().__init__(*args, **kwargs)
         self.as_of = as_of
         field = self.fields["scopes"]
@@ -70,14 +70,14 @@ class NewKeyForm(forms.Form):
         field.choices = [(scope.value, f"{scope.value}: {_SCOPE_HELP[scope]}") for scope in scopes]
 
     def clean_expires_at(self) -> datetime | None:
-        """An expiry lies ahead."""
+        """Check that the expiry is in the future."""
         expires_at: datetime | None = self.cleaned_data["expires_at"]
         if expires_at is not None and expires_at <= self.as_of:
-            raise forms.ValidationError("Choose a time that lies ahead.")
+            raise forms.ValidationError("Choose a time in the future.")
         return expires_at
 
     def clean_allowed_cidrs(self) -> list[str]:
-        """Each line in its one spelling."""
+        """Return the networks, one a line, in their canonical form."""
         lines = self.cleaned_data["allowed_cidrs"].split()
         if len(lines) > CIDRS_MAX:
             raise forms.ValidationError(f"At most {CIDRS_MAX} networks.")
@@ -88,16 +88,16 @@ class NewKeyForm(forms.Form):
         return [cidr for cidr in cidrs if cidr is not None]
 
     def clean(self) -> dict[str, Any]:
-        """A throttle has a rate and a burst; a rate alone is its own burst."""
+        """Check the throttle: a burst needs a rate, and a rate alone is also the burst."""
         cleaned = super().clean() or self.cleaned_data
         rate, burst = cleaned.get("throttle_rate"), cleaned.get("throttle_burst")
         if burst is not None and rate is None and "throttle_rate" not in self.errors:
-            self.add_error("throttle_rate", "A burst needs a rate.")
+            self.add_error("throttle_rate", "Enter requests a second as well.")
         return cleaned | {"throttle_burst": rate if burst is None else burst}
 
 
 class RotateKeyForm(forms.Form):
-    """When the old key stops."""
+    """The time at which the old key stops working."""
 
     grace_seconds = forms.TypedChoiceField(
         choices=_GRACES,
@@ -109,7 +109,7 @@ class RotateKeyForm(forms.Form):
 
 
 class KeysFilterForm(forms.Form):
-    """Which keys to list."""
+    """The filter of keys."""
 
     search = forms.CharField(required=False, max_length=100, label="Name or beginning")
     state = forms.ChoiceField(
@@ -121,5 +121,5 @@ class KeysFilterForm(forms.Form):
 
 
 def chosen(form: forms.Form) -> Mapping[str, Any]:
-    """What a filter form chose; nothing where it is not valid, so that a mangled address shows the whole list."""
+    """Return the choices of a filter form; none if it is not valid, so that a bad address shows the whole list."""
     return form.cleaned_data if form.is_valid() else {}

@@ -1,4 +1,4 @@
-"""Members, invitations and new tenants."""
+"""The forms for members, invitations and new tenants."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -8,7 +8,7 @@ from django import forms
 from accounts.domain.roles import Role
 
 _ROLE_HELP: Final = {
-    Role.OWNER: "Owner: everything, other owners included",
+    Role.OWNER: "Owner: everything, including other owners",
     Role.ADMIN: "Admin: everything but owners",
     Role.DEVELOPER: "Developer: keys and usage",
     Role.VIEWER: "Viewer: reads usage",
@@ -16,7 +16,7 @@ _ROLE_HELP: Final = {
 
 
 class RoleForm(forms.Form):
-    """A member's role, of those that the acting member may give."""
+    """The choice of a member's role, of those that the acting member may give."""
 
     role = forms.ChoiceField()
 
@@ -29,22 +29,22 @@ class RoleForm(forms.Form):
 
 
 class MemberForm(RoleForm):
-    """A member's new role, and what becomes of keys that they made."""
+    """A member's new role, and the choice to revoke keys that they created."""
 
     revokes_keys = forms.BooleanField(required=False, label="Revoke their keys that allow more than the new role")
 
     def __init__(self, *args: Any, keys: Iterable[str], **kwargs: Any) -> None:
-        """Name the keys that still work; without any there is nothing to ask."""
+        """List the keys that still work; without any the choice is not shown."""
         super().__init__(*args, **kwargs)
         named = ", ".join(keys)
         if named:
-            self.fields["revokes_keys"].help_text = f"They made: {named}. Keys are the organisation's, and work on."
+            self.fields["revokes_keys"].help_text = f"They created: {named}. Otherwise these keys keep working."
         else:
             del self.fields["revokes_keys"]
 
 
 class InviteForm(RoleForm):
-    """Whom to invite, as what."""
+    """The address and the role of an invitation."""
 
     email = forms.EmailField(
         max_length=254, label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "off"})
@@ -53,7 +53,7 @@ class InviteForm(RoleForm):
 
 
 class MembersFilterForm(forms.Form):
-    """Which members to list."""
+    """The filter of members."""
 
     search = forms.CharField(required=False, max_length=100, label="Name or address")
     role = forms.ChoiceField(
@@ -62,7 +62,7 @@ class MembersFilterForm(forms.Form):
 
 
 class NewTenantForm(forms.Form):
-    """A tenant needs a name; everything else has a default that its settings change."""
+    """The name of a new tenant; everything else has a default and is changed in the settings."""
 
     name = forms.CharField(
         max_length=120,

@@ -1,4 +1,4 @@
-"""Choosing, changing and leaving a plan. Each form says which state of the subscription its author saw."""
+"""The forms for choosing, changing and cancelling a plan. Each has the version of the subscription that was shown."""
 
 from typing import Final
 
@@ -14,19 +14,19 @@ _WHEN_CANCELLED: Final = ((When.PERIOD_END.value, "At the end of the period"), (
 
 
 class WhenForm(forms.Form):
-    """When a change shall take effect; the preview is shown for what is chosen."""
+    """The time at which a change takes effect; the preview is shown for the choice."""
 
     when = forms.TypedChoiceField(
         choices=_WHEN_CHANGED,
         coerce=When,
         widget=forms.RadioSelect,
         initial=When.NOW.value,
-        label="When shall it begin?",
+        label="When should it begin?",
     )
 
 
 class ChangeForm(WhenForm):
-    """The confirmation: the terms that were shown, and the state of the subscription that they were computed from."""
+    """The confirmation of a change: the terms that were shown, and the version of the subscription."""
 
     plan_version = forms.IntegerField(widget=forms.HiddenInput)
     version = forms.IntegerField(widget=forms.HiddenInput)
@@ -38,8 +38,8 @@ class OrderForm(forms.Form):
     plan_version = forms.IntegerField(widget=forms.HiddenInput)
 
 
-class CancelForm(forms.Form):
-    """When a subscription shall end."""
+class CancelPlanForm(forms.Form):
+    """The time at which a subscription ends."""
 
     when = forms.TypedChoiceField(
         choices=_WHEN_CANCELLED, coerce=When, widget=forms.RadioSelect, initial=When.PERIOD_END.value
@@ -48,6 +48,6 @@ class CancelForm(forms.Form):
 
 
 class UndoForm(forms.Form):
-    """Taking back what waits."""
+    """The confirmation that undoes a scheduled change."""
 
     version = forms.IntegerField(widget=forms.HiddenInput)

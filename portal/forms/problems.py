@@ -1,4 +1,4 @@
-"""A service's refusal, shown beside the field that it is about."""
+"""A service's refusal, shown at the field that it is about."""
 
 from django import forms
 

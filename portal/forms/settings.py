@@ -1,4 +1,4 @@
-"""What a tenant says of itself: name, calendar, currency, address."""
+"""The form of a tenant's settings: name, calendar, currency, address."""
 
 from operator import itemgetter
 from typing import Any, Final
@@ -14,7 +14,7 @@ ENGLISH: Final = Locale("en")
 
 
 def _zones() -> list[tuple[str, str]]:
-    """Places, as people know their zone; the shorthands and historical names are left out."""
+    """Return time zones named by places; abbreviations and historical names are left out."""
     names = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/")))
     return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names if is_known_zone(name))]
 
@@ -34,9 +34,9 @@ class SettingsForm(forms.Form):
 
     name = forms.CharField(max_length=120)
     time_zone = forms.ChoiceField(
-        choices=_zones, help_text="Days and months begin at midnight there, on these pages and for quotas."
+        choices=_zones, help_text="Days and months begin at midnight in this time zone, on these pages and for quotas."
     )
-    currency = forms.ChoiceField(choices=_currencies, help_text="What you are billed in.")
+    currency = forms.ChoiceField(choices=_currencies, help_text="The currency of your invoices.")
     legal_name = forms.CharField(required=False, max_length=200, label="Registered name")
     billing_email = forms.EmailField(required=False, max_length=254, label="E-mail for bills")
     address_line1 = forms.CharField(required=False, max_length=200, label="Street and number")
@@ -49,11 +49,11 @@ class SettingsForm(forms.Form):
         required=False,
         max_length=50,
         label="Tax id",
-        help_text="VAT number, EIN, GSTIN or the like; it is printed on invoices.",
+        help_text="VAT number, EIN, GSTIN or similar. It is printed on invoices.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Keep a stored value choosable that the lists do not offer."""
+        """Add a stored value to the choices if the lists do not have it."""
         super().__init__(*args, **kwargs)
         for name in ("time_zone", "currency"):
             field, stored = self.fields[name], self.initial.get(name)
@@ -64,15 +64,15 @@ class SettingsForm(forms.Form):
 
     @property
     def organisation_fields(self) -> list[forms.BoundField]:
-        """The first group."""
+        """Return the fields of the first group."""
         return [self[name] for name in ("name", "time_zone", "currency")]
 
     @property
     def billing_fields(self) -> list[forms.BoundField]:
-        """The second group."""
+        """Return the fields of the second group."""
         return [self[name] for name in ("legal_name", "tax_id", "billing_email")]
 
     @property
     def address_fields(self) -> list[forms.BoundField]:
-        """The third group."""
+        """Return the fields of the third group."""
         return [self[name] for name in ("address_line1", "address_line2", "postal_code", "city", "region", "country")]

@@ -1,4 +1,4 @@
-"""Which usage to show. Everything has a default, so a bare address is a valid question."""
+"""The filter of usage. Every field has a default, so an address without parameters is valid."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _GROUP_NAMES: Final = {"api_key": "API key", "subject": "Subject", RESOURCE_PATH
 
 @dataclass(frozen=True, slots=True)
 class UsageRequest:
-    """A valid choice: the meter, the span, how it is cut, and into which groups."""
+    """A valid choice: the meter, the span, its windows and groups."""
 
     meter: MeterRule
     span: Span
@@ -43,7 +43,7 @@ class UsageRequest:
 
 
 class UsageForm(forms.Form):
-    """Meter, period, window, group and ledger, from the address."""
+    """The filter by meter, period, window, group and ledger, from the address."""
 
     meter = forms.ChoiceField(error_messages=CHOICE_ERRORS)
     period = forms.ChoiceField(choices=_PERIODS, error_messages=CHOICE_ERRORS)
@@ -74,7 +74,7 @@ class UsageForm(forms.Form):
         names: Mapping[str, str],
         as_of: datetime,
     ) -> None:
-        """Read `given` over the defaults; `names` says what each meter is called."""
+        """Read `given` over the defaults; `names` maps meters to their names."""
         chosen = {name: given.get(name) or self.defaults.get(name, "") for name in self.base_fields}
         super().__init__(chosen)
         self.zone = ledger.time_zone
@@ -94,7 +94,7 @@ class UsageForm(forms.Form):
         return field
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a span that is empty, out of reach, or cut into more windows than fit on a page."""
+        """Refuse a span that is empty, out of range, or has more windows than fit on a page."""
         cleaned = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
@@ -103,14 +103,14 @@ class UsageForm(forms.Form):
             return cleaned
         if windows_at_most(Window(cleaned["window"]), span) > WINDOWS_MAX:
             self.add_error(
-                "window", f"That makes more than {WINDOWS_MAX} rows: choose longer windows or a shorter period."
+                "window", f"That is more than {WINDOWS_MAX} rows. Choose longer windows or a shorter period."
             )
         if cleaned["group_by"] == SUBJECT and span.end - span.start > timedelta(days=92):
-            self.add_error("group_by", "Usage by subject is added up from the events: choose at most 92 days.")
+            self.add_error("group_by", "Usage by subject is limited to 92 days. Choose a shorter period.")
         return cleaned | {"span": span}
 
     def usage_request(self) -> UsageRequest:
-        """What was chosen, once the form is valid."""
+        """Return the choice of a valid form."""
         cleaned = self.cleaned_data
         return UsageRequest(
             meter=self.rules[cleaned["meter"]],
@@ -137,9 +137,9 @@ class UsageForm(forms.Form):
         if start is None or end is None:
             self.add_error("start", "Choose the first and the last day.")
         elif not (is_in_reach(start) and is_in_reach(end)):
-            self.add_error("start", "Choose years that calendars agree on.")
+            self.add_error("start", "Choose another year.")
         elif end < start:
-            self.add_error("end", "The last day lies before the first.")
+            self.add_error("end", "The last day is before the first.")
         else:
             return Span(start_of_day(start, self.zone), start_of_day(end + _DAY, self.zone))
         return None

@@ -1,4 +1,4 @@
-"""How amounts and rates are written in templates: `billing.domain.money` as filters."""
+"""The format of amounts and rates in templates: `billing.domain.money` as filters."""
 
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ register = template.Library()
 
 @register.filter
 def money(amount_minor: int | None, currency: str) -> str:
-    """Return minor units as people read them: 123450 of EUR is `1,234.50 EUR`."""
+    """Return an amount in minor units as text: 123450 of EUR is `1,234.50 EUR`."""
     return "" if amount_minor is None else money_text(amount_minor, currency)
 
 
@@ -23,5 +23,5 @@ def rate(amount: Decimal | str, currency: str) -> str:
 
 @register.filter
 def fee(amount: Decimal, currency: str) -> str:
-    """Return an exact amount as a price tag has it: `49 EUR`."""
+    """Return an exact amount in the short form of prices: `49 EUR`."""
     return price_tag_text(amount, currency)

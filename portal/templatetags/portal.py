@@ -1,4 +1,4 @@
-"""How the portal writes numbers and words."""
+"""The format of numbers and words in the portal."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -31,19 +31,19 @@ def unit_of(unit: str, value: Decimal | int | None) -> str:
 
 @register.filter
 def outcome_kind(outcome: str) -> str:
-    """The kind of badge that an event's outcome gets."""
+    """Return the kind of badge for an event's outcome."""
     return _OUTCOME_KINDS.get(outcome, "")
 
 
 @register.filter
 def words(code: str) -> str:
-    """A code as words: `api_key.created` is `API key created`."""
+    """Return a code as words: `api_key.created` is `API key created`."""
     return code.replace("_", " ").replace(".", " ").capitalize().replace("Api ", "API ")
 
 
 @register.filter
 def days_until(start: datetime, end: datetime) -> str:
-    """A half-open span as days of the page's time zone, the last one included, as in 1 to 31 March 2026."""
+    """Return a half-open span as days of the page's time zone, such as 1 to 31 March 2026."""
     zone = str(timezone.get_current_timezone())
     first, last = local_day(start, zone), last_local_day(Span(start, end), zone)
     until = date_format(last, "j F Y")

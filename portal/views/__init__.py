@@ -1,1 +1,1 @@
-"""The portal's pages: each parses a request, asks selectors or calls a service, and renders."""
+"""The portal's pages: each parses a request, reads by selectors or calls a service, and renders."""

@@ -1,4 +1,4 @@
-"""Deleting the own account, whatever organisations the person belongs to."""
+"""The page for deleting the user's own account, whatever organisations they belong to."""
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -24,22 +24,22 @@ from portal.forms.problems import show_problem
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def account_delete(request: SignedInRequest) -> HttpResponse:
-    """What goes and what stays, and deleting once the address is typed."""
+    """Show what is deleted and what is kept, and delete the account once the address is typed."""
     if viewed_member_of(request) is not None:
-        raise PermissionDenied  # staff who view as a customer delete nobody
+        raise PermissionDenied  # staff who view as a customer delete no account
     require_recent_sign_in(request)
     form = DeleteAccountForm(request.POST if request.method == "POST" else None, email=request.user.email)
     if form.is_valid():
         try:
             with way_in(WayIn.ERASURE):
                 erase_person(
-                    user=request.user, reason="Asked by the person.", actor=actor_of(request), as_of=timezone.now()
+                    user=request.user, reason="Requested by the user.", actor=actor_of(request), as_of=timezone.now()
                 )
         except ProblemError as error:
             show_problem(form, error)
         else:
-            request.session.flush()  # signing out would note the person in the audit log once more
-            request.user = AnonymousUser()  # type: ignore[assignment]  # a page for nobody
+            request.session.flush()  # signing out would name the user in the audit log again
+            request.user = AnonymousUser()  # type: ignore[assignment]  # a page for a user who is signed out
             return render(request, "portal/account_deleted.html")
     context = {"form": form, "invoice_years": settings.INVOICE_RETENTION_YEARS}
     return render(request, "portal/account_delete.html", context, status=422 if form.errors else 200)

@@ -1,4 +1,4 @@
-"""Usage against quotas with the marks at which alerts are sent, the alerts themselves, and who gets them by mail."""
+"""The alerts page: usage against quotas with the thresholds, the alerts, and the choice of mails."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _KINDS: Final = dict(zip(THRESHOLDS, ("info", "warn", "danger"), strict=True))
 
 @dataclass(frozen=True, slots=True)
 class QuotaBar:
-    """A quota as a bar. Beyond the quota the bar's scale grows with the usage, and the marks move to the left."""
+    """A quota as a bar. Beyond the quota the scale grows with the usage, and the marks move to the left."""
 
     use: QuotaUse
     filled: Decimal
@@ -42,7 +42,7 @@ class QuotaBar:
 
     @classmethod
     def of(cls, use: QuotaUse) -> "QuotaBar":
-        """The bar; positions are percents of its length."""
+        """Return the bar of a quota; positions are percentages of its length."""
         scale = max(use.percent, _WHOLE)
         reached = [threshold for threshold in THRESHOLDS if use.used * 100 >= use.limit * threshold]
         return cls(
@@ -54,7 +54,7 @@ class QuotaBar:
 
     @property
     def span_name(self) -> str:
-        """What the quota's period is called while it runs."""
+        """Return the name of the quota's current period."""
         return "today" if self.use.period == Period.DAY else "this month"
 
 
@@ -69,7 +69,7 @@ class AlertRow:
 
     @classmethod
     def of(cls, alert: ThresholdAlert) -> "AlertRow":
-        """The row."""
+        """Return the row of an alert."""
         return cls(
             alert=alert,
             kind=_KINDS[alert.threshold],
@@ -80,7 +80,7 @@ class AlertRow:
 
 @tenant_page("alerts", methods=("GET", "HEAD", "POST"))
 def alerts(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The page, and the saving of either of its forms."""
+    """Render the page, or save one of its two forms."""
     membership = membership_of(tenant_id=portal.tenant.pk, user_id=request.user.pk)
     if request.method == "POST":
         _save(request, portal, membership)
@@ -102,7 +102,7 @@ def alerts(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 
 def _save(request: SignedInRequest, portal: Portal, membership: Membership) -> None:
-    """Save the form that was sent; boxes that are not ticked are not in it."""
+    """Save the submitted form; boxes that are not ticked are missing from it."""
     organisation = OrganisationAlertsForm(request.POST)
     mine = MemberMailsForm(request.POST, may_have_invoices=may_want(membership=membership, kind=INVOICE))
     sent = request.POST.get("form")
@@ -115,7 +115,7 @@ def _save(request: SignedInRequest, portal: Portal, membership: Membership) -> N
     elif sent == MINE and mine.is_valid():
         wishes = {kind: mine.cleaned_data[kind.wish] for kind in MEMBER_MAILS if kind.wish in mine.cleaned_data}
         set_member_mails(membership=membership, wishes=wishes, actor=portal.actor, as_of=portal.as_of)
-        messages.success(request, "Your choice of mails is saved.")
+        messages.success(request, "Your choice of e-mails is saved.")
 
 
 def _member_form(membership: Membership) -> MemberMailsForm:

@@ -1,4 +1,4 @@
-"""The audit log, for owners and admins."""
+"""The page of the audit log, for owners and admins."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field's values, as text."""
+    """The values of one field before and after, as text."""
 
     name: str
     before: str
@@ -33,7 +33,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """An entry with the fields that differ."""
+    """An entry with the changed fields."""
 
     entry: AuditEntry
     changes: list[Change]
@@ -41,7 +41,7 @@ class AuditRow:
 
 @tenant_page("audit", Capability.READ_AUDIT)
 def audit(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Entries, newest first."""
+    """Render a page of entries, newest first."""
     form = AuditFilterForm(request.GET, actions=audit_actions(tenant_id=portal.tenant.pk))
     wanted = chosen(form)
     entries = audit_entries_matching(

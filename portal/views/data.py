@@ -1,4 +1,4 @@
-"""What belongs to an organisation as a whole, for its owners: carrying everything away, and closing."""
+"""The pages for an organisation's data, for its owners: export and closing."""
 
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from billing.domain.statuses import InvoiceStatus
 from billing.selectors.invoicing.invoices import issued_invoices
 from billing.services.subscriptions.closing import close_account
 from portal.access import Portal, SignedInRequest, tenant_page
-from portal.forms.data import CloseForm
+from portal.forms.data import CloseOrganisationForm
 from portal.forms.problems import show_problem
 from portal.money_ahead import ending
 
@@ -28,25 +28,25 @@ ARCHIVE_TYPE = "application/zip"
 
 @tenant_page("settings", Capability.OWN_TENANT, methods=("GET", "HEAD", "POST"), recent=("POST",))
 def data(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The exports, and asking for one."""
+    """Render the exports, or request one."""
     if request.method == "POST":
         request_export(tenant=portal.tenant, actor=portal.actor, as_of=portal.as_of)
-        messages.success(request, "The export is being made. We send you a mail when it is ready.")
+        messages.success(request, "Your export is being prepared. We will e-mail you when it is ready.")
         return redirect("portal:data", portal.tenant.slug)
     return render(request, "portal/data.html", _context(portal))
 
 
 @tenant_page("settings", Capability.OWN_TENANT)
 def data_exports(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The list of exports alone, which asks for itself again while one is made."""
+    """Render only the list of exports, which polls while an export is being created."""
     return render(request, "portal/data_exports.html", _context(portal))
 
 
 @tenant_page("settings", Capability.OWN_TENANT, recent=("GET", "HEAD"))
 def data_download(_request: SignedInRequest, portal: Portal, export_id: UUID) -> StreamingHttpResponse:
-    """The archive, piece by piece, for an owner who signed in a moment ago."""
+    """Stream the archive, for an owner with a recent sign-in."""
     if portal.actor.kind is not ActorKind.MEMBER:
-        raise PermissionDenied  # staff who view as a customer carry nothing away
+        raise PermissionDenied  # staff who view as a customer download no archive
     export = ready_export(tenant_id=portal.tenant.pk, export_id=export_id, as_of=portal.as_of)
     record_download(export=export, actor=portal.actor, as_of=portal.as_of)
     response = StreamingHttpResponse(archive_of(export), content_type=ARCHIVE_TYPE)
@@ -57,10 +57,10 @@ def data_download(_request: SignedInRequest, portal: Portal, export_id: UUID) ->
 
 @tenant_page("settings", Capability.OWN_TENANT, methods=("GET", "HEAD", "POST"), recent=("GET", "HEAD", "POST"))
 def close(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """What closing means, and doing it once the slug is typed."""
+    """Show the consequences of closing, and close once the slug is typed."""
     if portal.tenant.status == TenantStatus.CLOSED:
         return redirect("portal:data", portal.tenant.slug)
-    form = CloseForm(request.POST if request.method == "POST" else None, slug=portal.tenant.slug)
+    form = CloseOrganisationForm(request.POST if request.method == "POST" else None, slug=portal.tenant.slug)
     if form.is_valid():
         try:
             close_account(tenant=portal.tenant, actor=portal.actor, as_of=portal.as_of)

@@ -1,4 +1,4 @@
-"""The pages for what went wrong, in the portal's frame, with the id under which the request is logged."""
+"""The error pages, in the portal's frame, with the id under which the request is logged."""
 
 import sys
 
@@ -12,22 +12,22 @@ from accounts.api.viewing import viewed_member_of
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
-    """Return the page for a request that is malformed."""
+    """Return the page for a malformed request."""
     return _page(request, 400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
-    """Return the page for what the user may not do."""
+    """Return the page for an action that the user may not take."""
     return _page(request, 403)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
-    """Return the page for an address that leads nowhere."""
+    """Return the page for an unknown address."""
     return _page(request, 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return the page for a fault of ours, or for an outage that a middleware met, such as that of sessions."""
+    """Return the page for an internal error, or for an outage in a middleware, such as that of sessions."""
     if is_outage(sys.exception()):
         return outage_page(request)
     return _page(request, 500)
@@ -41,7 +41,7 @@ def stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa:
 def _page(request: HttpRequest, status: int) -> HttpResponse:
     """Render without the request: neither session nor database is needed, whatever has failed.
 
-    Who views as a customer still sees the way out.
+    Staff who view as a customer still see the button to stop.
     """
     viewed = viewed_member_of(request)
     context: dict[str, object] = {"request_id": request_id_of(request), "viewing": viewed}

@@ -1,4 +1,4 @@
-"""What each error code of the API means: where the `type` of a problem leads. Its text is `docs/errors.md` itself."""
+"""The page of the API's error codes, to which the `type` of a problem leads. Its text is `docs/errors.md`."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _ROW: Final = re.compile(r"^\| `(?P<code>[a-z_]+)` \| (?P<status>[0-9]{3}) \| (?
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """A row of the table. The parts of the meaning are text and code in turn, text first."""
+    """A row of the table. The parts of the meaning alternate between text and code, text first."""
 
     code: str
     status: int
@@ -23,7 +23,7 @@ class ErrorCode:
 
 
 def error_codes(page: str) -> tuple[ErrorCode, ...]:
-    """Read the table out of the page's Markdown."""
+    """Parse the table in the page's Markdown."""
     return tuple(
         ErrorCode(row["code"], int(row["status"]), tuple(row["meaning"].split("`"))) for row in _ROW.finditer(page)
     )
@@ -34,5 +34,5 @@ CODES: Final = error_codes(PAGE.read_text())
 
 @require_safe
 def errors(request: HttpRequest) -> HttpResponse:
-    """Every code, its status and what it means; each row can be linked to."""
+    """Render every code with its status and meaning; each row has an anchor."""
     return render(request, "portal/errors.html", {"codes": CODES})

@@ -1,4 +1,4 @@
-"""The live debugger: what became of each event that was sent, and one stored event in full."""
+"""The live debugger: the outcome of each sent event, and the page of a stored event."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ SEEN_CHARACTERS: Final = 16
 
 @tenant_page("events")
 def events(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Sent events, newest first; htmx asks for the list alone, and gets nothing where it has seen all of it."""
+    """Render sent events, newest first; htmx requests only the list, and gets an empty response if nothing is new."""
     labels = key_labels(tenant_id=portal.tenant.pk)
     form = EventsForm(request.GET, event_types=known_event_types(), keys=labels.items())
     cursor = SentEventCursor.parse(request.GET.get("cursor", ""))
@@ -57,7 +57,7 @@ def events(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("events")
 def event(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """One stored event, named by its id and source, with its void where it has one."""
+    """Render one stored event, named by its id and source, with its void if it has one."""
     event_id, source = request.GET.get("id", ""), request.GET.get("source", "")
     if not 0 < len(event_id) <= ID_CHARACTERS_MAX or "\0" in event_id + source:
         raise Http404
@@ -78,7 +78,7 @@ def event(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 
 def _gone(request: SignedInRequest, portal: Portal, ledger: Ledger, event_id: str, source: str) -> HttpResponse:
-    """Say that an event was deleted by its term. Raises 404 where there never was one."""
+    """Render the page of an event that was deleted after its retention. Raises 404 if it never existed."""
     try:
         refuse_deleted(ledger, event_id=event_id, source=source)
     except EventsDeletedError as error:
@@ -88,5 +88,5 @@ def _gone(request: SignedInRequest, portal: Portal, ledger: Ledger, event_id: st
 
 
 def _label(labels: Mapping[UUID, KeyLabel], key_id: UUID | None) -> KeyLabel | str:
-    """The key's name; an event that was imported has none."""
+    """Return the key's name, or an empty text for an imported event."""
     return labels.get(key_id, "") if key_id else ""

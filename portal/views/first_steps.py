@@ -1,4 +1,4 @@
-"""From nothing to the first counted request: a key, a command with it, and a box that waits for the event."""
+"""The first steps to a counted request: a key, a command with it, and a box that waits for the event."""
 
 from typing import Final
 
@@ -23,8 +23,8 @@ _SCOPES: Final = [Scope.EVENTS_WRITE.value, Scope.USAGE_READ.value]
 
 @tenant_page("first_steps", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"))
 def first_steps(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The three steps; posting makes a key and shows it in them, this once."""
-    secret = _make_key(request, portal) if request.method == "POST" else ""
+    """Render the three steps; a POST creates a key and shows it once."""
+    secret = _create_key(request, portal) if request.method == "POST" else ""
     context = {
         "portal": portal,
         "secret": secret,
@@ -37,7 +37,7 @@ def first_steps(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("first_steps")
 def first_event(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The box alone, for htmx to ask for until the event is there; for others a page with nothing but the box."""
+    """Render only the box, which htmx requests until the event has arrived; other requests get a page with the box."""
     event = _newest_event(portal)
     if event is None and request.htmx:
         return HttpResponse(status=204)
@@ -48,8 +48,8 @@ def first_event(request: SignedInRequest, portal: Portal) -> HttpResponse:
     )
 
 
-def _make_key(request: SignedInRequest, portal: Portal) -> str:
-    """The new key's secret; nothing where it was refused."""
+def _create_key(request: SignedInRequest, portal: Portal) -> str:
+    """Create a key and return its secret; return an empty text if it was refused."""
     kind = KeyKind.TEST if request.POST.get("kind") == KeyKind.TEST else KeyKind.LIVE
     name = f"First {kind.value} key"
     try:

@@ -1,6 +1,6 @@
-"""Invoices: what was issued, what is to come, how each line came about, and paying.
+"""The pages of invoices: issued ones, upcoming ones, the computation of each line, and payment.
 
-For those who manage the tenant's money.
+For members who manage billing.
 """
 
 from typing import Final
@@ -46,7 +46,7 @@ PAYABLE: Final = statuses_before(INVOICE_TRANSITIONS, InvoiceStatus.PAID)
 
 @tenant_page("invoices", Capability.MANAGE_BILLING)
 def invoices(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """What was issued, the newest first, and above it what is being prepared or comes next."""
+    """Render issued invoices, the newest first, below the drafts and the next invoice."""
     page = Paginator(issued_invoices(tenant_id=portal.tenant.pk), ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
     subscription = portal.standing.subscription
     drafts = Invoice.objects.of_tenant(portal.tenant.pk).filter(status=InvoiceStatus.DRAFT)
@@ -63,7 +63,7 @@ def invoices(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("invoices", Capability.MANAGE_BILLING)
 def invoice_ahead(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The next invoice, as it would be now."""
+    """Render the next invoice with usage until now."""
     subscription = portal.standing.subscription
     ahead = None if subscription is None else money_ahead(subscription, portal.as_of)
     context = {
@@ -78,7 +78,7 @@ def invoice_ahead(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("invoices", Capability.MANAGE_BILLING)
 def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpResponse:
-    """One invoice with everything that led to its total."""
+    """Render one invoice with the computation of its total."""
     found = _invoice(portal, number)
     credit_note = _credit_note(found)
     numbers = [number] if credit_note is None else [number, credit_note.number]
@@ -107,14 +107,14 @@ def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpRespon
 
 @tenant_page("invoices", Capability.MANAGE_BILLING)
 def invoice_pdf(_request: SignedInRequest, portal: Portal, number: str) -> HttpResponse:
-    """The PDF that was kept when the invoice was issued."""
+    """Return the PDF that was stored when the invoice was issued."""
     _invoice(portal, number)
     return _pdf(number)
 
 
 @tenant_page("invoices", Capability.MANAGE_BILLING)
 def credit_note_pdf(_request: SignedInRequest, portal: Portal, number: str) -> HttpResponse:
-    """The PDF of the credit note that takes an invoice back."""
+    """Return the PDF of the credit note of an invoice."""
     credit_note = _credit_note(_invoice(portal, number))
     if credit_note is None:
         raise Http404
@@ -123,7 +123,7 @@ def credit_note_pdf(_request: SignedInRequest, portal: Portal, number: str) -> H
 
 @tenant_page("invoices", Capability.MANAGE_BILLING)
 def line_events(request: SignedInRequest, portal: Portal, number: str, position: int) -> HttpResponse:
-    """The events that a line was computed from, page by page."""
+    """Render a page of the events that a line was computed from."""
     found = _invoice(portal, number)
     if position > POSITION_MAX:
         raise Http404
@@ -150,13 +150,13 @@ def line_events(request: SignedInRequest, portal: Portal, number: str, position:
 
 
 def _wanted_page(cursor: str) -> PageRequest:
-    """The page that a cursor names; the first one where there is none. Raises `InvalidCursorError`."""
+    """Return the page that a cursor names; the first one without a cursor. Raises `InvalidCursorError`."""
     return read_cursor(cursor, rows_max=EVENTS_ON_A_PAGE) if cursor else PageRequest(EVENTS_ON_A_PAGE)
 
 
 @tenant_page("invoices", Capability.MANAGE_BILLING, methods=("GET", "HEAD", "POST"), recent=("POST",))
 def invoice_pay(request: SignedInRequest, portal: Portal, number: str) -> HttpResponse:
-    """On to the provider's page on which this invoice is paid."""
+    """Send the browser to the provider's page for paying this invoice."""
     found = _invoice(portal, number)
     back = reverse("portal:invoice", args=[portal.tenant.slug, number])
     if request.method == "POST" and online_provider(portal):
@@ -166,7 +166,7 @@ def invoice_pay(request: SignedInRequest, portal: Portal, number: str) -> HttpRe
             messages.warning(request, error.detail)
             return redirect(back)
         except PaymentProviderError as error:
-            return provider_down(request, portal, error, back=back, what="The page for paying could not be opened.")
+            return provider_down(request, portal, error, back=back, what="The payment page could not be opened.")
         return send_on(request, portal, url, back=back)
     context = {
         "portal": portal,
@@ -183,7 +183,7 @@ def _invoice(portal: Portal, number: str) -> Invoice:
 
 
 def _credit_note(found: Invoice) -> CreditNote | None:
-    """What takes the invoice back, if anything does."""
+    """Return the credit note of the invoice, if it has one."""
     return found.credit_note if hasattr(found, "credit_note") else None
 
 

@@ -1,6 +1,6 @@
-"""API keys: list, make, look at, rotate, revoke.
+"""The pages of API keys: list, create, show, rotate, revoke.
 
-A secret is in one answer and nowhere else: not in a session, not in an address.
+A secret is in one response and nowhere else: not in a session, not in an address.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _LIMIT_FIELDS: Final = ("expires_at", "allowed_cidrs", "throttle_rate", "throttl
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key, whether it works now, and whether the one who looks may have its successor."""
+    """A key, whether it works now, and whether the member may rotate it."""
 
     key: ApiKey
     state: str
@@ -43,12 +43,12 @@ class KeyRow:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it can still be rotated or revoked."""
+        """Return whether the key can still be rotated or revoked."""
         return self.state == USABLE
 
 
 def state_of(key: ApiKey, as_of: datetime) -> str:
-    """In a word, whether the key works at the instant, and if not, why."""
+    """Return the state of the key at the instant in a word: usable, or why not."""
     if key.revoked_at is not None and key.revoked_at <= as_of:
         return "revoked"
     return "expired" if key.expires_at is not None and key.expires_at <= as_of else USABLE
@@ -56,7 +56,7 @@ def state_of(key: ApiKey, as_of: datetime) -> str:
 
 @tenant_page("keys")
 def keys(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Every key of the tenant; members without the right to manage them see them all the same."""
+    """Render all keys of the tenant; members without the right to manage keys see them too."""
     form = KeysFilterForm(request.GET)
     wanted = chosen(form)
     found = keys_matching(tenant_id=portal.tenant.pk, as_of=portal.as_of, **wanted)
@@ -68,14 +68,14 @@ def keys(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("keys")
 def key(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpResponse:
-    """What a key may do, and until when."""
+    """Render a key's scopes, limits and expiry."""
     found = _key(portal, key_id)
     return render(request, "portal/key.html", {"portal": portal, "key": found, "row": _row(portal, found)})
 
 
 @tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"), recent=("GET", "POST"))
 def key_new(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The form; then the key itself, this once."""
+    """Render the form; after a POST, show the new key once."""
     given = request.POST if request.method == "POST" else None
     form = NewKeyForm(given, scopes=scopes_of_role(portal.role), as_of=portal.as_of)
     if form.is_valid():
@@ -90,7 +90,7 @@ def key_new(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"), recent=("GET", "POST"))
 def key_rotate(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpResponse:
-    """Choose the grace; then the successor, this once."""
+    """Render the choice of the grace period; after a POST, show the new key once."""
     old_key = _key(portal, key_id)
     form = RotateKeyForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
@@ -112,27 +112,27 @@ def key_rotate(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpRe
 
 @tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"))
 def key_revoke(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpResponse:
-    """Ask first, then end the key."""
+    """Confirm first, then revoke the key."""
     found = _key(portal, key_id)
     back = reverse("portal:keys", args=[portal.tenant.slug])
     if request.method == "POST":
         revoke_api_key(key=found, actor=portal.actor, as_of=portal.as_of)
-        messages.success(request, f"{found.name} is revoked: no process accepts it after the next second.")
+        messages.success(request, f"{found.name} is revoked. It stops working within a second.")
         return redirect(back)
     confirmation = Confirmation(
         title=f"Revoke {found.name}?",
         text=(
-            f"Requests with {found.prefix}…{found.last_four} are refused within a second. This cannot be undone; "
-            "to replace a key that is in use, rotate it."
+            f"Requests with {found.prefix}…{found.last_four} are refused within a second. This cannot be undone. "
+            "To replace a key that is in use, rotate it."
         ),
-        label="Revoke the key",
+        label="Revoke key",
         back=back,
     )
     return confirmation_page(request, portal, confirmation)
 
 
 def create_key(portal: Portal, *, kind: str, **terms: Any) -> CreatedKey:
-    """Make a key of the tenant on behalf of the member."""
+    """Create a key of the tenant on behalf of the member."""
     return create_api_key(
         tenant=portal.tenant, kind=KeyKind(kind), terms=KeyTerms(**terms), actor=portal.actor, as_of=portal.as_of
     )

@@ -1,4 +1,4 @@
-"""The page for strangers."""
+"""The public start page."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -8,5 +8,5 @@ from django.views.decorators.http import require_safe
 
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
-    """What this is, and the way in."""
+    """Render the product's description, with links to sign in and sign up."""
     return render(request, "portal/landing.html", {"public_url": settings.PUBLIC_URL})

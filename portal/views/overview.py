@@ -1,4 +1,4 @@
-"""A tenant's first page: the month against its limits, day by day, and the last 24 hours."""
+"""A tenant's overview: the month against its limits, by day, and the last 24 hours."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _HUNDRED: Final = Decimal(100)
 
 @dataclass(frozen=True, slots=True)
 class MeterBar:
-    """A meter's month, as a bar: whole percents of its limit, and how loudly to show it."""
+    """A meter's month as a bar: whole percents of its limit, and its level of warning."""
 
     usage: MeterMonth
     percent: int
@@ -56,7 +56,7 @@ class MeterBar:
 
     @classmethod
     def of(cls, usage: MeterMonth) -> "MeterBar":
-        """The bar of a meter; its percents are 0 where it has no limit."""
+        """Return the bar of a meter; its percents are 0 if it has no limit."""
         share = usage.percent or Decimal(0)
         used = int(share.to_integral_value(ROUND_CEILING if share < 1 else ROUND_FLOOR))
         projected = int(usage.forecast * _HUNDRED / usage.limit) if usage.limit else 0
@@ -66,7 +66,7 @@ class MeterBar:
 
 @dataclass(frozen=True, slots=True)
 class DayBar:
-    """What was used today of a quota that lasts a day."""
+    """Today's usage of a daily quota."""
 
     meter: MeterMonth
     quota: Quota
@@ -76,7 +76,7 @@ class DayBar:
 
     @classmethod
     def of(cls, meter: MeterMonth, quota: Quota, used: Decimal) -> "DayBar":
-        """The bar; a quota of nothing is always full."""
+        """Return the bar of a daily quota; a quota of 0 is always full."""
         percent = min(int(used * _HUNDRED / quota.limit), _FULL_PERCENT) if quota.limit else _FULL_PERCENT
         return cls(
             meter,
@@ -89,7 +89,7 @@ class DayBar:
 
 @dataclass(frozen=True, slots=True)
 class KeyBar:
-    """What one key used, and its share of the busiest key's."""
+    """The usage of one key, and its share of the busiest key's."""
 
     label: str
     quantity: Decimal
@@ -98,7 +98,7 @@ class KeyBar:
 
 @tenant_page("overview")
 def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Usage against quota, the projected end of the month, and charts by day and by hour."""
+    """Render usage against quota, the projection for the month, and charts by day and by hour."""
     ledger = portal.ledger(is_live=True)
     today = local_day(portal.as_of, portal.tenant.time_zone)
     month = _month(request.GET.get("month", ""), YearMonth.of(today))
@@ -137,7 +137,7 @@ def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 
 def _money_ahead(portal: Portal) -> MoneyAhead | None:
-    """What the running period costs, for those who manage the tenant's money."""
+    """Return the cost of the current period, for members who manage billing."""
     subscription = portal.standing.subscription
     if subscription is None or not portal.may[Capability.MANAGE_BILLING]:
         return None
@@ -145,13 +145,13 @@ def _money_ahead(portal: Portal) -> MoneyAhead | None:
 
 
 def _month(text: str, current: YearMonth) -> YearMonth:
-    """The month asked for, and the current one where that is none or lies ahead."""
+    """Return the requested month, or the current one if that is not a month or is in the future."""
     month = YearMonth.parse(text)
     return month if month is not None and month <= current and is_in_reach(month.plus(-1).first_day()) else current
 
 
 def _day_bars(portal: Portal, meters: Sequence[MeterMonth]) -> list[DayBar]:
-    """Today against the quotas that begin anew each day."""
+    """Return today's usage against the daily quotas."""
     quotas = [quota for quota in tenant_limits(portal.tenant.pk).quotas if quota.period is Period.DAY]
     if not quotas:
         return []

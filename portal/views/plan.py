@@ -1,6 +1,6 @@
-"""A tenant's plan: what it has, what it costs, and leaving it.
+"""The pages of a tenant's plan: its terms, its cost and its cancellation.
 
-Prices are looked at by every member, money is moved by few.
+Every member sees prices; only members who manage billing change the plan.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from billing.selectors.catalog.plans import plans_for_sale, sold_version
 from billing.selectors.subscriptions.current import as_offered, current_subscription, latest_subscription
 from billing.services.subscriptions.changes import When, cancel_subscription, undo_pending
 from portal.access import Portal, SignedInRequest, tenant_page
-from portal.forms.plan import CancelForm, UndoForm
+from portal.forms.plan import CancelPlanForm, UndoForm
 from portal.money_ahead import ending, projected_invoice
 from portal.online_payment import online_provider, provider_down, send_on
 from portal.price_list import PlanOffer, offers_of
@@ -36,7 +36,7 @@ WRITES: Final = ("GET", "HEAD", "POST")
 
 @tenant_page("plan")
 def plan(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The plan as it is, and those that are for sale."""
+    """Render the current plan, and those that are for sale."""
     subscription = latest_subscription(portal.tenant.pk)
     live = subscription if subscription is not None and subscription.is_live else None
     currency = portal.tenant.currency if live is None else live.currency
@@ -63,20 +63,20 @@ def plan(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("plan", Capability.MANAGE_BILLING)
 def checkout_done(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Where the provider's checkout leads back to: it waits until its message about it has been worked on."""
+    """Render the page after the provider's checkout, which waits until the provider's message is processed."""
     code = request.GET.get("plan", "")
     subscription = current_subscription(portal.tenant.pk)
     if subscription is None or subscription.plan_version.plan.code != code:
         context = {"portal": portal, "code": code, "provider": online_provider(portal)}
         return HttpResponse(status=204) if request.htmx else render(request, "portal/checkout_done.html", context)
-    messages.success(request, f"Welcome to {subscription.plan_version.plan.name}. The plan is yours from now on.")
+    messages.success(request, f"Welcome to {subscription.plan_version.plan.name}. Your plan is active now.")
     target = reverse("portal:plan", args=[portal.tenant.slug])
     return HttpResponse(headers={"HX-Redirect": target}) if request.htmx else redirect(target)
 
 
 @tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES, recent=("POST",))
 def plan_card(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Cards and payment details, which stay with the provider."""
+    """Send the browser to the provider's page for cards and payment details."""
     back = reverse("portal:plan", args=[portal.tenant.slug])
     if request.method == "POST" and online_provider(portal):
         try:
@@ -96,12 +96,12 @@ def plan_card(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES, recent=("POST",))
 def plan_cancel(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """What happens at the end of the period and what now; then the cancellation."""
+    """Show the effects of an end now and at the end of the period, or cancel the plan."""
     subscription = current_subscription(portal.tenant.pk)
     if subscription is None:
         return redirect("portal:plan", portal.tenant.slug)
     initial = {"version": subscription.version, "when": When.PERIOD_END.value}
-    form = CancelForm(request.POST if request.method == "POST" else None, initial=initial)
+    form = CancelPlanForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_valid():
         when = form.cleaned_data["when"]
         act = partial(
@@ -126,7 +126,7 @@ def plan_cancel(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES)
 def plan_undo(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Take back the change or the cancellation that waits for the end of the period."""
+    """Undo the change or the cancellation that is scheduled for the end of the period."""
     subscription = current_subscription(portal.tenant.pk)
     if subscription is None:
         return redirect("portal:plan", portal.tenant.slug)
@@ -139,7 +139,7 @@ def plan_undo(request: SignedInRequest, portal: Portal) -> HttpResponse:
             as_of=portal.as_of,
             expected_version=form.cleaned_data["version"],
         )
-        said = f"{subscription.plan_version.plan.name} goes on as before."
+        said = f"{subscription.plan_version.plan.name} continues as before."
         return carry_out(request, portal, act, said=said, is_done=lambda current: not has_pending(current))
     context = {"portal": portal, "form": form, "subscription": subscription}
     return render(request, "portal/plan_undo.html", context, status=422 if form.errors else 200)
@@ -153,9 +153,10 @@ def carry_out(
     said: str,
     is_done: Callable[[Subscription], bool],
 ) -> HttpResponse:
-    """Do it once, say so, and show the plan as it is then.
+    """Perform an action once, show a message, and redirect to the plan.
 
-    Who pressed twice is told the same, who was overtaken, that nothing was done.
+    If the member pressed the button twice, the message is the same. If another change came first, the message says that
+    this one was not done.
     """
     try:
         act()
@@ -171,12 +172,12 @@ def carry_out(
 
 
 def zone_of(portal: Portal, subscription: Subscription | None) -> ZoneInfo:
-    """In which zone days are shown: the subscription keeps its own, as do its invoices, when the tenant moves."""
+    """Return the time zone of days: a subscription and its invoices keep theirs when the tenant's changes."""
     return ZoneInfo(portal.tenant.time_zone if subscription is None else subscription.time_zone)
 
 
 def has_pending(subscription: Subscription) -> bool:
-    """Whether something waits for the end of the period."""
+    """Return whether a change is scheduled for the end of the period."""
     return subscription.pending_plan_version_id is not None or subscription.is_cancelled_at_period_end
 
 
@@ -187,12 +188,12 @@ def _is_leaving(subscription: Subscription) -> bool:
 def _cancelled(subscription: Subscription, when: When) -> str:
     name = subscription.plan_version.plan.name
     if when is When.NOW:
-        return f"{name} has ended. Usage until now is on its last invoice."
+        return f"{name} has ended. Usage until now is on your last invoice."
     day = date_format(timezone.localtime(subscription.period_end, ZoneInfo(subscription.time_zone)), "j F Y")
-    return f"{name} ends on {day}. Until then everything works as before."
+    return f"{name} ends on {day}. Everything works as before until then."
 
 
 def _own_offer(subscription: Subscription) -> PlanOffer | None:
-    """The version that the subscription is on, which may be older than the one for sale."""
+    """Return the version of the subscription, which may be older than the one for sale."""
     offers = offers_of([sold_version(subscription.plan_version_id)], subscription.currency)
     return offers[0] if offers else None

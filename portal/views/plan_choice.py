@@ -1,4 +1,4 @@
-"""Taking a plan: the invoice that it leads to is shown first; then comes the change, or the checkout."""
+"""The pages for choosing a plan: a preview of the invoice first, then the change or the checkout."""
 
 from collections.abc import Callable
 from functools import partial
@@ -39,12 +39,12 @@ from portal.particulars import LOOK, asked_particulars, keep_particulars, lacks_
 from portal.price_list import costs_nothing, offers_of
 from portal.views.plan import WRITES, carry_out, zone_of
 
-NEW_TERMS = "The plan's terms were changed meanwhile, so nothing was done. These are the ones that hold now."
+NEW_TERMS = "The plan's terms have changed, so nothing was done. These are the current terms."
 
 
 @tenant_page("plan", Capability.MANAGE_BILLING, methods=WRITES, recent=("POST",))
 def plan_choose(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Show one plan with the invoice that it leads to; then change, subscribe, or go to the checkout."""
+    """Show one plan with a preview of the invoice, or change, subscribe, or open the checkout."""
     code = request.POST.get("plan") or request.GET.get("plan")
     if not code:
         return redirect("portal:plan", portal.tenant.slug)
@@ -131,7 +131,7 @@ def _changed(
 
 
 def _order(request: SignedInRequest, portal: Portal, row: PlanVersion) -> HttpResponse:
-    """A tenant's first plan. What can never cost anything needs no card, so it begins at once."""
+    """Render or place the order of a first plan. A plan that can never cost anything begins at once, without a card."""
     [version] = as_offered([sold_version(row.pk)], portal.tenant.pk)
     is_free = costs_nothing(version, portal.tenant.currency)
     particulars = asked_particulars(request, portal) if not is_free and online_provider(portal) else None
@@ -160,15 +160,15 @@ def _order(request: SignedInRequest, portal: Portal, row: PlanVersion) -> HttpRe
 
 
 def _may_go_on(request: SignedInRequest, portal: Portal, particulars: ParticularsForm | None) -> bool:
-    """Whether what was ordered can be done: who is billed was not to be asked, or is stored now."""
+    """Return whether the order can continue: the billed party was not asked for, or is stored now."""
     return particulars is None or (LOOK not in request.POST and keep_particulars(portal, particulars))
 
 
 def _checkout(request: SignedInRequest, portal: Portal, row: PlanVersion) -> HttpResponse:
-    """On to the provider's checkout, where there is one."""
+    """Send the browser to the provider's checkout, if online payment is set up."""
     back = _address(portal, row)
     if not online_provider(portal):
-        messages.error(request, "Online payment is not set up here, so this plan is given by us: write to us.")
+        messages.error(request, "Online payment is not set up here. Contact us to get this plan.")
         return redirect(back)
     done = reverse("portal:checkout_done", args=[portal.tenant.slug])
     left = reverse("portal:plan", args=[portal.tenant.slug])
@@ -216,7 +216,7 @@ def _page(
 
 
 def _previewed(compute: Callable[[], ComputedInvoice]) -> tuple[ComputedInvoice | None, str]:
-    """The invoice, or why there is none."""
+    """Return the invoice, or the reason why there is none."""
     try:
         return compute(), ""
     except (CurrencyNotOfferedError, UnbillableError) as error:
@@ -234,9 +234,9 @@ def _preview(shown: ComputedInvoice | None, problem: str, typed: Tenant, wrong: 
 
 
 def _needs_card(version: SoldVersion, subscription: Subscription) -> bool:
-    """Whether the way from a plan that costs nothing leads through the checkout.
+    """Return whether a change from a free plan needs the checkout.
 
-    Who has paid before, by card or transfer, goes on so.
+    A tenant that has paid before, by card or transfer, keeps that way of paying.
     """
     if costs_nothing(version, subscription.currency):
         return False

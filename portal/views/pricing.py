@@ -1,4 +1,4 @@
-"""The price list, for everybody, and the way from it to a plan of one's own."""
+"""The public price list, and the way from it to a plan."""
 
 from typing import Final
 from urllib.parse import urlencode
@@ -17,14 +17,14 @@ from portal.access import tenants_shown
 from portal.price_list import currencies_of, offers_of
 
 USUAL_CURRENCY: Final = "EUR"
-# The plan that somebody chose who has no organisation yet; taken up when it is made.
+# The plan that a visitor without an organisation chose; used once the organisation is created.
 PLAN_IN_SESSION: Final = "chosen_plan"
 
 
 @never_cache
 @require_safe
 def pricing(request: HttpRequest) -> HttpResponse:
-    """All plans side by side, in the currency that was asked for, or the visitor's own."""
+    """Render all plans in the requested currency, or the visitor's own."""
     versions = plans_for_sale()
     currencies = currencies_of(versions)
     tenant = _tenant_of(request)
@@ -41,7 +41,7 @@ def pricing(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def pricing_choose(request: HttpRequest, code: str) -> HttpResponse:
-    """Go on with a plan: to sign up, to name an organisation, or to what the plan will cost it."""
+    """Redirect to sign-up, to naming an organisation, or to the preview of the chosen plan."""
     try:
         newest_version(code)
     except UnknownPlanError as error:
@@ -56,12 +56,12 @@ def pricing_choose(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def address_of_choice(tenant: Tenant, code: str) -> str:
-    """Where a tenant takes a plan."""
+    """Return the address at which a tenant chooses a plan."""
     return f"{reverse('portal:plan_choose', args=[tenant.slug])}?{urlencode({'plan': code})}"
 
 
 def _tenant_of(request: HttpRequest) -> Tenant | None:
-    """The visitor's tenant, of several one whose money they manage."""
+    """Return the visitor's tenant; of several, one whose billing they manage."""
     if not request.user.is_authenticated:
         return None
     shown = tenants_shown(request, request.user)
@@ -70,7 +70,7 @@ def _tenant_of(request: HttpRequest) -> Tenant | None:
 
 
 def _currency(asked: str, tenant: Tenant | None, offered: list[str]) -> str:
-    """What was asked for if anything is sold in it, else the tenant's, else the usual one."""
+    """Return the requested currency if anything is sold in it, else the tenant's, else the default."""
     own = "" if tenant is None else tenant.currency
     wanted = (asked.upper()[:3], own, USUAL_CURRENCY, *offered)
     return next((currency for currency in wanted if currency in offered), USUAL_CURRENCY)

@@ -1,4 +1,4 @@
-"""What guards the member's own sign-in, with links to the pages that change it."""
+"""The page of the user's sign-in methods, with links to the pages that change them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -22,8 +22,8 @@ TOLD: Final = {
     "second_factor_failed": "Wrong second factor",
     "reauthenticated": "Confirmed again",
     "reauthentication_failed": "Wrong password or code on a confirmation",
-    "code_refused": "Wrong code from a mail",
-    "password_reset_asked": "A code for a new password was mailed",
+    "code_refused": "Wrong code from an e-mail",
+    "password_reset_asked": "A code for a new password was e-mailed",
     "totp_activated": "Authenticator app added",
     "totp_deactivated": "Authenticator app removed",
     "webauthn_added": "Passkey added",
@@ -35,7 +35,7 @@ TOLD: Final = {
 
 @dataclass(frozen=True, slots=True)
 class SecurityEntry:
-    """One thing that guards the sign-in."""
+    """One sign-in method."""
 
     icon: str
     title: str
@@ -48,7 +48,7 @@ class SecurityEntry:
 
 @dataclass(frozen=True, slots=True)
 class SignInRow:
-    """One entry about the person's sign-in, in words."""
+    """One entry about the user's sign-in, in words."""
 
     entry: AuditEntry
     text: str
@@ -57,9 +57,9 @@ class SignInRow:
 
 @tenant_page("security")
 def security(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The list, with what is switched on."""
+    """Render the sign-in methods with their states, and recent sign-ins."""
     kinds = list(Authenticator.objects.filter(user=request.user).values_list("type", flat=True))
-    with way_in(WayIn.SIGN_IN):  # signing in belongs to a person, and to no tenant
+    with way_in(WayIn.SIGN_IN):  # a sign-in belongs to a user, and to no tenant
         recent = recent_sign_ins(user_id=request.user.pk, limit=RECENT_MAX)
     context = {"portal": portal, "entries": _entries(kinds), "recent": [_told(entry) for entry in recent]}
     return render(request, "portal/security.html", context)
@@ -81,7 +81,7 @@ def _entries(kinds: list[str]) -> list[SecurityEntry]:
         SecurityEntry(
             "smartphone",
             "Authenticator app",
-            "A code from an app on your phone is asked for after the password.",
+            "After the password, enter a code from an app on your phone.",
             reverse("mfa_deactivate_totp" if has_app else "mfa_activate_totp"),
             "Switch off" if has_app else "Set up",
             *(on if has_app else off),
@@ -89,7 +89,7 @@ def _entries(kinds: list[str]) -> list[SecurityEntry]:
         SecurityEntry(
             "fingerprint",
             "Passkeys and security keys",
-            "Sign in by fingerprint, face or a key on your ring. Nobody can phish them.",
+            "Sign in by fingerprint, face or hardware key. They cannot be phished.",
             reverse("mfa_list_webauthn" if passkeys else "mfa_add_webauthn"),
             "Manage" if passkeys else "Add one",
             *((f"{passkeys} added", "ok") if passkeys else off),
@@ -97,7 +97,7 @@ def _entries(kinds: list[str]) -> list[SecurityEntry]:
         SecurityEntry(
             "key-round",
             "Recovery codes",
-            "Each lets you in once when your phone is lost.",
+            "Each lets you sign in once if you lose your phone.",
             reverse("mfa_view_recovery_codes" if has_codes else "mfa_index"),
             "View" if has_codes else "See how",
             *(("Ready", "ok") if has_codes else ("None", "")),
@@ -109,14 +109,14 @@ def _entries(kinds: list[str]) -> list[SecurityEntry]:
             reverse("account_change_password"),
             "Change",
         ),
-        SecurityEntry("mail", "E-mail addresses", "Where codes and notices go.", reverse("account_email"), "Manage"),
+        SecurityEntry("mail", "E-mail addresses", "For codes and notices.", reverse("account_email"), "Manage"),
         SecurityEntry(
             "monitor", "Sessions", "Every browser that is signed in as you.", reverse("usersessions_list"), "Review"
         ),
         SecurityEntry(
             "trash-2",
             "Your account",
-            "Your name and addresses go. What you did stays in audit logs, under a pseudonym.",
+            "Your name and addresses are deleted. Your actions stay in audit logs under a pseudonym.",
             reverse("portal:account_delete"),
             "Delete",
         ),

@@ -1,4 +1,4 @@
-"""What the tenant says of itself, for owners and admins."""
+"""The page of a tenant's settings, for owners and admins."""
 
 from django.contrib import messages
 from django.forms.models import model_to_dict
@@ -16,7 +16,7 @@ from portal.forms.settings import SettingsForm
 
 @tenant_page("settings", Capability.MANAGE_TENANT, methods=("GET", "HEAD", "POST"))
 def settings(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The form, and its saving."""
+    """Render the form, or save it."""
     initial = model_to_dict(portal.tenant, fields=list(SettingsForm.base_fields))
     form = SettingsForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_valid() and "billing_email" in form.changed_data:
@@ -27,11 +27,11 @@ def settings(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 
 def _save(request: SignedInRequest, portal: Portal, form: SettingsForm) -> bool:
-    """Whether it was saved; a refusal goes to the form."""
+    """Save the form and return whether it was saved; a refusal is shown in the form."""
     try:
         update_tenant(tenant=portal.tenant, changes=form.cleaned_data, actor=portal.actor, as_of=portal.as_of)
     except ProblemError as error:
         show_problem(form, error)
         return False
-    messages.success(request, "The settings are saved.")
+    messages.success(request, "Settings saved.")
     return True

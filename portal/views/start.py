@@ -1,4 +1,4 @@
-"""The way in after sign-up: name a tenant, choose one, or accept an invitation to one."""
+"""The pages after sign-up: name a tenant, choose one, or accept an invitation."""
 
 from typing import cast
 from urllib.parse import urlencode
@@ -31,7 +31,7 @@ from portal.views.pricing import PLAN_IN_SESSION, address_of_choice
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def start(request: SignedInRequest) -> HttpResponse:
-    """Go on to the invitation, or to the tenant in which the user may do most; ask for a name if there is none."""
+    """Redirect to the invitation, or to the tenant with the user's highest role; ask for a name if there is none."""
     is_viewing = viewed_member_of(request) is not None
     token = request.session.get(INVITATION_IN_SESSION)
     if token and request.method != "POST" and not is_viewing:
@@ -62,7 +62,7 @@ def start(request: SignedInRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """What the link in an invitation opens: who invites whom to what, and the way in."""
+    """Render the page of an invitation's link: the tenant, the inviter and the buttons to join."""
     try:
         found = open_invitation(token=token, as_of=timezone.now())
     except InvitationInvalidError:
@@ -86,7 +86,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _accept(request: HttpRequest, token: str) -> HttpResponse:
-    assert isinstance(request.user, User), "the caller has looked"
+    assert isinstance(request.user, User), "the caller has checked"
     actor = actor_of(cast("SignedInRequest", request))
     try:
         membership = accept_invitation(token=token, user=request.user, actor=actor, as_of=timezone.now())

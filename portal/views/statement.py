@@ -1,4 +1,4 @@
-"""The statement of account: what the tenant was charged and what it paid, with the balance after each, and as CSV."""
+"""The statement of account: charges and payments with the balance after each, also as CSV."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -31,7 +31,7 @@ COLUMNS: Final = ("currency", "day", "what", "document", "amount", "balance")
 
 @tenant_page("invoices", Capability.MANAGE_BILLING)
 def statement(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The account in each currency, of a year or of all time, the oldest first."""
+    """Render the account in each currency for a year, the oldest entry first; `format=csv` returns a file."""
     today = issuers_day(portal.as_of)
     year = _year(request.GET.get("year", ""), today)
     found = [
@@ -51,7 +51,7 @@ def statement(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 
 def _year(asked: str, today: date) -> int:
-    """Return the year that is asked for, or the running one."""
+    """Return the requested year, or the current one."""
     month = YearMonth.parse(f"{asked}-01")
     return month.year if month is not None and month.year <= today.year else today.year
 

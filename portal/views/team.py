@@ -1,6 +1,6 @@
-"""Members and invitations of a tenant.
+"""The pages of members and invitations of a tenant.
 
-What a role may do is decided by the services; the pages only hide what would be refused.
+The services decide what a role may do; the pages only hide what would be refused.
 """
 
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ from portal.forms.people import InviteForm, MemberForm, MembersFilterForm
 from portal.forms.problems import show_problem
 
 ROWS_ON_A_PAGE: Final = 25
-INVITATIONS_MAX: Final = 50  # the service opens no more than these at once
+INVITATIONS_MAX: Final = 50  # the service allows no more open invitations
 
 
 @dataclass(frozen=True, slots=True)
 class MemberRow:
-    """A member, and what the one who looks may do about it."""
+    """A member, and what the viewer may do with it."""
 
     member: Membership
     may_change: bool
@@ -42,7 +42,7 @@ class MemberRow:
 
 @tenant_page("team")
 def team(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The members, and the open invitations for those who may invite."""
+    """Render the members, and the open invitations for members who may invite."""
     form = MembersFilterForm(request.GET)
     page = Paginator(members_matching(tenant_id=portal.tenant.pk, **chosen(form)), ROWS_ON_A_PAGE).get_page(
         request.GET.get("page")
@@ -60,7 +60,7 @@ def team(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("team", Capability.MANAGE_MEMBERS, methods=("GET", "HEAD", "POST"))
 def invite(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Ask for an address and a role, and send the link."""
+    """Render the form for an address and a role, or send the link."""
     form = InviteForm(
         request.POST if request.method == "POST" else None, roles=_roles(portal), initial={"role": Role.DEVELOPER.value}
     )
@@ -73,10 +73,10 @@ def invite(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("team", Capability.MANAGE_MEMBERS, methods=("GET", "HEAD", "POST"))
 def member(request: SignedInRequest, portal: Portal, membership_id: int) -> HttpResponse:
-    """A member's role."""
+    """Render a member's role, or change it."""
     found = _member(portal, membership_id)
     given = request.POST if request.method == "POST" else None
-    keys = _keys_made(portal, found)
+    keys = _keys_created(portal, found)
     form = MemberForm(given, roles=_roles(portal), keys=keys, initial={"role": found.role})
     if form.is_valid():
         role, revokes_keys = Role(form.cleaned_data["role"]), form.cleaned_data.get("revokes_keys", False)
@@ -98,11 +98,11 @@ def member(request: SignedInRequest, portal: Portal, membership_id: int) -> Http
 
 @tenant_page("team", methods=("GET", "HEAD", "POST"))
 def member_remove(request: SignedInRequest, portal: Portal, membership_id: int) -> HttpResponse:
-    """Ask first, then take a member out; everybody may leave."""
+    """Confirm first, then remove a member; any member may leave."""
     found = _member(portal, membership_id)
     is_me = found.user_id == request.user.pk
     back = reverse("portal:team", args=[portal.tenant.slug])
-    keys = _keys_made(portal, found) if portal.may[Capability.MANAGE_KEYS] else []
+    keys = _keys_created(portal, found) if portal.may[Capability.MANAGE_KEYS] else []
     if request.method == "POST":
         if found.role == Role.OWNER:
             require_recent_sign_in(request)
@@ -115,24 +115,24 @@ def member_remove(request: SignedInRequest, portal: Portal, membership_id: int) 
             messages.error(request, error.detail)
             return redirect(back)
         messages.success(
-            request, f"You have left {portal.tenant.name}." if is_me else f"{found.user.email} is removed."
+            request, f"You have left {portal.tenant.name}." if is_me else f"{found.user.email} was removed."
         )
         return redirect("portal:start" if is_me else back)
     text = f"{found.user.email} can no longer open these pages."
     whose = "you" if is_me else "they"
     confirmation = Confirmation(
         title=f"Leave {portal.tenant.name}?" if is_me else f"Remove {found.user.get_full_name()}?",
-        text="You can no longer open its pages, until somebody invites you again." if is_me else text,
+        text="You can no longer open its pages unless you are invited again." if is_me else text,
         label="Leave" if is_me else "Remove",
         back=back,
-        option=f"Also revoke the keys that {whose} made, which otherwise work on: {', '.join(keys)}" if keys else "",
+        option=f"Also revoke the keys that {whose} created: {', '.join(keys)}" if keys else "",
     )
     return confirmation_page(request, portal, confirmation)
 
 
 @tenant_page("team", Capability.MANAGE_MEMBERS, methods=("GET", "HEAD", "POST"))
 def invitation_revoke(request: SignedInRequest, portal: Portal, invitation_id: int) -> HttpResponse:
-    """Ask first, then let the link die."""
+    """Confirm first, then revoke the invitation."""
     found: Invitation | None = invitation_of_tenant(tenant_id=portal.tenant.pk, invitation_id=invitation_id)
     if found is None:
         raise Http404
@@ -143,11 +143,11 @@ def invitation_revoke(request: SignedInRequest, portal: Portal, invitation_id: i
         except ProblemError as error:
             messages.error(request, error.detail)
         else:
-            messages.success(request, f"The invitation of {found.email} is revoked.")
+            messages.success(request, f"The invitation of {found.email} was revoked.")
         return redirect(back)
     confirmation = Confirmation(
         title="Revoke the invitation?",
-        text=f"The link that was sent to {found.email} stops working.",
+        text=f"The link sent to {found.email} stops working.",
         label="Revoke",
         back=back,
     )
@@ -155,7 +155,7 @@ def invitation_revoke(request: SignedInRequest, portal: Portal, invitation_id: i
 
 
 def _invite(request: SignedInRequest, portal: Portal, form: InviteForm) -> bool:
-    """Whether there is an invitation now; a refusal goes to the form, a mail that was not sent above the list."""
+    """Create an invitation and return whether it exists; show a refusal in the form, an unsent mail above the list."""
     email = form.cleaned_data["email"]
     try:
         invite_member(
@@ -182,8 +182,8 @@ def _member(portal: Portal, membership_id: int) -> Membership:
     return found
 
 
-def _keys_made(portal: Portal, member: Membership) -> list[str]:
-    """The names of the keys that the member made and that still work: who made one may know its secret."""
+def _keys_created(portal: Portal, member: Membership) -> list[str]:
+    """Return the names of working keys that the member created, since they may know the secrets."""
     keys = keys_beyond(tenant_id=portal.tenant.pk, maker_id=member.user_id, role=None, as_of=portal.as_of)
     return [str(key) for key in keys]
 
@@ -198,5 +198,5 @@ def _row(request: SignedInRequest, portal: Portal, member: Membership) -> Member
 
 
 def _roles(portal: Portal) -> list[Role]:
-    """The roles that the one who looks may give."""
+    """Return the roles that the viewer may give."""
     return [role for role in Role if may_manage(portal.role, role)]

@@ -1,4 +1,4 @@
-"""Usage by meter, period and group: a chart, a table, CSV, and the API call that returns the same."""
+"""The page of usage by meter, period and group: a chart, a table, CSV, and the API call for the same data."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ ROWS_ON_A_PAGE: Final = 62
 
 @tenant_page("usage")
 def usage(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The page, or only its results for htmx."""
+    """Render the page, or only its results for htmx."""
     meters = {meter.code: meter for meter in Meter.objects.order_by("code")}
     form = _form(request, portal, {code: meter.name for code, meter in meters.items()})
     context: dict[str, object] = {"portal": portal, "form": form}
@@ -42,7 +42,7 @@ def usage(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("usage")
 def usage_csv(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """The same question's answer, a row for each window and group that has usage."""
+    """Return the same usage as CSV, a row for each window and group that has usage."""
     form = _form(request, portal, {})
     if not form.is_valid():
         refused = [str(error) for errors in form.errors.values() for error in errors]
@@ -109,7 +109,7 @@ def _results(request: SignedInRequest, portal: Portal, wanted: UsageRequest, met
 
 
 def _api_call(wanted: UsageRequest) -> str:
-    """The question as a command for the API; which ledger answers is a matter of the key."""
+    """Return the query as a command for the API; the kind of the key decides the ledger."""
     asked = {
         "meter": wanted.meter.code,
         "start": f"{wanted.span.start:%Y-%m-%dT%H:%M:%SZ}",

@@ -48,7 +48,7 @@ def make_key(visitor: Visitor, slug: str, name: str) -> str:
     page = visitor.page
     page.goto(f"/t/{slug}/keys/new/")
     page.get_by_label("Name").fill(name)
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create key").click()
     return page.locator("#new-key").inner_text()
 
 

@@ -36,7 +36,7 @@ def test_a_newcomer_comes_from_the_landing_page_to_a_counted_request(
     newcomer.look("name-organisation")
     name_organisation(newcomer, "Newcomer & Daughters")
     newcomer.look("first-steps")
-    page.get_by_role("button", name="Make a live key").click()
+    page.get_by_role("button", name="Create live key").click()
     secret = page.locator("#new-key").inner_text()
     assert secret.startswith("ch_live_")
     assert newcomer.copied("new-key") == secret
@@ -62,7 +62,7 @@ def test_the_snippet_works_as_it_stands_in_every_language(
     developer = visit()
     page = developer.page
     slug = found_organisation(developer, mailbox, "grace@polyglot.example", "Polyglot")
-    page.get_by_role("button", name="Make a live key").click()
+    page.get_by_role("button", name="Create live key").click()
     secret = page.locator("#new-key").inner_text()
 
     bash = subprocess.run(
@@ -86,7 +86,7 @@ def test_chart_table_csv_and_api_call_give_the_same_numbers(
     analyst = visit()
     page = analyst.page
     slug = found_organisation(analyst, mailbox, "emmy@numbers.example", "Numbers")
-    page.get_by_role("button", name="Make a live key").click()
+    page.get_by_role("button", name="Create live key").click()
     secret = page.locator("#new-key").inner_text()
     page.goto(f"/t/{slug}/usage/")
     analyst.look("usage-empty")
@@ -121,10 +121,10 @@ def test_the_debugger_shows_what_became_of_each_event_as_it_arrives(
     developer = visit()
     page = developer.page
     slug = found_organisation(developer, mailbox, "joan@debugger.example", "Debugger")
-    page.get_by_role("button", name="Make a live key").click()
+    page.get_by_role("button", name="Create live key").click()
     secret = page.locator("#new-key").inner_text()
     page.goto(f"/t/{slug}/events/")
-    expect(page.get_by_text("Nothing was sent to the live ledger yet")).to_be_visible()
+    expect(page.get_by_text("No live events yet")).to_be_visible()
     developer.look("events-empty")
 
     assert send(installation, secret, "order-1", endpoint="/v1/orders") == 201

@@ -26,7 +26,7 @@ def test_the_time_zone_is_changed_and_holds_for_every_page(visit: Callable[[], V
     page.get_by_label("Country").select_option("New Zealand")
     page.get_by_label("Tax id").fill("NZBN9429000000000")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("The settings are saved.")).to_be_visible()
+    expect(page.get_by_text("Settings saved.")).to_be_visible()
     expect(page.get_by_label("Tax id")).to_have_value("NZBN9429000000000")
     page.goto(f"/t/{slug}/usage/")
     expect(page.get_by_text("Days are those of Pacific/Auckland")).to_be_visible()

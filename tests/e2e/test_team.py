@@ -25,7 +25,7 @@ def test_an_invited_viewer_joins_by_the_link_and_can_manage_nothing(
     owner.look("invite")
     owner.page.get_by_label("E-mail address").fill("vera@team.example")
     owner.page.get_by_label("Role").select_option("viewer")
-    owner.page.get_by_role("button", name="Send the invitation").click()
+    owner.page.get_by_role("button", name="Send invitation").click()
     expect(owner.page.get_by_text("We sent an invitation to vera@team.example")).to_be_visible()
     owner.look("team-invited")
 
@@ -49,7 +49,7 @@ def test_an_invited_viewer_joins_by_the_link_and_can_manage_nothing(
 
     assert visit().status_of(link) == 404, "the link works once"
     owner.page.reload()
-    expect(owner.page.get_by_text("Nobody is invited at the moment")).to_be_visible()
+    expect(owner.page.get_by_text("No open invitations")).to_be_visible()
     remove_member(owner, "vera@team.example")
     assert viewer.status_of(f"/t/{slug}/") == 404
 
@@ -59,7 +59,7 @@ def remove_member(owner: Visitor, address: str) -> None:
     page.get_by_role("row", name=address).get_by_role("link", name="Change role").click()
     owner.look("member")
     page.get_by_label("Role").select_option("developer")
-    page.get_by_role("button", name="Change the role").click()
+    page.get_by_role("button", name="Change role").click()
     expect(page.get_by_role("row", name=address)).to_contain_text("Developer")
     page.get_by_role("row", name=address).get_by_role("link", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()

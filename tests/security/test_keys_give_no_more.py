@@ -183,7 +183,7 @@ def test_a_suspended_tenant_gets_no_key(acme: Tenant, now: datetime) -> None:
         text = client.get(page).content.decode()
         assert "/rotate/" not in text
         assert "/keys/new/" not in text
-        assert "Make a live key" not in text
+        assert "Create live key" not in text
     assert client.post(f"/t/acme/keys/{key.pk}/revoke/").status_code == 302
     assert ApiKey.objects.get().revoked_at is not None
 

@@ -91,7 +91,7 @@ def a_silent_provider_holds_no_call(server: WebServer, stripe: SilentService, ke
     click.join(60)
     [(status, text, seconds)] = answers
     assert (status, seconds < OUTSIDE_SECONDS + 2) == (503, True), (text, seconds)
-    assert "Stripe does not answer" in text
+    assert "Stripe is not responding" in text
 
 
 def the_third_time_it_is_not_asked(server: WebServer, session: str) -> None:

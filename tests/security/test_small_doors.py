@@ -103,9 +103,9 @@ def test_a_new_time_zone_is_a_job_with_a_state(acme: Tenant) -> None:
     run, queued = JobRun.objects.get(name="rebuild"), Schedule.objects.get(func=REBUILD_TASK)
     assert (run.outcome, run.summary["state"], run.summary["tenant"]) == ("running", "waits in the queue", "acme")
     assert queued.next_run > timezone.now() + timedelta(seconds=1), "when no process remembers the old zone"
-    assert "Usage is being cut into the days of Pacific/Kiritimati" in client.get("/t/acme/usage/").content.decode()
+    assert "Daily usage is being rebuilt for Pacific/Kiritimati" in client.get("/t/acme/usage/").content.decode()
     JobRun.objects.filter(pk=run.pk).update(outcome="failed", finished_at=timezone.now())
-    assert "Usage could not be cut" in client.get("/t/acme/settings/").content.decode()
+    assert "Daily usage could not be rebuilt" in client.get("/t/acme/settings/").content.decode()
 
     assert rebuild_usage_of(str(acme.pk), run.pk) == "succeeded"
     assert rebuild_usage_of(str(acme.pk), run.pk) == "succeeded", "a task may come twice"
@@ -113,4 +113,4 @@ def test_a_new_time_zone_is_a_job_with_a_state(acme: Tenant) -> None:
     run.refresh_from_db()
     assert days() == {late.date() + timedelta(days=1)}
     assert run.summary == {"tenant": "acme", "time_zone": "Pacific/Kiritimati", "rows": UsageDay.objects.count()}
-    assert "being cut" not in client.get("/t/acme/usage/").content.decode()
+    assert "being rebuilt" not in client.get("/t/acme/usage/").content.decode()

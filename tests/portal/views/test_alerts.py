@@ -58,7 +58,7 @@ def test_quotas_are_bars_with_marks_and_alerts_are_listed_newest_first(limited: 
 def test_without_quota_or_alert_the_page_of_alerts_says_so(alice: Client) -> None:
     page = alice.get(PAGE).content.decode()
     assert "No quota" in page
-    assert "No alert yet" in page
+    assert "No alerts yet" in page
 
 
 def test_a_quota_of_zero_is_shown_without_marks(cast: Cast, alice: Client) -> None:
@@ -66,7 +66,7 @@ def test_a_quota_of_zero_is_shown_without_marks(cast: Cast, alice: Client) -> No
     answer = alice.get(PAGE)
     [bar] = answer.context["bars"]
     assert bar.marks == ()
-    assert b"A quota of nothing raises no alerts." in answer.content
+    assert b"A quota of 0 raises no alerts." in answer.content
 
 
 def test_a_member_chooses_their_mails(cast: Cast) -> None:
@@ -74,14 +74,14 @@ def test_a_member_chooses_their_mails(cast: Cast) -> None:
     assert b"wants_invoices" not in dora.get(PAGE).content  # a developer sees no invoices
     for ticked in ({}, {"wants_usage_alerts": "on"}):
         answer = dora.post(PAGE, {"form": "mine", **ticked}, follow=True)
-        assert b"Your choice of mails is saved." in answer.content
+        assert b"Your choice of e-mails is saved." in answer.content
         assert answer.context["member_form"].initial["wants_usage_alerts"] is bool(ticked)
 
 
 def test_an_owner_turns_alert_mails_off_for_all_members(cast: Cast, alice: Client) -> None:
     answer = alice.post(PAGE, {"form": "organisation"}, follow=True)
     assert b"No usage alerts by e-mail." in answer.content
-    assert b"has turned mails of usage alerts off" in answer.content
+    assert b"has turned off usage alerts by e-mail" in answer.content
     assert not tenant_wants(tenant_id=cast.acme.pk, kind=USAGE_ALERT)
     assert tenant_wants(tenant_id=cast.rival.pk, kind=USAGE_ALERT)
     alice.post(PAGE, {"form": "organisation", "wants_usage_alerts": "on"})

@@ -13,9 +13,9 @@ def test_an_owner_requests_an_export_and_sees_its_progress(cast: Cast, alice: Cl
     assert b"Export or close" in alice.get("/t/acme/settings/").content
 
     page = alice.post("/t/acme/settings/data/", follow=True).content.decode()
-    assert "The export is being made" in page
+    assert "Your export is being prepared" in page
     assert 'hx-trigger="every 2s"' in page
-    assert "It begins within a minute" in page
+    assert "It starts within a minute" in page
     TenantExport.objects.update(files_total=4)
     assert "0 of 4 files" in alice.get("/t/acme/settings/data/exports/").content.decode()
 
@@ -47,4 +47,4 @@ def test_an_owner_closes_by_typing_the_slug_and_still_gets_in(cast: Cast, alice:
     assert "Acme is closed." in closed
     assert alice.get("/t/acme/invoices/").status_code == 200
     assert alice.get("/t/acme/settings/close/").status_code == 302
-    assert "being made" in alice.post("/t/acme/settings/data/", follow=True).content.decode()
+    assert "being prepared" in alice.post("/t/acme/settings/data/", follow=True).content.decode()

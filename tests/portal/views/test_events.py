@@ -69,7 +69,7 @@ def test_events_are_found_by_outcome_type_key_and_exact_id(cast: Cast, alice: Cl
     assert found(f"event_id=e-000&api_key={key.pk}") == []
     assert found("event_id=unknown") == []
     assert len(found("outcome=nonsense")) == 4
-    assert b"No event matches" in alice.get("/t/acme/events/?outcome=conflict").content
+    assert b"No matching events" in alice.get("/t/acme/events/?outcome=conflict").content
 
 
 def test_pages_show_every_row_once_in_order(cast: Cast) -> None:
@@ -194,5 +194,5 @@ def test_a_deleted_event_and_the_end_of_the_list_state_the_horizon(cast: Cast, a
 
 
 def test_an_empty_list_leads_to_the_first_steps(cast: Cast, alice: Client) -> None:
-    assert b"Nothing was sent to the live ledger yet" in alice.get("/t/acme/events/").content
-    assert b"Nothing was sent to the test ledger yet" in alice.get("/t/acme/events/?ledger=test").content
+    assert b"No live events yet" in alice.get("/t/acme/events/").content
+    assert b"No test events yet" in alice.get("/t/acme/events/?ledger=test").content

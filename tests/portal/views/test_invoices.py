@@ -75,7 +75,7 @@ def test_a_draft_is_shown_as_being_prepared(cast: Cast, alice: Client, subscript
 
 
 def test_without_an_invoice_the_list_shows_when_the_first_one_comes(cast: Cast, alice: Client) -> None:
-    assert "Invoices begin with a plan." in shown(alice.get("/t/acme/invoices/"))
+    assert "Choose a plan to get invoices." in shown(alice.get("/t/acme/invoices/"))
     subscribe(tenant=cast.acme, plan_version=make_plan(trial_days=14), actor=STAFF, as_of=NOW)
     assert "The first one is issued on 24 March 2026." in shown(alice.get("/t/acme/invoices/"))
 
@@ -228,7 +228,7 @@ def test_a_void_invoice_shows_that_it_is_not_owed(cast: Cast, alice: Client, inv
 
     page = page_of(alice, invoice)
 
-    assert "Void since 10 March 2026: nobody owes it any more. Reason: To the wrong address" in page
+    assert "Void since 10 March 2026. No payment is due. Reason: To the wrong address" in page
     assert "There is nothing to pay." in shown(alice.get(f"/t/acme/invoices/{invoice.number}/pay/"))
 
 
@@ -248,7 +248,7 @@ def test_an_overdue_invoice_is_shown_on_every_page_with_a_link_to_pay(
     assert "Overdue" in page_of(alice, invoice)
     assert f"{invoice.number} 1 Mar 2026 1\N{EN DASH}28 February 2026 Overdue" in shown(alice.get("/t/acme/invoices/"))
     viewer = shown(signed_in(cast.vera).get("/t/acme/keys/"))
-    assert "A payment of Acme is overdue. An owner or an admin can settle it." in viewer
+    assert "A payment of Acme is overdue. An owner or an admin can pay it." in viewer
     assert "50.23" not in viewer
 
 
@@ -256,12 +256,12 @@ def test_an_overdue_invoice_is_shown_on_every_page_with_a_link_to_pay(
 def test_several_overdue_invoices_are_counted_and_uncollectible_ones_are_not(
     cast: Cast, alice: Client, invoice: Invoice
 ) -> None:
-    assert "3 invoices wait for their payment, the first since 8 January 2026." in shown(alice.get("/t/acme/"))
+    assert "3 invoices are overdue, the first since 8 January 2026." in shown(alice.get("/t/acme/"))
 
     for each in Invoice.objects.all():
         mark_uncollectible(invoice_id=each.pk, reason="Bankrupt", actor=STAFF, as_of=NOW)
 
-    assert "wait for their payment" not in shown(alice.get("/t/acme/"))
+    assert "invoices are overdue" not in shown(alice.get("/t/acme/"))
     assert "Uncollectible" in page_of(alice, invoice)
 
 
@@ -273,7 +273,7 @@ def test_the_notice_of_overdue_invoices_takes_two_queries_on_any_page(
     subscription = subscribe(tenant=cast.acme, plan_version=make_plan(), actor=STAFF, as_of=JANUARY)
     close_month(subscription, as_of=MARCH + GRACE)
 
-    assert b"wait for their payment" in alice.get("/t/acme/team/").content
+    assert b"invoices are overdue" in alice.get("/t/acme/team/").content
     assert query_count(alice, "/t/acme/team/") == without
 
 
@@ -334,7 +334,7 @@ def test_paying_while_stripe_is_unavailable_shows_a_message(
     answer = alice.post(f"/t/acme/invoices/{invoice.number}/pay/")
 
     assert answer.status_code == 503
-    assert "The page for paying could not be opened. Nothing was changed and nothing was charged" in shown(answer)
+    assert "The payment page could not be opened. Nothing was changed or charged" in shown(answer)
 
 
 def test_without_online_payment_the_invoice_says_how_to_pay(cast: Cast, alice: Client, invoice: Invoice) -> None:
@@ -355,7 +355,7 @@ def test_the_events_behind_a_line_are_those_it_was_computed_from(
     first = alice.get(address)
     second = alice.get(f"{address}?cursor={first.context['next_cursor']}")
 
-    assert "The 60 events of 1\N{EN DASH}31 January 2026, which come to 60 calls" in shown(first)
+    assert "The 60 events of 1\N{EN DASH}31 January 2026, with a total of 60 calls" in shown(first)
     assert [len(page.context["rows"]) for page in (first, second)] == [50, 10]
     seen = {row.id for page in (first, second) for row, _ in page.context["rows"]}
     assert len(seen) == 60
@@ -417,7 +417,7 @@ def test_the_next_invoice_is_shown_line_by_line(cast: Cast, alice: Client, invoi
 def test_a_next_invoice_that_cannot_be_computed_is_explained(cast: Cast, alice: Client, invoice: Invoice) -> None:
     Subscription.objects.update(currency="CHF")
 
-    assert "We have to look at something before this invoice can be made." in shown(alice.get("/t/acme/invoices/next/"))
+    assert "We need to check this invoice before we can show it." in shown(alice.get("/t/acme/invoices/next/"))
     assert alice.get("/t/acme/").status_code == alice.get("/t/acme/invoices/").status_code == 200
 
 

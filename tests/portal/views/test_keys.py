@@ -53,10 +53,10 @@ def test_a_key_gets_every_limit_that_was_entered(cast: Cast, alice: Client) -> N
         ("scopes", "operator", "Select a valid choice."),
         ("scopes", "", "Select a valid choice."),
         ("kind", "service", "Select a valid choice."),
-        ("expires_at", "2026-03-10T13:29", "Choose a time that lies ahead."),
+        ("expires_at", "2026-03-10T13:29", "Choose a time in the future."),
         ("allowed_cidrs", "10.0.0.0/8\n300.0.0.1", "“300.0.0.1” is not an address"),
         ("allowed_cidrs", "\n".join(["10.0.0.0/8"] * 51), "At most 50 networks."),
-        ("throttle_burst", "5", "A burst needs a rate."),
+        ("throttle_burst", "5", "Enter requests a second as well."),
         ("throttle_rate", "0", "greater than or equal to 1"),
         ("quota", "-1", "greater than or equal to 0"),
         ("quota", "900000000000", "no more than 11 digits"),
@@ -140,7 +140,7 @@ def test_keys_are_filtered_by_name_prefix_state_and_kind(cast: Cast, alice: Clie
     assert names("state=ended") == ["Expired", "Old"]
     assert names("kind=test") == []
     assert names("state=nonsense") == ["Expired", "Gateway", "Old"]
-    assert "No key matches" in alice.get("/t/acme/keys/?search=zzz").content.decode()
+    assert "No matching keys" in alice.get("/t/acme/keys/?search=zzz").content.decode()
 
 
 def test_the_list_is_paged_and_takes_as_many_queries_for_many_keys_as_for_one(

@@ -14,7 +14,7 @@ from billing.domain.prices import Flat, Graduated, Package, PerUnit, Tier, Volum
 from billing.selectors.catalog.plans import plans_for_sale
 from billing.services.catalog.plans import archive_plan, update_plan
 from metering.models import Meter, UsagePlan, UsagePlanQuota
-from portal.price_list import ALL_AT_REACHED_STEP, EACH_ITS_STEP, MeterPrice, Step, costs_nothing, offers_of
+from portal.price_list import ALL_AT_REACHED_STEP, EACH_ITS_STEP, MeterPrice, PriceStep, costs_nothing, offers_of
 from tests.billing.world import STAFF, make_plan
 from tests.metering.ledger_world import make_meter
 from tests.portal.conftest import NOW, Cast, join, make_user, signed_in
@@ -62,7 +62,7 @@ def test_a_plan_that_is_archived_hidden_or_without_a_version_is_not_shown(client
 
     page = shown(client.get("/pricing/"))
 
-    assert "Nothing is for sale at the moment" in page
+    assert "No plans for sale" in page
     assert "Old" not in page
     assert client.get("/pricing/secret/").status_code == 404
 
@@ -137,16 +137,18 @@ def test_each_price_model_is_described_in_words(db: None) -> None:
             "a",
             note=EACH_ITS_STEP,
             steps=(
-                Step("Up to 1,000", "Included"),
-                Step("1,000 to 5,000", "2.00 EUR + 4.00 EUR per 1,000 requests"),
-                Step("Above 5,000", "0.02 EUR per request"),
+                PriceStep("Up to 1,000", "Included"),
+                PriceStep("1,000 to 5,000", "2.00 EUR + 4.00 EUR per 1,000 requests"),
+                PriceStep("Above 5,000", "0.02 EUR per request"),
             ),
         ),
         MeterPrice("b", "0.90 EUR per 1,000,000 bytes, begun or full"),
         MeterPrice("c", "0.50 EUR per query"),
         MeterPrice("d", "3.00 EUR in a period with usage"),
         MeterPrice("e", "2.00 EUR per box"),
-        MeterPrice("f", note=ALL_AT_REACHED_STEP, steps=(Step("All tokens", "0.001 EUR per 1,000,000,000 tokens"),)),
+        MeterPrice(
+            "f", note=ALL_AT_REACHED_STEP, steps=(PriceStep("All tokens", "0.001 EUR per 1,000,000,000 tokens"),)
+        ),
     ]
 
 
@@ -156,7 +158,10 @@ def test_a_tier_that_costs_only_once_it_is_reached_says_so(db: None) -> None:
 
     [offer] = offers_of(plans_for_sale(), "EUR")
 
-    assert plain(offer.meters[0]).steps == (Step("Up to 10", "5.00 EUR"), Step("Above 10", "1.00 EUR per address"))
+    assert plain(offer.meters[0]).steps == (
+        PriceStep("Up to 10", "5.00 EUR"),
+        PriceStep("Above 10", "1.00 EUR per address"),
+    )
 
 
 @pytest.mark.parametrize(("model", "note"), [(Graduated, EACH_ITS_STEP), (Volume, ALL_AT_REACHED_STEP)])
@@ -225,5 +230,5 @@ def plain(price: MeterPrice) -> MeterPrice:
         price.name,
         words(price.line),
         words(price.note),
-        tuple(Step(step.reach, words(step.price)) for step in price.steps),
+        tuple(PriceStep(step.reach, words(step.price)) for step in price.steps),
     )

@@ -79,7 +79,7 @@ def test_an_impossible_year_of_a_statement_is_the_running_one(
 
 
 def test_an_empty_statement_says_so(cast: Cast, alice: Client) -> None:
-    assert "Nothing was charged yet" in shown(alice.get(URL))
+    assert "No charges yet" in shown(alice.get(URL))
 
 
 @pytest.mark.parametrize("role", [Role.DEVELOPER, Role.VIEWER])

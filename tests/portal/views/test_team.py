@@ -71,7 +71,7 @@ def test_a_revoked_invitation_is_refused(cast: Cast, alice: Client) -> None:
     url = f"/t/acme/team/invitations/{invitation.pk}/revoke/"
 
     assert b"erin@example.com" in alice.get(url).content
-    assert b"is revoked" in alice.post(url, follow=True).content
+    assert b"was revoked" in alice.post(url, follow=True).content
     assert b"no longer valid" in alice.post(url, follow=True).content  # not twice
     assert alice.get(link).status_code == 404
 
@@ -141,4 +141,4 @@ def test_members_are_found_and_listed_in_as_many_queries_for_many_as_for_few(
     assert len(alice.get("/t/acme/team/").context["rows"]) == 25
     assert [row.member.user for row in alice.get("/t/acme/team/?search=DORA").context["rows"]] == [cast.dora]
     assert [row.member.user for row in alice.get("/t/acme/team/?role=owner").context["rows"]] == [cast.alice]
-    assert b"No member matches" in alice.get("/t/acme/team/?search=zzz").content
+    assert b"No matching members" in alice.get("/t/acme/team/?search=zzz").content
