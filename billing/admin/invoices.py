@@ -22,7 +22,7 @@ from billing.admin.contributions import contributed_inlines
 from billing.admin.days import shown_days
 from billing.admin.invoice_list import InvoiceChangeList, IssuedMonthFilter, OverdueFilter, today_of_issuer
 from billing.admin.invoicing_runs import run_page
-from billing.admin.payment_form import PaymentForm, noon_of
+from billing.admin.payment_form import PaymentForm, PurchaseOrderForm, noon_of
 from billing.admin.previews import shown_taxes
 from billing.admin.tabs import INVOICE_LABELS, AllocationInline, PaymentInline
 from billing.admin.wording import shown_steps
@@ -34,6 +34,7 @@ from billing.selectors.invoicing.invoices import own_currency_of, taxes_of_invoi
 from billing.selectors.write_offs import written_off_minor
 from billing.services.invoicing.finalizing import finalize_now
 from billing.services.invoicing.payments import record_manual_payment
+from billing.services.invoicing.purchase_orders import set_purchase_order
 from billing.services.invoicing.reissuing import preview_reissue, reissue_invoice
 from billing.services.invoicing.staff_actions import (
     CREDITABLE,
@@ -74,7 +75,7 @@ class InvoiceAdmin(MoneyAdmin):
     )  # fmt: skip
     inlines: ClassVar = [PaymentInline]
     actions_detail: ClassVar[list[Any]] = [
-        "pdf", "finalize", "record_payment", "resend",
+        "pdf", "finalize", "purchase_order", "record_payment", "resend",
         {"title": "More", "items": ["issue_again", "issue_credit_note", "mark_uncollectible", "void"]},
     ]  # fmt: skip
     actions_list: ClassVar = ["run_invoicing"]
@@ -195,7 +196,7 @@ class InvoiceAdmin(MoneyAdmin):
         status = InvoiceStatus(obj.status)
         names = set()
         if status is InvoiceStatus.DRAFT:
-            return frozenset({"finalize"})
+            return frozenset({"finalize", "purchase_order"})
         if DocumentFile.objects.filter(pk=obj.number or "").exists():
             names |= {"pdf"} if status is InvoiceStatus.VOID else {"pdf", "resend"}
         if status in PAYABLE:
@@ -236,6 +237,27 @@ class InvoiceAdmin(MoneyAdmin):
                 button="Finalize the invoice",
             ),
         )
+
+    @action(description="Purchase order", permissions=["finalize"], icon="tag")
+    def purchase_order(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask what this one draft is going to say."""
+        invoice = self._found(object_id)
+        return self.decide(
+            request,
+            invoice,
+            PurchaseOrderForm(posted(request), initial={"purchase_order": invoice.purchase_order or ""}),
+            lambda given: set_purchase_order(
+                invoice_id=invoice.pk, purchase_order=given["purchase_order"], actor=staff_actor(request),
+                as_of=timezone.now(),
+            ),
+            name="purchase_order",
+            said="The draft has its purchase order.",
+            question=Question(
+                title=f"Purchase order of the draft for {invoice.tenant}",
+                explanation="It stands on this invoice alone, instead of the one that the customer's invoices have.",
+                button="Save",
+            ),
+        )  # fmt: skip
 
     @action(description="Void", permissions=["act"], icon="block")
     def void(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -62,6 +62,14 @@ class ArrivedForm(AmountForm):
         return day
 
 
+class PurchaseOrderForm(forms.Form):
+    """The customer's number of what it ordered."""
+
+    purchase_order = forms.CharField(
+        required=False, max_length=60, widget=UnfoldAdminTextInputWidget, help_text="Empty: none on this invoice."
+    )
+
+
 class PaymentForm(ArrivedForm):
     """A transfer for an invoice: what is due, less, or more if that is said."""
 

@@ -13,12 +13,13 @@ from accounts.admin.base import ReadOnlyModelAdmin, StaffModelAdmin, staff_actor
 from accounts.admin.refusals import show_refusals
 from billing.domain.issuer import check_issuer
 from billing.models import Issuer, NumberSeries
+from billing.rendering.services.logos import BYTES_MAX, keep_logo
 from billing.services.invoicing.issuer import update_issuer
 from metering.domain.periods import local_day
 
 WHO = ("legal_name", "tax_id", "registration")
 WHERE = ("address_line1", "address_line2", "postal_code", "city", "country", "email", "phone", "website")
-TERMS = ("payment_days", "grace_minutes", "bank_account", "footer")
+TERMS = ("payment_days", "payment_terms", "grace_minutes", "bank_account", "footer")
 APPROVALS = ("approval_above",)
 CHANGES = ("fee_refund", "lets_customers_shrink_now")
 NUMBERS = ("invoice_prefix", "credit_note_prefix", "time_zone")
@@ -26,6 +27,11 @@ NUMBERS = ("invoice_prefix", "credit_note_prefix", "time_zone")
 
 class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
     """Refuses what no invoice could be issued with."""
+
+    logo_file = forms.FileField(
+        label="Logo", required=False, help_text="PNG or JPEG of at most 500 kB, printed at the head of new documents."
+    )
+    removes_logo = forms.BooleanField(label="Print no logo", required=False)
 
     class Meta:
         model = Issuer
@@ -36,7 +42,16 @@ class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is 
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if not self.errors:
             show_refusals(self, lambda: check_issuer(cleaned))
+            show_refusals(self, self._keep_logo)
         return cleaned
+
+    def _keep_logo(self) -> None:
+        """Store the picture, which nothing names before the issuer does."""
+        given = self.cleaned_data.get("logo_file")
+        if self.cleaned_data.get("removes_logo"):
+            self.cleaned_data["logo"] = ""
+        elif given is not None:
+            self.cleaned_data["logo"] = keep_logo(content=given.read(BYTES_MAX + 1), as_of=timezone.now())
 
 
 @admin.register(Issuer)
@@ -50,6 +65,7 @@ class IssuerAdmin(StaffModelAdmin):
         (None, {"fields": WHO}),
         ("Address", {"fields": WHERE}),
         ("Terms", {"fields": TERMS}),
+        ("Logo", {"fields": ("logo_file", "removes_logo")}),
         ("Changes and ends", {"fields": CHANGES}),
         ("Four eyes", {"fields": APPROVALS}),
         ("Numbers", {"fields": NUMBERS}),
@@ -58,7 +74,10 @@ class IssuerAdmin(StaffModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Issuer, form: "forms.ModelForm[Issuer]", change: bool) -> None:  # noqa: ARG002, FBT001 - Django's signature
         """Have the service write, and audit."""
-        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        pictures = {"logo_file", "removes_logo"}
+        changes = {name: form.cleaned_data[name] for name in form.changed_data if name not in pictures}
+        if "logo" in form.cleaned_data:
+            changes["logo"] = form.cleaned_data["logo"]
         update_issuer(changes=changes, actor=staff_actor(request), as_of=timezone.now())
 
     def audit(

@@ -22,6 +22,7 @@ from billing.admin.previews import previewed
 from billing.admin.subscriptions import versions_on_sale
 from billing.admin.tabs import InvoiceRowInline, SubscriptionRowInline
 from billing.domain.invoicing.plausibility import AmountCheck
+from billing.domain.languages import LANGUAGES
 from billing.domain.money import money_text, round_to_minor, to_major
 from billing.domain.plan_terms import TRIAL_DAYS_MAX
 from billing.domain.tax import TaxTreatment
@@ -29,7 +30,12 @@ from billing.models import BillingProfile, PlanVersion
 from billing.selectors.catalog.plans import sold_version
 from billing.selectors.invoicing.preview import preview_first_invoice
 from billing.selectors.subscriptions.current import current_subscription
-from billing.services.subscriptions.profiles import PAYMENT_DAYS_MAX, TERMS, update_billing_profile
+from billing.services.subscriptions.profiles import (
+    PAYMENT_DAYS_MAX,
+    PURCHASE_ORDER_CHARACTERS_MAX,
+    TERMS,
+    update_billing_profile,
+)
 from billing.services.subscriptions.subscribing import subscribe
 
 
@@ -82,6 +88,15 @@ class BillingForm(forms.Form):
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}),
         help_text="Instead of the usual term.",
     )
+    purchase_order = forms.CharField(
+        required=False,
+        max_length=PURCHASE_ORDER_CHARACTERS_MAX,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Printed on new invoices. One draft has its own on its page.",
+    )
+    language = forms.ChoiceField(
+        choices=list(LANGUAGES.items()), widget=UnfoldAdminSelectWidget, help_text="Of new invoices."
+    )
     amount_check = forms.ChoiceField(
         label="Look before finalizing",
         choices=[
@@ -118,7 +133,8 @@ class ProfileInline(ReadOnlyInline, StackedInline):
     tab = True
     hide_title = True
     fields = (
-        "tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days", "amount_check",
+        "tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days", "purchase_order", "language",
+        "amount_check",
         "highest_amount", "card",
     )  # fmt: skip
     readonly_fields = fields

@@ -12,6 +12,7 @@ from billing.domain.exchange import Conversion
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.lines import LineDraft
 from billing.domain.invoicing.taxes import TaxRow
+from billing.domain.languages import ENGLISH
 from billing.domain.money import currency_digits
 from billing.domain.tax import TaxDecision
 from metering.domain.periods import Span, last_local_day, local_day
@@ -19,7 +20,7 @@ from metering.domain.periods import Span, last_local_day, local_day
 ISSUER_FIELDS: Final = (
     "legal_name", "address_line1", "address_line2", "postal_code", "city", "country", "tax_id", "registration",
     "email", "phone",
-    "website", "bank_account", "footer",
+    "website", "bank_account", "payment_terms", "footer",
 )  # fmt: skip
 CUSTOMER_FIELDS: Final = (
     "name", "slug", "legal_name", "billing_email", "address_line1", "address_line2", "postal_code", "city", "region",
@@ -34,6 +35,8 @@ class Heading:
 
     `charged_to` names the card that will be charged by itself; empty where the customer has to pay. `paid_minor` is
     what money that was kept for the customer pays of it. `replaces` is the document in whose place it is issued.
+    `language` is that of the document, `purchase_order` the
+    customer's own number of what it ordered, `logo` the SHA-256 of the picture at its head, or empty.
     """
 
     number: str
@@ -46,6 +49,9 @@ class Heading:
     customer: Mapping[str, str]
     paid_minor: int = 0
     replaces: "Replaced | None" = None
+    language: str = ENGLISH
+    purchase_order: str = ""
+    logo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +72,15 @@ def invoice_content(
     """
     state = computed.state
     first, last = days_of(state.covered, state.time_zone)
-    own = {} if conversion is None else {"issuer_currency": own_currency_content(computed.taxes, conversion)}
+    own: dict[str, object] = (
+        {} if conversion is None else {"issuer_currency": own_currency_content(computed.taxes, conversion)}
+    )
+    own |= {"logo": heading.logo} if heading.logo else {}
     return {
         "kind": "invoice",
         "number": heading.number,
+        "language": heading.language,
+        "purchase_order": heading.purchase_order,
         "currency": state.currency,
         "digits": currency_digits(state.currency),
         "issued_on": heading.issued_on.isoformat(),

@@ -41,7 +41,11 @@ class Issuer(models.Model):
     phone = models.CharField(max_length=40, blank=True)
     website = models.URLField(blank=True)
     bank_account = models.TextField(blank=True, help_text="IBAN and BIC, printed for those who pay by transfer.")
+    payment_terms = models.TextField(
+        blank=True, help_text="Printed below the day on which an invoice is due, such as interest on late payments."
+    )
     footer = models.TextField(blank=True, help_text="Printed at the end of each invoice.")
+    logo = models.CharField(max_length=64, blank=True, editable=False, help_text="The SHA-256 of the picture.")
     time_zone = models.CharField(max_length=64, default="UTC", help_text="In which an invoice's day is counted.")
     invoice_prefix = models.CharField(max_length=10, default="INV")
     credit_note_prefix = models.CharField(max_length=10, default="CN")
@@ -178,6 +182,9 @@ class Invoice(models.Model):
     )
     number = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001 - several drafts have none
     currency = models.CharField(max_length=3, validators=[CURRENCY])
+    purchase_order = models.CharField(  # noqa: DJ001 - empty is another answer than none
+        max_length=60, null=True, help_text="The customer's number of this order; none: as on its other invoices."
+    )
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     revision = models.PositiveIntegerField(default=1)

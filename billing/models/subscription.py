@@ -7,6 +7,7 @@ from django.db.models import F, Q
 
 from accounts.models import Tenant
 from billing.domain.invoicing.plausibility import AmountCheck
+from billing.domain.languages import ENGLISH, LANGUAGES
 from billing.domain.proration import FeeRefund
 from billing.domain.statuses import LIVE_STATUSES, SubscriptionStatus
 from billing.domain.tax import TaxTreatment
@@ -31,6 +32,12 @@ class BillingProfile(models.Model):
     )
     tax_exemption_reason = models.CharField(max_length=200, blank=True, help_text="Is printed on the invoice.")
     payment_days = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Instead of the usual term.")
+    purchase_order = models.CharField(
+        max_length=60, blank=True, help_text="The customer's number of what it ordered, printed on new invoices."
+    )
+    language = models.CharField(
+        max_length=2, choices=list(LANGUAGES.items()), default=ENGLISH, help_text="Of its new invoices."
+    )
     amount_check = models.CharField(
         max_length=7,
         choices=[(check.value, check.value.capitalize()) for check in AmountCheck],
@@ -55,6 +62,7 @@ class BillingProfile(models.Model):
                 name="billing_profile_percent_bounded",
             ),
             models.CheckConstraint(condition=Q(tax_treatment__in=list(TaxTreatment)), name="billing_profile_tax_known"),
+            models.CheckConstraint(condition=Q(language__in=list(LANGUAGES)), name="billing_profile_language_known"),
             models.CheckConstraint(
                 condition=Q(amount_check=AmountCheck.LIMIT, amount_max_minor__isnull=False, amount_max_minor__gte=0)
                 | Q(amount_check__in=[AmountCheck.HISTORY, AmountCheck.OFF], amount_max_minor=None),

@@ -43,6 +43,7 @@ APPEND_ONLY_TABLES = (
     "ledger_posting",
     "ledger_closedmonth",
     "billing_taxidcheck",
+    "rendering_logo",
     "alerts_thresholdalert",
 )
 # Rows that change their state and are never deleted.

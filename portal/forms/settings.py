@@ -8,6 +8,8 @@ from babel import Locale
 from django import forms
 
 from accounts.domain.tenant_settings import COUNTRIES, CURRENCIES
+from billing.domain.languages import LANGUAGES
+from billing.services.subscriptions.profiles import PAPER_TERMS
 from metering.domain.periods import is_known_zone
 
 ENGLISH: Final = Locale("en")
@@ -30,7 +32,7 @@ def _currencies() -> list[tuple[str, str]]:
 
 
 class SettingsForm(forms.Form):
-    """A tenant's settings, in the three groups that the page shows."""
+    """A tenant's settings, in the groups that the page shows."""
 
     name = forms.CharField(max_length=120)
     time_zone = forms.ChoiceField(
@@ -52,6 +54,16 @@ class SettingsForm(forms.Form):
         help_text="VAT number, EIN, GSTIN or similar. It is printed on invoices.",
     )
 
+    purchase_order = forms.CharField(
+        required=False,
+        max_length=60,
+        label="Purchase order",
+        help_text="Your own number of what you ordered; it is printed on new invoices.",
+    )
+    language = forms.ChoiceField(
+        required=False, choices=list(LANGUAGES.items()), help_text="Of new invoices and receipts."
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Add a stored value to the choices if the lists do not have it."""
         super().__init__(*args, **kwargs)
@@ -71,6 +83,11 @@ class SettingsForm(forms.Form):
     def billing_fields(self) -> list[forms.BoundField]:
         """Return the fields of the second group."""
         return [self[name] for name in ("legal_name", "tax_id", "billing_email")]
+
+    @property
+    def paper_fields(self) -> list[forms.BoundField]:
+        """The group about documents, which a billing profile keeps."""
+        return [self[name] for name in PAPER_TERMS]
 
     @property
     def address_fields(self) -> list[forms.BoundField]:

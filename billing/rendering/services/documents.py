@@ -9,10 +9,10 @@ from typing import Final
 
 from reportlab.pdfgen.canvas import Canvas
 
-from billing.domain.money import amount_text, money_text
 from billing.rendering.services import wording
 from billing.rendering.services.direction import isolated
 from billing.rendering.services.fonts import Style, base_font, draw, joined, width_of
+from billing.rendering.services.language import Language, language_of
 from billing.rendering.services.layout import (
     BOTTOM,
     LEFT,
@@ -25,6 +25,7 @@ from billing.rendering.services.layout import (
     Block,
     Cell,
     Columns,
+    Picture,
     Row,
     Text,
     columns_for,
@@ -38,7 +39,7 @@ from billing.rendering.services.wording import Content
 PRODUCER: Final = "Countinghouse"
 _GREY: Final = "#55534d"
 _LINK: Final = "#1d4d3a"
-_TITLE: Final = Style(44, is_bold=True)
+_TITLES: Final = tuple(Style(size, is_bold=True) for size in (44, 36, 30))
 _NAME: Final = Style(21, is_bold=True)
 _BODY: Final = Style(18)
 _STRONG: Final = Style(18, is_bold=True)
@@ -56,31 +57,34 @@ _TOTALS_LEFT: Final = 300
 _DESCRIPTION_LEFT: Final = 78
 
 
-def render_document(content: Content) -> bytes:
-    """Return the PDF of an `InvoiceDocument.content` or a `CreditNote.content`."""
+def render_document(content: Content, logo: bytes | None = None) -> bytes:
+    """Return the PDF of an `InvoiceDocument.content` or a `CreditNote.content`.
+
+    `logo` is the picture whose SHA-256 the content names, as it is kept.
+    """
     buffer = BytesIO()
     canvas = Canvas(
         buffer,
         pagesize=(PAGE_WIDTH, PAGE_HEIGHT),
         invariant=1,
         initialFontName=base_font(),
-        lang="en",
+        lang=language_of(content).code,
         pageCompression=1,
     )
     canvas.setTitle(f"{_title(content)} {content['number']}")
     canvas.setAuthor(content["issuer"]["legal_name"])
-    canvas.setSubject(wording.days(content["period"]))
+    canvas.setSubject(language_of(content).days(content["period"]))
     canvas.setDateFormatter(lambda *_: f"D:{content['issued_on'].replace('-', '')}000000Z")
     canvas.setCreator(PRODUCER)
     canvas.setProducer(PRODUCER)
-    _draw_pages(canvas, content)
+    _draw_pages(canvas, content, logo)
     canvas.save()
     return buffer.getvalue()
 
 
-def _draw_pages(canvas: Canvas, content: Content) -> None:
+def _draw_pages(canvas: Canvas, content: Content, logo: bytes | None) -> None:
     columns = _columns(content)
-    opening, running, head = _opening(content), _running(content), _table_head(content, columns)
+    opening, running, head = _opening(content, logo), _running(content), _table_head(content, columns)
     first = TOP - BOTTOM - height_of(opening) - head.height
     following = TOP - BOTTOM - running.height - head.height
     groups = [_line_rows(line, content, columns) for line in content["lines"] if not wording.is_settlement(line)]
@@ -94,31 +98,43 @@ def _draw_pages(canvas: Canvas, content: Content) -> None:
         rows_of_pages[-1] += closing
     for number, rows in enumerate(rows_of_pages, start=1):
         draw_rows(canvas, rows, TOP)
-        _draw_foot(canvas, content, f"{content['number']} · Page {number} of {len(rows_of_pages)}")
+        page = language_of(content).say("Page {page} of {pages}", page=str(number), pages=str(len(rows_of_pages)))
+        _draw_foot(canvas, content, f"{content['number']} · {page}")
         canvas.showPage()
 
 
 def _title(content: Content) -> str:
-    return "Credit note" if _is_credit(content) else "Invoice"
+    return language_of(content).say("Credit note" if _is_credit(content) else "Invoice")
 
 
 def _is_credit(content: Content) -> bool:
     return bool(content["kind"] == "credit_note")
 
 
-def _opening(content: Content) -> list[Block]:
+def _opening(content: Content, logo: bytes | None) -> list[Block]:
     """Who bills whom, and the facts: the head of the first page."""
-    issuer, customer = wording.address(content["issuer"]), wording.address(content["customer"])
-    title = Cell(_FACTS_LEFT, RIGHT - _FACTS_LEFT, [(_title(content), _TITLE)])
-    label = "Credited to" if _is_credit(content) else "Billed to"
+    said = language_of(content)
+    issuer, customer = wording.address(content["issuer"], said), wording.address(content["customer"], said)
+    label = said.say("Credited to" if _is_credit(content) else "Billed to")
     facts = [
         Row([Cell(_FACTS_LEFT, 92, [(name, _LABEL)]), Cell(_FACTS_VALUES, RIGHT - _FACTS_VALUES, [(value, _BODY)])])
         for name, value in _facts(content)
     ]
     return [
-        Row([Cell(LEFT, _HALF, _party(issuer)), title], space_below=26),
+        heading(_title(content), _party(issuer), logo),
         Beside([[Row([Cell(LEFT, _HALF, [(label, _LABEL), *_party(customer)])])], facts], space_below=22),
     ]
+
+
+def heading(title: str, party: Sequence[Text], logo: bytes | None) -> Block:
+    """Return the upper edge of a first page: the seller, below its logo if it has one, and what the paper is."""
+    width = RIGHT - _FACTS_LEFT
+    style = next((style for style in _TITLES if width_of(title, style) <= width), _TITLES[-1])
+    named = Cell(_FACTS_LEFT, width, [(title, style)])
+    if logo is None:
+        return Row([Cell(LEFT, _HALF, party), named], space_below=26)
+    columns: list[list[Row | Picture]] = [[Picture(logo), Row([Cell(LEFT, _HALF, party)])], [Row([named])]]
+    return Beside(columns, space_below=26)
 
 
 def _party(lines: Sequence[str]) -> list[tuple[str, Style]]:
@@ -126,31 +142,37 @@ def _party(lines: Sequence[str]) -> list[tuple[str, Style]]:
 
 
 def _facts(content: Content) -> list[tuple[str, str]]:
+    said = language_of(content)
+    order = [("Purchase order", content["purchase_order"])] if content.get("purchase_order") else []
     if _is_credit(content):
-        return [
+        facts = [
             ("Credit note number", content["number"]),
-            ("Issue date", wording.day(content["issued_on"])),
+            ("Issue date", said.day(content["issued_on"])),
             ("Credits invoice", content["invoice_number"]),
-            ("Invoice issued", wording.day(content["invoice_issued_on"])),
-            ("Service period", wording.days(content["period"])),
+            ("Invoice issued", said.day(content["invoice_issued_on"])),
+            *order,
+            ("Service period", said.days(content["period"])),
             ("Reason", content["reason"]),
             *([("Replaced by", content["replaced_by"])] if "replaced_by" in content else []),
         ]
-    return [
-        ("Invoice number", content["number"]),
-        *_replaced(content.get("replaces")),
-        ("Issue date", wording.day(content["issued_on"])),
-        ("Due date", wording.day(content["due_on"])),
-        ("Service period", wording.days(content["period"])),
-        ("Time zone", content["time_zone"]),
-    ]
+    else:
+        facts = [
+            ("Invoice number", content["number"]),
+            *_replaced(content.get("replaces"), said),
+            ("Issue date", said.day(content["issued_on"])),
+            ("Due date", said.day(content["due_on"])),
+            *order,
+            ("Service period", said.days(content["period"])),
+            ("Time zone", content["time_zone"]),
+        ]
+    return [(said.say(label), value) for label, value in facts]
 
 
-def _replaced(replaced: Content | None) -> list[tuple[str, str]]:
+def _replaced(replaced: Content | None, said: Language) -> list[tuple[str, str]]:
     """Return what an invoice replaces, and which credit note took that back."""
     if replaced is None:
         return []
-    of_day = f"{replaced['number']} of {wording.day(replaced['issued_on'])}"
+    of_day = said.say("{number} of {day}", number=replaced["number"], day=said.day(replaced["issued_on"]))
     note = [("Credited by", replaced["credit_note"])] if replaced["credit_note"] else []
     return [("Replaces invoice", of_day), *note]
 
@@ -170,24 +192,27 @@ def _columns(content: Content) -> Columns:
 
 
 def _head_texts(content: Content) -> list[Text]:
-    names = ("Description", "Quantity", "Unit price", f"Amount ({content['currency']})")
+    said = language_of(content)
+    amount = said.say("Amount ({currency})", currency=content["currency"])
+    names = (said.say("Description"), said.say("Quantity"), said.say("Unit price"), amount)
     return [(name, _HEAD) for name in ("#", *names)]
 
 
 def _line_texts(line: Content, content: Content) -> list[Text]:
+    said = language_of(content)
     return [
         (str(line["position"]), _SMALL),
-        (line["description"], _BODY),
-        (wording.quantity(line), _BODY),
-        (wording.unit_price(line), _BODY),
-        (amount_text(line["amount_minor"], content["currency"]), _BODY),
+        (said.retell(line["description"]), _BODY),
+        (wording.quantity(line, said), _BODY),
+        (wording.unit_price(line, said), _BODY),
+        (said.amount(line["amount_minor"], content["currency"]), _BODY),
     ]
 
 
 def _step_texts(line: Content, content: Content) -> list[list[Text]]:
     return [
         [(text, _SMALL) for text in ("", step.label, step.quantity, step.unit_price, step.amount)]
-        for step in wording.steps_under(line, content["currency"])
+        for step in wording.steps_under(line, content["currency"], language_of(content))
     ]
 
 
@@ -218,7 +243,7 @@ def _table_row(
 
 def _line_rows(line: Content, content: Content, columns: Columns) -> list[Row]:
     """A line with its period, and under it how its amount came about."""
-    under = (wording.days_and_tax(line, content), _SMALL)
+    under = (wording.days_and_tax(line, content, language_of(content)), _SMALL)
     rows = [_table_row(_line_texts(line, content), columns, under=under, space_above=5, has_rule=True)]
     rows += [_table_row(texts, columns) for texts in _step_texts(line, content)]
     rows.append(Row([], space_below=5))
@@ -227,26 +252,36 @@ def _line_rows(line: Content, content: Content, columns: Columns) -> list[Row]:
 
 def _totals(content: Content) -> list[Row]:
     """Subtotal, tax by rate, and what is to be paid."""
-    currency = content["currency"]
-    rows = [_total_row("Subtotal", content["subtotal_minor"], content, _BODY, space_above=7, has_rule=True)]
+    currency, said = content["currency"], language_of(content)
+    rows = [_total_row(said.say("Subtotal"), content["subtotal_minor"], content, _BODY, space_above=7, has_rule=True)]
     for tax in content["taxes"]:
-        rows.append(_total_row(wording.tax_label(tax, currency), tax["amount_minor"], content, _BODY))
+        rows.append(_total_row(wording.tax_label(tax, currency, said), tax["amount_minor"], content, _BODY))
         if tax["note"]:
-            rows.append(Row([Cell(_TOTALS_LEFT, RIGHT - _TOTALS_LEFT, [(tax["note"], _SMALL)])], space_below=4))
+            rows.append(
+                Row(
+                    [Cell(_TOTALS_LEFT, RIGHT - _TOTALS_LEFT, [(said.retell_sentences(tax["note"]), _SMALL)])],
+                    space_below=4,
+                )
+            )
     own = content.get("issuer_currency")
     if own:
-        told = money_text(own["tax_minor"], own["currency"])
-        words = f"Tax in {own['currency']}: {told}, at {own['words']}"
+        told = said.money(own["tax_minor"], own["currency"])
+        label = "Tax in {currency}: {amount}, at {rates}"
+        words = said.say(label, currency=own["currency"], amount=told, rates=own["words"])
         rows.append(Row([Cell(_TOTALS_LEFT, RIGHT - _TOTALS_LEFT, [(words, _SMALL)])], space_below=4))
     settling = filter(wording.is_settlement, content["lines"])
-    rows += [_total_row(line["description"], line["amount_minor"], content, _BODY) for line in settling]
+    rows += [_total_row(said.retell(line["description"]), line["amount_minor"], content, _BODY) for line in settling]
     if _is_credit(content):
-        rows.append(_total_row("Total credited", content["total_minor"], content, _DUE, space_above=7, has_rule=True))
+        rows.append(
+            _total_row(said.say("Total credited"), content["total_minor"], content, _DUE, space_above=7, has_rule=True)
+        )
         return rows
-    rows.append(_total_row("Total", content["total_minor"], content, _STRONG, space_above=5, has_rule=True))
+    rows.append(_total_row(said.say("Total"), content["total_minor"], content, _STRONG, space_above=5, has_rule=True))
     if content.get("paid_minor"):
-        rows.append(_total_row("Paid from your credit", -content["paid_minor"], content, _BODY, space_above=3))
-    rows.append(_total_row("Amount due", _due_minor(content), content, _DUE, space_above=3))
+        rows.append(
+            _total_row(said.say("Paid from your credit"), -content["paid_minor"], content, _BODY, space_above=3)
+        )
+    rows.append(_total_row(said.say("Amount due"), _due_minor(content), content, _DUE, space_above=3))
     return rows
 
 
@@ -258,7 +293,7 @@ def _due_minor(content: Content) -> int:
 def _total_row(
     label: str, amount_minor: int, content: Content, style: Style, *, space_above: float = 1, has_rule: bool = False
 ) -> Row:
-    amount = money_text(amount_minor, content["currency"])
+    amount = language_of(content).money(amount_minor, content["currency"])
     split = RIGHT - 110
     cells = [
         Cell(_TOTALS_LEFT, split - _TOTALS_LEFT - 6, [(label, style)]),
@@ -269,19 +304,19 @@ def _total_row(
 
 def _closing(content: Content) -> list[list[Row]]:
     """Below the totals: terms, where to pay, and the issuer's own words. Each part stays together."""
-    width = RIGHT - LEFT
+    width, said = RIGHT - LEFT, language_of(content)
     parts: list[list[Row]] = []
     if _is_credit(content):
-        words = f"This credit note takes back invoice {content['invoice_number']} in full."
+        words = said.say("This credit note takes back invoice {number} in full.", number=content["invoice_number"])
         parts.append([_paragraph(words, _BODY, space_above=22)])
     elif _due_minor(content):
         parts.append(_terms(content))
     else:
-        parts.append([_paragraph("Nothing is to be paid.", _BODY, space_above=22)])
+        parts.append([_paragraph(said.say("Nothing is to be paid."), _BODY, space_above=22)])
     is_transferred = not _is_credit(content) and _due_minor(content) and not content.get("charged_to")
     if is_transferred and content["issuer"]["bank_account"]:
         account = [(line, _BODY) for line in content["issuer"]["bank_account"].splitlines() if line.strip()]
-        parts.append([Row([Cell(LEFT, width, [("By transfer to", _STRONG), *account])], space_above=8)])
+        parts.append([Row([Cell(LEFT, width, [(said.say("By transfer to"), _STRONG), *account])], space_above=8)])
     footer = [(line, _SMALL) for line in content["issuer"]["footer"].splitlines() if line.strip()]
     if footer:
         parts.append([Row([Cell(LEFT, width, footer)], space_above=12)])
@@ -289,22 +324,31 @@ def _closing(content: Content) -> list[list[Row]]:
 
 
 def _terms(content: Content) -> list[Row]:
-    count = content["payment_days"]
-    due = wording.day(content["due_on"])
-    within = "on receipt" if not count else f"within {count} {'day' if count == 1 else 'days'}, by {due}"
+    said, number = language_of(content), content["number"]
+    count, due = content["payment_days"], said.day(content["due_on"])
     card = content.get("charged_to")
-    words = (
-        f"Charged to your {card}: there is nothing for you to do."
-        if card
-        else f"Payable {within}. Please name {content['number']}."
-    )
-    rows = [_paragraph("Payment", _STRONG, space_above=22), _paragraph(words, _BODY)]
+    if card:
+        words = said.say("Charged to your {card}: there is nothing for you to do.", card=said.retell(card))
+    elif not count:
+        words = said.say("Payable on receipt. Please name {number}.", number=number)
+    elif count == 1:
+        words = said.say("Payable within 1 day, by {due}. Please name {number}.", due=due, number=number)
+    else:
+        label = "Payable within {days} days, by {due}. Please name {number}."
+        words = said.say(label, days=str(count), due=due, number=number)
+    rows = [_paragraph(said.say("Payment"), _STRONG, space_above=22), _paragraph(words, _BODY)]
+    terms = content["issuer"].get("payment_terms", "")
+    rows += [_paragraph(line, _BODY) for line in terms.splitlines() if line.strip()]
     if card:
         return rows
     url = content["payment_url"]
     if url.startswith(("https://", "http://")):
-        label = Cell(LEFT, 60, [("Pay online:", _BODY)])
-        rows.append(Row([label, Cell(LEFT + 60, RIGHT - LEFT - 60, [(url, Style(18, colour=_LINK))], link=url)]))
+        online = said.say("Pay online:")
+        left = max(60, width_of(online, _BODY) + 6)
+        label_cell = Cell(LEFT, left, [(online, _BODY)])
+        rows.append(
+            Row([label_cell, Cell(LEFT + left, RIGHT - LEFT - left, [(url, Style(18, colour=_LINK))], link=url)])
+        )
     return rows
 
 
@@ -319,6 +363,6 @@ def _draw_foot(canvas: Canvas, content: Content, page: str) -> None:
     page_width = width_of(page, _FOOT)
     draw(canvas, RIGHT - page_width, y, page, _FOOT)
     width = RIGHT - LEFT - page_width - 24
-    for line in joined(wording.contact(content["issuer"]), " · ", _FOOT, width)[:_FOOT_LINES_MAX]:
+    for line in joined(wording.contact(content["issuer"], language_of(content)), " · ", _FOOT, width)[:_FOOT_LINES_MAX]:
         draw(canvas, LEFT, y, line, _FOOT)
         y -= 9

@@ -6,9 +6,11 @@ Points, with y from the bottom as in PDF.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from io import BytesIO
 from typing import Final
 
 from reportlab.lib.pagesizes import A4
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from billing.rendering.services.fonts import Style, clean, draw, width_of, wrapped
@@ -18,6 +20,8 @@ LEFT: Final = 56
 RIGHT: Final = PAGE_WIDTH - 56
 TOP: Final = PAGE_HEIGHT - 56
 BOTTOM: Final = 76
+PICTURE_WIDTH_MAX: Final = 180
+PICTURE_HEIGHT_MAX: Final = 54
 LINE_COLOUR: Final = "#c9c6bd"
 _LEADING: Final = 34 / 25
 _ASCENT: Final = 51 / 50
@@ -128,11 +132,35 @@ class Row:
                 y -= style.size * _LEADING
 
 
+@dataclass(slots=True)
+class Picture:
+    """A picture at the left margin, as large as fits into its box; its points are those of a screen."""
+
+    content: bytes
+    space_below: float = 8
+    width: float = field(init=False)
+    height: float = field(init=False)
+    _image: ImageReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read how large it is."""
+        self._image = ImageReader(BytesIO(self.content))
+        across, down = self._image.getSize()
+        scale = min(PICTURE_WIDTH_MAX / across, PICTURE_HEIGHT_MAX / down, 1)
+        self.width = across * scale
+        self.height = down * scale + self.space_below
+
+    def draw(self, canvas: Canvas, top: float) -> None:
+        """Put it on the page, its upper edge at `top`."""
+        height = self.height - self.space_below
+        canvas.drawImage(self._image, LEFT, top - height, self.width, height, mask="auto")
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """Columns of rows side by side, from the same upper edge; as high as the highest."""
 
-    columns: Sequence[Sequence[Row]]
+    columns: Sequence[Sequence["Row | Picture"]]
     space_below: float = 0
 
     @property
@@ -146,7 +174,7 @@ class Beside:
             draw_rows(canvas, column, top)
 
 
-Block = Row | Beside
+Block = Row | Picture | Beside
 
 
 def draw_rule(canvas: Canvas, x: float, y: float) -> None:

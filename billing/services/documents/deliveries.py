@@ -25,6 +25,7 @@ from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice
 from billing.rendering.services import wording
 from billing.rendering.services.documents import render_document
+from billing.rendering.services.logos import logo_of
 
 DOCUMENTS_JOB: Final = "documents"
 DOCUMENTS_PER_RUN: Final = 500
@@ -130,7 +131,7 @@ def _deliver(number: str, find: "_Find", as_of: datetime, *, waits: bool = False
         document = find(number, not waits)
         if document is None or DocumentFile.objects.filter(pk=number).exists():
             return False
-        _store(document, render_document(document.content), as_of)
+        _store(document, render_document(document.content, logo_of(document.content)), as_of)
         if document.is_mailed:
             _queue_mail(document, f"document:{number}", as_of)
     return True

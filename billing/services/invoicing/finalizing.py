@@ -79,6 +79,8 @@ class _Final:
     payment_days: int
     due_on: date
     charged_to: str
+    language: str
+    purchase_order: str
     shares: tuple[Share, ...] = ()
     replaces: Replaced | None = None
 
@@ -182,7 +184,9 @@ def issue_numbered(
         days = issuer.payment_days if profile.payment_days is None else profile.payment_days
         shares = take_from(purses, invoice, computed.total_minor)
         due_on = issued_on + timedelta(days=days)
-        finals.append(_Final(invoice, computed, number, days, due_on, profile.card_label, shares, replaces))
+        order = profile.purchase_order if invoice.purchase_order is None else invoice.purchase_order
+        terms = (days, due_on, profile.card_label, profile.language, order)
+        finals.append(_Final(invoice, computed, number, *terms, shares, replaces))
     store_lines((f.invoice.pk, f.revision, f.computed) for f in finals if f.revision != f.invoice.revision)
     rows = [_row(final, as_of) for final in finals]
     parameters = {"finalized": as_json(rows), "as_of": as_of, "issued_on": issued_on}
@@ -229,6 +233,9 @@ def _document(final: _Final, issuer: Issuer, issued_on: date, way: Conversion | 
         customer={name: getattr(tenant, name) for name in CUSTOMER_FIELDS},
         paid_minor=final.paid_minor,
         replaces=final.replaces,
+        language=final.language,
+        purchase_order=final.purchase_order,
+        logo=issuer.logo,
     )
     content = invoice_content(heading, final.computed, way if bears_tax(final.computed) else None)
     return {"invoice_id": final.invoice.pk, "content": content, "content_digest": digest_of_content(content)}

@@ -1,6 +1,6 @@
 """How a tenant is billed: its tax and its terms, set by staff."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -8,18 +8,28 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.domain.actor import Actor
+from accounts.domain.roles import Capability
+from accounts.domain.texts import line_problem
 from accounts.errors import FieldError, InvalidFieldsError
 from accounts.models import Tenant
 from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.changes import differing, update_changed
+from accounts.services.rights import require_capability
 from billing.domain.invoicing.plausibility import AmountCheck
+from billing.domain.languages import ENGLISH, LANGUAGES
 from billing.domain.tax import TaxTreatment
 from billing.models import BillingProfile
 
+# What the customer says itself of its documents.
+PAPER_TERMS = ("purchase_order", "language")
 TERMS = frozenset(
-    {"tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days", "amount_check", "amount_max_minor"}
-)
+    {
+        "tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days", "amount_check", "amount_max_minor",
+        *PAPER_TERMS,
+    }
+)  # fmt: skip
 PAYMENT_DAYS_MAX = 365
+PURCHASE_ORDER_CHARACTERS_MAX = 60
 
 
 def billing_profile_of(tenant_id: UUID) -> BillingProfile:
@@ -42,9 +52,12 @@ def update_billing_profile(
 ) -> BillingProfile:
     """Change a tenant's tax, terms or bounds, by name; drafts and later invoices follow.
 
-    Raises `InvalidFieldsError`.
+    A member of the tenant changes what it says of its documents alone. Raises `InvalidFieldsError`,
+    `PermissionMissingError`.
     """
     assert set(changes) <= TERMS, f"no terms: {set(changes) - TERMS}"
+    role = require_capability(actor, tenant.pk, Capability.MANAGE_BILLING)
+    assert role is None or set(changes) <= set(PAPER_TERMS), "the rest is for staff to say"
     _check(changes)
     with transaction.atomic():
         billing_profile_of(tenant.pk)
@@ -73,7 +86,7 @@ def update_billing_profile(
 
 def _check(changes: Mapping[str, object]) -> None:
     percent, days = changes.get("tax_percent"), changes.get("payment_days")
-    refusals = []
+    refusals = [*_paper_refusals(changes)]
     if changes.get("tax_treatment", TaxTreatment.AUTOMATIC.value) not in {
         treatment.value for treatment in TaxTreatment
     }:
@@ -84,6 +97,15 @@ def _check(changes: Mapping[str, object]) -> None:
         refusals.append(FieldError("/payment_days", "invalid_payment_days", f"0 to {PAYMENT_DAYS_MAX} days."))
     if refusals:
         raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))
+
+
+def _paper_refusals(changes: Mapping[str, object]) -> Iterator[FieldError]:
+    order = str(changes.get("purchase_order", ""))
+    problem = line_problem(order, pointer="/purchase_order", characters_max=PURCHASE_ORDER_CHARACTERS_MAX)
+    if problem is not None:
+        yield problem
+    if changes.get("language", ENGLISH) not in LANGUAGES:
+        yield FieldError("/language", "invalid_language", f"One of: {', '.join(LANGUAGES)}.")
 
 
 def _check_reason(terms: Mapping[str, object]) -> None:

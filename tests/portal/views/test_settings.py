@@ -7,6 +7,7 @@ from django.test import Client
 from django_q.models import Schedule
 
 from accounts.models import AuditEntry
+from billing.models import BillingProfile
 from metering.services.tenants import REBUILD_TASK
 from metering.tasks import rebuild_usage_of
 from tests.metering.ledger_world import ledger_of, send
@@ -107,3 +108,15 @@ def test_the_security_page_shows_what_is_switched_on(cast: Cast, alice: Client) 
 
     assert "/accounts/2fa/totp/activate/" in page
     assert "/accounts/sessions/" in page
+
+
+def test_what_documents_say_is_saved_with_the_rest_and_logged(cast: Cast, alice: Client) -> None:
+    alice.post("/t/acme/settings/", SETTINGS | {"purchase_order": "PO 4711", "language": "fr"})
+
+    profile = BillingProfile.objects.get(tenant=cast.acme)
+    assert (profile.purchase_order, profile.language) == ("PO 4711", "fr")
+    assert AuditEntry.objects.filter(action="tenant.billing_updated").get().actor_label == "alice@example.com"
+    answer = alice.post("/t/acme/settings/", SETTINGS | {"purchase_order": "a\u202eb", "city": "Lyon"})
+    assert answer.context["form"].errors.keys() == {"purchase_order"}
+    cast.acme.refresh_from_db()
+    assert cast.acme.city != "Lyon", "nothing is saved by half"

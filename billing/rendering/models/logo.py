@@ -1,0 +1,14 @@
+"""The pictures at the head of documents."""
+
+from django.db import models
+
+
+class Logo(models.Model):
+    """A seller's logo as PNG, under the SHA-256 of itself. It never changes: documents name it for good."""
+
+    sha256 = models.CharField(max_length=64, primary_key=True)
+    content = models.BinaryField()
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.sha256
