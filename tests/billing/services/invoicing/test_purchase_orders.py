@@ -5,7 +5,6 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from billing.services.verification.running import run_verification
 from django.db import IntegrityError, transaction
 from PIL import Image
 
@@ -18,6 +17,7 @@ from billing.services.documents.deliveries import invoice_pdf
 from billing.services.invoicing.purchase_orders import set_purchase_order
 from billing.services.invoicing.running import run_invoicing
 from billing.services.subscriptions.profiles import update_billing_profile
+from billing.verification.services.running import run_verification
 from tests.billing.rendering.services.reading import texts
 from tests.billing.world import GRACE, MARCH, STAFF, close_month, first_invoice, set_issuer, subscribe_tenant
 
