@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0009_idempotencyrecord_tenant_id'),
-        ('billing', '0009_tax_id_checks'),
+        ('billing', '0010_issued_again'),
     ]
 
     operations = [
