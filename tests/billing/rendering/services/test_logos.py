@@ -23,7 +23,7 @@ def picture(size: tuple[int, int] = (1600, 400), kind: str = "PNG") -> bytes:
 
 
 def test_a_picture_is_written_again_smaller_and_kept_once() -> None:
-    kept = keep_logo(content=picture() + b"<script>what nobody sees</script>", as_of=NOON)
+    kept = keep_logo(content=picture() + b"<script>what is not seen</script>", as_of=NOON)
     assert keep_logo(content=picture(), as_of=NOON) == kept
     found = logo_of({"logo": kept})
     assert found is not None
