@@ -407,6 +407,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "Subscriptions", "description": "The tenant's subscription and its next invoice."},
         {"name": "Invoices", "description": "Invoices, down to the single event."},
         {"name": "Credit notes", "description": "The documents that correct invoices."},
+        {"name": "Payments", "description": "What came in, with a receipt for each."},
         {"name": "Alerts", "description": "The shares of its quotas that the tenant has crossed."},
         {"name": "API keys", "description": "The tenant's keys and their limits."},
         {"name": "Tenants", "description": "For the operator: the customers."},

@@ -52,3 +52,11 @@ def document_response(number: str | None) -> HttpResponse:
     response["Content-Disposition"] = f'inline; filename="{stored.number}.pdf"'
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+def pdf_response(content: bytes, name: str) -> HttpResponse:
+    """Return a PDF that was made for this answer alone."""
+    response = HttpResponse(content, content_type="application/pdf")
+    response["Content-Disposition"] = f'inline; filename="{name}"'
+    response["Cache-Control"] = "private, no-store"
+    return response

@@ -13,11 +13,12 @@ from unfold.decorators import action, display
 
 from accounts.admin.base import Question, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm, posted
-from billing.admin.base import MoneyAdmin
+from billing.admin.base import MoneyAdmin, pdf_response
 from billing.admin.payment_form import AllocateForm, RefundForm, TakeBackForm, UnassignedPaymentForm, noon_of
 from billing.admin.tabs import PAYMENT_LABELS, AllocationInline, RefundInline
 from billing.domain.money import money_text, round_to_minor
 from billing.models import Invoice, Issuer, Payment, PaymentStatus
+from billing.services.documents.papers import receipt_pdf
 from billing.services.invoicing.allocating import PAYABLE, allocate_payment, keep_as_credit, take_back_allocation
 from billing.services.invoicing.payments import record_unassigned_payment
 from billing.services.invoicing.refunding import record_refund
@@ -64,7 +65,7 @@ class PaymentAdmin(MoneyAdmin):
     )  # fmt: skip
     readonly_fields = ("state", "amount", "allocated", "refunded", "left")
     inlines: ClassVar = [AllocationInline, RefundInline]
-    actions_detail: ClassVar = ["allocate", "refund", "keep", "take_back"]
+    actions_detail: ClassVar = ["receipt", "allocate", "refund", "keep", "take_back"]
     actions_list: ClassVar = ["record"]
 
     @display(description="Invoice", ordering="invoice__number", empty_value="none")
@@ -105,10 +106,11 @@ class PaymentAdmin(MoneyAdmin):
     # Actions
 
     has_pay_permission = holds("billing.add_payment")
+    has_look_permission = holds("billing.view_payment")
 
     def offered(self, obj: Payment) -> frozenset[str]:
         """What the money that is left, and what is not, allows."""
-        names = set()
+        names = set() if obj.status == PaymentStatus.FAILED else {"receipt"}
         if obj.unallocated_minor:
             names |= {"refund", "keep"} | ({"allocate"} if self._payable(obj).exists() else set())
         if obj.allocated_minor:
@@ -140,6 +142,13 @@ class PaymentAdmin(MoneyAdmin):
             button="Record the payment",
         )
         return self.confirmation_page(request, Payment(), form, question=question)
+
+    @action(description="Receipt", permissions=["look"], icon="picture_as_pdf")
+    def receipt(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002 - unfold's signature
+        """Return the receipt as the payment stands now."""
+        payment = self._found(object_id)
+        pdf = receipt_pdf(payment=payment, as_of=timezone.now())
+        return pdf_response(pdf, f"receipt-{payment.pk}.pdf")
 
     @action(description="Allocate to an invoice", permissions=["pay"], icon="call_merge")
     def allocate(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -15,12 +15,15 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts.admin.base import StaffModelAdmin, staff_actor
 from accounts.errors import ProblemError
 from accounts.models import Tenant
+from billing.admin.base import pdf_response
 from billing.admin.invoice_list import today_of_issuer
 from billing.admin.reports import REPORTS, Report, ReportQuestion
 from billing.ledger.domain.months import month_after, months_between
 from billing.ledger.models import ClosedMonth
 from billing.ledger.selectors.months import first_open_month
+from billing.ledger.selectors.statements import currencies_of, statement_of
 from billing.ledger.services.closing import close_months
+from billing.services.documents.papers import statement_pdf
 from metering.api.csv_renderer import write_csv
 from metering.domain.periods import YearMonth
 
@@ -112,18 +115,36 @@ def report_page(page: StaffModelAdmin, request: HttpRequest, slug: str) -> HttpR
         response["Content-Disposition"] = f'attachment; filename="{report.slug}.csv"'
         response["Cache-Control"] = "private, no-store"
         return response
+    if table is not None and request.GET.get("format") == "pdf" and report.slug == "statement":
+        return _statement_pdf(_question(form))
     query = request.GET.copy()
     query["format"] = "csv"
+    file_url = f"{request.path}?{query.urlencode()}"
+    query["format"] = "pdf"
     context = {
         **page.admin_site.each_context(request),
         "title": report.title,
         "report": report,
         "form": form,
         "table": table,
-        "file_url": f"{request.path}?{query.urlencode()}",
+        "file_url": file_url,
+        "pdf_url": f"{request.path}?{query.urlencode()}" if report.slug == "statement" and table else "",
         "back_url": reverse("admin:reports"),
     }
     return TemplateResponse(request, "admin/billing/report.html", context)
+
+
+def _statement_pdf(asked: ReportQuestion) -> HttpResponse:
+    """Return the statement of a tenant's account over months; 404 if nothing was ever posted for it."""
+    assert asked.tenant is not None, "a statement is a tenant's"
+    found = [
+        statement_of(tenant_id=asked.tenant.pk, currency=currency, first=asked.first, end=asked.end)
+        for currency in currencies_of(asked.tenant.pk)
+    ]
+    if not found:
+        raise Http404("Nothing was charged yet.")
+    pdf = statement_pdf(tenant=asked.tenant, statements=found, as_of=timezone.now())
+    return pdf_response(pdf, f"{asked.tenant.slug}-statement-{asked.first:%Y-%m}.pdf")
 
 
 def _require(request: HttpRequest, permission: str) -> None:

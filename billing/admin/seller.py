@@ -7,13 +7,15 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from accounts.admin.base import ReadOnlyModelAdmin, StaffModelAdmin, staff_actor
 from accounts.admin.refusals import show_refusals
 from billing.domain.issuer import check_issuer
 from billing.models import Issuer, NumberSeries
-from billing.rendering.services.logos import BYTES_MAX, keep_logo
+from billing.rendering.services.logos import BYTES_MAX, keep_logo, picture_of
 from billing.services.invoicing.issuer import update_issuer
 from metering.domain.periods import local_day
 
@@ -25,11 +27,25 @@ CHANGES = ("fee_refund", "lets_customers_shrink_now")
 NUMBERS = ("invoice_prefix", "credit_note_prefix", "time_zone")
 
 
+class LogoWidget(forms.Textarea):
+    """Choose a picture, which a script reads into the field: no form of ours sends a file."""
+
+    class Media:
+        js = ("admin/logo.js",)
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:  # noqa: ARG002 - Django's signature
+        """Return it by a template of ours, which Django's own renderer of fields does not look for."""
+        return render_to_string("admin/billing/logo_widget.html", self.get_context(name, value, attrs))
+
+
 class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
     """Refuses what no invoice could be issued with."""
 
-    logo_file = forms.FileField(
-        label="Logo", required=False, help_text="PNG or JPEG of at most 500 kB, printed at the head of new documents."
+    logo_file = forms.CharField(
+        label="Logo",
+        required=False,
+        widget=LogoWidget,
+        help_text=f"PNG or JPEG of at most {BYTES_MAX // 1000} kB, printed at the head of new documents.",
     )
     removes_logo = forms.BooleanField(label="Print no logo", required=False)
 
@@ -50,8 +66,8 @@ class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is 
         given = self.cleaned_data.get("logo_file")
         if self.cleaned_data.get("removes_logo"):
             self.cleaned_data["logo"] = ""
-        elif given is not None:
-            self.cleaned_data["logo"] = keep_logo(content=given.read(BYTES_MAX + 1), as_of=timezone.now())
+        elif given:
+            self.cleaned_data["logo"] = keep_logo(content=picture_of(given), as_of=timezone.now())
 
 
 @admin.register(Issuer)

@@ -22,7 +22,7 @@ from accounts.exports.models import ExportChunk, ExportFile, TenantExport
 from accounts.keys.services.api_keys import CreatedKey, KeyTerms, create_api_key
 from accounts.models import Invitation, Membership, StoredFile, Tenant, User
 from accounts.services.members import invite_member
-from billing.models import DocumentFile, Invoice, PlanVersion
+from billing.models import DocumentFile, Invoice, Payment, PaymentStatus, PlanVersion
 from billing.services.invoicing.staff_actions import issue_credit_note
 from billing.services.subscriptions.subscribing import subscribe
 from tests.billing.world import close_month, make_plan
@@ -45,6 +45,7 @@ class Estate:
     key: CreatedKey
     event_id: str
     invoice: Invoice
+    payment: Payment
     export: TenantExport
 
     @property
@@ -61,7 +62,7 @@ class Estate:
         ]
         people = [self.owner.email, self.viewer.user.email, self.invitation.email]
         documents = [self.invoice.pk, self.invoice.number, self.invoice.credit_note.number]
-        return [str(mark) for mark in (self.tenant.name, *ids, *people, *documents)]
+        return [str(mark) for mark in (self.tenant.name, self.payment.reference, *ids, *people, *documents)]
 
     def client(self) -> Client:
         """A browser in which the owner is signed in."""
@@ -97,8 +98,8 @@ def make_estate(slug: str) -> Estate:
     event = {"id": event_id, "type": "http_request", "subject": f"subject-of-{slug}", "timestamp": happened_at}
     send(ledger_of(tenant), [event], as_of=as_of, api_key_id=key.key.pk)
     invoice = make_invoice(tenant, actor, as_of)
-    export = make_export(tenant, owner, as_of)
-    return Estate(tenant, owner, membership, onlooker, invitation, key, event_id, invoice, export)
+    payment, export = make_payment(tenant, as_of), make_export(tenant, owner, as_of)
+    return Estate(tenant, owner, membership, onlooker, invitation, key, event_id, invoice, payment, export)
 
 
 def make_export(tenant: Tenant, owner: User, as_of: datetime) -> TenantExport:
@@ -129,6 +130,14 @@ def make_invoice(tenant: Tenant, actor: Actor, as_of: datetime) -> Invoice:
         file = StoredFile.objects.create(sha256=sha256, media_type="application/pdf", content=content, created_at=as_of)
         DocumentFile.objects.create(number=number, file=file, created_at=as_of)
     return Invoice.objects.get(pk=invoice.pk)
+
+
+def make_payment(tenant: Tenant, as_of: datetime) -> Payment:
+    """Create a transfer that pays for nothing yet."""
+    reference = f"transfer-of-{tenant.slug}"
+    amount = {"amount_minor": 4900, "currency": "EUR", "occurred_at": as_of, "created_at": as_of}
+    status = PaymentStatus.SUCCEEDED
+    return Payment.objects.create(tenant=tenant, provider="manual", reference=reference, status=status, **amount)
 
 
 def make_user(email: str) -> User:

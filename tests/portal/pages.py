@@ -11,7 +11,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.models import Invitation, Membership
 from portal.urls import tenant_pages
-from tests.isolation.world import make_export, make_invoice
+from tests.isolation.world import make_export, make_invoice, make_payment
 from tests.metering.ledger_world import LONG_AGO, make_key
 from tests.portal.conftest import NOW, Cast
 
@@ -46,6 +46,8 @@ LEAST_ROLE = {
     "invoices": Role.ADMIN,
     "invoice": Role.ADMIN,
     "statement": Role.ADMIN,
+    "payments": Role.ADMIN,
+    "receipt": Role.ADMIN,
     "invoice_ahead": Role.ADMIN,
     "invoice_pdf": Role.ADMIN,
     "credit_note_pdf": Role.ADMIN,
@@ -118,6 +120,7 @@ def addresses_of_acme(cast: Cast) -> Addresses:
             "credit_note_pdf": of_invoice,
             "invoice_pay": of_invoice,
             "line_events": of_invoice | {"position": 1},
+            "receipt": {"payment_id": make_payment(cast.acme, NOW).pk},
             "member": of_member,
             "member_remove": of_member,
             "data_download": of_export,

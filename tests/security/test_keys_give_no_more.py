@@ -21,7 +21,15 @@ from tests.metering.ledger_world import LONG_AGO, make_key, make_tenant
 pytestmark = pytest.mark.django_db
 
 OWN = ("events:write", "usage:read", "keys:manage")
-MONEY = ("/invoices", "/invoices/INV-1", "/invoices/INV-1/pdf", "/credit-notes", "/subscription", "/alerts")
+MONEY = (
+    "/invoices",
+    "/invoices/INV-1",
+    "/invoices/INV-1/pdf",
+    "/credit-notes",
+    "/payments",
+    "/subscription",
+    "/alerts",
+)
 
 
 @pytest.fixture

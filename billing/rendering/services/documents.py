@@ -62,6 +62,13 @@ def render_document(content: Content, logo: bytes | None = None) -> bytes:
 
     `logo` is the picture whose SHA-256 the content names, as it is kept.
     """
+    title = f"{_title(content)} {content['number']}"
+    subject = language_of(content).days(content["period"])
+    return write_pages(content, title=title, subject=subject, pages=_pages(content, logo))
+
+
+def write_pages(content: Content, *, title: str, subject: str, pages: Sequence[Sequence[Block]]) -> bytes:
+    """Return the PDF of pages, each with its foot: who issued it, its number if it has one, and which page this is."""
     buffer = BytesIO()
     canvas = Canvas(
         buffer,
@@ -71,18 +78,22 @@ def render_document(content: Content, logo: bytes | None = None) -> bytes:
         lang=language_of(content).code,
         pageCompression=1,
     )
-    canvas.setTitle(f"{_title(content)} {content['number']}")
+    canvas.setTitle(title)
     canvas.setAuthor(content["issuer"]["legal_name"])
-    canvas.setSubject(language_of(content).days(content["period"]))
+    canvas.setSubject(subject)
     canvas.setDateFormatter(lambda *_: f"D:{content['issued_on'].replace('-', '')}000000Z")
     canvas.setCreator(PRODUCER)
     canvas.setProducer(PRODUCER)
-    _draw_pages(canvas, content, logo)
+    for number, rows in enumerate(pages, start=1):
+        draw_rows(canvas, rows, TOP)
+        page = language_of(content).say("Page {page} of {pages}", page=str(number), pages=str(len(pages)))
+        _draw_foot(canvas, content, " · ".join(filter(None, [content.get("number"), page])))
+        canvas.showPage()
     canvas.save()
     return buffer.getvalue()
 
 
-def _draw_pages(canvas: Canvas, content: Content, logo: bytes | None) -> None:
+def _pages(content: Content, logo: bytes | None) -> list[list[Block]]:
     columns = _columns(content)
     opening, running, head = _opening(content, logo), _running(content), _table_head(content, columns)
     first = TOP - BOTTOM - height_of(opening) - head.height
@@ -96,11 +107,7 @@ def _draw_pages(canvas: Canvas, content: Content, logo: bytes | None) -> None:
         if height_of(rows_of_pages[-1]) + height_of(closing) > TOP - BOTTOM:
             rows_of_pages.append([running])
         rows_of_pages[-1] += closing
-    for number, rows in enumerate(rows_of_pages, start=1):
-        draw_rows(canvas, rows, TOP)
-        page = language_of(content).say("Page {page} of {pages}", page=str(number), pages=str(len(rows_of_pages)))
-        _draw_foot(canvas, content, f"{content['number']} · {page}")
-        canvas.showPage()
+    return rows_of_pages
 
 
 def _title(content: Content) -> str:
@@ -121,23 +128,24 @@ def _opening(content: Content, logo: bytes | None) -> list[Block]:
         for name, value in _facts(content)
     ]
     return [
-        heading(_title(content), _party(issuer), logo),
-        Beside([[Row([Cell(LEFT, _HALF, [(label, _LABEL), *_party(customer)])])], facts], space_below=22),
+        heading(_title(content), party(issuer), logo),
+        Beside([[Row([Cell(LEFT, _HALF, [(label, _LABEL), *party(customer)])])], facts], space_below=22),
     ]
 
 
-def heading(title: str, party: Sequence[Text], logo: bytes | None) -> Block:
+def heading(title: str, seller: Sequence[Text], logo: bytes | None) -> Block:
     """Return the upper edge of a first page: the seller, below its logo if it has one, and what the paper is."""
     width = RIGHT - _FACTS_LEFT
     style = next((style for style in _TITLES if width_of(title, style) <= width), _TITLES[-1])
     named = Cell(_FACTS_LEFT, width, [(title, style)])
     if logo is None:
-        return Row([Cell(LEFT, _HALF, party), named], space_below=26)
-    columns: list[list[Row | Picture]] = [[Picture(logo), Row([Cell(LEFT, _HALF, party)])], [Row([named])]]
+        return Row([Cell(LEFT, _HALF, seller), named], space_below=26)
+    columns: list[list[Row | Picture]] = [[Picture(logo), Row([Cell(LEFT, _HALF, seller)])], [Row([named])]]
     return Beside(columns, space_below=26)
 
 
-def _party(lines: Sequence[str]) -> list[tuple[str, Style]]:
+def party(lines: Sequence[str]) -> list[tuple[str, Style]]:
+    """Return the lines of an address, the first one as a name."""
     return [(line, _BODY if position else _NAME) for position, line in enumerate(lines)]
 
 

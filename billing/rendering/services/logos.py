@@ -1,5 +1,6 @@
 """The seller's logo: read with care, kept by its hash, and found again by what a document says."""
 
+import base64
 import hashlib
 import warnings
 from collections.abc import Mapping
@@ -12,12 +13,24 @@ from PIL import Image
 from accounts.errors import FieldError, InvalidFieldsError
 from billing.rendering.models import Logo
 
-BYTES_MAX: Final = 500_000
+# As base64 it fits into a form.
+BYTES_MAX: Final = 150_000
 SIDE_MAX: Final = 4000
 # Three times as many dots as the page has points for it.
 _KEPT: Final = (540, 162)
 _FORMATS: Final = ("PNG", "JPEG")
 _UNREADABLE: Final = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+def picture_of(text: str) -> bytes:
+    """Return the bytes of a picture that a form brings as base64, with or without `data:image/png;base64,` before it.
+
+    What cannot be read is returned as nothing, which is no picture.
+    """
+    try:
+        return base64.b64decode(text.strip().rpartition(",")[2], validate=True)
+    except ValueError:
+        return b""
 
 
 def keep_logo(*, content: bytes, as_of: datetime) -> str:

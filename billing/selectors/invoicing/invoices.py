@@ -15,10 +15,20 @@ from accounts.selectors.pages import page_of
 from billing.domain.invoicing.lines import LineDraft
 from billing.domain.invoicing.taxes import TaxRow
 from billing.domain.statuses import InvoiceStatus
-from billing.models import CreditNote, Invoice, InvoiceDocument, InvoiceLine, InvoiceTax, Payment, PaymentAllocation
+from billing.models import (
+    CreditNote,
+    Invoice,
+    InvoiceDocument,
+    InvoiceLine,
+    InvoiceTax,
+    Payment,
+    PaymentAllocation,
+    PaymentStatus,
+)
 from metering.domain.periods import Span
 
 ISSUED_STATUSES: Final = tuple(status for status in InvoiceStatus if status is not InvoiceStatus.DRAFT)
+_ID_MAX: Final = 2**63 - 1
 _NUMBER: Final = re.compile(r"[\x21-\x7e]{1,40}")
 
 
@@ -103,6 +113,27 @@ def payments_of(invoice: Invoice) -> QuerySet[Payment]:
     paid = of_it.values("payment").annotate(sum=Sum("amount_minor")).values("sum")
     found = Payment.objects.filter(Q(invoice=invoice) | Q(Exists(of_it)))
     return found.annotate(pays_minor=Coalesce(Subquery(paid), 0)).order_by("-occurred_at", "-pk")
+
+
+def received_payments(*, tenant_id: UUID) -> QuerySet[Payment]:
+    """Return the payments of a tenant that came in, the newest first; failed attempts are left out."""
+    came = Payment.objects.filter(tenant=tenant_id).exclude(status=PaymentStatus.FAILED)
+    return came.select_related("tenant").order_by("-occurred_at", "-pk")
+
+
+def payments_page(*, tenant_id: UUID, request: PageRequest) -> Page[Payment]:
+    """Return the same by pages."""
+    return page_of(received_payments(tenant_id=tenant_id), request, instant_field="occurred_at")
+
+
+def received_payment(*, tenant_id: UUID, payment_id: int) -> Payment:
+    """Return one of them. Raises `NotFoundError`, also for another tenant's."""
+    payment = None
+    if payment_id <= _ID_MAX:
+        payment = received_payments(tenant_id=tenant_id).filter(pk=payment_id).first()
+    if payment is None:
+        raise NotFoundError("No such payment.")
+    return payment
 
 
 def credit_notes_page(*, tenant_id: UUID, request: PageRequest) -> Page[CreditNote]:

@@ -32,6 +32,7 @@ GET /keys · POST /keys · POST /keys/{} /rotate · DELETE /keys/{}
 GET /events · POST /events · GET /events/{} · POST /events/{} /void · POST /access-logs · POST /authorize
 GET /usage/monthly · GET /usage/daily · GET /usage/realtime · GET /usage/query
 GET /plans · GET /subscription · POST /subscription/preview · GET /credit-notes · GET /alerts
+GET /payments · GET /payments/{} /receipt
 GET /invoices · GET /invoices/{} · GET /invoices/{} /pdf · GET /invoices/{} /lines/{} /events
 GET /operator/tenants · POST /operator/tenants · GET /operator/tenants/{} · PATCH /operator/tenants/{}
 POST /operator/aggregate · POST /operator/monitor · POST /operator/invoices

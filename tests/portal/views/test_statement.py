@@ -9,10 +9,11 @@ from django.test import Client
 
 from accounts.domain.roles import Role
 from billing.desk.services.writing_off import write_off_invoice
-from billing.models import Invoice
+from billing.models import Invoice, Payment
 from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.staff_actions import mark_uncollectible, void_invoice
 from billing.services.subscriptions.subscribing import subscribe
+from tests.billing.rendering.services.reading import texts
 from tests.billing.world import STAFF, close_month, first_invoice, make_plan
 from tests.portal.conftest import Cast, signed_in
 from tests.portal.views.test_pricing import shown
@@ -85,3 +86,34 @@ def test_an_empty_statement_says_so(cast: Cast, alice: Client) -> None:
 @pytest.mark.parametrize("role", [Role.DEVELOPER, Role.VIEWER])
 def test_a_member_who_does_not_manage_money_sees_no_statement(role: Role, cast: Cast) -> None:
     assert signed_in(cast.of_role(role)).get(URL).status_code == 403
+
+
+def test_days_are_chosen_and_read_as_a_pdf_that_says_the_same(alice: Client, invoices: list[Invoice]) -> None:
+    span = {"start": "2025-11-01", "end": "2025-11-04"}
+    assert "1 Nov 2025 to 4 Nov 2025 in EUR" in shown(alice.get(URL, span))
+    assert "At the end 0.00 EUR" in shown(alice.get(URL, span))
+    answer = alice.get(URL, span | {"format": "pdf"})
+    assert answer["Content-Disposition"] == 'attachment; filename="acme-statement-2025-11-01-2025-11-04.pdf"'
+    said = " ".join(" ".join(texts(answer.content)).split())
+    assert "Balance on 4 November 2025 0.00 EUR" in said
+    assert "=pi_1" in said
+    wrong = shown(alice.get(URL, {"start": "2025-11-04", "end": "2025-11-01"}))
+    assert "The last day is not before the first one." in wrong
+    assert "2026 in EUR" in wrong
+
+
+def test_payments_are_listed_with_a_receipt_for_each(cast: Cast, alice: Client, invoices: list[Invoice]) -> None:
+    payment = Payment.objects.get()
+    page = shown(alice.get("/t/acme/invoices/payments/"))
+    assert "=pi_1 49.00 EUR 49.00 EUR 0.00 EUR" in page
+    address = f"/t/acme/invoices/payments/{payment.pk}/receipt/"
+    assert address in alice.get(f"/t/acme/invoices/{invoices[0].number}/").content.decode()
+    said = " ".join(" ".join(texts(alice.get(address).content)).split())
+    assert f"Pays invoice {invoices[0].number} 49.00 EUR" in said
+    Payment.objects.create(
+        tenant=cast.acme, provider="stripe", reference="pi_2", status="failed", amount_minor=1, currency="EUR",
+        occurred_at=NOVEMBER, created_at=NOVEMBER,
+    )  # fmt: skip
+    assert alice.get(f"/t/acme/invoices/payments/{payment.pk + 1}/receipt/").status_code == 404, "nothing came in"
+    assert alice.get(f"/t/acme/invoices/payments/{2**70}/receipt/").status_code == 404
+    assert signed_in(cast.charlie).get(address.replace("acme", "rival")).status_code == 404

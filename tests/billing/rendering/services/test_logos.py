@@ -1,5 +1,6 @@
 """The seller's logo: decoded with care, kept by its hash."""
 
+from base64 import b64encode
 from datetime import UTC, datetime
 from hashlib import sha256
 from io import BytesIO
@@ -10,7 +11,7 @@ from PIL import Image
 
 from accounts.errors import InvalidFieldsError
 from billing.rendering.models import Logo
-from billing.rendering.services.logos import BYTES_MAX, keep_logo, logo_of
+from billing.rendering.services.logos import BYTES_MAX, keep_logo, logo_of, picture_of
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -34,6 +35,12 @@ def test_a_picture_is_written_again_smaller_and_kept_once() -> None:
     assert (logo_of({}), logo_of({"logo": ""})) == (None, None)
     with pytest.raises(Logo.DoesNotExist):
         logo_of({"logo": "0" * 64})
+
+
+def test_a_form_brings_a_picture_as_base64() -> None:
+    sent = b64encode(b"picture").decode()
+    assert picture_of(f" {sent}\n") == picture_of(f"data:image/png;base64,{sent}") == b"picture"
+    assert picture_of("data:image/png;base64,%%%") == picture_of("\u20ac") == b""
 
 
 @pytest.mark.as_owner

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0009_idempotencyrecord_tenant_id'),
-        ('billing', '0010_issued_again'),
+        ('billing', '0011_approval_limit'),
     ]
 
     operations = [

@@ -1,0 +1,107 @@
+"""`GET /payments`: what came in, and a receipt for each."""
+
+from typing import Any, ClassVar
+
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.pagination import PAGE_PARAMETERS, read_page
+from accounts.api.renderers import ExactJSONRenderer
+from accounts.api.schema import TENANT_PARAMETER, problems
+from accounts.api.tenancy import live_tenant_of
+from accounts.api.views import ApiView
+from accounts.domain.scopes import Scope
+from billing.api.invoices import PdfRenderer
+from billing.models import Payment
+from billing.selectors.invoicing.invoices import payments_page, received_payment
+from billing.services.documents.deliveries import PDF
+from billing.services.documents.papers import receipt_pdf
+
+ID_PARAMETER = OpenApiParameter("payment_id", int, OpenApiParameter.PATH, description="As in the list of payments.")
+
+
+class ReceivedPaymentSchema(serializers.Serializer[Any]):
+    """Money that came in. Amounts are in the currency's minor unit."""
+
+    id = serializers.IntegerField()
+    provider = serializers.CharField(help_text="Through whom was paid: a payment provider, or `manual` for a transfer.")
+    reference = serializers.CharField(help_text="What the provider or the bank calls it.")
+    currency = serializers.CharField()
+    amount_minor = serializers.IntegerField()
+    allocated_minor = serializers.IntegerField(help_text="What of it pays invoices.")
+    refunded_minor = serializers.IntegerField(help_text="What of it was given back.")
+    unallocated_minor = serializers.IntegerField(help_text="What of it is yours.")
+    occurred_at = serializers.DateTimeField()
+
+
+class ReceivedPaymentPageSchema(serializers.Serializer[Any]):
+    """A page of payments."""
+
+    data = ReceivedPaymentSchema(many=True)  # type: ignore[assignment] # the contract's name; DRF takes declared fields off the class
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class PaymentsView(ApiView):
+    """The list."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+
+    @extend_schema(
+        operation_id="list_payments",
+        tags=["Payments"],
+        summary="List payments",
+        parameters=[*PAGE_PARAMETERS, TENANT_PARAMETER],
+        responses={200: ReceivedPaymentPageSchema, **problems(404, 422)},
+    )
+    def get(self, request: Request) -> Response:
+        """List the payments that came in, the newest first: also those that pay a part, or no invoice yet."""
+        tenant = live_tenant_of(request)
+        return Response(read_page(request, lambda page: payments_page(tenant_id=tenant.id, request=page), _payment))
+
+
+class ReceiptPdfView(ApiView):
+    """`GET /payments/{payment_id}/receipt`."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+    renderer_classes = [PdfRenderer, ExactJSONRenderer]
+
+    @extend_schema(
+        operation_id="retrieve_receipt_pdf",
+        tags=["Payments"],
+        summary="Retrieve a receipt as PDF",
+        parameters=[ID_PARAMETER, TENANT_PARAMETER],
+        responses={
+            (200, PDF): OpenApiResponse(
+                OpenApiTypes.BINARY,
+                description="The PDF. It says how the payment stands now, and is no tax document.",
+            ),
+            **problems(404, 422),
+        },
+    )
+    def get(self, request: Request, payment_id: int) -> HttpResponse:
+        """Read a receipt: number, day, way and amount of the payment, and which invoices it pays."""
+        payment = received_payment(tenant_id=live_tenant_of(request).id, payment_id=payment_id)
+        answer = HttpResponse(receipt_pdf(payment=payment, as_of=timezone.now()), content_type=PDF)
+        answer["Cache-Control"] = "private, no-store"
+        answer["Content-Disposition"] = f'attachment; filename="receipt-{payment.pk}.pdf"'
+        return answer
+
+
+def _payment(payment: Payment) -> dict[str, object]:
+    return {
+        "id": payment.pk,
+        "provider": payment.provider,
+        "reference": payment.reference,
+        "currency": payment.currency,
+        "amount_minor": payment.amount_minor,
+        "allocated_minor": payment.allocated_minor,
+        "refunded_minor": payment.refunded_minor,
+        "unallocated_minor": payment.unallocated_minor,
+        "occurred_at": payment.occurred_at,
+    }
