@@ -86,7 +86,7 @@ class SettingsForm(forms.Form):
 
     @property
     def paper_fields(self) -> list[forms.BoundField]:
-        """The group about documents, which a billing profile keeps."""
+        """Return the fields about documents, which a billing profile keeps."""
         return [self[name] for name in PAPER_TERMS]
 
     @property

@@ -22,7 +22,7 @@ COLUMNS: Final = ("currency", "day", "what", "document", "amount", "balance")
 
 @tenant_page("invoices", Capability.MANAGE_BILLING)
 def statement(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Render the account in each currency for a year or chosen days, the oldest entry first; `format` asks for a file."""
+    """Render the account in each currency for a year or for days, the oldest entry first; `format` asks for a file."""
     today = issuers_day(portal.as_of)
     year = _year(request.GET.get("year", ""), today)
     first, last = date(year, 1, 1), date(year, 12, 31)
