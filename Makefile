@@ -1,5 +1,5 @@
 # Every command of this project. `make` alone lists them.
-# The virtual environment is made, and made anew after a change of the pinned requirements, by whichever target needs it.
+# Each target that needs the virtual environment creates it, and creates it again if the pinned requirements changed.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -18,7 +18,7 @@ help:  ## List these commands
 
 # Use
 
-run: venv  ## Start everything and print where it is (PORT=8001 make run for another port)
+run: venv  ## Start everything and print the addresses (PORT=8001 make run for another port)
 	@exec $(BIN)/python -m config.workbench.runner run
 
 stop: venv  ## Stop everything that `make run` started, and the embedded database
@@ -27,7 +27,7 @@ stop: venv  ## Stop everything that `make run` started, and the embedded databas
 reset: venv  ## Delete the embedded database and the demo data (asks first; YES=1 does not)
 	@$(BIN)/python -m config.workbench.runner reset
 
-manage: venv  ## A command of manage.py on what `make run` runs: make manage ARGS="reconcile"
+manage: venv  ## Run a command of manage.py on the data of `make run`: make manage ARGS="reconcile"
 	@exec $(BIN)/python -m config.workbench.runner manage $(ARGS)
 
 # Work on it
@@ -45,29 +45,29 @@ coverage: venv-dev  ## Show which lines of the rules and the services no test ru
 check: venv-dev  ## Format, lint, types, import contracts, dead code, dependencies, migrations, deployment, OpenAPI
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check
 
-format: venv-dev  ## Format the sources and mend what can be mended by itself
+format: venv-dev  ## Format the sources and fix what can be fixed automatically
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-e2e: venv-dev  ## The tour in a real Chromium
+e2e: venv-dev  ## Run the tour in a real Chromium
 	@$(PYTEST) -m e2e tests/e2e $(ARGS)
 
-soak: venv-dev  ## Crashes and load, for minutes (ARGS=lives: a thousand lives of a year each against a second calculation)
+soak: venv-dev  ## Run crashes and load, for minutes (ARGS=lives: a thousand lives of a year each against a second calculation)
 	@$(PYTEST) -m soak $(if $(filter lives,$(ARGS)),-s tests/scenarios/test_lives.py,$(ARGS))
 
 bench-quick: venv-dev  ## Measure ingest and authorize beside a bare view and a raw COPY, and a small month's close, in a minute or two
 	@$(BIN)/python -m tests.bench.quick $(ARGS)
 	@$(BIN)/python -m tests.bench.invoicing --subscriptions 1000
 
-bench: venv-dev  ## The same, long enough to quote
+bench: venv-dev  ## Run the same, long enough to quote
 	@$(BIN)/python -m tests.bench.quick --seconds 20 $(ARGS)
 
-lock: venv-dev  ## Pin the requirements anew, with hashes (UPGRADE=1 takes the newest that pyproject.toml allows)
+lock: venv-dev  ## Pin the requirements again, with hashes (UPGRADE=1 takes the newest that pyproject.toml allows)
 	@$(BIN)/uv pip compile pyproject.toml -o requirements.txt \
 		--generate-hashes --python-version 3.11 --universal --quiet $(if $(UPGRADE),--upgrade)
 	@$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt \
 		--generate-hashes --python-version 3.11 --universal --quiet $(if $(UPGRADE),--upgrade)
 
-css:  ## Build the portal's style sheet anew after a change of templates or styles (needs npm)
+css:  ## Build the portal's style sheet again after a change of templates or styles (needs npm)
 	@sh portal/frontend/build.sh
 
 clean: stop  ## Remove the virtual environment and caches; the data stays

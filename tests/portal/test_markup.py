@@ -68,7 +68,7 @@ def test_an_unknown_address_shows_our_own_page(db: None, client: Client) -> None
     answer = client.get("/nowhere/")
 
     assert answer.status_code == 404
-    assert b"There is nothing here" in answer.content
+    assert b"Page not found" in answer.content
     assert_is_strict(answer)
 
 

@@ -57,7 +57,7 @@ def fresh(sent: Sent) -> Answer:
 
 def assert_is_page(answer: Answer) -> None:
     assert (answer.status, answer.headers["Retry-After"]) == (UNAVAILABLE, "5")
-    assert b"We are back in a moment" in answer.body
+    assert b"We will be back in a moment" in answer.body
     assert answer.headers["X-Request-ID"].encode() in answer.body
 
 
