@@ -47,7 +47,7 @@ from billing.services.invoicing.refunding import record_refund
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
-from billing.services.subscriptions.profiles import billing_profile_of, update_billing_profile
+from billing.services.subscriptions.profiles import billing_profile_of, keep_card, update_billing_profile
 from billing.services.subscriptions.standing import refresh_standing
 from billing.services.subscriptions.subscribing import subscribe
 from billing.taxation.services.tax_settings import confirm_tax_rules, save_tax_rate, save_tax_registration
@@ -287,6 +287,8 @@ def _settle(tenant: Tenant, moment: datetime) -> None:
 def _finish(tenant: Tenant, actor: Actor, as_of: datetime) -> None:
     """Create what is in progress now: a declined card, a pending change, credit notes, and the money of these."""
     story = STORIES.get(tenant.slug, Story())
+    if story.pays_by == CARD:
+        keep_card(tenant_id=tenant.pk, card_label="Visa ending in 4242")
     _decline(tenant, story)
     for invoice in Invoice.objects.of_tenant(tenant.pk).issued():
         if invoice.boundary == story.credit_boundary and not hasattr(invoice, "credit_note"):
