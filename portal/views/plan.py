@@ -69,7 +69,11 @@ def checkout_done(request: SignedInRequest, portal: Portal) -> HttpResponse:
     if subscription is None or subscription.plan_version.plan.code != code:
         context = {"portal": portal, "code": code, "provider": online_provider(portal)}
         return HttpResponse(status=204) if request.htmx else render(request, "portal/checkout_done.html", context)
-    messages.success(request, f"Welcome to {subscription.plan_version.plan.name}. Your plan is active now.")
+    name = subscription.plan_version.plan.name
+    if any(invoice.payment_failed_at for invoice in portal.standing.owing):
+        messages.error(request, f"Your card was declined. {name} needs its first payment: try another card.")
+    else:
+        messages.success(request, f"Welcome to {name}. Your plan starts now.")
     target = reverse("portal:plan", args=[portal.tenant.slug])
     return HttpResponse(headers={"HX-Redirect": target}) if request.htmx else redirect(target)
 
