@@ -13,6 +13,7 @@ from accounts.models import AuditEntry, Tenant
 from billing.domain.prices import PerUnit
 from billing.models import Invoice, PlanVersion, Subscription
 from billing.services.catalog.plans import update_plan
+from billing.services.invoicing.payments import record_failed_payment
 from billing.services.subscriptions.changes import When, cancel_subscription
 from billing.services.subscriptions.subscribing import subscribe
 from config.workbench.fakestripe.server import FakeStripe
@@ -428,3 +429,18 @@ def test_an_invoice_that_staff_must_check_first_is_left_out_without_an_error(
 
     assert "projected" not in page
     assert Invoice.objects.count() == 1
+
+
+def test_a_customer_whose_first_payment_was_declined_is_not_welcomed(
+    cast: Cast, alice: Client, on_pro: Subscription
+) -> None:
+    invoice = Invoice.objects.get(subscription=on_pro, status="finalized")
+    record_failed_payment(
+        invoice_id=invoice.pk, provider="stripe", reference="pi_1", amount_minor=invoice.total_minor,
+        currency=invoice.currency, error="Your card was declined.", occurred_at=NOW, as_of=NOW,
+    )  # fmt: skip
+
+    page = shown(alice.get("/t/acme/plan/checkout-done/?plan=pro", follow=True))
+
+    assert "Your card was declined. Pro needs its first payment: try another card." in page
+    assert "Welcome to Pro" not in page
