@@ -1,4 +1,4 @@
-"""Reads the worked examples out of docs/algorithms, so that a page and the code cannot part."""
+"""Reads the worked examples out of docs/algorithms, so that a page and the code cannot differ."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Hold every answer of the API against the OpenAPI document that the code generates.
+"""Compare every response of the API with the OpenAPI document that the code generates.
 
 `tests/conftest.py` puts `check_answer` behind Django's test client, and so behind REST framework's, for every test. The
 document is the one at `/api/schema/`, generated once in a process, and read more strictly than a client would: a field,
@@ -27,7 +27,7 @@ SUCCESSFUL: Final = range(200, 300)
 PROBLEM: Final = "application/problem+json"
 JSON: Final = "application/json"
 HEADERS: Final = (*DESCRIPTIONS, "ETag")
-# What comes of a path or a method that is not in the document.
+# The responses to a path or a method that is not in the document.
 STATUSES_OF_NO_OPERATION: Final = frozenset({400, 401, 403, 404, 405, 406, 413, 414, 431})
 _CONVERTER: Final = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
@@ -87,7 +87,7 @@ def _schemas_in(node: object) -> Iterator[dict[str, Any]]:
 
 
 def operation_of(method: str, path: str) -> Mapping[str, Any] | None:
-    """Return the description of an operation, or None where the document has none."""
+    """Return the description of an operation, or None if the document has none."""
     try:
         route = resolve(path if path.startswith(f"{PREFIX}events/") else path.rstrip("/")).route
     except Resolver404:
@@ -100,7 +100,7 @@ def operation_of(method: str, path: str) -> Mapping[str, Any] | None:
 
 
 def check_answer(method: str, path: str, response: HttpResponseBase, sent: bytes = b"") -> None:
-    """Raise AssertionError if an answer of the API, or the body that it took, is not as the document says."""
+    """Raise AssertionError if a response of the API, or the body that it took, is not as the document says."""
     if not path.startswith(PREFIX):
         return
     operation = operation_of(method, path)
@@ -116,7 +116,7 @@ def check_answer(method: str, path: str, response: HttpResponseBase, sent: bytes
 
 def _mistakes_without_operation(response: HttpResponseBase) -> list[str]:
     if response.status_code not in STATUSES_OF_NO_OPERATION:
-        return [f"answers {response.status_code}, and is not described"]
+        return [f"returns {response.status_code}, and is not described"]
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemSchema"}}}
     return _mistakes_of_content(content, response)
 
@@ -124,7 +124,7 @@ def _mistakes_without_operation(response: HttpResponseBase) -> list[str]:
 def _mistakes(operation: Mapping[str, Any], response: HttpResponseBase) -> list[str]:
     described = operation["responses"].get(str(response.status_code))
     if described is None:
-        return [f"answers {response.status_code}"]
+        return [f"returns {response.status_code}"]
     headers = described["headers"]
     found = [f"the header {name} is not described" for name in HEADERS if name in response and name not in headers]
     found += [f"lacks the header {name}" for name in headers if name in ALWAYS_SENT and name not in response]

@@ -1,7 +1,7 @@
 """Keeps a stopped cluster with a migrated template in it from one test run to the next.
 
-Initialising a cluster and migrating take seconds, and give the same files until one of the sources that decide about
-the schema changes. So the files are kept, in one archive named after a digest of those sources, in the user's cache
+Initialising a cluster and migrating take seconds, and give the same files until one of the sources that determine the
+schema changes. So the files are kept, in one archive named after a digest of those sources, in the user's cache
 directory, for all checkouts together. An archive is renamed into its place when it is complete and never changed
 afterwards, so that any number of runs may write, read and remove at once. COUNTINGHOUSE_TEST_CACHE names another
 directory, or nothing to keep nothing.
@@ -23,7 +23,7 @@ from config.workbench.embedded_postgres.account import ServerAccount
 
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("accounts", "billing", "config", "metering", "portal")
-# What decides about the schema, its first rows and the rights on it: these modules, each SQL file, and all below these
+# What determines the schema, its first rows and the rights on it: these modules, each SQL file, and all below these
 # names.
 DECIDING_MODULES = (database_logins, database_roles, row_security, migrate, settings)
 DECIDING_NAMES = {"migrations", "djstripe_migrations", "models", "models.py", "apps.py", "embedded_postgres"}
@@ -31,7 +31,7 @@ UNUSED_SECONDS_MAX = 7 * 24 * 3600
 
 
 class KeptCluster:
-    """The archive for the sources as they are now; it may not exist yet."""
+    """The archive for the present sources, which may not exist yet."""
 
     def __init__(self, *, postgres_major: int) -> None:
         """Name the archive, without touching the disk."""
@@ -39,7 +39,7 @@ class KeptCluster:
         self.path = self.directory / f"{digest_of_sources(postgres_major)}.tar" if self.directory else None
 
     def unpack(self, data_dir: Path, account: ServerAccount) -> bool:
-        """Make `data_dir` out of the archive; return False when there is none."""
+        """Unpack the archive into `data_dir`. Return False if there is none."""
         if self.path is None or not self.path.exists():
             return False
         try:
@@ -52,7 +52,7 @@ class KeptCluster:
         return True
 
     def keep(self, data_dir: Path) -> None:
-        """Archive a stopped cluster, and remove what nobody used for a week."""
+        """Archive a stopped cluster, and remove archives that no run has used for a week."""
         if self.path is None or self.directory is None:
             return
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ class KeptCluster:
 
 
 def cache_directory() -> Path | None:
-    """Return where archives are kept; None where they are not to be."""
+    """Return the directory of the archives, or None if none are kept."""
     named = os.environ.get("COUNTINGHOUSE_TEST_CACHE")
     if named is not None:
         return Path(named) if named else None
@@ -79,7 +79,7 @@ def cache_directory() -> Path | None:
 
 
 def sources() -> list[Path]:
-    """List the files that decide about the schema."""
+    """List the files that determine the schema."""
     modules = [Path(module.__file__) for module in DECIDING_MODULES if module.__file__]
     files = [path for app in APPS for path in (ROOT / app).rglob("*") if path.suffix in {".py", ".sql"}]
     deciding = [path for path in files if path.suffix == ".sql" or DECIDING_NAMES & set(path.relative_to(ROOT).parts)]
@@ -87,7 +87,7 @@ def sources() -> list[Path]:
 
 
 def digest_of_sources(postgres_major: int) -> str:
-    """Compute the name for what these sources make on this kind of machine."""
+    """Compute the archive's name for these sources on this kind of machine."""
     role = os.environ.get("DATABASE_ROLE", "")
     digest = hashlib.sha256(f"{sys.platform} {platform.machine()} {postgres_major} {role}".encode())
     for path in sources():
@@ -97,7 +97,7 @@ def digest_of_sources(postgres_major: int) -> str:
 
 
 def give_to(account: ServerAccount, data_dir: Path) -> None:
-    """Make the account that runs the server the owner of its files."""
+    """Set the account that runs the server as the owner of the files."""
     if not account.is_another_user:
         return
     for directory, _, names in os.walk(data_dir):

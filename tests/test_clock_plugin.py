@@ -1,4 +1,4 @@
-"""A run at another time: what CLOCK means, and that other processes have the same time."""
+"""A run at another time: the meaning of CLOCK, and that other processes have the same time."""
 
 import os
 import subprocess
@@ -15,17 +15,17 @@ NOON = 1_795_000_000.0
 @pytest.mark.parametrize(
     ("clock", "seconds"), [("+40d", 3_456_000), ("-3h", -10_800), ("+90m", 5_400), ("-1s", -1), ("+0d", 0)]
 )
-def test_an_offset_is_a_number_with_its_unit(clock: str, seconds: int) -> None:
+def test_a_clock_offset_is_a_number_with_its_unit(clock: str, seconds: int) -> None:
     assert offset_seconds(clock, now_seconds=NOON) == seconds
 
 
-def test_an_instant_is_as_far_away_as_it_is() -> None:
+def test_a_clock_instant_becomes_its_distance_from_now() -> None:
     assert offset_seconds("1970-01-01T00:10Z", now_seconds=400) == 200
     assert offset_seconds("1970-01-01T02:10+02:00", now_seconds=400) == 200
 
 
 @pytest.mark.parametrize("clock", ["40d", "+40", "+40w", "tomorrow", "2028-02-30T10:00Z", "2028-02-29T10:00"])
-def test_anything_else_is_refused(clock: str) -> None:
+def test_any_other_clock_value_is_refused(clock: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         offset_seconds(clock, now_seconds=NOON)
 

@@ -13,7 +13,7 @@ from tests.databases import Cleaner
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.as_owner
-def test_what_was_committed_goes_and_what_migrations_made_comes_back() -> None:
+def test_committed_rows_are_deleted_and_rows_of_migrations_restored() -> None:
     cleaner = Cleaner()
     assert {"auth_permission", "metering_meter", "django_migrations"} <= set(cleaner.first_rows)
     now = timezone.now()

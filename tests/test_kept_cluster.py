@@ -1,4 +1,4 @@
-"""A cluster that is kept between runs is the one that the sources of today would make, or it is not used."""
+"""A cluster kept between runs is used only if the present sources would make the same one."""
 
 import os
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_the_database_of_a_test_has_every_migration() -> None:
     assert executor.migration_plan(executor.loader.graph.leaf_nodes()) == []
 
 
-def test_what_was_kept_comes_back(cache: Path, stopped_cluster: Path, tmp_path: Path) -> None:
+def test_a_kept_cluster_is_unpacked(cache: Path, stopped_cluster: Path, tmp_path: Path) -> None:
     assert not unpacked(tmp_path)
     KeptCluster(postgres_major=MAJOR).keep(stopped_cluster)
     assert unpacked(tmp_path)
@@ -61,7 +61,7 @@ def test_a_changed_source_finds_nothing_kept(
     assert unpacked(tmp_path)
 
 
-def test_migrations_models_sql_and_what_they_run_on_are_sources() -> None:
+def test_migrations_models_sql_and_their_runtime_are_sources() -> None:
     sources = {str(path.relative_to(kept_cluster.ROOT)) for path in kept_cluster.sources()}
     assert sources >= {"requirements.txt", "config/settings.py", "metering/migrations/ledger.sql"}
     for directory, suffix in (("migrations", ".py"), ("models", ".py"), (".", ".sql")):
@@ -77,7 +77,7 @@ def test_another_version_of_postgresql_finds_nothing_kept() -> None:
     assert digest_of_sources(MAJOR) != digest_of_sources(MAJOR + 1)
 
 
-def test_what_nobody_used_for_a_week_is_removed(cache: Path, stopped_cluster: Path) -> None:
+def test_an_archive_unused_for_a_week_is_removed(cache: Path, stopped_cluster: Path) -> None:
     cache.mkdir()
     old, recent = cache / "old.tar", cache / "recent.tar"
     for path, days in ((old, 8), (recent, 6)):

@@ -1,4 +1,4 @@
-"""What a run does about tests that take long, that never end, and that need a server when none is wanted."""
+"""How a run treats tests that take long, that never end, or that need a server when none is wanted."""
 
 import os
 import subprocess

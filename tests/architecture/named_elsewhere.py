@@ -32,7 +32,7 @@ def names_in_strings() -> Iterator[str]:
 
 
 def names_in_settings() -> Iterator[str]:
-    """Yield what the settings call: Django reads them by name, so nothing tells which of them are used."""
+    """Yield the names that Django reads from the settings, since no code shows which of them are used."""
     yield from _WORD.findall(Path("config/settings.py").read_text())
 
 

@@ -1,4 +1,4 @@
-"""`docs/architecture.md` is true of the code: each name resolves, each step of a walk is called by an earlier one."""
+"""`docs/architecture.md` agrees with the code: each name resolves, each step of a walk is called by an earlier one."""
 
 import importlib
 import inspect
@@ -18,7 +18,10 @@ STEP = re.compile(r"^\d+\. `([\w.]+)`", re.MULTILINE)
 
 
 def resolve(name: str) -> object:
-    """Return the module, or what a module holds under this name. Raises `ImportError` or `AttributeError`."""
+    """Return the module, or what a module holds under this name.
+
+    Raise `ImportError` or `AttributeError` if there is none.
+    """
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         try:
@@ -34,7 +37,7 @@ def resolve(name: str) -> object:
 
 
 def module_of(name: str) -> str:
-    """Return the source of the module in which a step stands."""
+    """Return the source of the module of a step."""
     return inspect.getsource(inspect.getmodule(resolve(name)))  # type: ignore[arg-type]  # a step is a function or a class
 
 
@@ -61,12 +64,12 @@ def test_each_step_of_a_walk_is_called_by_an_earlier_one(title: str, walk: str) 
         assert any(re.search(rf"\b{called}\b", module_of(earlier)) for earlier in steps[:position]), step
 
 
-def test_five_walks_are_told() -> None:
+def test_the_page_has_five_walks() -> None:
     told = {title.split()[-1] for title, _ in WALK.findall(PAGE)}
     assert told == {"event", "close", "webhook", "alert", "key"}
 
 
 @pytest.mark.parametrize("name", ["billing.services.nothing", "accounts.sql.fetch_none"])
-def test_a_name_that_is_gone_is_seen(name: str) -> None:
+def test_a_missing_name_is_detected(name: str) -> None:
     with pytest.raises((ImportError, AttributeError)):
         resolve(name)

@@ -1,4 +1,4 @@
-"""An invariant is a named database constraint, and some test says its name to break it."""
+"""An invariant is a named database constraint, and some test names it to break it."""
 
 from pathlib import Path
 

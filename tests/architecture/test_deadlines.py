@@ -1,4 +1,4 @@
-"""Every wait has a deadline: what never comes fails a test or a request, and holds up neither for ever."""
+"""Every wait has a deadline, so that an event that never comes fails a test or a request instead of blocking it."""
 
 import ast
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("accounts", "billing", "config", "metering", "portal", "tests")
-# Methods that wait until they are told otherwise by an argument; `str.join` has one.
+# Methods that wait for ever unless an argument says otherwise. `str.join` has one.
 WAITING_METHODS = {"wait", "join", "result"}
-# Calls that take their deadline by keyword, and under which name.
+# Calls that take their deadline by keyword, and its name.
 WAITING_CALLS = {
     "communicate": "timeout",
     "urlopen": "timeout",
@@ -55,7 +55,7 @@ def test_every_wait_has_a_deadline(folder: str) -> None:
         "psycopg.connect(url)",
     ],
 )  # fmt: skip
-def test_a_wait_without_a_deadline_is_seen(code: str) -> None:
+def test_a_wait_without_a_deadline_is_detected(code: str) -> None:
     assert list(endless_waits(ast.parse(code))) == [1]
 
 
@@ -67,5 +67,5 @@ def test_a_wait_without_a_deadline_is_seen(code: str) -> None:
         "connect_timeout=5)"),
     ],
 )  # fmt: skip
-def test_a_wait_with_a_deadline_is_not(code: str) -> None:
+def test_a_wait_with_a_deadline_is_accepted(code: str) -> None:
     assert not list(endless_waits(ast.parse(code)))

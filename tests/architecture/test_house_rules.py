@@ -1,7 +1,7 @@
 """The house's rules that no linter states, read from the syntax tree of the sources.
 
-Each rule comes with a piece of code that breaks it, so that a rule which has gone blind
-fails here too. An exception is a change of this file, which a reviewer sees.
+Each rule comes with a piece of code that breaks it, so that a rule which no longer detects anything fails here too. An
+exception is a change of this file, which a reviewer sees.
 """
 
 import ast
@@ -153,7 +153,7 @@ def writes_in_sql(tree: ast.Module) -> Iterator[tuple[int, re.Match[str]]]:
 
 
 def first_name(node: ast.expr) -> str:
-    """The name that a chain of attributes and calls ends in: `form` of `self.form.save()`."""
+    """Return the name that a chain of attributes and calls ends in: `form` of `self.form.save()`."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
@@ -210,7 +210,7 @@ def test_the_sources_keep_the_rule(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_the_rule_sees_a_violation(rule: Rule) -> None:
+def test_the_rule_detects_a_violation(rule: Rule) -> None:
     path, source = RULES[rule]
     assert list(rule(PurePath(path), ast.parse(source), source))
 
@@ -224,7 +224,7 @@ def test_the_rule_sees_a_violation(rule: Rule) -> None:
         "x.select_for_update().update(a=1)",
     ],
 )
-def test_every_way_to_write_is_seen(source: str) -> None:
+def test_every_way_to_write_is_detected(source: str) -> None:
     assert list(only_services_write(PurePath("portal/views/keys.py"), ast.parse(source), source))
 
 
@@ -241,7 +241,7 @@ def test_every_way_to_write_is_seen(source: str) -> None:
     ],
 )
 @pytest.mark.parametrize("quoted", ["'{}'", "f'{{x}} {}'", "sql.SQL('''{}''')"])
-def test_every_way_to_write_in_sql_is_seen(statement: str, quoted: str) -> None:
+def test_every_way_to_write_in_sql_is_detected(statement: str, quoted: str) -> None:
     path, source = PurePath("metering/selectors/usage.py"), quoted.format(statement)
     assert list(only_services_write_in_sql(path, ast.parse(source), source))
 
@@ -249,7 +249,7 @@ def test_every_way_to_write_in_sql_is_seen(statement: str, quoted: str) -> None:
 @pytest.mark.parametrize(
     "text", ["SELECT 1 FROM t FOR UPDATE SKIP LOCKED", "REVOKE DELETE, TRUNCATE ON t FROM r", "No UPDATE, no DELETE."]
 )
-def test_sql_that_only_reads_is_let_through(text: str) -> None:
+def test_sql_that_only_reads_is_accepted(text: str) -> None:
     source = repr(text)
     assert not list(only_services_write_in_sql(PurePath("metering/selectors/usage.py"), ast.parse(source), source))
 
@@ -257,5 +257,5 @@ def test_sql_that_only_reads_is_let_through(text: str) -> None:
 @pytest.mark.parametrize(
     "source", ["cache.delete('x')", "self.form.save()", "{}.update(a=1)", "request.session.save()"]
 )
-def test_what_only_looks_like_a_write_is_let_through(source: str) -> None:
+def test_code_that_only_looks_like_a_write_is_accepted(source: str) -> None:
     assert not list(only_services_write(PurePath("portal/views/keys.py"), ast.parse(source), source))

@@ -1,7 +1,7 @@
 """The packages of the product and what they import: no circle at any level, nothing upwards, none too large.
 
-Import-linter's contracts say which room may import which. This test looks at the whole graph, so that a package that
-did not exist when the contracts were written is in it too.
+Import-linter's contracts say which room may import which. This test checks the whole graph, so that a package that did
+not exist when the contracts were written is in it too.
 """
 
 from functools import cache

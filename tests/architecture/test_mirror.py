@@ -1,10 +1,10 @@
-"""Tests lie where their sources lie.
+"""Tests are stored beside their sources.
 
 `tests/billing/services/invoicing/test_drafting.py` tests `billing/services/invoicing/drafting.py`.
 
-A second file about the same module adds words to its name (`test_drafting_batches.py`); a package may be tested as a
-whole by `test_PACKAGE.py` beside it. What does not keep to this is listed in mirror_exceptions.txt, a list that only
-shrinks: an entry that is no longer needed fails as well. Folders of stories are about no module and are left out.
+A second file about the same module adds words to its name (`test_drafting_batches.py`). A package may be tested as a
+whole by `test_PACKAGE.py` beside it. Other files are listed in mirror_exceptions.txt, a list that only shrinks: an
+entry that is no longer needed fails as well. Folders of stories are about no module and are left out.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 APPS = ("accounts", "billing", "config", "metering", "portal")
 # In these rooms each module has a test file of its own.
 TESTED_ROOMS = {"domain", "services", "selectors"}
-# Folders of tests that tell what happens across modules.
+# Folders of tests across modules.
 STORIES = {"after_change"}
 EXCEPTIONS = Path(__file__).with_name("mirror_exceptions.txt")
 
@@ -41,7 +41,7 @@ def names_tested_by(test: Path) -> Iterator[str]:
 
 
 def has_its_place(test: Path) -> bool:
-    """Return whether something is beside which this test would lie; a module of the tests counts, too."""
+    """Return whether the source of this test exists. A module of the tests counts, too."""
     place = ROOT / test.parent.relative_to("tests")
     for name in names_tested_by(test):
         if (place / f"{name}.py").exists() or (place / name).is_dir() or (ROOT / test.with_name(f"{name}.py")).exists():
@@ -69,7 +69,7 @@ def test_tests_mirror_the_sources() -> None:
     assert exceptions <= found, f"no longer exceptions, so remove them: {sorted(exceptions - found)}"
 
 
-def test_what_lies_elsewhere_is_seen() -> None:
+def test_a_misplaced_test_is_detected() -> None:
     assert not has_its_place(Path("tests/billing/test_month.py"))
     assert not has_its_place(Path("tests/billing/services/test_money.py"))
     assert has_its_place(Path("tests/metering/domain/test_periods.py"))

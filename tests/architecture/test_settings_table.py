@@ -1,4 +1,4 @@
-"""Each setting that is read from the environment stands in the one table of the documentation, and no other does."""
+"""The one table of the documentation has each setting that is read from the environment, and no other."""
 
 import re
 from pathlib import Path

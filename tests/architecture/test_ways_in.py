@@ -1,4 +1,4 @@
-"""Ways in past one tenant are opened by the outermost layer alone: a service that opened one would undo the wall."""
+"""Only the outermost layer opens a way in past one tenant. A service that opened one would undo row security."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("accounts", "billing", "config", "metering", "portal")
 OPENS = re.compile(r"\b(?:way_in|reaching|reach_from_now_on|let_process_reach)\(")
-# What leaves the house keeps a copy of what it was told: beside its tenant, not in its place.
+# A client of an outside service keeps a copy of its responses beside its tenant, not in its place.
 BESIDE = re.compile(r"\balso_by\(")
 OUTERMOST = re.compile(
     r"(?:.*/)?api/[^/]+|(?:.*/)?management/commands/[^/]+|config/middleware|config/staff/viewing|config/operations/health|portal/access|portal/views/(?:account|security)|manage"

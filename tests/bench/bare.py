@@ -1,6 +1,6 @@
-"""The yardstick: Django and DRF with nothing of ours, under the same server.
+"""The yardstick: Django and DRF without our code, under the same server.
 
-Run by granian as a WSGI application of its own; one middleware, no database, no key.
+Run by granian as a WSGI application of its own, with one middleware, no database and no key.
 """
 
 from django.conf import settings
@@ -12,7 +12,7 @@ settings.configure(
     SECRET_KEY="of no worth",
     ALLOWED_HOSTS=["localhost"],
     ROOT_URLCONF=__name__,
-    # Gives an answer its length, so that the line can be kept.
+    # Gives a response its length, so that the connection can be kept.
     MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
     INSTALLED_APPS=["rest_framework"],
     REST_FRAMEWORK={
@@ -30,7 +30,7 @@ from rest_framework.views import APIView  # noqa: E402 - needs the settings
 
 
 def django_view(request: HttpRequest) -> JsonResponse:
-    """The least that Django does."""
+    """Return the least that Django returns."""
     return JsonResponse({"allowed": True})
 
 
@@ -38,7 +38,7 @@ class DrfView(APIView):
     """The least that DRF does, with a body to parse."""
 
     def post(self, request: Request) -> Response:
-        """Parse and answer."""
+        """Parse and respond."""
         assert request.data
         return Response({"allowed": True})
 

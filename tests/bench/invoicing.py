@@ -1,6 +1,6 @@
-"""`python -m tests.bench.invoicing`: what closing a month costs for many subscriptions, beside the raw SQL sum.
+"""`python -m tests.bench.invoicing`: the cost of closing a month for many subscriptions, beside the raw SQL sum.
 
-Makes subscriptions with a month of usage on a PostgreSQL of its own with `fsync` on, then drafts and finalizes their
+Creates subscriptions with a month of usage on a PostgreSQL of its own with `fsync` on, then drafts and finalizes their
 invoices by the services that the schedule calls, each step in a process of its own so that its memory is its own.
 Prints a table and writes nothing.
 """
@@ -76,7 +76,7 @@ class Line:
 
 
 def prepare(subscriptions: int) -> None:
-    """Migrate; make tenants, a plan with a fee and five meters, subscriptions since March, and their usage."""
+    """Migrate. Create tenants, a plan with a fee and five meters, subscriptions since March, and their usage."""
     from django.core.management import call_command  # noqa: PLC0415 - its models need the settings that main makes
     from django.db import connection  # noqa: PLC0415
 
@@ -133,7 +133,7 @@ def prepare(subscriptions: int) -> None:
 
 
 def sum_raw(statement: str, *, columns: int) -> Line:
-    """The yardstick: PostgreSQL adds up the same usage by itself, and sends the sums."""
+    """Sum the same usage in PostgreSQL alone, as a yardstick, and fetch the sums."""
     from django.db import connection  # noqa: PLC0415 - as above
 
     started = time.perf_counter()
@@ -208,7 +208,7 @@ def run(subscriptions: int, *, profile: bool) -> list[Line]:
 
 
 def table(lines: list[Line], subscriptions: int) -> str:
-    """The figures, each beside the yardstick's."""
+    """Return the figures, each beside the yardstick's."""
     yardstick = next(line for line in lines if line.name == "raw sum of hours")
     rows = [
         (
@@ -230,7 +230,7 @@ def table(lines: list[Line], subscriptions: int) -> str:
 
 
 def main() -> None:
-    """Print where it ran, and the table."""
+    """Print the machine and the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subscriptions", type=int, default=SUBSCRIPTIONS)
     parser.add_argument("--profile", action="store_true", help="Show where each step's time goes.")

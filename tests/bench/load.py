@@ -1,6 +1,6 @@
-"""A load generator that costs little: processes with one kept-alive connection each, sending bytes made beforehand.
+"""A load generator that costs little: processes with one kept-alive connection each, and requests built beforehand.
 
-It speaks just enough HTTP to count answers and to notice one that is not the one expected.
+It knows just enough HTTP to count responses and to notice one that is not the one expected.
 """
 
 import multiprocessing
@@ -22,7 +22,7 @@ Requests = Callable[[int], Iterator[bytes]]
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it: answers in how long, and each answer's latency in nanoseconds, ascending."""
+    """The result: responses and seconds, and each response's latency in nanoseconds, ascending."""
 
     answers: int
     seconds: float
@@ -30,16 +30,16 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """Return the responses a second."""
         return self.answers / self.seconds
 
     def percentile_ms(self, percent: int) -> float:
-        """The latency in milliseconds that so many percent of the answers kept."""
+        """Return the latency in milliseconds that so many percent of the responses did not exceed."""
         return self.latencies[min(len(self.latencies) * percent // 100, len(self.latencies) - 1)] / 1_000_000
 
 
 def request_bytes(method: str, path: str, body: bytes = b"", key: str = "") -> bytes:
-    """One request as it goes over the line."""
+    """Return one request as it is sent over the line."""
     authorization = f"Authorization: Bearer {key}\r\n" if key else ""
     head = (
         f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}"
@@ -49,7 +49,7 @@ def request_bytes(method: str, path: str, body: bytes = b"", key: str = "") -> b
 
 
 def measure(port: int, requests: Requests, *, clients: int, seconds: float, expected: int) -> Load:
-    """Let so many clients send, each as fast as it is answered."""
+    """Measure so many clients, each sending as fast as it gets responses."""
     barrier = FORK.Barrier(clients)
     pipes = [FORK.Pipe(duplex=False) for _ in range(clients)]
     processes = [
@@ -76,7 +76,7 @@ def _client(
     with socket.create_connection(("127.0.0.1", port), timeout=PREPARATION_SECONDS_MAX) as line:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _exchange(line, first, expected)  # the server's first request on a connection opens its own to the database
-        barrier.wait(PREPARATION_SECONDS_MAX)  # broken where another client has failed
+        barrier.wait(PREPARATION_SECONDS_MAX)  # broken if another client has failed
         started = now = time.perf_counter_ns()
         until = started + int(seconds * NANOSECONDS)
         for request in made:

@@ -1,6 +1,6 @@
-"""`make bench-quick`: what ingest and authorize cost, beside a bare view and raw COPY, in one run on one machine.
+"""`make bench-quick`: the cost of ingest and authorize, beside a bare view and raw COPY, in one run on one machine.
 
-Prints a table and writes nothing. Figures of one run belong together; those of different runs or machines do not.
+Prints a table and writes nothing. Compare figures of one run only: those of different runs or machines differ.
 """
 
 import argparse
@@ -48,7 +48,7 @@ class Line:
 
 
 def event_json(id_: str, number: int) -> str:
-    """One event of some 180 bytes, as a gateway would send it."""
+    """Return one event of some 180 bytes, as a gateway would send it."""
     return (
         f'{{"id":"{id_}","type":"http_request","subject":"user-{number % 97}","properties":{{"method":"GET",'
         f'"path":"{PATHS[number % 4]}","status":{200 if number % 20 else 404},"response_length":{number % 4096}}}}}'
@@ -56,13 +56,13 @@ def event_json(id_: str, number: int) -> str:
 
 
 def batch_json(client: int, batch: int, tag: str) -> str:
-    """A thousand new events."""
+    """Return a thousand new events."""
     events = (event_json(f"{tag}-{client}-{batch}-{n}", n) for n in range(EVENTS_PER_BATCH))
     return f"[{','.join(events)}]"
 
 
 def single_events(key: str, tag: str) -> Requests:
-    """Each request another event."""
+    """Yield requests of one new event each."""
 
     def requests(client: int) -> Iterator[bytes]:
         number = 0
@@ -74,7 +74,7 @@ def single_events(key: str, tag: str) -> Requests:
 
 
 def authorizations(key: str, tag: str) -> Requests:
-    """Each request asks for another one to pass."""
+    """Yield requests that authorize a new event each."""
 
     def requests(client: int) -> Iterator[bytes]:
         number = 0
@@ -87,7 +87,7 @@ def authorizations(key: str, tag: str) -> Requests:
 
 
 def batches(key: str, tag: str) -> Requests:
-    """Batches made before the clock starts."""
+    """Yield batches built before the clock starts."""
 
     def requests(client: int) -> Iterator[bytes]:
         bodies = [f'{{"events":{batch_json(client, n, tag)}}}'.encode() for n in range(BATCHES_PREPARED)]
@@ -97,7 +97,7 @@ def batches(key: str, tag: str) -> Requests:
 
 
 def same_request(request: bytes) -> Requests:
-    """The same again and again."""
+    """Yield the same request again and again."""
 
     def requests(_: int) -> Iterator[bytes]:
         while True:
@@ -107,7 +107,7 @@ def same_request(request: bytes) -> Requests:
 
 
 def copy_rows(connection: psycopg.Connection, tenant: str, client: int, batch: int) -> None:
-    """A batch by COPY into the ledger's table, without identity, rollups or limits, in one transaction."""
+    """Copy a batch into the ledger's table, without identity, rollups or limits, in one transaction."""
     now = datetime.now(UTC).isoformat()
     rows = "".join(
         f"{tenant}\tt\t{now}\t\\\\x{client:04x}{batch:014x}{n:014x}\tcopy-{client}-{batch}-{n}\t\thttp_request"
@@ -119,14 +119,14 @@ def copy_rows(connection: psycopg.Connection, tenant: str, client: int, batch: i
 
 
 def insert_rows(connection: psycopg.Connection, tenant: str, client: int, batch: int) -> None:
-    """The same by INSERT of one JSON parameter."""
+    """Insert the same batch by one JSON parameter."""
     connection.execute(INSERT, {"tenant": tenant, "events": batch_json(client, batch, "raw")}, prepare=True)
 
 
 def measure_raw(
     url: str, tenant: str, store: Callable[[psycopg.Connection, str, int, int], None], *, seconds: float
 ) -> Load:
-    """Let as many connections as there are clients store batches straight into the table."""
+    """Measure as many connections as there are clients, which store batches straight into the table."""
     pipes = [FORK.Pipe(duplex=False) for _ in range(CLIENTS)]
 
     def client(number: int) -> None:
@@ -191,12 +191,12 @@ def run(seconds: float) -> list[Line]:
 
 
 def tell(name: str) -> None:
-    """What is measured now, for somebody who waits."""
+    """Print what is measured now, for the person who waits."""
     sys.stderr.write(f"measuring: {name}\n")
 
 
 def table(lines: list[Line]) -> str:
-    """The figures, each beside its yardstick's."""
+    """Return the figures, each beside its yardstick's."""
     by_name = {one.name: one for one in lines}
     yardsticks = {"requests/s": by_name["bare DRF view, POST"], "events/s": by_name["raw COPY"]}
     rows = [f"{'':24}{'rate':>12} {'':10}{'p50 ms':>9}{'p99 ms':>9}   of the yardstick"]
@@ -210,7 +210,7 @@ def table(lines: list[Line]) -> str:
 
 
 def main() -> None:
-    """Print where it ran, and the table."""
+    """Print the machine and the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="How long each line is measured.")
     seconds = parser.parse_args().seconds

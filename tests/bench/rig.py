@@ -1,4 +1,4 @@
-"""What is measured: a durable PostgreSQL of its own, the application under granian, and a tenant with limits."""
+"""The subject of the measurements: a durable PostgreSQL, the application under granian, and a tenant with limits."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 @contextmanager
 def throw_away_postgres() -> Iterator[EmbeddedPostgres]:
-    """A durable cluster, removed at the end."""
+    """Start a durable cluster, and remove it at the end."""
     directory = Path(tempfile.mkdtemp(prefix="countinghouse-bench-"))
     directory.chmod(0o755)  # for the account that stands in for root
     cluster = EmbeddedPostgres(data_dir=directory / "postgres", is_durable=True)
@@ -39,7 +39,7 @@ def throw_away_postgres() -> Iterator[EmbeddedPostgres]:
 
 @contextmanager
 def throw_away_redis() -> Iterator[str]:
-    """The URL of a Redis of its own, or of the one in REDIS_URL; empty where there is none."""
+    """Yield the URL of a Redis of its own, or of the one in REDIS_URL. It is empty if there is none."""
     program = shutil.which("redis-server")
     if os.environ.get("REDIS_URL") or not program:
         yield os.environ.get("REDIS_URL", "")
@@ -58,7 +58,7 @@ def throw_away_redis() -> Iterator[str]:
 
 
 def production(cluster: EmbeddedPostgres, **more: str) -> dict[str, str]:
-    """The environment of a server in production, but for TLS."""
+    """Return the environment of a server in production, except for TLS."""
     inherited = {name: value for name, value in os.environ.items() if name not in {"DEBUG", "REDIS_URL"}}
     return inherited | {
         "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -76,7 +76,10 @@ def production(cluster: EmbeddedPostgres, **more: str) -> dict[str, str]:
 
 @contextmanager
 def server(application: str, environment: Mapping[str, str], *, workers: int) -> Iterator[int]:
-    """The web server as in production, or a WSGI application of a test's under the same granian; yields its port."""
+    """Start the web server as in production, or a WSGI application of a test's under the same granian.
+
+    Yield its port.
+    """
     port = free_port()
     place = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)]
     command = [sys.executable, "-m", "config.serving", *place]
@@ -93,14 +96,14 @@ def server(application: str, environment: Mapping[str, str], *, workers: int) ->
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def await_listener(port: int) -> None:
-    """Wait until somebody listens."""
+    """Wait until a process listens."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The tenants and keys that are measured, made through Django in the process that calls `prepare`."""
+"""The tenants and keys that are measured, created through Django in the process that calls `prepare`."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,7 +29,7 @@ class Subjects:
 
 
 def prepare() -> Subjects:
-    """Migrate, and make the tenants."""
+    """Migrate, and create the tenants."""
     let_process_reach(WayIn.JOBS)
     call_command("migrate", verbosity=0, interactive=False)
     ensure_partitions_around(as_of=timezone.now() - timedelta(days=1), backfill_days=35)
@@ -41,7 +41,7 @@ def prepare() -> Subjects:
 
 
 def _assign_plan(tenant: Tenant) -> None:
-    """Limits that are checked each time and never reached."""
+    """Assign limits that are checked each time and never reached."""
     plan = UsagePlan.objects.create(
         code="plenty",
         name="Plenty",

@@ -1,4 +1,4 @@
-"""What is shipped: a production that says so, without the tests."""
+"""The shipped deployment: it names the profile production, and contains no tests."""
 
 import shutil
 import subprocess
@@ -16,12 +16,12 @@ def test_the_image_ships_no_tests() -> None:
 
 @pytest.mark.parametrize("name", ["Dockerfile", *sorted(path.name for path in (ROOT / "deploy").glob("*.service"))])
 def test_a_deployment_names_its_profile(name: str) -> None:
-    """So that nothing in its data directory is ever taken for a developer's clone."""
+    # So that nothing in its data directory is ever taken for a developer's clone.
     assert "COUNTINGHOUSE_PROFILE=production" in (ROOT / "deploy" / name).read_text()
 
 
-def test_only_what_migrates_or_backs_up_is_told_the_owners_login() -> None:
-    """SQL that is smuggled into a request cannot read what its process never knew."""
+def test_only_migrations_and_backups_get_the_owners_login() -> None:
+    # SQL that is smuggled into a request cannot read what its process never knew.
     units = {path.name: path.read_text() for path in (ROOT / "deploy").glob("*.service")}
     told = {name for name, text in units.items() if "owner-environment" in text}
     assert told == {f"countinghouse-{name}.service" for name in ("backup", "log", "prepare")}
@@ -40,7 +40,7 @@ def test_the_web_server_is_started_with_its_pools(name: str) -> None:
 
 @pytest.mark.skipif(not shutil.which("nginx", path="/usr/sbin:/usr/bin"), reason="there is no nginx here")
 @pytest.mark.parametrize("name", ["nginx.conf", "nginx-compose.conf", "nginx-compose-tls.conf"])
-def test_nginx_takes_the_site(name: str, tmp_path: Path) -> None:
+def test_nginx_accepts_the_configuration_of_the_site(name: str, tmp_path: Path) -> None:
     subject = ["-subj", "/CN=localhost", "-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject], check=True, timeout=60)
     site = (ROOT / "deploy" / name).read_text()

@@ -1,4 +1,4 @@
-"""Whose a template is, its folder says: ours by app, and what replaces another project's under `overrides`."""
+"""The folder of a template says whose it is: an app of ours, or `overrides` for what replaces another project's."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_each_override_replaces_something() -> None:
         assert str(TEMPLATES / "overrides") in get_template(name).origin.name
 
 
-def test_what_is_ours_replaces_nothing() -> None:
-    """Django's own names for error pages are at the top."""
+def test_our_own_templates_replace_none_of_others() -> None:
+    # Django's own names for error pages are at the top.
     ours = {path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.*") if "overrides" not in path.parts}
     assert not ours & names_of_others()

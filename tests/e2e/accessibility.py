@@ -16,7 +16,7 @@ AXE_SCRIPT = Axe().axe_script
 
 
 def violations(page: Page, *, exceptions: Mapping[str, str], rules: Sequence[str] = ()) -> list[str]:
-    """What is wrong, a line for each element, in axe's words; `rules` limits what is asked."""
+    """List the violations in axe's words, a line for each element. `rules` limits what is checked."""
     if not page.evaluate("Boolean(window.axe)"):  # it stays as long as the page does
         page.evaluate(AXE_SCRIPT)
     options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})

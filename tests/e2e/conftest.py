@@ -1,4 +1,4 @@
-"""One installation and one Chromium for the tour; pictures go to `var/e2e/`, which git ignores."""
+"""One installation and one Chromium for the tour. Pictures go to `var/e2e/`, which git ignores."""
 
 import os
 import shutil
@@ -62,7 +62,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(installation: Installation, browser: Browser, pictures: Path) -> Iterator[Callable[[], Visitor]]:
-    """Open another browser; at the end of the test each is closed, and fails if something was wrong in it."""
+    """Open another browser. At the end of the test each is closed, and fails if something was wrong in it."""
     visitors: list[Visitor] = []
 
     def visit() -> Visitor:

@@ -18,7 +18,7 @@ from config.workbench.runner.plan import PORT_MAX, STRIPE_PORT_DISTANCE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 START_SECONDS_MAX, STOP_SECONDS_MAX = 600, 60
-# What the test run itself is configured with, and what would point the installation at somebody else's data.
+# What the test run itself is configured with, and what would lead the installation to other people's data.
 NOT_INHERITED = frozenset({
     "DATABASE_URL", "DATABASE_AS_OWNER", "REDIS_URL", "PUBLIC_URL", "COUNTINGHOUSE_PROFILE",
     "COUNTINGHOUSE_TEST_RUN_DIR",
@@ -30,7 +30,7 @@ class Installation:
     """Database, web server and worker as one child process, and what it printed."""
 
     def __init__(self, *, data_dir: Path, log_file: Path, mail_port: int) -> None:
-        """Choose a port; `start` starts it."""
+        """Choose a port. `start` opens it."""
         self.data_dir = data_dir
         self.log_file = log_file
         self.port = free_port()
@@ -44,18 +44,18 @@ class Installation:
 
     @property
     def url(self) -> str:
-        """Where the portal is, as the runner prints it."""
+        """Return the address of the portal, as the runner prints it."""
         return f"http://localhost:{self.port}"
 
     @property
     def stripe_url(self) -> str:
-        """Where the fake Stripe beside it answers."""
+        """Return the address of the fake Stripe beside it."""
         above = self.port + STRIPE_PORT_DISTANCE
         return f"http://127.0.0.1:{above if above <= PORT_MAX else self.port - STRIPE_PORT_DISTANCE}"
 
     @property
     def demo(self) -> Mapping[str, Any]:
-        """Logins and keys of the demo data."""
+        """Return logins and keys of the demo data."""
         demo: dict[str, Any] = json.loads((self.data_dir / "demo.json").read_text())
         return demo
 
@@ -79,7 +79,7 @@ class Installation:
             raise RuntimeError("The installation did not start:\n" + "".join(last_lines))
 
     def stop(self) -> int:
-        """Press Ctrl-C; returns the status with which the runner ended."""
+        """Press Ctrl-C. Return the status with which the runner ended."""
         assert self._process is not None, "it was started"
         self._process.send_signal(signal.SIGINT)
         return self._process.wait(STOP_SECONDS_MAX)
@@ -96,7 +96,7 @@ class Installation:
         shutil.rmtree(self.data_dir)
 
     def manage(self, *arguments: str) -> str:
-        """Run a command as an operator does, and return what it said."""
+        """Run a command as an operator does, and return its output."""
         command = [sys.executable, "-m", "config.workbench.runner", "manage", *arguments]
         done = subprocess.run(
             command, cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, check=False, timeout=600
@@ -107,7 +107,7 @@ class Installation:
     def ask(
         self, method: str, path: str, *, key: str, body: Mapping[str, object] | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """Call the API as a customer's program does; returns the status and the JSON."""
+        """Call the API as a customer's program does. Return the status and the JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         try:
@@ -131,7 +131,7 @@ class Installation:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
+    """Return a port on which no process listens at this moment."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -12,7 +12,7 @@ MAIL_SECONDS_MAX = 10
 
 
 class Mailbox:
-    """Every mail that arrived, for everybody."""
+    """Every mail that arrived, whoever it is for."""
 
     def __init__(self, port: int) -> None:
         """Listen on the port once `start` is called."""
@@ -40,12 +40,12 @@ class Mailbox:
 
     @property
     def texts(self) -> list[str]:
-        """Every mail as it came, decoded."""
+        """Return every mail as it came, decoded."""
         parts = [part for mail in self._mails for part in mail.walk() if part.get_content_maintype() == "text"]
         return [str(part.get_content()) for part in parts]
 
     def text_for(self, address: str, *, containing: str) -> str:
-        """The plain text of the newest mail to the address with these words in it; waits until it is there."""
+        """Wait for a mail to the address with these words. Return the plain text of the newest."""
         with self._arrival:
             assert self._arrival.wait_for(lambda: self._find(address, containing), MAIL_SECONDS_MAX), (
                 f"no mail to {address} with {containing!r}; there are {[(m['To'], m['Subject']) for m in self._mails]}"
@@ -53,14 +53,14 @@ class Mailbox:
             return self._find(address, containing)
 
     def code_for(self, address: str) -> str:
-        """The code that verifies the address."""
+        """Return the code that verifies the address."""
         text = self.text_for(address, containing="verification code")
         found = re.search(r"^\s*([A-Z0-9]{3,}(?:-[A-Z0-9]{3,})?)\s*$", text, re.MULTILINE)
         assert found, f"the mail has no code:\n{text}"
         return found[1]
 
     def link_for(self, address: str) -> str:
-        """The link by which an invitation is accepted."""
+        """Return the link by which an invitation is accepted."""
         found = re.search(
             r"^\s*(http://\S+/invitations/\S+)\s*$", self.text_for(address, containing="invit"), re.MULTILINE
         )

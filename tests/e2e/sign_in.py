@@ -1,4 +1,4 @@
-"""The ways in, as a visitor walks them."""
+"""Signing up and signing in, as a visitor does."""
 
 from playwright.sync_api import expect
 
@@ -9,7 +9,7 @@ PASSWORD = "seven sober herons"
 
 
 def sign_up(visitor: Visitor, mailbox: Mailbox, address: str) -> None:
-    """From the sign-up form, which is open, to a verified address."""
+    """Sign up, from the open sign-up form to a verified address."""
     page = visitor.page
     page.get_by_label("Email").fill(address)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -20,7 +20,7 @@ def sign_up(visitor: Visitor, mailbox: Mailbox, address: str) -> None:
 
 
 def name_organisation(visitor: Visitor, name: str) -> None:
-    """The step after the first sign-up; ends at the first steps."""
+    """Name the organisation after the first sign-up, up to the first steps."""
     page = visitor.page
     page.get_by_label("Name of your organisation").fill(name)
     page.get_by_role("button", name="Continue").click()
@@ -28,7 +28,7 @@ def name_organisation(visitor: Visitor, name: str) -> None:
 
 
 def found_organisation(visitor: Visitor, mailbox: Mailbox, address: str, name: str) -> str:
-    """All of it; returns the tenant's slug."""
+    """Sign up and name the organisation. Return the tenant's slug."""
     visitor.page.goto("/accounts/signup/")
     sign_up(visitor, mailbox, address)
     name_organisation(visitor, name)
@@ -36,7 +36,7 @@ def found_organisation(visitor: Visitor, mailbox: Mailbox, address: str, name: s
 
 
 def sign_in(visitor: Visitor, address: str, password: str = PASSWORD) -> None:
-    """Address and password, wherever the form came from."""
+    """Enter address and password, whatever page the form is on."""
     page = visitor.page
     page.get_by_label("Email").fill(address)
     page.get_by_label("Password", exact=True).fill(password)
@@ -44,7 +44,7 @@ def sign_in(visitor: Visitor, address: str, password: str = PASSWORD) -> None:
 
 
 def make_key(visitor: Visitor, slug: str, name: str) -> str:
-    """A live key of the tenant; returns the secret that the page shows once."""
+    """Create a live key of the tenant. Return the secret that the page shows once."""
     page = visitor.page
     page.goto(f"/t/{slug}/keys/new/")
     page.get_by_label("Name").fill(name)
@@ -53,6 +53,6 @@ def make_key(visitor: Visitor, slug: str, name: str) -> str:
 
 
 def prove_again(visitor: Visitor) -> None:
-    """Give the password once more, as whoever changes how he signs in must."""
+    """Enter the password again, as people must who change how they sign in."""
     visitor.page.get_by_label("Password", exact=True).fill(PASSWORD)
     visitor.page.get_by_role("button", name="Confirm").click()

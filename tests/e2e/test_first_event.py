@@ -1,4 +1,4 @@
-"""From a stranger to a counted request, and where the newcomer sees it."""
+"""From a stranger to a counted request, and the pages on which the new customer sees it."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ CHART = """() => { const chart = window.Chart.getChart(document.querySelector("c
     return {labels: chart.data.labels, values: chart.data.datasets.map((dataset) => dataset.data)}; }"""
 
 
-def test_a_newcomer_comes_from_the_landing_page_to_a_counted_request(
+def test_a_new_customer_gets_from_the_landing_page_to_a_counted_request(
     visit: Callable[[], Visitor], mailbox: Mailbox
 ) -> None:
     newcomer = visit()
@@ -56,7 +56,7 @@ def test_a_newcomer_comes_from_the_landing_page_to_a_counted_request(
     newcomer.look("overview-first-event")
 
 
-def test_the_snippet_works_as_it_stands_in_every_language(
+def test_the_snippet_works_unchanged_in_every_language(
     visit: Callable[[], Visitor], mailbox: Mailbox, installation: Installation
 ) -> None:
     developer = visit()
@@ -115,7 +115,7 @@ def test_chart_table_csv_and_api_call_give_the_same_numbers(
     }
 
 
-def test_the_debugger_shows_what_became_of_each_event_as_it_arrives(
+def test_the_debugger_shows_the_outcome_of_each_event_as_it_arrives(
     visit: Callable[[], Visitor], mailbox: Mailbox, installation: Installation
 ) -> None:
     developer = visit()
@@ -131,7 +131,7 @@ def test_the_debugger_shows_what_became_of_each_event_as_it_arrives(
     assert send(installation, secret, "order-1", endpoint="/v1/orders") == 200
     assert send(installation, secret, "order-1", endpoint="/v1/other") == 409
     assert installation.ask("POST", "/events", key=secret, body={"id": "order-2", "type": "nonsense"})[0] == 422
-    # Nobody reloads: the page watches.
+    # The test does not reload: the page watches.
     for outcome, reason in (("Accepted", "order-1"), ("Duplicate", "order-1"), ("Rejected", "unknown_event_type")):
         expect(page.get_by_role("row", name=outcome).filter(has_text=reason)).to_be_visible()
     expect(page.locator("tbody")).to_contain_text("event_conflict")
@@ -157,7 +157,7 @@ def usage_by_api(installation: Installation, secret: str) -> Decimal:
 
 
 def columns_of_table(page: Page) -> list[list[int]]:
-    """The numbers of the table, by series; the last column is their sum."""
+    """Return the numbers of the table by series. The last column is their sum."""
     rows = [row.locator("td").all_inner_texts() for row in page.locator("tbody tr").all()]
     return [[int(cell.replace(",", "")) for cell in column] for column in list(zip(*rows, strict=True))[:-1]]
 

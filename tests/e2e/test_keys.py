@@ -1,4 +1,4 @@
-"""A key is made with limits, rotated with grace, and revoked."""
+"""A key is created with limits, rotated with grace, and revoked."""
 
 import time
 from collections.abc import Callable
@@ -75,7 +75,7 @@ def is_accepted(installation: Installation, secret: str) -> bool:
 
 
 def seconds_until_refused(installation: Installation, secret: str) -> float:
-    """Ask again and again, as a leaked key's finder would."""
+    """Return the seconds until the key is refused, calling again and again as the finder of a leaked key would."""
     began = time.monotonic()
     while is_accepted(installation, secret):
         assert time.monotonic() - began < 10 * REVOCATION_SECONDS_MAX, "the key is never refused"

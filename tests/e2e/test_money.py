@@ -1,4 +1,4 @@
-"""From usage to a paid invoice, as a customer walks it; and what staff do about invoices."""
+"""From usage to a paid invoice, as a customer gets there, and what staff do about invoices."""
 
 import re
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def test_a_customer_comes_from_sign_up_over_a_declined_card_to_a_paid_invoice(
     await_text(page, f"/t/{slug}/invoices/", "Paid", installation=installation)
     customer.look("invoices-first")
 
-    # The month's quota of requests is a soft one of 4,000: this uses it up at once.
+    # The month's quota of requests is a soft one of 4,000. This uses it up at once.
     use(installation, secret, EVENTS_PER_BATCH)
     installation.manage("run_job", ALERT_JOB)
     installation.manage("run_job", MAIL_JOB)
@@ -120,7 +120,7 @@ def test_staff_preview_run_void_credit_and_reprocess(
 
 
 def fill_in_address(page: Page, slug: str) -> None:
-    """Say where the customer is: without that no invoice gets a number."""
+    """Enter the customer's address, without which no invoice gets a number."""
     page.goto(f"/t/{slug}/settings/")
     page.get_by_label("Street and number").fill("1 Main Street")
     page.get_by_label("City").fill("Springfield")
@@ -136,7 +136,7 @@ STOP_THE_SCHEDULE = (
 
 
 def subscribe_by_staff(staff: Visitor, slug: str) -> None:
-    """From the tenant's page, with the first invoice seen before."""
+    """Subscribe the tenant from its page, after a look at the first invoice."""
     page = staff.page
     page.goto(f"/admin/accounts/tenant/?q={slug}")
     page.locator("#result_list a", has_text="Offline Works").click()
@@ -152,7 +152,7 @@ def subscribe_by_staff(staff: Visitor, slug: str) -> None:
 
 
 def reprocess_an_event(staff: Visitor) -> None:
-    """The newest of Stripe's events, once more: what it did is done already."""
+    """Process the newest of Stripe's events again, whose effect is already there."""
     page = staff.page
     page.goto("/admin/collection/inboxevent/")
     expect(page.locator("#result_list tbody tr").first).to_be_visible()
@@ -166,7 +166,7 @@ def reprocess_an_event(staff: Visitor) -> None:
 
 
 def pay(page: Page, number: str) -> None:
-    """Fill in the card's fields, and agree."""
+    """Fill in the card's fields, and confirm."""
     page.get_by_label("Card number").fill(number)
     page.get_by_label("Expiry").fill("12 / 40")
     page.get_by_label("CVC").fill("123")
@@ -177,7 +177,7 @@ def pay(page: Page, number: str) -> None:
 def await_text(
     page: Page, path: str, text: str, *, installation: Installation | None = None, link: int | None = None
 ) -> None:
-    """Look again until the page says it: webhooks and workers take their time.
+    """Reload until the page shows the text, since webhooks and workers take their time.
 
     `link` opens that many-th invoice's page first.
     """
@@ -203,7 +203,7 @@ def use(installation: Installation, secret: str, number: int) -> None:
 
 
 def close_period(installation: Installation, slug: str) -> None:
-    """Let the running period end, on a clock that is moved."""
+    """End the running period, on a clock that is moved."""
     after = (datetime.now(tz=UTC) + timedelta(days=32)).strftime("%Y-%m-%dT%H:%MZ")
     installation.manage("run_invoicing", "--tenant", slug, "--as-of", after)
     installation.manage("run_job", "documents")

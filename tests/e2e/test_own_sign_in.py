@@ -1,4 +1,4 @@
-"""What guards a person's own sign-in: an authenticator app, a passkey, and the list of sessions."""
+"""How people protect their own sign-in: an authenticator app, a passkey, and the list of sessions."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ STEP_SECONDS = 30
 CODE_LASTS = f"() => Date.now() / 1000 % {STEP_SECONDS} < {STEP_SECONDS} - 5"
 
 
-def test_an_authenticator_app_is_set_up_and_then_asked_for(visit: Callable[[], Visitor], mailbox: Mailbox) -> None:
+def test_an_authenticator_app_is_set_up_and_then_required(visit: Callable[[], Visitor], mailbox: Mailbox) -> None:
     member = visit()
     page = member.page
     slug = found_organisation(member, mailbox, "tom@totp.example", "Second Factor")
@@ -50,7 +50,7 @@ def test_an_authenticator_app_is_set_up_and_then_asked_for(visit: Callable[[], V
     assert member.slug == slug
 
 
-def test_a_passkey_signs_in_by_itself(visit: Callable[[], Visitor], mailbox: Mailbox) -> None:
+def test_a_passkey_alone_signs_in(visit: Callable[[], Visitor], mailbox: Mailbox) -> None:
     member = visit()
     page = member.page
     slug = found_organisation(member, mailbox, "pia@passkey.example", "Passkeys")
@@ -74,7 +74,7 @@ def test_a_passkey_signs_in_by_itself(visit: Callable[[], Visitor], mailbox: Mai
     page.wait_for_url(f"**/t/{slug}/")
 
 
-def test_other_sessions_are_seen_and_ended(visit: Callable[[], Visitor], mailbox: Mailbox) -> None:
+def test_other_sessions_are_listed_and_ended(visit: Callable[[], Visitor], mailbox: Mailbox) -> None:
     here, elsewhere = visit(), visit()
     slug = found_organisation(here, mailbox, "sam@sessions.example", "Sessions")
     elsewhere.page.goto(f"/t/{slug}/usage/")
@@ -98,7 +98,7 @@ def sign_out(page: Page, slug: str) -> None:
 
 
 def current_code(page: Page, secret: str) -> str:
-    """What the app on the phone shows (RFC 6238), once it will last for a moment."""
+    """Return the code of the app on the phone (RFC 6238), once it will last for a moment."""
     page.wait_for_function(CODE_LASTS)
     step = page.evaluate(f"Math.floor(Date.now() / 1000 / {STEP_SECONDS})")
     digest = hmac.digest(base64.b32decode(secret + "=" * (-len(secret) % 8)), struct.pack(">Q", step), hashlib.sha1)
@@ -107,7 +107,7 @@ def current_code(page: Page, secret: str) -> str:
 
 
 def plug_in_authenticator(page: Page) -> None:
-    """Give the browser a security key that verifies its user and is touched by itself."""
+    """Add a security key to the browser that verifies its user and is touched by itself."""
     devtools = page.context.new_cdp_session(page)
     devtools.send("WebAuthn.enable")
     options = {

@@ -1,4 +1,4 @@
-"""The demonstration as `make run` shows it, on its main tenant's pages; `readme.png` is the README's picture."""
+"""The demonstration as `make run` shows it, on its main tenant's pages. `readme.png` is the README's picture."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 PAGES = ("usage/?period=30&group_by=resource_path", "events/", "audit/")
 
 
-def test_the_demonstration_is_worth_a_look(
+def test_pictures_of_the_demonstrations_pages(
     visit: Callable[[], Visitor], installation: Installation, pictures: Path
 ) -> None:
     customer = visit()

@@ -1,4 +1,4 @@
-"""What a tenant changes, and how each visitor wants to see it."""
+"""A tenant's settings, and how each visitor wants to see the pages."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 PAPER = "getComputedStyle(document.documentElement).backgroundColor"
 
 
-def test_the_time_zone_is_changed_and_holds_for_every_page(visit: Callable[[], Visitor], mailbox: Mailbox) -> None:
+def test_the_time_zone_is_changed_and_applies_to_every_page(visit: Callable[[], Visitor], mailbox: Mailbox) -> None:
     owner = visit()
     page = owner.page
     slug = found_organisation(owner, mailbox, "zoe@zones.example", "Zones")
@@ -34,7 +34,7 @@ def test_the_time_zone_is_changed_and_holds_for_every_page(visit: Callable[[], V
     expect(page.locator("tbody tr").first).to_contain_text("Europe/Zurich → Pacific/Auckland")
 
 
-def test_dark_is_chosen_and_kept(visit: Callable[[], Visitor], mailbox: Mailbox) -> None:
+def test_dark_colours_are_chosen_and_kept(visit: Callable[[], Visitor], mailbox: Mailbox) -> None:
     owner = visit()
     page = owner.page
     slug = found_organisation(owner, mailbox, "nora@night.example", "Night")

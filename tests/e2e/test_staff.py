@@ -67,7 +67,7 @@ def test_a_tenant_is_found_suspended_and_reactivated(
     assert may_serve(installation, secret)
 
 
-def test_staff_look_through_a_customer_s_eyes_and_come_back(
+def test_staff_view_as_a_customer_and_come_back(
     visit: Callable[[], Visitor], mailbox: Mailbox, installation: Installation
 ) -> None:
     customer = visit()
@@ -79,13 +79,13 @@ def test_staff_look_through_a_customer_s_eyes_and_come_back(
     page.wait_for_url("**/change/**")
     choose_action(page, "View as customer")
     staff.look("admin-view-as-customer")
-    page.get_by_label("Reason").fill("She asked where her usage went")
+    page.get_by_label("Reason").fill("She cannot find her usage")
     page.get_by_role("button", name="View the portal").click()
     expect(page.get_by_text("You are viewing as vic@viewed.example")).to_be_visible()
     assert staff.slug == slug
     staff.look("view-as-customer")
     page.get_by_role("link", name="Audit log").click()
-    expect(page.locator("tbody tr").first).to_contain_text("She asked where her usage went")
+    expect(page.locator("tbody tr").first).to_contain_text("She cannot find her usage")
     page.get_by_role("button", name="Stop viewing as customer").click()
     page.wait_for_url("**/admin/accounts/tenant/**/change/")
     expect(page.get_by_text("You are viewing as")).to_have_count(0)
@@ -93,7 +93,9 @@ def test_staff_look_through_a_customer_s_eyes_and_come_back(
     assert staff.status_of(f"/t/{slug}/") == 404
 
 
-def test_a_schedule_is_run_now_and_its_outcome_shown(visit: Callable[[], Visitor], installation: Installation) -> None:
+def test_a_schedule_is_run_now_and_its_outcome_is_shown(
+    visit: Callable[[], Visitor], installation: Installation
+) -> None:
     staff = enter_admin(visit(), installation)
     page = staff.page
     page.get_by_role("link", name="Schedules").first.click()
@@ -128,12 +130,12 @@ def enter_admin(visitor: Visitor, installation: Installation) -> Visitor:
 
 
 def choose_action(page: Page, name: str) -> None:
-    """A button of a tenant's page."""
+    """Press a button of a tenant's page."""
     page.locator("a:visible", has_text=re.compile(rf"\b{name}\b")).first.click()
 
 
 def may_serve(installation: Installation, secret: str) -> bool:
-    """What a gateway learns when it asks; suspended is 402."""
+    """Return whether a gateway may serve a request. The response for a suspended tenant is 402."""
     status, _ = installation.ask("POST", "/authorize", key=secret, body={"type": "http_request"})
     assert status in {200, 402}
     return status == 200

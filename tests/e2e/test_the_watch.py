@@ -1,4 +1,4 @@
-"""The control: each of the things that nobody may meet on the tour is met here on purpose, and noticed."""
+"""The control: each of the faults that a tour must not meet is met here on purpose, and detected."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ WRONG = """() => {
 ABROAD = "() => fetch('http://127.0.0.1:9/').catch(() => null)"
 
 
-def test_what_is_wrong_on_a_page_is_noticed(visit: Callable[[], Visitor]) -> None:
+def test_each_fault_on_a_page_is_detected(visit: Callable[[], Visitor]) -> None:
     visitor = visit()
     visitor.page.goto("/")
     with visitor.context.expect_event("weberror"):
@@ -42,7 +42,7 @@ def test_what_is_wrong_on_a_page_is_noticed(visit: Callable[[], Visitor]) -> Non
         assert trouble in noticed
 
 
-def test_a_planted_secret_is_noticed_in_the_database_the_log_and_a_mail(installation: Installation) -> None:
+def test_a_planted_secret_is_detected_in_the_database_the_log_and_a_mail(installation: Installation) -> None:
     key, password = generate_key(KeyKind.LIVE), "redis://:crumbs@redis"
     with connect(installation) as connection:
         connection.autocommit = False

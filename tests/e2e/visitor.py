@@ -1,7 +1,7 @@
-"""Somebody with a browser of their own, whose every page is watched.
+"""A person with a browser of their own, whose every page is watched.
 
 Whatever a visitor does, four things are wrong everywhere: an error in the console, a script that throws, a request to
-another host, an answer of 5xx. `look` adds what can be seen: pictures, and axe, on a desk, in the dark and on a phone.
+another host, a response of 5xx. `look` adds what can be seen: pictures, and axe, on a desk, in the dark and on a phone.
 """
 
 import re
@@ -35,7 +35,7 @@ class Visitor:
     """One browser context with one page, and what went wrong in it."""
 
     def __init__(self, browser: Browser, *, url: str, pictures: Path, stripe_url: str) -> None:
-        """Open an empty page; nobody is signed in. Stripe's pages are the only ones of another host."""
+        """Open an empty page without a sign-in. Stripe's pages are the only ones of another host."""
         self.url = url
         self.stripe_url = stripe_url
         self.pictures = pictures
@@ -57,7 +57,7 @@ class Visitor:
         self.page: Page = self.context.new_page()
 
     def look(self, name: str) -> None:
-        """Take pictures of the page as it is, and let axe judge it, on a desk, in the dark and on a phone."""
+        """Take pictures of the page, and check it with axe, on a desk, in the dark and on a phone."""
         self._view(f"{name}-desktop", DESK, "light")
         self._view(f"{name}-dark", DESK, "dark")
         self._view(f"{name}-phone", PHONE, "light")
@@ -66,13 +66,13 @@ class Visitor:
         self.page.set_viewport_size(DESK)
 
     def judge(self, name: str, *, rules: Sequence[str] = ()) -> None:
-        """Only axe, on the page as it is."""
+        """Check the page with axe alone."""
         exceptions = ADMIN_EXCEPTIONS if self._is_in_admin else {}
         for violation in violations(self.page, exceptions=exceptions, rules=rules):
             self._trouble(f"[{name}] {violation}")
 
     def status_of(self, path: str) -> int:
-        """What the visitor would be answered there, without going."""
+        """Return the status that the visitor would get at an address, without opening it."""
         return self.context.request.get(path, max_redirects=0).status
 
     def copied(self, source: str) -> str:
@@ -83,7 +83,7 @@ class Visitor:
 
     @property
     def slug(self) -> str:
-        """The tenant whose page is open."""
+        """Return the slug of the tenant whose page is open."""
         found = re.match(r"/t/([^/]+)/", urlsplit(self.page.url).path)
         assert found, f"{self.page.url} is no tenant's page"
         return found[1]

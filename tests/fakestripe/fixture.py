@@ -1,9 +1,9 @@
 """`fake_stripe`: a running fake for one test, empty at its beginning, and the settings that lead to it.
 
-The port is only known at run time, and so is the key: whatever speaks to Stripe must read
-`settings.STRIPE_SECRET_KEY`, `STRIPE_API_HOST`, `STRIPE_WEBHOOK_SECRET` and `STRIPE_WEBHOOK_UUID`
-when it is called, and not when it is imported. Webhooks go nowhere until a test says
-`fake_stripe.deliveries.send_to(url, secret)`; `signed` gives an event as it would arrive.
+The port is only known at run time, and so is the key: code that calls Stripe must read `settings.STRIPE_SECRET_KEY`,
+`STRIPE_API_HOST`, `STRIPE_WEBHOOK_SECRET` and `STRIPE_WEBHOOK_UUID` when it is called, and not when it is imported.
+Webhooks go nowhere until a test calls `fake_stripe.deliveries.send_to(url, secret)`. `signed` gives an event as it
+would arrive.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ WEBHOOK_SECRET = "whsec_countinghouseFakeStripe"
 
 @pytest.fixture(scope="session")
 def fake_stripe_server() -> Iterator[FakeStripe]:
-    """One server for each worker of the run."""
+    """Start one server for each worker of the run."""
     fake = FakeStripe()
     fake.start()
     yield fake
@@ -32,7 +32,7 @@ def fake_stripe_server() -> Iterator[FakeStripe]:
 def fake_stripe(
     fake_stripe_server: FakeStripe, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FakeStripe]:
-    """The fake, forgetful, with the settings and the library pointed at it."""
+    """Return the fake with an empty memory, with the settings and the library pointed at it."""
     fake_stripe_server.control.reset()
     settings.STRIPE_SECRET_KEY = settings.STRIPE_TEST_SECRET_KEY = SECRET_KEY
     settings.STRIPE_LIVE_MODE = False
@@ -43,7 +43,7 @@ def fake_stripe(
     monkeypatch.setattr(stripe, "api_base", fake_stripe_server.url)
     monkeypatch.setattr(stripe, "api_key", SECRET_KEY)
     monkeypatch.setattr(stripe, "api_version", API_VERSION)
-    monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.01)  # the library's wait before it asks again
+    monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.01)  # the library's pause before it retries
     monkeypatch.setattr(stripe.HTTPClient, "MAX_DELAY", 0.02)
     yield fake_stripe_server
     fake_stripe_server.control.reset()

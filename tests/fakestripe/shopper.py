@@ -9,7 +9,7 @@ GOOD, DECLINED, NO_FUNDS, FAILS_LATER = "4242424242424242", "4000000000000002", 
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """What came back: the page, or where it leads to."""
+    """The response: the page, or the address to which it redirects."""
 
     status: int
     text: str
@@ -26,7 +26,7 @@ def type_card(url: str, number: str = GOOD, *, expiry: str = "12 / 40", cvc: str
 
 
 def press(url: str, do: str, id_: str) -> Seen:
-    """A button of the billing portal: `default`, `remove`, `cancel` or `renew`."""
+    """Press a button of the billing portal: `default`, `remove`, `cancel` or `renew`."""
     return _ask("POST", url, {"do": do, "id": id_})
 
 

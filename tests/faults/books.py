@@ -1,7 +1,7 @@
-"""What is wrong with a ledger after all that was done to it: the verdict of every fault test, in sentences.
+"""The verdict of every fault test: what is wrong with a ledger after all that was done to it, in sentences.
 
-It asks the tables by itself, without the application's own statements, so that it would also see a mistake that ingest
-and reconciliation had in common.
+It queries the tables by itself, without the application's own statements, so that it would also see a mistake that
+ingest and reconciliation had in common.
 """
 
 from collections.abc import Collection
@@ -39,7 +39,10 @@ SELECT count(*) FROM event_identity AS i WHERE tenant_id = %(tenant)s AND is_liv
 def wrongs(
     connection: psycopg.Connection, ledger: Ledger, *, expected: Collection[str], acknowledged: Collection[str]
 ) -> list[str]:
-    """Everything that breaks "each event once, usage equal to the ledger, nothing acknowledged lost". Empty is well."""
+    """List what breaks "each event once, usage equal to the ledger, no acknowledged event lost".
+
+    An empty list is good.
+    """
     parameters = {"tenant": ledger.tenant_id, "live": ledger.is_live}
     copies = {id_: (count, claimed) for id_, count, claimed in connection.execute(EVENTS, parameters)}
     found = [

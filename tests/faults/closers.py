@@ -1,7 +1,7 @@
 """Real processes that close a month, one of which may stop at a step and wait to be killed.
 
-The step is built into the doomed process alone, around the application's own functions; nothing in the application
-knows of it. A closer does what the schedules do: it drafts, finalizes, makes PDFs and sends mails.
+The step is built into the doomed process alone, around the application's own functions. The application knows nothing
+of it. A closer does what the schedules do: it drafts, finalizes, renders PDFs and sends mails.
 """
 
 import time
@@ -45,8 +45,8 @@ class Step:
     is_before: bool = False
 
 
-# Each is looked up where its caller finds it. Those of drafting and finalizing are called within the batch's
-# transaction.
+# Each function is looked up in the module that calls it. Those of drafting and finalizing are called within the
+# batch's transaction.
 STEPS: Final = {
     "with half of a draft stored": Step(drafting, "store_lines"),
     "before drafting's commit": Step(drafting, "_advance"),
@@ -77,17 +77,17 @@ class Close:
 
     @property
     def closed_at(self) -> datetime:
-        """The end of March with its grace."""
+        """Return the end of March with its grace."""
         return datetime(self.year, 4, 1, 2, tzinfo=UTC)
 
     @property
     def reached(self) -> Path:
-        """Is there once the doomed process stands at its step."""
+        """Return the path of a file that exists once the doomed process is at its step."""
         return self.directory / "reached"
 
 
 def prepare(database_url: str, prefix: str, count: int, year: int, report: Path) -> None:
-    """Subscribe so many tenants in March, each with usage of its own; their ids are written to `report`."""
+    """Subscribe so many tenants in March, each with usage of its own. Write their ids to `report`."""
     connect_to(database_url)
     set_issuer(
         legal_name="Sample Seller BV", address_line1="Meir 24", city="Antwerp", country="BE", tax_id="BE0417497106"
@@ -102,7 +102,7 @@ def prepare(database_url: str, prefix: str, count: int, year: int, report: Path)
 
 
 def close(work: Close, doomed_at: str = "") -> None:
-    """The body of a closer: twice what the schedules do. With `doomed_at` it stops there until it is killed."""
+    """Run a closer: twice what the schedules do. With `doomed_at`, stop there until the process is killed."""
     connect_to(work.database_url)
     make_batches_small()
     if work.numbering:
@@ -125,7 +125,7 @@ def do_what_the_schedules_do(work: Close, as_of: datetime) -> None:
 
 
 def close_again(work: Close, report: Path) -> None:
-    """As the schedules would, half an hour later; then verify the invoices, and write down what does not agree."""
+    """Close again as the schedules would half an hour later. Verify the invoices, and report what does not agree."""
     connect_to(work.database_url)
     speak_to(work.smtp_port)
     do_what_the_schedules_do(work, work.closed_at + timedelta(minutes=30))
@@ -134,7 +134,7 @@ def close_again(work: Close, report: Path) -> None:
 
 
 def make_batches_small() -> None:
-    """Let the closers meet: a batch of one leaves work for the others."""
+    """Set a batch size of one, so that the closers meet: each leaves work for the others."""
     draft, finalize = running.draft_batch, running.finalize_batch
     running.draft_batch = lambda **named: draft(size=BATCH, **named)
     running.finalize_batch = lambda **named: finalize(size=BATCH, **named)
@@ -147,7 +147,7 @@ def stop_at(step: Step, reached: Path) -> None:
     def wait_for_the_end() -> None:
         reached.touch()
         time.sleep(600)
-        raise AssertionError("nobody came to kill this process")
+        raise AssertionError("this process was not killed")
 
     def stopped(*arguments: object, **named: object) -> object:
         if step.is_before:
@@ -161,7 +161,7 @@ def stop_at(step: Step, reached: Path) -> None:
 
 
 def given_without_lock(_: Close, *, prefix: str, issued_on: date, count: int) -> list[str]:
-    """A control: the next numbers after the last one that is seen."""
+    """Assign numbers without a lock, as a control: the next ones after the last that is seen."""
     code = f"{prefix}-{issued_on.year}"
     last = Invoice.objects.filter(number__startswith=code).order_by("-number").values_list("number", flat=True).first()
     first = 1 + int((last or "0").rsplit("-", 1)[-1])
@@ -170,7 +170,7 @@ def given_without_lock(_: Close, *, prefix: str, issued_on: date, count: int) ->
 
 
 def given_for_good(work: Close, *, prefix: str, issued_on: date, count: int) -> list[str]:
-    """A control: numbers from a counter that commits by itself, as a sequence does."""
+    """Assign numbers from a counter that commits by itself, as a sequence does, as a control."""
     code = f"{prefix}-{issued_on.year}"
     with psycopg.connect(work.database_url, connect_timeout=10) as other:
         other.execute("INSERT INTO billing_numberseries VALUES (%s, 0) ON CONFLICT DO NOTHING", [code])
@@ -181,7 +181,7 @@ def given_for_good(work: Close, *, prefix: str, issued_on: date, count: int) -> 
 
 
 def seen_and_not_claimed(mail_id: int, now: datetime) -> OutboundMail | None:
-    """A control: takes a mail for its own because it is still queued."""
+    """Take a mail because it is still queued, without a claim, as a control."""
     mail: OutboundMail = OutboundMail.objects.get(pk=mail_id)
     time.sleep(0.01)  # as long as a busy machine may take between two statements
     mail.claimed_at = now
@@ -199,14 +199,14 @@ CONTROLS: Final[dict[str, Function]] = {"without a lock": given_without_lock, "f
 
 
 def wait_at_the_gate() -> None:
-    """All begin when the test opens the gate, which is a lock."""
+    """Wait for the test to release a lock, so that all begin together."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock_shared(%s), pg_advisory_unlock_shared(%s)", [GATE, GATE])
 
 
 @contextmanager
 def closers(work: Close, count: int, *, doomed_at: str = "") -> Iterator[list[BaseProcess]]:
-    """Start so many, the first of them doomed; whatever happens, none outlives the block."""
+    """Start so many closers, the first of them doomed. Whatever happens, none outlives the block."""
     fates = [doomed_at] + [""] * (count - 1)
     processes: list[BaseProcess] = [FORK_SERVER.Process(target=close, args=(work, fate)) for fate in fates]
     try:

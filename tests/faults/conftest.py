@@ -28,7 +28,7 @@ def durable_server(django_db_setup: None) -> Iterator[DurableServer]:  # after t
 
 @pytest.fixture
 def server(durable_server: DurableServer) -> DurableServer:
-    """The server, running again whatever the test before did to it."""
+    """Start the server again, whatever the test before did to it, and return it."""
     durable_server.restart()
     return durable_server
 

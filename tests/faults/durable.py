@@ -27,10 +27,10 @@ WHERE state = 'active' AND query LIKE '%%WITH gate AS%%' AND pid <> pg_backend_p
 
 
 class DurableServer:
-    """The cluster of one test run; every test uses a tenant of its own in it."""
+    """The cluster of one test run. Every test uses a tenant of its own in it."""
 
     def __init__(self, directory: Path) -> None:
-        """Start a copy of the kept cluster, whose template has every migration; without one, a new cluster."""
+        """Start a copy of the kept cluster, whose template has every migration. Without one, start a new cluster."""
         cluster = self.cluster = EmbeddedPostgres(data_dir=directory / "postgres", is_durable=True)
         kept = KeptCluster(postgres_major=find_binaries(data_dir=cluster.data_dir).major)
         self.is_migrated = kept.unpack(cluster.data_dir, cluster.account)
@@ -51,7 +51,7 @@ class DurableServer:
         return self.cluster.connect(DATABASE)
 
     def kill(self) -> None:
-        """SIGKILL the postmaster and then every backend, before any of them can do another thing."""
+        """Kill the postmaster by SIGKILL and then every backend, before any of them can do another thing."""
         postmaster = self._postmaster()
         postmaster.suspend()  # or it would see its children die and begin to recover
         family = [postmaster, *postmaster.children(recursive=True)]
@@ -60,7 +60,7 @@ class DurableServer:
         await_that(lambda: not any(is_alive(process) for process in family))
 
     def checkpoint_and_stop_wal_writer(self) -> None:
-        """See to it that from now on the log is written by commits alone."""
+        """Stop the background writer, so that from now on commits alone write the log."""
         with self.connect() as connection:
             connection.execute("CHECKPOINT")
             for (pid,) in connection.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"):
@@ -74,12 +74,12 @@ class DurableServer:
         self.cluster.ensure_running()
 
     def await_running_ingest(self, *, at_least: int = 1, held: bool = False) -> None:
-        """Wait for the moment in which so many ingest statements run; with `held`, in which they wait for a lock."""
+        """Wait until so many ingest statements run. With `held`, wait until they wait for a lock."""
         with self.connect() as connection:
             await_that(lambda: running_ingest(connection, held=held) >= at_least)
 
     def await_no_running_ingest(self) -> None:
-        """Wait until the backends have done what was asked of them."""
+        """Wait until the backends have done their work."""
         with self.connect() as connection:
             await_that(lambda: running_ingest(connection, held=False) == 0)
 
@@ -103,14 +103,14 @@ class DurableServer:
 
 
 def running_ingest(connection: psycopg.Connection, *, held: bool) -> int:
-    """How many ingest statements run now."""
+    """Return how many ingest statements run now."""
     row = connection.execute(INGEST_RUNNING, [held]).fetchone()
     assert row is not None
     return int(row[0])
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether it can still do anything; a dead orphan may wait a while to be buried."""
+    """Return whether a process can still do anything. A dead orphan may stay a zombie for a while."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -118,7 +118,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def await_that(condition: Callable[[], bool]) -> None:
-    """Ask again and again until it is so."""
+    """Wait until a condition is true, checking it again and again."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -1,6 +1,6 @@
-"""A line to PostgreSQL that lets a statement through and loses its answer: the ambiguous retry, made to order.
+"""A line to PostgreSQL that passes a statement on and loses its response: the ambiguous retry, on purpose.
 
-Of the retries after a killed backend nearly half had in fact been committed, so a client that asks again is the normal
+Of the retries after a killed backend nearly half had in fact been committed, so a client that retries is the normal
 case.
 """
 
@@ -27,14 +27,14 @@ COMMITTED = re.compile(rb"C....SELECT \d+\x00Z\x00\x00\x00\x05I", re.DOTALL)
 
 @dataclass
 class Losses:
-    """Every second answer is lost, beginning with the first, until so many were."""
+    """Every second response is lost, beginning with the first, until so many were."""
 
     to_come: int
     done: int = 0
     statements: int = 0
 
     def next_is_lost(self) -> bool:
-        """Whether the answer to the statement that passes now will be lost."""
+        """Return whether the response to the statement that passes now will be lost."""
         self.statements += 1
         if self.statements % 2 == 0 or not self.to_come:
             return False
@@ -44,7 +44,7 @@ class Losses:
 
 @contextmanager
 def lossy_line(server: DurableServer, losses: Losses) -> Iterator[str]:
-    """A database URL through which the answers of the first so many ingest statements never arrive."""
+    """Return a database URL through which the responses to the first so many ingest statements never arrive."""
     directory = Path(tempfile.mkdtemp(prefix="lossy-"))  # a short path, as sockets need
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(directory / SOCKET_NAME))

@@ -1,7 +1,7 @@
 """Real processes of the application that send events, on a database of the test's choosing.
 
 They are forked from one process that has loaded Django and never opened a connection, so eight of them start in
-milliseconds. What was acknowledged to them they write to a file at once, so it is known even of one that was killed.
+milliseconds. They write each acknowledgement to a file at once, so it is known even of one that was killed.
 """
 
 import json
@@ -53,7 +53,7 @@ LONG_AGO, FAR_AHEAD = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzi
 
 @dataclass(frozen=True)
 class Work:
-    """What each sender sends: the same events, each sender in an order and in batches of its own."""
+    """The events that each sender sends: the same ones, each sender in an order and in batches of its own."""
 
     database_url: str
     ledger: Ledger
@@ -61,9 +61,9 @@ class Work:
     events: int = 1000
     events_per_batch: int = 50
     prefix: str = "event"
-    # Without a time an event gets that of its arrival, so each attempt brings another one: the hardest case for "once".
+    # Without a time an event gets that of its arrival, so each attempt has another one: the hardest case for "once".
     occurred_at: datetime | None = None
-    # Over HTTP instead of through the services, where both are given.
+    # Over HTTP instead of through the services, if both are given.
     port: int = 0
     secret: str = ""
     # The two controls.
@@ -71,13 +71,13 @@ class Work:
     commits_synchronously: bool = True
 
     def batches(self, order: random.Random) -> list[list[dict[str, object]]]:
-        """The bodies of the events, shuffled and cut; event n carries n bytes."""
+        """Return the bodies of the events, shuffled and cut. Event n carries n bytes."""
         events = [self.event(number) for number in range(self.events)]
         order.shuffle(events)
         return [events[start : start + self.events_per_batch] for start in range(0, self.events, self.events_per_batch)]
 
     def event(self, number: int) -> dict[str, object]:
-        """One event as a client would send it."""
+        """Return one event as a client would send it."""
         time_given = {"timestamp": self.occurred_at.isoformat()} if self.occurred_at else {}
         body: dict[str, object] = {"id": f"{self.prefix}-{number}", "type": "http_request"}
         return body | {"properties": {"response_length": number, "method": "GET"}} | time_given
@@ -85,7 +85,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Journal:
-    """What one sender was told, and how often it was left without an answer."""
+    """The acknowledgements of one sender, and how often it got no response."""
 
     accepted: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
@@ -97,7 +97,7 @@ class Journal:
 
 
 def read_journals(directory: Path) -> list[Journal]:
-    """Each sender's journal; a last line that was cut off by a kill was not yet told to anyone."""
+    """Return each sender's journal. A last line that a kill cut off was not acknowledged yet."""
     journals = []
     for path in sorted(directory.glob("*.jsonl")):
         *lines, _ = path.read_text().split("\n")
@@ -114,7 +114,7 @@ def read_journals(directory: Path) -> list[Journal]:
 
 @contextmanager
 def senders(work: Work, count: int) -> Iterator[list[BaseProcess]]:
-    """Start so many senders; whatever happens, none outlives the block."""
+    """Start so many senders. Whatever happens, none outlives the block."""
     processes: list[BaseProcess] = [FORK_SERVER.Process(target=send_everything, args=(work, n)) for n in range(count)]
     for process in processes:
         process.start()
@@ -127,14 +127,14 @@ def senders(work: Work, count: int) -> Iterator[list[BaseProcess]]:
 
 
 def finish(processes: list[BaseProcess]) -> None:
-    """Wait until each sender has had an answer to each of its batches."""
+    """Wait until each sender has had a response to each of its batches."""
     for process in processes:
         process.join(GIVE_UP_AFTER_SECONDS)
     assert [process.exitcode for process in processes] == [0] * len(processes)
 
 
 def send_everything(work: Work, number: int) -> None:
-    """The body of a sender: every batch again and again until it is answered."""
+    """Send every batch again and again until it gets a response. This is the body of a sender."""
     connect_to(work.database_url, parameters="" if work.commits_synchronously else "-c synchronous_commit=off")
     if not work.claims_identity:
         ingest.INGEST = without_claim(ingest.INGEST)
@@ -144,7 +144,7 @@ def send_everything(work: Work, number: int) -> None:
 
 
 def send(work: Work, bodies: list[dict[str, object]]) -> str:
-    """Send one batch as it arrives now; the answer is a line for the journal."""
+    """Send one batch as it arrives now. Return a line for the journal."""
     if work.port:
         return post(work, bodies)
     as_of = datetime.now(UTC)
@@ -161,7 +161,7 @@ def send(work: Work, bodies: list[dict[str, object]]) -> str:
 def post(work: Work, bodies: list[dict[str, object]]) -> str:
     """Send one batch as a client does.
 
-    An answer counts its duplicates and does not name them, so all are noted as such.
+    A response counts its duplicates and does not name them, so all are noted as such.
     """
     line = HTTPConnection("127.0.0.1", work.port, timeout=GIVE_UP_AFTER_SECONDS)
     with closing(line):
@@ -170,7 +170,7 @@ def post(work: Work, bodies: list[dict[str, object]]) -> str:
         response = line.getresponse()
         answer = response.read()
     if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        raise OperationalError("503: nothing was stored, or nobody knows")
+        raise OperationalError("503: nothing was stored, or that is unknown")
     assert response.status == HTTPStatus.OK, (response.status, answer)
     told = json.loads(answer)
     assert told["accepted"] + told["duplicates"] == len(bodies), told
@@ -178,7 +178,7 @@ def post(work: Work, bodies: list[dict[str, object]]) -> str:
 
 
 def parse(bodies: list[dict[str, object]], as_of: datetime) -> list[ParsedEvent]:
-    """Judge the events as the API does."""
+    """Parse the events as the API does."""
     rules = IngestRules(window_start=LONG_AGO, latest=FAR_AHEAD, known_types=frozenset({"http_request"}))
     verdicts = [parse_event(body, index, as_of, rules) for index, body in enumerate(bodies)]
     parsed = [verdict for verdict in verdicts if isinstance(verdict, ParsedEvent)]
@@ -187,9 +187,9 @@ def parse(bodies: list[dict[str, object]], as_of: datetime) -> list[ParsedEvent]
 
 
 def until_answered(attempt: Callable[[], object], note: Callable[[str], object]) -> None:
-    """What every client does: ask again where no answer came.
+    """Retry until a response comes, as every client does.
 
-    IntegrityError is the control's, two rows under one key.
+    IntegrityError is the control's: two rows under one key.
     """
     deadline = time.monotonic() + GIVE_UP_AFTER_SECONDS
     while True:
@@ -206,7 +206,7 @@ def until_answered(attempt: Callable[[], object], note: Callable[[str], object])
 
 
 def without_claim(statement: str) -> str:
-    """The ingest statement with the claim of identities switched off, for the control."""
+    """Return the ingest statement without the claim of identities, for the control."""
     weakened, replaced = re.subn(
         r"\nclaimed AS \(.*?\n\),", "\nclaimed AS (SELECT key FROM input),", statement, flags=re.DOTALL
     )
@@ -215,7 +215,7 @@ def without_claim(statement: str) -> str:
 
 
 def connect_to(database_url: str, *, parameters: str = "") -> None:
-    """Let this process use another database than the settings name, with the application's rights."""
+    """Connect this process to another database than the settings name, with the application's rights."""
     let_process_reach(WayIn.JOBS)
     environment = Environment({"DATABASE_URL": database_url, "DATABASE_ROLE": settings.DATABASE_ROLE})
     logins = database_logins(environment, embedded=None, secret_key=settings.SECRET_KEY)
@@ -224,23 +224,23 @@ def connect_to(database_url: str, *, parameters: str = "") -> None:
     connections["default"].settings_dict.update({**logins.application, "OPTIONS": options})
 
 
-# What else must happen in a process whose Django looks at the durable server.
+# Other work that needs a process whose Django uses the durable server.
 
 
 def migrate(database_url: str) -> None:
-    """Bring a fresh database up to date."""
+    """Migrate a new database."""
     connect_to(database_url)
     call_command("migrate", verbosity=0, interactive=False)
 
 
 def make_tenant(database_url: str, tenant_id: UUID, slug: str) -> None:
-    """A tenant whose ledger the test writes to."""
+    """Create a tenant whose ledger the test writes to."""
     connect_to(database_url)
     Tenant.objects.create(id=tenant_id, slug=slug, name=slug, created_at=LONG_AGO)
 
 
 def make_key(database_url: str, tenant_id: UUID, secret: str) -> None:
-    """A key of that tenant that may report events."""
+    """Create a key of that tenant that may report events."""
     connect_to(database_url)
     parsed = parse_key(secret)
     assert parsed is not None
@@ -258,7 +258,7 @@ def make_key(database_url: str, tenant_id: UUID, secret: str) -> None:
 
 
 def report_drifts(database_url: str, tenant_id: UUID, report: Path) -> None:
-    """Reconcile, and write down what does not agree."""
+    """Reconcile, and report what does not agree."""
     connect_to(database_url)
     found = reconcile(ledgers=ledgers(tenant_ids=[tenant_id]))
     assert found.ledgers
@@ -274,5 +274,5 @@ def run_apart(target: Callable[..., None], *arguments: object) -> None:
 
 
 def fresh_ledger() -> Ledger:
-    """A ledger that nobody has written to."""
+    """Create a tenant and return its ledger, to which no test has written."""
     return Ledger(tenant_id=uuid4(), is_live=True, time_zone="UTC", backfill_days=35)

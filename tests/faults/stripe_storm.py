@@ -1,8 +1,8 @@
-"""A subscription's life at Stripe, told calmly or in a storm, and what is left of it in our tables.
+"""A subscription's life at Stripe, delivered calmly or in a storm, and the rows that it leaves in our tables.
 
-In the calm each event is delivered once, in order, to one worker that nobody disturbs. In the storm each is delivered
-twenty times, shuffled among the earlier ones, while workers are started and killed with SIGKILL. What counts as the end
-state is everything that we keep except ids, numbers and times.
+In the calm each event is delivered once, in order, to one worker that is left alone. In the storm each is delivered
+twenty times, shuffled among the earlier ones, while workers are started and killed with SIGKILL. The end state is
+everything that we keep except ids, numbers and times.
 """
 
 import json
@@ -47,11 +47,11 @@ from tests.faults.processes import FORK_SERVER, connect_to
 COPIES: Final = 20
 COPIES_OF_EARLIER: Final = 3
 GIVE_UP_AFTER_SECONDS: Final = 120
-# From the moment at which a worker begins: enough to come to any step between taking an event and marking it, and to
+# From the moment a worker begins: long enough to reach any step between claiming an event and marking it, and to
 # die there.
 LIFETIME_SECONDS: Final = (0.02, 1)
 KILLED_PER_STEP_MAX: Final = 6
-# The first few of each step die while they have an event in hand, anywhere between asking Stripe and the commit.
+# The first few of each step die while they hold an event, anywhere between calling Stripe and the commit.
 KILLED_AT_WORK_PER_STEP: Final = 3
 SECONDS_OF_AN_EVENT: Final = 0.08
 WAITING: Final = (InboxStatus.PENDING, InboxStatus.FAILED)
@@ -63,7 +63,7 @@ FORK_SERVER.set_forkserver_preload(["__main__", "tests.faults.processes", "tests
 
 @dataclass
 class Life:
-    """One tenant's life at Stripe, step by step; between two steps everything that happened is told."""
+    """One tenant's life at Stripe, step by step. Between two steps every event is delivered."""
 
     fake: FakeStripe
     tenant: Tenant
@@ -71,7 +71,10 @@ class Life:
 
     def steps(self) -> Iterator[tuple[str, Step]]:
         yield "buys with a card that fails later", lambda: buy(self.tenant, self.version, card=shopper.FAILS_LATER)
-        yield "the first invoice is tried", lambda: None  # it was pushed when the step before was told
+        yield (
+            "the first invoice is tried",
+            lambda: None,
+        )  # the step before pushed it
         yield (
             "pays by hand, with a card that is refused",
             lambda: shopper.type_card(self.hosted_page(), shopper.NO_FUNDS),
@@ -102,7 +105,7 @@ AUTHORIZED: Final = {"authorization": "Bearer sk_test_countinghouseFakeStripe000
 
 
 def live_calmly(life: Life, *, steps: int | None = None, copies: int = 1) -> list[str]:
-    """Each event once, in order; answers what was told."""
+    """Deliver each event once, in order. Return what was delivered."""
     told: list[str] = []
     seen = {event["id"] for event in handled(life.fake)}
     for _, step in list(life.steps())[:steps]:
@@ -117,7 +120,7 @@ def live_calmly(life: Life, *, steps: int | None = None, copies: int = 1) -> lis
 
 
 def tell(fake: FakeStripe, events: Iterable[Any]) -> None:
-    """Deliver, and process what came in."""
+    """Deliver the new events, and process what came in."""
     for event in events:
         deliver_once(fake, event)
         process(timezone.now())
@@ -125,7 +128,7 @@ def tell(fake: FakeStripe, events: Iterable[Any]) -> None:
 
 @dataclass
 class Storm:
-    """How it was: how many deliveries, how many workers died, and how many of them with an event in hand."""
+    """The figures of a storm: deliveries, workers that died, and those of them that held an event."""
 
     database_url: str
     order: random.Random
@@ -135,7 +138,10 @@ class Storm:
     as_of: datetime = field(default_factory=timezone.now)
 
     def live(self, life: Life) -> list[str]:
-        """The same life, with every event twenty times in any order, and workers that die; answers what was told."""
+        """Deliver every event of the same life twenty times in any order, to workers that die.
+
+        Return what was delivered.
+        """
         seen = {event["id"] for event in handled(life.fake)}
         earlier: list[Any] = []
         told: list[str] = []
@@ -152,7 +158,7 @@ class Storm:
         return told
 
     def _tell(self, life: Life, copies: list[Any]) -> None:
-        """Deliver while workers come and go; the last ones are left alone until nothing waits."""
+        """Deliver while workers come and go. The last ones are left alone until no event waits."""
         waiting = iter(copies)
         deadline = time.monotonic() + GIVE_UP_AFTER_SECONDS
         is_told = False
@@ -178,7 +184,7 @@ class Storm:
         worker.process.join(120)
 
     def _worker(self, life: Life) -> "Worker":
-        """A worker whose clock is past every claim of those before it."""
+        """Start a worker whose clock is past every claim of those before it."""
         self.as_of += CLAIMED_FOR + timedelta(seconds=1)
         has_begun = FORK_SERVER.Event()
         process = FORK_SERVER.Process(target=work, args=(self.database_url, life.fake.url, self.as_of, has_begun))
@@ -193,7 +199,7 @@ class Storm:
         self.killed_at_work += self._has_in_hand()
 
     def _has_in_hand(self) -> bool:
-        """Whether the latest worker has claimed an event that it has not finished."""
+        """Return whether the latest worker has claimed an event that it has not finished."""
         claimed = InboxEvent.objects.filter(status__in=WAITING, attempts__gt=0)
         return claimed.filter(next_attempt_at=self.as_of + CLAIMED_FOR).exists()
 
@@ -210,12 +216,12 @@ class Worker:
 
 
 def left() -> list[tuple[str, str, str]]:
-    """What still waits to be processed."""
+    """Return the events that still wait to be processed."""
     return list(InboxEvent.objects.filter(status__in=WAITING).values_list("type", "status", "error"))
 
 
 def work(database_url: str, stripe_url: str, as_of: datetime, has_begun: Any) -> None:
-    """The body of a worker: process what is due, until it is killed or nothing is left."""
+    """Process what is due, until killed or until no event is left. This is the body of a worker."""
     connect_to(database_url)
     connection.ensure_connection()
     settings.STRIPE_SECRET_KEY = settings.STRIPE_TEST_SECRET_KEY = "sk_test_countinghouseFakeStripe000"
@@ -227,7 +233,7 @@ def work(database_url: str, stripe_url: str, as_of: datetime, has_begun: Any) ->
 
 
 def process(as_of: datetime) -> None:
-    """What the worker's task does: the inbox, then what is due because of it."""
+    """Process the inbox and then what is due because of it, as the worker's task does."""
     tasks.invoice_and_collect(process_inbox(as_of=as_of).tenant_ids, as_of)
 
 
@@ -238,14 +244,14 @@ def deliver_once(fake: FakeStripe, event: Any) -> None:
 
 
 def settle(life: Life) -> None:
-    """What the schedules would do by the end of the day."""
+    """Run what the schedules would run by the end of the day."""
     moment = timezone.now() + timedelta(hours=20)
     run_invoicing(as_of=moment, due=Due(tenant_ids=[life.tenant.pk]))
     collect_due(as_of=moment)
 
 
 def end_state(life: Life) -> str:
-    """Everything that was kept about the tenant, without ids, numbers and times, as a text to compare."""
+    """Return everything that was kept about the tenant, without ids, numbers and times, as a text to compare."""
     tenant = life.tenant
     invoices = list(Invoice.objects.filter(tenant=tenant).order_by("boundary"))
     exceptions = BillingException.objects.filter(subscription__tenant=tenant)
@@ -282,12 +288,12 @@ def end_state(life: Life) -> str:
 
 
 def without_names(after: dict[str, Any]) -> dict[str, Any]:
-    """What an entry says, without the names that Stripe and our counters gave."""
+    """Return the fields of an entry, without the names that Stripe and our counters gave."""
     return {name: value for name, value in after.items() if name not in {"reference", "number", "slug", "name"}}
 
 
 def short_state(life: Life) -> dict[str, Any]:
-    """Where it ended, without the way to it."""
+    """Return the end of a life, without the way to it."""
     subscription = Subscription.objects.get(tenant=life.tenant)
     payments = Payment.objects.filter(invoice__tenant=life.tenant)
     invoices = Invoice.objects.filter(tenant=life.tenant, total_minor__gt=0)

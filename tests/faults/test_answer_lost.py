@@ -1,4 +1,4 @@
-"""P1, P2: the commit happened and its answer did not arrive, or the answer arrived and the machine died."""
+"""P1, P2: the commit happened and its response did not arrive, or the response arrived and the machine died."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("faults")
 BATCHES, EVENTS = 5, 250
 
 
-def test_a_retry_of_what_was_committed_without_an_answer_counts_once(
+def test_a_retry_of_a_commit_whose_response_was_lost_counts_once(
     server: DurableServer, ledger: Ledger, tmp_path: Path
 ) -> None:
     losses = Losses(to_come=BATCHES)
@@ -32,7 +32,7 @@ def test_a_retry_of_what_was_committed_without_an_answer_counts_once(
     assert drifts(server, ledger, tmp_path) == ""
 
 
-def test_the_same_retry_counts_twice_without_the_claim_of_identities(
+def test_control_without_the_claim_of_identities_the_same_retry_counts_twice(
     server: DurableServer, ledger: Ledger, tmp_path: Path
 ) -> None:
     with lossy_line(server, Losses(to_come=1)) as url:
@@ -44,7 +44,7 @@ def test_the_same_retry_counts_twice_without_the_claim_of_identities(
     assert any("50 events stored more than once" in sentence for sentence in said)
 
 
-def test_what_was_answered_outlives_a_kill_though_nothing_was_flushed_in_the_background(
+def test_an_acknowledged_event_outlives_a_kill_although_nothing_was_flushed_in_the_background(
     server: DurableServer, ledger: Ledger, tmp_path: Path
 ) -> None:
     work = Work(server.url, ledger, journals_in(tmp_path), events=50)
@@ -54,7 +54,7 @@ def test_what_was_answered_outlives_a_kill_though_nothing_was_flushed_in_the_bac
     assert verdict(server, ledger, read_journals(work.journals), events=50) == []
 
 
-def test_the_same_kill_loses_what_was_answered_where_commits_are_not_synchronous(
+def test_control_without_synchronous_commits_the_same_kill_loses_acknowledged_events(
     server: DurableServer, ledger: Ledger, tmp_path: Path
 ) -> None:
     work = Work(server.url, ledger, journals_in(tmp_path), events=50, commits_synchronously=False)
@@ -66,7 +66,7 @@ def test_the_same_kill_loses_what_was_answered_where_commits_are_not_synchronous
 
 
 def send_then_kill(server: DurableServer, work: Work) -> None:
-    """Kill PostgreSQL as soon as the last batch is answered, while only a commit itself writes to the log."""
+    """Kill PostgreSQL as soon as the last batch is acknowledged, while only a commit itself writes to the log."""
     server.checkpoint_and_stop_wal_writer()
     with senders(work, 1) as processes:
         finish(processes)

@@ -1,8 +1,8 @@
 """A month closed twice, at once, by four processes, one of them killed with SIGKILL at each step in turn.
 
 Afterwards there is one invoice for each subscription and period, each with its PDF, numbers have no gap, and no mail
-arrived twice. The doomed process goes first and stops at its step with all that it holds; the others work beside it
-until they are done or wait for its locks; then it is killed.
+arrived twice. The doomed process goes first and stops at its step with all locks that it holds. The others work beside
+it until they are done or wait for its locks. Then it is killed.
 """
 
 import random
@@ -59,7 +59,7 @@ TOLD = "SELECT count(*) FROM notices_outboxevent WHERE tenant_id = ANY(%s) AND t
 
 
 class PostOffice:
-    """A real mail server, which keeps what it was given: to whom, and under which name."""
+    """A real mail server, which keeps the recipients and the name of each mail."""
 
     def __init__(self) -> None:
         self.received: list[tuple[str, str]] = []
@@ -85,7 +85,7 @@ def post_office() -> Iterator[PostOffice]:
 
 @dataclass(frozen=True)
 class Rig:
-    """A PostgreSQL that survives, a mail server, and what is to be closed."""
+    """A PostgreSQL that survives, a mail server, and the subscriptions to close."""
 
     server: DurableServer
     office: PostOffice
@@ -119,36 +119,36 @@ def test_a_closer_killed_at_a_step_leaves_each_invoice_once_numbers_without_a_ga
     exit_codes = close_and_kill(rig.server, work, step)
     assert exit_codes == [-signal.SIGKILL, 0, 0, 0]
     assert differences_after_another_close(work) == ""
-    # Of a mail that was in the dead one's hands nobody can say whether it went out, so only a person sends it again.
+    # Whether the mail that the dead process held went out is unknown, so only staff send it again.
     unknown = 1 if step in MAIL_STEPS else 0
     assert wrongs(rig, work, mails_unknown=unknown) == []
     not_received = 1 if step == MAIL_STEPS[0] else 0
     assert len(rig.office.received_for(rig.prefix)) == 2 * TENANTS - not_received
 
 
-def test_four_closers_at_once_leave_nothing_undone(rig: Rig) -> None:
+def test_four_closers_at_once_leave_no_work(rig: Rig) -> None:
     work = rig.prepare()
     assert close_at_once(rig.server, work) == [0] * CLOSERS
     assert wrongs(rig, work) == []
 
 
-def test_the_rig_sees_numbers_that_are_given_without_a_lock(rig: Rig) -> None:
-    """The control: two read the same last number, and only the database's own constraint stands in their way."""
+def test_control_numbers_given_without_a_lock_collide(rig: Rig) -> None:
+    # The control: two read the same last number, and only the database's own constraint stops them.
     work = rig.prepare(year=2027, numbering="without a lock")
     exit_codes = close_at_once(rig.server, work)
     assert 1 in exit_codes, exit_codes
 
 
-def test_the_rig_sees_the_gap_that_a_kill_leaves_in_numbers_given_for_good(rig: Rig) -> None:
-    """The control: were a number not taken back with its transaction, the kill would lose it."""
+def test_control_numbers_given_for_good_have_a_gap_after_a_kill(rig: Rig) -> None:
+    # The control: if a number were not undone with its transaction, the kill would lose it.
     work = rig.prepare(year=2028, numbering="for good")
     close_and_kill(rig.server, work, "after numbering")
     said = differences_after_another_close(work)
     assert [wrong for wrong in wrongs(rig, work) if "is missing" in wrong] != [], said
 
 
-def test_the_rig_sees_mails_that_are_sent_before_they_are_claimed(rig: Rig) -> None:
-    """The control: several see a mail queued, and each sends it."""
+def test_control_mails_sent_before_they_are_claimed_arrive_twice(rig: Rig) -> None:
+    # The control: several workers see a mail queued, and each sends it.
     work = rig.prepare(claims_mails=False)
     close_at_once(rig.server, work)
     received = rig.office.received_for(rig.prefix)
@@ -159,7 +159,7 @@ def test_the_rig_sees_mails_that_are_sent_before_they_are_claimed(rig: Rig) -> N
 @pytest.mark.soak
 @pytest.mark.parametrize("round_", range(5))
 def test_closers_killed_again_and_again_leave_each_invoice_once(rig: Rig, round_: int) -> None:
-    """Nobody stops anywhere: whoever works is killed at some moment, and the schedule starts another."""
+    # No process stops at a step: the running one is killed at some moment, and the schedule starts another.
     chance, work = random.Random(round_), rig.prepare(count=60)
     for _ in range(12):
         with closers(work, CLOSERS) as processes:
@@ -232,7 +232,7 @@ def ends_of(processes: list[BaseProcess]) -> list[int | None]:
 
 
 def wrongs(rig: Rig, work: Close, *, mails_unknown: int | None = 0) -> list[str]:
-    """What is not as it should be, by SQL of the test's own and sums made by hand."""
+    """List what is wrong, by SQL of the test's own and sums made by hand."""
     tenants, expected = list(work.tenant_ids), amounts(work)
     with rig.server.connect() as connection:
         rows = connection.execute(INVOICES, [tenants]).fetchall()
@@ -259,7 +259,7 @@ def expected_mails(count: int, unknown: int) -> dict[str, int]:
 
 
 def amounts(work: Close) -> list[tuple[UUID, int, int]]:
-    """Each tenant's two invoices: the fee, and the fee with what it used in March."""
+    """Return each tenant's two invoices: the fee, and the fee with its usage of March."""
     return [
         (tenant_id, boundary, 4900 + boundary * 2 * 100 * (number + 1))
         for number, tenant_id in enumerate(work.tenant_ids)

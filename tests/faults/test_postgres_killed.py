@@ -1,7 +1,7 @@
-"""P1, P2, P5: PostgreSQL is killed while eight processes send the same events; nothing is lost, nothing counts twice.
+"""P1, P2, P5: PostgreSQL is killed while eight processes send the same events. None is lost, none counts twice.
 
-Each test that says "well" has a twin with the claim of identities switched off, which must say what goes wrong: a rig
-that cannot see the fault proves nothing.
+Each test that ends well has a control with the claim of identities switched off, which must find the fault: a rig that
+cannot see the fault proves nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -47,7 +47,7 @@ def test_eight_senders_and_three_kills_of_postgres_leave_every_event_counted_onc
     assert drifts(server, ledger, tmp_path) == ""
 
 
-def test_the_same_rig_goes_red_without_the_claim_of_identities(
+def test_control_without_the_claim_of_identities_events_count_twice(
     server: DurableServer, ledger: Ledger, tmp_path: Path
 ) -> None:
     work = Work(server.url, ledger, journals_in(tmp_path), events=EVENTS, claims_identity=False)
@@ -75,7 +75,9 @@ def test_a_kill_between_claim_and_rollup_takes_both_back_and_a_retry_counts(
     assert drifts(server, ledger, tmp_path) == ""
 
 
-def test_a_kill_after_the_answer_keeps_what_was_answered(server: DurableServer, ledger: Ledger, tmp_path: Path) -> None:
+def test_a_kill_after_the_response_keeps_the_acknowledged_events(
+    server: DurableServer, ledger: Ledger, tmp_path: Path
+) -> None:
     work = Work(server.url, ledger, journals_in(tmp_path), events=100, events_per_batch=100)
     with senders(work, 1) as processes:
         finish(processes)
@@ -136,7 +138,7 @@ def test_the_same_over_http_with_a_web_process_killed_too_leaves_every_event_cou
 
 
 def kill_a_worker(port: int) -> None:
-    """SIGKILL one of the processes that answer requests; the server starts another."""
+    """Kill one of the web processes by SIGKILL. The server starts another."""
     for process in psutil.Process().children():
         if str(port) in process.cmdline():
             process.children()[0].kill()
@@ -145,9 +147,9 @@ def kill_a_worker(port: int) -> None:
 def send_while_killing(
     server: DurableServer, work: Work, *, kills: int, also_kill: Callable[[], None] = lambda: None
 ) -> list[Journal]:
-    """Let the senders work, and kill PostgreSQL at even parts of the first third of it, each time while ingest runs.
+    """Kill PostgreSQL at even parts of the first third of the senders' work, each time while ingest runs.
 
-    Two thirds are left after the last kill: a killer that is slow to look still finds somebody sending.
+    Two thirds are left after the last kill, so a kill that comes late still finds a sender at work.
     """
     answers_in_all = SENDERS * -(-work.events // work.events_per_batch)
     with senders(work, SENDERS) as processes:
@@ -156,7 +158,7 @@ def send_while_killing(
             server.await_running_ingest(at_least=1 if work.port else 2)
             server.kill()
             also_kill()
-            # While it recovers nobody gets ahead: on a busy machine they would be done before we look again.
+            # While it recovers no sender gets ahead: on a busy machine they would be done before we look again.
             with at_rest(processes):
                 server.restart()
         finish(processes)

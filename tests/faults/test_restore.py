@@ -1,7 +1,7 @@
-"""P21: a backup that is taken while events come in holds what was acknowledged, after PostgreSQL was killed.
+"""P21: a backup taken while events come in holds what was acknowledged, after PostgreSQL was killed.
 
 A dump holds all that was acknowledged before it began. A base with its log, which the server waits for, holds every
-event that was ever acknowledged, though nothing is read of the killed server's own disk.
+event that was ever acknowledged, although nothing is read from the killed server's own disk.
 """
 
 import os
@@ -55,19 +55,19 @@ def folder(server: DurableServer) -> Iterator[Path]:
 
 
 def acknowledged(work: Work) -> set[str]:
-    """What has been acknowledged up to now."""
+    """Return what has been acknowledged up to now."""
     return {id_ for journal in read_journals(work.journals) for id_ in journal.acknowledged}
 
 
 def await_more(work: Work) -> set[str]:
-    """Wait until some more is acknowledged; return all that is."""
+    """Wait until more is acknowledged. Return all that is."""
     before = answers(work.journals)
     await_that(lambda: answers(work.journals) >= before + 10)
     return acknowledged(work)
 
 
 def lost_or_wrong(connection: psycopg.Connection, ledger: Ledger, kept: set[str]) -> list[str]:
-    """What is wrong with restored books that must have these events, and may have later ones."""
+    """List what is wrong with restored books that must have these events, and may have later ones."""
     stored = {id_ for (id_,) in connection.execute(STORED, [ledger.tenant_id])}
     return wrongs(connection, ledger, expected=stored, acknowledged=kept)
 
@@ -105,7 +105,7 @@ def test_a_dump_taken_while_events_come_in_has_all_that_was_acknowledged_before_
 
 @contextmanager
 def log_received(server: DurableServer, folder: Path) -> Iterator[None]:
-    """Have the server wait with each commit until its log is in the folder."""
+    """Set the server to wait with each commit until its log is in the folder."""
     receiver = backups.receive_log(connection=server.cluster.connection_settings(DATABASE), folder=folder)
     try:
         with server.connect() as connection:
@@ -125,7 +125,7 @@ def log_received(server: DurableServer, folder: Path) -> Iterator[None]:
 
 
 def started_elsewhere(folder: Path, data_dir: Path, server: DurableServer) -> EmbeddedPostgres:
-    """Lay out the newest base in another place, and start a server that reads its log to the end."""
+    """Unpack the newest base in another place, and start a server that reads its log to the end."""
     backups.lay_out_base(folder=folder, data_dir=data_dir)
     for path in (data_dir, folder):
         give_to(server.cluster.account, path)
@@ -175,8 +175,8 @@ def test_a_base_and_its_log_have_every_event_that_was_ever_acknowledged(
         backups.verify_base(base)
 
 
-def test_a_program_that_fails_leaves_no_backup_and_says_no_password(folder: Path, tmp_path: Path) -> None:
-    connection = Environment({"URL": f"postgres://nobody:hidden@/none?host={folder}"}).database("URL")
+def test_a_program_that_fails_leaves_no_backup_and_shows_no_password(folder: Path, tmp_path: Path) -> None:
+    connection = Environment({"URL": f"postgres://unknown:hidden@/none?host={folder}"}).database("URL")
     with pytest.raises((BackupError, psycopg.OperationalError)) as refused:
         backups.take_dump(connection=connection, folder=tmp_path / "dumps", keep=1, as_of=datetime.now(UTC))
     assert "hidden" not in str(refused.value)
@@ -191,7 +191,7 @@ def test_a_program_that_fails_leaves_no_backup_and_says_no_password(folder: Path
 def test_a_base_and_its_log_outlive_kill_after_kill(
     server: DurableServer, ledger: Ledger, folder: Path, tmp_path: Path
 ) -> None:
-    """The receiver comes back by itself; until then nothing is acknowledged."""
+    # The receiver starts again by itself. Until then no event is acknowledged.
     copies = folder / "copies"
     work = Work(server.url, ledger, journals_in(tmp_path), events=20_000, events_per_batch=BATCH)
     with log_received(server, copies):
@@ -215,7 +215,7 @@ def test_a_base_and_its_log_outlive_kill_after_kill(
 
 
 @pytest.mark.soak
-def test_a_dump_is_proven_by_the_command_and_one_with_wrong_books_is_not(
+def test_the_command_verifies_a_dump_and_refuses_one_with_wrong_books(
     server: DurableServer, ledger: Ledger, folder: Path, tmp_path: Path
 ) -> None:
     work = Work(server.url, ledger, journals_in(tmp_path), events=200)

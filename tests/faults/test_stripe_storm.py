@@ -1,4 +1,4 @@
-"""Each webhook of a subscription's life delivered twenty times, shuffled, with the worker killed: the same end."""
+"""Each webhook of a life delivered twenty times, shuffled, to workers that are killed: the end is the same."""
 
 import random
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def test_a_storm_of_deliveries_and_dying_workers_ends_as_a_calm_life(
     assert end_state(stormy) == end_state(calm)
 
 
-def test_the_rig_sees_an_effect_that_came_twice(
+def test_control_an_effect_that_came_twice_is_detected(
     fake_stripe: FakeStripe, calm: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live_calmly(calm, steps=2)
@@ -83,7 +83,7 @@ def test_the_rig_sees_an_effect_that_came_twice(
 
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.randoms(use_true_random=False), gaps=st.lists(st.booleans(), min_size=6, max_size=6))
-def test_whatever_is_delivered_when_the_end_is_the_same(
+def test_any_delivered_events_lead_to_the_same_end(
     fake_stripe: FakeStripe, calm: Life, order: random.Random, gaps: list[bool]
 ) -> None:
     life = Life(fake_stripe, make_buyer(f"any-{uuid4().hex[:12]}"), calm.version)

@@ -1,4 +1,4 @@
-"""What the fault tests conclude from journals, tables and the application's own reconciliation."""
+"""The conclusions of the fault tests from journals, tables and the application's own reconciliation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,31 +10,31 @@ from tests.faults.processes import Journal, report_drifts, run_apart
 
 
 def journals_in(directory: Path) -> Path:
-    """An empty directory for the senders' journals."""
+    """Create an empty directory for the senders' journals."""
     journals = directory / "journals"
     journals.mkdir()
     return journals
 
 
 def verdict(server: DurableServer, ledger: Ledger, journals: Sequence[Journal], *, events: int) -> list[str]:
-    """What is wrong, where so many events were sent."""
+    """List what is wrong, if so many events were sent."""
     acknowledged = {id_ for journal in journals for id_ in journal.acknowledged}
     with server.connect() as connection:
         return wrongs(connection, ledger, expected=ids(events), acknowledged=acknowledged)
 
 
 def drifts(server: DurableServer, ledger: Ledger, directory: Path) -> str:
-    """What the application's own reconciliation finds."""
+    """List what the application's own reconciliation finds."""
     report = directory / "drifts.txt"
     run_apart(report_drifts, server.url, ledger.tenant_id, report)
     return report.read_text()
 
 
 def answers(journals: Path) -> int:
-    """Count the batches that were acknowledged; cheap, for whoever waits for them."""
+    """Count the batches that were acknowledged. The call is cheap, for waiting in a loop."""
     return sum(path.read_bytes().count(b'"duplicates"') for path in journals.glob("*.jsonl"))
 
 
 def ids(events: int) -> set[str]:
-    """The ids of that many events."""
+    """Return the ids of that many events."""
     return {f"event-{number}" for number in range(events)}

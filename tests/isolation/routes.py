@@ -1,6 +1,6 @@
 """Every route of the application, found in the URL resolver, and whom each of them is for.
 
-A route that is not in the table fails a test until somebody has decided what it is.
+A route that is not in the table fails a test until a developer has decided whom it is for.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 class Room(StrEnum):
     """Who may enter."""
 
-    PUBLIC = "public"  # says the same to everybody
+    PUBLIC = "public"  # the same for every visitor
     OWN_ACCOUNT = "own account"  # about the person who is signed in, or who holds the secret in the address
     OWN_TENANT = "own tenant"  # about the tenant whose key calls; names nothing in its path
     TENANT_OBJECT = "tenant object"  # names one thing of a tenant in its path
@@ -32,14 +32,14 @@ class Route:
 
     @property
     def methods(self) -> set[str]:
-        """The methods that an API view has."""
+        """Return the methods that an API view has."""
         view: Any = getattr(self.pattern.callback, "cls", None)
         assert view is not None, f"{self.path} is not an API view"
         return {name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(view, name)}
 
 
-# All that lies below these is of one kind: the admin's pages are made from its registered models (they are tried
-# apart, as a member), allauth's are about the person who is signed in.
+# Everything below these is of one kind: the admin's pages come from its registered models (they are tried apart,
+# as a member), allauth's are about the person who is signed in.
 ROOMS_BELOW = {"admin/": Room.STAFF, "hijack/": Room.STAFF, "accounts/": Room.OWN_ACCOUNT}
 
 ROOMS = {
@@ -50,7 +50,7 @@ ROOMS = {
     "api/schema/": Room.PUBLIC,
     "api/docs/": Room.PUBLIC,
     "docs/errors": Room.PUBLIC,
-    "webhooks/<slug:provider>": Room.PUBLIC,  # says the same to everybody but the provider, who signs
+    "webhooks/<slug:provider>": Room.PUBLIC,  # the same for every caller but the provider, who signs
     "webhooks/<slug:provider>/<str:address>": Room.PUBLIC,  # as above
     "^api/(?P<path>.*)$": Room.PUBLIC,
     "pricing/": Room.PUBLIC,
@@ -134,17 +134,17 @@ ROOMS = {
 
 
 def every_route() -> list[Route]:
-    """All of them, in the resolver's order."""
+    """Return all routes, in the resolver's order."""
     return list(_routes(get_resolver().url_patterns, ""))
 
 
 def routes_of(*rooms: Room) -> list[Route]:
-    """Those of some rooms."""
+    """Return the routes of some rooms."""
     return [route for route in every_route() if room_of(route) in rooms]
 
 
 def room_of(route: Route) -> Room | None:
-    """Whom a route is for, or None where nobody has said."""
+    """Return whom a route is for, or None if that is not decided."""
     below = [room for prefix, room in ROOMS_BELOW.items() if route.path.startswith(prefix)]
     return below[0] if below else ROOMS.get(route.path)
 

@@ -1,4 +1,4 @@
-"""P15: another tenant's thing is a 404, whoever asks and however, at every address that the application has.
+"""P15: another tenant's object is a 404, whoever requests it, at every address that the application has.
 
 The routes come from the URL resolver, so that a new one fails here until it is classified in `routes.py`.
 """
@@ -72,20 +72,20 @@ def nothing_remembered() -> None:
         forget_tenant(slug)
 
 
-def test_every_route_is_classified_and_every_classification_is_of_a_route() -> None:
+def test_every_route_is_classified_and_every_classification_has_a_route() -> None:
     routes = every_route()
 
     assert [route.path for route in routes if room_of(route) is None] == []
     assert set(ROOMS) <= {route.path for route in routes}
 
 
-def test_a_route_nobody_has_classified_is_noticed() -> None:
+def test_control_an_unclassified_route_is_detected() -> None:
     known = every_route()[0]
 
     assert room_of(Route("api/v1/brand-new", known.pattern)) is None
 
 
-def test_a_change_of_the_first_ones_rows_is_noticed_and_one_of_the_others_own_is_not(
+def test_control_a_change_of_the_first_tenants_rows_is_detected_and_one_of_the_others_is_not(
     acme: Estate, rival: Estate
 ) -> None:
     before = books_apart_from(rival.tenant)
@@ -98,7 +98,7 @@ def test_a_change_of_the_first_ones_rows_is_noticed_and_one_of_the_others_own_is
     assert {table for table in after if after[table] != before[table]} >= {"event_void", "usage_hour", "usage_day"}
 
 
-def test_another_tenants_key_finds_none_of_the_first_ones_things(acme: Estate, rival: Estate) -> None:
+def test_another_tenants_key_finds_none_of_the_first_tenants_objects(acme: Estate, rival: Estate) -> None:
     before = books_apart_from(rival.tenant)
     wrong = []
     for route in routes_of(Room.TENANT_OBJECT):
@@ -113,7 +113,7 @@ def test_another_tenants_key_finds_none_of_the_first_ones_things(acme: Estate, r
     assert books_apart_from(rival.tenant) == before
 
 
-def test_the_first_tenants_own_key_finds_them_all(acme: Estate, rival: Estate) -> None:
+def test_the_first_tenants_own_key_finds_all_of_its_objects(acme: Estate, rival: Estate) -> None:
     found = {}
     for route in routes_of(Room.TENANT_OBJECT):
         for method in sorted(route.methods):
@@ -125,7 +125,7 @@ def test_the_first_tenants_own_key_finds_them_all(acme: Estate, rival: Estate) -
     assert {status for status in found.values() if status >= 300} == set(), found
 
 
-def test_another_tenants_key_sees_and_changes_only_its_own_where_a_path_names_nothing(
+def test_another_tenants_key_sees_and_changes_only_its_own_if_a_path_names_no_object(
     acme: Estate, rival: Estate
 ) -> None:
     before = books_apart_from(rival.tenant)
@@ -141,7 +141,7 @@ def test_another_tenants_key_sees_and_changes_only_its_own_where_a_path_names_no
     assert books_apart_from(rival.tenant) == before
 
 
-def test_a_tenants_key_is_no_operators(acme: Estate, rival: Estate) -> None:
+def test_a_tenants_key_cannot_call_the_operator_api(acme: Estate, rival: Estate) -> None:
     before = books_apart_from(rival.tenant)
     for route in routes_of(Room.OPERATOR):
         for method in sorted(route.methods):
@@ -152,7 +152,7 @@ def test_a_tenants_key_is_no_operators(acme: Estate, rival: Estate) -> None:
     assert books_apart_from(rival.tenant) == before
 
 
-def test_without_a_key_the_api_says_nothing(acme: Estate) -> None:
+def test_without_a_key_the_api_shows_nothing(acme: Estate) -> None:
     for route in routes_of(Room.OWN_TENANT, Room.TENANT_OBJECT, Room.OPERATOR):
         for method in sorted(route.methods):
             response = ask(PROGRAM, method, address(route, acme), "{}", content_type="application/json", query={})
@@ -179,11 +179,11 @@ def test_another_tenants_member_finds_no_page_of_the_first(acme: Estate, rival: 
 def test_the_first_tenants_own_member_finds_every_page(acme: Estate, rival: Estate) -> None:
     client = acme.client()
     for route in routes_of(Room.TENANT_PAGE):
-        answers = {
+        statuses = {
             without_a_trace(visit, client, route, method, slug=acme.tenant.slug, target=acme).status_code
             for method in ("GET", "POST")
         }
-        assert answers - {NOT_FOUND, NOT_ALLOWED}, f"{route.path} answers {answers}: the attack would prove nothing"
+        assert statuses - {NOT_FOUND, NOT_ALLOWED}, f"{route.path} returns {statuses}: the attack would prove nothing"
 
 
 def test_another_tenants_member_finds_nothing_of_the_first_below_his_own_slug(acme: Estate, rival: Estate) -> None:
@@ -203,7 +203,7 @@ def test_another_tenants_member_finds_nothing_of_the_first_below_his_own_slug(ac
     assert books_apart_from(rival.tenant) == before
 
 
-def test_somebody_who_is_not_signed_in_is_asked_to(acme: Estate) -> None:
+def test_a_visitor_who_is_not_signed_in_is_redirected_to_sign_in_on_every_route(acme: Estate) -> None:
     for route in routes_of(Room.TENANT_PAGE):
         for method in ("POST", "GET"):
             response = visit(PROGRAM, route, method, slug=acme.tenant.slug, target=acme)
@@ -211,7 +211,7 @@ def test_somebody_who_is_not_signed_in_is_asked_to(acme: Estate) -> None:
             assert response.status_code == NOT_ALLOWED or response.location.startswith("/accounts/login/")
 
 
-def test_no_member_enters_a_staff_room(acme: Estate, rival: Estate) -> None:
+def test_no_member_opens_a_staff_page(acme: Estate, rival: Estate) -> None:
     before = books_apart_from(rival.tenant)
     client = rival.client()
     for route in routes_of(Room.STAFF):
@@ -224,12 +224,12 @@ def test_no_member_enters_a_staff_room(acme: Estate, rival: Estate) -> None:
     assert books_apart_from(rival.tenant) == before
 
 
-# How the strangers ask
+# How the strangers send their requests
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A response, and what the stranger had said: what he brought himself he may be told again."""
+    """A response, and the text that the stranger had sent, which may be repeated to them."""
 
     status_code: int
     location: str
@@ -237,7 +237,7 @@ class Answer:
     said: str
 
     def shows(self, target: Estate) -> bool:
-        """Whether it holds anything of the target's."""
+        """Return whether the response shows anything of the target's."""
         return any(mark in self.text for mark in target.marks if mark not in self.said)
 
 
@@ -282,7 +282,7 @@ def visit(client: Client, route: Route, method: str, *, slug: str, target: Estat
 
 
 def without_a_trace(part: Callable[..., Answer], *arguments: object, **named: object) -> Answer:
-    """Ask, and take back what it did."""
+    """Send the request, and undo what it did."""
     with transaction.atomic():
         response = part(*arguments, **named)
         transaction.set_rollback(True)
@@ -291,7 +291,10 @@ def without_a_trace(part: Callable[..., Answer], *arguments: object, **named: ob
 
 
 def queries_for(target: Estate, method: str) -> list[dict[str, str]]:
-    """Ways to name another tenant's things beside the path; a call that writes is tried with all of them at once."""
+    """Return ways to name another tenant's objects beside the path.
+
+    A call that writes is tried with all of them at once.
+    """
     named = {"tenant": target.tenant.slug, "id": target.event_id, "event_id": target.event_id}
     by_key = [{"api_key": str(target.key.key.pk)}, {"api_key": target.key.key.prefix, "group_by": "api_key"}]
     queries = [named | query | {"subject": f"subject-of-{target.tenant.slug}"} for query in by_key]
@@ -299,7 +302,7 @@ def queries_for(target: Estate, method: str) -> list[dict[str, str]]:
 
 
 def address(route: Route, target: Estate, *, slug: str = "") -> str:
-    """The route with the target's own ids in it."""
+    """Return the route's address with the target's own ids in it."""
     values = {
         "<slug:slug>": slug or target.tenant.slug,
         "<uuid:key_id>": str(target.key.key.pk),
@@ -326,5 +329,5 @@ def address(route: Route, target: Estate, *, slug: str = "") -> str:
 
 
 def is_for_everybody(route: Route) -> bool:
-    """The admin's own sign-in and sign-out, and its catalogue of translations."""
+    """Return whether every visitor may open a page of the admin: sign-in, sign-out, catalogue of translations."""
     return route.path.startswith(("admin/login", "admin/logout", "admin/jsi18n", "admin/password_change"))

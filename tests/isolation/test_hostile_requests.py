@@ -1,6 +1,6 @@
 """P18: no body makes a 5xx, at any route of the API, and every refusal is a problem as RFC 9457 defines it.
 
-Paths, queries and headers are tried by `tests/accounts/api/test_every_edge.py`. This stands beside the isolation tests,
+Paths, queries and headers are tried by `tests/accounts/api/test_every_edge.py`. This file is with the isolation tests,
 since it goes through the same list of routes: a new one is tried from its first day.
 """
 
@@ -97,7 +97,7 @@ HOSTILE_ENCODINGS: Mapping[str, tuple[bytes, str, str]] = {
     "multipart without end": (b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n",
      "multipart/form-data; boundary=b", ""),
     "multipart without boundary": (b"--b", "multipart/form-data", ""),
-    "a charset of nobody": (b"{}", "application/json; charset=klingon", ""),
+    "an unknown charset": (b"{}", "application/json; charset=klingon", ""),
     "a type that is no type": (b"{}", "/;;=\x01", ""),
     "an absurdly long type": (b"{}", "application/json;" + "a=b;" * 5000, ""),
 }  # fmt: skip
@@ -142,7 +142,7 @@ def test_no_json_makes_a_5xx(estate: Estate, data: st.DataObject) -> None:
     assert wrongs_of([ask(estate, route, method, json.dumps(body).encode())]) == []
 
 
-def test_the_rig_names_a_5xx_and_a_refusal_that_is_no_problem() -> None:
+def test_control_a_5xx_and_a_refusal_that_is_no_problem_are_detected() -> None:
     server_error = HttpResponse(b"{}", status=503, content_type="application/problem+json")
     page = HttpResponse(b"<h1>Not Found</h1>", status=404)
     half = HttpResponse(b'{"title": "x"}', status=404, content_type="application/problem+json")
@@ -161,7 +161,7 @@ def writing_calls() -> Iterator[tuple[Route, str]]:
 
 
 def wanted_body(route: Route, estate: Estate) -> dict[str, Any]:
-    """The body with which the call gets furthest."""
+    """Return the body with which the call gets furthest."""
     if route.path not in BODIES:
         return {"name": "Globex", "status": "active"}
     body = BODIES[route.path](estate)
@@ -175,7 +175,7 @@ def field_names(route: Route, estate: Estate) -> set[str]:
 
 
 def twisted_bodies(route: Route, estate: Estate) -> Iterator[bytes]:
-    """The body that the call wants, with each of its members in turn replaced by something hostile."""
+    """Return the body that the call takes, with each of its members in turn replaced by something hostile."""
     body: dict[str, Any] = wanted_body(route, estate)
     for number, value in enumerate(HOSTILE_VALUES):
         names = sorted(body) or ["id"]
@@ -201,7 +201,7 @@ def ask(
     content_type: str = "application/json",
     encoding: str = "",
 ) -> tuple[str, Any]:
-    """Send it, and take back what it did; a description goes with the answer."""
+    """Send the request, and undo what it did. A description goes with the response."""
     secret = OPERATOR_SECRETS[-1] if room_of(route) is Room.OPERATOR else estate.key.secret
     sent = {
         "Authorization": f"Bearer {secret}",
@@ -214,7 +214,7 @@ def ask(
 
 
 def wrongs_of(answers: Any) -> list[str]:
-    """Which answers break the promise, and how."""
+    """List which responses break the promise, and how."""
     wrongs = []
     for what, response in answers:
         if response.status_code >= SERVER_ERROR:

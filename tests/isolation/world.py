@@ -1,6 +1,6 @@
-"""Two tenants with something of everything, and a digest of the database that only the second's rows may change.
+"""Two tenants with one object of every kind, and a digest of the database that only the second's rows may change.
 
-Acme is Alice's. Charlie owns Rival, has every right there and no business at Acme.
+Acme is Alice's. Charlie owns Rival, has every right there and none at Acme.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from tests.billing.world import close_month, make_plan
 from tests.metering.ledger_world import LONG_AGO, ledger_of, make_tenant, send
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-# Where a visit leaves traces by design: sessions, the time of the last sign-in, caches.
+# Tables in which a visit leaves traces by design: sessions, the time of the last sign-in, caches.
 TABLES_OF_VISITS = frozenset({"django_session", "usersessions_usersession", "cache", "accounts_user"})
 
 
@@ -50,7 +50,7 @@ class Estate:
 
     @property
     def marks(self) -> list[str]:
-        """What nobody else may be shown."""
+        """Return the texts that no other tenant may be shown."""
         ids = [
             self.tenant.pk,
             self.export.pk,
@@ -65,18 +65,18 @@ class Estate:
         return [str(mark) for mark in (self.tenant.name, self.payment.reference, *ids, *people, *documents)]
 
     def client(self) -> Client:
-        """A browser in which the owner is signed in."""
+        """Return a browser in which the owner is signed in."""
         client = Client()
         client.force_login(self.owner, backend=BACKEND)
         return client
 
     def api_headers(self) -> dict[str, str]:
-        """What the tenant's programs send."""
+        """Return the headers that the tenant's programs send."""
         return {"Authorization": f"Bearer {self.key.secret}"}
 
 
 def make_estate(slug: str) -> Estate:
-    """Make it through the services, with an event in the ledger."""
+    """Create a tenant with one object of every kind through the services, with an event in the ledger."""
     as_of = timezone.now()
     tenant = make_tenant(slug)
     owner, viewer = make_user(f"owner@{slug}.example"), make_user(f"viewer@{slug}.example")
@@ -103,7 +103,7 @@ def make_estate(slug: str) -> Estate:
 
 
 def make_export(tenant: Tenant, owner: User, as_of: datetime) -> TenantExport:
-    """An export that can be downloaded, with one file."""
+    """Create an export that can be downloaded, with one file."""
     export = TenantExport.objects.create(
         id=uuid4(),
         tenant=tenant,
@@ -119,7 +119,7 @@ def make_export(tenant: Tenant, owner: User, as_of: datetime) -> TenantExport:
 
 
 def make_invoice(tenant: Tenant, actor: Actor, as_of: datetime) -> Invoice:
-    """An invoice, its first line over usage, and the credit note that takes it back, each with a PDF."""
+    """Create an invoice, its first line over usage, and the credit note that takes it back, each with a PDF."""
     plan = PlanVersion.objects.first() or make_plan()
     began_at = as_of - timedelta(days=35)
     invoice = close_month(subscribe(tenant=tenant, plan_version=plan, actor=actor, as_of=began_at), as_of=as_of)
@@ -141,19 +141,19 @@ def make_payment(tenant: Tenant, as_of: datetime) -> Payment:
 
 
 def make_user(email: str) -> User:
-    """Somebody without a password, whose browser a test signs in."""
+    """Create a user without a password, whom a test signs in."""
     user = User.objects.create_user(email)
     EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
     return user
 
 
 def books_apart_from(tenant: Tenant) -> dict[str, str]:
-    """A digest of every table, without the rows that name this tenant: what it may do must not show here."""
+    """Return a digest of every table, without the rows that name this tenant: its own changes must not show here."""
     return {table: _digest(table, str(tenant.pk)) for table in _tables() if table not in TABLES_OF_VISITS}
 
 
 def every_book() -> dict[str, str]:
-    """A digest of every table with all its rows, people included; sessions and caches are left out."""
+    """Return a digest of every table with all its rows, people included, without sessions and caches."""
     return {table: _digest(table, None) for table in _tables() if table not in TABLES_OF_VISITS - {"accounts_user"}}
 
 

@@ -1,4 +1,4 @@
-"""Calls the application as a web server does, in this process, and measures what it costs."""
+"""Calls the application as a web server does, in this process, and measures the CPU time of each request."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ TRIES_MAX = 3
 
 @cache
 def application() -> Callable[..., Any]:
-    """Django's handler, without the test client around it."""
+    """Return Django's handler, without the test client around it."""
     return WSGIHandler()
 
 
@@ -59,7 +59,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, and the CPU that it took."""
+    """The response, and the CPU time that it took."""
 
     status: int
     headers: Mapping[str, str]
@@ -68,10 +68,10 @@ class Answer:
 
 
 def ask(sent: Sent) -> Answer:
-    """Send it once."""
+    """Send the request once."""
     begun: list[tuple[int, dict[str, str]]] = []
     environ = sent.environ()
-    # As Django's own test client does: a test's transaction lives on its connection.
+    # As Django's own test client does: a test's transaction is on its connection.
     request_started.disconnect(close_old_connections)
     request_finished.disconnect(close_old_connections)
     try:
@@ -88,7 +88,7 @@ def ask(sent: Sent) -> Answer:
 
 
 def cost(sent: Sent, *, allowed: int, around: Callable[[Sent], Answer] = ask) -> Answer:
-    """Send it, and again where it was dear: of what other processes cost this one, the cheapest answer has least."""
+    """Send the request, and again if it was expensive. The cheapest response has the least of other processes in it."""
     answers = [around(sent)]
     while answers[-1].milliseconds > allowed and len(answers) < TRIES_MAX:
         answers.append(around(sent))

@@ -22,19 +22,19 @@ SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 @pytest.fixture
 def quick_hashing(settings: Any) -> None:
-    """What is tried is who gets in, not how long a guess takes."""
+    """Hash passwords fast: the tests try who may sign in, not how long a guess takes."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
 def clean_cache(db: None) -> None:
-    """The shared cache counts attempts, and remembers codes, across tests too."""
+    """Clear the shared cache, which counts attempts and remembers codes across tests too."""
     cache.clear()
 
 
 @pytest.fixture
 def still_clock() -> Iterator[None]:
-    """A code of an authenticator app lasts half a minute; on a busy machine it would end on its way."""
+    """Stop the clock: a code of an authenticator app lasts half a minute, and a busy machine could let it expire."""
     with time_machine.travel(datetime.now(UTC), tick=False):
         yield
 
@@ -56,7 +56,7 @@ def dora(db: None, quick_hashing: None) -> User:
 
 
 def entered(user: User) -> Client:
-    """A browser with a session, without a word of how it began."""
+    """Return a browser with a session, without a sign-in."""
     client = Client()
     client.force_login(user, backend=BACKEND)
     return client

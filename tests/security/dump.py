@@ -1,4 +1,4 @@
-"""All that a dump of the database would give away, as text: columns of bytes and what is packed into others, too."""
+"""All that a dump of the database would give away, as text: columns of bytes and packed values, too."""
 
 import base64
 import binascii
@@ -24,7 +24,7 @@ def every_row(connection: psycopg.Connection) -> Iterator[tuple[str, str]]:
 
 
 def unpacked(text: str) -> Iterator[str]:
-    """Yield what is in a row's columns of bytes, which JSON shows in hexadecimal, and in base64, compressed or not."""
+    """Yield the contents of a row's columns of bytes, which JSON shows in hexadecimal, and of packed texts."""
     for digits in re.findall(r"\\\\x((?:[0-9a-f]{2})+)", text):
         yield bytes.fromhex(digits).decode("latin-1")
     for word in re.findall(r"[\w-]{24,}={0,2}", text, re.ASCII):
@@ -40,6 +40,6 @@ def unpacked(text: str) -> Iterator[str]:
 
 
 def secrets_in_rows(connection: psycopg.Connection) -> list[str]:
-    """List what has the shape of a secret in any row, without the secret itself."""
+    """List what has the form of a secret in any row, without the secret itself."""
     found = {f"{table}: {secret.kind}" for table, text in every_row(connection) for secret in find_secrets(text)}
     return sorted(found)[:NAMED_MAX]

@@ -1,6 +1,6 @@
 """A small OpenID Connect provider over real HTTP: discovery, authorization code with PKCE, signed id tokens.
 
-It signs whoever it is told to in at once, and can be told to lie.
+It signs in the person that a test names, and can be set to send false claims.
 """
 
 import base64
@@ -24,10 +24,10 @@ KEY_ID = "first"
 
 
 class OpenIDProvider:
-    """One issuer with one client. `claims` is who signs in; `lies` is laid over each id token."""
+    """One issuer with one client. `claims` is the person who signs in. `lies` replaces claims of each id token."""
 
     def __init__(self, url: str, keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey]) -> None:
-        """Sign with the first key; the second is a stranger's, and is not published."""
+        """Sign with the first key. The second is a stranger's, and is not published."""
         self.url = url
         self.key, self.stranger = keys
         self.claims: dict[str, Any] = {}
@@ -52,7 +52,7 @@ class OpenIDProvider:
         return {"keys": [public | {"kid": KEY_ID, "alg": "RS256", "use": "sig"}]}
 
     def authorize(self, asked: dict[str, str]) -> str:
-        """Return where the browser is sent back to."""
+        """Return the address to which the browser is redirected."""
         assert asked["client_id"] in CLIENTS.values()
         assert (asked["response_type"], asked["code_challenge_method"]) == ("code", "S256")
         assert "openid" in asked["scope"].split()
@@ -61,7 +61,7 @@ class OpenIDProvider:
         return f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}"
 
     def token(self, given: dict[str, str]) -> dict[str, Any] | None:
-        """Return the tokens for a code, once, or None where anything is wrong."""
+        """Return the tokens for a code, once, or None if anything is wrong."""
         asked = self.codes.pop(given.get("code", ""), None)
         verifier = hashlib.sha256(given.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(verifier).rstrip(b"=").decode()
@@ -125,6 +125,6 @@ def handler_of(provider: OpenIDProvider) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's signature
-            """Say nothing."""
+            """Omit the log."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""A small SAML provider: answers a request with a signed assertion, and can be told to lie."""
+"""A small SAML provider: it responds to a request with a signed assertion, and can be set to send a false one."""
 
 import base64
 import zlib
@@ -24,7 +24,7 @@ ASSERTION = """<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion
 
 
 class SamlProvider:
-    """Signs whoever it is told to in."""
+    """A provider that signs in the person that a test names."""
 
     def __init__(self) -> None:
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -33,7 +33,7 @@ class SamlProvider:
         self.is_signed = True
 
     def answer(self, address: str, *, name_id: str, email: str) -> str:
-        """Return the `SAMLResponse` to the request in the address that the browser was sent to."""
+        """Return the `SAMLResponse` to the request in the address to which the browser was redirected."""
         encoded = parse_qs(urlsplit(address).query)["SAMLRequest"][0]
         request = ET.fromstring(zlib.decompress(base64.b64decode(encoded), -15))
         acs, moment = request.attrib["AssertionConsumerServiceURL"], datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""What an attacker can do who runs SQL of his own on the application's connection: not become anybody else."""
+"""What attackers can do who run their own SQL on the application's connection: not take another role."""
 
 import psycopg
 import pytest
@@ -18,7 +18,7 @@ def session() -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("way_back", ["RESET ROLE", "SET ROLE NONE", "RESET SESSION AUTHORIZATION", "RESET ALL"])
-def test_there_is_no_role_to_go_back_to(way_back: str) -> None:
+def test_the_applications_connection_has_no_role_to_return_to(way_back: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(way_back)
     assert session() == (settings.DATABASE_ROLE, settings.DATABASE_ROLE)
@@ -27,7 +27,7 @@ def test_there_is_no_role_to_go_back_to(way_back: str) -> None:
 @pytest.mark.parametrize(
     "statement", ["SET ROLE {owner}", "SET SESSION AUTHORIZATION {owner}", "GRANT {owner} TO {me}"]
 )
-def test_it_cannot_become_the_owner(statement: str) -> None:
+def test_the_application_cannot_become_the_owner(statement: str) -> None:
     names = {"owner": owner_name(), "me": settings.DATABASE_ROLE}
     with (
         connection.cursor() as cursor,
@@ -38,7 +38,7 @@ def test_it_cannot_become_the_owner(statement: str) -> None:
     assert session() == (settings.DATABASE_ROLE, settings.DATABASE_ROLE)
 
 
-def test_the_role_has_nothing_beyond_its_grants() -> None:
+def test_the_applications_role_has_only_its_grants() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolinherit"
@@ -51,8 +51,8 @@ def test_the_role_has_nothing_beyond_its_grants() -> None:
         assert cursor.fetchone() == (0,)
 
 
-def test_the_rig_sees_a_login_that_can_go_back() -> None:
-    """The control: as the application connected before, by the owner's login with a role taken on."""
+def test_control_an_owners_login_with_a_role_can_return_to_the_owner() -> None:
+    # The control: as the application connected before, by the owner's login with a role taken on.
     options = f"-c role={settings.DATABASE_ROLE}"
     with psycopg.connect(owner_url(), options=options, autocommit=True, connect_timeout=10) as server:
         assert server.execute("SELECT current_user").fetchone() == (settings.DATABASE_ROLE,)

@@ -1,4 +1,4 @@
-"""A person who is erased is named nowhere but where the law keeps it, and what they did stays (P20)."""
+"""An erased person is named only in places in which the law requires it, and what they did stays (P20)."""
 
 from datetime import timedelta
 
@@ -32,7 +32,7 @@ KEPT = {"billing_creditnote": "who issued a credit note is part of the books"}
 
 @pytest.fixture
 def acme(db: None) -> Estate:
-    """Acme, whose owner has left traces in everything that she can touch, and a second owner."""
+    """Create Acme, whose owner has left traces in everything that she can change, and a second owner."""
     estate = make_estate("acme")
     owner, now = estate.owner, timezone.now()
     User.objects.filter(pk=owner.pk).update(name=NAME)
@@ -67,7 +67,7 @@ def member(user: User) -> Actor:
 
 
 def tables_that_say(text: str) -> set[str]:
-    """Look into every column of every table, as PostgreSQL writes it."""
+    """Find the tables that contain a text, in every column as PostgreSQL writes it."""
     found = set()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -113,8 +113,8 @@ def test_an_erased_person_is_named_nowhere_and_history_stays(acme: Estate) -> No
     make_user("owner@acme.example")  # the address is free again
 
 
-def test_finished_tasks_that_name_the_person_go_and_others_stay(acme: Estate) -> None:
-    """Their arguments and results are packed, so a search of the tables does not see them."""
+def test_finished_tasks_that_name_the_person_are_deleted_and_others_stay(acme: Estate) -> None:
+    # Their arguments and results are packed, so a search of the tables does not see them.
     address, now = acme.owner.email, timezone.now()
     for name, facts in {
         "args": {"args": (f"staff as {address.upper()}",)},
@@ -127,7 +127,7 @@ def test_finished_tasks_that_name_the_person_go_and_others_stay(acme: Estate) ->
     assert list(Task.objects.values_list("name", flat=True)) == ["other"]
 
 
-def test_the_last_owner_hands_over_or_closes_first(db: None) -> None:
+def test_the_last_owner_must_name_another_owner_or_close_first(db: None) -> None:
     acme = make_estate("acme")
     now = timezone.now()
     with pytest.raises(
@@ -141,7 +141,7 @@ def test_the_last_owner_hands_over_or_closes_first(db: None) -> None:
     assert AuditEntry.objects.filter(action="person.erased").count() == 1
 
 
-def test_a_member_erases_nobody_else_and_no_staff(acme: Estate) -> None:
+def test_a_member_erases_neither_other_people_nor_staff(acme: Estate) -> None:
     viewer = acme.viewer.user
     for user, actor in ((viewer, member(acme.owner)), (acme.owner, member(viewer))):
         with pytest.raises(PermissionMissingError):
@@ -163,7 +163,7 @@ def test_the_applications_role_rewrites_no_history_but_by_an_erasure(acme: Estat
             cursor.execute(statement)
 
 
-def test_a_person_deletes_their_own_account_on_a_page(acme: Estate) -> None:
+def test_a_person_deletes_their_own_account(acme: Estate) -> None:
     path = reverse("portal:account_delete")
     viewer = acme.viewer.user
     assert Client().get(path).status_code == 302
@@ -179,13 +179,13 @@ def test_a_person_deletes_their_own_account_on_a_page(acme: Estate) -> None:
 
 
 def signed_in(user: User) -> Client:
-    """A browser in which the person has just signed in."""
+    """Return a browser in which the person has just signed in."""
     client = Client()
     client.force_login(user, backend=BACKEND)
     return client
 
 
-def test_who_has_not_just_signed_in_is_asked_again(acme: Estate) -> None:
+def test_deleting_the_account_needs_a_recent_sign_in(acme: Estate) -> None:
     viewer = acme.viewer.user
     User.objects.filter(pk=viewer.pk).update(password="pbkdf2_sha256$1$salt$hash")
     viewer.refresh_from_db()

@@ -1,4 +1,4 @@
-"""A tenant's owner carries away all that the tenant has, and nothing of anybody else (P20)."""
+"""A tenant's owner exports all that the tenant has, and nothing of another tenant (P20)."""
 
 import gzip
 import hashlib
@@ -55,7 +55,7 @@ from metering.services.event_voids import void_event
 from tests.isolation.world import Estate, make_estate
 from tests.metering.ledger_world import ledger_of, send
 
-# Where the rows of each file lie: a file of one name is their whole table, as far as it is the tenant's.
+# Where the rows of each file are stored: a file of one name is their whole table, as far as it is the tenant's.
 TABLES: Mapping[str, tuple[type[Model], str]] = {
     "settings.json": (Tenant, "pk"),
     "members.json": (Membership, "tenant"),
@@ -89,7 +89,7 @@ LEDGER: Mapping[str, type[Model]] = {
 }
 # Tables of a tenant that are no part of its export, and why.
 NOT_EXPORTED = {
-    "accounts.IdempotencyRecord": "answers that were given, for a day",
+    "accounts.IdempotencyRecord": "responses that were sent, for a day",
     "metering.EventIdentity": "what the ledger is guarded by; each event is exported itself",
     "metering.SealedUsage": "what the ledger is guarded by; the lines that it proves are exported themselves",
     "desk.Approval": "what staff ask one another; what came of it is exported itself",
@@ -151,7 +151,7 @@ def archive_bytes(pieces: Iterator[bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def test_the_counts_of_an_export_are_those_of_the_tables(estates: tuple[Estate, Estate]) -> None:
+def test_the_counts_of_an_export_agree_with_the_tables(estates: tuple[Estate, Estate]) -> None:
     acme, _ = estates
     export = request_export(tenant=acme.tenant, actor=owner_of(acme), as_of=timezone.now())
     expected = {name: model.objects.filter(**{path: acme.tenant.pk}).count() for name, (model, path) in TABLES.items()}  # type: ignore[attr-defined]
@@ -212,7 +212,7 @@ def test_every_table_of_a_tenant_is_exported_or_named_with_a_reason(estates: tup
     assert owned - exported - NOT_EXPORTED.keys() == set()
 
 
-def test_two_requests_at_once_make_one_export(estates: tuple[Estate, Estate]) -> None:
+def test_two_requests_at_once_create_one_export(estates: tuple[Estate, Estate]) -> None:
     acme, _ = estates
     first = request_export(tenant=acme.tenant, actor=owner_of(acme), as_of=timezone.now())
     assert request_export(tenant=acme.tenant, actor=owner_of(acme), as_of=timezone.now()) == first
@@ -220,7 +220,7 @@ def test_two_requests_at_once_make_one_export(estates: tuple[Estate, Estate]) ->
     assert make_exports(as_of=timezone.now()) == 0
 
 
-def test_who_asked_is_told_by_mail_and_the_log_says_who_carried_it_away(estates: tuple[Estate, Estate]) -> None:
+def test_an_export_is_mailed_about_and_its_download_is_audited(estates: tuple[Estate, Estate]) -> None:
     acme, _ = estates
     export = export_of(acme)
     assert send_queued_mails(as_of=timezone.now() + timedelta(minutes=1)) >= 1
@@ -253,15 +253,15 @@ def test_only_an_owner_who_has_just_signed_in_downloads(estates: tuple[Estate, E
     assert acme.client().get(path).status_code == 403
 
 
-def test_staff_who_view_as_the_owner_carry_nothing_away(estates: tuple[Estate, Estate]) -> None:
+def test_staff_who_view_as_the_owner_cannot_export(estates: tuple[Estate, Estate]) -> None:
     acme, _ = estates
     staff = Actor(ActorKind.STAFF, "staff as owner", user_id=acme.owner.pk, role=Role.OWNER)
     with pytest.raises(PermissionMissingError):
         request_export(tenant=acme.tenant, actor=staff, as_of=timezone.now())
-    assert TenantExport.objects.filter(tenant=acme.tenant).count() == 1  # the one that was made before
+    assert TenantExport.objects.filter(tenant=acme.tenant).count() == 1  # the one that was created before
 
 
-def test_an_export_ends_and_its_files_with_it(estates: tuple[Estate, Estate]) -> None:
+def test_an_export_expires_with_its_files(estates: tuple[Estate, Estate]) -> None:
     acme, _ = estates
     export = export_of(acme)
     assert export.expires_at is not None

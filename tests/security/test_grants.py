@@ -1,4 +1,4 @@
-"""The application's role may do to sums and number series what its statements do, and nothing more."""
+"""The application's role may change sums and number series as its statements do, and in no other way."""
 
 import pytest
 from django.db import DatabaseError, ProgrammingError, connection, transaction
@@ -38,7 +38,7 @@ def refused(statement: str) -> bool:
     return False
 
 
-def test_each_change_that_nothing_of_ours_makes_is_refused() -> None:
+def test_each_change_that_none_of_our_statements_makes_is_refused() -> None:
     forbidden = forbidden_statements()
     assert {"UPDATE usage_hour SET hour = hour", "DELETE FROM billing_numberseries"} <= set(forbidden)
     assert len(forbidden) > 25
@@ -46,12 +46,12 @@ def test_each_change_that_nothing_of_ours_makes_is_refused() -> None:
 
 
 @pytest.mark.as_owner
-def test_the_owner_may_make_each_of_them() -> None:
-    """The control: nothing but the rights refuses them."""
+def test_control_the_owner_may_make_each_of_these_changes() -> None:
+    # The control: nothing but the rights refuses them.
     assert [statement for statement in forbidden_statements() if refused(statement)] == []
 
 
 @pytest.mark.parametrize("table", SUMS)
-def test_what_our_statements_change_may_be_changed(table: str) -> None:
+def test_columns_that_our_statements_change_may_be_changed(table: str) -> None:
     for column in SUMS[table]:
         assert not refused(f"UPDATE {table} SET {column} = {column}")

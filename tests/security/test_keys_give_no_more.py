@@ -1,4 +1,4 @@
-"""A key gives no more than its maker has, whether a member or another key makes it."""
+"""A key gives no more than its creator has, whether a member or another key creates it."""
 
 from datetime import datetime, timedelta
 
@@ -57,17 +57,17 @@ def signed_in(user: User) -> Client:
 def actor(user: User) -> Actor:
     return Actor.member(
         user_id=user.pk, label=user.email, role=Role.OWNER
-    )  # what the caller believes counts for nothing
+    )  # the role that the caller holds counts for nothing
 
 
-def test_the_table_says_which_role_gives_what() -> None:
+def test_the_table_of_roles_and_scopes_is_as_documented() -> None:
     assert scopes_of_role(Role.OWNER) == scopes_of_role(Role.ADMIN) == SCOPES_FOR_TENANT_KEYS
     assert set(SCOPES_FOR_TENANT_KEYS) - set(scopes_of_role(Role.DEVELOPER)) == {Scope.BILLING_READ}
     assert scopes_of_role(Role.VIEWER) == ()
 
 
 @pytest.mark.parametrize("role", Role)
-def test_a_member_makes_keys_with_what_the_role_allows(role: Role, acme: Tenant, now: datetime) -> None:
+def test_a_member_creates_keys_with_the_scopes_of_the_role(role: Role, acme: Tenant, now: datetime) -> None:
     user = join(acme, role)
     for scope in SCOPES_FOR_TENANT_KEYS:
         terms, given = KeyTerms(name="mine", scopes=[scope]), scopes_of_role(role)
@@ -90,7 +90,7 @@ def test_a_developer_does_not_get_the_successor_of_a_wider_key(acme: Tenant, now
     assert "/rotate/" not in client.get(f"/t/acme/keys/{wide.pk}/").content.decode()
 
 
-def test_the_portal_offers_what_may_be_given(acme: Tenant) -> None:
+def test_the_portal_offers_only_scopes_that_may_be_given(acme: Tenant) -> None:
     developer, admin = signed_in(join(acme, Role.DEVELOPER)), signed_in(join(acme, Role.ADMIN))
     form = {"name": "Books", "kind": "live", "scopes": ["billing:read"]}
     assert b"billing:read" not in developer.get("/t/acme/keys/new/").content
@@ -100,11 +100,11 @@ def test_the_portal_offers_what_may_be_given(acme: Tenant) -> None:
     assert admin.post("/t/acme/keys/new/", form).status_code == 201
 
 
-# Keys that make keys
+# Keys that create keys
 
 
 @pytest.mark.parametrize("limits", [{"quota": 100}, {"throttle_rate": 10, "throttle_burst": 10}], ids=str)
-def test_what_a_key_with_limits_makes_counts_against_the_same_limits(
+def test_a_key_created_by_a_limited_key_counts_against_the_same_limits(
     limits: dict[str, int], acme: Tenant, now: datetime
 ) -> None:
     own, secret = make_key(acme, scopes=list(OWN), **limits)
@@ -115,7 +115,7 @@ def test_what_a_key_with_limits_makes_counts_against_the_same_limits(
     assert {name: getattr(made, name) for name in limits} == limits
 
 
-def test_what_a_key_without_limits_makes_has_its_own(acme: Tenant) -> None:
+def test_a_key_created_by_a_key_without_limits_has_its_own(acme: Tenant) -> None:
     _, secret = make_key(acme, scopes=list(OWN))
     child = body_of(Api(secret).post("/keys", {"name": "x", "kind": "live", "scopes": ["usage:read"], "quota": "5"}))
     assert ApiKey.objects.get(pk=child["id"]).family_id is None
@@ -135,7 +135,7 @@ def test_what_a_key_without_limits_makes_has_its_own(acme: Tenant) -> None:
     ],
     ids=str,
 )
-def test_a_narrow_key_touches_no_wider_one(wider: dict[str, object], acme: Tenant, now: datetime) -> None:
+def test_a_narrow_key_changes_no_wider_one(wider: dict[str, object], acme: Tenant, now: datetime) -> None:
     narrow = {
         "scopes": list(OWN), "quota": 100, "throttle_rate": 10, "throttle_burst": 10,
         "allowed_cidrs": ["127.0.0.0/8"], "expires_at": now + timedelta(days=1),
@@ -152,7 +152,7 @@ def test_a_narrow_key_touches_no_wider_one(wider: dict[str, object], acme: Tenan
     assert api.delete(f"/keys/{own.pk}").status_code == 204
 
 
-def test_a_test_key_neither_lists_nor_touches_live_ones(acme: Tenant) -> None:
+def test_a_test_key_neither_lists_nor_changes_live_ones(acme: Tenant) -> None:
     live, _ = make_key(acme, scopes=["usage:read"])
     test, secret = make_key(acme, kind=KeyKind.TEST, scopes=[scope.value for scope in SCOPES_FOR_TENANT_KEYS])
     api = Api(secret)
@@ -175,7 +175,7 @@ def test_a_test_key_sees_no_money(path: str, acme: Tenant) -> None:
     assert "test key" in problem_of(preview, 404)["detail"]
 
 
-# A tenant that may not use
+# A suspended tenant
 
 
 def test_a_suspended_tenant_gets_no_key(acme: Tenant, now: datetime) -> None:
@@ -201,7 +201,7 @@ def test_a_suspended_tenant_gets_no_key(acme: Tenant, now: datetime) -> None:
 
 @pytest.fixture
 def boris(acme: Tenant) -> Membership:
-    """An admin who made two keys, one of which a developer could have made."""
+    """Create an admin with two keys, one of which a developer could have created."""
     join(acme, Role.OWNER)
     boris = join(acme, Role.ADMIN)
     make_key(acme, name="Gateway", scopes=["events:write"], created_by=boris)
@@ -215,7 +215,7 @@ def working() -> list[str]:
 
 
 @pytest.mark.parametrize("revokes", [True, False])
-def test_who_lowers_a_role_is_shown_the_keys_and_may_revoke_them(revokes: bool, boris: Membership) -> None:
+def test_lowering_a_role_shows_the_members_keys_and_may_revoke_them(revokes: bool, boris: Membership) -> None:
     alice, url = signed_in(User.objects.get(email="owner@acme.example")), f"/t/acme/team/{boris.pk}/"
     page = alice.get(url).content.decode()
     assert "Books" in page
@@ -227,7 +227,7 @@ def test_who_lowers_a_role_is_shown_the_keys_and_may_revoke_them(revokes: bool, 
 
 
 @pytest.mark.parametrize("revokes", [True, False])
-def test_who_removes_a_member_is_shown_the_keys_and_may_revoke_them(revokes: bool, boris: Membership) -> None:
+def test_removing_a_member_shows_their_keys_and_may_revoke_them(revokes: bool, boris: Membership) -> None:
     alice, url = signed_in(User.objects.get(email="owner@acme.example")), f"/t/acme/team/{boris.pk}/remove/"
     page = alice.get(url).content.decode()
     assert "Books" in page
@@ -246,7 +246,7 @@ def test_a_refused_removal_revokes_nothing(acme: Tenant) -> None:
     assert Membership.objects.filter(pk=own.pk).exists()
 
 
-def test_the_entries_name_what_goes_on_working(boris: Membership, now: datetime) -> None:
+def test_audit_entries_name_the_keys_that_stay_active(boris: Membership, now: datetime) -> None:
     system = Actor.system()
     change_role(membership=boris, role=Role.VIEWER, actor=system, as_of=now)
     remove_member(membership=boris, actor=system, as_of=now)

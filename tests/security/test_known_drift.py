@@ -1,4 +1,4 @@
-"""A drift between rollup and ledger is never invoiced: the account waits for a person, and nothing is billed."""
+"""A drift between rollup and ledger is never invoiced: it becomes an exception for staff, and nothing is billed."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -29,7 +29,7 @@ MAY = MARCH.replace(month=5)
 
 @pytest.fixture
 def subscription() -> Subscription:
-    """1,600 calls at a cent each in March, which are 16.00 EUR, and no fee."""
+    """Create a subscription with 1,600 calls at a cent each in March, which are 16.00 EUR, and no fee."""
     make_meter("calls", "http_request", unit="calls", aggregation="sum")
     plan = make_plan(fee="0", usage={"calls": PerUnit(Decimal("0.01"))})
     made = subscribe_tenant(plan=plan)
@@ -38,7 +38,7 @@ def subscription() -> Subscription:
 
 
 def drift(subscription: Subscription, quantity: int = 10_000) -> None:
-    """Change a rollup as whoever has the application's password may."""
+    """Change a rollup as a person with the application's password may."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE usage_hour SET quantity = quantity + %s WHERE tenant_id = %s", [quantity, subscription.tenant_id]
@@ -50,7 +50,7 @@ def resolve(subscription: Subscription) -> None:
     resolve_exception(exception=exception, resolution="Rebuilt.", actor=STAFF, as_of=APRIL)
 
 
-def test_a_drift_is_parked_and_the_mended_books_are_billed(subscription: Subscription) -> None:
+def test_a_drift_becomes_an_exception_and_the_repaired_usage_is_billed(subscription: Subscription) -> None:
     run_invoicing(as_of=APRIL)
     drift(subscription)
     planned = plan_invoices(as_of=APRIL + GRACE)
@@ -67,8 +67,8 @@ def test_a_drift_is_parked_and_the_mended_books_are_billed(subscription: Subscri
     assert Invoice.objects.get(boundary=1).total_minor == 16_00
 
 
-def test_a_drift_that_hides_a_correction_is_parked(subscription: Subscription) -> None:
-    """The rollup says what was invoiced, the ledger that an event was taken back since."""
+def test_a_drift_that_hides_a_correction_becomes_an_exception(subscription: Subscription) -> None:
+    # The rollup says what was invoiced, the ledger that an event was voided since.
     [event_id] = use(subscription.tenant, 400, at=MARCH + timedelta(days=11))
     run_invoicing(as_of=APRIL + GRACE)
     void_event(
@@ -85,7 +85,7 @@ def test_a_drift_that_hides_a_correction_is_parked(subscription: Subscription) -
 
 
 @pytest.mark.as_owner
-def test_changed_prices_are_parked(subscription: Subscription) -> None:
+def test_changed_prices_become_an_exception(subscription: Subscription) -> None:
     run_invoicing(as_of=APRIL)
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
@@ -106,7 +106,7 @@ def test_staff_do_not_finalize_a_drift_by_hand(subscription: Subscription) -> No
         finalize_now(invoice_id=draft.pk, as_of=APRIL)
 
 
-def test_what_reconciliation_knows_stops_the_billing_of_that_tenant_alone(subscription: Subscription) -> None:
+def test_a_drift_found_by_reconciliation_stops_the_billing_of_that_tenant_alone(subscription: Subscription) -> None:
     other = subscribe_tenant("globex", plan=subscription.plan_version)
     run_invoicing(as_of=APRIL)
     with connection.cursor() as cursor:  # a drift of days, which no invoice reads
@@ -126,7 +126,7 @@ def test_what_reconciliation_knows_stops_the_billing_of_that_tenant_alone(subscr
     assert Invoice.objects.get(boundary=1, subscription=subscription).total_minor == 16_00
 
 
-def test_the_control_without_a_drift_is_billed(subscription: Subscription) -> None:
+def test_control_without_a_drift_the_usage_is_billed(subscription: Subscription) -> None:
     planned = plan_invoices(as_of=APRIL + GRACE)[-1]
     assert isinstance(planned, ComputedInvoice)
     run_invoicing(as_of=APRIL + GRACE)

@@ -1,7 +1,7 @@
-"""P27: neither slow clients nor a silent provider hold the web server; SIGTERM lets it finish what is in hand.
+"""P27: neither slow clients nor a silent provider hold the web server. SIGTERM lets it finish running requests.
 
-One process with one thread a pool, so that a single held thread would show. Takes more than five seconds: it starts a
-web server and waits for deadlines of a second or two.
+The test runs one process with one thread a pool, so that a single held thread would show. It takes more than five
+seconds: it starts a web server and waits for deadlines of a second or two.
 """
 
 import signal
@@ -59,7 +59,7 @@ def unfinished_bodies_hold_no_thread(server: WebServer, key: str) -> None:
     senders = [server.idle_sender() for _ in range(SENDERS)]
     status, seconds = server.send_event(key, "beside idle senders")
     assert (status, seconds < 1) == (201, True), seconds
-    # Each is told, and its connection ended, when its time is over.
+    # Each client gets a response, and its connection is closed, when its time is over.
     for sender in senders:
         with sender:
             assert b" 408 " in sender.recv(4096)

@@ -48,7 +48,7 @@ def event_of(estate: Estate, **headers: str) -> Sent:
 
 
 def fresh(sent: Sent) -> Answer:
-    """Ask a process that remembers nothing."""
+    """Send a request in a process that remembers nothing."""
     forget_keys()
     forget_catalog()
     forget_limits()
@@ -69,7 +69,7 @@ def assert_is_problem(answer: Answer) -> None:
 
 @contextmanager
 def connected_with(**changes: object) -> Iterator[None]:
-    """Have Django connect in another way for a while."""
+    """Set Django's connection to other parameters for a while."""
     before = {name: connection.settings_dict[name] for name in changes}
     connection.close()
     connection.settings_dict.update(changes)
@@ -87,13 +87,13 @@ def with_option(option: str) -> dict[str, object]:
 
 @contextmanager
 def as_superuser() -> Iterator[psycopg.Connection]:
-    """Another connection to the test's database, with every right."""
+    """Open another connection to the test's database, with every right."""
     name = connection.settings_dict["NAME"]
     with psycopg.connect(os.environ["DATABASE_URL"], dbname=name, connect_timeout=30) as other:
         yield other
 
 
-def test_without_postgresql_each_answer_is_a_503(estate: Estate, cookie: dict[str, str]) -> None:
+def test_without_postgresql_each_response_is_a_503(estate: Estate, cookie: dict[str, str]) -> None:
     with connected_with(HOST="/nowhere"):
         for path in ("/t/acme/", "/admin/", "/start/", "/accounts/email/"):
             assert_is_page(fresh(Sent("GET", path, headers=cookie)))
@@ -109,7 +109,7 @@ def test_without_postgresql_each_answer_is_a_503(estate: Estate, cookie: dict[st
     assert b'countinghouse_store_up{store="database"} 1' in ask(Sent("GET", "/metrics")).body
 
 
-def test_the_first_request_after_a_restart_works(estate: Estate, cookie: dict[str, str]) -> None:
+def test_the_first_request_after_a_restart_of_postgresql_works(estate: Estate, cookie: dict[str, str]) -> None:
     page = Sent("GET", "/t/acme/", headers=cookie)
     for sent, status in ((event_of(estate), CREATED), (page, OK)):
         fresh(sent)
@@ -122,7 +122,7 @@ def test_the_first_request_after_a_restart_works(estate: Estate, cookie: dict[st
         assert connection.connection.info.backend_pid != pid
 
 
-def test_a_live_connection_is_kept_and_asked_nothing(estate: Estate) -> None:
+def test_a_live_connection_is_kept_without_a_query(estate: Estate) -> None:
     fresh(event_of(estate))
     pid = connection.connection.info.backend_pid
     with CaptureQueriesContext(connection) as queries:
@@ -146,7 +146,7 @@ def test_a_standby_that_takes_no_writes_is_a_503(estate: Estate, cookie: dict[st
 
 
 @pytest.mark.parametrize("bound", ["lock_timeout=50", "statement_timeout=50"])
-def test_what_waits_too_long_is_a_503(estate: Estate, bound: str) -> None:
+def test_a_statement_that_waits_too_long_is_a_503(estate: Estate, bound: str) -> None:
     with connected_with(**with_option(bound)), as_superuser() as other:
         other.execute("LOCK TABLE event_identity IN ACCESS EXCLUSIVE MODE")
         assert_is_problem(fresh(event_of(estate)))
@@ -157,13 +157,13 @@ def test_what_waits_too_long_is_a_503(estate: Estate, bound: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("code", OUTAGES)
-def test_what_postgresql_says_of_itself_is_an_outage(code: str) -> None:
+def test_postgresqls_errors_about_itself_are_outages(code: str) -> None:
     assert is_outage(error_with(code))
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("code", ["23505", "22012", "42601", "42501"])
-def test_what_it_says_of_a_statement_is_none(code: str) -> None:
+def test_postgresqls_errors_about_a_statement_are_no_outages(code: str) -> None:
     assert not is_outage(error_with(code))
 
 
@@ -175,7 +175,7 @@ def error_with(code: str) -> Error:
 
 
 @pytest.mark.django_db
-def test_a_keys_call_looks_up_no_session() -> None:
+def test_a_call_with_a_key_looks_up_no_session() -> None:
     estate = make_estate("acme")
     session = estate.client().cookies[settings.SESSION_COOKIE_NAME].value
     with CaptureQueriesContext(connection) as queries:
@@ -186,7 +186,7 @@ def test_a_keys_call_looks_up_no_session() -> None:
     assert "Set-Cookie" not in answer.headers
 
 
-def test_where_staff_may_come_with_a_session_it_is_looked_at() -> None:
+def test_an_operator_call_without_a_key_looks_up_the_session() -> None:
     for route in every_route():
         view = getattr(route.pattern.callback, "cls", None)
         takes_staff = StaffSessionAuthentication in getattr(view, "authentication_classes", ())

@@ -35,7 +35,7 @@ def acme(dora: User) -> Tenant:
 
 @pytest.fixture
 def client(dora: User, acme: Tenant, clock: time_machine.Traveller) -> Client:
-    """Dora's browser, ten minutes after she came in."""
+    """Return Dora's browser, ten minutes after she signed in."""
     client = entered(dora)
     client.get("/t/acme/")
     clock.shift(OLD)
@@ -65,14 +65,14 @@ SENSITIVE = [
 
 
 @pytest.mark.parametrize(("method", "path", "form"), SENSITIVE)
-def test_an_old_session_is_asked_again(client: Client, method: str, path: str, form: dict[str, str]) -> None:
+def test_an_old_session_must_sign_in_again(client: Client, method: str, path: str, form: dict[str, str]) -> None:
     answer = client.get(path) if method == "GET" else client.post(path, form)
     assert is_asked(answer), (answer.status_code, answer.headers)
     assert not ApiKey.objects.exists()
     assert not Invitation.objects.exists()
 
 
-def test_what_was_typed_is_done_once_it_is_proven(client: Client) -> None:
+def test_the_submitted_form_is_processed_after_the_new_sign_in(client: Client) -> None:
     asked = client.post("/t/acme/keys/new/", KEY)
     client.post(reverse("account_reauthenticate"), {"password": "not mine", "next": "/t/acme/keys/new/"})
     assert not ApiKey.objects.exists()
@@ -80,7 +80,7 @@ def test_what_was_typed_is_done_once_it_is_proven(client: Client) -> None:
     assert ApiKey.objects.get().name == "Gateway of the shop"
 
 
-def test_the_form_comes_back_and_is_open_for_ten_minutes(client: Client, clock: time_machine.Traveller) -> None:
+def test_the_form_returns_and_stays_open_for_ten_minutes(client: Client, clock: time_machine.Traveller) -> None:
     back = prove(client, client.get("/t/acme/keys/new/"))
     assert back.url == "/t/acme/keys/new/"
     clock.shift(OLD - timedelta(seconds=1))
@@ -89,16 +89,16 @@ def test_the_form_comes_back_and_is_open_for_ten_minutes(client: Client, clock: 
     assert is_asked(client.get(back.url))
 
 
-def test_a_fresh_sign_in_is_recent(dora: User, acme: Tenant) -> None:
+def test_a_new_sign_in_is_recent(dora: User, acme: Tenant) -> None:
     assert entered(dora).post("/t/acme/keys/new/", KEY).status_code == 201
 
 
-def test_who_is_no_owner_is_invited_without_being_asked(client: Client) -> None:
+def test_inviting_a_member_who_is_no_owner_needs_no_recent_sign_in(client: Client) -> None:
     assert client.post("/t/acme/team/invite/", {"email": "eve@example.com", "role": "viewer"}).url == "/t/acme/team/"
     assert Invitation.objects.get().role == Role.VIEWER
 
 
-def test_owners_are_made_and_removed_by_a_recent_sign_in_alone(client: Client, acme: Tenant) -> None:
+def test_adding_and_removing_owners_needs_a_recent_sign_in(client: Client, acme: Tenant) -> None:
     others = [make_user(f"{role}@example.com") for role in ("owner", "viewer")]
     owner, viewer = (
         Membership.objects.create(tenant=acme, user=user, role=user.email.split("@")[0], created_at=timezone.now())
@@ -111,15 +111,15 @@ def test_owners_are_made_and_removed_by_a_recent_sign_in_alone(client: Client, a
     assert Membership.objects.filter(tenant=acme, role=Role.OWNER).count() == 2
 
 
-def test_where_bills_are_sent_to_is_changed_by_a_recent_sign_in_alone(client: Client, acme: Tenant) -> None:
+def test_changing_the_address_for_bills_needs_a_recent_sign_in(client: Client, acme: Tenant) -> None:
     form = {"name": "Acme Works", "time_zone": acme.time_zone, "currency": acme.currency, "backfill_days": "35"}
     assert is_asked(client.post("/t/acme/settings/", form | {"billing_email": "eve@example.com"}))
     acme.refresh_from_db()
     assert acme.billing_email != "eve@example.com"
 
 
-def test_without_a_password_one_signs_in_again(acme: Tenant, clock: time_machine.Traveller) -> None:
-    """As people do who came by single sign-on; the page to which they wanted follows."""
+def test_a_user_without_a_password_signs_in_again(acme: Tenant, clock: time_machine.Traveller) -> None:
+    # As people do who use single sign-on. The page that they wanted follows.
     kim = make_user("kim@example.com")
     Membership.objects.create(tenant=acme, user=kim, role=Role.OWNER, created_at=timezone.now())
     client = entered(kim)
@@ -133,7 +133,7 @@ def test_without_a_password_one_signs_in_again(acme: Tenant, clock: time_machine
     assert "_auth_user_id" not in client.session
 
 
-def test_without_a_password_one_closes_no_account_by_an_old_session(
+def test_a_user_without_a_password_needs_a_recent_sign_in_to_close_an_account(
     acme: Tenant, clock: time_machine.Traveller
 ) -> None:
     kim = make_user("kim@example.com")
@@ -144,7 +144,7 @@ def test_without_a_password_one_closes_no_account_by_an_old_session(
     assert is_asked(client.post("/t/acme/settings/close/", {"slug": "acme"}), "sign_in_again")
 
 
-def test_staff_who_view_as_a_customer_have_proven_nothing_of_theirs(robin: User, dora: User, acme: Tenant) -> None:
+def test_staff_who_view_as_a_customer_have_no_recent_sign_in_of_theirs(robin: User, dora: User, acme: Tenant) -> None:
     client = entered(robin)
     wanted = {"user_pk": dora.pk, "tenant": str(acme.pk), "reason": "Ticket 4711", "next": "/t/acme/"}
     client.post(reverse("hijack:acquire"), wanted)
@@ -161,7 +161,7 @@ def test_staff_who_view_as_a_customer_have_proven_nothing_of_theirs(robin: User,
         ("POST", "auth/group/add/"),
     ],
 )
-def test_staff_make_keys_and_colleagues_by_a_recent_sign_in_alone(
+def test_staff_need_a_recent_sign_in_to_create_keys_and_colleagues(
     robin: User, clock: time_machine.Traveller, method: str, page: str
 ) -> None:
     client = entered(robin)

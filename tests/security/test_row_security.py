@@ -43,7 +43,7 @@ def rival() -> Estate:
 
 @contextmanager
 def scopes_removed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let every condition on the tenant be true, in each statement that is sent."""
+    """Replace every condition on the tenant by a true one, in each statement that is sent."""
     number = statements._numbered
 
     def send_wide(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
@@ -84,8 +84,10 @@ def test_no_query_shows_another_tenants_rows_with_its_scope_removed(
 
 @pytest.mark.takes_long("as above")
 @pytest.mark.as_owner
-def test_without_the_policies_they_are_shown(acme: Estate, rival: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control: the owner of this cluster is a superuser, to whom no policy applies."""
+def test_control_without_the_policies_another_tenants_rows_are_shown(
+    acme: Estate, rival: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The control: the owner of this cluster is a superuser, to whom no policy applies.
     with scopes_removed(monkeypatch):
         shown = shown_of(acme, to=rival)
     assert shown >= {
@@ -138,7 +140,7 @@ def test_every_table_of_a_tenant_is_protected() -> None:
         assert with_policy == wanted_policies(cursor).keys()
 
 
-def test_every_partition_is_closed_by_itself(acme: Estate) -> None:
+def test_every_partition_is_protected_by_itself(acme: Estate) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT ledger_ensure_event_partition('2043-05-01')")
         cursor.execute(
@@ -167,13 +169,13 @@ SEEN: Final[Mapping[type[models.Model], str]] = {
 
 
 def seen() -> dict[type[models.Model], set[UUID]]:
-    """Return whose rows are seen; those of nobody are left out."""
+    """Return whose rows are visible, without the rows of no tenant."""
     return {
         model: set(model._default_manager.values_list(column, flat=True)) - {None} for model, column in SEEN.items()
     }
 
 
-def test_nothing_is_seen_until_a_reach_is_said(acme: Estate) -> None:
+def test_without_a_reach_no_rows_are_visible(acme: Estate) -> None:
     with reaching(NOTHING):
         assert not any(seen().values())
 
@@ -187,12 +189,12 @@ def test_a_tenants_reach_sees_its_rows_and_no_others(acme: Estate, rival: Estate
 
 
 @pytest.mark.parametrize("way", [WayIn.STAFF, WayIn.JOBS])
-def test_staff_and_jobs_see_all(acme: Estate, rival: Estate, way: WayIn) -> None:
+def test_staff_and_jobs_see_all_rows(acme: Estate, rival: Estate, way: WayIn) -> None:
     with way_in(way):
         assert seen() == {model: {acme.tenant.pk, rival.tenant.pk} for model in SEEN}
 
 
-def test_signing_in_sees_who_belongs_where_and_nothing_else(acme: Estate, rival: Estate) -> None:
+def test_signing_in_sees_memberships_and_nothing_else(acme: Estate, rival: Estate) -> None:
     with way_in(WayIn.SIGN_IN):
         assert {model for model, found in seen().items() if found} == {Tenant, Membership, Invitation, ApiKey}
 
@@ -207,7 +209,7 @@ def test_ingest_adds_to_every_ledger_and_reads_no_event(acme: Estate, rival: Est
 
 
 def send_back_what_is_stored(estate: Estate) -> None:
-    """Store an event and have it returned, which is reading it."""
+    """Store an event and return it by RETURNING, which is reading it."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO event"
@@ -217,12 +219,12 @@ def send_back_what_is_stored(estate: Estate) -> None:
         )
 
 
-def test_a_provider_delivers_and_sees_nothing_of_a_tenant(acme: Estate) -> None:
+def test_a_providers_delivery_sees_nothing_of_a_tenant(acme: Estate) -> None:
     with way_in(WayIn.PROVIDER):
         assert not any(seen().values())
 
 
-def test_what_is_written_belongs_to_who_is_reached(acme: Estate, rival: Estate) -> None:
+def test_a_written_row_must_belong_to_the_tenant_in_reach(acme: Estate, rival: Estate) -> None:
     entry = {"actor_kind": "system", "action": "tested", "occurred_at": timezone.now()}
     with reaching(Reach(rival.tenant.pk)):
         AuditEntry.objects.create(tenant=rival.tenant, **entry)
@@ -247,7 +249,7 @@ def test_what_is_written_belongs_to_who_is_reached(acme: Estate, rival: Estate) 
         "TRUNCATE accounts_membership",
     ],
 )
-def test_the_wall_cannot_be_taken_down_from_inside(statement: str) -> None:
+def test_row_security_cannot_be_left_from_inside(statement: str) -> None:
     with (
         connection.cursor() as cursor,
         pytest.raises(ProgrammingError, match=r"must be owner|permission denied|must be superuser"),
@@ -264,6 +266,6 @@ def test_row_security_cannot_be_switched_off(acme: Estate) -> None:
 
 
 def test_a_second_tenant_under_the_same_key_is_still_refused(acme: Estate, rival: Estate) -> None:
-    """Constraints see all rows, whoever asks: a slug that is taken stays taken."""
+    # Constraints see all rows, whoever writes: a slug that is taken stays taken.
     with way_in(WayIn.SIGN_IN), pytest.raises(IntegrityError, match="slug"), transaction.atomic():
         Tenant.objects.create(id=uuid4(), slug="acme", name="Another", created_at=timezone.now())

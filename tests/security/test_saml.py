@@ -1,4 +1,4 @@
-"""SAML: a customer comes in, and no assertion that is wrong lets anybody in. Needs the extra `saml`."""
+"""SAML: a customer signs in, and no false assertion is accepted. These tests need the extra `saml`."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ def is_in(browser: Client) -> bool:
     return "_auth_user_id" in browser.session
 
 
-def test_a_customer_comes_in_and_is_the_same_person_the_next_time(idp: SamlProvider, browser: Client) -> None:
+def test_a_customer_signs_in_by_saml_and_is_the_same_person_the_next_time(idp: SamlProvider, browser: Client) -> None:
     come_in(browser, idp)
     assert is_in(browser)
     user = User.objects.get()
@@ -70,14 +70,14 @@ LIES = [
 
 
 @pytest.mark.parametrize("lies", LIES, ids=str)
-def test_an_assertion_that_is_wrong_lets_nobody_in(idp: SamlProvider, browser: Client, lies: dict[str, str]) -> None:
+def test_a_false_assertion_is_refused(idp: SamlProvider, browser: Client, lies: dict[str, str]) -> None:
     idp.lies = lies
     come_in(browser, idp)
     assert not is_in(browser)
     assert not User.objects.exists()
 
 
-def test_an_assertion_without_a_signature_or_by_another_key_lets_nobody_in(idp: SamlProvider, browser: Client) -> None:
+def test_an_assertion_without_a_signature_or_by_another_key_is_refused(idp: SamlProvider, browser: Client) -> None:
     idp.is_signed = False
     come_in(browser, idp)
     assert not is_in(browser)
@@ -86,12 +86,14 @@ def test_an_assertion_without_a_signature_or_by_another_key_lets_nobody_in(idp: 
     assert not is_in(browser)
 
 
-def test_an_address_of_another_domain_is_not_vouched_for(idp: SamlProvider, browser: Client) -> None:
+def test_an_address_of_another_domain_is_not_trusted(idp: SamlProvider, browser: Client) -> None:
     assert come_in(browser, idp, email="boss@operator.example").status_code == 403
     assert not is_in(browser)
 
 
-def test_an_answer_belongs_to_the_browser_that_asked_and_works_once(idp: SamlProvider, browser: Client) -> None:
+def test_a_saml_response_belongs_to_the_browser_that_requested_it_and_works_once(
+    idp: SamlProvider, browser: Client
+) -> None:
     sent = browser.get("/accounts/saml/customers/login/")
     answer = {"SAMLResponse": idp.answer(sent.url, name_id="c-1", email="carla@customer.example")}
     other = a_browser()
@@ -104,14 +106,14 @@ def test_an_answer_belongs_to_the_browser_that_asked_and_works_once(idp: SamlPro
     assert not is_in(browser)
 
 
-def test_an_account_with_the_address_is_not_taken_over(idp: SamlProvider, browser: Client) -> None:
+def test_a_saml_sign_in_does_not_take_over_an_account_with_the_address(idp: SamlProvider, browser: Client) -> None:
     make_user("carla@customer.example")
     come_in(browser, idp)
     assert not is_in(browser)
     assert User.objects.count() == 1
 
 
-def test_half_a_provider_is_refused_at_start() -> None:
+def test_an_incomplete_saml_provider_is_refused_at_start() -> None:
     assert saml_apps("", sso_url="", certificate="", domains=[], name="x") == []
     with pytest.raises(ImproperlyConfigured, match="SAML_DOMAINS"):
         saml_apps(ENTITY_ID, sso_url=SSO_URL, certificate="x", domains=[], name="x")

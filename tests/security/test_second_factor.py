@@ -1,4 +1,4 @@
-"""No page of staff opens to a password alone: not the admin, not viewing as a customer, not the operator's calls."""
+"""No staff page opens with a password alone: neither the admin, nor viewing as a customer, nor operator calls."""
 
 import json
 from io import StringIO
@@ -40,7 +40,7 @@ STAFF_ADDRESSES = sorted(
 )
 
 
-def test_no_address_of_staff_opens_without_a_second_factor(robin: User) -> None:
+def test_no_staff_page_opens_without_a_second_factor(robin: User) -> None:
     client = entered(robin)
     assert len(STAFF_ADDRESSES) > 100
     for address in STAFF_ADDRESSES:
@@ -50,15 +50,15 @@ def test_no_address_of_staff_opens_without_a_second_factor(robin: User) -> None:
             assert (response.status_code, leads_to(response)) == (302, reverse("second_factor")), address
 
 
-def test_a_session_without_the_factor_is_no_operator(robin: User) -> None:
+def test_a_session_without_the_second_factor_cannot_call_the_operator_api(robin: User) -> None:
     client = entered(robin)
     for method, body in (("GET", ""), ("POST", json.dumps({"name": "Mine"}))):
         answer = client.generic(method, "/api/v1/operator/tenants", body, content_type="application/json")
         assert (answer.status_code, answer.json()["code"]) == (403, "second_factor_missing")
 
 
-@pytest.mark.django_db(transaction=True)  # allauth tells of a new factor after the commit
-def test_staff_without_a_factor_are_led_to_one_and_then_in(robin: User) -> None:
+@pytest.mark.django_db(transaction=True)  # allauth mails about a new factor after the commit
+def test_staff_without_a_factor_set_one_up_and_then_continue(robin: User) -> None:
     client = Client()
     log_in(client, robin.email)
     asked = client.get("/admin/accounts/tenant/?q=acme")
@@ -75,7 +75,7 @@ def test_staff_without_a_factor_are_led_to_one_and_then_in(robin: User) -> None:
     assert leads_to(client.get("/accounts/second-factor/?next=https://evil.example/")) == "/admin/"
 
 
-def test_staff_with_a_factor_are_asked_for_it_at_sign_in(robin: User) -> None:
+def test_staff_with_a_factor_must_use_it_at_sign_in(robin: User) -> None:
     TOTP.activate(robin, SECRET)
     client = Client()
     log_in(client, robin.email)
@@ -84,7 +84,7 @@ def test_staff_with_a_factor_are_asked_for_it_at_sign_in(robin: User) -> None:
     assert client.get("/admin/").status_code == 200
 
 
-def test_a_session_that_began_without_the_factor_is_asked_for_it_and_a_password_does_not_do(robin: User) -> None:
+def test_a_session_without_the_factor_must_add_it_and_a_password_is_not_enough(robin: User) -> None:
     client = entered(robin)
     TOTP.activate(robin, SECRET)
     asked = client.get("/admin/accounts/user/")
@@ -98,13 +98,13 @@ def test_a_session_that_began_without_the_factor_is_asked_for_it_and_a_password_
     assert client.get(back.url).status_code == 200
 
 
-def test_a_passkey_is_asked_for_where_there_is_no_app(robin: User) -> None:
+def test_a_passkey_is_requested_if_there_is_no_app(robin: User) -> None:
     client = entered(robin)
     Authenticator.objects.create(user=robin, type=Authenticator.Type.WEBAUTHN, data={})
     assert leads_to(client.get("/admin/")) == reverse("mfa_reauthenticate_webauthn")
 
 
-def test_recovery_codes_alone_are_no_factor_and_a_removed_one_is_none_any_more(robin: User) -> None:
+def test_recovery_codes_alone_are_no_factor_and_a_removed_factor_counts_no_more(robin: User) -> None:
     factor = TOTP.activate(robin, SECRET).instance
     client = Client()
     log_in(client, robin.email)
@@ -114,7 +114,7 @@ def test_recovery_codes_alone_are_no_factor_and_a_removed_one_is_none_any_more(r
     assert leads_to(client.get("/admin/")) == reverse("second_factor")
 
 
-def test_viewing_as_a_customer_needs_it_and_its_end_does_not_ask_again(robin: User, dora: User) -> None:
+def test_viewing_as_a_customer_needs_the_factor_and_its_end_does_not(robin: User, dora: User) -> None:
     now = timezone.now()
     acme = open_tenant(name="Acme", owner=dora, actor=Actor.system("test"), as_of=now)
     wanted = {"user_pk": dora.pk, "tenant": str(acme.pk), "reason": "Ticket 4711", "next": "/t/acme/"}
@@ -127,13 +127,13 @@ def test_viewing_as_a_customer_needs_it_and_its_end_does_not_ask_again(robin: Us
     assert client.get("/admin/").status_code == 200
 
 
-def test_customers_come_in_with_a_password_as_before(dora: User) -> None:
+def test_customers_sign_in_with_a_password_alone(dora: User) -> None:
     open_tenant(name="Acme", owner=dora, actor=Actor.system("test"), as_of=timezone.now())
     assert entered(dora).get("/t/acme/").status_code == 200
 
 
-def test_where_it_is_waived_each_page_says_so(robin: User, settings: Any) -> None:
-    """The control: what is refused above is refused by the second factor alone."""
+def test_control_with_the_factor_waived_each_page_says_so(robin: User, settings: Any) -> None:
+    # The control: the second factor alone refuses what is refused above.
     assert "In production staff need a second factor" not in entered(robin).get("/admin/login/").text
     settings.STAFF_SECOND_FACTOR = False
     client = entered(robin)
@@ -141,7 +141,7 @@ def test_where_it_is_waived_each_page_says_so(robin: User, settings: Any) -> Non
         assert "In production staff need a second factor" in client.get(address).text
 
 
-def test_who_has_lost_every_factor_is_let_back_by_a_command(robin: User) -> None:
+def test_a_command_lets_a_person_in_who_has_lost_every_factor(robin: User) -> None:
     TOTP.activate(robin, SECRET)
     client = entered(robin)
     client.get(reverse("usersessions_list"))
@@ -153,4 +153,4 @@ def test_who_has_lost_every_factor_is_let_back_by_a_command(robin: User) -> None
     entry = AuditEntry.objects.get(action="account.second_factors_removed")
     assert (entry.actor_label, entry.target_label) == ("manage.py reset_second_factor", "robin@example.org")
     with pytest.raises(CommandError, match="No user signs in"):
-        call_command("reset_second_factor", "nobody@example.org")
+        call_command("reset_second_factor", "unknown@example.org")

@@ -1,4 +1,4 @@
-"""A secret of each kind is made through the real interfaces, and then looked for in all that we keep, log and send."""
+"""A secret of each kind is created by the real interfaces, and then searched for in all that we keep, log and send."""
 
 import json
 import logging
@@ -48,12 +48,12 @@ from tests.fakestripe.fixture import SECRET_KEY as STRIPE_KEY
 from tests.security.dump import every_row, secrets_in_rows
 
 SYSTEM = Actor.system("test")
-# A page about an exception shows the lines of the source, so these are in none of them.
+# A page about an exception shows the lines of the source, so none of them contains these.
 PASSWORD, TYPED, CRUMBS = "correct horse battery staple", "typed in", "5e55i0ncrumbs"
 
 
 class Lines(logging.Handler):
-    """What the log would hold, as it is written."""
+    """The lines of the log, as they are written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ def make_key(tenant: Tenant | None, kind: KeyKind) -> CreatedKey:
 
 @dataclass
 class Made:
-    """The secrets that were made, by kind."""
+    """The secrets that were created, by kind."""
 
     secrets: dict[str, str] = field(default_factory=dict)
 
@@ -112,7 +112,7 @@ class Made:
 
 
 def server() -> psycopg.Connection:
-    with connection.cursor():  # tells PostgreSQL that the rows of every tenant are reached, as by a command
+    with connection.cursor():  # sets the reach of PostgreSQL to the rows of every tenant, as for a command
         pass
     raw: psycopg.Connection = connection.connection
     return raw
@@ -134,8 +134,8 @@ def api(method: str, path: str, key: str, body: object = None, **headers: str) -
     return Client().generic(method, f"/api/v1{path}", data, "application/json", headers=headers)
 
 
-def test_the_search_finds_what_is_there(tenant: Tenant) -> None:
-    """The control: text, bytes and a session as Django packs it give up what they hold."""
+def test_control_the_search_finds_planted_secrets(tenant: Tenant) -> None:
+    # The control: the search finds secrets in text, in bytes and in a session as Django packs it.
     key = generate_key(KeyKind.LIVE)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -185,19 +185,19 @@ def test_no_table_log_line_or_refusal_holds_a_key(tenant: Tenant, log: Lines) ->
         assert secret[12:] not in everything, what
 
 
-def test_no_exception_puts_a_secret_into_log_job_or_debug_page(tenant: Tenant, log: Lines, settings: Any) -> None:
-    key, where = generate_key(KeyKind.LIVE), "postgres://app:correct-horse@db"
+def test_no_exception_writes_a_secret_into_log_job_or_debug_page(tenant: Tenant, log: Lines, settings: Any) -> None:
+    key, address = generate_key(KeyKind.LIVE), "postgres://app:correct-horse@db"
 
     def fail() -> Any:
         presented = key
         password = PASSWORD
-        raise ValueError(f"no {presented} at {where} for {len(password)}")
+        raise ValueError(f"no {presented} in {address} for {len(password)}")
 
     with pytest.raises(ValueError, match=r"no ch_live_\w{4}…") as failed:
         run_job(name="doomed", started_by="test", as_of=timezone.now(), work=fail)
     assert key not in f"{failed.value} {failed.value!r}", "what the queue keeps of a failed task"
     settings.DEBUG = True
-    settings.SOME_ADDRESS = where
+    settings.SOME_ADDRESS = address
     form = {"password": TYPED, "plain": key}
     request = RequestFactory().post(f"/x/{key}?k={key}", form, headers={"Cookie": f"session={CRUMBS}"})
     try:
@@ -217,7 +217,7 @@ def test_no_exception_puts_a_secret_into_log_job_or_debug_page(tenant: Tenant, l
         assert secret not in said, secret
 
 
-def test_what_a_session_remembers_and_its_key_are_of_no_use_to_who_has_a_dump(
+def test_a_session_and_its_key_in_a_dump_are_of_no_use(
     tenant: Tenant, owner: User, django_capture_on_commit_callbacks: Any, settings: Any
 ) -> None:
     settings.MFA_TOTP_TOLERANCE = 10  # a busy machine may take minutes between a code and its use
@@ -298,7 +298,7 @@ def test_keys_that_dj_stripe_kept_are_deleted_at_the_next_start(fake_stripe: Fak
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"short", b"\xff" * 80], ids=["empty", "blank", "short", "no text"])
-def test_a_signing_secret_that_is_none_is_refused_in_a_sentence(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_signing_secret_is_refused_with_a_message(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "secret_key"
     file.write_bytes(content)
     with pytest.raises(ImproperlyConfigured, match=r"secret_key .*\."):
@@ -306,13 +306,13 @@ def test_a_signing_secret_that_is_none_is_refused_in_a_sentence(tmp_path: Path, 
     assert file.read_bytes() == content
 
 
-def test_a_signing_secret_that_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_an_unreadable_signing_secret_is_refused_with_a_message(tmp_path: Path) -> None:
     (tmp_path / "secret_key").mkdir()
     with pytest.raises(ImproperlyConfigured, match="cannot be read"):
         stored_secret(tmp_path / "secret_key")
 
 
-def test_a_signing_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_signing_secret_is_created_once_for_its_owner_alone(tmp_path: Path) -> None:
     first = stored_secret(tmp_path / "secret_key")
     assert len(first) >= 50
     assert stored_secret(tmp_path / "secret_key") == first
@@ -321,7 +321,7 @@ def test_a_signing_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> No
     assert stored_secret(tmp_path / "other" / "secret_key") != first
 
 
-def test_settings_are_refused_without_what_they_hold() -> None:
+def test_settings_without_a_signing_secret_are_refused() -> None:
     wrong = {
         "REDIS_URL": "http://:hidden@redis",
         "DATABASE_URL": "mysql://app:hidden@db/x",
@@ -338,7 +338,7 @@ def test_settings_are_refused_without_what_they_hold() -> None:
         assert "hidden" not in str(refused.value)
 
 
-# What is written without anybody's asking
+# What is written without a request
 
 
 def test_no_secret_is_an_argument_of_a_process_or_in_a_repr(tenant: Tenant) -> None:

@@ -1,4 +1,4 @@
-"""A session that is left open ends by itself, without a write for each request; programs have none."""
+"""An open session ends by itself, without a write for each request. Programs have no session."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ def acme(dora: User, clock: time_machine.Traveller) -> Tenant:
     return open_tenant(name="Acme", owner=dora, actor=Actor.system("test"), as_of=timezone.now())
 
 
-def test_staff_are_signed_out_after_half_an_hour_and_told_so(robin: User, clock: time_machine.Traveller) -> None:
+def test_staff_are_signed_out_after_half_an_hour_with_a_message(robin: User, clock: time_machine.Traveller) -> None:
     client = entered(robin)
     assert client.get("/admin/").status_code == 200
     clock.shift(29 * MINUTE)
@@ -47,9 +47,7 @@ def test_staff_are_signed_out_after_half_an_hour_and_told_so(robin: User, clock:
     assert (entry.action, entry.after, entry.actor_user) == ("account.session_ended", {"reason": "idle"}, robin)
 
 
-def test_no_activity_makes_a_session_of_staff_last_longer_than_a_day_of_work(
-    robin: User, clock: time_machine.Traveller
-) -> None:
+def test_no_activity_extends_a_staff_session_beyond_a_working_day(robin: User, clock: time_machine.Traveller) -> None:
     client = entered(robin)
     for _ in range(12 * 3):
         assert client.get("/admin/").status_code == 200
@@ -58,7 +56,7 @@ def test_no_activity_makes_a_session_of_staff_last_longer_than_a_day_of_work(
     assert AuditEntry.objects.get().after == {"reason": "lifetime"}
 
 
-def test_customers_have_a_working_day(dora: User, acme: Tenant, clock: time_machine.Traveller) -> None:
+def test_a_customers_session_lasts_a_working_day(dora: User, acme: Tenant, clock: time_machine.Traveller) -> None:
     client = entered(dora)
     assert client.get("/t/acme/").status_code == 200
     clock.shift(479 * MINUTE)
@@ -74,7 +72,7 @@ def test_the_operators_calls_end_with_the_session(robin: User, clock: time_machi
     assert client.get("/api/v1/operator/tenants").status_code == 401
 
 
-def test_a_page_that_asks_by_itself_is_no_activity(dora: User, acme: Tenant, clock: time_machine.Traveller) -> None:
+def test_a_page_that_polls_by_itself_is_no_activity(dora: User, acme: Tenant, clock: time_machine.Traveller) -> None:
     client = entered(dora)
     client.get("/t/acme/")
     for _ in range(3):
@@ -90,7 +88,7 @@ def writes(client: Client, path: str) -> list[str]:
     return [query["sql"] for query in captured.captured_queries if query["sql"].startswith(verbs)]
 
 
-def test_a_request_writes_nothing_within_a_minute(dora: User, acme: Tenant, clock: time_machine.Traveller) -> None:
+def test_a_request_writes_no_session_within_a_minute(dora: User, acme: Tenant, clock: time_machine.Traveller) -> None:
     client = entered(dora)
     client.get("/t/acme/")
     clock.shift(timedelta(seconds=59))
@@ -100,9 +98,7 @@ def test_a_request_writes_nothing_within_a_minute(dora: User, acme: Tenant, cloc
     assert UserSession.objects.get(user=dora).last_seen_at == timezone.now()
 
 
-def test_a_key_outlives_every_session_and_looks_none_up(
-    dora: User, acme: Tenant, clock: time_machine.Traveller
-) -> None:
+def test_a_key_needs_no_session(dora: User, acme: Tenant, clock: time_machine.Traveller) -> None:
     actor = Actor.system("test")
     terms = KeyTerms(name="Gateway", scopes=SCOPES_FOR_TENANT_KEYS)
     key = create_api_key(tenant=acme, kind=KeyKind.LIVE, terms=terms, actor=actor, as_of=timezone.now())

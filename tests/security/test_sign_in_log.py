@@ -1,4 +1,4 @@
-"""Every way in that worked or did not is in the audit log, with its address and without what was typed."""
+"""Every sign-in, successful or not, is in the audit log, with its address and without what was typed."""
 
 import json
 
@@ -31,13 +31,13 @@ def everything_noted() -> str:
     return str(serializers.serialize("json", AuditEntry.objects.all()))
 
 
-def test_a_wrong_password_is_noted_at_the_account_by_nobody_we_know(dora: User) -> None:
+def test_a_wrong_password_is_logged_at_the_account_by_an_unknown_actor(dora: User) -> None:
     log_in(Client(), "DORA@example.com", WRONG, **FROM_ELSEWHERE)
     assert noted() == [("account.sign_in_failed", "visitor", "dora@example.com", "203.0.113.9")]
     assert AuditEntry.objects.get().actor_user is None
 
 
-def test_an_address_that_nobody_has_is_noted_without_what_was_typed(dora: User) -> None:
+def test_an_unknown_address_is_logged_without_what_was_typed(dora: User) -> None:
     known = log_in(Client(), dora.email, WRONG)
     unknown = log_in(Client(), "my-password@typed.example", WRONG)
     assert [entry[2] for entry in noted()] == ["dora@example.com", "unknown address"]
@@ -46,17 +46,17 @@ def test_an_address_that_nobody_has_is_noted_without_what_was_typed(dora: User) 
         assert secret not in everything_noted()
 
 
-def test_noting_a_failure_costs_the_same_queries_for_known_and_unknown_addresses(dora: User) -> None:
+def test_logging_a_failure_takes_the_same_queries_for_known_and_unknown_addresses(dora: User) -> None:
     def queries_of_ours(address: str) -> list[str]:
         with CaptureQueriesContext(connection) as captured:
             log_in(Client(), address, WRONG)
         ours = [query["sql"] for query in captured.captured_queries if AUDITED in query["sql"] or FOUND in query["sql"]]
         return [sql.split()[0] for sql in ours]
 
-    assert queries_of_ours(dora.email) == queries_of_ours("nobody@example.com") == ["SELECT", "INSERT"]
+    assert queries_of_ours(dora.email) == queries_of_ours("unknown@example.com") == ["SELECT", "INSERT"]
 
 
-def test_signing_in_and_out_says_by_which_steps(dora: User) -> None:
+def test_signing_in_and_out_is_logged_with_its_steps(dora: User) -> None:
     TOTP.activate(dora, SECRET)
     client = Client()
     log_in(client, dora.email)
@@ -71,12 +71,12 @@ def test_signing_in_and_out_says_by_which_steps(dora: User) -> None:
     assert entry.after == {"with": ["password", "totp"]}
 
 
-def test_staff_who_sign_out_in_the_admin_are_noted_too(robin: User) -> None:
+def test_staff_who_sign_out_in_the_admin_are_logged_too(robin: User) -> None:
     entered(robin).post(reverse("admin:logout"))
     assert noted() == [("account.signed_out", robin.email, robin.email, "127.0.0.1")]
 
 
-def test_asking_again_is_noted_whether_it_fails_or_not(dora: User) -> None:
+def test_signing_in_again_is_logged_whether_it_fails_or_not(dora: User) -> None:
     client = entered(dora)
     client.post(reverse("account_reauthenticate"), {"password": WRONG})
     client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
@@ -87,16 +87,16 @@ def test_asking_again_is_noted_whether_it_fails_or_not(dora: User) -> None:
     ]  # fmt: skip
 
 
-def test_a_forgotten_password_is_noted_when_a_code_is_sent_and_when_one_is_wrong(dora: User) -> None:
+def test_a_password_reset_is_logged_when_a_code_is_sent_and_when_one_is_wrong(dora: User) -> None:
     client = Client()
     client.post(reverse("account_reset_password"), {"email": dora.email})
     client.post(reverse("account_confirm_password_reset_code"), {"code": "WRONG1"})
-    Client().post(reverse("account_reset_password"), {"email": "nobody@example.com"})
+    Client().post(reverse("account_reset_password"), {"email": "unknown@example.com"})
     assert [entry[0] for entry in noted()] == ["account.password_reset_asked", "account.code_refused"]
     assert "WRONG1" not in everything_noted()
 
 
-def test_a_guesser_fills_no_log(dora: User) -> None:
+def test_repeated_guesses_do_not_fill_the_log(dora: User) -> None:
     for _ in range(9):
         log_in(Client(), dora.email, WRONG)
     actions = [entry[0] for entry in noted()]
@@ -116,6 +116,6 @@ def test_staff_have_a_list_of_sign_ins_and_a_person_sees_their_own(robin: User, 
     assert [row.entry.target_label for row in own.context["recent"]] == [dora.email]
 
 
-def test_entries_are_plain_values(dora: User) -> None:
+def test_entries_of_sign_ins_are_plain_values(dora: User) -> None:
     log_in(Client(), dora.email)
     assert json.loads(json.dumps(AuditEntry.objects.get().after)) == {"with": ["password"]}

@@ -1,4 +1,4 @@
-"""Single sign-on over real HTTP: customers and staff come in, and no token that is wrong lets anybody in."""
+"""Single sign-on over real HTTP: customers and staff sign in, and no false token is accepted."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -52,7 +52,7 @@ def idp(keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey], settings: Any) -> Ite
 
 
 def to_the_provider(client: Client, who: str = "customers", **query: str) -> str:
-    """Return where the provider sends the browser back to."""
+    """Return the address to which the provider redirects the browser."""
     sent = client.get(f"/accounts/oidc/{who}/login/?{urlencode(query)}")
     assert sent.status_code == 302
     back = requests.get(sent.url, allow_redirects=False, timeout=5)
@@ -67,7 +67,9 @@ def is_in(client: Client) -> bool:
     return "_auth_user_id" in client.session
 
 
-def test_a_customer_comes_in_and_is_the_same_person_the_next_time(idp: OpenIDProvider, client: Client) -> None:
+def test_a_customer_signs_in_by_openid_and_is_the_same_person_the_next_time(
+    idp: OpenIDProvider, client: Client
+) -> None:
     assert "Login of customers" in client.get("/accounts/login/").text
     assert come_in(client, next="/start/?new").url == "/start/?new"
     user = User.objects.get()
@@ -80,14 +82,14 @@ def test_a_customer_comes_in_and_is_the_same_person_the_next_time(idp: OpenIDPro
     assert AuditEntry.objects.filter(action="account.signed_in").first().after == {"with": ["customers"]}
 
 
-def test_staff_come_in_by_their_group_and_prove_a_second_factor(idp: OpenIDProvider, client: Client) -> None:
+def test_staff_sign_in_by_their_group_and_a_second_factor(idp: OpenIDProvider, client: Client) -> None:
     idp.claims = SAM
     come_in(client, "staff", next="/admin/")
     assert User.objects.get().is_staff
     assert urlsplit(client.get("/admin/").url).path == reverse("second_factor")
 
 
-def test_staff_who_have_a_factor_are_asked_for_it_after_the_provider(idp: OpenIDProvider, client: Client) -> None:
+def test_staff_with_a_factor_must_use_it_after_the_provider(idp: OpenIDProvider, client: Client) -> None:
     idp.claims = SAM
     come_in(client, "staff")
     TOTP.activate(User.objects.get(), SECRET)
@@ -103,7 +105,7 @@ def test_a_second_factor_at_the_provider_of_staff_counts(idp: OpenIDProvider, cl
     assert client.get("/admin/").status_code == 200
 
 
-def test_who_is_not_in_the_group_is_no_staff_and_who_leaves_it_is_none_any_more(
+def test_a_person_outside_of_the_group_is_no_staff_and_one_who_leaves_it_is_none_any_more(
     idp: OpenIDProvider, client: Client
 ) -> None:
     for claims in (CARLA, CARLA | {"groups": ["everyone"]}, CARLA | {"groups": "billing-staff-not"}):
@@ -119,7 +121,7 @@ def test_who_is_not_in_the_group_is_no_staff_and_who_leaves_it_is_none_any_more(
     assert AuditEntry.objects.filter(action="account.staff_rights_taken").count() == 1
 
 
-def test_the_provider_of_customers_makes_nobody_staff(idp: OpenIDProvider, client: Client) -> None:
+def test_the_provider_of_customers_gives_no_staff_rights(idp: OpenIDProvider, client: Client) -> None:
     idp.claims = SAM
     come_in(client)
     assert not User.objects.get().is_staff
@@ -134,9 +136,7 @@ LIES = [
 
 @pytest.mark.parametrize("who", ["customers", "staff"])
 @pytest.mark.parametrize("lies", LIES, ids=str)
-def test_a_token_that_is_wrong_lets_nobody_in(
-    idp: OpenIDProvider, client: Client, lies: dict[str, Any], who: str
-) -> None:
+def test_a_false_token_is_refused(idp: OpenIDProvider, client: Client, lies: dict[str, Any], who: str) -> None:
     idp.claims, idp.lies = SAM, lies
     answer = come_in(client, who)
     assert "You are not signed in" in answer.text
@@ -146,7 +146,7 @@ def test_a_token_that_is_wrong_lets_nobody_in(
 
 
 @pytest.mark.parametrize(("algorithm", "by_stranger"), [("RS256", True), ("HS256", False), ("none", False)])
-def test_a_token_that_the_provider_did_not_sign_lets_nobody_in(
+def test_a_token_that_the_provider_did_not_sign_is_refused(
     idp: OpenIDProvider, client: Client, algorithm: str, by_stranger: bool
 ) -> None:
     idp.algorithm, idp.is_signed_by_stranger = algorithm, by_stranger
@@ -155,7 +155,9 @@ def test_a_token_that_the_provider_did_not_sign_lets_nobody_in(
     assert not User.objects.exists()
 
 
-def test_an_answer_belongs_to_the_browser_that_asked_and_works_once(idp: OpenIDProvider, client: Client) -> None:
+def test_an_openid_response_belongs_to_the_browser_that_requested_it_and_works_once(
+    idp: OpenIDProvider, client: Client
+) -> None:
     back = to_the_provider(client)
     other = Client()
     other.get(back)
@@ -170,8 +172,8 @@ def test_an_answer_belongs_to_the_browser_that_asked_and_works_once(idp: OpenIDP
     assert not is_in(client)
 
 
-def test_a_code_is_worth_nothing_without_the_verifier_of_the_browser(idp: OpenIDProvider, client: Client) -> None:
-    """PKCE: a code that another sign-in of the same person got is refused by the provider."""
+def test_a_code_without_the_verifier_of_the_browser_is_refused(idp: OpenIDProvider, client: Client) -> None:
+    # PKCE: the provider refuses a code that another sign-in of the same person got.
     stolen = parse_qs(urlsplit(to_the_provider(Client())).query)["code"][0]
     back = to_the_provider(client)
     own = parse_qs(urlsplit(back).query)["code"][0]
@@ -179,7 +181,9 @@ def test_a_code_is_worth_nothing_without_the_verifier_of_the_browser(idp: OpenID
     assert not is_in(client)
 
 
-def test_an_account_with_the_address_is_not_taken_over(idp: OpenIDProvider, client: Client, dora: User) -> None:
+def test_an_openid_sign_in_does_not_take_over_an_account_with_the_address(
+    idp: OpenIDProvider, client: Client, dora: User
+) -> None:
     for who, claims in (("customers", CARLA), ("staff", SAM)):
         idp.claims = claims | {"email": "DORA@example.com"}
         come_in(client, who)
@@ -189,7 +193,7 @@ def test_an_account_with_the_address_is_not_taken_over(idp: OpenIDProvider, clie
     assert not dora.is_staff
 
 
-def test_the_account_s_owner_connects_it_after_proving_who_they_are(idp: OpenIDProvider, dora: User) -> None:
+def test_the_accounts_owner_connects_it_after_a_sign_in(idp: OpenIDProvider, dora: User) -> None:
     client = entered(dora)
     TOTP.activate(dora, SECRET)
     asked = client.get("/accounts/oidc/customers/login/?process=connect")
@@ -200,13 +204,13 @@ def test_the_account_s_owner_connects_it_after_proving_who_they_are(idp: OpenIDP
     assert "Login of customers" in client.get(reverse("socialaccount_connections")).text
 
 
-def test_the_provider_of_customers_opens_no_account_of_staff(idp: OpenIDProvider, client: Client, robin: User) -> None:
+def test_the_provider_of_customers_signs_in_no_staff(idp: OpenIDProvider, client: Client, robin: User) -> None:
     SocialAccount.objects.create(user=robin, provider="customers", uid="c-1")
     assert come_in(client).status_code == 403
     assert not is_in(client)
 
 
-def test_a_provider_that_is_down_is_a_sentence_and_is_not_asked_by_every_visitor(
+def test_a_provider_that_is_down_shows_a_message_and_is_not_called_for_every_visitor(
     idp: OpenIDProvider, client: Client
 ) -> None:
     back = to_the_provider(client)
@@ -227,12 +231,12 @@ def test_a_provider_that_describes_another_issuer_is_not_used(idp: OpenIDProvide
     assert "You are not signed in" in client.get("/accounts/oidc/staff/login/").text
 
 
-def test_an_unknown_provider_is_not_there(idp: OpenIDProvider, client: Client) -> None:
+def test_an_unknown_provider_is_not_found(idp: OpenIDProvider, client: Client) -> None:
     for path in ("login/", "login/callback/"):
         assert client.get(f"/accounts/oidc/another/{path}").status_code == 404
 
 
-def test_half_a_provider_is_refused_at_start() -> None:
+def test_an_incomplete_openid_provider_is_refused_at_start() -> None:
     assert openid_apps("customers", "", client_id="", secret="", name="x") == []
     for issuer, secret in (("login.example.com", "s"), ("https://login.example.com", "")):
         with pytest.raises(ImproperlyConfigured, match="single sign-on"):

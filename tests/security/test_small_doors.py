@@ -1,4 +1,4 @@
-"""Small doors, each closed as a kind: closing for good, hostile cursors, and work that a request must not do."""
+"""Smaller dangers: closing a tenant for good, hostile cursors, and work that a request must not do."""
 
 import json
 from datetime import date, timedelta
@@ -44,7 +44,7 @@ def patch(client: Client, **change: str) -> int:
     return answer.status_code
 
 
-def test_support_closes_no_tenant_whichever_way(acme: Tenant) -> None:
+def test_support_staff_cannot_close_a_tenant(acme: Tenant) -> None:
     support = staff_of("Support")
     assert patch(support, status="closed", status_reason="Gave notice.") == 403
     assert support.post(f"/admin/accounts/tenant/{acme.pk}/close/", {"reason": "x"}).status_code == 403
@@ -53,7 +53,7 @@ def test_support_closes_no_tenant_whichever_way(acme: Tenant) -> None:
     assert patch(support, status="active") == 200
 
 
-def test_who_may_close_a_tenant_says_why(acme: Tenant) -> None:
+def test_closing_a_tenant_needs_a_reason(acme: Tenant) -> None:
     billing = staff_of("Billing")
     assert patch(billing, status="closed") == 422
     assert patch(billing, status="closed", status_reason=" ") == 422
@@ -70,7 +70,7 @@ def estate() -> Estate:
 HOSTILE_IDS = ("abc", "", "0", "not-a-uuid", "ff", "9" * 200, "\u0661", "-1")
 
 
-def test_no_cursor_makes_a_page_fail(estate: Estate) -> None:
+def test_no_cursor_breaks_a_page(estate: Estate) -> None:
     client, now = estate.client(), timezone.now()
     cursors = [write_cursor(PageRequest(50, RowPosition(now, row_id))) for row_id in HOSTILE_IDS]
     cursors += ["abc", "%", "W10", "__", f"{now.isoformat()}_zz_{now.isoformat()}_1", f"{now.isoformat()}_ab__0"]
@@ -88,7 +88,7 @@ def days() -> set[date]:
     return set(UsageDay.objects.values_list("day", flat=True))
 
 
-def test_a_new_time_zone_is_a_job_with_a_state(acme: Tenant) -> None:
+def test_a_new_time_zone_is_processed_by_a_job_with_a_state(acme: Tenant) -> None:
     alice = make_user("alice@acme.example")
     Membership.objects.create(tenant=acme, user=alice, role=Role.OWNER, created_at=LONG_AGO)
     late = (timezone.now() - timedelta(days=1)).replace(hour=23, minute=30)  # a day later on Kiritimati

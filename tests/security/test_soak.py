@@ -1,4 +1,4 @@
-"""P27 under load: slow clients, a stopped Stripe and a stopped Redis at once cost ingest less than a fifth of its rate.
+"""P27 under load: slow clients, a stopped Stripe and a stopped Redis cost ingest less than a fifth of its rate.
 
 The control is the server as it was: one thread a process that reads bodies itself. `make soak` runs it.
 """
@@ -45,7 +45,7 @@ pytestmark = [
 
 @dataclass(frozen=True)
 class Subjects:
-    """Who sends: a key without limits, one with a quota that Redis counts, and a member's session."""
+    """The senders: a key without limits, one with a quota that Redis counts, and a member's session."""
 
     free: str
     limited: str
@@ -64,7 +64,7 @@ def subjects() -> Subjects:
     UsagePlanAssignment.objects.create(tenant=limited, usage_plan=plan, assigned_at=LONG_AGO)
     free_key, limited_key = (make_key(tenant, scopes=[Scope.EVENTS_WRITE])[1] for tenant in (acme, limited))
     session = signed_in(alice).cookies[settings.SESSION_COOKIE_NAME].value
-    connection.close()  # what measures forks
+    connection.close()  # the process that measures forks
     return Subjects(free=free_key, limited=limited_key, session=session)
 
 
@@ -81,7 +81,7 @@ def program(port: int, *command: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def clicking(*clicks: Callable[[], object]) -> Iterator[None]:
-    """Do each again and again, with a pause, whatever is answered."""
+    """Send each request again and again, with a pause, whatever the response."""
     is_over = threading.Event()
 
     def repeat(click: Callable[[], object]) -> None:
@@ -102,7 +102,10 @@ def clicking(*clicks: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def slow_senders(server: WebServer) -> Iterator[None]:
-    """Some that stop in the middle of a body, and some that send a byte now and then; who is cut off comes again."""
+    """Start clients that stop in the middle of a body, and ones that send a byte now and then.
+
+    A cut-off client returns.
+    """
     lines: list[socket.socket] = []
     with ExitStack() as stack:
         stack.callback(close_all, lines)
@@ -139,7 +142,7 @@ def authorize(server: WebServer, key: str) -> object:
 def troubles(
     server: WebServer, subjects: Subjects, stripe: subprocess.Popen[bytes], redis: subprocess.Popen[bytes]
 ) -> Iterator[None]:
-    """Stripe and Redis are stopped, members click on what asks Stripe, a customer on what asks Redis, senders stop."""
+    """Stop Stripe and Redis, click on what calls Stripe, call what calls Redis, and start senders that stop."""
     for process in (stripe, redis):
         process.send_signal(signal.SIGSTOP)
     try:
@@ -155,7 +158,7 @@ def ingest(server: WebServer, key: str, tag: str) -> Load:
     return measure(server.port, single_events(key, tag), clients=CLIENTS, seconds=SECONDS, expected=201)
 
 
-def test_ingest_keeps_its_rate_beside_slow_clients_and_services_that_are_stopped(
+def test_ingest_keeps_its_rate_beside_slow_clients_and_stopped_services(
     process_environment: dict[str, str], subjects: Subjects, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stripe_port, redis_port = free_port(), free_port()
@@ -195,7 +198,7 @@ def test_ingest_keeps_its_rate_beside_slow_clients_and_services_that_are_stopped
 
 
 def stored_within(server: WebServer, key: str, seconds: int) -> int:
-    """How many events one sender after the other could store."""
+    """Return how many events one sender after the other could store."""
     stored, until = 0, time.monotonic() + seconds
     while time.monotonic() < until:
         with suppress(OSError, HTTPException):

@@ -1,4 +1,4 @@
-"""Staff who view as a customer see one tenant as one member does, change nothing, and leave both ends in its log.
+"""Staff who view as a customer see one tenant as one member does, change nothing, and leave two entries in its log.
 
 Kim supports. Alice owns Acme and is an owner of Rival, too: viewing her at Acme must open nothing of Rival.
 """
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 ROUTES = [route for route in every_route() if room_of(route) is not Room.STAFF]
 WAY_OUT = "Stop viewing as customer"
-# What somebody would send who wants more of a person's account than to look at it.
+# What an attacker would send who wants to do more with a person's account than look at it.
 ACCOUNT_FORM = {
     "email": "intruder@example.com", "action_add": "", "login": "intruder@example.com", "password": "correct horse 1",
     "oldpassword": "x", "password1": "correct horse 2", "password2": "correct horse 2", "code": "123456",
@@ -50,7 +50,7 @@ def kim(db: None) -> User:
 
 @dataclass(frozen=True)
 class Stage:
-    """Acme, where Alice is owner and Vera looks, and Rival, which Alice owns, too."""
+    """Acme, which Alice owns and Vera views, and Rival, which Alice owns, too."""
 
     acme: Tenant
     alice: User
@@ -80,7 +80,7 @@ def join(tenant: Tenant, user: User, role: Role) -> Membership:
 
 @pytest.fixture
 def estate() -> Estate:
-    """A tenant with one of everything, for the tests that go through every route."""
+    """Create a tenant with one object of every kind, for the tests that go through every route."""
     return make_estate("acme")
 
 
@@ -102,14 +102,14 @@ def begin(client: Client, membership: Membership, reason: str = "Ticket 4711") -
 
 @pytest.fixture
 def at_acme(client_of_kim: Client, stage: Stage) -> Client:
-    """Kim's browser, in which she views as Alice at Acme."""
+    """Return Kim's browser, in which she views as Alice at Acme."""
     assert begin(client_of_kim, stage.membership)["Location"] == "/t/acme/"
     return client_of_kim
 
 
 @pytest.fixture
 def at_estate(client_of_kim: Client, estate: Estate) -> Client:
-    """The same at the tenant that has one of everything."""
+    """Return the same browser at the tenant that has one object of every kind."""
     begin(client_of_kim, estate.membership)
     return client_of_kim
 
@@ -125,7 +125,7 @@ def the_end(tenant: Tenant) -> AuditEntry:
 # One tenant
 
 
-def test_every_other_slug_is_nothing(at_estate: Client, estate: Estate) -> None:
+def test_while_viewing_every_other_slug_is_not_found(at_estate: Client, estate: Estate) -> None:
     rival = make_tenant("rival")
     join(rival, estate.owner, Role.OWNER)
     assert at_estate.get("/t/acme/").status_code == 200
@@ -136,7 +136,7 @@ def test_every_other_slug_is_nothing(at_estate: Client, estate: Estate) -> None:
             assert WAY_OUT in answer.text, "a refusal shows the way out"
 
 
-def test_no_list_names_another_tenant(at_acme: Client, stage: Stage) -> None:
+def test_while_viewing_no_list_names_another_tenant(at_acme: Client, stage: Stage) -> None:
     for address_ in ("/start/", "/start/?new=1"):
         assert at_acme.get(address_)["Location"] == "/t/acme/"
     for address_ in ("/t/acme/", "/t/acme/team/", "/pricing/", "/"):
@@ -146,7 +146,7 @@ def test_no_list_names_another_tenant(at_acme: Client, stage: Stage) -> None:
     assert "/t/acme/" in at_acme.get("/t/acme/").content.decode()
 
 
-def test_the_role_is_the_members_and_can_only_become_lower(client_of_kim: Client, stage: Stage) -> None:
+def test_a_viewing_has_the_members_role_and_it_can_only_become_lower(client_of_kim: Client, stage: Stage) -> None:
     vera = stage.viewer
     begin(client_of_kim, vera)
     assert client_of_kim.get("/t/acme/settings/").status_code == 403
@@ -168,7 +168,7 @@ def sent_to(route: Route) -> dict[str, str]:
     return FORMS.get(route.path, {}) if room_of(route) is Room.TENANT_PAGE else ACCOUNT_FORM
 
 
-def test_no_route_changes_anything(at_estate: Client, estate: Estate) -> None:
+def test_while_viewing_no_route_changes_anything(at_estate: Client, estate: Estate) -> None:
     before = every_book()
     wrong = []
     for route in ROUTES:
@@ -186,8 +186,8 @@ def test_no_route_changes_anything(at_estate: Client, estate: Estate) -> None:
     assert at_estate.get("/t/acme/").status_code == 200, "the viewing goes on"
 
 
-def test_no_method_that_could_change_something_is_open(rf: RequestFactory, estate: Estate) -> None:
-    """What the test above found for POST, asked of the one function that decides."""
+def test_while_viewing_no_method_that_could_change_something_is_open(rf: RequestFactory, estate: Estate) -> None:
+    # What the test above found for POST, checked on the one function that decides.
     for route in every_route():
         for method in UNSAFE:
             request = rf.generic(method, address(route, estate))
@@ -199,7 +199,7 @@ def test_no_method_that_could_change_something_is_open(rf: RequestFactory, estat
     assert viewing.is_open(request)
 
 
-def test_the_admin_is_closed_and_so_is_a_second_viewing(at_acme: Client, stage: Stage) -> None:
+def test_while_viewing_the_admin_and_a_second_viewing_are_closed(at_acme: Client, stage: Stage) -> None:
     for address_ in ("/admin/", page_in_admin(stage.rival)):
         refused = at_acme.get(address_)
         assert refused.status_code == 403
@@ -209,7 +209,7 @@ def test_the_admin_is_closed_and_so_is_a_second_viewing(at_acme: Client, stage: 
     assert AuditEntry.objects.filter(action="tenant.viewed_as_customer").count() == 1
 
 
-def test_looking_changes_nothing_and_shows_no_account(at_estate: Client, estate: Estate) -> None:
+def test_viewing_changes_nothing_and_shows_no_account(at_estate: Client, estate: Estate) -> None:
     before = every_book()
     for route in ROUTES:
         answer = visit(at_estate, route, "GET", slug="acme", target=estate)
@@ -221,10 +221,10 @@ def test_looking_changes_nothing_and_shows_no_account(at_estate: Client, estate:
     assert "/t/acme/security/" not in at_estate.get("/t/acme/").content.decode()
 
 
-def test_services_refuse_staff_who_view_whatever_page_lets_them_in(
+def test_services_refuse_staff_who_view_even_if_a_page_lets_them_in(
     at_estate: Client, estate: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second wall, with the first one taken away."""
+    # The second wall, with the first one taken away.
     before = every_book()
     monkeypatch.setattr(viewing, "is_open", lambda _: True)
     for route in ROUTES:
@@ -233,8 +233,8 @@ def test_services_refuse_staff_who_view_whatever_page_lets_them_in(
     assert every_book() == before
 
 
-def test_the_member_may_do_all_of_it(estate: Estate) -> None:
-    """The control: the same forms, sent by Alice herself, do change something."""
+def test_control_the_member_may_send_all_of_these_forms(estate: Estate) -> None:
+    # The control: the same forms, sent by Alice herself, do change something.
     before, client = every_book(), estate.client()
     for route in ROUTES:
         if route.path in {"t/<slug:slug>/keys/new/", "t/<slug:slug>/settings/"}:
@@ -243,7 +243,7 @@ def test_the_member_may_do_all_of_it(estate: Estate) -> None:
     assert {table for table in after if after[table] != before[table]} >= {"accounts_apikey", "accounts_tenant"}
 
 
-def test_a_staff_session_that_views_is_nobodys_for_the_api(at_acme: Client, stage: Stage) -> None:
+def test_a_staff_session_that_views_is_refused_by_the_api(at_acme: Client, stage: Stage) -> None:
     assert at_acme.get("/api/v1/operator/tenants").status_code == 403
     assert at_acme.get("/api/v1/operator/tenants", headers={"Authorization": "Basic YTpi"}).status_code == 403
     _, secret = make_key(stage.acme, scopes=["keys:manage"])
@@ -257,7 +257,7 @@ def test_a_staff_session_that_views_is_nobodys_for_the_api(at_acme: Client, stag
     ("user_pk", "tenant"),
     [("abc", ""), ("9" * 30, ""), ("9" * 5000, ""), ("-1", ""), ("1.5", ""), ("", "abc"), ("", "\x00")],
 )
-def test_a_form_that_names_nobody_is_refused(user_pk: str, tenant: str, client_of_kim: Client, stage: Stage) -> None:
+def test_a_viewing_without_a_member_is_refused(user_pk: str, tenant: str, client_of_kim: Client, stage: Stage) -> None:
     form = {
         "user_pk": user_pk or str(stage.alice.pk),
         "tenant": tenant or str(stage.acme.pk),
@@ -267,7 +267,9 @@ def test_a_form_that_names_nobody_is_refused(user_pk: str, tenant: str, client_o
     assert client_of_kim.post("/hijack/acquire/", {}).status_code == 400
 
 
-def test_both_ends_are_in_the_log_of_the_tenant(client_of_kim: Client, kim: User, stage: Stage) -> None:
+def test_begin_and_end_of_a_viewing_are_in_the_log_of_the_tenant(
+    client_of_kim: Client, kim: User, stage: Stage
+) -> None:
     began_at = timezone.now()
     with time_machine.travel(began_at, tick=False):
         begin(client_of_kim, stage.membership)
@@ -286,7 +288,7 @@ def test_both_ends_are_in_the_log_of_the_tenant(client_of_kim: Client, kim: User
     )  # fmt: skip
 
 
-def test_it_ends_by_itself(at_acme: Client, stage: Stage) -> None:
+def test_a_viewing_ends_by_itself(at_acme: Client, stage: Stage) -> None:
     with time_machine.travel(timezone.now() + timedelta(minutes=settings.VIEWING_MINUTES), tick=False):
         over = at_acme.get("/t/acme/")
     assert over["Location"] == page_in_admin(stage.acme)
@@ -294,14 +296,14 @@ def test_it_ends_by_itself(at_acme: Client, stage: Stage) -> None:
     assert at_acme.get("/t/acme/").status_code == 404
 
 
-def test_a_part_of_a_page_that_finds_it_over_leads_the_whole_page_away(at_acme: Client, stage: Stage) -> None:
+def test_a_page_fragment_after_the_end_of_a_viewing_redirects_the_whole_page(at_acme: Client, stage: Stage) -> None:
     with time_machine.travel(timezone.now() + timedelta(minutes=settings.VIEWING_MINUTES), tick=False):
         over = at_acme.get("/t/acme/events/", headers={"HX-Request": "true"})
     assert over["HX-Redirect"] == page_in_admin(stage.acme)
     assert over.content == b""
 
 
-def test_its_end_is_recorded_though_no_request_comes_again(at_acme: Client, stage: Stage) -> None:
+def test_the_end_of_a_viewing_is_recorded_without_a_further_request(at_acme: Client, stage: Stage) -> None:
     now = timezone.now()
     assert end_viewings_left(as_of=now).summary == {"ended": 0}
     after = now + timedelta(minutes=settings.VIEWING_MINUTES + 1)
@@ -314,7 +316,7 @@ def test_its_end_is_recorded_though_no_request_comes_again(at_acme: Client, stag
     assert the_end(stage.acme).after["lasted"] == f"{settings.VIEWING_MINUTES} min 0 s"
 
 
-def test_it_ends_with_the_permission(at_acme: Client, kim: User, stage: Stage) -> None:
+def test_a_viewing_ends_with_the_permission(at_acme: Client, kim: User, stage: Stage) -> None:
     kim.groups.clear()
     changed = at_acme.post("/t/acme/keys/new/", {"name": "mine"})
     assert changed["Location"] == "/"
@@ -322,7 +324,7 @@ def test_it_ends_with_the_permission(at_acme: Client, kim: User, stage: Stage) -
     assert at_acme.get("/t/acme/").status_code == 404
 
 
-def test_it_ends_with_the_staff_members_account(at_acme: Client, kim: User, stage: Stage) -> None:
+def test_a_viewing_ends_with_the_staff_members_account(at_acme: Client, kim: User, stage: Stage) -> None:
     User.objects.filter(pk=kim.pk).update(is_active=False)
     assert at_acme.get("/t/acme/")["Location"] == "/"
     assert the_end(stage.acme).actor_user == kim
@@ -330,7 +332,7 @@ def test_it_ends_with_the_staff_members_account(at_acme: Client, kim: User, stag
 
 
 @pytest.mark.parametrize("change", ["left", "joined staff", "was deactivated"])
-def test_it_ends_with_the_membership(change: str, at_acme: Client, stage: Stage) -> None:
+def test_a_viewing_ends_with_the_membership(change: str, at_acme: Client, stage: Stage) -> None:
     alice = User.objects.filter(pk=stage.alice.pk)
     if change == "left":
         stage.membership.delete()
@@ -340,7 +342,9 @@ def test_it_ends_with_the_membership(change: str, at_acme: Client, stage: Stage)
     assert the_end(stage.acme).after["how"] == "member may no longer be viewed"
 
 
-def test_only_staff_with_the_permission_view_and_only_customers(client_of_kim: Client, kim: User, stage: Stage) -> None:
+def test_only_staff_with_the_permission_view_and_only_as_customers(
+    client_of_kim: Client, kim: User, stage: Stage
+) -> None:
     assert begin(signed_in(stage.alice), stage.membership).status_code == 403
     assert begin(Client(), stage.membership)["Location"].startswith("/accounts/login/")
     assert begin(client_of_kim, stage.membership, reason="  ").status_code == 400
@@ -355,7 +359,7 @@ def test_only_staff_with_the_permission_view_and_only_customers(client_of_kim: C
     assert not AuditEntry.objects.filter(action="tenant.viewed_as_customer").exists()
 
 
-def test_the_members_sessions_gain_none(at_acme: Client, kim: User, stage: Stage) -> None:
+def test_the_member_gains_no_session_by_a_viewing(at_acme: Client, kim: User, stage: Stage) -> None:
     at_acme.get("/t/acme/")
     assert not UserSession.objects.filter(user=stage.alice).exists()
     assert UserSession.objects.filter(user=kim).exists()

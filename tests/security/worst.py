@@ -1,4 +1,4 @@
-"""The worst that can be sent: bodies, forms, addresses and headers that are as large as they may be, and mean harm."""
+"""The worst requests that can be sent: bodies, forms, addresses and headers of the maximum size, built to do harm."""
 
 import gzip
 import json
@@ -10,12 +10,12 @@ CALL_BYTES, FORM_BYTES, BATCH_BYTES = 64 * KIBIBYTE, 256 * KIBIBYTE, 5 * KIBIBYT
 
 
 def filled(start: bytes, part: bytes, end: bytes, size: int) -> bytes:
-    """`part` as often as it fits between `start` and `end`."""
+    """Repeat `part` as often as it fits between `start` and `end`."""
     return start + part * ((size - len(start) - len(end)) // len(part)) + end
 
 
 def numbered(start: bytes, form: str, end: bytes, size: int, *, at_most: int = 10**9) -> bytes:
-    """The same, with a number in each part; the last comma is left out."""
+    """Repeat `part` with a number in each, as often as it fits. The last comma is left out."""
     parts, room, number = [start], size - len(start) - len(end), 0
     while number < at_most and room >= len(part := (form % number).encode()):
         parts.append(part)
@@ -26,7 +26,7 @@ def numbered(start: bytes, form: str, end: bytes, size: int, *, at_most: int = 1
 
 @cache
 def json_bodies(size: int) -> dict[str, bytes]:
-    """Bodies of one call, for whatever fields it has."""
+    """Return bodies of one call, for its fields, whichever it has."""
     name = b"n" * (size // 3)
     return {
         "deep arrays": filled(b"[" * (size // 2), b"]", b"", size),
@@ -57,7 +57,7 @@ def json_bodies(size: int) -> dict[str, bytes]:
 
 @cache
 def batch_bodies(member: str, identity: str) -> dict[str, tuple[bytes, int]]:
-    """Bodies of events or of access-log records, and how many items each holds."""
+    """Return bodies of events or of access-log records, with how many items each holds."""
     start, end, size = b'{"%s":[' % member.encode(), b"]}", BATCH_BYTES
     properties = ",".join(f'"p{number}":{number}' for number in range(60))
     short = json.dumps({identity: "a", "type": "http_request"})[:-1]
@@ -86,7 +86,7 @@ def batch_bodies(member: str, identity: str) -> dict[str, tuple[bytes, int]]:
 
 @cache
 def packed_bodies() -> dict[str, bytes]:
-    """What `Content-Encoding: gzip` may bring."""
+    """Return packed bodies for `Content-Encoding: gzip`."""
     empty, small = gzip.compress(b"", mtime=0), gzip.compress(b" " * 100, mtime=0)
     return {
         "empty members": filled(b"", empty, b"", BATCH_BYTES),
@@ -101,7 +101,7 @@ def packed_bodies() -> dict[str, bytes]:
 
 @cache
 def forms() -> dict[str, tuple[bytes, str]]:
-    """Forms of pages."""
+    """Return forms of pages."""
     urlencoded, boundary = "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"
     part = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n'
     file = b'--b\r\nContent-Disposition: form-data; name="a"; filename="f"\r\n\r\nx\r\n'
@@ -119,7 +119,7 @@ def forms() -> dict[str, tuple[bytes, str]]:
 
 
 def queries() -> Iterator[str]:
-    """Query strings of 16 KiB."""
+    """Return query strings of 16 KiB."""
     size = 16 * KIBIBYTE - 200
     values = numbered(b"", "%d,", b"", size).decode()
     yield from ("&" * size, "a=" + "%41" * (size // 3), "cursor=" + "A" * size, "cursor=" + "W1tb" * 240)
@@ -129,7 +129,7 @@ def queries() -> Iterator[str]:
 
 
 def headers() -> Iterator[dict[str, str]]:
-    """Headers of 32 KiB."""
+    """Return headers of 32 KiB."""
     size = 30 * KIBIBYTE
     yield {"HTTP_ACCEPT": "a/b;q=0.1," * (size // 10)}
     yield {"HTTP_ACCEPT": "text/csv;" + "a=b;" * (size // 4)}

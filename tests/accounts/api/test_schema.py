@@ -145,7 +145,7 @@ def problem(status: int, **members: object) -> HttpResponse:
         (lambda: answer(KEY_PAGE | {"count": 0}), "'count' was unexpected"),
         (lambda: answer({"data": [], "next": None}), "'previous' is a required property"),
         (lambda: answer(KEY_PAGE | {"next": "page 2"}), "'page 2' is not a 'uri'"),
-        (lambda: answer(KEY_PAGE, 418), "answers 418"),
+        (lambda: answer(KEY_PAGE, 418), "returns 418"),
         (lambda: answer(KEY_PAGE, content_type="text/html"), "is text/html"),
         (lambda: answer(KEY_PAGE, Retry_After="1"), "the header Retry-After is not described"),
         (lambda: HttpResponse(json.dumps(KEY_PAGE), "application/json"), "lacks the header X-Request-ID"),

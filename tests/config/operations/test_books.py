@@ -1,4 +1,4 @@
-"""The health of the books: each figure counts its rows, and each name in rules and docs is one that exists."""
+"""The health of the books: each figure counts its rows, and each name in rules and docs exists."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def run_all(at: datetime) -> None:
     )
 
 
-def test_books_in_order_have_no_number() -> None:
+def test_the_figures_of_sound_books_are_zero() -> None:
     ensure_schedules(as_of=NOW)
     assert not books_health(NOW).is_proven
     run_all(NOW)
@@ -43,7 +43,7 @@ def test_books_in_order_have_no_number() -> None:
     assert all(link.is_good and link.succeeded_at == NOW for link in health.chain)
 
 
-def test_each_thing_that_speaks_against_them_is_counted() -> None:
+def test_each_fault_of_the_books_is_counted() -> None:
     run_all(NOW)
     subscription = subscribe_tenant()
     BillingException.objects.create(subscription=subscription, code="usage_drift", detail="?", occurred_at=NOW)
@@ -71,7 +71,7 @@ def test_each_thing_that_speaks_against_them_is_counted() -> None:
     assert samples["books_in_order"][0].value == 0
 
 
-def test_it_costs_as_much_for_many() -> None:
+def test_the_figures_take_as_many_queries_for_many_rows() -> None:
     with CaptureQueriesContext(connection) as few:
         books_health(NOW)
     plan = make_plan()

@@ -1,4 +1,4 @@
-"""Settings that are each right and contradict one another are refused, in words that say what to do."""
+"""Settings that are valid by themselves and contradict one another are refused, with a message that says what to do."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ def ids() -> list[str | None]:
 
 @pytest.fixture
 def production(settings: Settings) -> Settings:
-    """A production in which nothing is wrong."""
+    """Return the settings of a production in which nothing is wrong."""
     settings.IS_PRODUCTION = settings.IS_HTTPS = settings.STAFF_SECOND_FACTOR = True
     settings.DEBUG = settings.ALLOW_HTTP = False
     settings.PUBLIC_URL = "https://money.example.com"
@@ -53,12 +53,12 @@ def test_a_production_without_contradictions_passes() -> None:
         ("EVENT_RETENTION_MONTHS", 3, "countinghouse.E012"),
     ],
 )
-def test_a_contradiction_is_found(production: Settings, name: str, value: object, found: str) -> None:
+def test_each_contradiction_of_settings_is_found(production: Settings, name: str, value: object, found: str) -> None:
     setattr(production, name, value)
     assert ids() == [found]
 
 
-def test_half_set_up_single_sign_on_is_found(production: Settings) -> None:
+def test_incomplete_single_sign_on_is_found(production: Settings) -> None:
     apps = [
         app
         for name in ("customers", "staff")
@@ -69,7 +69,7 @@ def test_half_set_up_single_sign_on_is_found(production: Settings) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("ALLOWED_HOSTS", ["*"]), ("ALLOWED_HOSTS", [".example.com"])])
-def test_a_host_may_be_named_by_a_pattern(production: Settings, name: str, value: object) -> None:
+def test_a_host_may_be_given_by_a_pattern(production: Settings, name: str, value: object) -> None:
     setattr(production, name, value)
     assert ids() == []
 
@@ -91,7 +91,7 @@ def test_http_is_permitted_for_a_trial_and_outside_of_production(production: Set
     assert ids() == []
 
 
-def test_the_web_server_refuses_errors_and_not_warnings(production: Settings) -> None:
+def test_the_web_server_refuses_errors_and_accepts_warnings(production: Settings) -> None:
     production.TRUSTED_PROXY_COUNT = 0
     refuse_contradictions()
     production.DEBUG = True
@@ -101,13 +101,13 @@ def test_the_web_server_refuses_errors_and_not_warnings(production: Settings) ->
     assert all(isinstance(message, Error) for message in check_settings(None) if message.id != "countinghouse.W001")
 
 
-def test_the_web_server_asks_before_it_serves() -> None:
-    """A granian imports `config.wsgi` and nothing else: no command checks on its behalf."""
+def test_the_web_server_runs_the_checks_before_it_serves() -> None:
+    # A granian imports `config.wsgi` and nothing else: no command runs the checks for it.
     environment = os.environ | {
         "COUNTINGHOUSE_PROFILE": "production",
         "SECRET_KEY": "x" * 50,
         "PUBLIC_URL": "https://money.example.com",
-        "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+        "DATABASE_URL": "postgres://unknown@127.0.0.1:1/none",
         "DEBUG": "1",
     }
     program = subprocess.run(

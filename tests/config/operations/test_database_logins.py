@@ -1,4 +1,4 @@
-"""One URL is enough to begin with; two keep the owner's login from what serves."""
+"""One URL is enough to begin with. Two keep the owner's login from the processes that serve requests."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -14,7 +14,7 @@ def logins(**variables: str) -> DatabaseLogins:
     return database_logins(Environment(variables), embedded=None, secret_key=SECRET)
 
 
-def test_the_owners_url_alone_is_enough() -> None:
+def test_the_owners_database_url_alone_is_enough() -> None:
     read = logins(DATABASE_URL=OWNER)
     assert read.owner is not None
     assert (read.owner["USER"], read.owner["PASSWORD"]) == ("owner", "hidden")
@@ -35,7 +35,7 @@ def test_the_derived_password_needs_the_signing_secret() -> None:
     assert str(first) not in repr(logins(DATABASE_URL=OWNER))
 
 
-def test_two_urls_are_taken_as_they_are() -> None:
+def test_two_database_urls_are_used_unchanged() -> None:
     read = logins(DATABASE_URL="postgres://clerk:own@pooler:6432/money", DATABASE_OWNER_URL=OWNER)
     assert read.owner is not None
     assert (read.role, read.application["PASSWORD"], read.application["HOST"]) == ("clerk", "own", "pooler")
@@ -43,7 +43,7 @@ def test_two_urls_are_taken_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("role", ["", "clerk"])
-def test_what_serves_need_not_know_the_owner(role: str) -> None:
+def test_serving_processes_need_not_know_the_owners_login(role: str) -> None:
     user = role or "money_app"
     read = logins(DATABASE_URL=f"postgres://{user}:own@db/money", DATABASE_ROLE=role)
     assert read.owner is None
@@ -57,7 +57,7 @@ def test_what_serves_need_not_know_the_owner(role: str) -> None:
         {"DATABASE_URL": "postgres://clerk@db/money", "DATABASE_OWNER_URL": OWNER, "DATABASE_ROLE": "money_app"},
     ],
 )
-def test_two_urls_that_contradict_are_refused(variables: dict[str, str]) -> None:
+def test_two_contradictory_database_urls_are_refused(variables: dict[str, str]) -> None:
     with pytest.raises(ImproperlyConfigured, match="must log in as the application's own role"):
         logins(**variables)
 

@@ -1,4 +1,4 @@
-"""The application's role is made so that it can log in and do no more, or nothing is migrated."""
+"""The application's role is created so that it can log in and do no more. Otherwise nothing is migrated."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ ROLE = "countinghouse_test_clerk"
 
 @pytest.fixture
 def clerk(settings: Settings) -> Iterator[str]:
-    """Another application's role, which is gone afterwards."""
+    """Create another application's role, and drop it at the end."""
     settings.DATABASE_LOGIN = {**settings.DATABASE_LOGIN, "USER": ROLE, "PASSWORD": "first"}
     yield ROLE
     with psycopg.connect(owner_url(), autocommit=True, connect_timeout=10) as owner:
@@ -33,14 +33,14 @@ def verifier() -> str:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.as_owner
-def test_the_role_is_made_once_and_can_log_in(clerk: str) -> None:
+def test_the_role_is_created_once_and_can_log_in(clerk: str) -> None:
     ensure_role(connection)
     first = verifier()
     assert first.startswith("SCRAM-SHA-256$"), "no log of statements has the password"
     ensure_role(connection)
     assert verifier() == first
     with connection.cursor() as cursor:
-        cursor.execute(f"ALTER ROLE {clerk} NOLOGIN")  # as the versions before made it
+        cursor.execute(f"ALTER ROLE {clerk} NOLOGIN")  # as earlier versions created it
     ensure_role(connection)
     with psycopg.connect(owner_url(), user=clerk, password="first", connect_timeout=10) as server:
         assert server.execute("SELECT session_user, current_user").fetchone() == (clerk, clerk)
@@ -75,7 +75,7 @@ def test_a_role_that_owns_tables_is_refused(settings: Settings) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.as_owner
-def test_who_may_not_make_roles_is_told_what_to_do(clerk: str) -> None:
+def test_an_owner_who_may_not_create_roles_reads_what_to_do(clerk: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET ROLE {settings.DATABASE_ROLE}")
     with pytest.raises(ImproperlyConfigured, match=f"run CREATE ROLE {clerk} LOGIN"):
@@ -84,7 +84,7 @@ def test_who_may_not_make_roles_is_told_what_to_do(clerk: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_owner_comes_and_goes() -> None:
+def test_the_owners_login_is_used_for_a_block_and_dropped() -> None:
     with acting_as_owner(connection), connection.cursor() as cursor:
         cursor.execute("SELECT session_user")
         assert cursor.fetchone() == (owner_name(),)

@@ -1,4 +1,4 @@
-"""Whether `/readyz` names what is down, and `/metrics` shows figures and no tenants."""
+"""`/readyz` names what is down, and `/metrics` shows figures and no tenants."""
 
 import os
 import re
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 
 def publish_cluster(status: object, *, name: str = "one") -> None:
-    """Say what a cluster says of itself twice a second."""
+    """Publish what a cluster reports of itself twice a second."""
     key = f"{Conf.Q_STAT}:{name}"
     cache.set(key, SignedPackage.dumps(SimpleNamespace(status=status), compressed=True), 3)
     cache.set(Conf.Q_STAT, [*cache.get(Conf.Q_STAT, []), key], None)
@@ -36,9 +36,7 @@ def _no_cluster() -> None:
     cache.delete(Conf.Q_STAT)
 
 
-def test_healthz_answers_without_asking_the_database(
-    client: Client, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
+def test_healthz_responds_without_a_query(client: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     with django_assert_num_queries(0):
         assert client.get("/healthz").content == b"ok\n"
 
@@ -53,7 +51,7 @@ def test_readyz_is_200_when_everything_is_up(client: Client) -> None:
     }
 
 
-def test_readyz_says_that_no_worker_runs(client: Client) -> None:
+def test_readyz_reports_that_no_worker_runs(client: Client) -> None:
     response = client.get("/readyz")
     assert response.status_code == 503
     assert response.json()["status"] == "not ready"
@@ -74,7 +72,7 @@ def test_a_forged_cluster_does_not_count() -> None:
     assert clusters_alive() == []
 
 
-def test_readyz_says_that_a_migration_is_missing(client: Client) -> None:
+def test_readyz_reports_a_missing_migration(client: Client) -> None:
     publish_cluster(Conf.WORKING)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'metering' AND name = '0001_initial'")
@@ -84,7 +82,7 @@ def test_readyz_says_that_a_migration_is_missing(client: Client) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_readyz_says_that_the_database_is_away(client: Client) -> None:
+def test_readyz_reports_that_the_database_is_away(client: Client) -> None:
     host = connection.settings_dict["HOST"]
     connection.close()
     connection.settings_dict["HOST"] = "/nowhere"
@@ -148,14 +146,14 @@ def test_every_line_of_metrics_has_the_form_that_prometheus_reads(client: Client
         )
 
 
-def test_metrics_cost_a_bounded_number_of_queries(
+def test_metrics_take_a_bounded_number_of_queries(
     client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_max_num_queries(25):  # two thirds of them for the health of the books
         client.get("/metrics")
 
 
-def test_metrics_ask_for_the_token(client: Client, settings: Settings) -> None:
+def test_metrics_require_the_token(client: Client, settings: Settings) -> None:
     settings.METRICS_TOKEN = "sesame"
     assert client.get("/metrics").status_code == 401
     assert client.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 401
@@ -167,5 +165,5 @@ def test_metrics_without_a_token_do_not_exist_in_production(client: Client, sett
     assert client.get("/metrics").status_code == 404
 
 
-def test_only_reading_is_allowed(client: Client) -> None:
+def test_health_pages_allow_reading_alone(client: Client) -> None:
     assert {client.post(path).status_code for path in ("/healthz", "/readyz", "/metrics")} == {405}

@@ -1,4 +1,4 @@
-"""A readable log line says what we wrote, whatever a caller sent."""
+"""A readable log line contains what we wrote, whatever a caller sent."""
 
 import logging
 import logging.config
@@ -11,7 +11,7 @@ from config.operations.logs import escape_controls, logging_settings
 
 
 def line_of(**values: Any) -> str:
-    """The line as the development profile writes it."""
+    """Return the line as the development profile writes it."""
     described = logging_settings(is_json=False, level="INFO")["formatters"]["structured"]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=described["foreign_pre_chain"], processors=described["processors"]
@@ -22,20 +22,20 @@ def line_of(**values: Any) -> str:
 
 
 @pytest.mark.parametrize("name", ["request_id", "path"])
-def test_a_blank_in_what_a_caller_sent_makes_no_field(name: str) -> None:
+def test_a_blank_in_a_callers_text_makes_no_log_field(name: str) -> None:
     line = line_of(event="request", **{name: "a status=200 tenant=globex"})
 
     assert f"{name}='a status=200 tenant=globex'" in line
 
 
-def test_a_line_break_makes_no_line() -> None:
+def test_a_line_break_in_a_callers_text_makes_no_log_line() -> None:
     line = line_of(event="Not Found: /a\nrequest status=200", path="/a\nb\u2028c\x1b[2J")
 
     assert len(line.splitlines()) == 1
     assert r"path=/a\nb\u2028c\x1b[2J" in line
 
 
-def test_an_ordinary_line_is_as_before() -> None:
+def test_an_ordinary_log_line_is_unchanged() -> None:
     values = {"event": "request", "path": "/api/v1/events", "status": 200, "request_id": "01a1fe23-21a0"}
 
     assert escape_controls(None, "", dict(values)) == values

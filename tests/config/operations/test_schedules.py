@@ -1,4 +1,4 @@
-"""Planned jobs: their rows are made once, whoever makes them; each run is recorded; late ones are seen."""
+"""Scheduled jobs: their rows are created once, by whatever process; each run is recorded; late ones are reported."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ def output_of(*command: str) -> str:
 
 
 @pytest.mark.django_db
-def test_every_planned_job_has_one_row_that_croniter_reads() -> None:
+def test_every_scheduled_job_has_one_row_that_croniter_reads() -> None:
     assert ensure_schedules(as_of=AS_OF) == [job.name for job in PLANNED_JOBS]
     rows = {row.name: row for row in Schedule.objects.all()}
     assert set(rows) == {job.name for job in PLANNED_JOBS}
@@ -35,7 +35,7 @@ def test_every_planned_job_has_one_row_that_croniter_reads() -> None:
 
 
 @pytest.mark.django_db
-def test_making_schedules_again_changes_nothing() -> None:
+def test_creating_schedules_again_changes_nothing() -> None:
     ensure_schedules(as_of=AS_OF)
     before = list(Schedule.objects.order_by("pk").values())
     assert ensure_schedules(as_of=AS_OF + timedelta(hours=1)) == []
@@ -43,7 +43,7 @@ def test_making_schedules_again_changes_nothing() -> None:
 
 
 @pytest.mark.django_db
-def test_a_row_that_was_changed_or_doubled_is_set_right_and_a_paused_one_stays_paused() -> None:
+def test_a_changed_or_doubled_schedule_is_corrected_and_a_paused_one_stays_paused() -> None:
     ensure_schedules(as_of=AS_OF)
     Schedule.objects.filter(name="limits").update(cron="nonsense", args="(broken", repeats=0)
     Schedule.objects.create(name="limits", func="somewhere.else", schedule_type=Schedule.DAILY)
@@ -53,7 +53,7 @@ def test_a_row_that_was_changed_or_doubled_is_set_right_and_a_paused_one_stays_p
 
 
 @pytest.mark.django_db
-def test_other_peoples_schedules_are_left_alone() -> None:
+def test_schedules_of_other_applications_are_unchanged() -> None:
     Schedule.objects.create(name="theirs", func="their.task", schedule_type=Schedule.ONCE)
     ensure_schedules(as_of=AS_OF)
     assert Schedule.objects.filter(name="theirs").exists()
@@ -86,14 +86,14 @@ def test_each_job_runs_by_command_and_is_recorded(job: PlannedJob) -> None:
 
 
 @pytest.mark.django_db
-def test_each_job_is_a_function_that_says_who_started_it() -> None:
+def test_each_job_is_a_function_that_takes_who_started_it() -> None:
     for job in PLANNED_JOBS:
-        import_string(job.task)("somebody")
-    assert set(JobRun.objects.values_list("started_by", flat=True)) == {"somebody"}
+        import_string(job.task)("someone")
+    assert set(JobRun.objects.values_list("started_by", flat=True)) == {"someone"}
 
 
 @pytest.mark.django_db
-def test_a_job_asked_for_in_the_admin_waits_in_the_queue() -> None:
+def test_a_job_started_in_the_admin_waits_in_the_queue() -> None:
     job = planned_job("verdicts")
     assert job is not None
     run_soon(job=job, started_by="staff@example.org")
@@ -120,7 +120,7 @@ def test_a_job_without_a_row_is_late() -> None:
 
 
 @pytest.mark.django_db
-def test_a_run_that_found_something_needs_attention() -> None:
+def test_a_job_that_found_something_needs_attention() -> None:
     now = timezone.now()
     ensure_schedules(as_of=now)
     JobRun.objects.create(name="reconciliation", started_at=now, finished_at=now, outcome=JobOutcome.ATTENTION)
@@ -129,7 +129,7 @@ def test_a_run_that_found_something_needs_attention() -> None:
 
 
 @pytest.mark.django_db
-def test_partitions_are_made_for_months_that_are_named() -> None:
+def test_partitions_are_created_for_named_months() -> None:
     assert output_of("ensure_partitions", "--first", "2031-01", "--last", "2031-03").strip() == (
         "partitions created: 2031-01, 2031-02, 2031-03"
     )
@@ -137,7 +137,7 @@ def test_partitions_are_made_for_months_that_are_named() -> None:
 
 
 @pytest.mark.django_db
-def test_months_that_are_none_are_refused() -> None:
+def test_invalid_months_are_refused() -> None:
     with pytest.raises(CommandError, match="not a month"):
         call_command("ensure_partitions", "--first", "2031-13")
     with pytest.raises(CommandError, match="--last needs --first"):

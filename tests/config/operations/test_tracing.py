@@ -21,7 +21,7 @@ class Collector(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Omit the log."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A body is read whole before a thread hears of it, in bounded time and memory."""
+"""A body is read whole before a thread gets the request, in bounded time and memory."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ PATIENCE = Patience(seconds=1, bytes_a_second=1_000_000)
 
 
 class Sender:
-    """Sends pieces with a pause in front of each, as granian hands them on."""
+    """Sends pieces with a pause in front of each, as granian passes them on."""
 
     def __init__(self, *pieces: bytes, pause_seconds: int = 0) -> None:
         self._pieces, self._pause = pieces, pause_seconds
@@ -46,7 +46,7 @@ def test_a_body_is_read_to_its_end() -> None:
     assert received(Sender(b"ab", b"c"), transfer_encoding="chunked") == (b"abc", 3)
 
 
-def test_a_large_body_lies_in_a_file_until_it_is_whole() -> None:
+def test_a_large_body_is_stored_in_a_file_until_it_is_whole() -> None:
     body, _ = asyncio.run(
         receive(
             Headers(("content-length", str(4 * MEMORY_BYTES_MAX))), Sender(*[b"x" * MEMORY_BYTES_MAX] * 4), PATIENCE
@@ -57,13 +57,13 @@ def test_a_large_body_lies_in_a_file_until_it_is_whole() -> None:
         assert body._rolled
 
 
-def test_what_is_announced_as_too_large_is_not_read() -> None:
+def test_a_body_announced_as_too_large_is_not_read() -> None:
     sender = Sender(b"x")
     assert received(sender, content_length=str(BODY_BYTES_MAX + 1)) == (b"", BODY_BYTES_MAX + 1)
     assert not sender.sent
 
 
-def test_what_is_too_large_without_a_word_is_not_read_to_its_end() -> None:
+def test_an_unannounced_body_that_is_too_large_is_not_read_to_its_end() -> None:
     sender = Sender(*[b"x" * 1024 * 1024] * 20)
     body, length = received(sender, transfer_encoding="chunked")
     assert length == len(body) == BODY_BYTES_MAX + 1024 * 1024
@@ -71,7 +71,7 @@ def test_what_is_too_large_without_a_word_is_not_read_to_its_end() -> None:
 
 
 @pytest.mark.parametrize("headers", [{"content_length": "9"}, {"transfer_encoding": "chunked"}])
-def test_a_body_that_drips_ends_at_the_deadline(headers: dict[str, str]) -> None:
+def test_a_slow_body_ends_at_the_deadline(headers: dict[str, str]) -> None:
     patience = {"transfer_encoding": Patience(1, BODY_BYTES_MAX * 10)}.get(next(iter(headers)), PATIENCE)
     items = [(name.replace("_", "-"), value) for name, value in headers.items()]
     started = time.monotonic()
@@ -80,5 +80,5 @@ def test_a_body_that_drips_ends_at_the_deadline(headers: dict[str, str]) -> None
     assert time.monotonic() - started < 5
 
 
-def test_a_body_has_time_by_its_size() -> None:
+def test_the_deadline_of_a_body_depends_on_its_size() -> None:
     assert Patience(10, 32_768).of(5 * 1024 * 1024) == 170

@@ -1,4 +1,4 @@
-"""Headers become variables as RFC 9110 says, and none can pass for another."""
+"""Headers become variables as RFC 9110 says, and none can be taken for another."""
 
 from io import BytesIO
 from types import SimpleNamespace
@@ -9,7 +9,7 @@ from config.serving.environ import HeaderError, environ_of
 
 
 class Headers:
-    """As granian gives them; `hidden` counts values that its `items` passes over."""
+    """Headers as granian gives them. `hidden` counts values that its `items` leaves out."""
 
     def __init__(self, *items: tuple[str, str], hidden: int = 0) -> None:
         self._items, self._hidden = list(items), hidden
@@ -32,7 +32,7 @@ def environ(headers: Headers, length: int | None = None, **scope: str) -> dict[s
     return environ_of(SimpleNamespace(headers=headers, **(given | scope)), BytesIO(), length)
 
 
-def test_a_request_is_described_as_pep_3333_says() -> None:
+def test_a_request_becomes_an_environ_of_pep_3333() -> None:
     made = environ(Headers(("host", "a"), ("content-type", "x/y")), 3, method="POST", path="/é", query_string="a=%20")
     wanted = {
         "REQUEST_METHOD": "POST", "PATH_INFO": "/é".encode().decode("latin-1"), "QUERY_STRING": "a=%20",
@@ -44,18 +44,18 @@ def test_a_request_is_described_as_pep_3333_says() -> None:
     assert environ(Headers(), http_version="1")["SERVER_PROTOCOL"] == "HTTP/1.0"
 
 
-def test_a_name_with_an_underscore_counts_for_nothing() -> None:
+def test_a_header_name_with_an_underscore_is_ignored() -> None:
     made = environ(Headers(("x-forwarded-for", "203.0.113.9"), ("x_forwarded_for", "10.0.0.1"), ("x_api_key", "k")))
     assert made["HTTP_X_FORWARDED_FOR"] == "203.0.113.9"
     assert "HTTP_X_API_KEY" not in made
 
 
-def test_lines_of_one_name_are_joined() -> None:
+def test_header_lines_of_one_name_are_joined() -> None:
     made = environ(Headers(("x-forwarded-for", "a"), ("cookie", "a=1"), ("x-forwarded-for", "b"), ("cookie", "b=2")))
     assert made["HTTP_X_FORWARDED_FOR"] == "a, b"
     assert made["HTTP_COOKIE"] == "a=1; b=2"
 
 
-def test_a_value_that_is_not_ascii_is_refused_and_not_passed_over() -> None:
+def test_a_header_value_that_is_not_ascii_is_refused() -> None:
     with pytest.raises(HeaderError, match="not ASCII"):
         environ(Headers(("x-forwarded-for", "b"), hidden=1))

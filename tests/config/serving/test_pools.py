@@ -16,12 +16,12 @@ from config.serving.pools import Pool, PoolFullError, Pools
         ("/api/docs/", False), ("/api/v1/operator/invoices", False),
     ],
 )  # fmt: skip
-def test_what_programs_call_has_a_pool_of_its_own(path: str, is_api: bool) -> None:
+def test_api_calls_have_a_pool_of_their_own(path: str, is_api: bool) -> None:
     pools = Pools(api=Pool("api", threads=1, waiting_max=1), pages=Pool("pages", threads=1, waiting_max=1))
     assert pools.of_path(path) is (pools.api if is_api else pools.pages)
 
 
-def test_a_call_is_answered_while_a_page_hangs() -> None:
+def test_a_call_gets_its_response_while_a_page_hangs() -> None:
     page_may_end = threading.Event()
     pools = Pools(api=Pool("api", threads=1, waiting_max=1), pages=Pool("pages", threads=1, waiting_max=1))
 
@@ -35,7 +35,7 @@ def test_a_call_is_answered_while_a_page_hangs() -> None:
     pools.close()
 
 
-def test_more_than_may_wait_are_refused_at_once() -> None:
+def test_requests_beyond_the_queue_are_refused_at_once() -> None:
     may_end = threading.Event()
     pool = Pool("pages", threads=1, waiting_max=2)
 

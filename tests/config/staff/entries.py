@@ -1,4 +1,4 @@
-"""What the audit log says last."""
+"""The latest entries of the audit log."""
 
 from accounts.models import AuditEntry
 

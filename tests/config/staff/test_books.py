@@ -1,4 +1,4 @@
-"""The page *Health of the books*: one line says whether money may be trusted, each number leads to its rows."""
+"""The page *Health of the books*: one line says whether money may be trusted, and each number links to its rows."""
 
 import pytest
 from django.test import Client
@@ -19,7 +19,7 @@ def difference() -> Discrepancy:
     )
 
 
-def test_it_says_in_one_line_whether_money_may_be_trusted(as_robin: Client) -> None:
+def test_one_line_of_the_page_says_whether_money_may_be_trusted(as_robin: Client) -> None:
     url = reverse("admin:books")
     ensure_schedules(as_of=timezone.now())
     assert "have not been checked yet" in as_robin.get(url).content.decode()
@@ -34,7 +34,7 @@ def test_it_says_in_one_line_whether_money_may_be_trusted(as_robin: Client) -> N
     assert "Usage that differs from the ledger: 1" in text
 
 
-def test_it_says_how_far_back_raw_events_go_and_what_they_wait_for(as_robin: Client) -> None:
+def test_the_page_shows_the_raw_events_horizon_and_what_deletion_waits_for(as_robin: Client) -> None:
     url = reverse("admin:books")
     page = as_robin.get(url).content.decode()
     assert "Raw events" in page
@@ -51,7 +51,7 @@ def test_it_says_how_far_back_raw_events_go_and_what_they_wait_for(as_robin: Cli
     assert "INV-1: usage" in page
 
 
-def test_each_number_leads_to_a_list_that_opens(as_robin: Client) -> None:
+def test_each_number_links_to_a_list_that_opens(as_robin: Client) -> None:
     difference()
     response = as_robin.get(reverse("admin:books"))
     shown = [row for _, rows in response.context["groups"] for row in rows]
@@ -60,7 +60,7 @@ def test_each_number_leads_to_a_list_that_opens(as_robin: Client) -> None:
     assert "usage_hour" in as_robin.get(wrong.url).content.decode()
 
 
-def test_customers_and_staff_without_the_right_do_not_see_it(as_alice: Client) -> None:
+def test_customers_and_staff_without_the_right_do_not_see_the_page_of_books(as_alice: Client) -> None:
     assert as_alice.get(reverse("admin:books")).status_code == 302
 
 

@@ -51,7 +51,7 @@ def test_one_currency_is_shown_at_a_time(as_pat: Client) -> None:
     assert as_pat.get(page, {"currency": "XXX"}).context["money"]["currency"] == "JPY"
 
 
-def test_what_waits_for_a_person_is_named(as_pat: Client) -> None:
+def test_open_exceptions_are_named_on_the_first_page(as_pat: Client) -> None:
     subscription = subscribe_tenant(as_of=timezone.now() - timedelta(days=40))
     first_invoice(subscription)
     BillingException.objects.create(
@@ -94,7 +94,7 @@ def test_without_a_customer_there_is_no_money_to_show(as_pat: Client) -> None:
     assert "currency" not in response.context["money"]
 
 
-def test_the_page_reads_money_as_often_whatever_the_number_of_customers(as_robin: Client) -> None:
+def test_the_page_takes_as_many_queries_whatever_the_number_of_customers(as_robin: Client) -> None:
     def reads_of_money() -> int:
         with CaptureQueriesContext(connection) as queries:
             as_robin.get(reverse("admin:index"))
@@ -120,7 +120,7 @@ def test_staff_who_may_not_see_invoices_see_no_figures(db: None) -> None:
     assert client.get(reverse("admin:billing_invoice_changelist")).status_code == 403
 
 
-def test_each_group_may_do_with_money_what_it_is_for() -> None:
+def test_each_group_of_staff_has_its_permissions_on_money() -> None:
     def verbs(name: str) -> set[str]:
         found = Group.objects.get(name=name).permissions.filter(content_type__app_label="billing")
         return {codename.split("_")[0] for codename in found.values_list("codename", flat=True)}

@@ -1,4 +1,4 @@
-"""The staff admin: who sees what, what it costs, and that no page shows a secret or changes what machines write."""
+"""The admin: who sees what, its cost, and that no page shows a secret or changes machine-written rows."""
 
 import json
 import re
@@ -58,17 +58,17 @@ def test_every_list_opens_and_carries_the_relaxed_policy(model: str, as_robin: C
     assert "'unsafe-eval'" in response.headers["Content-Security-Policy"]
 
 
-def test_the_policy_is_strict_elsewhere(client: Client) -> None:
+def test_the_content_policy_is_strict_outside_of_the_admin(client: Client) -> None:
     policy = client.get("/accounts/login/").headers["Content-Security-Policy"]
     assert "unsafe" not in policy
 
 
-def test_customers_do_not_get_in(as_alice: Client, acme: Tenant) -> None:
+def test_customers_cannot_open_the_admin(as_alice: Client, acme: Tenant) -> None:
     for url in (reverse("admin:index"), page_of(acme), page_of(acme, "suspend")):
         assert as_alice.get(url).status_code == 302
 
 
-# What it shows
+# What the admin shows
 
 
 def test_the_dashboard_shows_events_usage_quotas_and_concerns(
@@ -93,7 +93,7 @@ def test_the_dashboard_shows_events_usage_quotas_and_concerns(
     assert "No worker is running" in titles
 
 
-def test_the_dashboard_costs_the_same_whatever_the_number_of_tenants(
+def test_the_dashboard_takes_as_many_queries_whatever_the_number_of_tenants(
     as_robin: Client, acme: Tenant, alice: User, small_plan: UsagePlan
 ) -> None:
     as_robin.get(reverse("admin:index"))
@@ -163,7 +163,7 @@ MACHINE_WRITTEN = [
 
 
 @pytest.mark.parametrize("model", MACHINE_WRITTEN)
-def test_nobody_changes_what_machines_write(model: str, robin: User) -> None:
+def test_no_one_changes_machine_written_rows(model: str, robin: User) -> None:
     page = next(
         page
         for known, page in admin.site._registry.items()
@@ -236,10 +236,10 @@ def test_an_unknown_object_id_is_not_found(action: str, object_id: str, as_robin
     assert as_robin.get(f"/admin/accounts/tenant/{object_id}/{action}/").status_code in {302, 404}
 
 
-# What it does
+# What the admin does
 
 
-def test_suspending_asks_for_a_reason_first(as_kim: Client, acme: Tenant) -> None:
+def test_suspending_a_tenant_needs_a_reason(as_kim: Client, acme: Tenant) -> None:
     assert "Suspend Acme?" in as_kim.get(page_of(acme, "suspend")).text
     as_kim.post(page_of(acme, "suspend"), {"reason": ""})
     acme.refresh_from_db()
@@ -260,7 +260,7 @@ def test_suspending_asks_for_a_reason_first(as_kim: Client, acme: Tenant) -> Non
     assert latest_entry().action == "tenant.reactivated"
 
 
-def test_closing_asks_for_a_reason_first_and_is_for_good(as_kim: Client, as_robin: Client, acme: Tenant) -> None:
+def test_closing_a_tenant_needs_a_reason_and_is_final(as_kim: Client, as_robin: Client, acme: Tenant) -> None:
     assert as_kim.get(page_of(acme, "close")).status_code == 403
     assert as_kim.post(page_of(acme, "close"), {"reason": "Gave notice."}).status_code == 403
     assert "Close Acme for good?" in as_robin.get(page_of(acme, "close")).text
@@ -275,11 +275,13 @@ def test_closing_asks_for_a_reason_first_and_is_for_good(as_kim: Client, as_robi
         assert as_robin.post(page_of(acme, action), {"reason": "again"}).status_code == 403
 
 
-def test_a_status_that_cannot_follow_is_refused(as_robin: Client, acme: Tenant) -> None:
+def test_an_impossible_status_is_refused(as_robin: Client, acme: Tenant) -> None:
     assert as_robin.post(page_of(acme, "reactivate")).status_code == 403
 
 
-def test_revoking_all_keys_asks_first_and_says_how_many(as_kim: Client, acme: Tenant, acme_key: CreatedKey) -> None:
+def test_revoking_all_keys_needs_a_confirmation_and_reports_their_number(
+    as_kim: Client, acme: Tenant, acme_key: CreatedKey
+) -> None:
     assert "Revoke all keys of Acme?" in as_kim.get(page_of(acme, "revoke_keys")).text
     response = as_kim.post(page_of(acme, "revoke_keys"), follow=True)
     assert "1 keys of Acme are revoked." in response.text
@@ -305,13 +307,13 @@ def test_a_service_key_is_shown_once(as_robin: Client) -> None:
     assert secret[0] not in as_robin.get(reverse("admin:accounts_apikey_change", args=[key.pk])).text
 
 
-def test_a_service_key_that_ends_in_the_past_is_refused_with_a_sentence(as_robin: Client) -> None:
+def test_a_service_key_that_expires_in_the_past_is_refused_with_a_message(as_robin: Client) -> None:
     response = as_robin.post(reverse("admin:accounts_apikey_add"), {"name": "Gateway", "expires_on": "2020-01-01"})
     assert "The expiry must be in the future." in response.text
     assert not ApiKey.objects.exists()
 
 
-def test_a_usage_plan_is_assigned_and_taken_away(as_robin: Client, acme: Tenant, small_plan: UsagePlan) -> None:
+def test_a_usage_plan_is_assigned_and_removed(as_robin: Client, acme: Tenant, small_plan: UsagePlan) -> None:
     as_robin.post(page_of(acme, "assign_plan"), {"usage_plan": ""})
     assert not UsagePlanAssignment.objects.filter(tenant=acme).exists()
     as_robin.post(page_of(acme, "assign_plan"), {"usage_plan": small_plan.pk})
@@ -319,7 +321,7 @@ def test_a_usage_plan_is_assigned_and_taken_away(as_robin: Client, acme: Tenant,
     assert latest_entry().action == "tenant.usage_plan_assigned"
 
 
-def test_reconciling_a_tenant_is_put_into_the_queue(as_robin: Client, acme: Tenant) -> None:
+def test_reconciling_a_tenant_is_queued(as_robin: Client, acme: Tenant) -> None:
     as_robin.post(page_of(acme, "reconcile"))
     (waiting,) = OrmQ.objects.all()
     assert waiting.task["args"] == ("robin@example.org", ["acme"])
@@ -359,7 +361,7 @@ def test_a_setting_that_the_portal_refuses_is_refused_here_too(as_robin: Client,
     assert "time_zone" in response.context["adminform"].form.errors
 
 
-# Looking through a customer's eyes
+# Viewing as a customer
 
 
 def view_as(client: Client, tenant: Tenant, user: User, reason: str = "Ticket 4711") -> int:
@@ -367,7 +369,7 @@ def view_as(client: Client, tenant: Tenant, user: User, reason: str = "Ticket 47
     return client.post(reverse("hijack:acquire"), data).status_code
 
 
-def test_support_looks_through_a_members_eyes_and_the_log_says_so(as_kim: Client, acme: Tenant, alice: User) -> None:
+def test_support_views_as_a_member_and_the_log_records_it(as_kim: Client, acme: Tenant, alice: User) -> None:
     assert "Alice, owner" in as_kim.get(page_of(acme, "view_as_customer")).text
     assert view_as(as_kim, acme, alice) == 302
     assert as_kim.session["_auth_user_id"] == str(as_kim.get("/t/acme/").context["viewing"].viewing.staff_id)
@@ -382,19 +384,19 @@ def test_support_looks_through_a_members_eyes_and_the_log_says_so(as_kim: Client
 
 
 @pytest.mark.parametrize("reason", ["", "   "])
-def test_looking_without_a_reason_is_refused(reason: str, as_kim: Client, acme: Tenant, alice: User) -> None:
+def test_viewing_without_a_reason_is_refused(reason: str, as_kim: Client, acme: Tenant, alice: User) -> None:
     assert view_as(as_kim, acme, alice, reason) == 400
     assert not AuditEntry.objects.filter(action="tenant.viewed_as_customer").exists()
 
 
-def test_nobody_looks_through_a_colleagues_eyes(as_robin: Client, acme: Tenant, kim: User) -> None:
+def test_no_member_of_staff_views_as_a_colleague(as_robin: Client, acme: Tenant, kim: User) -> None:
     assert view_as(as_robin, acme, kim) == 400
 
 
-def test_readers_do_not_look_through_anybodys_eyes(as_pat: Client, acme: Tenant, alice: User) -> None:
+def test_readers_do_not_view_as_a_customer(as_pat: Client, acme: Tenant, alice: User) -> None:
     assert view_as(as_pat, acme, alice) == 403
 
 
-def test_a_stranger_to_the_tenant_is_refused(as_kim: Client, acme: Tenant) -> None:
+def test_viewing_as_a_stranger_to_the_tenant_is_refused(as_kim: Client, acme: Tenant) -> None:
     bob = User.objects.create_user("bob@other.example", None)
     assert view_as(as_kim, acme, bob) == 400

@@ -29,7 +29,7 @@ def meter_form(**changes: str) -> dict[str, str]:
     } | changes  # fmt: skip
 
 
-def test_a_new_meter_counts_from_some_seconds_later_and_leaves_an_entry(as_robin: Client) -> None:
+def test_a_new_meter_counts_some_seconds_later_and_leaves_an_audit_entry(as_robin: Client) -> None:
     before = timezone.now()
     response = as_robin.post(reverse("admin:metering_meter_add"), meter_form())
     assert response.status_code == 302, response.context["adminform"].form.errors
@@ -51,7 +51,7 @@ def test_a_new_meter_counts_from_some_seconds_later_and_leaves_an_entry(as_robin
         ("code", "With Blanks"),
     ],
 )
-def test_a_rule_that_could_not_count_is_refused(field: str, value: str, as_robin: Client) -> None:
+def test_a_meter_that_could_not_count_is_refused_with_a_message(field: str, value: str, as_robin: Client) -> None:
     response = as_robin.post(reverse("admin:metering_meter_add"), meter_form(**{field: value}))
     assert field in response.context["adminform"].form.errors
 
@@ -66,7 +66,7 @@ def test_the_rule_of_a_meter_that_counts_is_fixed(as_robin: Client) -> None:
     assert as_robin.post(reverse("admin:metering_meter_delete", args=[meter.pk]), {"post": "yes"}).status_code == 403
 
 
-def test_changing_a_plans_quota_leaves_an_entry(as_robin: Client, small_plan: UsagePlan) -> None:
+def test_changing_a_plans_quota_leaves_an_audit_entry(as_robin: Client, small_plan: UsagePlan) -> None:
     quota = small_plan.quotas.get()
     form = {
         "name": "Small", "quotas-TOTAL_FORMS": "1", "quotas-INITIAL_FORMS": "1", "quotas-0-id": str(quota.pk),
@@ -110,7 +110,7 @@ def test_readers_do_not_run_schedules(as_pat: Client) -> None:
     assert not OrmQ.objects.exists()
 
 
-def test_a_failed_task_is_tried_again_once(as_kim: Client) -> None:
+def test_a_failed_task_is_run_again_once(as_kim: Client) -> None:
     now = timezone.now()
     task = Task.objects.create(
         id=uuid4().hex, name="nightly", func="metering.tasks.make_partitions", args=("schedule",), started=now,
@@ -125,7 +125,7 @@ def test_a_failed_task_is_tried_again_once(as_kim: Client) -> None:
     assert (waiting.func(), waiting.task["args"]) == ("metering.tasks.make_partitions", ("schedule",))
 
 
-def test_the_groups_of_staff_are_there_from_the_first_day_on() -> None:
+def test_the_groups_of_staff_are_created_by_migrations() -> None:
     assert set(Group.objects.values_list("name", flat=True)) >= {"Support", "Billing", "Read-only"}
     readers = Group.objects.get(name="Read-only").permissions.values_list("codename", flat=True)
     assert all(codename.startswith("view_") and codename != "view_as_customer" for codename in readers)

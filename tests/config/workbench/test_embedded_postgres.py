@@ -1,4 +1,4 @@
-"""The embedded server against what really happens to it: races, SIGKILL, stale files, odd paths."""
+"""The embedded server under real conditions: races, SIGKILL, stale files, unusual paths."""
 
 import contextlib
 import fcntl
@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from config.workbench.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, server
-from config.workbench.embedded_postgres.account import ServerAccount
+from config.workbench.embedded_postgres.account import STAND_INS_FOR_ROOT, ServerAccount
 from config.workbench.embedded_postgres.binaries import Binaries, find_binaries, within_reach
 
 START = """
@@ -35,7 +35,7 @@ MakeCluster = Callable[[str], EmbeddedPostgres]
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
-    """A directory that the account standing in for root may enter, unlike pytest's own."""
+    """Create a directory that the account standing in for root may enter, unlike pytest's own."""
     directory = Path(tempfile.mkdtemp(prefix="embedded postgres' ")).resolve()
     directory.chmod(0o755)
     yield directory
@@ -78,7 +78,7 @@ def value(cluster: EmbeddedPostgres, query: str, name: str = "postgres") -> obje
     return row[0]
 
 
-def test_a_lock_that_is_never_given_back_is_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_is_never_released_is_reported(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = EmbeddedPostgres(data_dir=place / "locked", is_durable=False)
     monkeypatch.setattr(server, "LOCK_SECONDS_MAX", 0.1)
     with (place / "locked.lock").open("w") as lock:
@@ -87,23 +87,23 @@ def test_a_lock_that_is_never_given_back_is_said(place: Path, monkeypatch: pytes
             cluster.ensure_running()
 
 
-def test_a_program_of_postgresql_that_hangs_is_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_of_postgresql_that_hangs_is_reported(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "PROGRAM_SECONDS_MAX", 0.001)
     with pytest.raises(EmbeddedPostgresError, match="initdb was not done"):
         EmbeddedPostgres(data_dir=place / "slow", is_durable=False).ensure_running()
 
 
-def test_it_listens_on_a_private_socket_and_nowhere_else(running: EmbeddedPostgres) -> None:
+def test_the_embedded_server_listens_on_a_private_socket_and_nowhere_else(running: EmbeddedPostgres) -> None:
     assert value(running, "SHOW listen_addresses") == ""
     assert running.data_dir.stat().st_mode & 0o077 == 0
     assert running.socket_dir == running.data_dir
 
 
-def test_it_never_runs_as_root(running: EmbeddedPostgres) -> None:
+def test_the_embedded_server_never_runs_as_root(running: EmbeddedPostgres) -> None:
     assert psutil.Process(postmaster_pid(running)).uids().real != 0
 
 
-def test_asking_again_costs_milliseconds_and_changes_nothing(running: EmbeddedPostgres) -> None:
+def test_starting_again_takes_milliseconds_and_changes_nothing(running: EmbeddedPostgres) -> None:
     pid = postmaster_pid(running)
     started = time.process_time()  # ours alone, however busy the machine is
     running.ensure_running()
@@ -192,7 +192,7 @@ def test_a_path_too_long_for_a_socket_gets_a_short_private_one(make_cluster: Mak
     assert cluster.socket_dir.stat().st_mode & 0o077 == 0
     cluster.stop()
     assert not cluster.socket_dir.exists()
-    # Somebody else may have put something there in the meantime.
+    # Another process may have put a file there in the meantime.
     cluster.socket_dir.mkdir(mode=0o777)
     try:
         with pytest.raises(EmbeddedPostgresError, match="not a private directory"):
@@ -201,7 +201,7 @@ def test_a_path_too_long_for_a_socket_gets_a_short_private_one(make_cluster: Mak
         cluster.socket_dir.rmdir()
 
 
-def test_another_major_version_of_the_data_is_one_sentence(make_cluster: MakeCluster) -> None:
+def test_data_of_another_major_version_are_refused_with_a_message(make_cluster: MakeCluster) -> None:
     cluster = make_cluster("ancient")
     cluster.data_dir.mkdir()
     (cluster.data_dir / "PG_VERSION").write_text("9\n")
@@ -209,7 +209,7 @@ def test_another_major_version_of_the_data_is_one_sentence(make_cluster: MakeClu
         find_binaries(data_dir=cluster.data_dir)
 
 
-def test_a_server_that_cannot_start_says_why(make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_cannot_start_reports_why(make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = make_cluster("misconfigured")
     cluster.ensure_running()
     cluster.stop()
@@ -220,7 +220,7 @@ def test_a_server_that_cannot_start_says_why(make_cluster: MakeCluster, monkeypa
         cluster.ensure_running()
 
 
-def test_another_users_data_is_refused_with_a_sentence(
+def test_another_users_data_are_refused_with_a_message(
     make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster = make_cluster("foreign")
@@ -266,12 +266,12 @@ def test_a_signal_to_our_process_group_does_not_reach_the_server(running: Embedd
     assert os.getpgid(postmaster_pid(running)) != os.getpgid(0)
 
 
-def test_root_keeps_its_data_where_the_server_can_reach_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_roots_data_are_stored_where_the_server_can_reach_them(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = place / "closed"
     closed.mkdir(mode=0o700)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     stand_in = ServerAccount.standing_in_for_root()
-    assert pwd.getpwuid(stand_in.uid).pw_name in {"postgres", "nobody"}
+    assert pwd.getpwuid(stand_in.uid).pw_name in STAND_INS_FOR_ROOT
     assert EmbeddedPostgres(data_dir=place / "open to all" / "postgres").data_dir.is_relative_to(place)
     if closed.stat().st_uid != stand_in.uid:
         assert EmbeddedPostgres(data_dir=closed / "postgres").data_dir.is_relative_to("/var/lib")

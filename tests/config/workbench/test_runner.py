@@ -39,7 +39,7 @@ def eventually(condition: Callable[[], object], seconds_max: int = 20) -> None:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A data directory with a space in its name, open to the account standing in for root."""
+    """Create a data directory with a space in its name, open to the account standing in for root."""
     directory = Path(tempfile.mkdtemp(prefix="make run ")).resolve()
     directory.chmod(0o755)
     yield directory
@@ -83,7 +83,9 @@ def kill(service: Service) -> None:
     service.process.wait(120)
 
 
-def test_a_child_that_dies_is_started_again_later_each_time(make_service: Callable[..., Service]) -> None:
+def test_a_child_that_dies_is_started_again_after_a_longer_pause_each_time(
+    make_service: Callable[..., Service],
+) -> None:
     service = make_service("sleep", "600")
     seconds, delays = 0, []
     for _ in range(7):
@@ -109,7 +111,9 @@ def test_a_child_that_ran_steadily_starts_again_at_once(make_service: Callable[.
     assert service.due_at == 100 + SECONDS_UNTIL_STEADY + 1
 
 
-def test_it_is_said_how_a_child_died(make_service: Callable[..., Service], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_runner_prints_how_a_child_died(
+    make_service: Callable[..., Service], capsys: pytest.CaptureFixture[str]
+) -> None:
     for command in (["sleep", "600"], ["sh", "-c", "exit 3"]):
         service = make_service(*command)
         service.tend(seconds=0)
@@ -124,7 +128,7 @@ def test_it_is_said_how_a_child_died(make_service: Callable[..., Service], capsy
     ]
 
 
-def test_what_a_dead_child_leaves_behind_is_ended_too(make_service: Callable[..., Service], place: Path) -> None:
+def test_processes_of_a_dead_child_are_ended_too(make_service: Callable[..., Service], place: Path) -> None:
     note = place / "grandchild"
     service = make_service("sh", "-c", f"sleep 600 & echo $! > '{note}.new'; mv '{note}.new' '{note}'; wait")
     service.tend(seconds=0)
@@ -152,31 +156,31 @@ def test_a_child_that_ignores_the_request_to_stop_is_killed(make_service: Callab
 
 
 @pytest.mark.parametrize(("name", "word"), [("PORT", "http"), ("PORT", "0"), ("PORT", "65536"), ("WEB_WORKERS", "-1")])
-def test_a_number_that_makes_no_sense_is_one_sentence(place: Path, name: str, word: str) -> None:
+def test_an_invalid_number_is_refused_with_a_message(place: Path, name: str, word: str) -> None:
     with pytest.raises(RunnerError, match=f"^{name} is '{word}'; it must be a whole number from 1 to"):
         plan_for(place, **{name: word})
 
 
-def test_a_taken_port_is_one_sentence_that_names_another(place: Path) -> None:
+def test_a_taken_port_is_refused_with_another_one_in_the_message(place: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(RunnerError, match=f"Port {port} cannot be used .* PORT={port + 1} make run"):
             plan_for(place, PORT=str(port)).refuse_taken_port()
 
 
-def test_development_is_the_default_and_can_be_overruled(place: Path) -> None:
+def test_development_is_the_default_and_can_be_overridden(place: Path) -> None:
     assert plan_for(place).environment["COUNTINGHOUSE_PROFILE"] == "development"
     assert plan_for(place, COUNTINGHOUSE_PROFILE="production").environment["COUNTINGHOUSE_PROFILE"] == "production"
 
 
-def test_a_database_named_by_url_is_not_ours_to_start_or_to_delete(place: Path) -> None:
+def test_a_database_named_by_url_is_neither_started_nor_deleted(place: Path) -> None:
     plan = plan_for(place, DATABASE_URL="postgres://example/db", YES="1")
     assert plan.database is None
     with pytest.raises(RunnerError, match="does not touch"):
         reset(plan)
 
 
-def test_a_fake_stripe_stands_beside_a_development_without_a_key(place: Path) -> None:
+def test_a_fake_stripe_runs_beside_a_development_without_a_key(place: Path) -> None:
     plan = plan_for(place, PORT="8000", STRIPE_SECRET_KEY="").with_fake_stripe()
     assert plan.environment["STRIPE_API_HOST"] == plan.stripe_url == f"http://127.0.0.1:{plan.stripe_port}"
     webhook = plan.stripe_command[plan.stripe_command.index("--webhook-url") + 1]
@@ -187,7 +191,7 @@ def test_a_fake_stripe_stands_beside_a_development_without_a_key(place: Path) ->
 @pytest.mark.parametrize(
     "environment", [{"STRIPE_SECRET_KEY": "sk_test_a_real_one"}, {"COUNTINGHOUSE_PROFILE": "production"}]
 )
-def test_no_fake_stripe_stands_beside_a_key_or_a_production(place: Path, environment: dict[str, str]) -> None:
+def test_no_fake_stripe_runs_beside_a_key_or_a_production(place: Path, environment: dict[str, str]) -> None:
     plan = plan_for(place, **{"STRIPE_SECRET_KEY": "", **environment}).with_fake_stripe()
     assert plan.stripe_port is None
     assert "STRIPE_API_HOST" not in plan.environment
@@ -228,7 +232,7 @@ def test_only_one_runner_holds_a_data_directory(place: Path) -> None:
         assert again
 
 
-def test_orphans_are_ended_and_strangers_are_not(place: Path) -> None:
+def test_orphans_of_the_runner_are_ended_and_other_processes_are_not(place: Path) -> None:
     plan = plan_for(place)
     orphan = subprocess.Popen(["sleep", "600"], env={OWNER_VARIABLE: str(place), "PATH": os.environ["PATH"]})
     stranger = subprocess.Popen(["sleep", "600"], env={OWNER_VARIABLE: "/elsewhere", "PATH": os.environ["PATH"]})
@@ -244,7 +248,7 @@ def test_orphans_are_ended_and_strangers_are_not(place: Path) -> None:
             process.wait(120)
 
 
-def test_reset_asks_and_without_a_terminal_does_nothing(
+def test_reset_needs_a_confirmation_and_does_nothing_without_a_terminal(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (place / "demo.json").write_text("{}")
@@ -255,7 +259,7 @@ def test_reset_asks_and_without_a_terminal_does_nothing(
     assert "YES=1 make reset" in capsys.readouterr().out
 
 
-def test_reset_deletes_what_is_ours_and_nothing_else(place: Path) -> None:
+def test_reset_deletes_only_the_runners_own_files(place: Path) -> None:
     EmbeddedPostgres(data_dir=place / "postgres", is_durable=False).ensure_running()
     (place / "demo.json").write_text("{}")
     (place / "letter.txt").write_text("not ours")
@@ -263,7 +267,7 @@ def test_reset_deletes_what_is_ours_and_nothing_else(place: Path) -> None:
     assert [path.name for path in place.iterdir()] == ["letter.txt"]
 
 
-def test_stopping_what_does_not_run_is_no_error(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stopping_without_a_run_is_no_error(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stop(plan_for(place / "never made"))
     assert capsys.readouterr().out == "Nothing is running.\n"
 
@@ -306,7 +310,7 @@ class Run:
             connection.close()
 
     def child(self, word: str) -> psutil.Process:
-        """The child of the runner whose command line has the word."""
+        """Return the child of the runner whose command line has the word."""
         children = psutil.Process(self.process.pid).children()
         return next(child for child in children if any(word in argument for argument in child.cmdline()))
 
@@ -320,7 +324,7 @@ def customers_of(run: Run) -> list[str | None]:
 
 
 def stripe_beside(run: Run) -> stripe.StripeClient:
-    """Stripe's library, pointed at the fake beside a run."""
+    """Configure Stripe's library for the fake beside a run."""
     port = json.loads((run.place / "runner.json").read_text())["stripe_port"]
     return stripe.StripeClient(FAKE_STRIPE_KEY, base_addresses={"api": f"http://127.0.0.1:{port}"})
 
@@ -335,14 +339,14 @@ def processes_of(place: Path) -> list[psutil.Process]:
 
 
 @pytest.mark.soak  # starts everything three times, and kills all of it: half a minute, which `.ci/run` spends on it
-def test_everything_survives_sigkill_and_ends_with_ctrl_c(place: Path) -> None:
+def test_a_run_survives_sigkill_and_ends_with_ctrl_c(place: Path) -> None:
     port = free_port()
     first = Run(place, port, "first")
     second = None
     try:
         first.wait_for_welcome()
 
-        # A second start, in the meantime, only shows where the first one is.
+        # A second start, in the meantime, only prints the address of the first one.
         another = Run(place, free_port(), "another")
         assert another.process.wait(120) == 0, another.output.read_text()
         assert another.says(f"already running, on port {port}")

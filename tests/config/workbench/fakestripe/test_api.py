@@ -1,4 +1,4 @@
-"""What holds for every call: keys, parameters, errors, pages of lists, expansion, idempotency."""
+"""The rules of every call: keys, parameters, errors, pages of lists, expansion, idempotency."""
 
 import http.client
 import json
@@ -32,7 +32,7 @@ def ask(fake: FakeStripe, method: str, path: str, headers: dict[str, str], body:
 
 
 @pytest.mark.parametrize(("headers", "message"), CALLS_OF_A_STRANGER)
-def test_nobody_gets_in_without_a_test_key(fake_stripe: FakeStripe, headers: dict[str, str], message: str) -> None:
+def test_a_call_without_a_test_key_is_refused(fake_stripe: FakeStripe, headers: dict[str, str], message: str) -> None:
     status, _, body = ask(fake_stripe, "GET", "/v1/customers", headers)
     assert status == 401
     assert body["error"]["message"].startswith(message)
@@ -81,13 +81,13 @@ def test_each_call_has_the_parameters_of_stripes_library() -> None:
             refuse_unknown(route.parameters, {})
 
 
-def test_an_unknown_address_is_told(fake_stripe: FakeStripe) -> None:
+def test_an_unknown_address_is_an_error(fake_stripe: FakeStripe) -> None:
     headers = {"Authorization": f"Bearer {stripe.api_key}"}
     status, _, body = ask(fake_stripe, "POST", "/v1/coupons", headers)
     assert (status, body["error"]["message"]) == (404, "Unrecognized request URL (POST: /v1/coupons).")
 
 
-def test_the_answer_names_the_request_and_the_version(fake_stripe: FakeStripe) -> None:
+def test_the_response_names_the_request_and_the_version(fake_stripe: FakeStripe) -> None:
     headers = {"Authorization": f"Bearer {stripe.api_key}"}
     _, answered, _ = ask(fake_stripe, "GET", "/v1/account", headers)
     assert answered["Request-Id"].startswith("req_")
@@ -115,7 +115,7 @@ def test_nested_forms_are_read(encoded: str, decoded: Json) -> None:
 # Lists
 
 
-def test_a_list_is_newest_first_and_says_whether_there_is_more(fake_stripe: FakeStripe) -> None:
+def test_a_list_is_newest_first_and_says_whether_it_has_more(fake_stripe: FakeStripe) -> None:
     ids = [stripe.Customer.create(email=f"{number}@x.example").id for number in range(5)]
     first = stripe.Customer.list(limit=2)
     assert [item.id for item in first.data] == ids[:2:-1]
@@ -142,7 +142,7 @@ def test_a_list_is_filtered(fake_stripe: FakeStripe) -> None:
 
 
 @pytest.mark.parametrize("parameters", [{"limit": 0}, {"limit": 101}, {"starting_after": "cus_no"}, {"created": "x"}])
-def test_a_list_refuses_what_makes_no_sense(fake_stripe: FakeStripe, parameters: Json) -> None:
+def test_a_list_refuses_invalid_parameters(fake_stripe: FakeStripe, parameters: Json) -> None:
     stripe.Customer.create()
     with pytest.raises(stripe.InvalidRequestError) as refused:
         stripe.Customer.list(**parameters)
@@ -152,7 +152,7 @@ def test_a_list_refuses_what_makes_no_sense(fake_stripe: FakeStripe, parameters:
 # Expansion
 
 
-def test_an_id_is_expanded_where_that_is_asked(payer: stripe.Customer, agreement: stripe.Price) -> None:
+def test_an_id_is_expanded_on_request(payer: stripe.Customer, agreement: stripe.Price) -> None:
     stripe.Subscription.create(customer=payer.id, items=[{"price": agreement.id}])
     [plain] = stripe.Subscription.list().data
     assert (plain.customer, plain["items"].data[0].price.product) == (payer.id, agreement.product)
@@ -162,7 +162,7 @@ def test_an_id_is_expanded_where_that_is_asked(payer: stripe.Customer, agreement
     assert whole["items"].data[0].price.product.name == "Billing agreement"
 
 
-def test_what_cannot_be_expanded_is_refused(customer: stripe.Customer) -> None:
+def test_an_impossible_expansion_is_refused(customer: stripe.Customer) -> None:
     with pytest.raises(stripe.InvalidRequestError, match=r"cannot be expanded \(surprise\)"):
         stripe.Customer.retrieve(customer.id, expand=["surprise"])
 
@@ -170,7 +170,7 @@ def test_what_cannot_be_expanded_is_refused(customer: stripe.Customer) -> None:
 # Idempotency
 
 
-def test_the_same_key_with_the_same_parameters_is_answered_again(fake_stripe: FakeStripe) -> None:
+def test_the_same_key_with_the_same_parameters_gets_the_same_response(fake_stripe: FakeStripe) -> None:
     first = stripe.Customer.create(email="a@x.example", idempotency_key="k")
     again = stripe.Customer.create(email="a@x.example", idempotency_key="k")
     assert again.id == first.id
@@ -207,19 +207,19 @@ def test_metadata_is_merged_and_an_empty_value_removes(customer: stripe.Customer
 # Planned failures
 
 
-def test_a_planned_failure_is_tried_again_by_the_library(fake_stripe: FakeStripe) -> None:
+def test_the_library_retries_a_planned_failure(fake_stripe: FakeStripe) -> None:
     fake_stripe.control.fail("/v1/customers", status=500, times=1)
     assert stripe.Customer.create(email="a@x.example").email == "a@x.example"
     assert len(fake_stripe.api.requests) == 2
 
 
-def test_what_was_done_before_the_connection_dropped_is_not_done_again(fake_stripe: FakeStripe) -> None:
+def test_a_request_done_before_the_connection_dropped_is_not_done_again(fake_stripe: FakeStripe) -> None:
     fake_stripe.control.fail("/v1/customers", status=0, method="POST", times=1, is_after=True)
     made = stripe.Customer.create(email="a@x.example")
     assert [item.id for item in stripe.Customer.list().data] == [made.id]
 
 
-def test_too_many_requests_can_be_played(fake_stripe: FakeStripe) -> None:
+def test_too_many_requests_can_be_simulated(fake_stripe: FakeStripe) -> None:
     fake_stripe.control.fail("/v1/customers", status=429, times=9)
     with pytest.raises(stripe.RateLimitError):
         stripe.Customer.list(max_network_retries=0)

@@ -1,4 +1,4 @@
-"""Customers, their cards, and what becomes of each test card."""
+"""Customers, their cards, and the outcome of each test card."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def test_a_default_must_be_the_customers_own_card(customer: stripe.Customer) -> 
         stripe.PaymentMethod.attach(method.id, customer=customer.id)
 
 
-def test_a_detached_card_is_nobodys_default(payer: stripe.Customer) -> None:
+def test_a_detached_card_is_no_longer_a_default(payer: stripe.Customer) -> None:
     stripe.PaymentMethod.detach(payer.invoice_settings.default_payment_method)
     assert stripe.Customer.retrieve(payer.id).invoice_settings.default_payment_method is None
     assert not stripe.PaymentMethod.list(customer=payer.id).data

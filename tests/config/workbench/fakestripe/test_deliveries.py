@@ -1,4 +1,4 @@
-"""Webhooks: signed as Stripe signs them, sent after the answer, again until they are taken."""
+"""Webhooks: signed as Stripe signs them, sent after the response, and again until they are accepted."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ from tests.fakestripe.fixture import WEBHOOK_SECRET
 
 
 class Receiver(ThreadingHTTPServer):
-    """Takes deliveries, and answers what it is told to."""
+    """Receives deliveries, and responds as it is set."""
 
     daemon_threads = True
 
@@ -41,7 +41,7 @@ class _Delivery(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Silent."""
+        """Omit the log."""
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def receiver(fake_stripe: FakeStripe) -> Iterator[Receiver]:
     server.server_close()
 
 
-def test_an_event_arrives_signed(fake_stripe: FakeStripe, receiver: Receiver) -> None:
+def test_a_webhook_arrives_signed(fake_stripe: FakeStripe, receiver: Receiver) -> None:
     customer = stripe.Customer.create(email="a@x.example")
     assert fake_stripe.deliveries.wait_until_idle()
     [(body, header)] = receiver.taken
@@ -72,21 +72,21 @@ def test_an_event_arrives_signed(fake_stripe: FakeStripe, receiver: Receiver) ->
             stripe.Webhook.construct_event(bad_body, header, secret)
 
 
-def test_an_old_signature_is_seen(fake_stripe: FakeStripe) -> None:
+def test_an_old_webhook_signature_is_detected(fake_stripe: FakeStripe) -> None:
     stripe.Customer.create()
     body = body_of(fake_stripe.store, fake_stripe.events()[0])
     with pytest.raises(stripe.SignatureVerificationError, match="tolerance"):
         stripe.Webhook.construct_event(body, signature(body, WEBHOOK_SECRET, timestamp=1_000_000_000), WEBHOOK_SECRET)
 
 
-def test_a_delivery_that_is_not_taken_comes_again(fake_stripe: FakeStripe, receiver: Receiver) -> None:
+def test_a_refused_delivery_is_sent_again(fake_stripe: FakeStripe, receiver: Receiver) -> None:
     receiver.answers = [500, 404]
     stripe.Customer.create(email="a@x.example")
     assert fake_stripe.deliveries.wait_until_idle()
     assert [entry["answer"] for entry in fake_stripe.deliveries.log] == [500, 404, 200]
 
 
-def test_a_redirection_is_no_success(fake_stripe: FakeStripe, receiver: Receiver) -> None:
+def test_a_redirect_is_no_successful_delivery(fake_stripe: FakeStripe, receiver: Receiver) -> None:
     receiver.answers = [302]
     stripe.Customer.create(email="a@x.example")
     assert fake_stripe.deliveries.wait_until_idle()
@@ -104,7 +104,7 @@ def test_nothing_arrives_after_a_reset(fake_stripe: FakeStripe, receiver: Receiv
     assert len(receiver.taken) == count
 
 
-def test_a_failing_delivery_holds_no_other_up(fake_stripe: FakeStripe, receiver: Receiver) -> None:
+def test_a_failing_delivery_does_not_delay_others(fake_stripe: FakeStripe, receiver: Receiver) -> None:
     receiver.answers = [500]
     stripe.Customer.create(email="a@x.example")
     stripe.Product.create(name="x")
@@ -133,7 +133,7 @@ def test_deliveries_can_be_held_back(fake_stripe: FakeStripe, receiver: Receiver
     assert receiver.types == ["customer.created"]
 
 
-def test_an_endpoint_made_by_call_has_a_secret_of_its_own_and_its_events(
+def test_an_endpoint_created_by_a_call_has_its_own_secret_and_events(
     fake_stripe: FakeStripe, receiver: Receiver
 ) -> None:
     fake_stripe.deliveries.receivers.clear()

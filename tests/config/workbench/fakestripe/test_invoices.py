@@ -1,4 +1,4 @@
-"""Invoices of ours at Stripe: made, finalized, charged or sent, paid, failed, voided."""
+"""Our invoices at Stripe: created, finalized, charged or sent, paid, failed, voided."""
 
 import pytest
 import stripe
@@ -82,7 +82,7 @@ def test_a_card_that_fails_leaves_the_invoice_open_and_is_tried_again(
     assert stripe.Invoice.retrieve(invoice.id).status == "paid"
 
 
-def test_paying_by_call_raises_where_the_card_is_refused(customer: stripe.Customer) -> None:
+def test_paying_by_call_raises_if_the_card_is_refused(customer: stripe.Customer) -> None:
     invoice = draft(failing(customer))
     stripe.Invoice.finalize_invoice(invoice.id)
     with pytest.raises(stripe.CardError, match="declined"):
@@ -100,19 +100,19 @@ def test_paying_without_any_card_is_refused(customer: stripe.Customer) -> None:
         stripe.Invoice.pay(invoice.id)
 
 
-def test_an_invoice_can_be_paid_past_stripe(customer: stripe.Customer) -> None:
+def test_an_invoice_can_be_marked_as_paid_outside_of_stripe(customer: stripe.Customer) -> None:
     invoice = draft(customer)
     stripe.Invoice.finalize_invoice(invoice.id)
     paid = stripe.Invoice.pay(invoice.id, paid_out_of_band=True)
     assert (paid.status, paid.amount_paid, paid.amount_paid_off_stripe) == ("paid", 0, 4900)
 
 
-def test_an_invoice_over_nothing_is_paid_at_once(customer: stripe.Customer) -> None:
+def test_an_invoice_over_zero_is_paid_at_once(customer: stripe.Customer) -> None:
     invoice = stripe.Invoice.create(customer=customer.id, currency="eur")
     assert stripe.Invoice.finalize_invoice(invoice.id).status == "paid"
 
 
-def test_a_sent_invoice_has_a_due_date_and_a_page_where_it_is_paid(
+def test_a_sent_invoice_has_a_due_date_and_a_page_for_paying(
     fake_stripe: FakeStripe, customer: stripe.Customer
 ) -> None:
     invoice = draft(customer, collection_method="send_invoice", days_until_due=14)
@@ -131,7 +131,7 @@ def test_a_sent_invoice_has_a_due_date_and_a_page_where_it_is_paid(
     assert kinds(fake_stripe, invoice).count("invoice.paid") == 1
 
 
-def test_voiding_takes_the_claim_back(fake_stripe: FakeStripe, customer: stripe.Customer) -> None:
+def test_voiding_withdraws_the_claim(fake_stripe: FakeStripe, customer: stripe.Customer) -> None:
     invoice = draft(customer)
     with pytest.raises(stripe.InvalidRequestError, match="can only void"):
         stripe.Invoice.void_invoice(invoice.id)
@@ -166,7 +166,7 @@ def test_a_draft_that_advances_by_itself_is_final_after_an_hour(
     assert stripe.Invoice.retrieve(invoice.id).status == "paid"
 
 
-def test_waiting_items_are_taken_in_where_that_is_wanted(customer: stripe.Customer) -> None:
+def test_pending_items_are_included_on_request(customer: stripe.Customer) -> None:
     stripe.InvoiceItem.create(customer=customer.id, amount=100, currency="eur")
     assert not stripe.Invoice.create(customer=customer.id, currency="eur").lines.data
     taken = stripe.Invoice.create(customer=customer.id, currency="eur", pending_invoice_items_behavior="include")

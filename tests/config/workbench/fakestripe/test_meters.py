@@ -43,7 +43,7 @@ def used(meter: stripe.billing.Meter, customer: str = "cus_1") -> int:
     return int(summary.aggregated_value)
 
 
-def test_usage_is_taken_and_summed(meter: stripe.billing.Meter) -> None:
+def test_usage_is_accepted_and_summed(meter: stripe.billing.Meter) -> None:
     hour = int(time.time()) // 3600 * 3600
     event = report(5, "t:m:1:0", timestamp=hour - 3600)
     assert (event.identifier, event.payload["value"], event.object) == ("t:m:1:0", "5", "billing.meter_event")
@@ -52,14 +52,14 @@ def test_usage_is_taken_and_summed(meter: stripe.billing.Meter) -> None:
     assert used(meter) == 12
 
 
-def test_within_its_window_the_newest_total_stands(meter: stripe.billing.Meter) -> None:
+def test_within_its_window_the_newest_total_counts(meter: stripe.billing.Meter) -> None:
     hour = int(time.time()) // 3600 * 3600
     report(5, "t:m:1:0", timestamp=hour)
     report(8, "t:m:1:1", timestamp=hour + 1)
     assert used(meter) == 8
 
 
-def test_an_identifier_is_taken_once_in_24_hours(fake_stripe: FakeStripe, meter: stripe.billing.Meter) -> None:
+def test_an_identifier_is_accepted_once_in_24_hours(fake_stripe: FakeStripe, meter: stripe.billing.Meter) -> None:
     report(5, "same")
     with pytest.raises(stripe.InvalidRequestError, match="An event already exists with identifier same") as refused:
         report(6, "same")
@@ -77,9 +77,7 @@ def test_an_identifier_is_taken_once_in_24_hours(fake_stripe: FakeStripe, meter:
         (1, 3600, "timestamp_in_future"),
     ],
 )
-def test_usage_that_cannot_be_taken_is_refused(
-    meter: stripe.billing.Meter, value: object, seconds: int, code: str
-) -> None:
+def test_invalid_usage_is_refused(meter: stripe.billing.Meter, value: object, seconds: int, code: str) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:
         report(value, "x", timestamp=int(time.time()) + seconds)
     assert (refused.value.http_status, refused.value.code) == (400, code)
@@ -98,7 +96,7 @@ def test_usage_needs_a_meter_and_a_customer(meter: stripe.billing.Meter) -> None
     report(1, "x")
 
 
-def test_usage_can_be_taken_back_for_a_day(fake_stripe: FakeStripe, meter: stripe.billing.Meter) -> None:
+def test_usage_can_be_cancelled_for_a_day(fake_stripe: FakeStripe, meter: stripe.billing.Meter) -> None:
     report(5, "wrong")
     adjust = {"event_name": "api_requests", "type": "cancel", "cancel": {"identifier": "wrong"}}
     assert stripe.billing.MeterEventAdjustment.create(**adjust).status == "pending"

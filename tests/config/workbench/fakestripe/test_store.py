@@ -1,4 +1,4 @@
-"""What is kept in the file, and the fake as a process of its own."""
+"""The fake's file, and the fake as a process of its own."""
 
 import http.client
 import os
@@ -28,7 +28,7 @@ def test_a_store_remembers_what_it_committed(tmp_path: Path) -> None:
     store.remove("customer", gone["id"])
     store.commit()
     store.add("customer", email="uncommitted@x.example")
-    for _ in range(2):  # what was read is written anew, and read again
+    for _ in range(2):  # the content that was read is written again, and read again
         again = Store(file)
         assert [item["email"] for item in again.all("customer")] == ["kept@x.example", "new@x.example"]
         assert again.find(kept["id"]) == kept
@@ -57,7 +57,7 @@ def test_the_clock_stays_moved_and_old_events_are_forgotten(tmp_path: Path) -> N
     assert again.all("customer")
 
 
-def test_a_forgetful_store_leaves_no_file(tmp_path: Path) -> None:
+def test_a_store_without_memory_leaves_no_file(tmp_path: Path) -> None:
     store = Store(tmp_path / "stripe.jsonl")
     store.add("customer")
     store.commit()
@@ -101,7 +101,7 @@ def test_a_process_that_was_killed_has_forgotten_nothing(
     assert processes[1].wait(10) == 0
 
 
-# What tests may ask of it over HTTP
+# What tests may change over HTTP
 
 
 def test_the_test_routes_do_what_the_methods_do(fake_stripe: FakeStripe) -> None:
@@ -115,7 +115,7 @@ def test_the_test_routes_do_what_the_methods_do(fake_stripe: FakeStripe) -> None
     before = fake_stripe.store.now()
     ask("POST", "advance", seconds="1000")
     assert fake_stripe.store.now() >= before + 1000
-    assert fake_stripe.deliveries.wait_until_idle()  # else what the customer told waits as well
+    assert fake_stripe.deliveries.wait_until_idle()  # else the event of the customer waits as well
     ask("POST", "mode", paused="true", copies="2")
     ask("POST", "resend", event=fake_stripe.events()[0]["id"])
     assert len(fake_stripe.deliveries.queue) == 2
@@ -136,7 +136,7 @@ def test_a_page_cannot_reach_the_test_routes(fake_stripe: FakeStripe, origin: st
     connection.close()
 
 
-def test_time_passes_by_itself_in_a_demo(fake_stripe: FakeStripe) -> None:
+def test_time_passes_by_itself_in_a_demonstration(fake_stripe: FakeStripe) -> None:
     fake = FakeStripe(is_ticking=True)
     fake.start()
     try:

@@ -25,7 +25,7 @@ def checkout(
     )
 
 
-def test_checkout_shows_what_is_agreed_to(agreement: stripe.Price, customer: stripe.Customer) -> None:
+def test_checkout_shows_the_agreement(agreement: stripe.Price, customer: stripe.Customer) -> None:
     session = checkout(agreement, customer)
     assert (session.status, session.payment_status, session.subscription) == ("open", "unpaid", None)
     page = open_page(session.url)
@@ -36,7 +36,7 @@ def test_checkout_shows_what_is_agreed_to(agreement: stripe.Price, customer: str
     assert "4000 0000 0000 0002" in page.text
 
 
-def test_a_declined_card_says_so_and_a_good_one_subscribes(
+def test_a_declined_card_shows_an_error_and_a_good_one_subscribes(
     fake_stripe: FakeStripe, agreement: stripe.Price, customer: stripe.Customer
 ) -> None:
     session = checkout(agreement, customer)
@@ -62,14 +62,14 @@ def test_a_declined_card_says_so_and_a_good_one_subscribes(
     assert len(stripe.Subscription.list().data) == 1
 
 
-def test_checkout_makes_a_customer_where_there_is_none(agreement: stripe.Price) -> None:
+def test_checkout_creates_a_customer_if_there_is_none(agreement: stripe.Price) -> None:
     session = checkout(agreement, customer_email="new@acme.example")
     type_card(session.url)
     done = stripe.checkout.Session.retrieve(session.id, expand=["customer"])
     assert (done.customer.email, done.customer.name) == ("new@acme.example", "Ada Lovelace")
 
 
-def test_a_card_that_fails_later_passes_a_checkout_over_nothing(
+def test_a_card_that_fails_later_is_accepted_by_a_checkout_over_zero(
     agreement: stripe.Price, customer: stripe.Customer
 ) -> None:
     session = checkout(agreement, customer)
@@ -127,7 +127,9 @@ def priced(amount: int) -> stripe.Price:
     return stripe.Price.create(product=product.id, currency="eur", unit_amount=amount, recurring={"interval": "month"})
 
 
-def test_a_first_payment_that_fails_leaves_it_incomplete(fake_stripe: FakeStripe, customer: stripe.Customer) -> None:
+def test_a_first_payment_that_fails_leaves_the_subscription_incomplete(
+    fake_stripe: FakeStripe, customer: stripe.Customer
+) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="no attached payment source"):
         stripe.Subscription.create(customer=customer.id, items=[{"price": priced(500).id}])
     assert not stripe.Subscription.list(status="all").data
@@ -166,7 +168,7 @@ def test_a_trial_is_billed_when_it_is_over(fake_stripe: FakeStripe, payer: strip
     assert (renewed.status, renewed.latest_invoice.amount_paid) == ("active", 500)
 
 
-def test_it_is_cancelled_by_call_now_or_at_the_end_and_taken_back(
+def test_a_subscription_is_cancelled_by_call_now_or_at_the_end_and_undone(
     fake_stripe: FakeStripe, payer: stripe.Customer, agreement: stripe.Price
 ) -> None:
     subscription = stripe.Subscription.create(customer=payer.id, items=[{"price": agreement.id}])
@@ -194,7 +196,7 @@ def portal(payer: stripe.Customer) -> str:
     return session.url
 
 
-def test_the_portal_sets_a_date_where_the_call_sets_a_flag(
+def test_the_portal_sets_a_date_and_the_call_sets_a_flag(
     fake_stripe: FakeStripe, payer: stripe.Customer, agreement: stripe.Price, portal: str
 ) -> None:
     subscription = stripe.Subscription.create(customer=payer.id, items=[{"price": agreement.id}])
@@ -222,7 +224,7 @@ def test_a_card_is_added_made_default_and_removed_in_the_portal(payer: stripe.Cu
     assert [item.id for item in stripe.PaymentMethod.list(customer=payer.id).data] == [first]
 
 
-def test_a_portal_leaves_the_things_of_others_alone(agreement: stripe.Price, portal: str) -> None:
+def test_a_portal_does_not_change_other_customers_objects(agreement: stripe.Price, portal: str) -> None:
     other = stripe.Customer.create()
     method = stripe.PaymentMethod.attach("pm_card_visa", customer=other.id)
     subscription = stripe.Subscription.create(customer=other.id, items=[{"price": agreement.id}])
@@ -232,7 +234,7 @@ def test_a_portal_leaves_the_things_of_others_alone(agreement: stripe.Price, por
     assert stripe.Subscription.retrieve(subscription.id).cancel_at is None
 
 
-def test_pages_that_do_not_exist_say_so(fake_stripe: FakeStripe) -> None:
+def test_unknown_pages_are_not_found(fake_stripe: FakeStripe) -> None:
     for path in ("/checkout/cs_test_no", "/portal/bps_no", "/invoice/in_no", "/elsewhere", "/checkout/../x"):
         assert open_page(fake_stripe.url + path).status == 404
     assert open_page(fake_stripe.url + "/").status == 200

@@ -1,4 +1,4 @@
-"""A plain `manage.py` works on what `make run` runs, and a production is never taken out of its profile by accident."""
+"""A plain `manage.py` uses the services of `make run`, and a production never leaves its profile by accident."""
 
 import json
 import os
@@ -51,14 +51,14 @@ def test_after_make_run_a_plain_command_has_its_profile_and_port(tmp_path: Path)
     assert "PORT" not in variables_missing(environment_in(tmp_path, PORT="9000"))
 
 
-def test_while_it_runs_a_plain_command_speaks_to_its_fake_stripe(tmp_path: Path) -> None:
+def test_during_a_run_a_plain_command_uses_its_fake_stripe(tmp_path: Path) -> None:
     run_in(tmp_path)
     Ownership(tmp_path).write_note(pid=1, port=8000, stripe_port=12111)
     added = variables_missing(environment_in(tmp_path))
     assert (added["STRIPE_SECRET_KEY"], added["STRIPE_API_HOST"]) == (FAKE_STRIPE_KEY, "http://127.0.0.1:12111")
 
 
-def test_without_a_run_nothing_is_added(tmp_path: Path) -> None:
+def test_without_a_run_the_environment_is_unchanged(tmp_path: Path) -> None:
     assert variables_missing(environment_in(tmp_path)) == {}
     (tmp_path / FILE_NAME).write_text("[]")
     assert variables_missing(environment_in(tmp_path)) == {}
@@ -67,7 +67,7 @@ def test_without_a_run_nothing_is_added(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", VARIABLES_OF_AN_INSTALLATION)
-def test_one_variable_of_an_installation_and_nothing_is_added(tmp_path: Path, name: str) -> None:
+def test_with_one_variable_of_an_installation_the_environment_is_unchanged(tmp_path: Path, name: str) -> None:
     run_in(tmp_path)
     assert variables_missing(environment_in(tmp_path, **{name: "given"})) == {}
 
@@ -81,7 +81,7 @@ def test_another_kind_of_run_forgets_what_an_earlier_one_left(tmp_path: Path, en
     assert not (tmp_path / FILE_NAME).exists()
 
 
-def test_the_file_can_name_nothing_but_a_port(tmp_path: Path) -> None:
+def test_the_file_of_a_run_can_name_nothing_but_a_port(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text(json.dumps({"port": 8123, "COUNTINGHOUSE_PROFILE": "test", "DEBUG": "1"}))
     added = variables_missing(environment_in(tmp_path))
     assert added["COUNTINGHOUSE_PROFILE"] == "development"
@@ -95,7 +95,7 @@ def test_make_manage_needs_no_run_before(tmp_path: Path) -> None:
     assert environment_of_run(environment_in(tmp_path))["PORT"] == "8123"
 
 
-def test_make_reset_takes_the_file_away() -> None:
+def test_make_reset_deletes_the_file_of_a_run() -> None:
     assert FILE_NAME in KEPT_FILES
 
 
@@ -125,7 +125,7 @@ def test_manage_stays_in_production_without_a_run_or_with_a_setting_of_an_instal
         assert "SECRET_KEY is not set" in program.stderr
 
 
-def test_the_web_server_never_reads_the_file(tmp_path: Path) -> None:
+def test_the_web_server_never_reads_the_file_of_a_run(tmp_path: Path) -> None:
     run_in(tmp_path)
     program = start("import config.wsgi", tmp_path)
     assert program.returncode != 0

@@ -60,7 +60,7 @@ def test_the_cast_has_a_dozen_tenants_on_three_plans_in_many_zones() -> None:
     assert {role for tenant in TENANTS for _, role in tenant.people} == set(Role)
 
 
-def test_traffic_follows_from_the_seed_and_has_no_seams() -> None:
+def test_traffic_is_computed_from_the_seed_and_continues_without_gaps() -> None:
     tenant = BY_SLUG[MAIN_TENANT]
     begin, middle = AS_OF - timedelta(days=5), AS_OF - timedelta(days=2, minutes=13)
     whole = list(requests_within(tenant, seed="s", begin=begin, start=begin, end=AS_OF))
@@ -82,7 +82,7 @@ def test_the_free_tenant_is_over_its_quota_from_the_first_hour_of_a_month_on() -
 
 
 @pytest.mark.django_db
-def test_seeding_makes_tenants_with_usage_that_ends_now(tmp_path: Path) -> None:
+def test_seeding_creates_tenants_with_usage_up_to_now(tmp_path: Path) -> None:
     added = seed(tmp_path)
     assert min(added.values()) > 10
     main = Tenant.objects.get(slug=MAIN_TENANT)
@@ -153,7 +153,7 @@ def test_the_file_opens_portal_admin_and_api(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_a_lost_file_is_replaced_and_the_old_keys_die(tmp_path: Path) -> None:
+def test_a_lost_file_is_replaced_and_the_old_keys_are_revoked(tmp_path: Path) -> None:
     seed(tmp_path, tenants=MAIN)
     old = credentials(tmp_path)
     (tmp_path / "demo.json").unlink()
@@ -166,7 +166,7 @@ def test_a_lost_file_is_replaced_and_the_old_keys_die(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_a_key_that_somebody_revoked_is_replaced(tmp_path: Path) -> None:
+def test_a_revoked_key_of_the_demonstration_is_replaced(tmp_path: Path) -> None:
     seed(tmp_path, tenants=MAIN)
     old = credentials(tmp_path).api_key
     principal = find_principal(old, AS_OF)

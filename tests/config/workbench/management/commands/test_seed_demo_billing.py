@@ -1,4 +1,4 @@
-"""The demonstration's money: invoices in every state by the real services, the same however often the seed is run."""
+"""The demonstration's money: invoices in every state by the real services, the same however often the seed runs."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -52,20 +52,20 @@ def told() -> list[tuple[object, ...]]:
     return [*rows, *Payment.objects.order_by("reference").values_list("reference", "status")]
 
 
-def test_every_tenant_has_an_address_and_a_currency_that_is_sold() -> None:
+def test_every_demo_tenant_has_an_address_and_a_currency_for_sale() -> None:
     assert set(ADDRESSES) == {tenant.slug for tenant in TENANTS}
     assert {tenant.currency for tenant in TENANTS} <= set(RATES)
     assert set(STORIES) <= set(ADDRESSES)
 
 
-def test_every_plan_can_be_sold_in_every_currency() -> None:
+def test_every_demo_plan_can_be_sold_in_every_currency() -> None:
     for product in PRODUCTS:
         offer = offer_of(product)
         check_offer(offer)
         assert {price.currency for price in offer.prices} == set(RATES)
 
 
-def test_half_a_year_of_money_is_made_once(tmp_path: Path) -> None:
+def test_half_a_year_of_money_is_created_once(tmp_path: Path) -> None:
     seed(tmp_path, AS_OF)
     first = told()
     statuses = set(Invoice.objects.values_list("status", flat=True))
