@@ -1,9 +1,9 @@
-"""Follow every link of every page that a role can reach, and note what is wrong with where it leads.
+"""Follow every link of every page that a role can reach, and record the faults of the pages it leads to.
 
-Pages of one kind (one address but for its numbers and names, with the same questions behind it) are followed a few
-times each, so that sixty invoices do not take the time of sixty. What is wrong anywhere: a status of 400 or above, a
-fragment that its page lacks, text that only a program understands, "1 things", and a link with another question that
-shows the very same page.
+Pages of one kind (one address but for its numbers and names, with the same parameters) are followed a few times each,
+so that sixty invoices do not take the time of sixty. These are faults anywhere: a status of 400 or above, a fragment
+that its page lacks, text that only a program understands, "1 things", and a link with other parameters that shows the
+very same page.
 """
 
 import re
@@ -18,7 +18,7 @@ from playwright.sync_api import APIRequestContext
 OF_ONE_KIND_MAX: Final = 3
 PAGES_MAX: Final = 3000
 REDIRECTS_MAX: Final = 5
-# What differs between pages of one kind.
+# The parts in which pages of one kind differ.
 NAMED: Final = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=/)[0-9]+(?=/|$)|(?<=/invoices/)[^/]+|(?<=/events/)[^/]+"
     r"|(?<=/t/)[^/]+|[A-Z]+-[0-9]{4}-[0-9]+|[0-9a-f]{32}"
@@ -39,7 +39,7 @@ class PageParser(HTMLParser):
     """The links, forms, ids and visible words of a page."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin with an empty page."""
         super().__init__()
         self.links: list[str] = []
         self.current: set[str] = set()
@@ -50,7 +50,7 @@ class PageParser(HTMLParser):
         self._silent = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note links, forms and ids."""
+        """Record links, forms and ids."""
         given = {name: value or "" for name, value in attrs}
         self.ids |= {given[name] for name in ("id", "name") if given.get(name)}
         if tag == "a" and "href" in given:
@@ -62,11 +62,11 @@ class PageParser(HTMLParser):
         self._change_tag(tag, 1)
 
     def handle_endtag(self, tag: str) -> None:
-        """Note that a part of the page ends."""
+        """Record that a part of the page ends."""
         self._change_tag(tag, -1)
 
     def handle_data(self, data: str) -> None:
-        """Note what is to be read; what stands in one line is read together."""
+        """Record visible text, joining the text of one line."""
         if self._silent <= 0:
             self._open_words += data
 
@@ -89,7 +89,7 @@ class PageParser(HTMLParser):
 
 @dataclass
 class Crawl:
-    """What one visitor's links lead to."""
+    """The pages that one visitor's links lead to."""
 
     request: APIRequestContext
     base: str
@@ -103,7 +103,7 @@ class Crawl:
     followed: int = 0
 
     def run(self, *starts: str) -> None:
-        """Follow from these pages on until nothing new is found."""
+        """Follow links from these pages until no new one is found."""
         waiting = deque((start, "the address bar") for start in starts)
         seen = set(starts)
         while waiting:
@@ -141,7 +141,7 @@ class Crawl:
         return self.kinds[kind] <= OF_ONE_KIND_MAX
 
     def _open(self, address: str, source: str) -> tuple[str, PageParser]:
-        """Return the address at which a link ends, and the page there; a file is a page without links."""
+        """Return the address at which a link ends, and the page there. A file is a page without links."""
         self.followed += 1
         page = PageParser()
         if FOR_PROGRAMS.search(unquote(address)):
@@ -173,7 +173,7 @@ class Crawl:
 
 
 def is_another_question(source: str, address: str, page: PageParser) -> bool:
-    """Return whether an address asks its own page something else than what the page says is shown now."""
+    """Return whether an address passes parameters to its own page that differ from those shown now."""
     if "_changelist_filters" in source:
         return False  # the way back to a filtered list
     shown_now = {urldefrag(urljoin(source, link)).url for link in page.current}

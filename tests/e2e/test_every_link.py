@@ -1,6 +1,7 @@
 """Every link of the demonstration, followed as each role of a customer and as each group of staff.
 
-Asked by the browser's own session without drawing the pages; the tours draw them, press the buttons and look.
+The requests use the browser's own session without drawing the pages. The tours draw them, press buttons and take
+pictures.
 """
 
 from collections.abc import Callable
@@ -31,12 +32,14 @@ def crawl(visitor: Visitor, *starts: str, scope: tuple[str, ...]) -> Crawl:
     return crawl
 
 
-def test_a_strangers_links_lead_somewhere(visit: Callable[[], Visitor]) -> None:
+def test_every_link_of_a_stranger_leads_to_a_page(visit: Callable[[], Visitor]) -> None:
     crawl(visit(), "/", scope=("/",))
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))
-def test_a_members_links_lead_somewhere(role: Role, visit: Callable[[], Visitor], installation: Installation) -> None:
+def test_every_link_of_a_member_leads_to_a_page(
+    role: Role, visit: Callable[[], Visitor], installation: Installation
+) -> None:
     visitor = visit()
     visitor.page.goto("/accounts/login/")
     sign_in(visitor, ROLES[role], installation.demo["customer_password"])
@@ -48,7 +51,7 @@ def test_a_members_links_lead_somewhere(role: Role, visit: Callable[[], Visitor]
 
 
 @pytest.mark.parametrize("login", [login for login, _, _ in STAFF])
-def test_the_links_of_staff_lead_somewhere(
+def test_every_link_of_staff_leads_to_a_page(
     login: str, visit: Callable[[], Visitor], installation: Installation
 ) -> None:
     visitor = visit()

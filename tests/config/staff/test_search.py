@@ -39,7 +39,7 @@ def test_staff_without_the_permission_find_no_tenant(client: Client, acme: Tenan
     assert "/admin/accounts/tenant/" not in search(client, "acme")
 
 
-def test_a_tenant_of_that_slug_stands_before_one_with_such_a_member(
+def test_a_tenant_with_that_slug_comes_before_one_with_such_a_member(
     as_robin: Client, acme: Tenant, alice: User
 ) -> None:
     guest = User.objects.create_user("bo@acme.example", None)
@@ -52,7 +52,7 @@ def test_a_tenant_of_that_slug_stands_before_one_with_such_a_member(
     assert [tenant.slug for tenant in listed] == ["acme", "aardvark"]
 
 
-def test_an_empty_list_that_staff_cannot_add_to_offers_nothing(as_robin: Client) -> None:
+def test_an_empty_list_without_permission_to_add_offers_no_button(as_robin: Client) -> None:
     page = as_robin.get(reverse("admin:billing_billingexception_changelist")).content.decode()
 
     assert "No billing exceptions yet" in page

@@ -1,4 +1,4 @@
-"""The overview says what is refused, counts one thing as one, and leads to the months before."""
+"""The overview shows what is refused, counts in singular and plural, and links to earlier months."""
 
 from decimal import Decimal
 
@@ -19,7 +19,7 @@ def limit_requests(cast: Cast, limit: int, *, is_hard: bool) -> None:
 
 
 @pytest.mark.parametrize(("is_hard", "used", "is_refused"), [(True, 3, True), (True, 1, False), (False, 3, False)])
-def test_a_hard_quota_that_is_used_up_says_until_when_requests_are_refused(
+def test_a_used_up_hard_quota_shows_until_when_requests_are_refused(
     cast: Cast, alice: Client, is_hard: bool, used: int, is_refused: bool
 ) -> None:
     limit_requests(cast, 2, is_hard=is_hard)
@@ -32,7 +32,7 @@ def test_a_hard_quota_that_is_used_up_says_until_when_requests_are_refused(
     assert "Plan Small &amp; Co" in page
 
 
-def test_one_request_is_no_requests(cast: Cast, alice: Client) -> None:
+def test_one_request_is_written_in_the_singular(cast: Cast, alice: Client) -> None:
     send(ledger_of(cast.acme), _requests(["/a"]), as_of=NOW)
 
     page = " ".join(alice.get("/t/acme/").content.decode().split())
@@ -41,7 +41,7 @@ def test_one_request_is_no_requests(cast: Cast, alice: Client) -> None:
     assert ">1</strong> requests" not in page
 
 
-def test_a_month_that_is_over_has_no_last_24_hours(cast: Cast, alice: Client) -> None:
+def test_a_past_month_has_no_last_24_hours(cast: Cast, alice: Client) -> None:
     page = alice.get("/t/acme/").content.decode()
 
     assert "The last 24 hours" in page
@@ -49,7 +49,7 @@ def test_a_month_that_is_over_has_no_last_24_hours(cast: Cast, alice: Client) ->
     assert "The last 24 hours" not in alice.get("/t/acme/?month=2026-02").content.decode()
 
 
-def test_a_wrong_choice_is_named_once_and_in_plain_words(cast: Cast, alice: Client) -> None:
+def test_an_invalid_choice_is_named_once_and_in_plain_words(cast: Cast, alice: Client) -> None:
     page = alice.get("/t/acme/usage/?window=fortnight").content.decode()
 
     assert page.count("Choose one of the list.") == 1
