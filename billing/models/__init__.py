@@ -15,6 +15,7 @@ from billing.models.invoice import (
 )
 from billing.models.payment import (
     MANUAL_PROVIDER,
+    CreditSetOff,
     Payment,
     PaymentAllocation,
     PaymentRefund,
@@ -34,6 +35,7 @@ __all__ = [
     "BillingException",
     "BillingProfile",
     "CreditNote",
+    "CreditSetOff",
     "DocumentFile",
     "ExchangeRate",
     "Invoice",

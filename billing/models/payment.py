@@ -110,6 +110,32 @@ class PaymentAllocation(models.Model):
         return f"{self.payment.reference} for {self.invoice}"
 
 
+class CreditSetOff(models.Model):
+    """Credit that pays an invoice: its source is the subscription of the exception that says that it is left.
+
+    A row over less than nothing takes back what an earlier one said.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="set_offs")
+    exception = models.ForeignKey("billing.BillingException", on_delete=models.PROTECT, related_name="set_offs")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="set_offs")
+    amount_minor = models.BigIntegerField()
+    reverses = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="reversals")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(amount_minor__gt=0, reverses=None) | Q(amount_minor__lt=0, reverses__isnull=False),
+                name="set_off_reverses_what_it_takes_back",
+            ),
+        ]
+        ordering: ClassVar = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"Credit for {self.invoice}"
+
+
 class RefundWay(models.TextChoices):
     """How money was given back."""
 

@@ -17,6 +17,7 @@ from billing.models import (
     BillingException,
     BillingProfile,
     CreditNote,
+    CreditSetOff,
     DocumentFile,
     Invoice,
     InvoiceLine,
@@ -86,6 +87,10 @@ class BillingPrivacy(PrivacyPart):
         yield exported_table(
             "refunds.json", PaymentRefund.objects.filter(tenant=tenant), "id", "payment_id", "way", "reference",
             "amount_minor", "currency", "reason", "occurred_at",
+        )  # fmt: skip
+        yield exported_table(
+            "set_offs.json", CreditSetOff.objects.filter(tenant=tenant), "id", "amount_minor", "created_at",
+            invoice_number="invoice__number", subscription_id="exception__subscription_id",
         )  # fmt: skip
         yield exported_table(
             "ledger_entries.json", JournalEntry.objects.filter(tenant=tenant), "id", "kind", "document", "currency",

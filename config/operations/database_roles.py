@@ -38,6 +38,7 @@ APPEND_ONLY_TABLES = (
     "billing_documentfile",
     "billing_paymentallocation",
     "billing_paymentrefund",
+    "billing_creditsetoff",
     "desk_writeoff",
     "ledger_journalentry",
     "ledger_posting",

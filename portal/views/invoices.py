@@ -92,6 +92,7 @@ def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpRespon
         "own_currency": content.get("issuer_currency"),
         "payments": list(payments_of(found)),
         "written_off_minor": written_off_minor(found),
+        "set_off_minor": sum(found.set_offs.values_list("amount_minor", flat=True)),
         "credit_note": credit_note,
         "replaced_by": getattr(found, "replaced_by", None),
         "has_pdf": number in files,

@@ -41,6 +41,7 @@ from billing.desk.models import WriteOff
 from billing.ledger.models import JournalEntry, Posting
 from billing.models import (
     CreditNote,
+    CreditSetOff,
     Invoice,
     InvoiceLine,
     Payment,
@@ -75,6 +76,7 @@ TABLES: Mapping[str, tuple[type[Model], str]] = {
     "payments.json": (Payment, "tenant"),
     "payment_allocations.json": (PaymentAllocation, "tenant"),
     "refunds.json": (PaymentRefund, "tenant"),
+    "set_offs.json": (CreditSetOff, "tenant"),
     "write_offs.json": (WriteOff, "tenant"),
     "ledger_entries.json": (JournalEntry, "tenant"),
     "ledger_postings.json": (Posting, "tenant"),

@@ -25,7 +25,7 @@ from billing.models import (
     LineKind,
 )
 from billing.selectors.invoicing.corrections import invoiced_usage, roots_of
-from billing.selectors.invoicing.credit import credit_of
+from billing.selectors.invoicing.credit import credit_of, set_off_of
 from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE, IS_TAKEN_BACK, tax_borne, taxes_again
 from billing.selectors.invoicing.reopened import with_reopened
 from billing.selectors.taxes import tax_tables
@@ -193,7 +193,7 @@ def _credits_left(
     Carry lines add what an invoice left over, and take what the next one used.
 
     An invoice that is void, or was credited, has used nothing: its credit is there again. One that was issued again
-    uses credit by itself.
+    uses credit by itself. What was set off against other invoices is no longer there.
     """
     boundaries = {state.subscription_id: state.boundary for state in states if state.boundary}
     left: dict[UUID | None, int] = defaultdict(int)
@@ -201,6 +201,8 @@ def _credits_left(
         subscription_id = line.invoice.subscription_id
         if line.invoice.boundary_closed < boundaries[subscription_id]:
             left[subscription_id] += credit_of(line)
+    for subscription_id, amount_minor in set_off_of(left):
+        left[subscription_id] -= amount_minor
     for before in following or ():
         left[before.state.subscription_id] += before.carried_minor
     return left

@@ -1,9 +1,11 @@
 """What lines come to for the customer, tax included: credit that they settle, and what they gave back."""
 
 from collections import defaultdict
+from collections.abc import Collection
+from uuid import UUID
 
 from billing.domain.tax import TaxDecision
-from billing.models import Invoice, InvoiceLine, LineKind
+from billing.models import CreditSetOff, Invoice, InvoiceLine, LineKind
 from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE
 
 
@@ -30,3 +32,11 @@ def customers_again(invoice: Invoice) -> int:
         assert line.tax is not None, "what corrects a line bears its tax"
         bases[line.tax] -= line.amount_minor
     return used_minor + sum(base + tax.amount_minor(base, invoice.currency) for tax, base in bases.items())
+
+
+def set_off_of(subscription_ids: Collection[UUID | None]) -> list[tuple[UUID, int]]:
+    """Return what of the credit of subscriptions was set off against other invoices, or taken back from them."""
+    if not subscription_ids:
+        return []
+    rows = CreditSetOff.objects.filter(exception__subscription__in=subscription_ids)
+    return list(rows.values_list("exception__subscription", "amount_minor"))

@@ -21,9 +21,18 @@ from billing.domain.happenings import InvoicePaid
 from billing.domain.money import money_text
 from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
 from billing.errors import InvoiceStatusError
-from billing.models import BillingException, Invoice, Payment, PaymentAllocation, PaymentStatus, Subscription
+from billing.models import (
+    BillingException,
+    CreditSetOff,
+    Invoice,
+    Payment,
+    PaymentAllocation,
+    PaymentStatus,
+    Subscription,
+)
 from billing.selectors.facts import facts_of_invoice
-from billing.services.booking import book_allocation
+from billing.services.booking import book_allocation, book_set_off
+from billing.services.invoicing.exceptions import report_credit
 from billing.services.invoicing.status import checked_reason, locked_invoice, move_invoice, record_change
 from billing.services.subscriptions.standing import refresh_standing
 
@@ -117,6 +126,15 @@ def settle(invoice: Invoice, payment: Payment, amount_minor: int, act: Act, *, p
     add_allocations([row])
     Payment.objects.filter(pk=payment.pk).update(allocated_minor=F("allocated_minor") + amount_minor)
     payment.refresh_from_db(fields=["allocated_minor"])
+    said = {"provider": payment.provider, "reference": payment.reference}
+    settle_some(invoice, amount_minor, act, paid_at=paid_at, said=said)
+    return row
+
+
+def settle_some(
+    invoice: Invoice, amount_minor: int, act: Act, *, paid_at: datetime, said: Mapping[str, object]
+) -> None:
+    """Add to what pays a locked invoice, which is paid once nothing is due; `said` is for the audit log."""
     before = {"status": invoice.status, "amount_paid_minor": invoice.amount_paid_minor}
     paid_minor = invoice.amount_paid_minor + amount_minor
     if amount_minor == invoice.amount_due_minor:
@@ -129,14 +147,12 @@ def settle(invoice: Invoice, payment: Payment, amount_minor: int, act: Act, *, p
     after = {
         "status": invoice.status,
         "amount_paid_minor": invoice.amount_paid_minor,
-        "provider": payment.provider,
-        "reference": payment.reference,
+        **said,
         **({"reason": act.reason} if act.reason else {}),
     }
     action = "invoice.paid" if invoice.status == InvoiceStatus.PAID else "invoice.partly_paid"
     record_change(invoice, action, actor=act.actor, before=before, after=after, as_of=act.as_of)
     refresh_standing(subscription_id=invoice.subscription_id, as_of=act.as_of)
-    return row
 
 
 def _owe_again(invoice: Invoice, freed_minor: int, act: Act) -> None:
@@ -156,8 +172,8 @@ def release(
 ) -> int:
     """Free money that pays a locked invoice, the latest first, and return how much.
 
-    Of these payments, or of all; at most `amount_minor`, or all of it. Each payment waits for a person then. The caller
-    changes the invoice's sum.
+    Of these payments, or of all; at most `amount_minor`, or all of it. Each payment waits for a person then. Without
+    `payments` credit that was set off is freed after them. The caller changes the invoice's sum.
     """
     standing = PaymentAllocation.objects.filter(invoice=invoice, reverses=None)
     if payments is not None:
@@ -171,6 +187,26 @@ def release(
             freed += share
     for given, share in rows:
         _free(invoice, given, share, act)
+    if payments is None:
+        freed += _free_set_offs(invoice, wanted - freed, act)
+    return freed
+
+
+def _free_set_offs(invoice: Invoice, wanted_minor: int, act: Act) -> int:
+    """Take back credit that was set off against a locked invoice, the latest first, and return how much."""
+    freed = 0
+    standing = CreditSetOff.objects.filter(invoice=invoice, reverses=None).select_related("exception")
+    for given in standing.annotate(taken=Sum("reversals__amount_minor")).order_by("-created_at", "-pk"):
+        share = min(wanted_minor - freed, given.amount_minor + (given.taken or 0))
+        if share > 0:
+            row = CreditSetOff.objects.create(
+                tenant_id=invoice.tenant_id, exception=given.exception, invoice=invoice, amount_minor=-share,
+                reverses=given, created_at=act.as_of,
+            )  # fmt: skip
+            book_set_off(invoice, source=str(row.pk), amount_minor=-share, as_of=act.as_of)
+            why = f"{money_text(share, invoice.currency)} of credit no longer pay {invoice.number}."
+            report_credit(given.exception.subscription_id, why, share, as_of=act.as_of)
+            freed += share
     return freed
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Value
-from django.db.models.functions import Concat
+from django.db.models.functions import Coalesce, Concat
 
 from accounts.domain.actor import Actor
 from accounts.errors import ConflictError
@@ -33,11 +33,10 @@ def report_credit_left(computed: ComputedInvoice, *, number: str, as_of: datetim
     state, left_minor = computed.state, computed.credit_left_minor
     if not left_minor:
         return
-    detail = (
-        f"{number} leaves {money_text(left_minor, state.currency)} in the customer's favour, tax included,"
-        f" and no invoice follows: {_use_of(left_minor, state.tenant_id, state.currency)}"
-    )
-    _put_on_record(state.subscription_id, CREDIT_LEFT, detail, as_of)
+    left = money_text(left_minor, state.currency)
+    detail = f"{number} leaves {left} in the customer's favour, tax included, and no invoice follows."
+    assert state.subscription_id is not None, "a preview is not stored"
+    report_credit(state.subscription_id, detail, left_minor, as_of=as_of)
 
 
 def report_credit_back(invoice: Invoice, *, as_of: datetime) -> None:
@@ -53,9 +52,9 @@ def report_credit_back(invoice: Invoice, *, as_of: datetime) -> None:
     again = money_text(again_minor, invoice.currency)
     detail = (
         f"{invoice.number} had used {again} of credit, or given it back, tax included, which is the customer's again,"
-        f" and no invoice follows: {_use_of(again_minor, invoice.tenant_id, invoice.currency)}"
+        " and no invoice follows."
     )
-    _tell_of_credit(invoice.subscription_id, detail, as_of)
+    report_credit(invoice.subscription_id, detail, again_minor, as_of=as_of)
 
 
 def report_more_credit(invoice: Invoice, more_minor: int, *, as_of: datetime) -> None:
@@ -64,9 +63,9 @@ def report_more_credit(invoice: Invoice, more_minor: int, *, as_of: datetime) ->
         return
     detail = (
         f"{invoice.number} leaves {money_text(more_minor, invoice.currency)} more in the customer's favour than what it"
-        f" replaces, and no invoice follows: {_use_of(more_minor, invoice.tenant_id, invoice.currency)}"
+        " replaces, and no invoice follows."
     )
-    _tell_of_credit(invoice.subscription_id, detail, as_of)
+    report_credit(invoice.subscription_id, detail, more_minor, as_of=as_of)
 
 
 def is_followed(subscription_id: UUID) -> bool:
@@ -77,28 +76,14 @@ def is_followed(subscription_id: UUID) -> bool:
     )
 
 
-def _tell_of_credit(subscription_id: UUID, detail: str, as_of: datetime) -> None:
-    """Add to what is on record of credit that is left, or begin it."""
-    known = BillingException.objects.filter(
+def report_credit(subscription_id: UUID, why: str, amount_minor: int, *, as_of: datetime) -> None:
+    """Store that credit waits to be set off or paid back; an open record is added to."""
+    open_ones = BillingException.objects.filter(
         subscription=subscription_id, code=CREDIT_LEFT, payment=None, resolved_at=None
     )
-    if not known.update(detail=Concat(F("detail"), Value(f" {detail}"))):
-        _put_on_record(subscription_id, CREDIT_LEFT, detail, as_of)
-
-
-def _use_of(credit_minor: int, tenant_id: UUID, currency: str) -> str:
-    """Return what is to be done with credit: it is set off against what the customer owes before any is paid back."""
-    rest_minor, shares = credit_minor, []
-    unpaid = (InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE)
-    for owed in Invoice.objects.filter(tenant=tenant_id, currency=currency, status__in=unpaid).order_by("due_on", "pk"):
-        share_minor = min(rest_minor, owed.amount_due_minor)
-        if share_minor:
-            shares.append(f"{money_text(share_minor, currency)} against {owed.number}")
-        rest_minor -= share_minor
-    if not shares:
-        return "pay it back."
-    back = f"pay back {money_text(rest_minor, currency)}" if rest_minor else "nothing is to be paid back"
-    return f"set off {', '.join(shares)}; {back}."
+    known_minor = Coalesce(F("amount_minor"), 0) + amount_minor
+    if not open_ones.update(detail=Concat(F("detail"), Value(f" {why}")), amount_minor=known_minor):
+        _put_on_record(subscription_id, CREDIT_LEFT, why, as_of, amount_minor=amount_minor)
 
 
 def _put_on_record(subscription_id: UUID | None, code: str, detail: str, as_of: datetime, **seen: Any) -> None:

@@ -20,6 +20,7 @@ from billing.selectors.invoicing.states import states_at_due, states_of_invoices
 from billing.selectors.issuer import issuers_day
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted, draft_batch
 from billing.services.invoicing.finalizing import finalize_batch
+from billing.services.invoicing.setting_off import set_off_credit
 from metering.domain.periods import month_span
 
 INVOICING_JOB: Final = "invoicing"
@@ -70,6 +71,7 @@ def run_invoicing(*, as_of: datetime, due: Due | None = None, on_progress: Progr
         finalized = finalize_batch(as_of=as_of, due=due)
         run.add(drafted, finalized)
         if drafted.is_empty and finalized.is_empty:
+            set_off_credit(as_of=as_of, due=due)
             return run
         if on_progress is not None:
             on_progress(run)

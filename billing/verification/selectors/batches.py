@@ -18,6 +18,7 @@ from billing.domain.plan_terms import SoldVersion
 from billing.domain.statuses import InvoiceStatus
 from billing.models import (
     CreditNote,
+    CreditSetOff,
     Invoice,
     InvoiceDocument,
     InvoiceLine,
@@ -234,8 +235,9 @@ def _paid(invoices: Sequence[Invoice]) -> list[PaidInvoice]:
     paid = {invoice.pk: invoice for invoice in invoices if invoice.status == InvoiceStatus.PAID and invoice.total_minor}
     allocated = PaymentAllocation.objects.filter(invoice__in=list(paid), payment__currency=F("invoice__currency"))
     credited = CreditNote.objects.filter(invoice__in=list(paid))
+    set_off = CreditSetOff.objects.filter(invoice__in=list(paid))
     settled: dict[UUID, int] = defaultdict(int)
-    for rows, amount in ((allocated, "amount_minor"), (credited, "total_minor")):
+    for rows, amount in ((allocated, "amount_minor"), (set_off, "amount_minor"), (credited, "total_minor")):
         for invoice_id, sum_minor in rows.order_by().values_list("invoice_id").annotate(Sum(amount)):
             settled[invoice_id] += sum_minor
     return [PaidInvoice(invoice.number or "", settled[pk] == invoice.total_minor) for pk, invoice in paid.items()]

@@ -17,6 +17,7 @@ from billing.domain.invoicing.state import InvoicedFee, Reopened
 from billing.domain.statuses import InvoiceStatus
 from billing.domain.tax import TaxDecision
 from billing.models import (
+    CreditSetOff,
     Invoice,
     InvoiceLine,
     LineKind,
@@ -37,7 +38,7 @@ from metering.domain.periods import Span
 class Carry:
     """A carry line; `gone_at` is when its invoice was voided or credited, and the line stopped to count.
 
-    `since` is when a replacement was issued.
+    `since` is when a replacement was issued, or when credit was set off, which is a line below nothing.
 
     `amount_minor` is without the tax that it is worth on old invoices, `credit_minor` with it.
     """
@@ -258,6 +259,9 @@ def carried_by_subscription(invoices: Sequence[Invoice]) -> dict[UUID, list[Carr
         gone_at = gone.get(line.invoice_id)
         carry = Carry(line.invoice.boundary_closed, line.amount_minor, credit_of(line), gone_at, since)
         carried[line.invoice.subscription_id].append(carry)
+    set_off = CreditSetOff.objects.filter(exception__subscription__in=list(carried))
+    for subscription_id, minor, at in set_off.values_list("exception__subscription", "amount_minor", "created_at"):
+        carried[subscription_id].append(Carry(-1, -minor, -minor, None, at))
     return carried
 
 

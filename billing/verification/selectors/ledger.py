@@ -61,7 +61,8 @@ ORDER BY 1, 2
 TENANTS: Final = """
 WITH documents AS (
     SELECT i.tenant_id, i.currency, sum(i.total_minor - i.credited_minor - coalesce(
-        (SELECT sum(a.amount_minor) FROM billing_paymentallocation AS a WHERE a.invoice_id = i.id), 0)) AS minor
+        (SELECT sum(a.amount_minor) FROM billing_paymentallocation AS a WHERE a.invoice_id = i.id), 0) - coalesce(
+        (SELECT sum(s.amount_minor) FROM billing_creditsetoff AS s WHERE s.invoice_id = i.id), 0)) AS minor
     FROM billing_invoice AS i WHERE i.status IN ('finalized', 'uncollectible') GROUP BY i.tenant_id, i.currency
 ), ledger AS (
     SELECT p.tenant_id, p.currency, sum(p.amount_minor) AS minor FROM ledger_posting AS p

@@ -62,9 +62,9 @@ def test_nothing_is_given_back_of_a_fee_that_was_given_up(subscription: Subscrip
 @pytest.mark.parametrize(
     ("paid_minor", "told"),
     [
-        (0, "set off 40.00 EUR against INV-2026-000002; nothing is to be paid back."),
-        (7_000, "set off 30.00 EUR against INV-2026-000002; pay back 10.00 EUR."),
-        (10_000, "pay it back."),
+        (0, "40.00 EUR are set off against INV-2026-000002; nothing is left to pay back."),
+        (7_000, "30.00 EUR are set off against INV-2026-000002; 10.00 EUR are left."),
+        (10_000, "and no invoice follows."),
     ],
 )
 def test_what_is_owed_is_set_off_before_anything_is_paid_back(
@@ -81,3 +81,7 @@ def test_what_is_owed_is_set_off_before_anything_is_paid_back(
     void_event(ledger=ledger_of(tenant), event_id=test, reason="a test", voided_by="acme", as_of=FEBRUARY + 2 * DAY)
     run_invoicing(as_of=MARCH + 20 * DAY)
     assert BillingException.objects.get(code="credit_left").detail.replace("\N{NO-BREAK SPACE}", " ").endswith(told)
+    [owed] = Invoice.objects.filter(boundary=1)
+    due_after = max(10_000 - paid_minor - 4_000, 0)
+    assert (owed.status == "paid", owed.amount_due_minor) == (due_after == 0, due_after)
+    assert run_verification(started_by="test", as_of=MARCH + 21 * DAY).differences == []

@@ -8,7 +8,9 @@ from uuid import uuid4
 from accounts.models import StoredFile
 from accounts.notices.models import OutboundMail, OutboxEvent
 from billing.models import (
+    BillingException,
     CreditNote,
+    CreditSetOff,
     DocumentFile,
     Invoice,
     InvoiceDocument,
@@ -216,3 +218,12 @@ def mail(subscription: Subscription, **fields: Any) -> OutboundMail:
         "next_attempt_at": NOW,
     }
     return OutboundMail.objects.create(**(facts | fields))
+
+
+def set_off(invoice: Invoice, **fields: Any) -> CreditSetOff:
+    said = {"code": "credit_left", "detail": "left", "occurred_at": NOW, "amount_minor": 100}
+    exception = BillingException.objects.filter(code="credit_left").first() or BillingException.objects.create(
+        subscription=invoice.subscription, **said
+    )
+    facts = {"tenant_id": invoice.tenant_id, "exception": exception, "invoice": invoice, "amount_minor": 100}
+    return CreditSetOff.objects.create(created_at=NOW, **(facts | fields))

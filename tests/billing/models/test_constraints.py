@@ -491,3 +491,13 @@ def test_a_mail_records_its_outcome(subscription: Subscription) -> None:
             OutboundMail.objects.filter(pk=mail.pk).update(status=status)
     with refuses("outbound_mail_attachment_has_name"), transaction.atomic():
         OutboundMail.objects.filter(pk=mail.pk).update(attachment_name="a.pdf")
+
+
+@pytest.mark.parametrize("amount_minor", [-1, 0])
+def test_a_set_off_takes_back_what_another_said(finalized: Invoice, amount_minor: int) -> None:
+    given = rows.set_off(finalized)
+    assert str(given) == "Credit for INV-2026-000001"
+    with refuses("set_off_reverses_what_it_takes_back"), transaction.atomic():
+        rows.set_off(finalized, amount_minor=amount_minor)
+    with refuses("set_off_reverses_what_it_takes_back"), transaction.atomic():
+        rows.set_off(finalized, amount_minor=1, reverses=given)

@@ -89,6 +89,7 @@ def history(subscription: Subscription, finalized: Invoice) -> None:
     payment = rows.payment(finalized)
     rows.allocation(payment, finalized)
     rows.refund(payment)
+    rows.set_off(finalized)
     desk_rows.write_off(finalized)
     rows.alert(subscription)
     rows.tax_id_check(subscription)

@@ -15,7 +15,7 @@ from billing.rendering.services.documents import render_document
 from billing.selectors.invoicing.due import Due
 from billing.selectors.revenue import waiting
 from billing.services.invoicing.drafting import draft_batch
-from billing.services.invoicing.exceptions import CREDIT_LEFT, report_credit_back, resolve_exception
+from billing.services.invoicing.exceptions import CREDIT_LEFT, report_credit_back
 from billing.services.invoicing.running import computed_only, plan_invoices, run_invoicing
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
@@ -178,10 +178,10 @@ def test_a_void_after_the_end_is_brought_before_a_person(late: int) -> None:
     assert exception.detail.startswith(
         f"{invoice.number} leaves 47.60\N{NO-BREAK SPACE}EUR in the customer's favour, tax included"
     )
-    assert waiting(as_of=as_of).exceptions == 1
+    assert exception.resolution == "All of it is set off."
+    assert waiting(as_of=as_of).exceptions == 0
     run_invoicing(as_of=as_of + DAY)
     assert BillingException.objects.count() == 1
-    resolve_exception(exception=exception, resolution="paid back", actor=STAFF, as_of=as_of + DAY)
     run_invoicing(as_of=as_of + 2 * DAY)
     assert BillingException.objects.filter(resolved_at=None).count() == 0
     assert_all_is_well(as_of + 2 * DAY)
