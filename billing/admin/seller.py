@@ -33,7 +33,7 @@ class LogoWidget(forms.Textarea):
     class Media:
         js = ("admin/logo.js",)
 
-    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:  # noqa: ARG002 - Django's signature
+    def render(self, name: str, value: Any, attrs: Any = None, *_: Any, **__: Any) -> SafeString:
         """Return it by a template of ours, which Django's own renderer of fields does not look for."""
         return render_to_string("admin/billing/logo_widget.html", self.get_context(name, value, attrs))
 

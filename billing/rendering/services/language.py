@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from babel import Locale
-from babel.dates import format_date, format_interval
+from babel.dates import format_date
 from babel.messages.pofile import read_po
 
 from accounts.domain.numbers import number_text
@@ -26,6 +26,7 @@ _STORED: Final = "stored"
 _NUMBER: Final = r"\u2212?\d[\d,]*(?:\.\d+)?"
 _AMOUNT: Final = rf"{_NUMBER}\u00a0[A-Z]{{3}}"
 _SHAPES: Final = {"n_": _NUMBER, "m_": _AMOUNT, "d_": r"[A-Z][A-Z0-9-]*-\d{4}-\d+"}
+_WHOLE_MONTH: Final = re.compile("MMM+")
 _PLACES: Final = re.compile(r"\\\{([a-z_0-9]+)\\\}")
 _SPACE: Final = "\N{NO-BREAK SPACE}"
 _MONTHS: Final = Locale(ENGLISH).months["format"]["wide"]
@@ -91,13 +92,22 @@ class Language:
         if first == last:
             return end
         if self.code != ENGLISH:
-            return str(format_interval(first, last, "yMMMMd", locale=self.locale))
+            return self._span(first, last)
         begin = str(first.day)
         if (first.year, first.month) != (last.year, last.month):
             begin += f" {_MONTHS[first.month]}"
         if first.year != last.year:
             begin += f" {first.year}"
         return f"{begin} \u2013 {end}"
+
+    def _span(self, first: date, last: date) -> str:
+        """Return two days by the locale's pattern for spans, in which a month has its whole name."""
+        formats = self.locale.interval_formats
+        patterns = formats.get("yMMMMd") or formats["yMMMd"]
+        differs = "y" if first.year != last.year else "M" if first.month != last.month else "d"
+        parts = [_WHOLE_MONTH.sub("MMMM", part) for part in patterns[differs]]
+        told = [format_date(day, part, locale=self.locale) for day, part in zip((first, last), parts, strict=True)]
+        return "".join(told).replace("\N{THIN SPACE}", " ")
 
     def country(self, code: str) -> str:
         """Return a country's name; its code if it has none."""

@@ -36,6 +36,7 @@ from billing.models import (
     TaxRate,
     TaxRegistration,
 )
+from billing.rendering.services.logos import keep_logo
 from billing.selectors.invoicing.due import Due
 from billing.selectors.issuer import issuers_day
 from billing.selectors.subscriptions.current import current_subscription
@@ -52,7 +53,7 @@ from billing.services.subscriptions.standing import refresh_standing
 from billing.services.subscriptions.subscribing import subscribe
 from billing.taxation.services.tax_settings import confirm_tax_rules, save_tax_rate, save_tax_registration
 from config.workbench.demo.cast import DemoTenant
-from config.workbench.demo.catalogue import ISSUER, ONE_STOP_SHOP, PRODUCTS, TAXES, offer_of
+from config.workbench.demo.catalogue import ISSUER, ONE_STOP_SHOP, PRODUCTS, TAXES, drawn_logo, offer_of
 from metering.alerts.models import ThresholdAlert
 from metering.alerts.services.monitoring import monitor_thresholds
 from metering.domain.event_input import parse_event
@@ -92,7 +93,15 @@ class Story:
 
 
 STORIES: Final[dict[str, Story]] = {
-    "northwind-maps": Story(CARD, 0, began_on="growth", upgrade_after_days=77, late_boundary=4),
+    "northwind-maps": Story(
+        CARD,
+        0,
+        began_on="growth",
+        upgrade_after_days=77,
+        late_boundary=4,
+        profile={"language": "de", "purchase_order": "NWM 4500012345"},
+    ),
+    "cedar-atelier": Story(profile={"language": "fr", "purchase_order": "BC-2026-071"}),
     "harbor-analytics": Story(CARD, 0, pending_plan="growth"),
     "lumen-weather": Story(pays_after_days=12, is_limited=True),
     "kestrel-logistics": Story(pays_after_days=21, is_leaving=True, takes_back_boundary=2),
@@ -109,7 +118,8 @@ STORIES: Final[dict[str, Story]] = {
 def ensure_catalogue(*, actor: Actor, as_of: datetime) -> None:
     """Create the issuer, the taxes and the plans, if staff have not created their own."""
     if not Issuer.objects.exclude(tax_id="").exists():
-        update_issuer(changes=ISSUER, actor=actor, as_of=as_of)
+        changes = ISSUER | {"logo": keep_logo(content=drawn_logo(), as_of=as_of)}
+        update_issuer(changes=changes, actor=actor, as_of=as_of)
         confirm_tax_rules(actor=actor, as_of=as_of)
     for country, name, percent in TAXES:
         if not TaxRate.objects.filter(country=country).exists():

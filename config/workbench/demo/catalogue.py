@@ -5,7 +5,10 @@ Prices in other currencies are the euro's at a rounded rate, as in a real price 
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from io import BytesIO
 from typing import Final
+
+from PIL import Image, ImageDraw
 
 from billing.domain.money import currency_digits
 from billing.domain.plan_terms import PriceOffer, VersionOffer
@@ -30,6 +33,7 @@ ISSUER: Final[dict[str, object]] = {
     "phone": "+32 3 555 01 40",
     "website": "https://wayfinder.example",
     "bank_account": "IBAN BE68 5390 0754 7034\nBIC TRIOBEBB",
+    "payment_terms": "Late payments bear interest at the statutory rate.",
     "footer": "A demo document with made-up data: nothing is owed for it.",
     "time_zone": "Europe/Brussels",
 }
@@ -50,6 +54,18 @@ ADDRESSES: Final[dict[str, tuple[str, str, str]]] = {
     "quiet-harbour-studio": ("Rua das Flores 90", "4050-265", ""),
     "oldgate-devices": ("7 Oliver Plunkett Street", "T12 X2H4", "IE6388047V"),
 }
+
+
+def drawn_logo() -> bytes:
+    """Return the made-up seller's logo as PNG: a needle in a circle."""
+    picture = Image.new("RGBA", (162, 162), (255, 255, 255, 0))
+    pen = ImageDraw.Draw(picture)
+    pen.ellipse((6, 6, 156, 156), fill="#1d4d3a")
+    pen.polygon([(81, 24), (105, 81), (81, 138), (57, 81)], fill="#f3efe4")
+    pen.ellipse((71, 71, 91, 91), fill="#1d4d3a")
+    written = BytesIO()
+    picture.save(written, "PNG")
+    return written.getvalue()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,23 @@ def test_numbers_days_and_the_words_of_the_law_are_the_languages(code: str, mone
 
 
 @pytest.mark.parametrize(
+    ("code", "april", "winter", "year"),
+    [
+        ("de", "1.\u201330. April 2026", "30. November \u2013 29. Dezember 2026", "5. Mai 2026 \u2013 4. Mai 2027"),
+        ("fr", "1\u201330 avril 2026", "30 novembre \u2013 29 décembre 2026", "5 mai 2026 \u2013 4 mai 2027"),
+        (
+            "es", "1\u201330 de abril de 2026", "30 de noviembre \u2013 29 de diciembre de 2026",
+            "5 de mayo de 2026 \u2013 4 de mayo de 2027",
+        ),
+    ],
+)  # fmt: skip
+def test_a_span_of_days_has_whole_months(code: str, april: str, winter: str, year: str) -> None:
+    spans = (("2026-04-01", "2026-04-30"), ("2026-11-30", "2026-12-29"), ("2026-05-05", "2027-05-04"))
+    told = [language_named(code).days({"first_day": first, "last_day": last}) for first, last in spans]
+    assert told == [april, winter, year]
+
+
+@pytest.mark.parametrize(
     ("stored", "told"),
     [
         ("Pro: monthly fee", "Pro: Monatsgebühr"),
