@@ -5,7 +5,7 @@ The routes come from the URL resolver, so that a new one fails here until it is 
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -13,12 +13,14 @@ from uuid import uuid4
 import pytest
 from django.db import transaction
 from django.test import Client
+from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.selectors.api_keys import forget_keys
 from accounts.selectors.tenants import forget_tenant
 from metering.selectors.limits import forget_limits
 from tests.isolation.routes import ROOMS, Room, Route, every_route, room_of, routes_of
 from tests.isolation.world import Estate, books_apart_from, make_estate
+from tests.shared_world import shared_world
 
 pytestmark = pytest.mark.django_db
 
@@ -54,14 +56,22 @@ NO_QUERY: Query = {}
 PROGRAM = Client()  # one for all: each new one loads the middleware again
 
 
-@pytest.fixture
-def acme() -> Estate:
-    return make_estate("acme")
+@pytest.fixture(scope="module")
+def estates(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, Estate]]:
+    def make() -> dict[str, Estate]:
+        return {slug: make_estate(slug) for slug in ("acme", "rival")}
+
+    yield from shared_world(django_db_blocker, make)
 
 
 @pytest.fixture
-def rival() -> Estate:
-    return make_estate("rival")
+def acme(estates: dict[str, Estate]) -> Estate:
+    return estates["acme"]
+
+
+@pytest.fixture
+def rival(estates: dict[str, Estate]) -> Estate:
+    return estates["rival"]
 
 
 @pytest.fixture(autouse=True)

@@ -46,12 +46,13 @@ def assert_is_strict(answer: HttpResponse, *, is_piece: bool = False) -> None:
     assert "unsafe" not in answer["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - FILES))
-def test_a_tenants_page_holds_to_the_policy(name: str, cast: Cast, alice: Client) -> None:
+def test_a_tenants_page_holds_to_the_policy(cast: Cast, alice: Client) -> None:
     pages = addresses_of_acme(cast)
     send(ledger_of(cast.acme), [{"id": "first", "type": "http_request"}], as_of=NOW)
 
-    assert_is_strict(alice.get(pages.of(name)), is_piece=name in PIECES)
+    for name in sorted(set(NAMES) - FILES):
+        print(name)  # shown where it fails
+        assert_is_strict(alice.get(pages.of(name)), is_piece=name in PIECES)
 
 
 @pytest.mark.parametrize("url", OUTSIDE)

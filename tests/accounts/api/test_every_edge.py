@@ -8,13 +8,14 @@ import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import Tenant
 from tests.accounts.conftest import Api, body_of
+from tests.contract import operation_of
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD")
 ID = "01a1fe3a-647a-7820-9e31-7dcbc98638cb"
@@ -121,6 +122,13 @@ def filled(route: str) -> str:
     return route.replace("{}", ID)
 
 
+def questions(route: str) -> list[list[str]]:
+    """Return the names to ask with: each that the OpenAPI document has by itself, and all others together."""
+    operation = operation_of("GET", f"/api/v1{filled(route)}") or {}
+    described = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+    return [*([name] for name in described), [name for name in NAMES if name not in described]]
+
+
 def assert_no_fault(response: Any, *tried: object) -> None:
     assert response.status_code < 500, (tried, response.status_code, response.content[:300])
     if response.status_code >= 400 and response.content:
@@ -141,8 +149,8 @@ def test_bad_paths_methods_and_queries(api: Api, route: str) -> None:
             assert_no_fault(api.call(method, route.replace("{}", argument)), method, argument)
     if api.get(filled(route)).status_code == 405:
         return
-    for name, value in itertools.product(NAMES, (*NUMBERS, *TEXTS, *TIMES)):
-        query = f"{quote(name)}={quote(value)}"
+    for names, value in itertools.product(questions(route), (*NUMBERS, *TEXTS, *TIMES)):
+        query = urlencode(dict.fromkeys(names, value))
         assert_no_fault(api.get(f"{filled(route)}?{query}"), query)
 
 
@@ -150,8 +158,9 @@ def test_bad_paths_methods_and_queries(api: Api, route: str) -> None:
 def test_bad_bodies_and_headers(service_api: Api, acme: Tenant, route: str) -> None:
     bodies = [json.dumps(body).encode() for body in BODIES]
     tenant = {"X-Tenant": "acme"}
-    for raw in (*bodies, *RAW):
-        for method in ("POST", "PATCH"):
+    for method in ("POST", "PATCH"):
+        is_allowed = service_api.call(method, filled(route), headers=tenant).status_code != 405
+        for raw in (*bodies, *RAW) if is_allowed else RAW:
             assert_no_fault(service_api.call(method, filled(route), raw=raw, headers=tenant), method, raw[:80])
     for media, raw in itertools.product(MEDIA, (b"{}", b"[]", bodies[12])):
         assert_no_fault(

@@ -1,6 +1,7 @@
 """The pages of the books: each figure agrees with the ledger, as a page and as a file, for staff who may see it."""
 
 import csv
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -10,6 +11,7 @@ import pytest
 from django.db.models import Sum
 from django.test import Client
 from django.urls import reverse
+from pytest_django.plugin import DjangoDbBlocker
 
 from billing.admin.reports import REPORTS
 from billing.desk.services.writing_off import write_off_invoice
@@ -19,6 +21,7 @@ from billing.models import Invoice, TaxRate
 from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible
 from tests.billing.world import STAFF, close_month, first_invoice, make_plan, set_issuer, subscribe_tenant, use
+from tests.shared_world import shared_world
 
 pytestmark = pytest.mark.django_db
 
@@ -34,8 +37,12 @@ def pay(invoice: Invoice, amount: int | None = None) -> None:
     )  # fmt: skip
 
 
-@pytest.fixture
-def books() -> None:
+@pytest.fixture(scope="module")
+def books(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    yield from shared_world(django_db_blocker, make_books)
+
+
+def make_books() -> None:
     """Create some months of two tenants: paid, credited, given up, paid wrong, in two currencies and with two taxes."""
     set_issuer(country="DE")
     TaxRate.objects.create(country="DE", percent=19)

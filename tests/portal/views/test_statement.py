@@ -72,11 +72,9 @@ def test_the_file_of_a_statement_has_the_same_figures_and_no_formula(alice: Clie
     assert rows[2]["document"] == "'=pi_1"
 
 
-@pytest.mark.parametrize("year", ["", "x", "9999", "0000", "20 26", "2026-1", "\N{ARABIC-INDIC DIGIT TWO}026"])
-def test_an_impossible_year_of_a_statement_is_the_running_one(
-    alice: Client, invoices: list[Invoice], year: str
-) -> None:
-    assert "2026 in EUR" in shown(alice.get(URL, {"year": year}))
+def test_an_impossible_year_of_a_statement_is_the_running_one(alice: Client, invoices: list[Invoice]) -> None:
+    for year in ("", "x", "9999", "0000", "20 26", "2026-1", "\N{ARABIC-INDIC DIGIT TWO}026"):
+        assert "2026 in EUR" in shown(alice.get(URL, {"year": year})), year
 
 
 def test_an_empty_statement_says_so(cast: Cast, alice: Client) -> None:
