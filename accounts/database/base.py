@@ -100,8 +100,8 @@ class DatabaseWrapper(PostgresWrapper):
         return super()._rollback()  # type: ignore[misc] # as above
 
     def _savepoint_rollback(self, sid: str) -> None:
-        self._sent_reach = None
         super()._savepoint_rollback(sid)  # type: ignore[misc] # as above
+        self._sent_reach = None  # also what was sent for the statement that rolled back
 
 
 def raw_cursor() -> psycopg.RawCursor[Any]:

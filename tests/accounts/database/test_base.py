@@ -47,6 +47,15 @@ def test_each_statement_has_the_reach_of_its_moment(kept: bool) -> None:
         assert told() == ("", "")
 
 
+def test_a_savepoint_that_another_reach_takes_back_leaves_that_reach(kept: bool) -> None:
+    with transaction.atomic():
+        with reaching(Reach(RIVAL)):
+            savepoint = transaction.savepoint()
+        with reaching(Reach(ACME)):
+            transaction.savepoint_rollback(savepoint)
+            assert told() == ("", str(ACME))
+
+
 def test_a_rollback_takes_nothing_back_unseen(kept: bool) -> None:
     with reaching(Reach(RIVAL)):
         told()
