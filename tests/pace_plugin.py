@@ -4,6 +4,7 @@ A test that takes more than five seconds carries `@pytest.mark.takes_long("why")
 on a machine that was not busy with something else. A list and no failure, since no test can know why it was slow.
 """
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Final
 import pytest
 
 LONG_SECONDS: Final = 5
+GARBAGE_OBJECTS: Final = 20_000
 LOAD_PER_CORE_MAX: Final = 2
 # The last net below the deadlines that waits have themselves; for a busy machine many times what the longest needs.
 SECONDS_MAX: Final = {"soak": 7200, "e2e": 1800}
@@ -35,6 +37,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if needs_server(item)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not needs_server(item)]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what stays until the end anyway, and look less often at the rest."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS)
 
 
 def needs_server(item: pytest.Item) -> bool:

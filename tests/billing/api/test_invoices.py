@@ -1,11 +1,13 @@
 """`/invoices` and `/credit-notes`: what one tenant, and no other, sees of its charges, down to the event."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
 import pytest
+from pytest_django.plugin import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 from accounts.domain.api_key import KeyKind
@@ -22,6 +24,7 @@ from metering.services.event_voids import void_counted_event
 from tests.billing.rendering.services.reading import texts
 from tests.billing.world import CALLS, MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of, make_key, make_meter
+from tests.shared_world import shared_world
 
 NOW = datetime(2026, 3, 20, 9, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
@@ -34,14 +37,24 @@ def client_of(tenant: Tenant | None, *scopes: Scope, kind: KeyKind = KeyKind.LIV
     return client
 
 
-@pytest.fixture
-def subscription() -> Subscription:
-    return subscribe_tenant()
+@pytest.fixture(scope="module")
+def second(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Invoice]:
+    yield from shared_world(django_db_blocker, make_second)
 
 
 @pytest.fixture
-def march(subscription: Subscription) -> Invoice:
+def march(second: Invoice) -> Invoice:
+    return Invoice.objects.select_related("subscription", "tenant").get(pk=second.pk)
+
+
+@pytest.fixture
+def subscription(march: Invoice) -> Subscription:
+    return Subscription.objects.select_related("tenant", "plan_version__plan").get(pk=march.subscription_id)
+
+
+def make_second() -> Invoice:
     """Issue the second invoice: usage of March and the fee of April."""
+    subscription = subscribe_tenant()
     first_invoice(subscription)
     use(subscription.tenant, 1500, at=MARCH + timedelta(days=3), count=3)
     return close_month(subscription)
@@ -212,14 +225,14 @@ def test_a_line_shows_the_events_it_was_computed_from_and_no_others(client: APIC
     assert second.json()["next"] is None
 
 
-def test_an_event_that_is_voided_later_was_still_counted_and_one_that_was_voided_before_was_not(
-    client: APIClient, subscription: Subscription
-) -> None:
+def test_an_event_that_is_voided_later_was_still_counted_and_one_that_was_voided_before_was_not() -> None:
+    subscription = subscribe_tenant("globex")
     first_invoice(subscription)
     early, late = use(subscription.tenant, 1000, at=MARCH + timedelta(days=3), count=2)
     void(subscription.tenant, early, at=MARCH + timedelta(days=10))
     invoice = close_month(subscription)
     void(subscription.tenant, late, at=MARCH + timedelta(days=40))
+    client = client_of(subscription.tenant)
     [event] = client.get(f"/api/v1/invoices/{invoice.number}/lines/1/events").json()["data"]
     assert event["id"] == late
     assert event["void"]["reason"] == "wrong"
@@ -232,7 +245,7 @@ def void(tenant: Tenant, event_id: str, *, at: datetime) -> None:
 def test_a_line_lists_only_events_that_pass_the_filters_of_its_meter() -> None:
     make_meter("gets", CALLS, filters={"method": ["GET"]}, unit="requests")
     usage = {"gets": Graduated((Tier(None, Decimal("0.5")),))}
-    subscription = subscribe_tenant(plan=make_plan(usage=usage))
+    subscription = subscribe_tenant("globex", plan=make_plan("gets", usage=usage))
     first_invoice(subscription)
     for method in ("GET", "POST"):
         use(subscription.tenant, at=MARCH + timedelta(days=1), properties={"method": method})

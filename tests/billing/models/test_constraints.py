@@ -1,11 +1,13 @@
 """Each invariant of billing's tables holds against every writer, also one that goes past the services."""
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
+from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.notices.models import OutboundMail
 from billing.models import (
@@ -27,6 +29,7 @@ from tests.billing.models import rows
 from tests.billing.models.rows import NOW, issued
 from tests.billing.world import subscribe_tenant
 from tests.metering.ledger_world import make_meter
+from tests.shared_world import shared_world
 
 pytestmark = pytest.mark.django_db
 
@@ -35,9 +38,14 @@ def refuses(name: str) -> AbstractContextManager[object]:
     return pytest.raises(IntegrityError, match=name)
 
 
+@pytest.fixture(scope="module")
+def sold(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Subscription]:
+    yield from shared_world(django_db_blocker, subscribe_tenant)
+
+
 @pytest.fixture
-def subscription() -> Subscription:
-    return subscribe_tenant()
+def subscription(sold: Subscription) -> Subscription:
+    return Subscription.objects.select_related("tenant", "plan_version__plan").get(pk=sold.pk)
 
 
 @pytest.fixture

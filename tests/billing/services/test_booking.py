@@ -1,11 +1,13 @@
 """Documents post to the ledger of accounts in the transaction of the event; what stood on one comes back with it."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import transaction
+from pytest_django.plugin import DjangoDbBlocker
 
 from billing.desk.services.writing_off import write_off_invoice
 from billing.domain.booking import LineToBook
@@ -37,6 +39,7 @@ from tests.billing.world import (
     subscribe_tenant,
     use,
 )
+from tests.shared_world import shared_world
 
 pytestmark = pytest.mark.django_db
 
@@ -44,9 +47,18 @@ LATER = MARCH + timedelta(days=10)
 APRIL_10 = MARCH + timedelta(days=40)
 
 
+@pytest.fixture(scope="module")
+def first_fee(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Invoice]:
+    yield from shared_world(django_db_blocker, make_first_fee)
+
+
 @pytest.fixture
-def invoice() -> Invoice:
-    """49.00 and 19 % for the 31 days from 15 March, issued on that day."""
+def invoice(first_fee: Invoice) -> Invoice:
+    return Invoice.objects.select_related("subscription", "tenant").get(pk=first_fee.pk)
+
+
+def make_first_fee() -> Invoice:
+    """Issue 49.00 and 19 % for the 31 days from 15 March, issued on that day."""
     set_issuer(country="DE")
     TaxRate.objects.create(country="DE", percent=19)
     return first_invoice(subscribe_tenant(country="DE", as_of=MARCH + timedelta(days=14)))
@@ -204,7 +216,7 @@ def test_what_is_left_of_a_credit_note_may_stay_credit(invoice: Invoice) -> None
 
 
 def test_credit_that_an_invoice_leaves_or_uses_comes_back_when_it_is_void() -> None:
-    subscription = subscribe_tenant(plan=make_plan("team", fee="99"))
+    subscription = subscribe_tenant("globex", plan=make_plan("team", fee="99"))
     first = first_invoice(subscription)
     pay(first)
     subscription.refresh_from_db()
