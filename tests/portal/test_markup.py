@@ -30,7 +30,7 @@ FORBIDDEN = {
     "another host": re.compile(r'(?:src|href|action)="(?:https?:)?//', re.IGNORECASE),
     "an unfinished component": re.compile(r"</?c-|\{%|\{\{"),
 }
-FILES = {"usage_csv", "invoice_pdf", "credit_note_pdf", "data_download"}
+FILES = {"usage_csv", "invoice_pdf", "credit_note_pdf", "receipt", "data_download"}
 PIECES = {"data_exports"}  # what a page loads again while a job runs
 ICON = re.compile(r"icons\.svg#([\w-]*)")
 
@@ -51,7 +51,7 @@ def test_a_tenants_page_holds_to_the_policy(cast: Cast, alice: Client) -> None:
     send(ledger_of(cast.acme), [{"id": "first", "type": "http_request"}], as_of=NOW)
 
     for name in sorted(set(NAMES) - FILES):
-        print(name)  # shown where it fails
+        print(name)  # pytest shows it with a failure
         assert_is_strict(alice.get(pages.of(name)), is_piece=name in PIECES)
 
 
