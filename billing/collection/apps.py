@@ -1,10 +1,10 @@
-"""Collecting what is invoiced: payment providers, each behind a gateway of its own."""
+"""Collecting invoices through payment providers, each behind a gateway of its own."""
 
 from django.apps import AppConfig
 
 
 class CollectionConfig(AppConfig):
-    """The app above billing's core: what it knows of a provider, the core does not."""
+    """The app above billing's core, which knows no provider."""
 
     name = "billing.collection"
     label = "collection"

@@ -1,36 +1,36 @@
-"""Refusals of collection; see `accounts.errors` for what a refusal is."""
+"""Errors of collection; see `accounts.errors`."""
 
 from accounts.errors import ConflictError, ProblemError
 
 
 class PaymentProviderError(ProblemError):
-    """The provider does not answer, or there is none.
+    """The provider does not respond, or none is set up.
 
-    Nothing of ours was changed, and the same call may be made again.
+    None of our rows was changed, and the same call may be made again.
     """
 
     code = "payment_provider_unavailable"
     status = 503
-    title = "The payment provider does not answer"
+    title = "The payment provider does not respond"
 
 
 class PaymentRefusedError(ConflictError):
-    """The provider answered, and said no; asking again changes nothing.
+    """The provider refused the call; repeating it has the same result.
 
-    `reason` is the provider's own code, if it gave one.
+    `reason` is the provider's code, if it gave one.
     """
 
     code = "payment_provider_refused"
     title = "The payment provider refuses this"
 
     def __init__(self, detail: str = "", *, reason: str = "") -> None:
-        """Keep the provider's words for whoever looks."""
+        """Store the provider's message and code."""
         super().__init__(detail)
         self.reason = reason
 
 
 class DeliverySignatureError(ProblemError):
-    """A delivery that the provider did not sign, or not within the last five minutes."""
+    """The provider did not sign the delivery, or not within the last five minutes."""
 
     code = "invalid_signature"
     status = 400
@@ -38,7 +38,7 @@ class DeliverySignatureError(ProblemError):
 
 
 class ProviderObjectError(ConflictError):
-    """The provider describes something unknown to us, or that contradicts what we have: a person has to look."""
+    """The provider describes an object that is unknown or contradicts our rows: staff must check it."""
 
     code = "provider_object"
-    title = "The provider says something that does not fit"
+    title = "The provider's data contradicts ours"

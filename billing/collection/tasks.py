@@ -1,6 +1,6 @@
-"""What schedules, the webhook and the admin have the task cluster do.
+"""The tasks of collection, which schedules, the webhook and the admin start.
 
-Each returns in a word what became of it; its run is recorded.
+Each returns its result in a few words; its run is recorded.
 """
 
 from collections.abc import Collection
@@ -17,7 +17,7 @@ SCHEDULE = "schedule"
 
 
 def process_inbox(started_by: str = SCHEDULE) -> str:
-    """Process providers' events that wait, also those that failed and are due again."""
+    """Process waiting events of providers, also those that failed and are due again."""
     as_of = timezone.now()
     outcome, run = inbox.run_inbox(started_by=started_by, as_of=as_of)
     invoice_and_collect(run.tenant_ids, as_of)
@@ -25,7 +25,7 @@ def process_inbox(started_by: str = SCHEDULE) -> str:
 
 
 def process_delivered() -> str:
-    """Process them as soon as one came in, without a row in the list of runs: there may be hundreds an hour."""
+    """Process events as soon as one is delivered, without a row in the list of runs: there may be hundreds an hour."""
     as_of = timezone.now()
     run = inbox.process_inbox(as_of=as_of)
     invoice_and_collect(run.tenant_ids, as_of)
@@ -33,9 +33,9 @@ def process_delivered() -> str:
 
 
 def invoice_and_collect(tenant_ids: Collection[UUID], as_of: datetime) -> None:
-    """Create and collect what is due now, so that nobody waits for the first invoice.
+    """Draft and collect due invoices now, so that the customer does not wait for the first one.
 
-    The schedules find it by its state, too.
+    The schedules find them by their state, too.
     """
     if tenant_ids:
         run_invoicing(as_of=as_of, due=Due(tenant_ids=tenant_ids))
@@ -43,10 +43,10 @@ def invoice_and_collect(tenant_ids: Collection[UUID], as_of: datetime) -> None:
 
 
 def collect(started_by: str = SCHEDULE) -> str:
-    """Hand unpaid invoices to payment providers, take back what is settled, and tell them of cancellations."""
+    """Push unpaid invoices to payment providers, void settled ones there, and push cancellations."""
     return str(collecting.run_collection(started_by=started_by, as_of=timezone.now()).outcome)
 
 
 def push_usage(started_by: str = SCHEDULE) -> str:
-    """Push the totals of the hours that changed to providers that keep meters."""
+    """Push the totals of changed hours to providers that keep meters."""
     return str(usage_push.run_usage_push(started_by=started_by, as_of=timezone.now()).outcome)

@@ -1,4 +1,4 @@
-"""What a subscription's documents must come to, calculated without the code that made them.
+"""The amounts that a subscription's documents must have, calculated without the code that created them.
 
-Plain numbers and own rules: nothing here imports how invoices are computed, rated, prorated or taxed.
+It uses plain numbers and separate rules: nothing here imports code that computes, rates, prorates or taxes invoices.
 """

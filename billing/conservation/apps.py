@@ -1,10 +1,10 @@
-"""Conservation: what a subscription's documents must come to, calculated a second time."""
+"""Conservation: a second calculation of the amounts of a subscription's documents."""
 
 from django.apps import AppConfig
 
 
 class ConservationConfig(AppConfig):
-    """An app without tables, below billing's core: it may import nothing of what it is to verify."""
+    """An app without tables, below billing's core: it may not import the code that it verifies."""
 
     name = "billing.conservation"
     label = "conservation"

@@ -1,10 +1,10 @@
-"""The ledger of accounts: what every document and every payment posts to."""
+"""The ledger of accounts, to which every document and every payment posts."""
 
 from django.apps import AppConfig
 
 
 class LedgerConfig(AppConfig):
-    """The app below billing's core: it takes values, and knows no invoice."""
+    """The app below billing's core. It accepts values, and knows no invoice."""
 
     name = "billing.ledger"
     label = "ledger"

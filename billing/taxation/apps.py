@@ -1,10 +1,10 @@
-"""The seller's tax settings, VAT numbers and exchange rates: how they are kept and where they come from."""
+"""The seller's tax settings, VAT numbers and exchange rates: their storage and their sources."""
 
 from django.apps import AppConfig
 
 
 class TaxationConfig(AppConfig):
-    """The app above billing's core: the core decides by what is stored, and knows nothing of how it came in."""
+    """The app above billing's core, which decides by the stored rows and does not know their sources."""
 
     name = "billing.taxation"
     label = "taxation"

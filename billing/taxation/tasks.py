@@ -1,4 +1,4 @@
-"""What schedules and the admin have the task cluster do."""
+"""The tasks of taxation, which schedules and the admin start."""
 
 from django.utils import timezone
 
@@ -8,5 +8,5 @@ SCHEDULE = "schedule"
 
 
 def check_tax_ids(started_by: str = SCHEDULE) -> str:
-    """Ask VIES about VAT numbers that nobody has checked for a while; it is off unless the operator names it."""
+    """Check VAT numbers at VIES whose last check is too old; VIES is off unless the operator names it."""
     return str(run_tax_id_checks(started_by=started_by, as_of=timezone.now()).outcome)

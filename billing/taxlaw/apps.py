@@ -1,10 +1,10 @@
-"""Who charges what tax to whom: the matrix of docs/algorithms/tax.md, apart from how its facts are kept."""
+"""The tax rules: the matrix of docs/algorithms/tax.md, without the storage of its facts."""
 
 from django.apps import AppConfig
 
 
 class TaxLawConfig(AppConfig):
-    """The app between billing's domain, whose words it uses, and the tables, which are kept in its terms."""
+    """The app between billing's domain, whose values it uses, and the tables, which use its terms."""
 
     name = "billing.taxlaw"
     label = "taxlaw"

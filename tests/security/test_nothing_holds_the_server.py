@@ -99,7 +99,7 @@ def the_third_time_it_is_not_asked(server: WebServer, session: str) -> None:
         assert click_on_card(server, session)[0] == 503
     status, text, seconds = click_on_card(server, session)
     assert (status, seconds < OUTSIDE_SECONDS / 2) == (503, True), seconds
-    assert "It is asked again in" in text
+    assert "It is called again in" in text
     assert "Try again in" in text
     assert Circuit.objects.get().opened_at
     assert 'countinghouse_circuit_state{service="stripe",state="open"} 1' in server.ask("GET", "/metrics")[2]

@@ -257,7 +257,7 @@ def test_a_session_and_its_key_in_a_dump_are_of_no_use(
 def test_stripes_secrets_are_sealed_or_not_kept(fake_stripe: FakeStripe, tenant: Tenant, settings: Any) -> None:
     settings.STRIPE_WEBHOOK_SECRET = ""
     settings.PUBLIC_URL = "https://billing.example.com"
-    assert "made at Stripe" in set_up_providers()[0]
+    assert "created at Stripe" in set_up_providers()[0]
     row = WebhookEndpoint.objects.get()
     secret = endpoint_secret(row.djstripe_uuid)
     assert secret is not None

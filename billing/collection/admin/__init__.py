@@ -1,4 +1,4 @@
-"""What staff see of payment providers."""
+"""The staff admin of payment providers."""
 
 from billing.collection.admin import inbox, providers, usage_pushes
 

@@ -1,4 +1,4 @@
-"""What payment providers delivered, and what became of it."""
+"""The admin of events that payment providers delivered."""
 
 from typing import Any, ClassVar
 
@@ -23,7 +23,7 @@ INBOX_LABELS = {"Pending": "info", "Processed": "success", "Ignored": "primary",
 
 @admin.register(InboxEvent)
 class InboxEventAdmin(MoneyAdmin):
-    """Events as providers sent them, each with what processing it did."""
+    """Events as providers sent them, each with the result of its processing."""
 
     list_display = ("received_at", "shown_type", "provider", "state", "outcome", "attempts", "deliveries")
     list_filter = (
@@ -34,7 +34,7 @@ class InboxEventAdmin(MoneyAdmin):
     )
     list_filter_submit = True
     search_fields = ("event_id", "type", "outcome")
-    search_help_text = "The provider's id, a type, or what came of it."
+    search_help_text = "The provider's id, a type, or the result."
     fields = (
         "provider", "event_id", "type", "state", "outcome", "error", "attempts", "deliveries",
         "received_at", "next_attempt_at", "processed_at",
@@ -45,31 +45,31 @@ class InboxEventAdmin(MoneyAdmin):
     actions_detail: ClassVar = ["reprocess"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """A list needs no payloads."""
+        """Return events without payloads, which the list does not need."""
         rows: QuerySet[Any] = super().get_queryset(request)
         is_list = request.resolver_match is not None and str(request.resolver_match.url_name).endswith("_changelist")
         return rows.defer("payload", "error") if is_list else rows
 
     @display(description="Event", header=True, ordering="type")
     def shown_type(self, event: InboxEvent) -> list[str]:
-        """What it is about, above the provider's id."""
+        """Return the event's type and, below it, the provider's id."""
         return [event.type, event.event_id]
 
     @display(description="Status", label=INBOX_LABELS, ordering="status")
     def state(self, event: InboxEvent) -> str:
-        """What became of it."""
+        """Return the status of the event."""
         return str(event.get_status_display())
 
     @display(description="Payload")
     def shown_payload(self, event: InboxEvent) -> SafeString:
-        """As it was sent."""
+        """Return the payload as it was sent."""
         return as_block(event.payload)
 
     has_reprocess_permission = holds("collection.change_inboxevent")
 
     @action(description="Reprocess", permissions=["reprocess"], icon="replay")
     def reprocess(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, and have it processed once more."""
+        """Confirm first, then process the event again."""
         event = found_or_404(InboxEvent.objects.all(), object_id)
         return self.decide(
             request,
@@ -80,15 +80,15 @@ class InboxEventAdmin(MoneyAdmin):
             said=lambda done: f"{done.type}: {done.get_status_display().lower()}. {done.outcome}",
             question=Question(
                 title=f"Process {event.type} again?",
-                explanation="What it is about is read from the provider as it is now, and applied. What was applied "
-                "before changes nothing.",
+                explanation="The current state of the object is read from the provider and applied. If it was already "
+                "applied, nothing changes.",
                 button="Reprocess",
             ),
         )
 
     @admin.action(description="Reprocess", permissions=["reprocess"])
     def reprocess_selected(self, request: HttpRequest, queryset: QuerySet[InboxEvent]) -> None:
-        """The chosen ones, each for itself."""
+        """Process each of the chosen events again."""
         for event in queryset:
             try:
                 done = reprocess(inbox_event_id=event.pk, actor=staff_actor(request), as_of=timezone.now())

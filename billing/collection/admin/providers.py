@@ -1,4 +1,4 @@
-"""Tenants, subscriptions and invoices as payment providers know them: to look at, and beside what they belong to."""
+"""The admin of tenants, subscriptions and invoices at payment providers, also as inlines on their pages."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ AGREEMENT_LABELS = {"Not yet": "info", "Live": "success", "Ended": "warning"}
 
 
 class ProviderTitle:
-    """A column that names the provider as people do."""
+    """A column with the provider's title."""
 
     @display(description="Provider", ordering="provider")
     def provider_title(self, row: Any) -> str:
@@ -31,7 +31,7 @@ class ProviderTitle:
 
 @admin.register(ProviderCustomer)
 class ProviderCustomerAdmin(ProviderTitle, ReadOnlyModelAdmin):
-    """Tenants as providers know them, and what is charged there."""
+    """The customers at providers, and the cards charged there."""
 
     list_display = ("reference", "provider_title", "tenant", "card_label")
     list_filter = ("provider",)
@@ -44,7 +44,7 @@ class ProviderCustomerAdmin(ProviderTitle, ReadOnlyModelAdmin):
 
 @admin.register(ProviderAgreement)
 class ProviderAgreementAdmin(ProviderTitle, ReadOnlyModelAdmin):
-    """Customers' agreements to be charged, as providers described them last."""
+    """Customers' agreements to be charged, as last described by providers."""
 
     list_display = ("reference", "provider_title", "subscription", "shown_state", "status", "is_cancelled_at_provider")
     list_filter = ("provider", "state")
@@ -56,13 +56,13 @@ class ProviderAgreementAdmin(ProviderTitle, ReadOnlyModelAdmin):
 
     @display(description="State", label=AGREEMENT_LABELS, ordering="state")
     def shown_state(self, agreement: ProviderAgreement) -> str:
-        """Whether it goes on."""
+        """Return whether the agreement continues."""
         return str(agreement.get_state_display())
 
 
 @admin.register(ProviderInvoice)
 class ProviderInvoiceAdmin(ProviderTitle, ReadOnlyModelAdmin):
-    """Which of providers' invoices collect ours."""
+    """The providers' invoices that collect ours."""
 
     list_display = ("reference", "provider_title", "invoice", "tenant_name")
     list_filter = ("provider",)
@@ -74,7 +74,7 @@ class ProviderInvoiceAdmin(ProviderTitle, ReadOnlyModelAdmin):
 
     @display(description="Tenant", ordering="invoice__tenant__name")
     def tenant_name(self, row: ProviderInvoice) -> str:
-        """Who owes it."""
+        """Return the name of the tenant that owes the invoice."""
         return row.invoice.tenant.name
 
 
@@ -100,7 +100,7 @@ class AgreementInline(ProviderTitle, ReadOnlyInline, TabularInline):
     verbose_name_plural = "at the payment provider"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With what the rows are named by."""
+        """Return rows with the objects that their names need."""
         return super().get_queryset(request).select_related("subscription__tenant", "subscription__plan_version__plan")
 
 
@@ -114,7 +114,7 @@ class CollectingInline(ProviderTitle, ReadOnlyInline, TabularInline):
     verbose_name_plural = "at the payment provider"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With what the rows are named by."""
+        """Return rows with the objects that their names need."""
         return super().get_queryset(request).select_related("invoice__tenant")
 
 
@@ -125,7 +125,7 @@ class CollectionSection(TenantSection):
     place = 5
 
     def tabs(self, tenant: Tenant | None) -> Sequence[type[Any]]:
-        """Show the table when it has rows."""
+        """Return the table if it has rows."""
         is_known = tenant is not None and ProviderCustomer.objects.filter(tenant=tenant).exists()
         return (CustomerInline,) if is_known else ()
 

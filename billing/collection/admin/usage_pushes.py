@@ -1,4 +1,4 @@
-"""What was pushed to payment providers that keep meters."""
+"""The admin of usage pushed to payment providers that keep meters."""
 
 from typing import ClassVar
 
@@ -34,26 +34,26 @@ class UsagePushAdmin(ReadOnlyModelAdmin):
     readonly_fields = ("shown_quantity", "state")
     actions: ClassVar = ["retry_selected"]
 
-    # Whoever may have providers' events processed again may have usage pushed again.
+    # Staff who may process providers' events again may push usage again.
     has_retry_permission = holds("collection.change_inboxevent")
 
     @admin.action(description="Try again", permissions=["retry"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[UsagePush]) -> None:
-        """Those that a provider rejected, each for itself, with the next push."""
+        """Mark each of the chosen rejected pushes to be tried again with the next push."""
         for push in queryset:
             try:
                 retry_push(push_id=push.pk, actor=staff_actor(request), as_of=timezone.now())
             except ProblemError as error:
                 messages.error(request, f"{push.identifier}: {error.detail}")
             else:
-                messages.success(request, f"{push.identifier} is tried again with the next push.")
+                messages.success(request, f"{push.identifier} will be tried again with the next push.")
 
     @display(description="Quantity", ordering="quantity")
     def shown_quantity(self, push: UsagePush) -> str:
-        """Without zeros that say nothing."""
+        """Return the quantity without trailing zeros."""
         return number_text(push.quantity)
 
     @display(description="Status", label=PUSH_LABELS, ordering="status")
     def state(self, push: UsagePush) -> str:
-        """Whether the provider has it."""
+        """Return whether the provider has the push."""
         return str(push.get_status_display())

@@ -1,4 +1,4 @@
-"""Where payment providers deliver: below their own names, which never change."""
+"""The addresses to which payment providers deliver: below their names, which never change."""
 
 from django.urls import path
 

@@ -1,7 +1,8 @@
-"""Where payment providers deliver their events (decision 0007).
+"""The endpoint to which payment providers deliver their events (decision 0007).
 
-The signature is checked on the raw bytes, the event is stored and committed, and only then answered; a worker does the
-rest. What is refused leaves no trace. This is no call of the API: it needs no key, and its body may be 1 MiB.
+The signature is checked on the raw bytes, the event is stored and committed, and only then the response is sent; a
+worker does the rest. A refused delivery is not stored. This is not a call of the API: it needs no key, and its body
+may be 1 MiB.
 """
 
 from typing import Final
@@ -26,7 +27,7 @@ TASK: Final = "billing.collection.tasks.process_delivered"
 
 @csrf_exempt
 def provider_webhook(request: HttpRequest, provider: str, address: str = "") -> HttpResponse:
-    """Take one delivery. 200 means that the event is on disk."""
+    """Receive one delivery. 200 means that the event is on disk."""
     try:
         if request.method != "POST":
             raise MethodNotAllowedError
@@ -43,7 +44,7 @@ def provider_webhook(request: HttpRequest, provider: str, address: str = "") -> 
 
 
 def _body(request: HttpRequest) -> bytes:
-    """The bytes as they came. Their length is looked at before they are read."""
+    """Return the raw bytes of the body. Their length is checked before they are read."""
     declared = str(request.META.get("CONTENT_LENGTH") or "0")
     if declared.isascii() and declared.isdigit() and int(declared) > BODY_BYTES_MAX:
         raise BodyTooLargeError("An event has at most 1 MiB.")

@@ -1,10 +1,10 @@
-"""What a provider's folder needs to read its own settings: the look-ups of `config.environment`, which stands above."""
+"""The protocol by which a provider's folder reads its settings; `config.environment`, an app above, implements it."""
 
 from typing import Protocol
 
 
 class ReadsEnvironment(Protocol):
-    """Typed look-ups; a wrong value is refused with a sentence."""
+    """Typed reads of environment variables; a wrong value is refused with a sentence."""
 
     def text(self, name: str, default: str = "") -> str:
         """Return the value without surrounding blanks."""

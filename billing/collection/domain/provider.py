@@ -1,10 +1,10 @@
-"""The provider protocol: everything that collection asks of whoever collects money, on one page.
+"""The provider protocol: everything that collection requires of a payment provider, on one page.
 
-Values go in and values come out; the shape of a provider's own messages is known to its folder below `gateways/` alone.
-Where a provider does not answer, each method raises `PaymentProviderError`, so that nobody knows and the same call may
-be made again; where it says no, `PaymentRefusedError`; where it describes something that does not fit,
-`ProviderObjectError`. A call that makes something makes it once, however often it is repeated. The network is asked, so
-no method is called inside a transaction.
+Arguments and results are values; only the provider's folder below `gateways/` knows the shape of its messages. Each
+method raises `PaymentProviderError` if the provider does not respond: the outcome is unknown, and the same call may be
+made again. It raises `PaymentRefusedError` if the provider refuses, and `ProviderObjectError` if the provider
+describes something that contradicts our rows. A call that creates something creates it once, however often it is
+repeated. Methods use the network, so none is called inside a transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class MirroredModel:
-    """A table in which a provider's library keeps its copy of the provider's objects, for staff to look at.
+    """A table in which a provider's library keeps its copy of the provider's objects, for staff to read.
 
-    `attribute` has the object as the provider described it; one with an `icon` stands in the side bar under its
+    `attribute` has the object as the provider described it; a table with an `icon` is in the side bar under its
     `title`.
     """
 
@@ -33,7 +33,7 @@ class MirroredModel:
 
 @dataclass(frozen=True, slots=True)
 class ProviderDescription:
-    """How people call a provider, whether it is set up here, and which copies of its objects there are."""
+    """The title of a provider, whether it is set up here, and the copies of its objects."""
 
     title: str
     is_configured: bool
@@ -42,7 +42,7 @@ class ProviderDescription:
 
 @dataclass(frozen=True, slots=True)
 class CustomerDetails:
-    """What a provider is told of a tenant. The address has the names that it has on `Tenant`."""
+    """The details of a tenant that are sent to a provider. The address has the field names of `Tenant`."""
 
     name: str
     email: str
@@ -51,7 +51,7 @@ class CustomerDetails:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutOrder:
-    """A plan version that a customer is about to agree to; `agreement` says it in words."""
+    """A plan version that a customer is about to agree to; `agreement` is the text of the agreement."""
 
     customer_reference: str
     currency: str
@@ -64,7 +64,7 @@ class CheckoutOrder:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """An invoice of ours to be collected: charged if `is_charged`, else paid on a page within `days_until_due`."""
+    """An invoice of ours to collect: charged if `is_charged`, else paid on a page within `days_until_due`."""
 
     invoice_id: UUID
     number: str
@@ -80,7 +80,7 @@ class Bill:
 class PreparedInvoice:
     """The provider's invoice over our total.
 
-    A draft charges nobody yet; `void_references` name earlier ones that were taken back there.
+    A draft charges no customer yet; `void_references` name earlier invoices that were voided there.
     """
 
     reference: str
@@ -91,7 +91,7 @@ class PreparedInvoice:
 
 
 class AgreementState(StrEnum):
-    """What a subscription at a provider means for us: it is no more than the customer's agreement to be charged."""
+    """The meaning of a subscription at a provider for us: only the customer's agreement to be charged."""
 
     NOT_YET = "not_yet"
     LIVE = "live"
@@ -99,7 +99,7 @@ class AgreementState(StrEnum):
 
 
 class AgreementEnd(StrEnum):
-    """When an agreement is to end; `TAKEN_BACK` lets one go on that was to end with its period."""
+    """The time at which an agreement ends; `TAKEN_BACK` continues one that was to end with its period."""
 
     NOW = "now"
     WITH_PERIOD = "with_period"
@@ -126,7 +126,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class DeliveredRequest:
-    """A request to our webhook: the rest of its address after the provider's name, its headers, its raw bytes."""
+    """A request to our webhook: the part of its address after the provider's name, its headers, its raw bytes."""
 
     address: str
     headers: Mapping[str, str]
@@ -137,7 +137,7 @@ class DeliveredRequest:
 class InboundEvent:
     """A verified event.
 
-    `payload` is the provider's own and is given back as it is; `ignored_because` says why there is nothing to do.
+    `payload` is the provider's and is passed back unchanged; `ignored_because` is the reason if there is nothing to do.
     """
 
     event_id: str
@@ -148,7 +148,7 @@ class InboundEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventSubject:
-    """What an event is about: whose it is, and the object that changed."""
+    """The subject of an event: its customer, and the object that changed."""
 
     kind: str
     reference: str
@@ -158,14 +158,14 @@ class EventSubject:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredEvent:
-    """The event is none of ours, and why."""
+    """An event that is not for us, with the reason."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementNews:
-    """An agreement as it is now."""
+    """The current state of an agreement."""
 
     agreement: Agreement
     remarks: str = ""
@@ -173,14 +173,14 @@ class AgreementNews:
 
 @dataclass(frozen=True, slots=True)
 class CardNews:
-    """What the customer's invoices are charged to now; an empty label means nothing."""
+    """The card that the customer's invoices are charged to now; an empty label means none."""
 
     card_label: str
 
 
 @dataclass(frozen=True, slots=True)
-class ToldPayment:
-    """An attempt to pay, by the provider's own name for it. `error` says why it failed; empty where it succeeded."""
+class ReportedPayment:
+    """An attempt to pay, by the provider's reference. `error` is the reason of a failure, empty if it succeeded."""
 
     reference: str
     amount_minor: int
@@ -191,14 +191,14 @@ class ToldPayment:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceNews:
-    """An invoice of ours at the provider as it is now: its payment, if paid, and the event's failed attempt."""
+    """The current state of an invoice of ours at the provider: its payment, if paid, and the event's failed attempt."""
 
     reference: str
     customer_reference: str
     invoice_id: UUID
     status: str
-    payment: ToldPayment | None
-    failure: ToldPayment | None
+    payment: ReportedPayment | None
+    failure: ReportedPayment | None
     remarks: str = ""
 
 
@@ -209,7 +209,7 @@ News = AgreementNews | CardNews | InvoiceNews
 class UsageTotal:
     """A meter's whole total of one UTC hour.
 
-    Of two with one `identifier` the first counts, of an hour's revisions the last.
+    Of two totals with one `identifier` the first counts, of an hour's revisions the last.
     """
 
     meter_code: str
@@ -221,89 +221,89 @@ class UsageTotal:
 
 
 class UsageMeters(Protocol):
-    """An optional capability: a copy of our meters at the provider, which takes usage up to `age_max` old."""
+    """An optional capability: a copy of our meters at the provider, which accepts usage up to `age_max` old."""
 
     age_max: timedelta
 
     def codes(self) -> set[str]:
-        """Find the codes of the meters that the provider has."""
+        """Return the codes of the meters that the provider has."""
 
     def create_meter(self, *, code: str, name: str) -> None:
-        """Create a meter that takes one total an hour."""
+        """Create a meter that accepts one total an hour."""
 
     def send(self, total: UsageTotal) -> bool:
-        """Send a total; returns False where the provider has it already."""
+        """Send a total; return False if the provider already has it."""
 
 
 class PaymentProvider(Protocol):
-    """A payment provider. `name` stands in our rows and in the webhook's address and never changes."""
+    """A payment provider. `name` is in our rows and in the webhook's address and never changes."""
 
     name: str
 
     def describe(self) -> ProviderDescription:
-        """Return how it is called and what it can do. Asks no network."""
+        """Return the provider's title and capabilities, without using the network."""
 
     # Customers
 
     def ensure_customer(self, tenant_id: UUID) -> str:
-        """Create the tenant's customer and return its reference. Two that ask at once get the same."""
+        """Create the tenant's customer and return its reference. Two calls at once get the same."""
 
     def update_customer(self, reference: str, details: CustomerDetails) -> None:
-        """Tell the provider how a customer is called now, and where mail reaches it."""
+        """Send the provider the customer's current name and addresses."""
 
     def start_checkout(self, order: CheckoutOrder) -> str:
-        """Return the address of a page on which the customer agrees to the plan and gives a card."""
+        """Return the address of a page on which the customer agrees to the plan and enters a card."""
 
     def open_portal(self, *, customer_reference: str, return_url: str) -> str:
         """Return the address of a page on which the customer changes its cards."""
 
     def ensure_card(self, agreement: Agreement) -> str:
-        """Return the label of what the customer's invoices are charged to.
+        """Return the label of the card that the customer's invoices are charged to.
 
-        Its own choice, else the card given with a live agreement.
+        It is the customer's choice, else the card of a live agreement.
         """
 
-    # Invoices: pushed in two steps, so that ours names the provider's before anybody is charged
+    # Invoices: pushed in two steps, so that ours names the provider's before a customer is charged
 
     def prepare_invoice(self, bill: Bill) -> PreparedInvoice:
-        """Find the provider's invoice for ours, or make a draft over our total."""
+        """Find the provider's invoice for ours, or create a draft over our total."""
 
     def release_invoice(self, prepared: PreparedInvoice) -> str:
-        """Let a draft be paid, charge the customer's card if agreed, and return the page for paying it."""
+        """Finalize a draft, charge the customer's card if agreed, and return the address for paying it."""
 
     def take_back(self, reference: str) -> bool:
-        """End the collecting of an invoice; returns False where it was paid already. Repeating it changes nothing."""
+        """Stop collecting an invoice; return False if it is already paid. Repeating the call changes nothing."""
 
     # Agreements
 
     def end_agreement(self, reference: str, end: AgreementEnd) -> Agreement:
-        """End an agreement, or take its end back; returns it as it is then."""
+        """End an agreement, or undo its end; return its new state."""
 
     # Inbound webhooks
 
     def read_delivery(self, request: DeliveredRequest, *, as_of: datetime) -> InboundEvent:
-        """Verify a delivery on its raw bytes and parse it. Asks no network.
+        """Verify a delivery on its raw bytes and parse it, without using the network.
 
-        Raises `NotFoundError` for an unknown address, `DeliverySignatureError`, and `MalformedBodyError` for what is no
-        event.
+        Raises `NotFoundError` for an unknown address, `DeliverySignatureError`, and `MalformedBodyError` if the body is
+        not an event.
         """
 
     def subject_of(self, event: InboundEvent) -> EventSubject | IgnoredEvent:
-        """Return what an event is about."""
+        """Return the subject of an event."""
 
     def look_up(self, event: InboundEvent, subject: EventSubject) -> News | IgnoredEvent:
-        """Ask how the subject is now.
+        """Fetch the current state of the subject.
 
-        The event itself counts only for what never changes: an attempt to pay that failed.
+        Only a failed attempt to pay, which never changes, is read from the event itself.
         """
 
-    # What a provider may do without
+    # Optional capabilities
 
     def usage_meters(self) -> UsageMeters | None:
         """Return the copy of our meters, if the provider keeps one."""
 
     def set_up(self, *, currencies: Sequence[str]) -> list[str]:
-        """Make what we need at the provider where it is missing; returns in sentences what there is now."""
+        """Create missing objects that we need at the provider; return sentences that describe them."""
 
     def sample_deliveries(self, *, as_of: datetime) -> Sequence[DeliveredRequest]:
-        """Return signed deliveries about nothing that exists, for the demonstration's inbox."""
+        """Return signed deliveries about objects that do not exist, for the demonstration's inbox."""

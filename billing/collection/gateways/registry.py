@@ -1,4 +1,4 @@
-"""Which payment providers there are: the folders that `settings.PAYMENT_PROVIDERS` names, the preferred first."""
+"""The registry of payment providers: the folders that `settings.PAYMENT_PROVIDERS` names, the preferred first."""
 
 from functools import lru_cache
 from importlib import import_module
@@ -10,7 +10,7 @@ from billing.collection.domain.provider import PaymentProvider
 
 
 def providers() -> tuple[PaymentProvider, ...]:
-    """Return every provider that this installation knows, whether it is configured or not."""
+    """Return every provider of this installation, whether it is configured or not."""
     return tuple(_provider_in(folder) for folder in settings.PAYMENT_PROVIDERS)
 
 
@@ -20,7 +20,7 @@ def configured_providers() -> tuple[PaymentProvider, ...]:
 
 
 def provider_named(name: str) -> PaymentProvider | None:
-    """Return the provider of this name, or None where there is none."""
+    """Return the provider of this name, or None."""
     return next((provider for provider in providers() if provider.name == name), None)
 
 

@@ -1,4 +1,4 @@
-"""The inbox of what payment providers deliver."""
+"""The inbox of events from payment providers."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from billing.collection.models.provider import PROVIDER_CHARACTERS_MAX
 
 
 class InboxStatus(models.TextChoices):
-    """What became of an event that a provider delivered."""
+    """The status of an event that a provider delivered."""
 
     PENDING = "pending", "Pending"
     PROCESSED = "processed", "Processed"
@@ -18,7 +18,7 @@ class InboxStatus(models.TextChoices):
 
 
 class InboxEvent(models.Model):
-    """An event as its provider sent it, stored before it was answered, and what processing it did."""
+    """An event as its provider sent it, stored before the response, and the result of its processing."""
 
     provider = models.CharField(max_length=PROVIDER_CHARACTERS_MAX)
     event_id = models.CharField(max_length=255)

@@ -1,4 +1,4 @@
-"""What we know of a tenant, a subscription and an invoice at a payment provider.
+"""A tenant, a subscription and an invoice at a payment provider.
 
 A provider's name is an open text: see its registry.
 """
@@ -17,9 +17,9 @@ REFERENCE_CHARACTERS_MAX = 255
 
 
 class ProviderCustomer(models.Model):
-    """A tenant as a provider knows it, and what its invoices are charged to there.
+    """A tenant as a provider's customer, and the card that its invoices are charged to.
 
-    `revision` counts how often what the provider said was applied: whoever applies says which they saw.
+    `revision` counts how often the provider's state was applied: a worker that applies it passes the one it read.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="provider_customers")
@@ -40,7 +40,7 @@ class ProviderCustomer(models.Model):
 
 
 class ProviderAgreement(models.Model):
-    """The customer's agreement to be charged for a subscription, as the provider described it last."""
+    """The customer's agreement to be charged for a subscription, as last described by the provider."""
 
     subscription = models.OneToOneField(
         Subscription, on_delete=models.PROTECT, primary_key=True, related_name="provider_agreement"
@@ -69,7 +69,7 @@ class ProviderAgreement(models.Model):
 
 
 class ProviderInvoice(models.Model):
-    """Which of a provider's invoices collects one of ours. The row goes when that is taken back."""
+    """The provider's invoice that collects one of ours. The row is deleted when that is voided."""
 
     invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, primary_key=True, related_name="provider_invoice")
     provider = models.CharField(max_length=PROVIDER_CHARACTERS_MAX)

@@ -11,7 +11,7 @@ from metering.models import Meter
 
 
 class PushStatus(models.TextChoices):
-    """How a push of usage ended. A provider's refusal of a duplicate means that it has it."""
+    """The status of a push of usage. If a provider refuses a duplicate, it already has it."""
 
     PENDING = "pending", "Pending"
     DELIVERED = "delivered", "Delivered"

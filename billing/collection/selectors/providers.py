@@ -1,4 +1,4 @@
-"""Which providers there are, and which of them a tenant's money goes through."""
+"""The providers, and the one that a tenant pays through."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -16,7 +16,7 @@ def described_providers() -> Sequence[tuple[str, ProviderDescription]]:
 def provider_of_tenant(tenant_id: UUID) -> PaymentProvider | None:
     """Return the provider that the tenant is a customer of, else the preferred one, if any is set up.
 
-    One that charges its card comes first.
+    A provider that charges the tenant's card comes first.
     """
     configured = {provider.name: provider for provider in registry.configured_providers()}
     customers = ProviderCustomer.objects.filter(tenant_id=tenant_id, provider__in=configured).order_by("pk")
@@ -26,12 +26,12 @@ def provider_of_tenant(tenant_id: UUID) -> PaymentProvider | None:
 
 
 def provider_title_for(tenant_id: UUID) -> str:
-    """Return what people call the provider that the tenant pays through; empty where online payment is not set up."""
+    """Return the title of the provider that the tenant pays through; empty if online payment is not set up."""
     provider = provider_of_tenant(tenant_id)
     return "" if provider is None else provider.describe().title
 
 
 def title_of(name: str) -> str:
-    """Return what people call a provider; one that is not registered any more is called by its name."""
+    """Return the title of a provider, or its name if it is no longer registered."""
     provider = registry.provider_named(name)
     return name if provider is None else provider.describe().title

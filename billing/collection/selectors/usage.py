@@ -1,4 +1,4 @@
-"""Which hours of usage a provider that keeps meters does not have yet."""
+"""The hours of usage that a provider which keeps meters does not have yet."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,9 +7,9 @@ from accounts.sql import fetch_all
 from billing.collection.models import ProviderCustomer, PushStatus, UsagePush
 from metering.domain.aggregations.registry import ADDITIVE_CODES
 
-# Only meters that add up: a provider sums what it gets.
-# The whole number that a provider gets is the hour's total, half-up. An hour that was pushed and has no usage left is
-# pushed as 0.
+# Only additive meters: a provider sums the numbers it receives.
+# The whole number that a provider receives is the hour's total, rounded half-up. An hour that was pushed and has no
+# usage left is pushed as 0.
 CHANGED_HOURS = """
 WITH usage AS (
     SELECT h.tenant_id, h.meter_id, h.hour, round(sum(h.quantity)) AS quantity
@@ -35,7 +35,7 @@ LIMIT %(limit)s
 def changed_hours(
     *, provider: str, since: datetime, until: datetime, limit: int
 ) -> list[tuple[UUID, int, datetime, int, int]]:
-    """Find hours from `since` to `until` whose total is not what was pushed last.
+    """Find hours from `since` to `until` whose total differs from the last push.
 
     Each is tenant, meter, hour, whole total, next revision.
     """

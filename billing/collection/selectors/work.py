@@ -1,6 +1,6 @@
-"""What there is to do at a provider, and whose an object there is.
+"""The work to do at a provider, and the owners of its objects.
 
-State is the queue: whoever asks again finds what is left.
+State is the queue: a later call finds what is left.
 """
 
 from collections.abc import Collection
@@ -24,14 +24,14 @@ from billing.models import Invoice, Payment, PaymentStatus, Subscription
 
 
 def customer_named(*, provider: str, reference: str) -> ProviderCustomer | None:
-    """Return the customer of this reference with its tenant, or None where it is none of ours."""
+    """Return the customer of this reference with its tenant, or None if it is unknown."""
     if not reference:
         return None
     return ProviderCustomer.objects.select_related("tenant").filter(provider=provider, reference=reference).first()
 
 
 def live_subscription_of(tenant: Tenant) -> Subscription | None:
-    """Return the tenant's subscription that goes on, if there is one."""
+    """Return the tenant's live subscription, if there is one."""
     live: Subscription | None = (
         Subscription.objects.of_tenant(tenant.pk).live().select_related("tenant", "plan_version__plan").first()
     )
@@ -39,13 +39,13 @@ def live_subscription_of(tenant: Tenant) -> Subscription | None:
 
 
 def has_live_agreement(subscription: Subscription) -> bool:
-    """Return whether a provider said last that the customer's agreement goes on."""
+    """Return whether the customer's agreement continues, as last described by a provider."""
     agreements = ProviderAgreement.objects.filter(subscription=subscription)
     return agreements.exclude(state=AgreementState.ENDED).exists()
 
 
 def invoices_to_collect(*, provider: str, tenant_ids: Collection[UUID] | None = None) -> QuerySet[Invoice]:
-    """Find unpaid invoices of customers with a card that no provider collects, or this one not to the end."""
+    """Find unpaid invoices of customers with a card that no provider collects, or whose push here is unfinished."""
     charged = ProviderCustomer.objects.filter(tenant=OuterRef("tenant"), provider=provider).exclude(card_label="")
     found: QuerySet[Invoice] = Invoice.objects.unpaid().filter(
         Q(provider_invoice=None) | Q(provider_invoice__provider=provider, provider_invoice__payment_url=""),
@@ -58,9 +58,9 @@ def invoices_to_collect(*, provider: str, tenant_ids: Collection[UUID] | None = 
 
 
 def invoices_to_take_back(*, provider: str) -> QuerySet[Invoice]:
-    """Find invoices that the provider still collects and that are owed no more, or not as much.
+    """Find invoices that the provider still collects and that are no longer owed, or not in full.
 
-    Void, given up, paid past it, or paid or credited in part since; of these the rest is collected anew.
+    They were voided, written off, paid in another way, or paid or credited in part since; the rest is collected again.
     """
     came_in = [PaymentStatus.SUCCEEDED, PaymentStatus.UNMATCHED]
     paid_there = Payment.objects.filter(invoice=OuterRef("pk"), provider=provider, status__in=came_in)
@@ -75,7 +75,7 @@ def invoices_to_take_back(*, provider: str) -> QuerySet[Invoice]:
 
 
 def agreements_to_end(*, provider: str) -> QuerySet[ProviderAgreement]:
-    """Find agreements whose subscription has ended here and that go on at the provider."""
+    """Find agreements whose subscription has ended here and that continue at the provider."""
     return (
         ProviderAgreement.objects.filter(provider=provider, subscription__status=SubscriptionStatus.CANCELLED)
         .exclude(state=AgreementState.ENDED)
@@ -83,8 +83,8 @@ def agreements_to_end(*, provider: str) -> QuerySet[ProviderAgreement]:
     )
 
 
-def agreements_to_tell(*, provider: str) -> QuerySet[ProviderAgreement]:
-    """Find agreements whose subscription was cancelled, or taken back, here since the provider spoke last."""
+def agreements_to_push(*, provider: str) -> QuerySet[ProviderAgreement]:
+    """Find agreements whose subscription was cancelled or continued here since the provider's last state."""
     return (
         ProviderAgreement.objects.filter(provider=provider, subscription__status__in=LIVE_STATUSES)
         .exclude(state=AgreementState.ENDED)
@@ -95,7 +95,7 @@ def agreements_to_tell(*, provider: str) -> QuerySet[ProviderAgreement]:
 
 
 def agreements_that_differ() -> int:
-    """Count the agreements that say something else at their provider than our subscriptions say here."""
+    """Count the agreements whose state at the provider differs from our subscription."""
     live = Q(subscription__status__in=LIVE_STATUSES)
     differing = ~Q(is_cancelled_at_provider=F("subscription__is_cancelled_at_period_end"))
     return ProviderAgreement.objects.exclude(state=AgreementState.ENDED).filter(~live | differing).count()

@@ -1,8 +1,8 @@
-"""The customer's agreement at a provider and our subscription: each follows what changed at the other.
+"""The customer's agreement at a provider and our subscription: each follows changes of the other.
 
-`ProviderAgreement` is what the provider said last. What differs from that at the provider was changed there, and is
-applied here; what differs from it here was changed here, and is told to the provider. So neither side undoes the
-other's change.
+`ProviderAgreement` is the provider's last known state. If the provider's current state differs from it, the change was
+made there, and is applied here; if our subscription differs from it, the change was made here, and is sent to the
+provider. So neither side undoes the other's change.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from billing.collection.errors import PaymentRefusedError, ProviderObjectError
 from billing.collection.models import ProviderAgreement
 from billing.collection.selectors.work import (
     agreements_to_end,
-    agreements_to_tell,
+    agreements_to_push,
     has_live_agreement,
     live_subscription_of,
 )
@@ -27,21 +27,21 @@ from billing.models import PlanVersion, Subscription
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
 from billing.services.subscriptions.subscribing import subscribe
 
-# Our periods are cut by days of the tenant's zone, a provider's by the second: an end of both within this time is the
+# Our periods end with days of the tenant's zone, a provider's to the second: ends of both within this time are the
 # same end.
 SAME_END: Final = timedelta(days=3)
 
 
 @dataclass(slots=True)
-class AgreementsTold:
-    """What was told to a provider, and what it refused."""
+class PushedAgreements:
+    """The result of a push to a provider: the agreements changed, and those that it refused."""
 
     told: int = 0
     refused: list[str] = field(default_factory=list)
 
 
 def is_superfluous(*, provider: str, agreement: Agreement, tenant: Tenant) -> bool:
-    """Return whether the tenant agreed twice, as in two windows: the subscription keeps its first agreement."""
+    """Return whether the tenant agreed twice, as in two browser windows: the subscription keeps its first agreement."""
     if agreement.state is not AgreementState.LIVE:
         return False
     if ProviderAgreement.objects.filter(provider=provider, reference=agreement.reference).exists():
@@ -52,9 +52,9 @@ def is_superfluous(*, provider: str, agreement: Agreement, tenant: Tenant) -> bo
 
 @transaction.atomic
 def apply_agreement(*, provider: str, agreement: Agreement, tenant: Tenant, as_of: datetime) -> str:
-    """Bring our subscription to what the provider says now; returns in a sentence what was done. Safe to repeat.
+    """Apply the provider's current state to our subscription; return what was done as a sentence. Safe to repeat.
 
-    Raises the refusals of `billing.services.subscriptions`, and `ProviderObjectError`.
+    Raises the errors of `billing.services.subscriptions`, and `ProviderObjectError`.
     """
     known = (
         ProviderAgreement.objects.select_related("subscription__tenant", "subscription__plan_version__plan")
@@ -78,17 +78,17 @@ def apply_agreement(*, provider: str, agreement: Agreement, tenant: Tenant, as_o
 
 
 def _begin(provider: str, agreement: Agreement, tenant: Tenant, as_of: datetime) -> tuple[ProviderAgreement, str]:
-    """Subscribe the tenant, or bind the subscription that staff made, or that lost its agreement."""
+    """Subscribe the tenant, or bind the subscription that staff created, or that lost its agreement."""
     version = PlanVersion.objects.select_related("plan", "usage_plan").filter(pk=agreement.plan_version_id or 0).first()
     if version is None:
-        raise ProviderObjectError(f"{agreement.reference} names a plan version that there is not.")
+        raise ProviderObjectError(f"{agreement.reference} names a plan version that does not exist.")
     actor = Actor.system(provider)
     live = live_subscription_of(tenant)
     if live is None:
         live, done = subscribe(tenant=tenant, plan_version=version, actor=actor, as_of=as_of), "subscribed to"
     else:
         if has_live_agreement(live):
-            raise SubscriptionChangedError("The tenant agreed twice at this very moment.")
+            raise SubscriptionChangedError("The tenant agreed twice at the same moment.")
         live, done = _taken_on(live, version, actor, as_of), "bound to"
     bound = {
         "provider": provider,
@@ -102,9 +102,9 @@ def _begin(provider: str, agreement: Agreement, tenant: Tenant, as_of: datetime)
 
 
 def _taken_on(live: Subscription, version: PlanVersion, actor: Actor, as_of: datetime) -> Subscription:
-    """Bring a subscription to the version that was agreed to.
+    """Move a subscription to the version that was agreed to.
 
-    A change or cancellation that waited is over: who agrees again goes on.
+    A scheduled change or cancellation is removed: the customer has agreed again.
     """
     if live.plan_version_id != version.pk:
         return change_plan(subscription=live, plan_version=version, when=When.NOW, actor=actor, as_of=as_of)
@@ -114,7 +114,7 @@ def _taken_on(live: Subscription, version: PlanVersion, actor: Actor, as_of: dat
 
 
 def _follow(known: ProviderAgreement, agreement: Agreement, as_of: datetime) -> str:
-    """Cancel, or take a cancellation back, where that was done at the provider."""
+    """Cancel, or undo a cancellation, if that was done at the provider."""
     if agreement.state is AgreementState.ENDED:
         return "" if known.state == AgreementState.ENDED else _end(known, agreement, as_of)
     if agreement.is_cancelled_at_period_end == known.is_cancelled_at_provider:
@@ -124,11 +124,11 @@ def _follow(known: ProviderAgreement, agreement: Agreement, as_of: datetime) -> 
     if not known.subscription.is_cancelled_at_period_end:
         return ""
     undo_pending(subscription=known.subscription, actor=Actor.system(known.provider), as_of=as_of)
-    return "cancellation taken back"
+    return "cancellation undone"
 
 
 def _end(known: ProviderAgreement, agreement: Agreement, as_of: datetime) -> str:
-    """End it with its period where it was to last until then, else now."""
+    """End the subscription with its period if it was to last until then, else now."""
     subscription = known.subscription
     is_near = subscription.period_end - as_of <= SAME_END
     lasts = agreement.has_ended_with_period and (subscription.is_cancelled_at_period_end or is_near)
@@ -142,25 +142,25 @@ def _cancel(known: ProviderAgreement, when: When, as_of: datetime) -> str:
     return "cancelled now" if when is When.NOW else "cancelled with its period"
 
 
-def tell_agreements(*, provider: PaymentProvider) -> AgreementsTold:
-    """Tell a provider what ended, was cancelled or taken back here.
+def push_agreements(*, provider: PaymentProvider) -> PushedAgreements:
+    """Send a provider the agreements that ended, were cancelled or continued here.
 
     State is the queue. Raises `PaymentProviderError`.
     """
-    done = AgreementsTold()
+    done = PushedAgreements()
     for known in list(agreements_to_end(provider=provider.name)):
-        _tell(done, provider, known, AgreementEnd.NOW)
-    for known in list(agreements_to_tell(provider=provider.name)):
+        _push_end(done, provider, known, AgreementEnd.NOW)
+    for known in list(agreements_to_push(provider=provider.name)):
         is_ending = known.subscription.is_cancelled_at_period_end
-        _tell(done, provider, known, AgreementEnd.WITH_PERIOD if is_ending else AgreementEnd.TAKEN_BACK)
+        _push_end(done, provider, known, AgreementEnd.WITH_PERIOD if is_ending else AgreementEnd.TAKEN_BACK)
     return done
 
 
-def _tell(done: AgreementsTold, provider: PaymentProvider, known: ProviderAgreement, end: AgreementEnd) -> None:
+def _push_end(done: PushedAgreements, provider: PaymentProvider, known: ProviderAgreement, end: AgreementEnd) -> None:
     try:
         agreement = provider.end_agreement(known.reference, end)
     except PaymentRefusedError as error:
-        # Ended there in the meantime, most likely: then its event says so.
+        # It has probably ended there since: then an event says so.
         done.refused.append(f"{known.reference}: {error.detail}")
         return
     _keep(known, agreement)
@@ -168,7 +168,7 @@ def _tell(done: AgreementsTold, provider: PaymentProvider, known: ProviderAgreem
 
 
 def _keep(known: ProviderAgreement, agreement: Agreement) -> None:
-    """Store what the provider says of this agreement; the subscription may have another by now."""
+    """Store the provider's state of this agreement; the subscription may have another one by now."""
     ProviderAgreement.objects.filter(pk=known.pk, provider=known.provider, reference=agreement.reference).update(
         state=agreement.state,
         status=agreement.status,

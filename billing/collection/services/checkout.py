@@ -1,6 +1,6 @@
-"""What a member does at a provider: agree to a plan and give a card, and change cards.
+"""A member's actions at a provider: agreeing to a plan with a card, and changing cards.
 
-Nothing of ours changes before it has said so.
+None of our rows changes until the provider reports it.
 """
 
 from datetime import datetime
@@ -30,19 +30,19 @@ from billing.taxlaw.domain.particulars import ADDRESS_FIELDS, has_address
 def start_checkout(
     *, tenant: Tenant, version: PlanVersion, actor: Actor, success_url: str, cancel_url: str, as_of: datetime
 ) -> str:
-    """Return the address of a page at the provider on which the customer agrees to the plan and gives a card.
+    """Return the address of a page at the provider on which the customer agrees to the plan and enters a card.
 
-    The subscription begins when the provider says that this is done. Raises `SubscriptionExistsError` where there is an
-    agreement already (its plan is changed here), `ParticularsMissingError` where nobody knows where the customer is,
+    The subscription begins when the provider reports that this is done. Raises `SubscriptionExistsError` if there is
+    already an agreement (its plan is changed here), `ParticularsMissingError` if the customer's address is unknown,
     `CurrencyNotOfferedError`, `PermissionMissingError`, `PaymentProviderError`.
     """
     require_capability(actor, tenant.pk, Capability.MANAGE_BILLING)
     if not has_address({name: getattr(tenant, name) for name in ADDRESS_FIELDS}):
-        raise ParticularsMissingError("An invoice needs your address: fill in street, city and country first.")
+        raise ParticularsMissingError("An invoice needs your address. Fill in street, city and country first.")
     live = live_subscription_of(tenant)
     if live is not None and has_live_agreement(live):
-        raise SubscriptionExistsError("The tenant has a subscription with a card: change its plan instead.")
-    # A subscription keeps its currency, whatever the tenant says since; and a provider takes one currency of a
+        raise SubscriptionExistsError("The tenant has a subscription with a card. Change its plan instead.")
+    # A subscription keeps its currency, whatever the tenant's settings are now; and a provider accepts one currency per
     # customer.
     currency = tenant.currency if live is None else live.currency
     [sold] = as_offered([as_sold(version)], tenant.pk)
@@ -78,7 +78,7 @@ def open_billing_portal(*, tenant: Tenant, return_url: str, actor: Actor, as_of:
 
 
 def require_provider(tenant_id: UUID) -> PaymentProvider:
-    """Return the provider that the tenant pays through. Raises `PaymentProviderError` where none is set up."""
+    """Return the provider that the tenant pays through. Raises `PaymentProviderError` if none is set up."""
     provider = provider_of_tenant(tenant_id)
     if provider is None:
         raise PaymentProviderError("Payments are not set up: no payment provider is configured.")
@@ -86,7 +86,7 @@ def require_provider(tenant_id: UUID) -> PaymentProvider:
 
 
 def _agreement(version: SoldVersion, currency: str, *, is_new: bool) -> str:
-    """What the customer agrees to, in words: the page itself may show but a monthly price of nothing."""
+    """Return the text of the agreement: the page itself can only show a monthly price of 0."""
     fee = version.fee(currency)
     assert fee is not None, "it is sold in the currency"
     parts = []
@@ -107,7 +107,7 @@ def _agreement(version: SoldVersion, currency: str, *, is_new: bool) -> str:
     else:
         charged = f"{issuer} invoices you, and charges this card; nothing is charged by this page itself."
     return (
-        f"You subscribe to {version.plan_name}: {', and '.join(parts)}, plus tax where it is due. {charged} "
+        f"You subscribe to {version.plan_name}: {', and '.join(parts)}, plus tax if it is due. {charged} "
         "You can cancel at any time."
     )
 

@@ -1,8 +1,8 @@
-"""Collecting through a provider: each unpaid invoice of ours is one invoice there, whatever happens (decision 0006).
+"""Collect through a provider: each unpaid invoice of ours is one invoice there, whatever happens (decision 0006).
 
-The provider finds what it has for ours before it makes another: so a push that died half-way, however long ago, is
-taken up where it stopped. Ours names the provider's before anything is charged; whatever nobody owes any more is taken
-back there, too.
+The provider's invoice for ours is looked for before another is created: so a push that was interrupted, however long
+ago, is continued. Our row names the provider's invoice before anything is charged; an invoice that is no
+longer owed is voided there, too.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -23,7 +23,7 @@ from billing.collection.errors import PaymentProviderError, PaymentRefusedError,
 from billing.collection.gateways.registry import configured_providers, provider_named
 from billing.collection.models import ProviderCustomer, ProviderInvoice
 from billing.collection.selectors.work import invoices_to_collect, invoices_to_take_back
-from billing.collection.services.agreements import AgreementsTold, tell_agreements
+from billing.collection.services.agreements import PushedAgreements, push_agreements
 from billing.collection.services.checkout import require_provider
 from billing.collection.services.customers import ensure_customer
 from billing.domain.statuses import InvoiceStatus
@@ -39,29 +39,29 @@ Work = Callable[[PaymentProvider, Invoice, datetime], None]
 
 @dataclass(slots=True)
 class Collected:
-    """What a run did. `refused` has what providers said no to, `away` why the last one that was away did not answer."""
+    """The result of a run. `refused` has providers' refusals, `away` the error of the last one that did not respond."""
 
     pushed: int = 0
     taken_back: int = 0
     refused: list[str] = field(default_factory=list)
     away: str = ""
     without_answer: int = 0
-    agreements: AgreementsTold = field(default_factory=AgreementsTold)
+    agreements: PushedAgreements = field(default_factory=PushedAgreements)
 
     @property
     def is_over(self) -> bool:
-        """Return whether a provider did not answer several times in a row, and so will not for the next one."""
+        """Return whether a provider did not respond several times in a row, so that the run ends."""
         return self.without_answer >= WITHOUT_ANSWER_MAX
 
     def report(self) -> JobReport:
-        """Return it for the admin."""
+        """Return the report for the admin."""
         summary = {"pushed": self.pushed, "taken_back": self.taken_back, "agreements": self.agreements.told}
         troubles = [*self.refused, *self.agreements.refused, *([self.away] if self.away else [])]
         return JobReport({**summary, "troubles": troubles[:20]}, needs_attention=bool(troubles))
 
 
 def collect_due(*, as_of: datetime, tenant_ids: Collection[UUID] | None = None) -> Collected:
-    """Hand every unpaid invoice of a customer with a card to its provider, and take back what is settled.
+    """Push every unpaid invoice of a customer with a card to its provider, and void settled ones there.
 
     Safe to run twice and at once.
     """
@@ -83,7 +83,7 @@ def _collect_through(
         done.taken_back += _try(_take_back, provider, invoice, as_of, done)
     if not done.is_over:
         try:
-            told = tell_agreements(provider=provider)
+            told = push_agreements(provider=provider)
         except PaymentProviderError as error:
             done.away = error.detail
         else:
@@ -101,38 +101,38 @@ def run_collection(*, started_by: str, as_of: datetime) -> JobRun:
 def payment_link(*, invoice_id: UUID, as_of: datetime) -> str:
     """Return the address of a provider's page on which this invoice can be paid now, by any card.
 
-    Raises `NotFoundError`, `InvoiceStatusError` where there is nothing to pay, `PaymentProviderError`,
+    Raises `NotFoundError`, `InvoiceStatusError` if there is nothing to pay, `PaymentProviderError`,
     `PaymentRefusedError`.
     """
     invoice = Invoice.objects.filter(pk=invoice_id).first()
     if invoice is None:
         raise NotFoundError("There is no such invoice.")
     if invoice.status != InvoiceStatus.FINALIZED or not invoice.amount_due_minor:
-        raise InvoiceStatusError(f"The invoice is {invoice.status}: there is nothing to pay.")
+        raise InvoiceStatusError(f"The invoice is {invoice.status}. There is nothing to pay.")
     provider = _provider_of_invoice(invoice)
     ensure_customer(tenant_id=invoice.tenant_id, provider=provider)
     _push(provider, invoice, as_of)
     url = ProviderInvoice.objects.filter(invoice=invoice).values_list("payment_url", flat=True).first()
     if not url:
-        raise InvoiceStatusError("The invoice was settled at this very moment.")
+        raise InvoiceStatusError("The invoice was settled just now.")
     return url
 
 
 def _provider_of_invoice(invoice: Invoice) -> PaymentProvider:
-    """Return the provider that collects the invoice already, else the tenant's."""
+    """Return the provider that already collects the invoice, else the tenant's."""
     collecting = ProviderInvoice.objects.filter(invoice=invoice).first()
     provider = None if collecting is None else provider_named(collecting.provider)
     return provider or require_provider(invoice.tenant_id)
 
 
 def _each(invoices: QuerySet[Invoice]) -> Iterator[Invoice]:
-    """Yield each as it is when its turn comes: the calls before it may have taken minutes."""
+    """Yield each invoice, read when its turn comes: the calls before it may have taken minutes."""
     for invoice in list(invoices):
         yield Invoice.objects.get(pk=invoice.pk)
 
 
 def _try(work: Work, provider: PaymentProvider, invoice: Invoice, as_of: datetime, done: Collected) -> int:
-    """Do it for one invoice; one that fails does not stop the others, a provider that is away does."""
+    """Run the work for one invoice. A refusal does not stop the others; a provider that does not respond does."""
     if done.is_over:
         return 0
     try:
@@ -149,7 +149,7 @@ def _try(work: Work, provider: PaymentProvider, invoice: Invoice, as_of: datetim
 
 
 def _push(provider: PaymentProvider, invoice: Invoice, as_of: datetime) -> None:
-    """Bring the provider's invoice to where it can be paid, from wherever it is."""
+    """Advance the provider's invoice from any state to the one in which it can be paid."""
     if invoice.status != InvoiceStatus.FINALIZED:
         return
     bill = _bill(provider, invoice, as_of)
@@ -183,7 +183,7 @@ def _bill(provider: PaymentProvider, invoice: Invoice, as_of: datetime) -> Bill:
 
 @transaction.atomic
 def _is_named(provider: PaymentProvider, invoice: Invoice, prepared: PreparedInvoice, amount_minor: int) -> bool:
-    """Store which of the provider's invoices collects ours, if as much is still owed, and no other does."""
+    """Store the provider's invoice that collects ours, if the amount is still owed and no other invoice collects it."""
     current = locked_invoice(invoice.pk)
     if current.status != InvoiceStatus.FINALIZED or current.amount_due_minor != amount_minor:
         return False
@@ -199,9 +199,9 @@ def _is_named(provider: PaymentProvider, invoice: Invoice, prepared: PreparedInv
 
 
 def _take_back(provider: PaymentProvider, invoice: Invoice, _as_of: datetime) -> None:
-    """End the provider's collecting.
+    """Stop the provider's collecting.
 
-    Where it was paid meanwhile nothing is done: its event makes that an unmatched payment.
+    If the invoice was paid there since, nothing is done: its event records an unmatched payment.
     """
     named = ProviderInvoice.objects.get(invoice=invoice)
     if not provider.take_back(named.reference):

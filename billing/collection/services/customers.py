@@ -1,4 +1,4 @@
-"""A tenant as a provider knows it: made once, described as the tenant is now, and what its invoices are charged to."""
+"""A tenant's customer at a provider: created once, with the tenant's current details, and its card."""
 
 from typing import Final
 from uuid import UUID
@@ -13,9 +13,9 @@ ADDRESS: Final = ("address_line1", "address_line2", "postal_code", "city", "regi
 
 
 def ensure_customer(*, tenant_id: UUID, provider: PaymentProvider) -> ProviderCustomer:
-    """Return the tenant's customer at the provider, made if there is none, and described as the tenant is now.
+    """Return the tenant's customer at the provider, with current details, creating it if needed.
 
-    Two at once ask for the same customer, and the first reference that is kept stays. Raises `PaymentProviderError`.
+    Two calls at once get the same customer, and the first stored reference stays. Raises `PaymentProviderError`.
     """
     customer = ProviderCustomer.objects.filter(tenant_id=tenant_id, provider=provider.name).first()
     if customer is None:
@@ -34,7 +34,7 @@ def ensure_customer(*, tenant_id: UUID, provider: PaymentProvider) -> ProviderCu
 
 
 def keep_card_of_customer(*, customer: ProviderCustomer, card_label: str) -> None:
-    """Store what the provider charges; the tenant's billing profile names the first card of any provider."""
+    """Store the card that the provider charges; the tenant's billing profile shows the first card of any provider."""
     ProviderCustomer.objects.filter(pk=customer.pk).update(card_label=card_label)
     charged = ProviderCustomer.objects.filter(tenant_id=customer.tenant_id).exclude(card_label="").order_by("pk")
     label = charged.values_list("card_label", flat=True).first()
@@ -42,9 +42,9 @@ def keep_card_of_customer(*, customer: ProviderCustomer, card_label: str) -> Non
 
 
 def _address_of_owner(tenant: Tenant) -> str:
-    """Return where a bill reaches a tenant that has named no address for bills.
+    """Return the address of an owner, for a tenant without an address for bills.
 
-    Some providers send none to a customer without one.
+    Some providers send no bills to a customer without one.
     """
     owners = Membership.objects.filter(tenant=tenant, role=Role.OWNER, user__is_active=True)
     return owners.order_by("created_at", "pk").values_list("user__email", flat=True).first() or ""

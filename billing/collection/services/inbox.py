@@ -1,9 +1,9 @@
-"""The inbox of providers' events: stored before they are answered, processed once by whichever worker comes first.
+"""The inbox of providers' events: stored before the response, processed once by any worker.
 
-An event's row is its own queue. A worker claims it for some minutes, asks the provider with no transaction open, then
-locks the row, applies what the provider said and marks the event in one transaction; if it dies anywhere before that
-commit, nothing has happened, and another takes the event up when the claim is over. What follows for invoices is found
-by their state: see `tasks`.
+An event's row is the queue. A worker claims it for some minutes, calls the provider with no transaction open, then
+locks the row, applies the provider's state and marks the event in one transaction. If the worker dies before that
+commit, nothing has changed, and another worker takes the event when the claim is over. Invoices that result from it
+are found by their state: see `tasks`.
 """
 
 import json
@@ -26,14 +26,14 @@ from billing.collection.domain.provider import DeliveredRequest, IgnoredEvent, I
 from billing.collection.errors import PaymentProviderError
 from billing.collection.gateways.registry import provider_named
 from billing.collection.models import InboxEvent, InboxStatus
-from billing.collection.services.news import ProviderAnswer, StateMovedError, apply_answer, ask_about
+from billing.collection.services.news import ProviderAnswer, StateMovedError, apply_answer, fetch_answer
 
 INBOX_JOB: Final = "inbox"
 BATCH: Final = 200
 CLAIMED_FOR: Final = timedelta(minutes=5)
 FIRST_PAUSE: Final = timedelta(minutes=1)
 PAUSE_MAX: Final = timedelta(hours=6)
-ATTEMPTS_MAX: Final = 20  # about three days, as long as providers themselves go on
+ATTEMPTS_MAX: Final = 20  # about three days, as long as providers themselves retry
 ASKED_AGAIN_MAX: Final = 5
 OUTCOME_CHARACTERS_MAX: Final = 300
 _WAITING: Final = (InboxStatus.PENDING, InboxStatus.FAILED)
@@ -51,7 +51,7 @@ RETURNING deliveries, status
 
 @dataclass(slots=True)
 class InboxRun:
-    """What a run did."""
+    """The result of a run."""
 
     processed: int = 0
     ignored: int = 0
@@ -59,16 +59,16 @@ class InboxRun:
     tenant_ids: set[UUID] = field(default_factory=set)
 
     def report(self) -> JobReport:
-        """For the admin."""
+        """Return the report for the admin."""
         summary = {"processed": self.processed, "ignored": self.ignored, "failed": self.failed[:20]}
         return JobReport(summary, needs_attention=bool(self.failed))
 
 
 def receive_event(*, provider_name: str, request: DeliveredRequest, as_of: datetime) -> bool:
-    """Store what a provider delivered, committed when this returns; returns whether there is something to process.
+    """Store a provider's delivery, committed when this returns; return whether there is something to process.
 
-    An event that is known is only counted. Raises `NotFoundError` for an unknown address, `DeliverySignatureError`, and
-    `MalformedBodyError` where what was signed is no event; then nothing is stored.
+    A known event is only counted. Raises `NotFoundError` for an unknown address, `DeliverySignatureError`, and
+    `MalformedBodyError` if the signed body is not an event; then nothing is stored.
     """
     provider = provider_named(provider_name)
     if provider is None:
@@ -93,7 +93,7 @@ def receive_event(*, provider_name: str, request: DeliveredRequest, as_of: datet
 def process_inbox(*, as_of: datetime, limit: int = BATCH, run: InboxRun | None = None) -> InboxRun:
     """Process the events that are due, each once.
 
-    Safe to run twice and at once. The run names the tenants that something changed for.
+    Safe to run twice and at once. The run lists the tenants with changes.
     """
     run = InboxRun() if run is None else run
     for _ in range(limit):
@@ -105,7 +105,7 @@ def process_inbox(*, as_of: datetime, limit: int = BATCH, run: InboxRun | None =
 
 
 def run_inbox(*, started_by: str, as_of: datetime) -> tuple[str, InboxRun]:
-    """Process what is due, recorded as a run of its job; returns the job's outcome as well."""
+    """Process due events, recorded as a run of the job; return the job's outcome as well."""
     run = InboxRun()
 
     def work() -> JobReport:
@@ -117,9 +117,9 @@ def run_inbox(*, started_by: str, as_of: datetime) -> tuple[str, InboxRun]:
 
 
 def reprocess(*, inbox_event_id: int, actor: Actor, as_of: datetime) -> InboxEvent:
-    """Process an event once more, whatever became of it, and return it: what its provider says now is applied.
+    """Process an event again, whatever its status, and return it: the provider's current state is applied.
 
-    Raises `NotFoundError`, and `ConflictError` where a worker has just taken it.
+    Raises `NotFoundError`, and `ConflictError` if a worker has just claimed it.
     """
     with transaction.atomic():
         event = InboxEvent.objects.select_for_update().filter(pk=inbox_event_id).first()
@@ -127,7 +127,7 @@ def reprocess(*, inbox_event_id: int, actor: Actor, as_of: datetime) -> InboxEve
             raise NotFoundError("There is no such event.")
         is_claimed = bool(event.attempts and event.next_attempt_at and event.next_attempt_at > as_of)
         if event.status == InboxStatus.PENDING and is_claimed:
-            raise ConflictError("A worker is just processing it.")
+            raise ConflictError("A worker is processing this event now.")
         record_audit(
             actor=actor,
             action="inbox_event.reprocessed",
@@ -147,7 +147,7 @@ def reprocess(*, inbox_event_id: int, actor: Actor, as_of: datetime) -> InboxEve
 
 
 def _claim(as_of: datetime) -> InboxEvent | None:
-    """Take the event that waits longest; others pass it over until the claim is over."""
+    """Claim the event that has waited longest; other workers skip it until the claim is over."""
     while True:
         with transaction.atomic():
             event = (
@@ -163,34 +163,34 @@ def _claim(as_of: datetime) -> InboxEvent | None:
                 row.update(attempts=F("attempts") + 1, next_attempt_at=as_of + CLAIMED_FOR)
                 event.attempts += 1
                 return event
-            # Its workers died of it, each in turn.
-            error = event.error or "No worker came to its end."
+            # Each worker that claimed it died.
+            error = event.error or "No worker finished it."
             row.update(status=InboxStatus.FAILED, next_attempt_at=None, error=error)
 
 
 def _process(event: InboxEvent, run: InboxRun, as_of: datetime) -> None:
-    """Ask, then apply and mark in one transaction.
+    """Fetch the provider's state, then apply it and mark the event in one transaction.
 
-    What may happen is kept with the event; a mistake of ours ends the run.
+    Expected errors are stored with the event; an unexpected one ends the run.
     """
     try:
         for _ in range(ASKED_AGAIN_MAX):
-            answer = _ask(event)
+            answer = _fetch_answer(event)
             try:
                 _finish(event, answer, run, as_of)
             except StateMovedError:
                 continue
             return
-        raise ConflictError("What the provider says changed faster than it could be applied.")
+        raise ConflictError("The provider's state changed faster than it could be applied.")
     except (ProblemError, IntegrityError) as error:
         _put_off(event, f"{type(error).__name__}: {error}", run, as_of)
 
 
-def _ask(event: InboxEvent) -> ProviderAnswer | IgnoredEvent:
+def _fetch_answer(event: InboxEvent) -> ProviderAnswer | IgnoredEvent:
     provider = provider_named(event.provider)
     if provider is None:
-        raise PaymentProviderError(f"There is no provider {event.provider} any more.")
-    return ask_about(provider=provider, event=InboundEvent(event.event_id, event.type, event.payload))
+        raise PaymentProviderError(f"The provider {event.provider} no longer exists.")
+    return fetch_answer(provider=provider, event=InboundEvent(event.event_id, event.type, event.payload))
 
 
 def _finish(event: InboxEvent, answer: ProviderAnswer | IgnoredEvent, run: InboxRun, as_of: datetime) -> None:
@@ -217,7 +217,7 @@ def _finish(event: InboxEvent, answer: ProviderAnswer | IgnoredEvent, run: Inbox
 
 
 def _put_off(event: InboxEvent, error: str, run: InboxRun, as_of: datetime) -> None:
-    """Try again later, each time after twice the pause; after the last attempt a person has to ask for it."""
+    """Schedule another attempt, each after twice the pause; after the last attempt staff must start it."""
     error = mask_secrets(error)
     pause = min(FIRST_PAUSE * 2 ** (event.attempts - 1), PAUSE_MAX)
     again_at = as_of + pause if event.attempts < ATTEMPTS_MAX else None

@@ -1,10 +1,11 @@
-"""What a provider's events change here.
+"""The effects of a provider's events.
 
-An event says that something happened to an object; what is applied is how the object is *now*.
+An event says that an object changed; the *current* state of the object is fetched and applied.
 
-So the number and the order of deliveries do not matter, as long as nobody applies an older answer over a newer one.
-That is held by `ProviderCustomer.revision`: it is read before the provider is asked, and counted up in the transaction
-that applies the answer; who finds that it moved meanwhile asks again. The network is asked outside of any transaction.
+So the number and the order of deliveries do not matter, as long as no worker applies an older answer over a newer one.
+`ProviderCustomer.revision` ensures that: it is read before the provider is called, and incremented in the transaction
+that applies the answer. A worker that finds another revision fetches again. The network is used outside of
+transactions.
 """
 
 from dataclasses import dataclass
@@ -31,14 +32,14 @@ from billing.services.invoicing.payments import record_failed_payment, record_pa
 
 
 class StateMovedError(Exception):
-    """Somebody applied a newer answer of the provider's since this one was asked for."""
+    """Another worker applied a newer answer of the provider since this one was fetched."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderAnswer:
-    """What a provider said of a customer, ready to be applied in a transaction.
+    """The state of a customer's object at a provider, ready to be applied in a transaction.
 
-    The customer's revision is the one seen before asking.
+    The customer's revision is the one read before the call.
     """
 
     customer: ProviderCustomer
@@ -46,18 +47,18 @@ class ProviderAnswer:
     card_label: str = ""
 
 
-def ask_about(*, provider: PaymentProvider, event: InboundEvent) -> ProviderAnswer | IgnoredEvent:
-    """Ask the provider how things stand.
+def fetch_answer(*, provider: PaymentProvider, event: InboundEvent) -> ProviderAnswer | IgnoredEvent:
+    """Fetch the current state of an event's subject from the provider.
 
     Raises `PaymentProviderError`, `PaymentRefusedError`, `ProviderObjectError`.
     """
     subject = provider.subject_of(event)
     if isinstance(subject, IgnoredEvent):
         return subject
-    # With its revision: read before the provider is asked.
+    # With its revision: read before the provider is called.
     customer = customer_named(provider=provider.name, reference=subject.customer_reference)
     if customer is None:
-        return IgnoredEvent(f"{subject.customer_reference or 'its customer'} is no customer of ours")
+        return IgnoredEvent(f"{subject.customer_reference or 'its customer'} is not a customer of ours")
     news = provider.look_up(event, subject)
     if isinstance(news, IgnoredEvent):
         return news
@@ -71,7 +72,7 @@ def ask_about(*, provider: PaymentProvider, event: InboundEvent) -> ProviderAnsw
 def _about_agreement(
     provider: PaymentProvider, customer: ProviderCustomer, news: AgreementNews
 ) -> ProviderAnswer | IgnoredEvent:
-    """End an agreement that is one too many; of another one, see what will be charged."""
+    """End a superfluous agreement; for any other, fetch the card that will be charged."""
     agreement = news.agreement
     if agreement.tenant_id != customer.tenant_id or agreement.customer_reference != customer.reference:
         raise ProviderObjectError(
@@ -90,9 +91,9 @@ def _check_invoice(customer: ProviderCustomer, news: InvoiceNews) -> None:
 
 
 def apply_answer(*, answer: ProviderAnswer, as_of: datetime) -> str:
-    """Apply what a provider said, inside of a transaction, and return in a sentence what was done.
+    """Apply a provider's answer, inside of a transaction, and return what was done as a sentence.
 
-    Raises `StateMovedError` where a newer answer was applied meanwhile, and the refusals of what is applied.
+    Raises `StateMovedError` if a newer answer was applied since, and the errors of the services that apply it.
     """
     seen = ProviderCustomer.objects.filter(pk=answer.customer.pk, revision=answer.customer.revision)
     if seen.update(revision=F("revision") + 1) != 1:
@@ -101,7 +102,7 @@ def apply_answer(*, answer: ProviderAnswer, as_of: datetime) -> str:
 
 
 def apply_news(*, answer: ProviderAnswer, as_of: datetime) -> str:
-    """Apply an answer, whoever else has applied one since it was asked for."""
+    """Apply an answer, even if another one was applied since it was fetched."""
     customer, news = answer.customer, answer.news
     if isinstance(news, CardNews):
         keep_card_of_customer(customer=customer, card_label=news.card_label)

@@ -1,4 +1,4 @@
-"""What collection keeps of a tenant. What providers sent is theirs, and is kept as evidence of payments."""
+"""Collection's part of a tenant's data export. Providers' events are not the tenant's; they are kept as evidence."""
 
 from collections.abc import Iterable
 
@@ -8,10 +8,10 @@ from billing.collection.models import ProviderAgreement, ProviderCustomer, Provi
 
 
 class CollectionPrivacy(PrivacyPart):
-    """What `settings.PRIVACY_PARTS` names."""
+    """The part that `settings.PRIVACY_PARTS` names."""
 
     def files(self, *, tenant: Tenant) -> Iterable[ExportPiece]:
-        """Return how the tenant is known to payment providers, and the usage that was pushed to them."""
+        """Return the tenant's customers at payment providers, and the usage pushed to them."""
         yield exported_table(
             "provider_customers.json", ProviderCustomer.objects.filter(tenant=tenant), "provider", "reference",
             "card_label",

@@ -1,4 +1,4 @@
-"""Deliveries that the demonstration puts into the inbox, so that staff see what an inbox looks like."""
+"""Sample deliveries for the demonstration's inbox."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -12,12 +12,12 @@ from billing.collection.services.inbox import process_inbox, receive_event
 def receive_samples(*, as_of: datetime) -> None:
     """Receive and process each configured provider's samples if its inbox is empty.
 
-    The inbox says what became of each.
+    The inbox shows the outcome of each.
     """
     for provider in configured_providers():
         if InboxEvent.objects.filter(provider=provider.name).exists():
             continue
         for request in provider.sample_deliveries(as_of=as_of):
-            with suppress(NotFoundError):  # a provider that did not answer when we were prepared
+            with suppress(NotFoundError):  # a provider that did not respond during set-up
                 receive_event(provider_name=provider.name, request=request, as_of=as_of)
     process_inbox(as_of=as_of)

@@ -1,4 +1,4 @@
-"""Sets providers up for us: what each needs at its own place, and its copy of our meters. Runs at every start."""
+"""Set up providers: the objects that we need at each, and its copy of our meters. Runs at every start."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from billing.models import Price
 
 
 def set_up_providers(*, currencies: Iterable[str] = ()) -> list[str]:
-    """Make at each configured provider what we need there; returns in sentences what there is now.
+    """Create missing objects at each configured provider; return sentences that describe the result.
 
     Raises `PaymentProviderError`, `PaymentRefusedError`.
     """
@@ -20,5 +20,5 @@ def set_up_providers(*, currencies: Iterable[str] = ()) -> list[str]:
         said += provider.set_up(currencies=wanted)
         if meters := provider.usage_meters():
             number, made = ensure_meters(meters=meters)
-            said.append(f"meters: {number}, of which made now: {', '.join(made) or 'none'}")
+            said.append(f"meters: {number}, of which created now: {', '.join(made) or 'none'}")
     return said

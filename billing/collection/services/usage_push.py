@@ -1,9 +1,9 @@
-"""Usage to providers that keep meters: each hour's total per tenant and meter, as a copy of the ledger.
+"""Push usage to providers that keep meters: each hour's total per tenant and meter, as a copy of the ledger.
 
-Nothing is billed from the copy. An hour whose total changed is pushed again with its new total under the next revision,
-and the provider keeps the newest of each hour. The row is written first, then the network is asked, then the outcome is
-kept; so of a push that died in between the row is still pending, and the provider's refusal of a duplicate says that it
-had arrived.
+The copy is not used for billing. An hour whose total changed is pushed again with its new total under the next
+revision, and the provider keeps the newest of each hour. The row is written first, then the provider is called, then
+the outcome is stored. So after a crash in between the row is still pending, and the provider refuses a push that had
+arrived as a duplicate.
 """
 
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ ERROR_CHARACTERS_MAX: Final = 300
 
 @dataclass(slots=True)
 class Pushed:
-    """What a run did."""
+    """The result of a run."""
 
     delivered: int = 0
     duplicates: int = 0
@@ -44,13 +44,13 @@ class Pushed:
     away: str = ""
 
     def report(self) -> JobReport:
-        """For the admin."""
+        """Return the report for the admin."""
         summary = {"delivered": self.delivered, "duplicates": self.duplicates, "rejected": self.rejected[:20]}
         return JobReport({**summary, "away": self.away}, needs_attention=bool(self.rejected or self.away))
 
 
 def push_usage(*, as_of: datetime) -> Pushed:
-    """Push the totals of all hours that have ended and changed since they were pushed last.
+    """Push the totals of all hours that have ended and changed since their last push.
 
     Safe to run twice and at once.
     """
@@ -77,21 +77,21 @@ def _push_to(provider: str, meters: UsageMeters, done: Pushed, as_of: datetime) 
             _send(meters, push, customer_reference, done, as_of)
             without_answer = 0
         except PaymentProviderError as error:
-            # One that is never answered does not stop the others; a provider that is away does.
+            # A push that fails does not stop the others; a provider that does not respond does.
             done.away, without_answer = error.detail, without_answer + 1
             if without_answer >= WITHOUT_ANSWER_MAX:
                 break
 
 
 def run_usage_push(*, started_by: str, as_of: datetime) -> JobRun:
-    """The same, recorded as a run of its job."""
+    """Push usage, recorded as a run of the job."""
     return run_job(
         name=USAGE_PUSH_JOB, started_by=started_by, as_of=as_of, work=lambda: push_usage(as_of=as_of).report()
     )
 
 
 def plan_pushes(*, provider: str, age_max: timedelta, as_of: datetime) -> int:
-    """Write a pending row for each hour whose total is not what was pushed last; answers how many."""
+    """Write a pending row for each hour whose total differs from the last push; return how many."""
     hours = changed_hours(provider=provider, since=as_of - age_max, until=start_of_hour(as_of), limit=BATCH)
     UsagePush.objects.bulk_create(
         (
@@ -113,7 +113,7 @@ def plan_pushes(*, provider: str, age_max: timedelta, as_of: datetime) -> int:
 
 
 def retry_push(*, push_id: int, actor: Actor, as_of: datetime) -> None:
-    """Let a rejected push be tried again: for staff, who have removed what was in its way.
+    """Mark a rejected push to be tried again, after staff have removed the cause.
 
     Raises `NotFoundError`, `ConflictError`.
     """
@@ -123,7 +123,7 @@ def retry_push(*, push_id: int, actor: Actor, as_of: datetime) -> None:
             raise NotFoundError("There is no such push.")
         rejected = UsagePush.objects.filter(pk=push_id, status=PushStatus.REJECTED)
         if rejected.update(status=PushStatus.PENDING, finished_at=None) != 1:
-            raise ConflictError("Only a rejected push is tried again.")
+            raise ConflictError("Only a rejected push can be tried again.")
         record_audit(
             actor=actor,
             action="usage_push.retried",
@@ -135,7 +135,7 @@ def retry_push(*, push_id: int, actor: Actor, as_of: datetime) -> None:
 
 
 def ensure_meters(*, meters: UsageMeters) -> tuple[int, list[str]]:
-    """Make at a provider the meters that it lacks; returns how many there are then, and the codes of those made now."""
+    """Create missing meters at a provider; return the number of meters, and the codes of the created ones."""
     known = meters.codes()
     lacking = list(Meter.objects.filter(aggregation__in=ADDITIVE_CODES).exclude(code__in=known).order_by("code"))
     for meter in lacking:
@@ -166,6 +166,6 @@ def _send(meters: UsageMeters, push: UsagePush, customer_reference: str, done: P
 
 
 def _keep(push: UsagePush, status: PushStatus, error: str, as_of: datetime) -> int:
-    """Keep the outcome; of two that pushed the same the first is kept. Answers whether this was it."""
+    """Store the outcome; if two workers pushed the same row, the first outcome stays. Return whether this was it."""
     waiting = UsagePush.objects.filter(pk=push.pk, status=PushStatus.PENDING)
     return waiting.update(status=status, error=error[:ERROR_CHARACTERS_MAX], finished_at=as_of)

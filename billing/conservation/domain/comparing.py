@@ -1,4 +1,4 @@
-"""A subscription's documents beside what its periods must come to. Pure; plain values that a selector fills.
+"""Comparison of a subscription's documents with the amounts of its periods. Pure; a selector fills the values.
 
 `docs/algorithms/invoicing.md`, section V, V6 to V9.
 """
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from billing.conservation.domain.calendar import boundary, day_of
 from billing.conservation.domain.costs import Tariff, cost_of_stretches, fee_parts, rounded
 
-FEE: Final = 0  # stands for a meter's id
+FEE: Final = 0  # in place of a meter's id
 USAGE_KINDS: Final = frozenset({"usage", "adjustment"})
 FEE_KINDS: Final = frozenset({"recurring", "proration"})
 
@@ -32,7 +32,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """From `starts_at` on the subscription is on this offer; `gives_back` as the seller's policy was then."""
+    """An offer that the subscription is on from `starts_at`; `gives_back` is the seller's policy of that time."""
 
     starts_at: datetime
     offer: Offer
@@ -43,10 +43,10 @@ class Stage:
 class Booked:
     """A line of an issued document.
 
-    `gone_at` is when it stopped to count, `given_up_at` when nobody expected it paid any more, if it was not by the
-    latest invoice.
+    `gone_at` is when it stopped counting, `given_up_at` when it was written off, if it was unpaid at the latest
+    invoice.
 
-    `forgiven_minor` is what a line that gives back lets the customer keep of what was used.
+    `forgiven_minor` is the used amount that a refunding line does not charge.
     """
 
     boundary: int
@@ -62,7 +62,7 @@ class Booked:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """A subscription up to its latest invoice, at boundary `reached`; `computed_at` tells by boundary when."""
+    """A subscription up to its latest invoice, at boundary `reached`; `computed_at` has the times by boundary."""
 
     zone: str
     digits: int
@@ -76,7 +76,7 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class PeriodStretch:
     """A part of a period on one offer."""
 
     period: int
@@ -87,7 +87,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Imbalance:
-    """What documents come to for a meter, or the fee, of the days of one period, and what they must come to."""
+    """The documented and the expected amount of a meter, or the fee, for the days of one period."""
 
     period: int
     first: date
@@ -99,7 +99,7 @@ class Imbalance:
 
 @dataclass(frozen=True, slots=True)
 class Lived:
-    """A subscription's life with whose it is, the numbers of its invoices by boundary, and the codes of its meters."""
+    """A subscription's life with its tenant, the numbers of its invoices by boundary, and the codes of its meters."""
 
     tenant_id: UUID
     slug: str
@@ -109,13 +109,13 @@ class Lived:
     meters: Mapping[int, str]
 
     def number_of(self, boundary: int) -> str:
-        """Return the number of the invoice of a boundary, or of the nearest before."""
+        """Return the number of the invoice of a boundary, or of the nearest one before."""
         return self.numbers[max(number for number in self.numbers if number <= boundary)]
 
 
 @dataclass(frozen=True, slots=True)
 class PartedTax:
-    """A line that corrects a line of invoice `corrected` and bears another rate, or none where that bore one."""
+    """A line that corrects a line of invoice `corrected` and has another tax rate, or none although that had one."""
 
     number: str
     position: int
@@ -126,7 +126,7 @@ class PartedTax:
 
 @dataclass(frozen=True, slots=True)
 class Unbalanced:
-    """What does not come out even in a life, and the lines that lie where the calendar has no period."""
+    """The imbalances of a life, and its lines for spans without a period in the calendar."""
 
     lived: Lived
     imbalances: Sequence[Imbalance]
@@ -136,28 +136,28 @@ class Unbalanced:
 Usage = Mapping[tuple[int, datetime, datetime], Fraction]
 
 
-def stretches_of(life: Life) -> list[Stretch]:
+def stretches_of(life: Life) -> list[PeriodStretch]:
     """List the stretches of the periods that have an invoice, in their order."""
     zone = ZoneInfo(life.zone)
     found = []
     for period in range(life.reached):
         start, end = boundary(life.anchor, period, zone), boundary(life.anchor, period + 1, zone)
-        start = max(start, life.stages[0].starts_at)  # what was used before costs nothing
+        start = max(start, life.stages[0].starts_at)  # earlier usage is free
         if life.ended_at is not None:
             end = min(end, life.ended_at)
         if start >= end:
             break
         cuts = [start, *(stage.starts_at for stage in life.stages if start < stage.starts_at < end), end]
-        found += [Stretch(period, *span, _stage_at(life, span[0]).offer) for span in pairwise(cuts)]
+        found += [PeriodStretch(period, *span, _stage_at(life, span[0]).offer) for span in pairwise(cuts)]
     return found
 
 
 def imbalances(life: Life, usage: Usage) -> Iterator[Imbalance]:
-    """Yield each meter and period, and each period's fee, for which the documents do not come to what is right.
+    """Yield each meter and period, and each period's fee, whose documented amount differs from the expected one.
 
-    `usage` has the quantity of each meter and stretch; what is missing is 0.
+    `usage` has the quantity of each meter and stretch; a missing one is 0.
     """
-    periods: dict[int, list[Stretch]] = defaultdict(list)
+    periods: dict[int, list[PeriodStretch]] = defaultdict(list)
     for stretch in stretches_of(life):
         periods[stretch.period].append(stretch)
     booked = _by_period(life, periods)
@@ -172,15 +172,15 @@ def imbalances(life: Life, usage: Usage) -> Iterator[Imbalance]:
 
 
 def misplaced(life: Life) -> Iterator[Booked]:
-    """Yield lines of usage whose stretch is none of the calendar's."""
+    """Yield lines of usage whose stretch is not in the calendar."""
     right = {(meter, one.start, one.end) for one in stretches_of(life) for meter in one.offer.tariffs}
     for line in life.lines:
         if line.kind in USAGE_KINDS and (line.meter_id, line.start, line.end) not in right:
             yield line
 
 
-def _by_period(life: Life, periods: Mapping[int, Sequence[Stretch]]) -> dict[int, list[Booked]]:
-    """Sort lines by the period on whose days they lie; a fee for a period to come lies in none of them."""
+def _by_period(life: Life, periods: Mapping[int, Sequence[PeriodStretch]]) -> dict[int, list[Booked]]:
+    """Group lines by the period of their days; a fee for a future period is in none of them."""
     zone = ZoneInfo(life.zone)
     days = [(number, *_days(life, stretches, zone)) for number, stretches in periods.items()]
     booked: dict[int, list[Booked]] = defaultdict(list)
@@ -193,15 +193,17 @@ def _by_period(life: Life, periods: Mapping[int, Sequence[Stretch]]) -> dict[int
     return booked
 
 
-def _days(life: Life, stretches: Sequence[Stretch], zone: ZoneInfo) -> tuple[date, date]:
-    """Return the first and the last day of a whole period, also where its subscription ended before."""
+def _days(life: Life, stretches: Sequence[PeriodStretch], zone: ZoneInfo) -> tuple[date, date]:
+    """Return the first and the last day of a whole period, even if its subscription ended before."""
     period = stretches[0].period
     after = day_of(boundary(life.anchor, period + 1, zone), zone)
     return day_of(stretches[0].start, zone), date.fromordinal(after.toordinal() - 1)
 
 
-def _usage_right(life: Life, stretches: Sequence[Stretch], meter: int, usage: Usage, lines: Sequence[Booked]) -> int:
-    """What is forgiven of a stretch is not charged again, and no more than was charged is given back."""
+def _usage_right(
+    life: Life, stretches: Sequence[PeriodStretch], meter: int, usage: Usage, lines: Sequence[Booked]
+) -> int:
+    """Return the expected amount of usage. Forgiven usage is not charged again, and refunds never exceed charges."""
     priced = [stretch for stretch in stretches if meter in stretch.offer.tariffs]
     costs = cost_of_stretches(
         [
@@ -215,12 +217,12 @@ def _usage_right(life: Life, stretches: Sequence[Stretch], meter: int, usage: Us
         own = [line for line in lines if (line.start, line.end) == (stretch.start, stretch.end)]
         owed = max(cost - _forgiven(life, own), 0)
         stands = sum(line.amount_minor for line in own if _counts(life, line))
-        # What was given up stands although less is owed: only what the customer paid is given back.
+        # A written-off amount stays although less is owed: only the amount that the customer paid is refunded.
         right += stands if owed < stands <= _given_up(life, own) else owed
     return right
 
 
-def _fee_right(life: Life, stretches: Sequence[Stretch], lines: Sequence[Booked]) -> int:
+def _fee_right(life: Life, stretches: Sequence[PeriodStretch], lines: Sequence[Booked]) -> int:
     zone = ZoneInfo(life.zone)
     period = stretches[0].period
     first, last = _days(life, stretches, zone)
@@ -241,9 +243,9 @@ def _fee_right(life: Life, stretches: Sequence[Stretch], lines: Sequence[Booked]
 
 
 def _rests_gone(life: Life, period: int, lines: Sequence[Booked]) -> int:
-    """What a document not in force gave back of a rest that it charged itself does not come again.
+    """Return refunds, in documents not in force, of a rest that the same document charged: they do not recur.
 
-    The first proration of a document gives back of the fee, and so does one that begins where the subscription ended.
+    The first proration of a document refunds the fee, and so does one that begins when the subscription ended.
     """
     closing = [line for line in lines if line.kind == "proration" and line.boundary == period + 1]
     gone = [line for line in closing[1:] if not _counts(life, line) and line.start != life.ended_at]
@@ -260,13 +262,13 @@ def _given_up(life: Life, lines: Sequence[Booked]) -> int:
 
 
 def _forgiven(life: Life, lines: Sequence[Booked]) -> int:
-    """What was charged and counts no more is forgiven; what was given back and counts no more comes again."""
+    """Return the forgiven amount: charges that no longer count, less refunds that no longer count."""
     gone = sum(max(line.amount_minor, 0) for line in lines if not _counts(life, line))
     return gone + sum(line.forgiven_minor for line in lines if _counts(life, line))
 
 
 def _unless_equal(
-    life: Life, stretches: Sequence[Stretch], meter: int, right_minor: int, lines: Sequence[Booked]
+    life: Life, stretches: Sequence[PeriodStretch], meter: int, right_minor: int, lines: Sequence[Booked]
 ) -> Iterator[Imbalance]:
     found_minor = sum(line.amount_minor for line in lines if _counts(life, line))
     if found_minor != right_minor:

@@ -1,6 +1,6 @@
-"""What usage costs, in fractions: the stretches of one meter in one period, one after another.
+"""The cost of usage, in fractions: the stretches of one meter in one period, one after another.
 
-After `docs/algorithms/rating.md`, and written from the page alone. Terms are read as they are stored.
+It follows `docs/algorithms/rating.md`, and was written from the page only. Terms are read as they are stored.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 _NOTHING: Final = Fraction()
 _HALF: Final = Fraction(1, 2)
-# Of the currencies of ISO 4217 that have not two digits.
+# The currencies of ISO 4217 that do not have two digits.
 _NO_DIGITS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE_DIGITS: Final = "BHD IQD JOD KWD LYD OMR TND"
 _FOUR_DIGITS: Final = "CLF UYW"
@@ -21,7 +21,7 @@ _FOUR_DIGITS: Final = "CLF UYW"
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """A price as it is stored; two stretches at one price have the same `price_id`."""
+    """A stored price; two stretches at one price have the same `price_id`."""
 
     price_id: int
     model: str
@@ -29,7 +29,7 @@ class Tariff:
 
 
 def is_readable(tariff: Tariff) -> bool:
-    """Return whether a price states what a unit costs. A price that was changed by hand in the database may not."""
+    """Return whether a price has the cost of a unit. A price that was changed by hand in the database may lack it."""
     try:
         cost_of_stretches([(tariff, Fraction(1))], 2)
     except (ArithmeticError, KeyError, StopIteration, TypeError, ValueError):
@@ -38,7 +38,7 @@ def is_readable(tariff: Tariff) -> bool:
 
 
 def digits_of(currency: str) -> int:
-    """Return how many digits stand after the point of an amount."""
+    """Return the number of digits after the point of an amount."""
     if currency in _NO_DIGITS.split():
         return 0
     if currency in _THREE_DIGITS.split():
@@ -53,8 +53,8 @@ def rounded(amount: Fraction, digits: int) -> int:
 
 
 def cost_of_stretches(stretches: Sequence[tuple[Tariff, Fraction]], digits: int) -> list[int]:
-    """Return what each stretch costs in minor units; those at one price are rounded together."""
-    running = _Running(sum((quantity for _, quantity in stretches), _NOTHING))
+    """Return the cost of each stretch in minor units; stretches at one price are rounded together."""
+    running = _PeriodProgress(sum((quantity for _, quantity in stretches), _NOTHING))
     exact: dict[int, Fraction] = defaultdict(Fraction)
     amounts = []
     for tariff, quantity in stretches:
@@ -64,15 +64,15 @@ def cost_of_stretches(stretches: Sequence[tuple[Tariff, Fraction]], digits: int)
     return amounts
 
 
-class _Running:
-    """How far a period's units have come, how much of what is due once is paid, and up to where packages reach."""
+class _PeriodProgress:
+    """The units counted so far in a period, the one-time charges paid, and the units that packages cover."""
 
     def __init__(self, total: Fraction) -> None:
         self.total = total
         self.units = self.once = self.packed = _NOTHING
 
     def cost(self, tariff: Tariff, quantity: Fraction) -> Fraction:
-        """Return what so many more units cost, and go on behind them."""
+        """Return the cost of `quantity` more units, and advance past them."""
         end = self.units + quantity
         cost, asked = self._units_cost(tariff, end) if quantity else (_NOTHING, self._asked_at_zero(tariff))
         due = max(asked - self.once, _NOTHING)
@@ -81,7 +81,7 @@ class _Running:
         return cost + due
 
     def _units_cost(self, tariff: Tariff, end: Fraction) -> tuple[Fraction, Fraction]:
-        """Return what the units up to `end` cost by themselves, and what is asked once."""
+        """Return the cost of the units up to `end`, and the one-time charges."""
         terms, quantity = tariff.terms, end - self.units
         match tariff.model:
             case "flat":
@@ -129,10 +129,10 @@ def _reaches(tier: Mapping[str, Any], quantity: Fraction) -> bool:
 def fee_parts(
     fees: Sequence[tuple[int, Fraction]], *, days: int, ended: int, gives_back: bool, is_owed: bool, digits: int
 ) -> int:
-    """Return what changes and an end within a period of so many `days` come to beside the fee that it began with.
+    """Return the amount of changes and an end within a period of `days` days, without the fee that it began with.
 
-    `fees` are the fees in turn, each with the number of the day on which it began, the first on day 0; `ended` is the
-    number of the day of the end, or `days`. What was charged and is no longer owed is not given back.
+    `fees` are the fees in order, each with the number of the day on which it began, the first on day 0; `ended` is the
+    number of the day of the end, or `days`. A charge that is no longer owed is not refunded.
     """
     parts = []
     for (_, before), (day, after) in pairwise(fees):

@@ -1,4 +1,4 @@
-"""What the law wants of an invoice, looked for in what issued documents say, by no rule that made them. Pure.
+"""The particulars that the law requires of an invoice, checked in issued documents, without the rules of issuing. Pure.
 
 Directive 2006/112/EC: articles 44, 196, 214, 226 and 230. `docs/algorithms/invoicing.md`, V10.
 """
@@ -29,7 +29,7 @@ Content = Mapping[str, Any]
 
 
 def particulars_missing(content: Content) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with a document, as a stable word and a sentence. One over nothing is not looked at."""
+    """Yield the faults of a document, as a stable word and a sentence. A document over 0 is not checked."""
     rows = [row for row in _taxes(content) if row.get("base_minor")]
     if rows:
         for look in (_parties, _words, _tax_id, _untaxed, _taxed_abroad, _own_currency):
@@ -37,7 +37,7 @@ def particulars_missing(content: Content) -> Iterator[tuple[str, str]]:
 
 
 def _parties(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, str]]:
-    """Article 226 (3) and (5): who sells, with its number, and who buys. A Swiss seller says the place alone."""
+    """Check article 226 (3) and (5): the seller with its number, and the buyer. A Swiss seller needs only the place."""
     issuer, customer = content.get("issuer", {}), content.get("customer", {})
     wanted = _PLACE if issuer.get("country") in _SWISS else _ADDRESS
     if issuer.get("legal_name", "") in _NOBODY or not all(issuer.get(name) for name in wanted):
@@ -51,7 +51,7 @@ def _parties(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, s
 
 
 def _words(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, str]]:
-    """Article 226 (6) and (11a): what was supplied, and that the tax is the customer's to pay."""
+    """Check article 226 (6) and (11a): the description of the supply, and the words about a reverse charge."""
     if not all(line.get("description") for line in content.get("lines", ())):
         yield "particulars", "It has a line that does not say what was supplied."
     reversed_rows = [row for row in rows if row.get("treatment") == "reverse_charge"]
@@ -60,7 +60,7 @@ def _words(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, str
 
 
 def _tax_id(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, str]]:
-    """Article 226 (4): who owes the tax is named by a number that can be one."""
+    """Check article 226 (4): the buyer that owes the tax has a well-formed number."""
     customer = content.get("customer", {})
     country, number = customer.get("country", ""), customer.get("tax_id", "")
     if country in CURRENCIES_OF_EU and any(row.get("treatment") == "reverse_charge" for row in rows):
@@ -71,7 +71,7 @@ def _tax_id(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, st
 
 
 def _untaxed(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, str]]:
-    """What is supplied within the EU, or at home, is not outside the scope of the seller's law."""
+    """Check that a supply within the EU, or at home, is not marked as outside the scope of the seller's law."""
     seller, buyer = (content.get(party, {}).get("country", "") for party in ("issuer", "customer"))
     is_inside = seller == buyer or {seller, buyer} <= set(CURRENCIES_OF_EU)
     if seller and is_inside and any(row.get("note") == _UNTRUE_OUTSIDE and not _percent(row) for row in rows):
@@ -79,7 +79,7 @@ def _untaxed(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, s
 
 
 def _taxed_abroad(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, str]]:
-    """Article 196: a seller from outside the EU charges no tax to a business there that has a number."""
+    """Check article 196: a seller from outside the EU charges no tax to a business there that has a number."""
     seller, customer = content.get("issuer", {}).get("country", ""), content.get("customer", {})
     buyer, number = customer.get("country", ""), customer.get("tax_id", "")
     is_abroad = seller not in CURRENCIES_OF_EU and buyer in CURRENCIES_OF_EU
@@ -88,7 +88,7 @@ def _taxed_abroad(content: Content, rows: Sequence[Content]) -> Iterator[tuple[s
 
 
 def _own_currency(content: Content, rows: Sequence[Content]) -> Iterator[tuple[str, str]]:
-    """Article 230: the tax is said in the currency of the seller's country, too."""
+    """Check article 230: the tax is also stated in the currency of the seller's country."""
     own = _OWN_CURRENCIES.get(content.get("issuer", {}).get("country", ""))
     is_taxed = any(row.get("amount_minor") for row in rows)
     if own is not None and is_taxed and own not in _currencies(content):

@@ -1,7 +1,7 @@
-"""Subscriptions with all that stands on their documents, and with what the raw ledger holds, for conservation.
+"""Subscriptions with all lines of their documents, and their usage in the raw ledger, for conservation.
 
-A fixed number of queries reads as many subscriptions as are asked for. No rollup is read, and nothing of what computes
-invoices: `docs/algorithms/invoicing.md`, V6 to V9.
+A fixed number of queries reads any number of subscriptions. No rollup and no code that computes invoices is used:
+`docs/algorithms/invoicing.md`, V6 to V9.
 """
 
 import json
@@ -32,9 +32,9 @@ from billing.conservation.domain.comparing import (
 from billing.conservation.domain.costs import Tariff, digits_of, is_readable
 from metering.selectors.span_usage import UsageSpan, raw_usage_of_spans
 
-_PLACES: Final = 10**9  # as many as a line has of a quantity
+_PLACES: Final = 10**9  # the digits of a line's quantity
 _NO_TIME: Final = timedelta()
-# What began so long before a computation, or so long after the run of it began, it may have seen or not.
+# A computation may or may not include changes this long before it, or this long after its run began.
 _EARLY: Final = timedelta(minutes=-15)
 _LATE: Final = timedelta(hours=1)
 _BY_DAY: Final = "by_day"
@@ -104,7 +104,7 @@ ORDER BY i.number, l.position
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An issued invoice, with when it stopped to count and when staff gave it up."""
+    """An issued invoice, with when it stopped counting and when staff wrote it off."""
 
     boundary: int
     number: str
@@ -114,7 +114,7 @@ class Document:
 
 
 def unbalanced(subscription_ids: Sequence[UUID]) -> list[Unbalanced]:
-    """Return those whose documents do not come to what the raw events cost."""
+    """Return the subscriptions whose documents differ from the cost of the raw events."""
     lives = _lives([str(pk) for pk in subscription_ids])
     suspects = [
         (lived, frozenset(imbalances(lived.life, usage)), list(misplaced(lived.life)))
@@ -122,7 +122,7 @@ def unbalanced(subscription_ids: Sequence[UUID]) -> list[Unbalanced]:
     ]
     suspects = [suspect for suspect in suspects if suspect[1] or suspect[2]]
     doubted = [lived for lived, _, _ in suspects]
-    # What was under way while the latest invoice was computed may be on it or not, and each is right.
+    # Changes under way while the latest invoice was computed may be on it or not; both are right.
     variants = [_usage(doubted, margins) for margins in ((_EARLY, _LATE), (_LATE, _EARLY))]
     found = []
     for position, (lived, _, wrong) in enumerate(suspects):
@@ -133,13 +133,13 @@ def unbalanced(subscription_ids: Sequence[UUID]) -> list[Unbalanced]:
 
 
 def parted_taxes(subscription_ids: Sequence[UUID]) -> list[PartedTax]:
-    """Return the lines that correct another line and do not bear its tax."""
+    """Return the lines that correct another line and do not have its tax."""
     rows = fetch_all(PARTED_TAXES, {"ids": [str(pk) for pk in subscription_ids]})
     return [PartedTax(*row) for row in rows]
 
 
 def _common(life: Life, usages: Iterable[Usage]) -> list[Imbalance]:
-    """Return what is wrong whatever the latest invoice saw of what was under way."""
+    """Return the imbalances that remain whichever changes under way the latest invoice included."""
     computed_at = life.computed_at[life.reached]
     possible: list[list[Imbalance]] = []
     for usage in usages:
@@ -190,9 +190,9 @@ def _booked(document: Document, line: tuple[str, int, datetime, datetime, int]) 
 
 
 def _offers(version_ids: set[int]) -> tuple[dict[tuple[int, str], Offer], dict[int, str]]:
-    """Return what is sold by version and currency, and the codes of the meters; a price that says nothing is left out.
+    """Return the offers by version and currency, and the codes of the meters; an unreadable price is left out.
 
-    Whoever has such a price is not looked at: it is told of by itself.
+    Subscriptions with such a price are not compared: the price is reported separately.
     """
     fees: dict[tuple[int, str], Fraction] = defaultdict(Fraction)
     tariffs: dict[tuple[int, str], dict[int, Tariff]] = defaultdict(dict)
@@ -214,7 +214,7 @@ def _offers(version_ids: set[int]) -> tuple[dict[tuple[int, str], Offer], dict[i
 
 
 def _usage(lives: Sequence[Lived], margins: tuple[timedelta, timedelta] | None) -> list[Usage]:
-    """Return what the raw ledger holds for each life: now, or at its latest invoice shifted by two margins.
+    """Return the usage of each life in the raw ledger: now, or at its latest invoice shifted by two margins.
 
     The first is for events, the second for voids.
     """

@@ -3,11 +3,11 @@
 from enum import StrEnum
 from typing import Final
 
-FEE: Final = "(fee)"  # in the place of a meter: what no meter counted. No meter is called so
+FEE: Final = "(fee)"  # in place of a meter, for amounts without a meter. No meter has this code
 
 
 class LedgerAccount(StrEnum):
-    """What a posting is on. Debit is positive: assets and expenses are above 0, debts and revenue below."""
+    """The account of a posting. Debit is positive: assets and expenses are above 0, debts and revenue below."""
 
     RECEIVABLE = "receivable"
     REVENUE = "revenue"
@@ -22,7 +22,7 @@ class LedgerAccount(StrEnum):
 
 
 class EntryKind(StrEnum):
-    """What happened. With the id of its document it names an entry."""
+    """The kind of an entry. With the id of its document it identifies the entry."""
 
     INVOICE = "invoice"
     VOID = "void"

@@ -1,11 +1,11 @@
-"""How long something is owed: `docs/algorithms/ledger.md`, section L6. Pure."""
+"""The age of receivables: `docs/algorithms/ledger.md`, section L6. Pure."""
 
 from datetime import date
 from enum import StrEnum
 
 
 class AgeBracket(StrEnum):
-    """How many days ago something fell due."""
+    """The number of days since an amount fell due."""
 
     CURRENT = "current"
     TO_30 = "1\N{EN DASH}30"
@@ -15,7 +15,7 @@ class AgeBracket(StrEnum):
 
 
 def age_bracket(due_on: date, at: date) -> AgeBracket:
-    """Return in which bracket of age something stands that was due on a day."""
+    """Return the age bracket, at a day, of an amount that was due on another."""
     days = (at - due_on).days
     for most, bracket in zip((0, 30, 60, 90), AgeBracket, strict=False):
         if days <= most:

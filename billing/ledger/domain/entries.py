@@ -1,7 +1,7 @@
-"""What each event posts, as values: `docs/algorithms/ledger.md`, sections L1, L3 and L4. Pure.
+"""The movements of each event, as values: `docs/algorithms/ledger.md`, sections L1, L3 and L4. Pure.
 
-A function for each event returns movements that sum to 0. Which part of the revenue is deferred follows from the day
-of posting, and is decided when they are posted: here all of it is on `revenue`.
+A function for each event returns movements that sum to 0. The deferred part of the revenue depends on the day of
+posting, and is decided when they are posted: here all revenue is on `revenue`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ _SETTLED_BY: Final = (LedgerAccount.RECEIVABLE, LedgerAccount.CREDIT, LedgerAcco
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A posting before it is stored: the account, what it is of, and an amount in minor units, debit positive."""
+    """A posting before it is stored: the account, its attributes, and an amount in minor units, debit positive."""
 
     account: LedgerAccount
     amount_minor: int
@@ -35,7 +35,7 @@ class Movement:
 
     @property
     def says_something(self) -> bool:
-        """Return whether anything would be lost without it: a tax of 0 still has its base."""
+        """Return whether the movement has any information: a tax of 0 still has its base."""
         return bool(self.amount_minor or self.base_minor)
 
 
@@ -76,10 +76,10 @@ class TaxSum:
 
 @dataclass(frozen=True, slots=True)
 class BookedDocument:
-    """What an invoice or a credit note says, as far as the ledger is concerned.
+    """The amounts of an invoice or a credit note for the ledger.
 
-    `total_minor` is the sum of what was earned, the taxes and `carried_minor`: credit that the document leaves (above
-    0) or uses (below 0).
+    `total_minor` is the sum of the earned amounts, the taxes and `carried_minor`: credit that the document leaves
+    (above 0) or uses (below 0).
     """
 
     number: str
@@ -91,15 +91,15 @@ class BookedDocument:
 
 
 def finalized(invoice: BookedDocument) -> tuple[Movement, ...]:
-    """Return what a finalized invoice moves."""
+    """Return the movements of a finalized invoice."""
     owed = Movement(LedgerAccount.RECEIVABLE, invoice.total_minor, document=invoice.number, due_on=invoice.due_on)
     return _balanced((owed, *_charged(invoice, sign=1)))
 
 
 def credited(note: BookedDocument, settled: Mapping[LedgerAccount, int], *, invoice: str) -> tuple[Movement, ...]:
-    """Return what a credit note moves.
+    """Return the movements of a credit note.
 
-    `settled` says how much of its total lowers what is owed on `invoice`, becomes credit, or is to be paid back.
+    `settled` has the parts of its total that lower the debt on `invoice`, become credit, or are to be refunded.
     """
     return _balanced((*_charged(note, sign=-1), *_settled(settled, invoice)))
 
@@ -107,16 +107,16 @@ def credited(note: BookedDocument, settled: Mapping[LedgerAccount, int], *, invo
 def taken_back(
     stood: Iterable[Movement], settled: Mapping[LedgerAccount, int], *, invoice: str
 ) -> tuple[Movement, ...]:
-    """Return what a void, or a credit note over all of it, moves: what the invoice posted, the other way around.
+    """Return the movements of a void, or of a credit note over the whole invoice: those of the invoice, reversed.
 
-    `settled` is as in `credited`, and comes to the invoice's total.
+    `settled` is as in `credited`, and sums to the invoice's total.
     """
     back = (_reversed(movement) for movement in stood if movement.account is not LedgerAccount.RECEIVABLE)
     return _balanced((*back, *_settled(settled, invoice)))
 
 
 def paid(*, invoice: str, amount_minor: int, allocated_minor: int, provider: str) -> tuple[Movement, ...]:
-    """Return what a payment moves, of which `allocated_minor` is for the invoice and the rest for none yet."""
+    """Return the movements of a payment, of which `allocated_minor` is for the invoice and the rest unallocated."""
     return _balanced(
         (
             Movement(LedgerAccount.CLEARING, amount_minor, provider=provider),
@@ -127,28 +127,28 @@ def paid(*, invoice: str, amount_minor: int, allocated_minor: int, provider: str
 
 
 def allocated(*, invoice: str, amount_minor: int) -> tuple[Movement, ...]:
-    """Return what it moves to give unallocated money to an invoice; below 0 it is taken from it again."""
+    """Return the movements that allocate unallocated money to an invoice; below 0 they undo an allocation."""
     return _toward(invoice, LedgerAccount.UNALLOCATED, amount_minor)
 
 
 def set_off(*, invoice: str, amount_minor: int) -> tuple[Movement, ...]:
-    """Return what it moves to pay an invoice by credit of the customer's."""
+    """Return the movements that pay an invoice with the customer's credit."""
     return _toward(invoice, LedgerAccount.CREDIT, amount_minor)
 
 
 def rounded(*, invoice: str, amount_minor: int) -> tuple[Movement, ...]:
-    """Return what it moves to let a small rest of an invoice be; below 0 it was paid too much."""
+    """Return the movements that round off a small rest of an invoice; below 0 it was overpaid."""
     return _toward(invoice, LedgerAccount.ROUNDING, amount_minor)
 
 
 def written_off(*, invoice: str, open_minor: int) -> tuple[Movement, ...]:
-    """Return what it moves to give up what is open on an invoice."""
+    """Return the movements that write off the open amount of an invoice."""
     lost = Movement(LedgerAccount.WRITE_OFF, open_minor, document=invoice)
     return _balanced((lost, Movement(LedgerAccount.RECEIVABLE, -open_minor, document=invoice)))
 
 
 def recovered(*, invoice: str, written_off_minor: int) -> tuple[Movement, ...]:
-    """Return what it moves to take a write-off back, because the invoice is paid, voided or credited after all."""
+    """Return the movements that undo a write-off, because the invoice is paid, voided or credited after all."""
     return tuple(_reversed(movement) for movement in written_off(invoice=invoice, open_minor=written_off_minor))
 
 
@@ -158,14 +158,14 @@ def recovers(amount_minor: int, *, open_minor: int, written_off_minor: int) -> i
 
 
 def refunded(*, amount_minor: int, provider: str, out_of: LedgerAccount) -> tuple[Movement, ...]:
-    """Return what money that goes back moves: out of what is due, of credit, or of what no invoice has taken."""
+    """Return the movements of a refund: out of the amount due back, of credit, or of unallocated money."""
     assert out_of in {LedgerAccount.REFUND_DUE, LedgerAccount.CREDIT, LedgerAccount.UNALLOCATED}, "it is the customer's"
     back = Movement(LedgerAccount.CLEARING, -amount_minor, provider=provider)
     return _balanced((Movement(out_of, amount_minor), back))
 
 
 def released(deferred: Sequence[Earned]) -> tuple[Movement, ...]:
-    """Return what it moves when a month has begun: what was deferred for it (with its balance's sign) is earned."""
+    """Return the movements at the start of a month: its deferred revenue (with its balance's sign) is earned."""
     return tuple(
         Movement(account, sign * part.amount_minor, meter=part.meter, service_month=part.service_month)
         for part in deferred
@@ -193,7 +193,7 @@ def _charged(document: BookedDocument, *, sign: int) -> Iterable[Movement]:
 
 def _settled(settled: Mapping[LedgerAccount, int], invoice: str) -> Iterable[Movement]:
     for account, amount_minor in settled.items():
-        assert account in _SETTLED_BY, "what is taken back is owed less, kept as credit, or paid back"
+        assert account in _SETTLED_BY, "a reversed amount lowers the debt, becomes credit, or is refunded"
         yield Movement(account, -amount_minor, document=invoice if account is LedgerAccount.RECEIVABLE else "")
 
 

@@ -9,7 +9,7 @@ from datetime import date
 
 @dataclass(frozen=True, slots=True)
 class MonthSum:
-    """What all entries of a kind moved in a month on an account, by what it is of. Days are ISO texts, as stored."""
+    """The sum of all entries of a kind in a month on an account, by attributes. Days are ISO texts, as stored."""
 
     currency: str
     kind: str
@@ -25,12 +25,12 @@ class MonthSum:
     base_minor: int
 
     def stored(self) -> dict[str, object]:
-        """Return it as a closed month keeps it."""
+        """Return the sum in the form that a closed month stores."""
         return asdict(self)
 
     @classmethod
     def read(cls, stored: Mapping[str, object]) -> "MonthSum":
-        """Return what a closed month has kept."""
+        """Return a sum that a closed month has stored."""
         return cls(**stored)  # type: ignore[arg-type]  # written by `stored`
 
 
@@ -42,7 +42,7 @@ def digest_of_sums(sums: Sequence[MonthSum]) -> str:
 
 
 def months_between(first: date, last: date) -> list[date]:
-    """Return the first days of the months from the one of `first` to the one of `last`, with both."""
+    """Return the first days of the months from that of `first` to that of `last`, both included."""
     numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
     return [date(number // 12, number % 12 + 1, 1) for number in numbers]
 

@@ -1,7 +1,7 @@
 """Entries and their postings: added once, never changed. `docs/algorithms/ledger.md`.
 
-What no constraint of a single row can say is in `billing/ledger/migrations/journal.sql`: that the postings of an entry
-sum to 0 and come together, that a closed month takes no more, and that nothing is changed.
+Rules that no constraint of a single row can express are in `billing/ledger/migrations/journal.sql`: the postings of an
+entry sum to 0 and are inserted together, a closed month accepts no entries, and rows are never changed.
 """
 
 from typing import ClassVar
@@ -16,7 +16,7 @@ from billing.ledger.domain.accounts import OF_A_DOCUMENT, OF_A_MONTH, EntryKind,
 
 
 class JournalEntry(models.Model):
-    """What happened once to a document of a tenant. `source` is the id of what it tells of."""
+    """An event of a document of a tenant, posted once. `source` is the id of the event's object."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="journal_entries")
@@ -44,7 +44,7 @@ class JournalEntry(models.Model):
 
 
 class Posting(models.Model):
-    """An amount on an account, debit above 0, with what it is of. Tenant, currency and day are its entry's."""
+    """An amount on an account, debit above 0, with its attributes. Tenant, currency and day are its entry's."""
 
     entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="postings", db_constraint=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_constraint=False)
@@ -112,7 +112,7 @@ class Posting(models.Model):
 
 
 class ClosedMonth(models.Model):
-    """A month of posting that takes no more entries, with its sums as they were when it was closed."""
+    """A month of posting that accepts no more entries, with its sums when it was closed."""
 
     month = models.DateField(primary_key=True, help_text="Its first day.")
     sums = models.JSONField(help_text="The sums of its postings by currency and account.")

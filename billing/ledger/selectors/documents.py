@@ -1,4 +1,4 @@
-"""What the ledger has of documents: whether they are posted, what their entries moved, and what is open on them."""
+"""Reads of documents in the ledger: their entries, movements and open amounts."""
 
 from uuid import UUID
 
@@ -10,12 +10,12 @@ from billing.ledger.models import Posting
 
 
 def movements_of(kind: EntryKind, source: str) -> tuple[Movement, ...]:
-    """Return what an entry moved; nothing if there is none."""
+    """Return the movements of an entry; none if there is no entry."""
     return tuple(_movement(posting) for posting in Posting.objects.filter(entry__kind=kind, entry__source=source))
 
 
 def balance_of_document(*, tenant_id: UUID, document: str, account: LedgerAccount) -> int:
-    """Return what is open on an invoice, or was given up of it, in minor units."""
+    """Return the balance of a document on an account, such as the open amount of an invoice, in minor units."""
     found = Posting.objects.filter(tenant=tenant_id, account=account, document=document).aggregate(
         sum=Sum("amount_minor")
     )

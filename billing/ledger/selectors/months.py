@@ -1,4 +1,4 @@
-"""What was posted in each month: from the postings while it is open, from what was kept once it is closed."""
+"""The sums of each month: of the postings while it is open, the stored sums once it is closed."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 1
 def sums_of_months(*, first: date, end: date) -> dict[date, tuple[MonthSum, ...]]:
     """Return the sums of the months from `first` on and before `end`, both first days; one without postings has none.
 
-    Those of a closed month are what was kept when it was closed.
+    Those of a closed month are the sums stored when it was closed.
     """
     closed = ClosedMonth.objects.filter(month__gte=first, month__lt=end)
     kept = {month.month: tuple(MonthSum.read(row) for row in month.sums) for month in closed}
@@ -36,7 +36,7 @@ def sums_of_months(*, first: date, end: date) -> dict[date, tuple[MonthSum, ...]
 
 
 def sums_as_posted(*, first: date, end: date) -> dict[date, tuple[MonthSum, ...]]:
-    """Return the same from the postings themselves, whether a month is closed or not."""
+    """Return the sums of the postings themselves, whether a month is closed or not."""
     found: dict[date, list[MonthSum]] = defaultdict(list)
     for month, *row in fetch_all(SUMS, {"first": first, "end": end}):
         found[month].append(MonthSum.read(dict(zip(MonthSum.__slots__, row, strict=True))))
@@ -53,7 +53,7 @@ def first_open_month() -> date | None:
 
 
 def changed_months() -> list[date]:
-    """Return the closed months whose postings no longer come to what was kept of them."""
+    """Return the closed months whose postings differ from the stored sums."""
     months: Mapping[date, str] = dict(ClosedMonth.objects.values_list("month", "digest"))
     if not months:
         return []
@@ -63,7 +63,7 @@ def changed_months() -> list[date]:
 
 @dataclass(frozen=True, slots=True)
 class TaxOfPeriod:
-    """What was charged of one tax, less what was taken back; a rate of 0 has its base alone."""
+    """The charged amount of one tax, less reversals; a rate of 0 has only its base."""
 
     currency: str
     jurisdiction: str
@@ -76,7 +76,7 @@ class TaxOfPeriod:
 
 @dataclass(frozen=True, slots=True)
 class RevenueOfPeriod:
-    """What was earned of one month of service by one meter, without tax."""
+    """The earned revenue of one month of service by one meter, without tax."""
 
     currency: str
     service_month: str
@@ -85,7 +85,7 @@ class RevenueOfPeriod:
 
 
 def taxes_of(*, first: date, end: date) -> list[TaxOfPeriod]:
-    """Return the taxes of what was posted in some months, by currency, jurisdiction and rate."""
+    """Return the taxes posted in some months, by currency, jurisdiction and rate."""
     found: dict[tuple[str, str, str, str, str], list[int]] = defaultdict(lambda: [0, 0])
     for row in _posted(first, end, LedgerAccount.TAX):
         sums = found[row.currency, row.jurisdiction, row.tax_category, row.tax_name, row.tax_percent]
@@ -95,7 +95,7 @@ def taxes_of(*, first: date, end: date) -> list[TaxOfPeriod]:
 
 
 def revenue_of(*, first: date, end: date) -> list[RevenueOfPeriod]:
-    """Return what was earned in some months of posting, by currency, month of service and meter."""
+    """Return the revenue earned in some months of posting, by currency, month of service and meter."""
     found: dict[tuple[str, str, str], int] = defaultdict(int)
     for row in _posted(first, end, LedgerAccount.REVENUE):
         found[row.currency, row.service_month, row.meter] -= row.amount_minor

@@ -1,4 +1,4 @@
-"""Reports over all tenants: balances of accounts, aged receivables, what is deferred. Each is one statement."""
+"""Reports over all tenants: balances of accounts, aged receivables, deferred revenue. Each is one statement."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -29,7 +29,7 @@ GROUP BY currency, service_month, meter HAVING sum(amount_minor) <> 0 ORDER BY c
 
 @dataclass(frozen=True, slots=True)
 class AccountBalance:
-    """The balance of an account over all that it is of, debit above 0."""
+    """The balance of an account, debit above 0."""
 
     currency: str
     account: str
@@ -38,7 +38,7 @@ class AccountBalance:
 
 @dataclass(slots=True)
 class AgedTenant:
-    """What a tenant owes in one currency, by how long it is due; and beside it what was written off."""
+    """The debt of a tenant in one currency by age, and the amount written off."""
 
     tenant_id: UUID
     currency: str
@@ -47,13 +47,13 @@ class AgedTenant:
 
     @property
     def total_minor(self) -> int:
-        """Return all of it, without what was written off."""
+        """Return the sum of all ages, without the amount written off."""
         return sum(self.brackets.values())
 
 
 @dataclass(frozen=True, slots=True)
 class DeferredPart:
-    """What was invoiced of a month that had not begun."""
+    """The invoiced revenue of a month that had not begun."""
 
     currency: str
     service_month: date
@@ -79,5 +79,5 @@ def aged_receivables(*, at: date) -> list[AgedTenant]:
 
 
 def deferred_fees(*, at: date) -> list[DeferredPart]:
-    """Return what was deferred at the end of a day, by month of service and meter."""
+    """Return the deferred revenue at the end of a day, by month of service and meter."""
     return [DeferredPart(*row) for row in fetch_all(DEFERRED, {"at": at})]

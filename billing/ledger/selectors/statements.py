@@ -1,4 +1,4 @@
-"""What stands between the seller and one tenant: statements of account, and balances. Sums of the ledger."""
+"""Statements of account of one tenant, and balances, as sums of the ledger."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,7 @@ from accounts.sql import fetch_all
 from billing.ledger.domain.accounts import LedgerAccount
 from billing.ledger.models import Posting
 
-# What is written off leaves the account, and stands on it again when it is paid after all.
+# A written-off amount leaves the account, and is on it again when it is paid after all.
 CUSTOMERS: Final = (
     LedgerAccount.RECEIVABLE,
     LedgerAccount.CREDIT,
@@ -31,7 +31,7 @@ GROUP BY e.id HAVING sum(p.amount_minor) <> 0 ORDER BY e.posted_on, e.occurred_a
 
 @dataclass(frozen=True, slots=True)
 class StatementRow:
-    """What an entry changed of what the tenant owes (above 0: more), and what is owed after it."""
+    """The change of the tenant's debt by an entry (above 0: more), and the debt after it."""
 
     posted_on: date
     kind: str
@@ -52,7 +52,7 @@ class Statement:
 
     @property
     def closing_minor(self) -> int:
-        """Return what is owed at the end."""
+        """Return the balance at the end."""
         return self.rows[-1].balance_minor if self.rows else self.opening_minor
 
 

@@ -1,4 +1,4 @@
-"""Closing a month: its sums are kept, and it takes no more entries. `docs/algorithms/ledger.md`, section L5."""
+"""Close months: store their sums, and accept no more entries. `docs/algorithms/ledger.md`, section L5."""
 
 from datetime import date, datetime
 from typing import Final
@@ -14,7 +14,7 @@ from billing.ledger.models import ClosedMonth, JournalEntry
 from billing.ledger.selectors.months import first_open_month, sums_as_posted
 from billing.ledger.services.releasing import release_deferred
 
-# The number that billing/ledger/migrations/journal.sql takes shared for whoever posts.
+# The lock that billing/ledger/migrations/journal.sql takes shared for each posting.
 CLOSING_LOCK: Final = 7310468205
 LOCK: Final = "SELECT pg_advisory_xact_lock(%(lock)s)"
 
@@ -23,8 +23,8 @@ LOCK: Final = "SELECT pg_advisory_xact_lock(%(lock)s)"
 def close_months(*, month: date, today: date, actor: Actor, as_of: datetime) -> list[ClosedMonth]:
     """Close the month that begins on `month`, and every earlier one that is open; `today` is the issuer's.
 
-    Waits for those that are posting. Raises `InvalidFieldsError` if the month is not over, `ConflictError` if there is
-    nothing to close.
+    Waits for transactions that are posting. Raises `InvalidFieldsError` if the month is not over, `ConflictError` if
+    there is nothing to close.
     """
     if month.day != 1 or month >= today.replace(day=1):
         problem = FieldError("/month", "not_over", "Only a month that is over can be closed.")

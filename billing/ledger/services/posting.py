@@ -1,4 +1,4 @@
-"""Posting to the ledger of accounts: every event once, many in one statement, in the transaction of the caller."""
+"""Post to the ledger of accounts: every event once, many in one statement, in the caller's transaction."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -12,8 +12,8 @@ from billing.ledger.domain.entries import Happening, Movement
 
 ENTRIES_PER_STATEMENT: Final = 500
 
-# The first day that is open is read under a lock that lasts to the end of the transaction, by `ledger_open_since`.
-# What is of a month that begins after the month of posting is deferred; a release moves it by itself.
+# `ledger_open_since` reads the first open day under a lock that lasts to the end of the transaction. Revenue of a month
+# that begins after the month of posting is deferred; a release moves it later.
 POST: Final = """
 WITH open AS MATERIALIZED (SELECT ledger_open_since() AS since), added AS (
     INSERT INTO ledger_journalentry (id, tenant_id, currency, kind, source, document, occurred_at, posted_on)
@@ -40,9 +40,9 @@ SELECT id FROM added
 
 
 def post(happenings: Sequence[Happening]) -> int:
-    """Post what happened, and return how much of it was new: what is posted already stays as it is.
+    """Post events, and return how many were new: an event that is already posted is not changed.
 
-    In the caller's transaction, with what the documents say; so they are on record together, or neither is.
+    It runs in the caller's transaction with the documents, so that both are stored, or neither.
     """
     assert connection.in_atomic_block, "a document and its entry are committed together"
     added = 0

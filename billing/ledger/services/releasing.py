@@ -1,4 +1,4 @@
-"""Releasing what was deferred: when a month of service begins, its part of what was invoiced in advance is earned."""
+"""Release deferred revenue: when a month of service begins, its part of the amounts invoiced in advance is earned."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -16,7 +16,7 @@ from billing.ledger.services.posting import post
 RELEASING_LOCK: Final = 7310468206
 LOCK: Final = "SELECT pg_advisory_xact_lock(%(lock)s)"
 
-# What was deferred for months that are closed was released before they were.
+# Deferred revenue of closed months was released before they were closed.
 DEFERRED: Final = """
 SELECT tenant_id, currency, service_month, meter, sum(amount_minor), max(id)
 FROM ledger_posting
@@ -29,9 +29,9 @@ ORDER BY tenant_id, currency, service_month, meter
 
 @transaction.atomic
 def release_deferred(*, month: date, as_of: datetime) -> int:
-    """Release what is deferred for months up to the one that begins on `month`; return the number of entries.
+    """Release deferred revenue of months up to the one that begins on `month`; return the number of entries.
 
-    An entry is posted on the first day of its month of service. Of workers at once, the second finds nothing.
+    An entry is posted on the first day of its month of service. If two workers run at once, the second finds nothing.
     """
     if not fetch_all(DEFERRED, {"month": month}):
         return 0

@@ -1,4 +1,4 @@
-"""What staff see of taxes: rates, registrations, exchange rates, and what is known of tax ids."""
+"""The staff admin of taxes: rates, registrations, exchange rates and checks of tax ids."""
 
 from billing.taxation.admin import settings, tax_ids
 

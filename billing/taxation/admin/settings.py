@@ -1,4 +1,4 @@
-"""Which tax is charged where, from which day on, and where the seller is registered."""
+"""The admin of tax rates, registrations of the seller and exchange rates."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -42,13 +42,13 @@ class SettingsAdmin(StaffModelAdmin):
     change_form_before_template = "admin/billing/hint.html"
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG002 - Django's signature
-        """None: each is deleted on its own page."""
+        """Return no actions: each row is deleted on its own page."""
         return {}
 
     def audit(
         self, request: HttpRequest, obj: Model, verb: str, *, before: Mapping[str, object], after: Mapping[str, object]
     ) -> None:
-        """Leave the entry to the service that the page calls."""
+        """Skip: the service that the page calls writes the entry."""
 
     def changeform_view(
         self,
@@ -57,7 +57,7 @@ class SettingsAdmin(StaffModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """With what it means."""
+        """Render the form with a sentence about its effect."""
         row = self.get_object(request, unquote(object_id)) if object_id else None
         extra = {**(extra_context or {}), "hint": self.hint(row)}
         return super().changeform_view(request, object_id, form_url, extra)
@@ -69,7 +69,7 @@ class SettingsAdmin(StaffModelAdmin):
 
 @admin.register(TaxRate)
 class TaxRateAdmin(SettingsAdmin):
-    """What is charged in which country. A rate that stands on finalized invoices is read-only."""
+    """The admin of tax rates by country. A rate of finalized invoices is read-only."""
 
     list_display = ("country", "name", "shown_percent", "valid_from", "category", "reason")
     search_fields = ("country", "name")
@@ -77,32 +77,32 @@ class TaxRateAdmin(SettingsAdmin):
 
     @display(description="Percent", ordering="percent")
     def shown_percent(self, rate: TaxRate) -> str:
-        """Without zeros that say nothing."""
+        """Return the percentage without trailing zeros."""
         return f"{number_text(rate.percent)} %"
 
     def has_change_permission(self, request: HttpRequest, obj: TaxRate | None = None) -> bool:
-        """Not of a rate that invoices bear."""
+        """Return False for a rate of finalized invoices."""
         return super().has_change_permission(request, obj) and (obj is None or number_with_rate(obj) is None)
 
     def has_delete_permission(self, request: HttpRequest, obj: TaxRate | None = None) -> bool:
-        """Not of a rate that invoices bear."""
+        """Return False for a rate of finalized invoices."""
         return super().has_delete_permission(request, obj) and (obj is None or number_with_rate(obj) is None)
 
     def save_model(self, request: HttpRequest, obj: TaxRate, form: "forms.ModelForm[TaxRate]", change: bool) -> None:  # noqa: FBT001 - Django's signature
-        """Have the service write, and audit."""
+        """Save through the service, which writes the audit entry."""
         rate = TaxRate.objects.get(pk=obj.pk) if change else None
         saved = save_tax_rate(rate=rate, changes=form.cleaned_data, actor=staff_actor(request), as_of=timezone.now())
         obj.pk = saved.pk
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Have the service delete, and audit."""
+        """Delete through the service, which writes the audit entry."""
         delete_tax_rate(rate=obj, actor=staff_actor(request), as_of=timezone.now())
 
     def hint(self, row: TaxRate | None) -> str:
-        """Whom it concerns, and what it comes to."""
-        follows = "Drafts and later invoices follow by the day of supply; finalized invoices keep their rate."
+        """Return the affected subscriptions and an example amount."""
+        follows = "Drafts and later invoices use the rate of the day of supply; finalized invoices keep their rate."
         if row is None:
-            return f"Invoices for a country without a row wait for a person. {follows}"
+            return f"Invoices for a country without a row wait for staff. {follows}"
         live = Subscription.objects.live().filter(tenant__in=Tenant.objects.filter(country=row.country)).count()
         tax = TaxDecision(TaxTreatment.STANDARD, row.name, Decimal(row.percent)).amount_minor(EXAMPLE_MINOR, "EUR")
         concerned = f"{live} live subscription{'' if live == 1 else 's'} in {row.country}."
@@ -113,7 +113,7 @@ class TaxRateAdmin(SettingsAdmin):
 
 
 class TaxRegistrationForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
-    """Refuses a tax id that is none of the country's."""
+    """The form of a registration. It refuses a tax id that is not one of the country."""
 
     class Meta:
         model = TaxRegistration
@@ -130,7 +130,7 @@ class TaxRegistrationForm(forms.ModelForm):  # type: ignore[type-arg]  # Django'
 
 @admin.register(TaxRegistration)
 class TaxRegistrationAdmin(SettingsAdmin):
-    """Where the seller is registered besides its own country."""
+    """The admin of the seller's registrations in other countries."""
 
     form = TaxRegistrationForm
     list_display = ("country", "scheme", "tax_id", "valid_from", "valid_until")
@@ -141,7 +141,7 @@ class TaxRegistrationAdmin(SettingsAdmin):
 
     @action(description="Confirm tax rules", permissions=["confirm_tax"], icon="fact_check")
     def confirm_tax_rules(self, request: HttpRequest) -> HttpResponse:
-        """Record that staff have read who charges what to whom."""
+        """Record that staff have read the tax rules."""
         issuer, form = Issuer.objects.get(pk=1), ConfirmForm(posted(request))
         if request.method == "POST" and form.is_valid():
             return self.attempt(
@@ -150,7 +150,7 @@ class TaxRegistrationAdmin(SettingsAdmin):
                 said="The tax rules are confirmed.",
                 back=self.page_of(TaxRegistration()),
             )
-        so_far = "Nobody has confirmed them for this country yet."
+        so_far = "They are not confirmed for this country yet."
         if issuer.is_tax_confirmed:
             so_far = f"{issuer.tax_rules_confirmed_by} confirmed them, {issuer.tax_rules_confirmed_at:%Y-%m-%d}."
         return self.confirmation_page(
@@ -159,9 +159,9 @@ class TaxRegistrationAdmin(SettingsAdmin):
             form,
             question=Question(
                 title=f"Confirm the tax rules for {issuer.country or 'a seller without a country'}",
-                explanation="Who charges what to whom is a table in docs/algorithms/tax.md, with the article of each"
-                " row. Have somebody who knows the tax law of your country read it, enter your registrations and rates,"
-                f" and confirm it here. Your name and the day are kept. {so_far}",
+                explanation="The tax rules are a table in docs/algorithms/tax.md, with the article of each"
+                " row. Ask a person who knows your country's tax law to read it, enter your registrations and rates,"
+                f" and confirm the rules here. Your name and the day are stored. {so_far}",
                 button="Confirm",
             ),
         )
@@ -173,7 +173,7 @@ class TaxRegistrationAdmin(SettingsAdmin):
         form: "forms.ModelForm[TaxRegistration]",
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
-        """Have the service write, and audit."""
+        """Save through the service, which writes the audit entry."""
         registration = TaxRegistration.objects.get(pk=obj.pk) if change else None
         saved = save_tax_registration(
             registration=registration, changes=form.cleaned_data, actor=staff_actor(request), as_of=timezone.now()
@@ -181,35 +181,35 @@ class TaxRegistrationAdmin(SettingsAdmin):
         obj.pk = saved.pk
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Have the service delete, and audit."""
+        """Delete through the service, which writes the audit entry."""
         delete_tax_registration(registration=obj, actor=staff_actor(request), as_of=timezone.now())
 
     def hint(self, row: TaxRegistration | None) -> str:  # noqa: ARG002 - one sentence for all
-        """What a registration does."""
+        """Return the sentence about the effect of a registration."""
         return (
-            "The seller's own country needs no row. A registration that ends gets its last day instead of being"
-            " deleted: supplies until then are still taxed by it."
+            "The seller's own country needs no row. For a registration that ends, enter its last day instead of"
+            " deleting it: supplies until then are still taxed by it."
         )
 
 
 class ExchangeRateForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
-    """Refuses a day that is still to come."""
+    """The form of an exchange rate. It refuses a day in the future."""
 
     class Meta:
         model = ExchangeRate
         fields = ("per", "currency", "day", "rate", "source")
 
     def clean_day(self) -> date:
-        """Check that the rate can be known."""
+        """Check that the day is not in the future."""
         day: date = self.cleaned_data["day"]
         if day > timezone.now().date():
-            raise forms.ValidationError("It is still to come.")
+            raise forms.ValidationError("The day is in the future.")
         return day
 
 
 @admin.register(ExchangeRate)
 class ExchangeRateAdmin(SettingsAdmin):
-    """What one currency was worth in another. Rows are added, here or by `manage.py import_exchange_rates`."""
+    """The admin of exchange rates. Rows are added, here or by `manage.py import_exchange_rates`."""
 
     form = ExchangeRateForm
     list_display = ("day", "per", "currency", "rate", "source")
@@ -217,11 +217,11 @@ class ExchangeRateAdmin(SettingsAdmin):
     date_hierarchy = "day"
 
     def has_change_permission(self, request: HttpRequest, obj: ExchangeRate | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Nobody changes a rate."""
+        """Return False: rates are never changed."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: ExchangeRate | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Nobody deletes a rate."""
+        """Return False: rates are never deleted."""
         return False
 
     def save_model(
@@ -231,14 +231,14 @@ class ExchangeRateAdmin(SettingsAdmin):
         form: "forms.ModelForm[ExchangeRate]",
         change: bool,  # noqa: ARG002, FBT001 - Django's signature
     ) -> None:
-        """Have the service write, and audit."""
+        """Save through the service, which writes the audit entry."""
         rate = DayRate(**form.cleaned_data)
         add_exchange_rates(rates=[rate], actor=staff_actor(request), as_of=timezone.now())
         obj.pk = ExchangeRate.objects.get(per=rate.per, currency=rate.currency, day=rate.day).pk
 
     def hint(self, row: ExchangeRate | None) -> str:  # noqa: ARG002 - one sentence for all
-        """What a rate is for."""
+        """Return the sentence about the use of exchange rates."""
         return (
-            "Invoices in another currency than the seller's say their tax in both, by the rate of the day of issue or"
-            " the latest of the week before. manage.py import_exchange_rates reads the European Central Bank's files."
+            "Invoices in another currency than the seller's show their tax in both, at the rate of the day of issue or"
+            " the latest of the week before. manage.py import_exchange_rates imports the European Central Bank's files."
         )

@@ -1,4 +1,4 @@
-"""What is known of a tenant's tax id: the answers of VIES, and what staff found themselves."""
+"""The checks of a tenant's tax id, by VIES and by staff."""
 
 from django import forms
 from django.contrib import admin
@@ -17,7 +17,7 @@ from billing.taxation.services.tax_id_checks import record_tax_id_check
 
 
 class CheckForm(forms.Form):
-    """What staff found."""
+    """The form of a check by staff."""
 
     verdict = forms.TypedChoiceField(
         label="The number is",
@@ -28,12 +28,12 @@ class CheckForm(forms.Form):
     reference = forms.CharField(
         max_length=500,
         widget=UnfoldAdminTextInputWidget,
-        help_text="How you know: the number of the consultation, whom you asked.",
+        help_text="Your evidence: the number of the consultation, or whom you asked.",
     )
 
 
 class TaxIdCheckInline(ReadOnlyInline, TabularInline):
-    """The answers so far, the latest first."""
+    """The checks so far, the latest first."""
 
     model = TaxIdCheck
     tab = True
@@ -45,7 +45,7 @@ class TaxIdCheckInline(ReadOnlyInline, TabularInline):
 
 @admin.register(TaxIdCheck)
 class TaxIdCheckAdmin(ReadOnlyModelAdmin):
-    """The evidence of all tenants."""
+    """The admin of all tenants' checks."""
 
     list_display = ("checked_at", "tenant", "tax_id", "is_valid", "source", "reference", "name")
     list_select_related = ("tenant",)
@@ -55,7 +55,7 @@ class TaxIdCheckAdmin(ReadOnlyModelAdmin):
 
 @register_tenant_section
 class TaxIdSection(TenantSection):
-    """Whether the tax id is in use."""
+    """The part of a tenant's page about its tax id."""
 
     place = 35
     buttons = ("record_tax_id_check",)
@@ -65,7 +65,7 @@ class TaxIdSection(TenantSection):
 
     @action(description="Record tax id check", permissions=["record_check"], icon="fact_check")
     def record_tax_id_check(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Keep what staff found out about the number."""
+        """Record a check of the number by staff."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         form = CheckForm(posted(request))
         if request.method == "POST" and form.is_valid():
@@ -78,7 +78,7 @@ class TaxIdSection(TenantSection):
                     actor=staff_actor(request),
                     as_of=timezone.now(),
                 ),
-                said=f"It is kept what you found of {tenant.tax_id}.",
+                said=f"The check of {tenant.tax_id} is recorded.",
                 back=self.page.page_of(tenant),
             )
         return self.page.confirmation_page(
@@ -87,8 +87,8 @@ class TaxIdSection(TenantSection):
             form,
             question=Question(
                 title=f"Tax id {tenant.tax_id or 'of none'} of {tenant}",
-                explanation="Drafts and later invoices follow: a number of another member state that is in use means"
-                " a reverse charge without a mark, one that is not in use means tax. The answer stays as evidence.",
+                explanation="Drafts and later invoices follow it: a number of another member state that is in use means"
+                " a reverse charge without a mark, one that is not in use means tax. The check is kept as evidence.",
                 button="Keep",
             ),
         )

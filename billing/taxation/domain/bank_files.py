@@ -14,14 +14,14 @@ _RATE_OF_XML: Final = re.compile(r"""<Cube\s+currency=['"]([A-Z]{3})['"]\s+rate=
 
 
 class RatesFileError(ValueError):
-    """The file is none of the bank's, or is damaged."""
+    """The file is not one of the bank's, or is damaged."""
 
 
 def parse_rates(text: str) -> list[DayRate]:
     """Return the rates of one of the bank's files, CSV or XML, of a day or of all. Raises `RatesFileError`."""
     found = list(_of_xml(text) if text.lstrip("\ufeff \r\n\t").startswith("<") else _of_csv(text))
     if not found:
-        raise RatesFileError("No rate was found: is it eurofxref.csv, eurofxref-hist.csv or eurofxref-daily.xml?")
+        raise RatesFileError("No rate was found. Is it eurofxref.csv, eurofxref-hist.csv or eurofxref-daily.xml?")
     return found
 
 
@@ -34,7 +34,7 @@ def _of_xml(text: str) -> Iterator[DayRate]:
 def _of_csv(text: str) -> Iterator[DayRate]:
     rows = [[cell.strip() for cell in row] for row in csv.reader(text.lstrip("\ufeff").splitlines())]
     if not rows or not rows[0] or rows[0][0] != "Date":
-        raise RatesFileError("The first line has no heading: it begins with Date.")
+        raise RatesFileError("The first line is not a heading. It must begin with Date.")
     for row in rows[1:]:
         for currency, rate in zip(rows[0][1:], row[1:], strict=False):
             if currency and rate not in {"", "N/A"}:
@@ -45,9 +45,9 @@ def _rate(day: str, currency: str, rate: str) -> DayRate:
     try:
         found = DayRate(EURO, currency, _day(day), Decimal(rate))
     except (ValueError, InvalidOperation) as error:
-        raise RatesFileError(f"{day}: {rate} is no rate of {currency}.") from error
+        raise RatesFileError(f"{day}: {rate} is not a rate of {currency}.") from error
     if not found.rate.is_finite() or found.rate <= 0 or not re.fullmatch("[A-Z]{3}", currency, re.ASCII):
-        raise RatesFileError(f"{day}: {rate} is no rate of {currency}.")
+        raise RatesFileError(f"{day}: {rate} is not a rate of {currency}.")
     return found
 
 

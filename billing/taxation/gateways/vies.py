@@ -1,6 +1,6 @@
-"""VIES, the Commission's service that tells whether a VAT number of a member state is in use.
+"""VIES, the Commission's service that checks whether a VAT number of a member state is in use.
 
-Its REST API is asked in bounded time, and each member state has a circuit of its own, since each answers for itself.
+Calls of its REST API have a timeout, and each member state has a circuit of its own, since each responds separately.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ _CHARACTERS_MAX: Final = 500
 
 
 class ViesError(Exception):
-    """There was no answer about the number: the service, or the member state's, is not there."""
+    """The number could not be checked: the service, or the member state's, is not available."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViesAnswer:
-    """What VIES said. `reference` is its number of the consultation; name and address may be empty."""
+    """A result of VIES. `reference` is its number of the consultation; name and address may be empty."""
 
     is_valid: bool
     reference: str
@@ -36,8 +36,8 @@ def is_vies_on() -> bool:
     return bool(settings.VIES_URL)
 
 
-def ask_vies(tax_id: str, *, requester: str) -> ViesAnswer:
-    """Ask whether a VAT number is in use; `requester` is the seller's own, which makes the answer evidence.
+def query_vies(tax_id: str, *, requester: str) -> ViesAnswer:
+    """Check whether a VAT number is in use; `requester` is the seller's own, which makes the result evidence.
 
     Raises `ViesError`.
     """
@@ -65,7 +65,7 @@ def _asked(question: dict[str, str]) -> ViesAnswer:
 
 
 def _text(body: dict[str, Any], name: str) -> str:
-    """Return what VIES says in a field; it writes three dashes where a member state tells nothing."""
+    """Return the text of a field; VIES writes three dashes if a member state discloses nothing."""
     said = body.get(name)
     text = " ".join(said.replace("\0", "").split()) if isinstance(said, str) else ""
     return "" if text == "---" else text[:_CHARACTERS_MAX]

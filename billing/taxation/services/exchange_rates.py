@@ -1,4 +1,4 @@
-"""Exchange rates are added, from the bank's file or by staff, and never changed."""
+"""Add exchange rates, from the bank's file or by staff. They are never changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from accounts.services.audit import AuditTarget, record_audit
 from billing.domain.exchange import DayRate
 from billing.models import ExchangeRate
 
-# As many digits as the column keeps.
+# The digits of the column.
 STEP: Final = Decimal("1e-10")
 
 
 @dataclass(frozen=True, slots=True)
 class AddedRates:
-    """How many rates were new, and how many were known as they are."""
+    """The number of new rates, and of rates that were already stored."""
 
     added: int
     known: int
 
 
 def add_exchange_rates(*, rates: Sequence[DayRate], actor: Actor, as_of: datetime) -> AddedRates:
-    """Add the rates that are not known yet; all of them, or none.
+    """Add the rates that are not stored yet; all of them, or none.
 
-    Raises `ConflictError` if one is known with another value, `InvalidFieldsError` for a day to come or no source.
+    Raises `ConflictError` if one is stored with another value, `InvalidFieldsError` for a future day or no source.
     """
     _check(rates, as_of)
     rows = [
@@ -57,7 +57,7 @@ def add_exchange_rates(*, rates: Sequence[DayRate], actor: Actor, as_of: datetim
 def _check(rates: Sequence[DayRate], as_of: datetime) -> None:
     for rate in rates:
         if rate.day > as_of.date():
-            refused = FieldError("/day", "in_the_future", f"{rate.day} is still to come.")
+            refused = FieldError("/day", "in_the_future", f"{rate.day} is in the future.")
             raise InvalidFieldsError(refused.detail, field_errors=(refused,))
         if not rate.source.strip() or rate.rate <= 0 or rate.per == rate.currency:
             refused = FieldError("/rate", "invalid_rate", "A rate is above 0, between two currencies, with its source.")
@@ -65,7 +65,7 @@ def _check(rates: Sequence[DayRate], as_of: datetime) -> None:
 
 
 def _check_same(rates: Sequence[DayRate]) -> None:
-    """Refuse another value for what is known; amounts are compared as the column keeps them."""
+    """Refuse another value for a stored rate; amounts are compared with the column's digits."""
     days = {rate.day for rate in rates}
     rows = ExchangeRate.objects.filter(day__in=days).values_list("per", "currency", "day", "rate")
     stored = {(per, currency, day): rate for per, currency, day, rate in rows}
@@ -73,6 +73,6 @@ def _check_same(rates: Sequence[DayRate]) -> None:
         known = stored[rate.per, rate.currency, rate.day]
         if known != rate.rate.quantize(STEP):
             raise ConflictError(
-                f"1 {rate.per} on {rate.day} is known as {known.normalize():f} {rate.currency}, not {rate.rate:f}:"
-                " nothing was added."
+                f"1 {rate.per} on {rate.day} is stored as {known.normalize():f} {rate.currency}, not {rate.rate:f}."
+                " Nothing was added."
             )

@@ -1,4 +1,4 @@
-"""Whether VAT numbers are in use: what VIES or staff found is kept as evidence, each answer with its day."""
+"""Check whether VAT numbers are in use. Each result of VIES or staff is stored with its day, as evidence."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,10 +14,10 @@ from accounts.models import JobRun, Tenant
 from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.jobs import run_job
 from billing.models import Issuer, TaxIdCheck
-from billing.taxation.gateways.vies import ViesAnswer, ViesError, ask_vies, is_vies_on
+from billing.taxation.gateways.vies import ViesAnswer, ViesError, is_vies_on, query_vies
 
 CHECK_JOB: Final = "tax_ids"
-# A number that was in use may not be any more.
+# A number that was in use may no longer be.
 VALID_FOR: Final = timedelta(days=90)
 CHECKED_MAX: Final = 200
 VIES: Final = "vies"
@@ -25,14 +25,14 @@ STAFF: Final = "staff"
 
 
 def run_tax_id_checks(*, started_by: str, as_of: datetime) -> JobRun:
-    """Ask VIES about the VAT numbers that nobody has checked for a while, recorded as a run of a job."""
+    """Check VAT numbers at VIES whose last check is too old, recorded as a run of a job."""
     return run_job(name=CHECK_JOB, started_by=started_by, as_of=as_of, work=lambda: _report(as_of))
 
 
 def check_tax_ids(*, as_of: datetime) -> tuple[int, int]:
-    """Return how many numbers VIES answered for, and how many it did not; nothing is asked where it is off.
+    """Check due VAT numbers; return how many VIES could check, and how many not. Does nothing if VIES is off.
 
-    A member state that does not answer is not asked again in this run.
+    A member state that does not respond is not called again in this run.
     """
     if not is_vies_on():
         return 0, 0
@@ -43,7 +43,7 @@ def check_tax_ids(*, as_of: datetime) -> tuple[int, int]:
         if state in silent or not is_tax_id(tenant.tax_id, tenant.country):
             continue
         try:
-            answer = ask_vies(tenant.tax_id, requester=requester)
+            answer = query_vies(tenant.tax_id, requester=requester)
         except ViesError:
             silent[state] = silent.get(state, 0) + 1
             continue
@@ -53,7 +53,7 @@ def check_tax_ids(*, as_of: datetime) -> tuple[int, int]:
 
 
 def due_tax_ids(as_of: datetime) -> QuerySet[Tenant]:
-    """Return the tenants in other member states whose number, as it is now, nobody has checked for a while."""
+    """Return the tenants in other member states whose current number has no recent check."""
     seller = tax_country(Issuer.objects.values_list("country", flat=True).get(pk=1))
     abroad = [country for country in (*sorted(EU), "MC") if tax_country(country) != seller]
     fresh = TaxIdCheck.objects.filter(
@@ -67,7 +67,7 @@ def due_tax_ids(as_of: datetime) -> QuerySet[Tenant]:
 
 
 def record_tax_id_check(*, tenant: Tenant, is_valid: bool, reference: str, actor: Actor, as_of: datetime) -> TaxIdCheck:
-    """Keep what staff found out about a tenant's number themselves. Raises `ConflictError` if it has none."""
+    """Record a check of a tenant's number by staff. Raises `ConflictError` if the tenant has no number."""
     if not tenant.tax_id:
         raise ConflictError(f"{tenant} has no tax id.")
     check: TaxIdCheck = TaxIdCheck.objects.create(
@@ -108,7 +108,7 @@ def _keep(tenant: Tenant, answer: ViesAnswer, as_of: datetime) -> None:
 
 
 def _requester() -> str:
-    """Return the seller's own number, if it is one of a member state."""
+    """Return the seller's number, if it is one of a member state."""
     issuer = Issuer.objects.only("country", "tax_id").get(pk=1)
     is_own = tax_country(issuer.country) in EU and is_tax_id(issuer.tax_id, issuer.country)
     return issuer.tax_id if is_own else ""

@@ -1,6 +1,6 @@
-"""The seller's tax settings: the one writer of rates and registrations, and of staff's confirmation of the table.
+"""The seller's tax settings: the only writer of rates and registrations, and of staff's confirmation of the rules.
 
-A rate that stands on finalized invoices is never edited: a change of it is a new row with its first day.
+A rate of finalized invoices is never edited: a change is a new row with its first day.
 """
 
 import re
@@ -28,9 +28,9 @@ _REGISTRATION_FIELDS = ("country", "scheme", "tax_id", "valid_from", "valid_unti
 
 
 def save_tax_rate(*, rate: TaxRate | None, changes: Mapping[str, object], actor: Actor, as_of: datetime) -> TaxRate:
-    """Add a rate, or change one that stands on no finalized invoice.
+    """Add a rate, or change one that no finalized invoice has.
 
-    Raises `InvalidFieldsError`, and `ConflictError` if it stands on one, or the country has a row that begins that day.
+    Raises `InvalidFieldsError`, and `ConflictError` if an invoice has it, or the country has a row from that day on.
     """
     with transaction.atomic():
         current = TaxRate() if rate is None else TaxRate.objects.select_for_update().get(pk=rate.pk)
@@ -42,7 +42,7 @@ def save_tax_rate(*, rate: TaxRate | None, changes: Mapping[str, object], actor:
 
 
 def delete_tax_rate(*, rate: TaxRate, actor: Actor, as_of: datetime) -> None:
-    """Delete a rate that stands on no finalized invoice. Raises `ConflictError`."""
+    """Delete a rate that no finalized invoice has. Raises `ConflictError`."""
     with transaction.atomic():
         current = TaxRate.objects.select_for_update().get(pk=rate.pk)
         _check_unused(current)
@@ -69,21 +69,21 @@ def save_tax_registration(
 
 
 def delete_tax_registration(*, registration: TaxRegistration, actor: Actor, as_of: datetime) -> None:
-    """Delete a registration that was never one; one that ended has its last day instead."""
+    """Delete a registration that was entered by mistake; one that ended has its last day instead."""
     with transaction.atomic():
         current = TaxRegistration.objects.select_for_update().get(pk=registration.pk)
         _delete(current, "taxregistration", actor, as_of)
 
 
 def confirm_tax_rules(*, actor: Actor, as_of: datetime) -> Issuer:
-    """Record that staff have read who charges what to whom, for the country where the seller is.
+    """Record that staff have read the tax rules, for the country of the seller.
 
     Raises `ConflictError` if the seller has no country.
     """
     with transaction.atomic():
         issuer = Issuer.objects.select_for_update().get(pk=1)
         if not issuer.country:
-            raise ConflictError("Fill in the country first: the table depends on it.")
+            raise ConflictError("Fill in the country first. The tax rules depend on it.")
         changes = {
             "tax_rules_confirmed_country": issuer.country,
             "tax_rules_confirmed_by": actor.label,
@@ -133,13 +133,13 @@ def _check_registration(wanted: Mapping[str, object]) -> None:
     if tax_id and not is_tax_id_of_seller(tax_id, country):
         refusals.append(FieldError("/tax_id", "invalid_tax_id", f"{tax_id} is not a tax id of {country}."))
     if since is not None and until is not None and until < since:  # type: ignore[operator]  # two days
-        refusals.append(FieldError("/valid_until", "invalid_valid_until", "It ends after it begins."))
+        refusals.append(FieldError("/valid_until", "invalid_valid_until", "The last day must not be before the first."))
     if refusals:
         raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))
 
 
 def _check_unused(rate: TaxRate) -> None:
-    """Refuse to change what finalized invoices say."""
+    """Refuse to change a rate of finalized invoices."""
     number = number_with_rate(rate)
     if number is not None:
         raise ConflictError(
@@ -148,7 +148,7 @@ def _check_unused(rate: TaxRate) -> None:
 
 
 def _write(row: Row, wanted: Mapping[str, object], kind: str, actor: Actor, as_of: datetime) -> Row:
-    """Store a new row, or what differs of a locked one, with its audit entry."""
+    """Store a new row, or the changes of a locked one, with its audit entry."""
     is_new = row.pk is None
     changed = differing(row, wanted)
     if not is_new and not changed:
@@ -160,7 +160,7 @@ def _write(row: Row, wanted: Mapping[str, object], kind: str, actor: Actor, as_o
             else:
                 update_changed(row, changed)
     except IntegrityError as error:
-        raise ConflictError("There is a row for this country that begins on the same day.") from error
+        raise ConflictError("A row for this country already begins on the same day.") from error
     record_audit(
         actor=actor,
         action=f"{kind}.{'created' if is_new else 'changed'}",

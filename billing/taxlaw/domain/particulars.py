@@ -1,8 +1,8 @@
-"""What a document has to say before it gets a number, and what is missing of it. Pure; `docs/invoicing.md`.
+"""The particulars that a document needs before it gets a number, and the missing ones. Pure; `docs/invoicing.md`.
 
-Sources: Directive 2006/112/EC, articles 226 and 230 (226a and 226b ask for less); the British VAT Regulations 1995,
-regulation 14 (1); the Swiss MWSTG, article 26 (2). Federal law of the United States asks for nothing; the name and the
-address of both are the house's own rule there.
+Sources: Directive 2006/112/EC, articles 226 and 230 (226a and 226b require less); the British VAT Regulations 1995,
+regulation 14 (1); the Swiss MWSTG, article 26 (2). Federal law of the United States requires none; the name and the
+address of both parties are the house's own rule there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from billing.domain.tax import TaxCategory
 Content = Mapping[str, Any]
 TAX_UNKNOWN: Final = "tax_unknown"
 PARTICULARS_MISSING: Final = "particulars_missing"
-# What the one row of the issuer says until staff have filled it in.
+# The name in the issuer's row until staff fill it in.
 NOBODY: Final = "Your company"
 ADDRESS_FIELDS: Final = ("address_line1", "city", "country")
 
@@ -64,7 +64,7 @@ _OF_SWITZERLAND: Final[Mapping[str, str]] = {
     "amount_minor": f"{_SWISS} f",
 }
 _OF_NORWAY: Final[Mapping[str, str]] = {"seller_number": "Bokføringsforskriften, section 5-1-2"}
-# What is asked for if a member state's tax is declared, wherever the seller is (article 219a).
+# Required if a member state's tax is declared, wherever the seller is (article 219a).
 _WHOEVER_SELLS: Final[Mapping[str, str]] = {
     "union_number": f"{_UNION} 226 (3)",
     "buyer_number": _OF_UNION["buyer_number"],
@@ -76,7 +76,7 @@ _LAWS: Final[Mapping[str, Mapping[str, str]]] = {
     "GB": _OF_KINGDOM,
     "NO": _OF_NORWAY,
 }
-# What the Swiss register puts behind the number of whoever charges the tax.
+# The suffix in the Swiss register for a seller that charges the tax.
 _SWISS_MARKS: Final = ("MWST", "TVA", "IVA", "VAT")
 _OF_ROW: Final = {"base_minor": "the taxable amount", "percent": "the rate", "amount_minor": "the tax"}
 _WITH_REASON: Final = frozenset({TaxCategory.ZERO, TaxCategory.EXEMPT, TaxCategory.OUT_OF_SCOPE})
@@ -84,36 +84,36 @@ _WITH_REASON: Final = frozenset({TaxCategory.ZERO, TaxCategory.EXEMPT, TaxCatego
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What a document lacks, as a sentence to staff names it, and the article that asks for it."""
+    """A missing particular, in words for staff, and the article that requires it."""
 
     what: str
     source: str
 
 
 def is_of_value(lines: Sequence[LineDraft]) -> bool:
-    """Return whether anything is charged or given back.
+    """Return whether anything is charged or refunded.
 
-    What is free is no supply for consideration (article 2), and no invoice is owed for it: it lacks nothing.
+    A free supply is not a supply for consideration (article 2), and needs no invoice: no particulars are missing.
     """
     return any(line.amount_minor for line in lines)
 
 
 def tax_problems(lines: Sequence[LineDraft]) -> list[str]:
-    """Return why the tax of some lines cannot be told, each reason once."""
+    """Return the reasons why the tax of some lines cannot be decided, each once."""
     problems = (line.tax.problem for line in lines if line.tax is not None and line.amount_minor)
     return list(dict.fromkeys(problem for problem in problems if problem))
 
 
 def has_address(party: Mapping[str, str]) -> bool:
-    """Return whether it is said where somebody is: the street, the city and the country."""
+    """Return whether a party has an address: the street, the city and the country."""
     return all(party[name].strip() for name in ADDRESS_FIELDS)
 
 
 def missing_particulars(content: Content) -> list[Missing]:
-    """Return what is missing of what the law of the seller's country wants, in the order of article 226.
+    """Return the missing particulars that the law of the seller's country requires, in the order of article 226.
 
-    `content` is a document's: of it `issued_on`, `currency`, `issuer`, `customer`, `taxes`, `issuer_currency`, and of
-    each of `lines` `description` and `supplied_on` are read. Its number is given when nothing is missing.
+    `content` is a document's: `issued_on`, `currency`, `issuer`, `customer`, `taxes`, `issuer_currency`, and of each of
+    `lines` `description` and `supplied_on` are read. The document gets its number when nothing is missing.
     """
     seller = tax_country(content["issuer"]["country"])
     law = _LAWS.get(seller, {})
@@ -122,7 +122,7 @@ def missing_particulars(content: Content) -> list[Missing]:
 
 
 def in_words(missing: Iterable[Missing]) -> str:
-    """Return what is missing as a list in a sentence, with the articles: a, b (article), c (another)."""
+    """Return the missing particulars as a list in words, with the articles: a, b (article), c (another)."""
     groups = groupby(missing, key=lambda one: one.source)
     return ", ".join(f"{', '.join(one.what for one in group)} ({source})" for source, group in groups)
 
@@ -182,7 +182,7 @@ def _of_taxes(content: Content) -> Iterator[tuple[str, str]]:
 
 
 def _is_located(party: Mapping[str, str], seller: str) -> bool:
-    """Return whether the party's address is there; a Swiss seller says the place alone."""
+    """Return whether the party's address is complete; the place alone is enough for a Swiss seller."""
     return bool(party["city"].strip() and party["country"].strip()) if seller == "CH" else has_address(party)
 
 

@@ -1,6 +1,6 @@
-"""Who charges what tax to whom, on which day: `docs/algorithms/tax.md`, whose table the tests read.
+"""The tax rules by day: `docs/algorithms/tax.md`, whose table the tests read.
 
-Pure: the rates and the registrations of the seller are given with their days.
+Pure: the rates and the registrations of the seller are passed with their days.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ CHARGES_BUSINESSES_TOO: Final = frozenset({"CH"})
 
 
 class TaxScheme(StrEnum):
-    """How a seller is registered in a country besides its own."""
+    """The kind of a seller's registration in another country."""
 
     LOCAL = "local"
     ESTABLISHMENT = "establishment"
@@ -39,7 +39,7 @@ class TaxScheme(StrEnum):
 
 
 class TaxIdState(StrEnum):
-    """What is known of a buyer's tax id."""
+    """The result of the checks of a buyer's tax id."""
 
     NONE = "none"
     UNVERIFIED = "unverified"
@@ -48,7 +48,7 @@ class TaxIdState(StrEnum):
 
 
 class UnverifiedTaxIds(StrEnum):
-    """What the seller does while a VAT number of another member state is not verified."""
+    """The seller's policy while a VAT number of another member state is not verified."""
 
     MARK = "mark"
     TAX = "tax"
@@ -56,7 +56,7 @@ class UnverifiedTaxIds(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CountryRate:
-    """The tax of a country from a day on; `reason` says why it is 0."""
+    """The tax of a country from a day on; `reason` is the reason if it is 0."""
 
     name: str
     percent: Decimal
@@ -67,7 +67,7 @@ class CountryRate:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """That the seller is registered in a country, first and last day included."""
+    """A registration of the seller in a country, first and last day included."""
 
     country: str
     scheme: TaxScheme
@@ -76,13 +76,13 @@ class Registration:
     until: date | None = None
 
     def holds_on(self, day: date) -> bool:
-        """Return whether it is in force."""
+        """Return whether the registration is in force."""
         return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
 
 
 @dataclass(frozen=True, slots=True)
 class TaxFacts:
-    """What the decision follows from. `rates` maps a country to its rates, in any order."""
+    """The facts for the decision. `rates` maps a country to its rates, in any order."""
 
     seller_country: str
     buyer_country: str
@@ -96,12 +96,12 @@ class TaxFacts:
 
     @property
     def seller(self) -> str:
-        """The country whose tax law the seller lives under."""
+        """Return the country whose tax law applies to the seller."""
         return tax_country(self.seller_country)
 
     @property
     def buyer(self) -> str:
-        """The country where the buyer is, as tax law sees it."""
+        """Return the country of the buyer in terms of tax law."""
         return tax_country(self.buyer_country)
 
     def rate_of(self, country: str, day: date) -> CountryRate | None:
@@ -122,7 +122,7 @@ class TaxFacts:
 
 
 def tax_table(facts: TaxFacts) -> TaxTable:
-    """Return what holds on every day: a rate or a registration that begins or ends may change it."""
+    """Return the decisions for all days: a rate or a registration that begins or ends may change them."""
     days = {rate.since for rates in (facts.rates or {}).values() for rate in rates}
     days |= {registration.since for registration in facts.registrations}
     days |= {registration.until + _DAY for registration in facts.registrations if registration.until is not None}
@@ -131,7 +131,7 @@ def tax_table(facts: TaxFacts) -> TaxTable:
 
 
 def decide_tax(facts: TaxFacts, day: date) -> TaxDecision:
-    """Decide the tax of a supply of that day. `problem` of the decision says why it cannot be told."""
+    """Return the tax of a supply on a day. `problem` is the reason if it cannot be decided."""
     if facts.treatment is TaxTreatment.EXEMPT:
         reason = facts.exemption_reason or "Exempt from tax."
         country = facts.buyer or facts.seller
@@ -147,7 +147,7 @@ def decide_tax(facts: TaxFacts, day: date) -> TaxDecision:
 
 
 def _is_reverse_charge(facts: TaxFacts, day: date) -> bool:
-    """Articles 44 and 196: a business of another member state, in which the seller is not established."""
+    """Return whether the buyer, a business of another member state, declares the tax (articles 44 and 196)."""
     is_abroad = bool(facts.seller) and facts.buyer in EU and facts.buyer != facts.seller
     if facts.treatment is not TaxTreatment.AUTOMATIC or not is_abroad:
         return False
@@ -168,7 +168,7 @@ def _reverse_charge(facts: TaxFacts, day: date) -> TaxDecision:
 
 
 def _own_rate(facts: TaxFacts, percent: Decimal, day: date) -> TaxDecision:
-    """The rate that staff gave the customer; one of 0 has its reason, which is printed."""
+    """Return the rate that staff set for the customer; a rate of 0 has a reason, which is printed."""
     if percent:
         return TaxDecision(TaxTreatment.STANDARD, "Tax", percent, _number_abroad(facts, day), jurisdiction=facts.buyer)
     if not facts.exemption_reason:
@@ -178,7 +178,7 @@ def _own_rate(facts: TaxFacts, percent: Decimal, day: date) -> TaxDecision:
 
 
 def _at_rate(facts: TaxFacts, day: date) -> TaxDecision:
-    """The rate of the country whose tax it is."""
+    """Return the tax at the rate of the country that taxes the supply."""
     buyer, country = facts.buyer, facts.buyer
     there = facts.registration(day, TaxScheme.LOCAL, TaxScheme.ESTABLISHMENT, country=buyer)
     if buyer != facts.seller and there is None:
@@ -202,7 +202,7 @@ def _at_rate(facts: TaxFacts, day: date) -> TaxDecision:
 
 
 def _number_abroad(facts: TaxFacts, day: date) -> str:
-    """Say the number under which the tax of the buyer's country is declared, if it is not the seller's own."""
+    """Return a note with the number under which the tax of the buyer's country is declared, if there is another."""
     there = facts.registration(day, TaxScheme.LOCAL, TaxScheme.ESTABLISHMENT, country=facts.buyer)
     if there is not None:
         return f"Seller's tax id in {facts.buyer}: {there.tax_id}." if there.tax_id else ""

@@ -322,7 +322,7 @@ def test_an_invoice_settled_meanwhile_is_not_paid_again(
 
     answer = alice.post(f"/t/acme/invoices/{invoice.number}/pay/", follow=True)
 
-    assert "The invoice is void: there is nothing to pay." in shown(answer)
+    assert "The invoice is void. There is nothing to pay." in shown(answer)
 
 
 def test_paying_while_stripe_is_unavailable_shows_a_message(

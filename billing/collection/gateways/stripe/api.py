@@ -1,11 +1,10 @@
-"""The only module that asks Stripe for something.
+"""The only module that calls Stripe.
 
-It returns Stripe's objects as plain dicts, for `objects` beside it to read.
+It returns Stripe's objects as plain dicts, which `objects` reads.
 
-Two kinds of failure come out of here: `PaymentProviderError` where Stripe did not answer, so that nobody knows and the
-same call may be made again, and `PaymentRefusedError` where it answered and said no. A call that makes something
-carries an Idempotency-Key made from our own ids. Key, host and version are read at each call, so that a test, or a new
-key, is followed at once.
+Calls raise `PaymentProviderError` if Stripe did not respond: the outcome is unknown, and the same call may be made
+again. They raise `PaymentRefusedError` if Stripe refused. A call that creates something has an Idempotency-Key
+computed from our ids. Key, host and version are read at each call, so that a test, or a new key, takes effect at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,15 +34,15 @@ from billing.collection.gateways.stripe.objects import (
 )
 
 CIRCUIT: Final = "stripe"
-# Of jobs; a request has a deadline over all its calls, and makes none twice.
+# For jobs; a request has a deadline over all its calls, and repeats none.
 CONNECT_SECONDS: Final = 5
 READ_SECONDS: Final = 20
 RETRIES: Final = 2
-# What says that Stripe did not answer: no connection, no answer in time, a 5xx.
+# Stripe did not respond: no connection, no response in time, a 5xx.
 OUTAGES: Final = (stripe.APIConnectionError, stripe.APIError)
 RETRY_AFTER_SECONDS: Final = 30
 PAGE: Final = 100
-SUBSCRIBER_KEY: Final = "djstripe_subscriber"  # by which dj-stripe finds the tenant of a customer
+SUBSCRIBER_KEY: Final = "djstripe_subscriber"  # dj-stripe finds the tenant of a customer by this
 ADDRESS: Final = {
     "line1": "address_line1",
     "line2": "address_line2",
@@ -60,12 +59,12 @@ Listing = Callable[[stripe.StripeClient, Any], stripe.StripeObject]
 
 
 def is_configured() -> bool:
-    """Whether there is a key at all."""
+    """Return whether a key is set."""
     return bool(settings.secret_key())
 
 
 def api_host() -> str:
-    """Where Stripe is: its own address, or that of a fake."""
+    """Return Stripe's address, or that of a fake."""
     return settings.api_host() or stripe.DEFAULT_API_BASE
 
 
@@ -73,44 +72,44 @@ def api_host() -> str:
 
 
 def create_customer(*, tenant_id: UUID) -> Json:
-    """Make the tenant's customer.
+    """Create the tenant's customer.
 
-    Says nothing that may change, so that a repetition is the same request; see `describe_customer`.
+    The request has only values that never change, so that a repetition is the same request; see `describe_customer`.
     """
     params: Any = {"metadata": {TENANT_KEY: str(tenant_id), SUBSCRIBER_KEY: str(tenant_id)}}
-    return _ask(lambda client: client.v1.customers.create(params, _once(f"customer:{tenant_id}")))
+    return _send(lambda client: client.v1.customers.create(params, _once(f"customer:{tenant_id}")))
 
 
 def describe_customer(customer_id: str, details: CustomerDetails) -> Json:
-    """Tell Stripe how a customer is called, and where mail reaches it."""
+    """Update a customer's name and addresses at Stripe."""
     address = {theirs: details.address.get(ours, "") for theirs, ours in ADDRESS.items()}
     params: Any = {"name": details.name, "email": details.email, "address": address if any(address.values()) else ""}
-    return _ask(lambda client: client.v1.customers.update(customer_id, params, _once_per_call()))
+    return _send(lambda client: client.v1.customers.update(customer_id, params, _once_per_call()))
 
 
 def customer(customer_id: str) -> Json:
-    """A customer, with what its invoices are charged to."""
+    """Return a customer, with the payment method of its invoices."""
     params: Any = {"expand": ["invoice_settings.default_payment_method"]}
-    return _ask(lambda client: client.v1.customers.retrieve(customer_id, params))
+    return _send(lambda client: client.v1.customers.retrieve(customer_id, params))
 
 
 def charge_invoices_to(customer_id: str, *, payment_method_id: str) -> Json:
-    """Charge this customer's invoices to a way to pay that it has given."""
+    """Set the payment method to which the customer's invoices are charged."""
     params: Any = {
         "invoice_settings": {"default_payment_method": payment_method_id},
         "expand": ["invoice_settings.default_payment_method"],
     }
-    return _ask(lambda client: client.v1.customers.update(customer_id, params, _once_per_call()))
+    return _send(lambda client: client.v1.customers.update(customer_id, params, _once_per_call()))
 
 
-# Agreements: subscriptions over nothing, by which a customer agrees to be charged
+# Agreements: subscriptions over 0, by which a customer agrees to be charged
 
 
 def agreement_price(currency: str) -> str:
-    """The id of the price of nothing a month in a currency; made where it is missing."""
+    """Return the id of the zero-amount monthly price in a currency, creating it if needed."""
     lookup_key = f"{AGREEMENT_PRODUCT}_{currency.lower()}"
     listing: Any = {"lookup_keys": [lookup_key], "active": True}
-    found = data_of(_ask(lambda client: client.v1.prices.list(listing)))
+    found = data_of(_send(lambda client: client.v1.prices.list(listing)))
     if found:
         return required(found[0], "id")
     _ensure_product()
@@ -122,20 +121,20 @@ def agreement_price(currency: str) -> str:
         "lookup_key": lookup_key,
         "nickname": "Invoices are issued by us",
     }
-    return required(_ask(lambda client: client.v1.prices.create(params, _once(f"price:{lookup_key}"))), "id")
+    return required(_send(lambda client: client.v1.prices.create(params, _once(f"price:{lookup_key}"))), "id")
 
 
 def _ensure_product() -> None:
     params: Any = {"id": AGREEMENT_PRODUCT, "name": "Billing agreement"}
     try:
-        _ask(lambda client: client.v1.products.create(params, _once(f"product:{AGREEMENT_PRODUCT}")))
+        _send(lambda client: client.v1.products.create(params, _once(f"product:{AGREEMENT_PRODUCT}")))
     except PaymentRefusedError as error:
         if error.reason != "resource_already_exists":
             raise
 
 
 def start_checkout(order: CheckoutOrder, *, price_id: str) -> Json:
-    """Open a page on which the customer agrees to the text above its button and gives a card; nothing is due."""
+    """Open a page on which the customer agrees to the text above its button and enters a card; the amount due is 0."""
     metadata = {TENANT_KEY: str(order.tenant_id), PLAN_VERSION_KEY: str(order.plan_version_id)}
     params: Any = {
         "mode": "subscription",
@@ -149,54 +148,54 @@ def start_checkout(order: CheckoutOrder, *, price_id: str) -> Json:
         "success_url": order.success_url,
         "cancel_url": order.cancel_url,
     }
-    return _ask(lambda client: client.v1.checkout.sessions.create(params, _once_per_call()))
+    return _send(lambda client: client.v1.checkout.sessions.create(params, _once_per_call()))
 
 
 def checkout_session(session_id: str) -> Json:
-    """A checkout."""
-    return _ask(lambda client: client.v1.checkout.sessions.retrieve(session_id))
+    """Return a checkout session."""
+    return _send(lambda client: client.v1.checkout.sessions.retrieve(session_id))
 
 
 def open_portal(*, customer_id: str, return_url: str) -> Json:
     """Open Stripe's page on which the customer changes its cards."""
     params: Any = {"customer": customer_id, "return_url": return_url}
-    return _ask(lambda client: client.v1.billing_portal.sessions.create(params, _once_per_call()))
+    return _send(lambda client: client.v1.billing_portal.sessions.create(params, _once_per_call()))
 
 
 def agreement(subscription_id: str) -> Json:
-    """A subscription, with its own way to pay."""
+    """Return a subscription, with its payment method."""
     params: Any = {"expand": ["default_payment_method"]}
-    return _ask(lambda client: client.v1.subscriptions.retrieve(subscription_id, params))
+    return _send(lambda client: client.v1.subscriptions.retrieve(subscription_id, params))
 
 
 def end_agreement(subscription_id: str) -> Json:
-    """End a subscription now. One that has ended answers as it is."""
+    """End a subscription now. One that has already ended is returned unchanged."""
     try:
-        return _ask(lambda client: client.v1.subscriptions.cancel(subscription_id, {}))
+        return _send(lambda client: client.v1.subscriptions.cancel(subscription_id, {}))
     except PaymentRefusedError:
         return agreement(subscription_id)
 
 
 def end_agreement_with_period(subscription_id: str, *, is_ending: bool) -> Json:
-    """End a subscription with its period, or let it go on.
+    """End a subscription with its period, or continue it.
 
-    Stripe's portal sets a date, the API a flag: each is taken back its own way.
+    Stripe's portal sets a date, the API a flag: each is undone in its own way.
     """
     params: Any = {"expand": ["default_payment_method"]}
     if not is_ending and agreement(subscription_id).get("cancel_at_period_end") is not True:
         params |= {"cancel_at": ""}
     else:
         params |= {"cancel_at_period_end": is_ending}
-    return _ask(lambda client: client.v1.subscriptions.update(subscription_id, params, _once_per_call()))
+    return _send(lambda client: client.v1.subscriptions.update(subscription_id, params, _once_per_call()))
 
 
 # Invoices
 
 
 def invoices_for(invoice_id: UUID, *, customer_id: str, since: datetime) -> list[Json]:
-    """Stripe's invoices that collect one of ours, oldest first.
+    """Return Stripe's invoices that collect one of ours, oldest first.
 
-    The list is read from the first write on, unlike Stripe's search.
+    A list shows an invoice immediately after its creation, unlike Stripe's search.
     """
     params: Any = {"customer": customer_id, "created": {"gte": int(since.timestamp())}, "limit": PAGE}
     found = _pages(lambda client, after: client.v1.invoices.list(params | after))
@@ -205,7 +204,7 @@ def invoices_for(invoice_id: UUID, *, customer_id: str, since: datetime) -> list
 
 
 def create_invoice(bill: Bill, *, generation: int) -> Json:
-    """Make a draft without lines: charged to the customer's card, or sent with a day until when it may be paid."""
+    """Create a draft without lines: charged to the customer's card, or sent with a due date."""
     params: Any = {
         "customer": bill.customer_reference,
         "currency": bill.currency.lower(),
@@ -218,11 +217,11 @@ def create_invoice(bill: Bill, *, generation: int) -> Json:
         params |= {"collection_method": "charge_automatically"}
     else:
         params |= {"collection_method": "send_invoice", "days_until_due": bill.days_until_due}
-    return _ask(lambda client: client.v1.invoices.create(params, _once(f"invoice:{bill.invoice_id}:{generation}")))
+    return _send(lambda client: client.v1.invoices.create(params, _once(f"invoice:{bill.invoice_id}:{generation}")))
 
 
 def add_invoice_item(*, stripe_invoice_id: str, customer_id: str, amount: int, currency: str, description: str) -> Json:
-    """Put the one line on a draft: our total."""
+    """Add the one line to a draft: our total."""
     params: Any = {
         "customer": customer_id,
         "invoice": stripe_invoice_id,
@@ -230,30 +229,30 @@ def add_invoice_item(*, stripe_invoice_id: str, customer_id: str, amount: int, c
         "currency": currency.lower(),
         "description": description,
     }
-    return _ask(lambda client: client.v1.invoice_items.create(params, _once(f"invoice-item:{stripe_invoice_id}")))
+    return _send(lambda client: client.v1.invoice_items.create(params, _once(f"invoice-item:{stripe_invoice_id}")))
 
 
 def finalize_invoice(stripe_invoice_id: str, *, is_charged: bool) -> Json:
-    """Let a draft be paid; if `is_charged`, Stripe tries the customer's card, and again by its own schedule."""
+    """Finalize a draft; if `is_charged`, Stripe charges the customer's card, and retries by its own schedule."""
     params: Any = {"auto_advance": is_charged}
     key = f"finalize:{stripe_invoice_id}"
-    return _ask(lambda client: client.v1.invoices.finalize_invoice(stripe_invoice_id, params, _once(key)))
+    return _send(lambda client: client.v1.invoices.finalize_invoice(stripe_invoice_id, params, _once(key)))
 
 
 def invoice(stripe_invoice_id: str) -> Json:
-    """An invoice, with why its payments failed."""
+    """Return an invoice, with the errors of its payments."""
     params: Any = {"expand": ["payments.data.payment.payment_intent"]}
-    return _ask(lambda client: client.v1.invoices.retrieve(stripe_invoice_id, params))
+    return _send(lambda client: client.v1.invoices.retrieve(stripe_invoice_id, params))
 
 
 def delete_draft_invoice(stripe_invoice_id: str) -> Json:
-    """Throw away a draft."""
-    return _ask(lambda client: client.v1.invoices.delete(stripe_invoice_id))
+    """Delete a draft."""
+    return _send(lambda client: client.v1.invoices.delete(stripe_invoice_id))
 
 
 def void_invoice(stripe_invoice_id: str) -> Json:
-    """Take an open invoice back: it can no longer be paid."""
-    return _ask(
+    """Void an open invoice: it can no longer be paid."""
+    return _send(
         lambda client: client.v1.invoices.void_invoice(stripe_invoice_id, {}, _once(f"void:{stripe_invoice_id}"))
     )
 
@@ -262,14 +261,14 @@ def void_invoice(stripe_invoice_id: str) -> Json:
 
 
 def meters() -> dict[str, str]:
-    """The ids of the active billing meters by the name of their events."""
+    """Return the ids of the active billing meters by the name of their events."""
     params: Any = {"status": "active", "limit": PAGE}
     found = _pages(lambda client, after: client.v1.billing.meters.list(params | after))
     return {text(meter, "event_name"): text(meter, "id") for meter in found}
 
 
 def create_meter(*, event_name: str, display_name: str) -> Json:
-    """Make a meter that takes one total an hour."""
+    """Create a meter that accepts one total an hour."""
     params: Any = {
         "display_name": display_name,
         "event_name": event_name,
@@ -278,11 +277,11 @@ def create_meter(*, event_name: str, display_name: str) -> Json:
         "customer_mapping": {"type": "by_id", "event_payload_key": "stripe_customer_id"},
         "value_settings": {"event_payload_key": "value"},
     }
-    return _ask(lambda client: client.v1.billing.meters.create(params, _once(f"meter:{event_name}")))
+    return _send(lambda client: client.v1.billing.meters.create(params, _once(f"meter:{event_name}")))
 
 
 def send_meter_event(*, event_name: str, identifier: str, customer_id: str, value: str, timestamp: int) -> None:
-    """Say how much was used. `PaymentRefusedError` with the reason `duplicate_meter_event` means that Stripe has it."""
+    """Report usage. `PaymentRefusedError` with the reason `duplicate_meter_event` means that Stripe already has it."""
     params: Any = {
         "event_name": event_name,
         "identifier": identifier,
@@ -290,7 +289,7 @@ def send_meter_event(*, event_name: str, identifier: str, customer_id: str, valu
         "payload": {"stripe_customer_id": customer_id, "value": value},
     }
     try:
-        _ask(lambda client: client.v1.billing.meter_events.create(params))
+        _send(lambda client: client.v1.billing.meter_events.create(params))
     except PaymentRefusedError as error:
         if "already exists with identifier" in error.detail:
             raise PaymentRefusedError(error.detail, reason=DUPLICATE_METER_EVENT) from error
@@ -301,28 +300,28 @@ def send_meter_event(*, event_name: str, identifier: str, customer_id: str, valu
 
 
 def webhook_endpoints() -> list[Json]:
-    """Where Stripe sends events."""
+    """Return the webhook endpoints at Stripe."""
     params: Any = {"limit": PAGE}
     return _pages(lambda client, after: client.v1.webhook_endpoints.list(params | after))
 
 
 def create_webhook_endpoint(*, url: str, events: Sequence[str], uuid: UUID) -> Json:
-    """Have events sent; only this answer ever has the secret."""
+    """Create a webhook endpoint; only this response has its secret."""
     params: Any = {
         "url": url,
         "enabled_events": list(events),
         "api_version": settings.API_VERSION,
         "metadata": {"djstripe_uuid": str(uuid)},
     }
-    return _ask(lambda client: client.v1.webhook_endpoints.create(params, _once_per_call()))
+    return _send(lambda client: client.v1.webhook_endpoints.create(params, _once_per_call()))
 
 
 def delete_webhook_endpoint(endpoint_id: str) -> Json:
-    """Have no more events sent there."""
-    return _ask(lambda client: client.v1.webhook_endpoints.delete(endpoint_id))
+    """Delete a webhook endpoint."""
+    return _send(lambda client: client.v1.webhook_endpoints.delete(endpoint_id))
 
 
-# How it is asked
+# Requests
 
 
 @lru_cache(maxsize=8)
@@ -343,31 +342,31 @@ def _client(
 
 
 def patience() -> tuple[int, tuple[int, int]]:
-    """Return how often a call is repeated, and how long one waits to connect and between two pieces of an answer."""
+    """Return the number of retries, and the seconds to wait to connect and between two parts of a response."""
     if is_in_request():
         return 0, (settings.request_seconds(), settings.request_seconds())
     return RETRIES, (CONNECT_SECONDS, READ_SECONDS)
 
 
 def _once(key: str) -> Any:
-    """The same name for the same wish, however often it is sent."""
+    """Return the options with an Idempotency-Key, so that the call is done once however often it is sent."""
     return {"idempotency_key": f"countinghouse:{key}"}
 
 
 def _once_per_call() -> Any:
-    """Return whether the call may be sent again later with another answer.
+    """Return the options of a call that may have another result when it is sent again later.
 
-    Stripe's library names each call, and its own repetitions alike.
+    Stripe's library gives each call a key, which its own retries share.
     """
     return {}
 
 
 def _pages(listing: Listing) -> list[Json]:
-    """Every object of a list, newest first."""
+    """Return every object of a list, newest first."""
     found: list[Json] = []
     after: dict[str, str] = {}
     while True:
-        page = _ask(partial(_page, listing, after))
+        page = _send(partial(_page, listing, after))
         found += data_of(page)
         if page.get("has_more") is not True or not data_of(page):
             return found
@@ -378,8 +377,8 @@ def _page(listing: Listing, after: dict[str, str], client: stripe.StripeClient) 
     return listing(client, after)
 
 
-def _ask(request: Request) -> Json:
-    """Send a request, and translate what goes wrong."""
+def _send(request: Request) -> Json:
+    """Send a request, and translate Stripe's errors."""
     if not is_configured():
         raise PaymentProviderError("Payments are not set up: STRIPE_SECRET_KEY is missing.")
     client = _client(settings.secret_key(), api_host(), settings.API_VERSION, *patience())
@@ -394,7 +393,7 @@ def _ask(request: Request) -> Json:
             raise PaymentProviderError("Stripe is still busy with the same request.") from error
         raise PaymentRefusedError(_said(error), reason="idempotency") from error
     except stripe.StripeError as error:
-        # No answer, a 5xx, too many requests, a key that is not valid.
+        # No response, a 5xx, too many requests, a key that is not valid.
         raise PaymentProviderError(
             f"Stripe: {_said(error)}", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
         ) from error
@@ -402,13 +401,13 @@ def _ask(request: Request) -> Json:
 
 
 def no_answer(error: CircuitOpenError | OutOfTimeError) -> PaymentProviderError:
-    """Return what is told when Stripe was not waited for, or not even asked."""
+    """Return the error if the wait for Stripe was ended, or Stripe was not called at all."""
     if isinstance(error, CircuitOpenError):
-        detail = f"Stripe has not answered several times. It is asked again in {error.seconds} seconds."
+        detail = f"Stripe has not responded several times. It is called again in {error.seconds} seconds."
         return PaymentProviderError(detail, headers={"Retry-After": str(error.seconds)})
-    return PaymentProviderError("Stripe did not answer in time.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return PaymentProviderError("Stripe did not respond in time.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def _said(error: stripe.StripeError) -> str:
-    """The error in Stripe's words, in one line; it never has our key whole."""
+    """Return Stripe's error message in one line; it never has our full key."""
     return " ".join((error.user_message or type(error).__name__).split())[:300]

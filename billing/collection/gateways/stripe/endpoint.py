@@ -1,6 +1,6 @@
-"""Where Stripe sends its events: dj-stripe's row of our endpoint, and the endpoint at Stripe (decision 0007).
+"""The webhook endpoint: dj-stripe's row of it, and the endpoint at Stripe (decision 0007).
 
-Idempotent and cheap: each thing is looked up before it is made, so it may run at every start.
+It is idempotent and cheap: each object is read before it is created, so it may run at every start.
 """
 
 from typing import Final
@@ -17,16 +17,16 @@ WEBHOOK_PATH: Final = "/webhooks/stripe/{uuid}"
 
 
 def endpoint_secret(endpoint_uuid: UUID) -> str | None:
-    """Return the endpoint's secret, or None where there is none under this address, or it is switched off."""
+    """Return the endpoint's secret, or None if there is none with this address, or it is switched off."""
     enabled = WebhookEndpoint.objects.filter(djstripe_uuid=endpoint_uuid, status="enabled")
     sealed = enabled.values_list("secret", flat=True).first()
     return None if sealed is None else mirror.unsealed_secret(sealed)
 
 
 def ensure_endpoint() -> str:
-    """Keep the endpoint that the settings name, or create one at Stripe if we can be reached.
+    """Store the endpoint that the settings name, or create one at Stripe if Stripe can reach us.
 
-    Returns in a sentence what there is.
+    Returns a sentence that describes the endpoint.
     """
     mirror.forget_kept_keys()
     secret, public_url = settings.webhook_secret(), str(django_settings.PUBLIC_URL)
@@ -38,7 +38,7 @@ def ensure_endpoint() -> str:
 
 
 def _keep_given(uuid: UUID, secret: str, public_url: str) -> str:
-    """Keep an endpoint that a person made, or the fake: its secret is a setting."""
+    """Store an endpoint that an operator, or the fake, created: its secret is a setting."""
     url = public_url + WEBHOOK_PATH.format(uuid=uuid)
     changed = mirror.keep_webhook_endpoint(
         id_=f"we_{uuid.hex}", uuid=uuid, url=url, secret=secret, events=list(EVENT_TYPES)
@@ -47,9 +47,9 @@ def _keep_given(uuid: UUID, secret: str, public_url: str) -> str:
 
 
 def _ensure_at_stripe(public_url: str) -> str:
-    """Make the endpoint.
+    """Create the endpoint.
 
-    Stripe tells its secret once, so one at our address whose secret we lack is of no use, and is deleted.
+    Stripe returns its secret once, so an endpoint with our address whose secret we lack is useless, and is deleted.
     """
     prefix = public_url + WEBHOOK_PATH.format(uuid="")
     there = [endpoint for endpoint in api.webhook_endpoints() if text(endpoint, "url").startswith(prefix)]
@@ -64,7 +64,7 @@ def _ensure_at_stripe(public_url: str) -> str:
     mirror.keep_webhook_endpoint(
         id_=required(made, "id"), uuid=uuid, url=url, secret=required(made, "secret"), events=list(EVENT_TYPES)
     )
-    return f"endpoint made at Stripe: {url}"
+    return f"endpoint created at Stripe: {url}"
 
 
 def _id_of_known(url: str) -> str | None:

@@ -1,7 +1,7 @@
-"""Keeps dj-stripe's copy of Stripe's objects, which staff look at. Nothing of ours is decided by it.
+"""Maintains dj-stripe's copy of Stripe's objects, which staff read. No decision of ours uses it.
 
-dj-stripe fetches what an object refers to by itself, each in a transaction of its own; so this is called outside of any
-of ours.
+dj-stripe fetches the objects that an object refers to, each in a transaction of its own; so this is called outside of
+our transactions.
 """
 
 from functools import lru_cache
@@ -28,8 +28,8 @@ MODELS: Final[dict[str, Any]] = {
     "invoice": mirror.Invoice,
     "checkout.session": mirror.Session,
 }
-# What dj-stripe raises where an object is not as it expects; the copy stays as it was, and what we do with the object
-# goes on.
+# The errors of dj-stripe for an object that it does not expect; the copy stays as it was, and our processing of the
+# object continues.
 ODDITIES: Final = (
     ValueError,
     TypeError,
@@ -42,9 +42,9 @@ ODDITIES: Final = (
 
 
 def mirror_object(described: Json) -> str:
-    """Keep the copy of an object up to date; answers what went wrong, if anything.
+    """Update the copy of an object; return the error as a sentence, or an empty text.
 
-    Raises `PaymentProviderError` where Stripe is away.
+    Raises `PaymentProviderError` if Stripe does not respond.
     """
     model = MODELS.get(text(described, "object"))
     if model is None:
@@ -55,14 +55,14 @@ def mirror_object(described: Json) -> str:
 
 def _keep_copy(model: Any, described: Json) -> str:
     _prepare()
-    # As the library's own object: dj-stripe pages through the lists inside, which needs to know where to ask.
+    # As the library's own object: dj-stripe pages through the lists inside, which needs a client.
     data = model.stripe_class.construct_from(dict(described), settings.secret_key(), settings.API_VERSION)
     try:
         with breaker(CIRCUIT, OUTAGES):
             model.sync_from_stripe_data(data, api_key=settings.secret_key())
     except NO_ANSWER as error:
         raise no_answer(error) from error
-    except InvalidStripeAPIKey:  # its words have the key
+    except InvalidStripeAPIKey:  # its message has the key
         return "dj-stripe's copy failed: it does not know a key of this form"
     except ODDITIES as error:
         return f"dj-stripe's copy failed: {type(error).__name__}: {error}"[:200]
@@ -72,7 +72,7 @@ def _keep_copy(model: Any, described: Json) -> str:
 
 
 def _prepare() -> None:
-    """dj-stripe asks through the library's global settings, whose own wait is 80 seconds."""
+    """Set the library's global settings, which dj-stripe uses; their default timeout is 80 seconds."""
     if stripe.api_base != api_host():
         stripe.api_base = api_host()
     stripe.api_key = settings.secret_key()
@@ -87,7 +87,7 @@ def _http_client(seconds: tuple[int, int]) -> stripe.RequestsClient:
 
 
 def keep_webhook_endpoint(*, id_: str, uuid: UUID, url: str, secret: str, events: list[str]) -> bool:
-    """Write dj-stripe's row of an endpoint, its secret sealed; returns whether something changed."""
+    """Write dj-stripe's row of an endpoint, with its secret encrypted; return whether anything changed."""
     wanted = {
         "id": id_,
         "url": url,
@@ -106,7 +106,7 @@ def keep_webhook_endpoint(*, id_: str, uuid: UUID, url: str, secret: str, events
 
 
 def unsealed_secret(sealed: str) -> str | None:
-    """Return an endpoint's secret, or None if there is none that we can read."""
+    """Return an endpoint's secret, or None if there is none that can be decrypted."""
     try:
         return unseal_text(sealed, purpose=WEBHOOK_SECRET)
     except InvalidToken:
@@ -114,7 +114,7 @@ def unsealed_secret(sealed: str) -> str | None:
 
 
 def forget_kept_keys() -> None:
-    """Delete the API keys that dj-stripe kept in clear, before `_owner_of_key` stood in its way."""
+    """Delete the API keys that dj-stripe stored in clear before `_owner_of_key` prevented it."""
     mirror.APIKey.objects.all().delete()
 
 
@@ -122,16 +122,16 @@ _owner_ids: dict[tuple[str, str], str] = {}
 
 
 def _owner_of_key(api_key: str) -> mirror.Account:
-    """Return the account that a key belongs to: asked once by each process, and remembered here alone.
+    """Return the account of a key. It is fetched once by each process, and cached only here.
 
-    dj-stripe's own way stores the key itself, in clear, to remember this.
+    dj-stripe's own implementation stores the key, in clear, for this.
     """
     asked = (api_host(), api_key)
     account = mirror.Account.objects.filter(id=_owner_ids[asked]).first() if asked in _owner_ids else None
     if account is None:
         described = mirror.Account.stripe_class.retrieve(api_key=api_key, stripe_version=settings.API_VERSION)
         account, is_new = mirror.Account.objects.get_or_create(id=described["id"])
-        _owner_ids[asked] = account.id  # before the copy is made, which asks whose it is
+        _owner_ids[asked] = account.id  # before the copy is written, which reads the owner
         if is_new:
             mirror.Account.sync_from_stripe_data(described, api_key=api_key)
     return account

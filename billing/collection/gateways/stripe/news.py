@@ -1,8 +1,7 @@
-"""What Stripe's events are about, and how those objects are now, as values of the provider protocol.
+"""The subjects of Stripe's events, and their current state, as values of the provider protocol.
 
-An event says that something happened to an object; what counts is how the object is *now*, asked from Stripe. An
-attempt to pay that failed is the one thing that is taken from the event itself: it is a fact that does not change, and
-the object does not remember it.
+An event says that an object changed; the *current* state of the object is fetched from Stripe. Only a failed attempt to
+pay is read from the event itself: it never changes, and the object does not keep it.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ from billing.collection.domain.provider import (
     InboundEvent,
     InvoiceNews,
     News,
-    ToldPayment,
+    ReportedPayment,
 )
 from billing.collection.errors import ProviderObjectError
 from billing.collection.gateways.stripe import api, mirror
@@ -51,11 +50,11 @@ KIND_OF: Final[Mapping[str, str]] = {
     FAILED: INVOICE,
 }
 EVENT_TYPES: Final = tuple(KIND_OF)
-THIN_REASON: Final = "a thin event (v2): Stripe sends what we handle as snapshots"
+THIN_REASON: Final = "a thin event (v2): the events that we handle are snapshots"
 
 
 def subject_of(inbound: InboundEvent) -> EventSubject | IgnoredEvent:
-    """Return what an event is about; of a checkout, the agreement that it made."""
+    """Return the subject of an event; for a checkout, the agreement that it created."""
     event = read_event(inbound.payload)
     if event.is_thin:
         return IgnoredEvent(THIN_REASON)
@@ -76,7 +75,7 @@ def _agreement_of_checkout(event: StripeEvent) -> EventSubject | IgnoredEvent:
 
 
 def look_up(inbound: InboundEvent, subject: EventSubject) -> News | IgnoredEvent:
-    """Ask Stripe how the subject is now."""
+    """Fetch the current state of the subject from Stripe."""
     event = read_event(inbound.payload)
     return LOOK_UPS[subject.kind](event, subject)
 
@@ -91,7 +90,7 @@ def _agreement_now(_event: StripeEvent, subject: EventSubject) -> News | Ignored
 
 
 def _unexpanded(described: Json) -> Json:
-    """Return a subscription as dj-stripe wants it, which treats a card inside as one that it knows."""
+    """Return a subscription in the form that dj-stripe accepts, which treats an expanded card as known."""
     return {**described, "default_payment_method": id_in(described, "default_payment_method") or None}
 
 
@@ -118,20 +117,20 @@ def _invoice_now(event: StripeEvent, subject: EventSubject) -> News | IgnoredEve
     )
 
 
-def _payment(event: StripeEvent, collected: CollectedInvoice) -> ToldPayment:
-    return ToldPayment(
+def _payment(event: StripeEvent, collected: CollectedInvoice) -> ReportedPayment:
+    return ReportedPayment(
         reference=collected.id,
-        # All of it is settled, also where Stripe took a part from a balance that it keeps for the customer.
+        # The whole invoice is settled, also if Stripe took a part from the customer's balance there.
         amount_minor=from_stripe_amount(collected.total, collected.currency),
         currency=collected.currency,
         occurred_at=collected.paid_at or event.created_at,
     )
 
 
-def _failure(event: StripeEvent, collected: CollectedInvoice) -> ToldPayment:
-    """Return the attempt that this event tells of, under its own number: later attempts have other events."""
+def _failure(event: StripeEvent, collected: CollectedInvoice) -> ReportedPayment:
+    """Return the failed attempt of this event, under its own number: later attempts have other events."""
     attempt = whole(event.object, "attempt_count")
-    return ToldPayment(
+    return ReportedPayment(
         reference=f"{collected.id}#{attempt}" if attempt else event.id,
         amount_minor=from_stripe_amount(collected.amount_due, collected.currency),
         currency=collected.currency,

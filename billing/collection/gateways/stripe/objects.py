@@ -1,11 +1,10 @@
-"""What Stripe's objects say, as values.
+"""Stripe's objects as values.
 
-The only place that knows their shape, which is that of API version 2026-05-27.dahlia.
+Only this module knows their shape, which is that of API version 2026-05-27.dahlia.
 
-Pure readers. What is missing where Stripe always has it is a `ProviderObjectError`, and so something that a person
-sees; what may be missing reads as nothing. Since 2025-03-31.basil a period stands on a subscription's items, a tax in
-`total_taxes`, a payment below `payments`; dj-stripe's own properties still look where they were, so nothing here uses
-them.
+Readers are pure. If a field that Stripe always sends is missing, they raise `ProviderObjectError`, which staff see; an
+optional field reads as empty. Since 2025-03-31.basil a period is on a subscription's items, a tax in `total_taxes`, a
+payment below `payments`; dj-stripe's properties still read the old places, so they are not used here.
 """
 
 from collections.abc import Mapping
@@ -27,8 +26,8 @@ THIN_EVENT: Final = "v2.core.event"
 ID_CHARACTERS_MAX: Final = 255
 TYPE_CHARACTERS_MAX: Final = 100
 CARD_LABEL_CHARACTERS_MAX: Final = 60
-# Where Stripe's digits are not those of ISO 4217: docs.stripe.com/currencies, "Zero-decimal currencies" and "Special
-# cases".
+# The currencies whose digits at Stripe are not those of ISO 4217: docs.stripe.com/currencies, "Zero-decimal
+# currencies" and "Special cases".
 _STRIPE_DIGITS: Final = {"ISK": 2, "UGX": 2, "MGA": 0, "IQD": 3, "LYD": 3}
 _PERIOD_END_SLACK: Final = timedelta(hours=2)
 
@@ -47,7 +46,7 @@ _STATE_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StripeEvent:
-    """An event: what it is about, not what it says of it, since that may be out of date."""
+    """An event: only its subject, since the state in it may be out of date."""
 
     id: str
     type: str
@@ -57,18 +56,18 @@ class StripeEvent:
 
     @property
     def object_id(self) -> str:
-        """Which object it is about; none in events about what is still to come."""
+        """Return the id of the object; empty in events about future objects."""
         return text(self.object, "id")
 
     @property
     def customer_id(self) -> str:
-        """Whose it is."""
+        """Return the id of the customer."""
         return self.object_id if text(self.object, "object") == "customer" else id_in(self.object, "customer")
 
 
 @dataclass(frozen=True, slots=True)
 class CollectedInvoice:
-    """An invoice at Stripe that collects one of ours. Amounts are Stripe's, see `from_stripe_amount`."""
+    """An invoice at Stripe that collects one of ours. Amounts are in Stripe's units, see `from_stripe_amount`."""
 
     id: str
     customer_id: str
@@ -84,7 +83,7 @@ class CollectedInvoice:
 
 
 def read_event(payload: object) -> StripeEvent:
-    """Read an event as it was delivered. Raises `ProviderObjectError` where it is none."""
+    """Read an event as it was delivered. Raises `ProviderObjectError` if it is not one."""
     if not isinstance(payload, Mapping):
         raise ProviderObjectError("An event is an object.")
     id_, type_ = text(payload, "id"), text(payload, "type")
@@ -121,7 +120,7 @@ def read_agreement(subscription: Json) -> Agreement:
 
 
 def _ended_with_period(subscription: Json) -> bool:
-    """Whether it went on until the end that was set for it; a person may also have ended it before."""
+    """Return whether the subscription continued until its scheduled end; it may also have been ended before."""
     ended_at = instant(subscription, "ended_at")
     ends = [end for item in data_of(inner(subscription, "items")) if (end := instant(item, "current_period_end"))]
     if (set_for := instant(subscription, "cancel_at")) is not None:
@@ -130,7 +129,7 @@ def _ended_with_period(subscription: Json) -> bool:
 
 
 def read_invoice(invoice: Json) -> CollectedInvoice:
-    """Read an invoice, with its payments' intents expanded where the reason of a failure is wanted."""
+    """Read an invoice. Its payments' intents must be expanded to get the reason of a failure."""
     return CollectedInvoice(
         id=required(invoice, "id"),
         customer_id=_required_id(invoice, "customer"),
@@ -155,12 +154,12 @@ def _error_of(invoice: Json) -> str:
 
 
 def default_payment_method(customer: Json) -> Json | None:
-    """What the customer's invoices are charged to, where it is expanded."""
+    """Return the payment method of the customer's invoices, if it is expanded."""
     return inner(inner(customer, "invoice_settings"), "default_payment_method") or None
 
 
 def card_label(payment_method: Json | None) -> str:
-    """How people know a way to pay, as in `Visa ending in 4242`; empty without one."""
+    """Return the label of a payment method, such as `Visa ending in 4242`; empty without one."""
     if not payment_method:
         return ""
     kind = text(payment_method, "type")
@@ -172,7 +171,7 @@ def card_label(payment_method: Json | None) -> str:
 
 
 def to_stripe_amount(amount_minor: int, currency: str) -> int:
-    """Our minor units as Stripe counts them. Raises `PaymentRefusedError` where Stripe cannot charge the last digit."""
+    """Return our minor units in Stripe's units. Raises `PaymentRefusedError` if Stripe cannot charge the last digit."""
     digits = _stripe_digits(currency)
     amount, rest = _shifted(amount_minor, digits - currency_digits(currency))
     is_charged_in_tens = digits == 3  # noqa: PLR2004 - Stripe's rule for currencies of three digits
@@ -182,15 +181,15 @@ def to_stripe_amount(amount_minor: int, currency: str) -> int:
 
 
 def from_stripe_amount(amount: int, currency: str) -> int:
-    """Stripe's amount as our minor units."""
+    """Return Stripe's amount in our minor units."""
     amount_minor, rest = _shifted(amount, currency_digits(currency) - _stripe_digits(currency))
     if rest:
-        raise ProviderObjectError(f"Stripe says {amount} of {currency}, which is no whole amount.")
+        raise ProviderObjectError(f"Stripe says {amount} of {currency}, which is not a whole amount.")
     return amount_minor
 
 
 def _shifted(amount: int, digits: int) -> tuple[int, int]:
-    """The amount with so many digits more, or fewer and what is lost by it."""
+    """Return the amount with `digits` more digits, or fewer, and the remainder that is lost."""
     factor = int(10 ** abs(digits))
     return (amount * factor, 0) if digits >= 0 else divmod(amount, factor)
 
@@ -199,23 +198,23 @@ def _stripe_digits(currency: str) -> int:
     return _STRIPE_DIGITS.get(currency, currency_digits(currency))
 
 
-# Look-ups in what JSON gave; a value of another type than the wanted one reads as missing.
+# Reads of JSON; a value of another type than the requested one reads as missing.
 
 
 def inner(node: Json, name: str) -> Json:
-    """An object inside; one that is not there, or is only named by its id, is empty."""
+    """Return an inner object; empty if it is missing or only given by its id."""
     value = node.get(name)
     return value if isinstance(value, Mapping) else {}
 
 
 def text(node: Json, name: str) -> str:
-    """A text, or an empty one."""
+    """Return a text, or an empty one."""
     value = node.get(name)
     return value if isinstance(value, str) else ""
 
 
 def required(node: Json, name: str) -> str:
-    """A text that must be there."""
+    """Return a required text."""
     value = text(node, name)
     if not value:
         raise ProviderObjectError(f"Stripe's {text(node, 'object') or 'object'} lacks {name}.")
@@ -223,13 +222,13 @@ def required(node: Json, name: str) -> str:
 
 
 def whole(node: Json, name: str) -> int:
-    """A whole number, or 0."""
+    """Return a whole number, or 0."""
     value = node.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def required_whole(node: Json, name: str) -> int:
-    """A whole number that must be there."""
+    """Return a required whole number."""
     value = node.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
         raise ProviderObjectError(f"Stripe's {text(node, 'object') or 'object'} lacks {name}.")
@@ -237,13 +236,13 @@ def required_whole(node: Json, name: str) -> int:
 
 
 def instant(node: Json, name: str) -> datetime | None:
-    """A moment, which Stripe counts in seconds since 1970."""
+    """Return an instant, which Stripe counts in seconds since 1970."""
     seconds = whole(node, name)
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds) if 0 < seconds < 10**11 else None
 
 
 def id_in(node: Json, name: str) -> str:
-    """The id of an object that is named or expanded."""
+    """Return the id of an object that is given by its id or expanded."""
     return text(node, name) or text(inner(node, name), "id")
 
 
@@ -255,13 +254,13 @@ def _required_id(node: Json, name: str) -> str:
 
 
 def data_of(listed: Json) -> list[Json]:
-    """The objects of one page of a list."""
+    """Return the objects of one page of a list."""
     data = listed.get("data")
     return [item for item in data if isinstance(item, Mapping)] if isinstance(data, list) else []
 
 
 def uuid_or_none(value: str) -> UUID | None:
-    """A UUID as we write it into metadata."""
+    """Return a UUID that we wrote into metadata, or None."""
     try:
         return UUID(value)
     except ValueError:
@@ -269,12 +268,12 @@ def uuid_or_none(value: str) -> UUID | None:
 
 
 def whole_or_none(value: str) -> int | None:
-    """A whole number as we write it into metadata."""
+    """Return a whole number that we wrote into metadata, or None."""
     return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None  # noqa: PLR2004 - of a bigint
 
 
 def storable(value: object) -> object:
-    """The same JSON with what PostgreSQL cannot keep (NUL, half of a surrogate pair) replaced by U+FFFD."""
+    """Return JSON with characters that PostgreSQL cannot store (NUL, half of a surrogate pair) replaced by U+FFFD."""
     if isinstance(value, str):
         return "".join("\ufffd" if char == "\0" or "\ud800" <= char <= "\udfff" else char for char in value)
     if isinstance(value, Mapping):

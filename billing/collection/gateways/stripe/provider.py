@@ -1,4 +1,4 @@
-"""Stripe behind the provider protocol: our wishes in, what Stripe answers out, as values."""
+"""Stripe behind the provider protocol."""
 
 import json
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ from billing.collection.gateways.stripe.usage import StripeMeters
 
 # Stripe's clock and ours may differ.
 CREATED_SLACK: Final = timedelta(days=1)
-# What Stripe calls uncollectible can still be paid there.
+# An invoice that Stripe calls uncollectible can still be paid there.
 _VOID: Final = "void"
 _COLUMNS: Final = ("id", "livemode", "created", "djstripe_updated")
 _FILTERS: Final = ("livemode",)
@@ -154,7 +154,7 @@ class StripeProvider:
     def look_up(self, event: InboundEvent, subject: EventSubject) -> News | IgnoredEvent:
         return news.look_up(event, subject)
 
-    # What a provider may do without
+    # Optional capabilities
 
     def usage_meters(self) -> StripeMeters:
         return StripeMeters()
@@ -169,7 +169,7 @@ class StripeProvider:
 
 
 def _fill(draft: Json, bill: Bill) -> None:
-    """Put our total on the draft, if it does not stand there. The lines and the tax are on our invoice."""
+    """Add our total to the draft, unless it is there. The lines and the tax are on our invoice."""
     amount = to_stripe_amount(bill.total_minor, bill.currency)
     standing = whole(draft, "total")
     if standing == amount:

@@ -1,4 +1,4 @@
-"""Deliveries for the demonstration's inbox: signed as Stripe signs them, about objects that Stripe does not know."""
+"""Deliveries for the demonstration's inbox: signed as by Stripe, about objects that Stripe does not have."""
 
 import hashlib
 import hmac
@@ -18,7 +18,7 @@ EVENTS: Final = (
 
 
 def sample_deliveries(*, as_of: datetime) -> Sequence[DeliveredRequest]:
-    """Return one delivery of each kind, where the webhook's secret is a setting."""
+    """Return one delivery of each kind, if the webhook's secret is a setting."""
     if not settings.webhook_secret():
         return ()
     return tuple(_sample(number, *event, as_of) for number, event in enumerate(EVENTS, start=1))

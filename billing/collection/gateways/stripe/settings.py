@@ -1,6 +1,6 @@
-"""Stripe's settings: read from the environment when the application's settings are made, and looked up at each call.
+"""Stripe's settings: read from the environment with the application's settings, and read again at each call.
 
-A test, or a new key, is followed at once. Without a key nothing leaves this machine.
+So a test, or a new key, takes effect at once. Without a key, no data leaves this machine.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ from billing.collection.domain.environment import ReadsEnvironment
 API_VERSION: Final = "2026-05-27.dahlia"
 LIVE_PREFIXES: Final = ("sk_live_", "rk_live_")
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
-# Where the fake Stripe of `make run` sends its webhooks; known beforehand, so that nothing has to be set up.
+# The address to which the fake Stripe of `make run` sends its webhooks; fixed, so that no set-up is needed.
 DEVELOPMENT_WEBHOOK_UUID: Final = "3f0e8f5c-6a1d-4f0e-9a55-0b6c1d2e3f40"
 
 
@@ -37,8 +37,8 @@ def read_settings(env: ReadsEnvironment, *, is_production: bool) -> dict[str, ob
             "billing.collection.gateways.stripe.subscribers.subscriber_of_request"
         ),
     }
-    # A live key goes to Stripe alone. dj-stripe warns of this setting's mere presence in production, so it is there
-    # only when it counts.
+    # A live key is sent only to Stripe. dj-stripe warns in production if this setting is present at all, so it is set
+    # only when it is needed.
     host = env.text("STRIPE_API_HOST").rstrip("/")
     read["STRIPE_API_HOST_GIVEN"] = host
     if host and not is_live:
@@ -47,12 +47,12 @@ def read_settings(env: ReadsEnvironment, *, is_production: bool) -> dict[str, ob
 
 
 def check_settings() -> list[CheckMessage]:
-    """Return what is wrong with settings that are each right by themselves."""
+    """Return the faults of settings that are valid each, but not together."""
     found: list[CheckMessage] = []
     if is_live_mode() and _text("STRIPE_API_HOST_GIVEN"):
         found.append(
             Error(
-                "STRIPE_API_HOST is for tests and trials; a live key goes to Stripe alone. Unset one of the two.",
+                "STRIPE_API_HOST is for tests and trials; a live key is sent only to Stripe. Unset one of the two.",
                 id="countinghouse.E004",
             )
         )
@@ -75,12 +75,12 @@ def check_settings() -> list[CheckMessage]:
 
 
 def can_be_reached(url: str) -> bool:
-    """Return whether Stripe can send webhooks there: to public https, where `provider_setup` makes the endpoint."""
+    """Return whether Stripe can send webhooks to the address: `provider_setup` creates an endpoint for public https."""
     return url.startswith("https://") and not urlsplit(url).netloc.startswith(LOCAL_NAMES)
 
 
 def secret_key() -> str:
-    """Return the key, or nothing where Stripe is not set up."""
+    """Return the key, or an empty text if Stripe is not set up."""
     return _text("STRIPE_SECRET_KEY")
 
 
@@ -90,7 +90,7 @@ def is_live_mode() -> bool:
 
 
 def api_host() -> str:
-    """Return the address of a fake, or nothing for Stripe's own."""
+    """Return the address of a fake, or an empty text for Stripe's own."""
     return _text("STRIPE_API_HOST")
 
 
@@ -100,7 +100,7 @@ def request_seconds() -> int:
 
 
 def webhook_secret() -> str:
-    """Return the secret of an endpoint that a person made, if there is one."""
+    """Return the secret of an endpoint that an operator created, if there is one."""
     return _text("STRIPE_WEBHOOK_SECRET")
 
 

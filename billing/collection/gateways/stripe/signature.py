@@ -1,9 +1,9 @@
 """Stripe's signature of a webhook, over the raw bytes.
 
-`Stripe-Signature: t=<seconds>,v1=<hex>[,v1=<hex>…]`, where each v1 is the HMAC-SHA256 of "<t>.<body>" under the
-endpoint's secret; several stand there while a secret is rolled. Source: docs.stripe.com/webhooks, "Verify webhook
-signatures manually". Unlike Stripe's own library this refuses times ahead of ours as well, and takes bytes, so that
-nothing has to be decoded first.
+`Stripe-Signature: t=<seconds>,v1=<hex>[,v1=<hex>…]`. Each v1 is the HMAC-SHA256 of "<t>.<body>" under the
+endpoint's secret; there are several while a secret is rolled. Source: docs.stripe.com/webhooks, "Verify webhook
+signatures manually". Unlike Stripe's library this also refuses times ahead of ours, and accepts bytes, so that nothing
+has to be decoded first.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")
 
 def verify_signature(*, header: str, body: bytes, secret: str, as_of: datetime) -> None:
     """Raise `DeliverySignatureError` unless `secret` signed `body` within five minutes of `as_of`, either way."""
-    assert secret, "without a secret everybody could sign"
+    assert secret, "without a secret anyone could sign"
     time, signatures = _read(header)
     expected = hmac.new(secret.encode(), f"{time}.".encode() + body, hashlib.sha256).hexdigest()
     if not any(hmac.compare_digest(expected, signature) for signature in signatures):
@@ -32,7 +32,7 @@ def verify_signature(*, header: str, body: bytes, secret: str, as_of: datetime) 
 
 
 def _read(header: str) -> tuple[int, list[str]]:
-    """The time in seconds since 1970, and the signatures of the scheme v1; those of other schemes are passed over."""
+    """Return the time in seconds since 1970, and the signatures of the scheme v1; other schemes are ignored."""
     if not header:
         raise DeliverySignatureError("The header Stripe-Signature is missing.")
     if not header.isascii() or len(header) > HEADER_CHARACTERS_MAX:

@@ -1,4 +1,4 @@
-"""dj-stripe's subscriber is the tenant; this tells which one a request speaks for."""
+"""The tenant of a request, which is dj-stripe's subscriber."""
 
 from django.http import HttpRequest
 
@@ -6,6 +6,6 @@ from accounts.models import Tenant
 
 
 def subscriber_of_request(request: HttpRequest) -> Tenant | None:
-    """The tenant that a portal page has resolved, if any."""
+    """Return the tenant that a portal page has resolved, if any."""
     tenant: Tenant | None = getattr(request, "tenant", None)
     return tenant

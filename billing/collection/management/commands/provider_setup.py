@@ -1,6 +1,6 @@
-"""`manage.py provider_setup`: what we need at payment providers, looked up and made where it is missing.
+"""`manage.py provider_setup`: create missing objects that we need at payment providers.
 
-Run it as often as you like.
+It is safe to run at any time.
 """
 
 import time
@@ -15,19 +15,19 @@ PAUSE_SECONDS = 0.5
 
 
 class Command(BaseCommand):
-    """Prepare each configured provider, or the fake."""
+    """The command that prepares each configured provider, or the fake."""
 
     help = (
-        "Make at each configured payment provider what we need there, such as meters and the webhook endpoint, "
-        "where it is missing."
+        "Create missing objects that we need at each configured payment provider, such as meters and the webhook "
+        "endpoint."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """A fake that is just being started needs a moment."""
-        parser.add_argument("--wait", type=int, default=0, metavar="SECONDS", help="How long to wait for an answer.")
+        """Add `--wait`: a fake that is being started needs a moment."""
+        parser.add_argument("--wait", type=int, default=0, metavar="SECONDS", help="How long to wait for a response.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Say what there is now."""
+        """Set the providers up, and print the result."""
         for line in self._set_up(time.monotonic() + options["wait"]):
             if options["verbosity"]:
                 self.stdout.write(line)

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, help="eurofxref.csv, eurofxref-hist.csv or eurofxref-daily.xml")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Read all of it, then add what is new."""
+        """Read the whole file, then add the new rates."""
         path: Path = options["file"]
         try:
             if path.stat().st_size > BYTES_MAX:

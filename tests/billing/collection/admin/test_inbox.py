@@ -48,9 +48,9 @@ def test_an_event_is_processed_again_and_the_page_shows_the_outcome(as_bo: Clien
 
 def test_an_event_claimed_by_a_worker_is_not_processed_again(as_bo: Client) -> None:
     event = inbox_event(attempts=1, next_attempt_at=timezone.now() + timedelta(minutes=5))
-    assert "A worker is just processing it." in act(as_bo, event, "reprocess")
+    assert "A worker is processing this event now." in act(as_bo, event, "reprocess")
     chosen = {"action": "reprocess_selected", "_selected_action": [event.pk]}
-    assert "A worker is just processing it." in said(as_bo.post(listed(InboxEvent), chosen))
+    assert "A worker is processing this event now." in said(as_bo.post(listed(InboxEvent), chosen))
 
 
 def test_staff_who_only_read_cannot_process_events(as_kim: Client, as_pat: Client) -> None:

@@ -26,7 +26,7 @@ from billing.collection.domain.provider import (
     PaymentProvider,
     PreparedInvoice,
     ProviderDescription,
-    ToldPayment,
+    ReportedPayment,
 )
 from billing.collection.errors import DeliverySignatureError, PaymentRefusedError
 
@@ -122,7 +122,7 @@ class SecondProvider:
         if subject.kind == "card":
             return CardNews("")
         bill = self.bills[subject.reference]
-        told = ToldPayment(subject.reference, bill.total_minor, bill.currency, datetime(2026, 3, 2, tzinfo=UTC))
+        told = ReportedPayment(subject.reference, bill.total_minor, bill.currency, datetime(2026, 3, 2, tzinfo=UTC))
         is_paid = subject.reference in self.paid
         return InvoiceNews(
             reference=subject.reference,

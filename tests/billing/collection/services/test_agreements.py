@@ -12,7 +12,7 @@ from billing.collection.gateways.stripe import api as stripe_api
 from billing.collection.gateways.stripe.objects import text
 from billing.collection.gateways.stripe.provider import PROVIDER
 from billing.collection.models import ProviderAgreement
-from billing.collection.services.agreements import apply_agreement, is_superfluous, tell_agreements
+from billing.collection.services.agreements import apply_agreement, is_superfluous, push_agreements
 from billing.errors import SubscriptionChangedError
 from billing.models import Subscription
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
@@ -101,7 +101,7 @@ def test_a_cancellation_at_stripe_cancels_here_once(bound: Subscription) -> None
     assert apply(bound, leaving) == "cancelled with its period"
     assert bound.is_cancelled_at_period_end
     assert apply(bound, leaving) == "nothing new"
-    assert apply(bound, agreed()) == "cancellation taken back"
+    assert apply(bound, agreed()) == "cancellation undone"
     assert not bound.is_cancelled_at_period_end
 
 
@@ -198,7 +198,7 @@ def test_an_agreement_that_ended_at_stripe_is_found_to_have_ended(at_stripe: Sub
     stripe_api.end_agreement(said_of(at_stripe).reference)
     cancel_subscription(subscription=at_stripe, when=When.NOW, actor=STAFF, as_of=TENTH)
 
-    assert (tell_agreements(provider=PROVIDER).told, tell_agreements(provider=PROVIDER).told) == (1, 0)
+    assert (push_agreements(provider=PROVIDER).told, push_agreements(provider=PROVIDER).told) == (1, 0)
     at_stripe.refresh_from_db()
     assert said_of(at_stripe).status == "canceled"
 
@@ -207,7 +207,7 @@ def test_a_change_that_stripe_refuses_is_reported(at_stripe: Subscription) -> No
     stripe_api.end_agreement(said_of(at_stripe).reference)
     cancel_subscription(subscription=at_stripe, when=When.PERIOD_END, actor=STAFF, as_of=TENTH)
 
-    assert len(tell_agreements(provider=PROVIDER).refused) == 1
+    assert len(push_agreements(provider=PROVIDER).refused) == 1
 
 
 def test_the_prices_in_all_currencies_belong_to_one_product(fake_stripe: FakeStripe) -> None:

@@ -429,7 +429,7 @@ def test_an_invoice_settled_while_others_are_collected_is_left_alone(
     stripe_api.finalize_invoice(text(described, "id"), is_charged=False)
     monkeypatch.setattr(stripe_api, "invoices_for", void_then_ask)
 
-    with pytest.raises(InvoiceStatusError, match="at this very moment"):
+    with pytest.raises(InvoiceStatusError, match="just now"):
         payment_link(invoice_id=invoice.pk, as_of=now())
 
 
@@ -475,7 +475,7 @@ def test_an_endpoint_whose_secret_is_lost_is_created_again(fake_stripe: FakeStri
     lost = "https://billing.example.com/webhooks/stripe/0190a0b0-0000-7000-8000-000000000009"
     stripe_api.create_webhook_endpoint(url=lost, events=["invoice.paid"], uuid=uuid4())
 
-    assert "made at Stripe" in set_up_providers()[0]
+    assert "created at Stripe" in set_up_providers()[0]
 
     [endpoint] = fake_stripe.store.all("webhook_endpoint")
     assert endpoint["url"] != lost

@@ -102,9 +102,9 @@ def test_an_older_state_is_not_applied_over_a_newer_one(
     deliver_and_process(fake_stripe)
     agreement = fake_stripe.store.objects["subscription"][agreed(subscription).reference]
     asked: list[int] = []
-    ask = stripe_inbox.ask_about
+    ask = stripe_inbox.fetch_answer
 
-    def ask_slowly(**question: Any) -> Any:
+    def fetch_slowly(**question: Any) -> Any:
         answer = ask(**question)
         if not asked:
             # While the first response is on its way, the state changes, and another worker applies the change.
@@ -114,7 +114,7 @@ def test_an_older_state_is_not_applied_over_a_newer_one(
         return answer
 
     fake_stripe.store.update(agreement, cancel_at_period_end=True)
-    monkeypatch.setattr(stripe_inbox, "ask_about", ask_slowly)
+    monkeypatch.setattr(stripe_inbox, "fetch_answer", fetch_slowly)
     reprocess(inbox_event_id=of_type("customer.subscription.created").pk, actor=STAFF, as_of=now())
 
     subscription.refresh_from_db()
@@ -128,9 +128,9 @@ def test_control_without_the_revision_the_older_state_is_applied(
     subscription = subscribed(fake_stripe)
     deliver_and_process(fake_stripe)
     agreement = fake_stripe.store.objects["subscription"][agreed(subscription).reference]
-    ask = stripe_inbox.ask_about
+    ask = stripe_inbox.fetch_answer
 
-    def ask_slowly(**question: Any) -> Any:
+    def fetch_slowly(**question: Any) -> Any:
         answer = ask(**question)
         fake_stripe.store.update(agreement, cancel_at_period_end=False, cancel_at=None)
         return answer
@@ -139,7 +139,7 @@ def test_control_without_the_revision_the_older_state_is_applied(
         return apply_news(answer=answer, as_of=as_of)
 
     fake_stripe.store.update(agreement, cancel_at_period_end=True)
-    monkeypatch.setattr(stripe_inbox, "ask_about", ask_slowly)
+    monkeypatch.setattr(stripe_inbox, "fetch_answer", fetch_slowly)
     monkeypatch.setattr(stripe_inbox, "apply_answer", apply_blindly)
     reprocess(inbox_event_id=of_type("customer.subscription.created").pk, actor=STAFF, as_of=now())
 
@@ -192,7 +192,7 @@ def test_an_event_that_is_none_of_ours_is_ignored_with_a_reason(fake_stripe: Fak
     told = {event.type: event for event in InboxEvent.objects.filter(event_id__in=[f"evt_{n}" for n in range(5)])}
     assert told["charge.succeeded"].outcome == "an event of a type that changes nothing here"
     for kind in ("customer.subscription.updated", "invoice.paid", "customer.updated"):
-        assert (told[kind].status, "no customer of ours" in told[kind].outcome) == ("ignored", True), kind
+        assert (told[kind].status, "not a customer of ours" in told[kind].outcome) == ("ignored", True), kind
     # Stripe has no such checkout, so it needs a person.
     assert (
         told["checkout.session.completed"].status,
@@ -320,14 +320,14 @@ def test_an_event_whose_state_keeps_changing_is_deferred(
     fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscribed(fake_stripe)
-    ask = stripe_inbox.ask_about
+    ask = stripe_inbox.fetch_answer
 
     def ask_while_others_apply(**question: Any) -> Any:
         answer = ask(**question)
         ProviderCustomer.objects.update(revision=F("revision") + 1)
         return answer
 
-    monkeypatch.setattr(stripe_inbox, "ask_about", ask_while_others_apply)
+    monkeypatch.setattr(stripe_inbox, "fetch_answer", ask_while_others_apply)
     again = reprocess(inbox_event_id=of_type("customer.subscription.created").pk, actor=STAFF, as_of=now())
 
     assert (again.status, "faster than" in again.error) == ("failed", True)
@@ -338,14 +338,14 @@ def test_an_event_that_another_worker_finished_is_not_processed_again(
 ) -> None:
     buy(make_buyer(), make_plan())
     deliver(fake_stripe, [event for event in handled(fake_stripe) if event["type"].endswith("subscription.created")])
-    ask = stripe_inbox.ask_about
+    ask = stripe_inbox.fetch_answer
 
     def ask_for_so_long_that_another_did_it(**question: Any) -> Any:
-        monkeypatch.setattr(stripe_inbox, "ask_about", ask)
+        monkeypatch.setattr(stripe_inbox, "fetch_answer", ask)
         process_inbox(as_of=now() + CLAIMED_FOR)
         return ask(**question)
 
-    monkeypatch.setattr(stripe_inbox, "ask_about", ask_for_so_long_that_another_did_it)
+    monkeypatch.setattr(stripe_inbox, "fetch_answer", ask_for_so_long_that_another_did_it)
     run = process_inbox(as_of=now())
 
     assert (run.processed, run.failed) == (0, [])

@@ -130,7 +130,7 @@ def test_a_tax_of_zero_still_has_its_base() -> None:
 def test_only_the_customers_money_is_paid_back(account: LedgerAccount) -> None:
     with pytest.raises(AssertionError, match="the customer's"):
         refunded(amount_minor=1, provider="stripe", out_of=account)
-    with pytest.raises(AssertionError, match="owed less"):
+    with pytest.raises(AssertionError, match="lowers the debt"):
         credited(PART, {LedgerAccount.CLEARING: 2261}, invoice="INV-1")
 
 

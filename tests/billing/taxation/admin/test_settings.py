@@ -71,7 +71,7 @@ def test_registrations_are_changed_with_audit_entries(as_bo: Client, as_kim: Cli
     ("changes", "sentence"),
     [
         ({"tax_id": "FR00000000000"}, "FR00000000000 is not a tax id of FR."),
-        ({"valid_from": "2026-03-02", "valid_until": "2026-03-01"}, "It ends after it begins."),
+        ({"valid_from": "2026-03-02", "valid_until": "2026-03-01"}, "The last day must not be before the first."),
     ],
 )
 def test_an_invalid_registration_is_refused_with_an_explanation(
@@ -102,14 +102,14 @@ def test_an_exchange_rate_is_added_and_stays(as_bo: Client, as_kim: Client) -> N
     assert "import_exchange_rates" in as_bo.get(page(rate)).content.decode()
     assert as_bo.post(page(rate), given | {"rate": "2"}).status_code == 403
     assert "The rate of this day is known." in as_bo.post(EXCHANGE, given).content.decode()
-    assert "It is still to come." in as_bo.post(EXCHANGE, given | {"day": "2099-01-01"}).content.decode()
+    assert "The day is in the future." in as_bo.post(EXCHANGE, given | {"day": "2099-01-01"}).content.decode()
 
 
 def test_staff_record_what_they_found_of_a_tax_id(as_bo: Client, as_kim: Client) -> None:
     tenant = make_tenant("acme", country="DE", tax_id="DE136695976")
     given = {"verdict": "yes", "reference": "By phone."}
     assert as_kim.post(page(tenant, "record_tax_id_check"), given).status_code == 403
-    assert "stays as evidence" in as_bo.get(page(tenant, "record_tax_id_check")).content.decode()
-    assert act(as_bo, tenant, "record_tax_id_check", **given) == "It is kept what you found of DE136695976."
+    assert "is kept as evidence" in as_bo.get(page(tenant, "record_tax_id_check")).content.decode()
+    assert act(as_bo, tenant, "record_tax_id_check", **given) == "The check of DE136695976 is recorded."
     assert "By phone." in as_bo.get(page(tenant)).content.decode()
     assert latest_entry().action == "tenant.tax_id_checked"

@@ -27,16 +27,16 @@ def test_the_banks_files_are_read(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "has no heading"),
-        ("Name,USD\n2026-02-27,1.1", "has no heading"),
+        ("", "is not a heading"),
+        ("Name,USD\n2026-02-27,1.1", "is not a heading"),
         ("Date,USD\n", "No rate was found"),
         ("Date,USD\n2026-02-27,N/A", "No rate was found"),
         ("<html>404</html>", "No rate was found"),
-        ("Date,USD\nyesterday,1.1", "is no rate of USD"),
-        ("Date,USD\n2026-02-27,a lot", "is no rate of USD"),
-        ("Date,USD\n2026-02-27,-1", "is no rate of USD"),
-        ("Date,USD\n2026-02-27,Infinity", "is no rate of USD"),
-        ("Date,dollars\n2026-02-27,1.1", "is no rate of dollars"),
+        ("Date,USD\nyesterday,1.1", "is not a rate of USD"),
+        ("Date,USD\n2026-02-27,a lot", "is not a rate of USD"),
+        ("Date,USD\n2026-02-27,-1", "is not a rate of USD"),
+        ("Date,USD\n2026-02-27,Infinity", "is not a rate of USD"),
+        ("Date,dollars\n2026-02-27,1.1", "is not a rate of dollars"),
     ],
 )
 def test_a_file_that_is_not_the_banks_is_refused_with_a_message(text: str, sentence: str) -> None:

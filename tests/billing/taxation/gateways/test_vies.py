@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import Circuit
-from billing.taxation.gateways.vies import ViesAnswer, ViesError, ask_vies, is_vies_on
+from billing.taxation.gateways.vies import ViesAnswer, ViesError, is_vies_on, query_vies
 from tests.billing.taxation.gateways.vies_server import UNAVAILABLE, VALID, Vies, vies_server
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def vies(settings: Settings) -> Iterator[Vies]:
 
 def test_a_number_is_checked_in_the_name_of_the_seller(vies: Vies) -> None:
     vies.answers["136695976"] = VALID
-    answer = ask_vies("DE136695976", requester="BE0417497106")
+    answer = query_vies("DE136695976", requester="BE0417497106")
     assert answer == ViesAnswer(is_valid=True, reference="WAPIAAAA1", name="ACME GMBH", address="")
     assert vies.asked == [
         {
@@ -34,7 +34,7 @@ def test_a_number_is_checked_in_the_name_of_the_seller(vies: Vies) -> None:
 
 
 def test_a_seller_without_a_number_of_its_own_checks_without_a_name(vies: Vies) -> None:
-    assert not ask_vies("EL094259216", requester="").is_valid
+    assert not query_vies("EL094259216", requester="").is_valid
     assert vies.asked == [{"countryCode": "EL", "vatNumber": "094259216"}]
 
 
@@ -42,7 +42,7 @@ def test_a_seller_without_a_number_of_its_own_checks_without_a_name(vies: Vies) 
 def test_an_unreadable_response_is_no_verdict(vies: Vies, answer: object) -> None:
     vies.answers["136695976"] = answer
     with pytest.raises(ViesError):
-        ask_vies("DE136695976", requester="")
+        query_vies("DE136695976", requester="")
 
 
 def test_a_silent_member_state_is_not_called_again_and_others_are(vies: Vies) -> None:
@@ -50,16 +50,16 @@ def test_a_silent_member_state_is_not_called_again_and_others_are(vies: Vies) ->
     vies.answers["40303265045"] = VALID
     for _ in range(5):
         with pytest.raises(ViesError):
-            ask_vies("DE136695976", requester="")
+            query_vies("DE136695976", requester="")
     assert len(vies.asked) == 3
     assert Circuit.objects.get(open_until__isnull=False).name == "vies DE"
-    assert ask_vies("FR40303265045", requester="").is_valid
+    assert query_vies("FR40303265045", requester="").is_valid
 
 
 def test_an_unreachable_vies_is_no_verdict(settings: Settings) -> None:
     settings.VIES_URL = "http://127.0.0.1:9"
     with pytest.raises(ViesError):
-        ask_vies("DE136695976", requester="")
+        query_vies("DE136695976", requester="")
 
 
 def test_vies_is_off_until_its_address_is_set(settings: Settings) -> None:

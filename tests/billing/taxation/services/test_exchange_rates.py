@@ -32,7 +32,7 @@ def test_the_same_exchange_rates_are_added_once() -> None:
 
 def test_another_rate_for_a_known_day_adds_nothing_at_all() -> None:
     add(FRIDAY)
-    with pytest.raises(ConflictError, match=r"is known as 1\.0823 USD, not 1\.2"):
+    with pytest.raises(ConflictError, match=r"is stored as 1\.0823 USD, not 1\.2"):
         add(replace(FRIDAY, day=date(2026, 2, 25)), replace(FRIDAY, rate=Decimal("1.2")))
     assert ExchangeRate.objects.count() == 1
 

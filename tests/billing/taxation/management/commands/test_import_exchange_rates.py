@@ -30,7 +30,7 @@ def test_a_file_of_exchange_rates_is_imported_once(tmp_path: Path) -> None:
     [
         (b"<html>", "No rate was found"),
         (b"\xff\xfe", "cannot be read"),
-        (b"Date,USD\n2099-02-27,1.1", "still to come"),
+        (b"Date,USD\n2099-02-27,1.1", "in the future"),
     ],
 )
 def test_a_file_that_holds_no_exchange_rates_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
