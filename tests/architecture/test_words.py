@@ -52,7 +52,7 @@ TALKS = ("tell", "ask", "answer")  # a function's name has the verb that it mean
 COMMON_NAMES = {"Meta", "Media", "Command", "Migration"}
 # Names that stand for two things yet. The list only shrinks.
 TWO_THINGS = {
-    "Bounds", "Share", "Standing", "Stretch", "_Running",
+    "Bounds", "Share", "Standing",
 }  # fmt: skip
 
 

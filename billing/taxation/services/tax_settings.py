@@ -133,7 +133,7 @@ def _check_registration(wanted: Mapping[str, object]) -> None:
     if tax_id and not is_tax_id_of_seller(tax_id, country):
         refusals.append(FieldError("/tax_id", "invalid_tax_id", f"{tax_id} is not a tax id of {country}."))
     if since is not None and until is not None and until < since:  # type: ignore[operator]  # two days
-        refusals.append(FieldError("/valid_until", "invalid_valid_until", "The last day must not be before the first."))
+        refusals.append(FieldError("/valid_until", "invalid_valid_until", "It ends after it begins."))
     if refusals:
         raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))
 

@@ -205,5 +205,5 @@ def test_an_event_of_a_removed_provider_waits_for_it(second: SecondProvider, set
     deliver("weather", "", "")
     settings.PAYMENT_PROVIDERS = [STRIPE]
     assert tasks.process_delivered().endswith("1 failed")
-    assert "no provider second" in InboxEvent.objects.get().error
+    assert "provider second no longer exists" in InboxEvent.objects.get().error
     settings.PAYMENT_PROVIDERS = [STRIPE, SECOND]

@@ -71,7 +71,7 @@ def test_registrations_are_changed_with_audit_entries(as_bo: Client, as_kim: Cli
     ("changes", "sentence"),
     [
         ({"tax_id": "FR00000000000"}, "FR00000000000 is not a tax id of FR."),
-        ({"valid_from": "2026-03-02", "valid_until": "2026-03-01"}, "The last day must not be before the first."),
+        ({"valid_from": "2026-03-02", "valid_until": "2026-03-01"}, "It ends after it begins."),
     ],
 )
 def test_an_invalid_registration_is_refused_with_an_explanation(
