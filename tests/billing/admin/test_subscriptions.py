@@ -202,7 +202,7 @@ def test_the_billing_profile_is_changed_by_the_service(as_bo: Client) -> None:
     assert as_bo.get(page(tenant, "billing_profile")).status_code == 200
     assert not BillingProfile.objects.exists(), "looking writes nothing"
     given = {"tax_treatment": "standard", "tax_percent": "7.5", "tax_exemption_reason": "", "payment_days": "30"}
-    given |= {"amount_check": "limit", "amount_max_minor": "1234.5"}
+    given |= {"amount_check": "limit", "amount_max_minor": "1234.5", "language": "en"}
     assert "is billed as you said" in act(as_bo, tenant, "billing_profile", **given)
     profile = BillingProfile.objects.get(tenant=tenant)
     assert (profile.tax_treatment, profile.tax_percent, profile.payment_days) == ("standard", Decimal("7.5"), 30)
