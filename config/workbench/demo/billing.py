@@ -142,12 +142,12 @@ def ensure_catalogue(*, actor: Actor, as_of: datetime) -> None:
             publish_version(plan=plan, offer=offer_of(product), actor=actor, as_of=as_of)
 
 
-def ensure_subscription(*, planned: DemoTenant, tenant: Tenant, actor: Actor) -> None:
-    """Subscribe the tenant, once, on the day on which it joined."""
+def ensure_subscription(*, planned: DemoTenant, tenant: Tenant, actor: Actor, staff: Actor) -> None:
+    """Subscribe the tenant, once, on the day on which it joined; its terms are for staff to set."""
     story = STORIES.get(planned.slug, Story())
     billing_profile_of(tenant.pk)
     if story.profile:
-        update_billing_profile(tenant=tenant, changes=story.profile, actor=actor, as_of=tenant.created_at)
+        update_billing_profile(tenant=tenant, changes=story.profile, actor=staff, as_of=tenant.created_at)
     if Subscription.objects.of_tenant(tenant.pk).exists():
         return
     version = _version(story.began_on or planned.plan)

@@ -63,7 +63,9 @@ def seed_demo(
         if planned.slug == MAIN_TENANT:
             credentials.api_key = _ensure_main_key(credentials.api_key, planned, tenant, users, as_of)
         _ensure_keys(planned, tenant, users, as_of)
-        ensure_subscription(planned=planned, tenant=tenant, actor=_owner_actor(planned, users))
+        ensure_subscription(
+            planned=planned, tenant=tenant, actor=_owner_actor(planned, users), staff=_staff_actor(staff)
+        )
         # Before the usage, which takes longest: the logins work even if the run is killed.
         credentials.write(credentials_file)
         added[planned.slug] = add_usage(planned=planned, tenant=tenant, seed=seed, as_of=as_of)
