@@ -26,6 +26,7 @@ HISTORY = [
 ]
 LATER = NOW + timedelta(days=1)
 OTHERS: dict[str, object] = {
+    "purchase_order": "PO 1",
     "kind": "manual",
     "boundary": 1,
     "currency": "USD",
