@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from accounts.domain.numbers import number_text
 from billing.domain.invoicing.computing import ComputedInvoice
-from billing.domain.invoicing.lines import ADJUSTMENT, CARRY, USAGE
+from billing.domain.invoicing.lines import ADJUSTMENT, CARRY, ONE_OFF, USAGE
 from billing.domain.money import rate_text
 from billing.domain.step_words import StepWords, words_of
 from billing.domain.steps import steps_of, told_by_the_line
@@ -16,7 +16,7 @@ from billing.domain.tax import TaxDecision
 from billing.models import InvoiceLine
 
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
-COUNTED: Final = frozenset({USAGE, ADJUSTMENT})
+COUNTED: Final = frozenset({USAGE, ADJUSTMENT, ONE_OFF})
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class Issuer(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(0)],
-        help_text="In your currency: write-offs and refunds above it wait for a colleague. Empty: none wait.",
+        help_text="In your currency: above it, write-offs, refunds and written invoices wait for a colleague.",
     )
     tax_rules_confirmed_country = models.CharField(max_length=2, blank=True, editable=False)
     tax_rules_confirmed_by = models.CharField(max_length=254, blank=True, editable=False)
@@ -300,6 +300,7 @@ class LineKind(models.TextChoices):
     PRORATION = "proration", "Proration"
     ADJUSTMENT = "adjustment", "Adjustment"
     CARRY = "carry", "Carried over"
+    ONE_OFF = "one_off", "Single item"
 
 
 class InvoiceLine(models.Model):

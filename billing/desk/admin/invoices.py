@@ -14,14 +14,18 @@ from billing.admin.base import WhyForm
 from billing.admin.contributions import show_on_page_of
 from billing.admin.invoice_list import today_of_issuer
 from billing.admin.invoices import InvoiceAdmin
-from billing.desk.admin.waiting import said_or_waits
-from billing.desk.models import WriteOff
+from billing.desk.admin.waiting import WAITS, said_or_waits
+from billing.desk.admin.writing import WriteInvoiceForm
+from billing.desk.models import Approval, WriteOff
 from billing.desk.selectors.limits import needs_approval
+from billing.desk.services.writing_invoices import write_invoice
 from billing.desk.services.writing_off import write_off_invoice
 from billing.domain.money import money_text
 from billing.domain.statuses import InvoiceStatus
 from billing.models import Invoice
+from billing.selectors.issuer import issuers_time_zone
 from billing.selectors.write_offs import unwritten_minor
+from metering.domain.periods import local_day
 
 admin.site.unregister(Invoice)
 
@@ -52,6 +56,8 @@ class InvoiceDeskAdmin(InvoiceAdmin):
         *InvoiceAdmin.actions_detail[:-1],
         {**InvoiceAdmin.actions_detail[-1], "items": [*InvoiceAdmin.actions_detail[-1]["items"], "write_off"]},
     ]
+    actions_list: ClassVar[list[Any]] = [*InvoiceAdmin.actions_list, "write_invoice"]
+    has_write_permission = holds("billing.add_invoice")
     has_write_off_permission = holds("billing.change_invoice")
 
     def offered(self, obj: Invoice) -> frozenset[str]:
@@ -60,6 +66,31 @@ class InvoiceDeskAdmin(InvoiceAdmin):
         is_given_up = obj.status == InvoiceStatus.UNCOLLECTIBLE
         is_open = (is_overdue or is_given_up) and unwritten_minor(obj) > 0
         return super().offered(obj) | ({"write_off"} if is_open else frozenset())
+
+    @action(description="Write an invoice", permissions=["write"], icon="edit_document", url_path="write-invoice")
+    def write_invoice(self, request: HttpRequest) -> HttpResponse:
+        """Show the form, and issue the invoice, or request it."""
+        now = timezone.now()
+        form = WriteInvoiceForm(posted(request), local_day(now, issuers_time_zone()))
+        if request.method == "POST" and form.is_valid():
+            given = form.cleaned_data
+            response: HttpResponse = self.attempt(
+                request,
+                lambda: write_invoice(
+                    tenant_id=given["tenant"].pk, items=list(form.items()), reason=given["reason"],
+                    actor=staff_actor(request), as_of=now,
+                ),
+                said=_said_of_invoice,
+                back=self.page_of(Invoice()),
+            )  # fmt: skip
+            return response
+        question = Question(
+            title="Write an invoice",
+            explanation="An invoice of single items, in the currency of the customer's subscription. It gets its number"
+            " and its tax at once, and never changes again. Above your limit it waits until a colleague approves it.",
+            button="Issue the invoice",
+        )
+        return self.confirmation_page(request, Invoice(), form, question=question)
 
     @action(description="Write off", permissions=["write_off"], icon="remove_circle")
     def write_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -86,3 +117,9 @@ class InvoiceDeskAdmin(InvoiceAdmin):
                 button="Ask for approval" if waits else "Write it off",
             ),
         )
+
+
+def _said_of_invoice(done: Any) -> str:
+    if isinstance(done, Approval):
+        return WAITS
+    return f"{done.number} is issued: {money_text(done.total_minor, done.currency)}."

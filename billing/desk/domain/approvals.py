@@ -12,6 +12,7 @@ class ApprovalKind(StrEnum):
 
     WRITE_OFF = "write_off"
     REFUND = "refund"
+    MANUAL_INVOICE = "manual_invoice"
 
 
 class ApprovalStatus(StrEnum):

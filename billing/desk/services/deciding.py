@@ -14,6 +14,7 @@ from billing.desk.errors import ApprovalError
 from billing.desk.models import Approval
 from billing.desk.services.refunding import refund_approved
 from billing.desk.services.requesting import TOO_LATE, decide, locked_approval
+from billing.desk.services.writing_invoices import write_approved
 from billing.desk.services.writing_off import write_off_approved
 from billing.services.invoicing.allocating import locked_payment
 from billing.services.invoicing.status import checked_reason, locked_invoice
@@ -21,6 +22,7 @@ from billing.services.invoicing.status import checked_reason, locked_invoice
 ACTS: Final[Mapping[str, Callable[..., object]]] = {
     ApprovalKind.WRITE_OFF: write_off_approved,
     ApprovalKind.REFUND: refund_approved,
+    ApprovalKind.MANUAL_INVOICE: write_approved,
 }
 
 

@@ -19,6 +19,7 @@ RECURRING: Final = "recurring"
 PRORATION: Final = "proration"
 ADJUSTMENT: Final = "adjustment"
 CARRY: Final = "carry"
+ONE_OFF: Final = "one_off"
 _QUANTITY_STEP: Final = Decimal("1E-9")
 
 

@@ -57,6 +57,23 @@ def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
     return states
 
 
+def state_of_manual(subscription: Subscription, *, start: datetime, end: datetime) -> BillingState:
+    """Return the state of an invoice that staff write: it closes no period, and covers the span of its items."""
+    return BillingState(
+        subscription_id=subscription.pk,
+        tenant_id=subscription.tenant_id,
+        currency=subscription.currency,
+        time_zone=subscription.time_zone,
+        anchor_at=subscription.anchor_at,
+        boundary=0,
+        closes_at=end,
+        is_ending=True,
+        phases=(),
+        backfill_days=0,
+        ended_at=start,
+    )
+
+
 def states_of_invoices(invoices: Sequence[Invoice]) -> list[BillingState]:
     """The states that invoices were computed from; `invoices` come with their subscriptions."""
     phases = _phases_of([invoice.subscription_id for invoice in invoices])

@@ -61,6 +61,7 @@ class StoredInvoice:
     corrected: tuple[InvoicedUsage, ...]
     document: StoredDocument | None
     original_lines: tuple[LineDraft, ...] | None = None
+    is_manual: bool = False
 
     @property
     def is_old(self) -> bool:

@@ -65,7 +65,7 @@ def lines_as_finalized(batch: Batch) -> Iterator[Difference]:
 def lines_follow(batch: Batch) -> Iterator[Difference]:
     """Yield lines that do not follow from plan, period, what was invoiced before and quantities of usage."""
     for stored in batch.invoices:
-        if stored.original_lines is not None:
+        if stored.original_lines is not None or stored.is_manual:
             continue
         wanted = [(version.id, price.id, price.meter_id, span) for version, price, span in stored.state.usage_wanted()]
         usage = [line for line in stored.lines if line.kind == USAGE]

@@ -21,6 +21,7 @@ from billing.models import (
     CreditSetOff,
     Invoice,
     InvoiceDocument,
+    InvoiceKind,
     InvoiceLine,
     InvoiceTax,
     PaymentAllocation,
@@ -28,7 +29,7 @@ from billing.models import (
 )
 from billing.selectors.catalog.plans import sold_versions
 from billing.selectors.invoicing.invoices import line_draft_of
-from billing.selectors.invoicing.states import states_of_invoices
+from billing.selectors.invoicing.states import state_of_manual, states_of_invoices
 from billing.verification.domain.batch import (
     Batch,
     PaidInvoice,
@@ -96,7 +97,11 @@ def load_batch(invoices: Sequence[Invoice]) -> Batch:
     return Batch(
         versions=tuple(versions.values()),
         unreadable=tuple(unreadable),
-        invoices=(*_stored([row for row in of_periods if row.subscription_id not in lost], lines), *again),
+        invoices=(
+            *_stored([row for row in of_periods if row.subscription_id not in lost], lines),
+            *again,
+            *_stored_manual([row for row in invoices if row.kind == InvoiceKind.MANUAL], lines),
+        ),
         checkpoints=tuple(checkpoints_of(of_periods, lines)),
         credit_notes=tuple(notes),
         paid=tuple(_paid(invoices)),
@@ -170,6 +175,29 @@ def _stored_again(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[Inv
             original_lines=tuple(line_draft_of(line) for line in original_lines[original.pk]),
         )
         for invoice, original, state in zip(invoices, originals, states_of_invoices(originals), strict=True)
+    ]
+
+
+def _stored_manual(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> list[StoredInvoice]:
+    """Return invoices that staff wrote: nothing follows from a plan, and the sums follow from the lines."""
+    taxes = _taxes_of(invoices)
+    documents = InvoiceDocument.objects.in_bulk([invoice.pk for invoice in invoices]) if invoices else {}
+    return [
+        StoredInvoice(
+            number=invoice.number or "",
+            state=state_of_manual(invoice.subscription, start=invoice.period_start, end=invoice.period_end),
+            lines=tuple(line_draft_of(line) for line in lines[invoice.pk]),
+            lines_digest=invoice.lines_digest,
+            taxes=tuple(taxes[invoice.pk]),
+            sums=_sums(invoice),
+            issued_on=str(invoice.issued_on),
+            due_on=str(invoice.due_on),
+            credit_minor=0,
+            corrected=(),
+            document=_document(invoice.number or "", documents.get(invoice.pk)),
+            is_manual=True,
+        )
+        for invoice in invoices
     ]
 
 

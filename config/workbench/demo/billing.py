@@ -275,7 +275,7 @@ def _report_late(tenant: Tenant, boundary: datetime, moment: datetime) -> None:
 def _settle(tenant: Tenant, moment: datetime) -> None:
     """Pay what was due by then, by the tenant's story."""
     story = STORIES.get(tenant.slug, Story())
-    unpaid = Invoice.objects.of_tenant(tenant.pk).unpaid().order_by("boundary")
+    unpaid = Invoice.objects.of_tenant(tenant.pk).unpaid().filter(boundary__isnull=False).order_by("boundary")
     last = Invoice.objects.of_tenant(tenant.pk).issued().count() - story.unpaid_last
     for invoice in unpaid:
         assert invoice.finalized_at is not None, "it is issued"
@@ -300,7 +300,7 @@ def _finish(tenant: Tenant, actor: Actor, as_of: datetime) -> None:
     if story.pays_by == CARD:
         keep_card(tenant_id=tenant.pk, card_label="Visa ending in 4242")
     _decline(tenant, story)
-    for invoice in Invoice.objects.of_tenant(tenant.pk).issued():
+    for invoice in Invoice.objects.of_tenant(tenant.pk).issued().filter(boundary__isnull=False):
         if invoice.boundary == story.credit_boundary and not hasattr(invoice, "credit_note"):
             reason = "Credited for the outage of two days; agreed with the customer."
             issue_credit_note(invoice_id=invoice.pk, reason=reason, actor=actor, as_of=as_of - timedelta(days=11))
@@ -331,7 +331,7 @@ def _move_money(tenant: Tenant, story: Story, actor: Actor, as_of: datetime) -> 
             reference=f"demo-refund-{payment.reference}", reason="For the outage of two days.",
             occurred_at=as_of - timedelta(days=10), actor=actor, as_of=as_of - timedelta(days=10),
         )  # fmt: skip
-    open_ones = list(Invoice.objects.of_tenant(tenant.pk).unpaid().order_by("boundary"))
+    open_ones = list(Invoice.objects.of_tenant(tenant.pk).unpaid().filter(boundary__isnull=False).order_by("boundary"))
     is_done = Invoice.objects.of_tenant(tenant.pk).filter(status=InvoiceStatus.UNCOLLECTIBLE).exists()
     if is_done or len(open_ones) < story.unpaid_last or story.unpaid_last <= 1:
         return

@@ -35,6 +35,7 @@ from config.workbench.demo.cast import (
 )
 from config.workbench.demo.catalogue import ADDRESSES
 from config.workbench.demo.credentials import DemoCredentials, digest_of_stored
+from config.workbench.demo.desk import add_acts_of_staff
 from config.workbench.demo.mishaps import make_mishaps
 from config.workbench.demo.people import ensure_customers, ensure_members, ensure_staff
 from config.workbench.demo.usage import add_usage
@@ -73,6 +74,7 @@ def seed_demo(
     make_mishaps(api_key=credentials.api_key, as_of=as_of)
     rows = list(Tenant.objects.filter(slug__in=[planned.slug for planned in tenants]))
     add_invoices(tenants=rows, actor=_staff_actor(staff), as_of=as_of)
+    add_acts_of_staff(actor=_staff_actor(staff), colleague=_colleague_of(staff), as_of=as_of)
     close_old_months(actor=_staff_actor(staff), as_of=as_of)
     add_alerts(tenants=rows, as_of=as_of)
     receive_samples(as_of=as_of)
@@ -198,6 +200,12 @@ def _ensure_suspended(planned: DemoTenant, tenant: Tenant, staff: User, as_of: d
 def _owner_actor(planned: DemoTenant, users: dict[str, User]) -> Actor:
     owner = users[email_of(planned.people[0][0], planned)]
     return Actor.member(user_id=owner.pk, label=owner.email)
+
+
+def _colleague_of(staff: User) -> Actor:
+    """Return another member of the demo's staff."""
+    other = User.objects.filter(is_staff=True, groups__name="Billing").exclude(pk=staff.pk).order_by("pk").first()
+    return _staff_actor(other or staff)
 
 
 def _staff_actor(staff: User) -> Actor:
