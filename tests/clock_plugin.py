@@ -25,7 +25,7 @@ SECONDS_OF_UNIT = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 def offset_seconds(clock: str, *, now_seconds: float) -> float:
     """Return how far `clock` is from now: an offset such as `+40d` or `-3h`, or an instant with its zone.
 
-    Raises `ValueError`.
+    Raise `ValueError` for any other text.
     """
     if found := re.fullmatch(r"([+-]\d+)([dhms])", clock):
         return int(found[1]) * SECONDS_OF_UNIT[found[2]]
@@ -63,7 +63,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
 
 
 def pytest_report_header() -> str | None:
-    """Say at which time the run happens."""
+    """Return the line of the report that says at which time the run happens."""
     if OFFSET_VARIABLE not in os.environ:
         return None
     return f"clock: {datetime.now().astimezone().isoformat(timespec='seconds')} ({os.environ[CLOCK_VARIABLE]})"

@@ -1,7 +1,7 @@
 """The database that tests see: migrated at most once per run, reached with the application's rights.
 
 Each process clones one migrated template, which an earlier run may have left. A test logs in as the application does,
-so that a right it lacks shows here; `as_owner` marks the few that are about the owner.
+so that a missing right shows here. `as_owner` marks the few that are about the owner.
 """
 
 import fcntl
@@ -31,8 +31,8 @@ from tests.postgres_plugin import RUN_DIR_VARIABLE, database_name
 
 __all__ = ["fake_stripe", "fake_stripe_server"]  # fixtures for every folder
 
-# A busy machine is no reason to fail. Whether a change may be taken in depends on the change, not on luck: new examples
-# are looked for where people work.
+# A busy machine is no reason to fail. Whether a change may be merged depends on the change, not on luck: only people's
+# own runs search for new examples.
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
@@ -40,7 +40,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Replace pytest-django's: clone the run's migrated template, which the first to come here provides.
+    """Replace pytest-django's: clone the run's migrated template, which the first process to come here provides.
 
     A test that commits is cleaned up after by our own means instead of Django's flush.
     """
@@ -67,7 +67,7 @@ def one_worker_at_a_time(run_dir: Path) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Have every connection of the test log in as the application does, before a fixture opens one."""
+    """Set every connection of the test to log in as the application does, before a fixture opens one."""
     login = settings.DATABASE_OWNER if item.get_closest_marker("as_owner") else settings.DATABASE_LOGIN
     assert login is not None, "a test run knows both logins"
     if connection.settings_dict["USER"] != login["USER"]:
@@ -77,7 +77,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def way_in_of_jobs() -> Iterator[None]:
-    """Let a test reach what a command does, in each of its threads; a request of its client begins with nothing."""
+    """Open for a test the way in of a command, in each of its threads. Its client's requests begin without any."""
     let_process_reach(WayIn.JOBS)
     with reaching(current_reach()):
         yield
@@ -85,7 +85,7 @@ def way_in_of_jobs() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def fresh_process() -> None:
-    """Forget what a process remembers of the database for a second or longer: the next test has another one."""
+    """Forget what a process remembers of the database for a second or longer, since the next test has another one."""
     forget_catalog()
     forget_limits()
     forget_seen_partitions()
@@ -93,7 +93,7 @@ def fresh_process() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def answers_are_as_documented() -> Iterator[None]:
-    """Check each answer of the API that any test's client receives by the OpenAPI document."""
+    """Check each response of the API that any test's client receives by the OpenAPI document."""
     send = Client.request
 
     def request(client: Client, **environ: Any) -> Any:
@@ -109,7 +109,7 @@ def answers_are_as_documented() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def clients_have_signed_sessions() -> Iterator[None]:
-    """Have Django's test client, which makes sessions itself, give them the cookie that our middleware reads."""
+    """Set in Django's test client, which creates sessions itself, the cookie that our middleware reads."""
 
     def session_of(client: Client) -> SessionStore:
         cookie = client.cookies.get(settings.SESSION_COOKIE_NAME)
@@ -133,13 +133,13 @@ def clients_have_signed_sessions() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def empty_redis() -> None:
-    """PostgreSQL forgets with the test's transaction; this worker's Redis database has to be told."""
+    """Clear this worker's Redis database, since only PostgreSQL forgets with the test's transaction."""
     if settings.REDIS_URL:
         cache.clear()
 
 
 @pytest.fixture
 def process_environment(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The environment of another process that is to use this test's database, with the application's rights."""
+    """Return the environment of another process that uses this test's database, with the application's rights."""
     inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_AS_OWNER"}
     return inherited | {"DATABASE_URL": owner_url()}

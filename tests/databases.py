@@ -1,4 +1,4 @@
-"""Makes a test process's database out of a migrated template, and restores it after a test that commits."""
+"""Creates a test process's database from a migrated template, and restores it after a test that commits."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
 WHERE n.nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY relname
 """
 # A company in Belgium that is known to the one-stop shop. Its customers are in the United States
-# (`tests.metering.ledger_world`), where it charges no tax.
+# (`tests.metering.ledger_world`), a country in which it charges no tax.
 SELLER = """
 UPDATE billing_issuer SET legal_name = 'Sample Seller BV', address_line1 = 'Meir 24', postal_code = '2000',
     city = 'Antwerp', country = 'BE', tax_id = 'BE0417497106', tax_rules_confirmed_country = 'BE',
@@ -34,7 +34,7 @@ WITHOUT_TRIGGERS = "SET LOCAL session_replication_role = replica; SET LOCAL lock
 
 
 def provide_template(run_dir: Path) -> str:
-    """Return the name of the run's template, having started the run's cluster and migrated if nobody did before."""
+    """Return the name of the run's template, starting the cluster and migrating if no process did before."""
     cluster = cluster_in(run_dir)
     is_our_own = os.environ["DATABASE_URL"] == cluster.database_url(DATABASE_NAME)
     name = TEMPLATE_OF_OWN_CLUSTER if is_our_own else database_name(run_dir, "template")
@@ -60,7 +60,7 @@ def start_with_template(cluster: EmbeddedPostgres, name: str) -> None:
 
 
 def build_template(name: str) -> None:
-    """Migrate a new database of this name, which nothing is connected to afterwards."""
+    """Migrate a new database of this name. No connection to it stays open."""
     original = connection.settings_dict["NAME"]
     connection.settings_dict["TEST"]["NAME"] = name
     with logged_in_as(connection, settings.DATABASE_OWNER):
@@ -70,7 +70,7 @@ def build_template(name: str) -> None:
 
 
 def use_database(name: str) -> None:
-    """Have Django connect to this database from now on."""
+    """Set this database as the one that Django connects to."""
     settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
 
 
@@ -92,7 +92,7 @@ def clone_database(template: str, name: str) -> None:
 
 
 def add_sample_seller() -> None:
-    """Fill in who sells, in this process's database: an invoice of no one gets no number."""
+    """Enter the seller in this process's database, without whom no invoice gets a number."""
     with psycopg.connect(owner_url(), autocommit=True, connect_timeout=30) as server:
         server.execute(SELLER)
 
@@ -120,7 +120,7 @@ class Cleaner:
         self.first_digests = server.execute(self.digests).fetchall()
 
     def clean(self) -> None:
-        """Make the database like the template again, whatever was committed to it."""
+        """Restore the database to the template's rows, whatever was committed to it."""
         server = self.server
         with server.transaction():
             server.execute(WITHOUT_TRIGGERS)

@@ -1,7 +1,7 @@
-"""Watches how long tests take: none waits for ever, slow ones say why, and `--quick` runs those without a server.
+"""Watches how long tests take: none waits for ever, slow ones give a reason, and `--quick` runs those without a server.
 
-A test that takes more than five seconds carries `@pytest.mark.takes_long("why")`; others are listed at the end of a run
-on a machine that was not busy with something else. A list and no failure, since no test can know why it was slow.
+A test that takes more than five seconds carries `@pytest.mark.takes_long("why")`. Others are listed at the end of a run
+on a machine that was not busy with something else. It is a list and no failure, since no test can know why it was slow.
 """
 
 import gc
@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a server, when asked for."""
+    """Leave out what needs a server, if `--quick` is given."""
     if config.getoption("quick"):
         left_out = [item for item in items if needs_server(item)]
         config.hook.pytest_deselected(items=left_out)
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over what stays until the end anyway, and look less often at the rest."""
+    """Exclude from garbage collection what stays until the end anyway, and collect the rest less often."""
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS)
 
@@ -57,7 +57,7 @@ def needs_server(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """End a test that waits for what never comes. The alarm goes by the machine's own clock, which no test shifts."""
+    """End a test that waits for ever. The alarm uses the machine's own clock, which no test shifts."""
     seconds = next((SECONDS_MAX[name] for name in SECONDS_MAX if item.get_closest_marker(name)), SECONDS_MAX_OTHERWISE)
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -73,13 +73,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let the report say that the test has a reason."""
+    """Mark in the report that the test has a reason."""
     if item.get_closest_marker(REASON):
         item.user_properties.append((REASON, True))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List the tests that took long and do not say why."""
+    """List the tests that took long and give no reason."""
     reports = [
         report
         for reports in terminalreporter.stats.values()

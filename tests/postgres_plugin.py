@@ -1,10 +1,9 @@
-"""Gives a test run a PostgreSQL of its own, thrown away at the end.
+"""Gives a test run a PostgreSQL of its own, deleted at the end.
 
-Loaded by `-p` in pyproject.toml, since the settings are read before any conftest.py. The
-process that starts the run names the cluster and removes it; xdist's workers find its URL in
-their environment, and the first test that wants a database starts it. With DATABASE_URL set,
-the tests use that server instead and remove from it
-what they made. With REDIS_URL set, each worker has a database of that Redis to itself.
+Loaded by `-p` in pyproject.toml, since the settings are read before any conftest.py. The process that starts the run
+names the cluster and removes it. xdist's workers find its URL in their environment, and the first test that needs a
+database starts it. With DATABASE_URL set, the tests use that server instead and remove from it what they created. With
+REDIS_URL set, each worker has a database of that Redis to itself.
 """
 
 import contextlib
@@ -33,15 +32,15 @@ REDIS_DATABASE_ALONE, REDIS_DATABASE_OF_FIRST_WORKER = 15, 8
 
 
 class TestRun:
-    """A private directory, in it the cluster, and a lock that says the run is alive."""
+    """A private directory with the cluster in it, and a lock that shows that the run is alive."""
 
     __test__ = False
 
     def __init__(self) -> None:
-        """Make the directory and set the environment that the settings and the workers read."""
+        """Create the directory and set the environment that the settings and the workers read."""
         self.directory = Path(tempfile.mkdtemp(prefix=RUN_PREFIX))
         self.directory.chmod(0o755)  # for the account that stands in for root
-        (self.directory / "static").mkdir()  # where WhiteNoise looks for collected files
+        (self.directory / "static").mkdir()  # the folder of WhiteNoise's collected files
         self.lock = os.open(self.directory / "alive.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.cluster = None if os.environ.get("DATABASE_URL") else cluster_in(self.directory)
@@ -68,17 +67,17 @@ class TestRun:
 
 
 def cluster_in(directory: Path) -> EmbeddedPostgres:
-    """The run's cluster, with fsync off."""
+    """Return the run's cluster, with fsync off."""
     return EmbeddedPostgres(data_dir=directory / "postgres", is_durable=False)
 
 
 def database_name(run_dir: Path, purpose: str) -> str:
-    """A database of this run: two runs on one server do not meet."""
+    """Return the name of a database of this run. Two runs on one server use different ones."""
     return f"test_{run_dir.name.removeprefix(RUN_PREFIX)}_{purpose}"
 
 
 def database_url(connection_settings: Mapping[str, Any]) -> str:
-    """The URL of one database, out of Django's settings for it."""
+    """Return the URL of one database, out of Django's settings for it."""
     user = quote(connection_settings["USER"], safe="")
     password = quote(connection_settings["PASSWORD"], safe="")
     network = (
@@ -91,7 +90,7 @@ def database_url(connection_settings: Mapping[str, Any]) -> str:
 
 
 def drop_databases(url: str, *, of_run: Path) -> None:
-    """Drop the databases and the role of a run on a server that it was given, with whoever is still connected."""
+    """Drop the databases and the role of a run on a server that it was given, closing open connections."""
     with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
         found = connection.execute(
             "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [database_name(of_run, "")]
@@ -102,7 +101,7 @@ def drop_databases(url: str, *, of_run: Path) -> None:
 
 
 def remove_dead_runs() -> None:
-    """Remove what runs left that were killed before they could clean up."""
+    """Remove what killed runs left."""
     for directory in Path(tempfile.gettempdir()).glob(f"{RUN_PREFIX}*"):
         with contextlib.suppress(OSError), (directory / "alive.lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -113,19 +112,19 @@ def remove_dead_runs() -> None:
 
 
 def redis_url_of_worker(url: str, worker: str) -> str:
-    """The same Redis with a database number that no other worker uses; the tests empty it."""
+    """Return the same Redis with a database number that no other worker uses. The tests empty it."""
     number = REDIS_DATABASE_OF_FIRST_WORKER + int(worker.removeprefix("gw")) if worker else REDIS_DATABASE_ALONE
     return urlsplit(url)._replace(path=f"/{number}").geturl()
 
 
 def interrupt(*_: object) -> None:
-    """Let SIGTERM end the run as Ctrl-C does, so that it cleans up."""
+    """End the run at SIGTERM as at Ctrl-C, so that it cleans up."""
     raise KeyboardInterrupt
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
-    """Have a server before pytest-django, which runs inside this wrapper, reads the settings."""
+    """Start a server before pytest-django, which runs inside this wrapper, reads the settings."""
     if RUN_DIR_VARIABLE not in os.environ:
         remove_dead_runs()
         early_config.add_cleanup(TestRun().finish)

@@ -1,4 +1,4 @@
-"""Lives of tenants by the real services, each written down at the same time for the plain calculation."""
+"""Lives of tenants by the real services, each recorded at the same time for the plain calculation."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -88,7 +88,7 @@ PLAIN: Final = {
 
 @dataclass(frozen=True)
 class Act:
-    """What happens at some minute of the year, with numbers that choose what it happens to."""
+    """An event at some minute of the year, with numbers that choose what it happens to."""
 
     minute: int
     kind: str
@@ -98,7 +98,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Script:
-    """A life before it is lived."""
+    """A life before it is run."""
 
     begins_on: date
     zone: str
@@ -129,7 +129,7 @@ SCRIPTS: Final = st.builds(
 
 
 def make_catalog() -> dict[str, PlanVersion]:
-    """Publish each plan in every currency, and say who sells."""
+    """Publish each plan in every currency, and enter the seller."""
     for meter in METERS:
         make_meter(meter, meter, aggregation="sum")
     Issuer.objects.filter(pk=1).update(**SELLER)
@@ -160,7 +160,7 @@ class LivedLife:
     plain: PlainLife = field(init=False)
 
     def begin(self) -> None:
-        """Subscribe at noon of the first day, so that the day is the same for everybody."""
+        """Subscribe at noon of the first day, so that the day is the same in every zone."""
         script = self.script
         self.tenant = make_tenant(
             f"life-{self.number}", time_zone=script.zone, currency=script.currency, backfill_days=DAYS_LATE,
@@ -178,7 +178,7 @@ class LivedLife:
         )
 
     def moments(self) -> list[tuple[datetime, Callable[[datetime], None]]]:
-        """Return what happens when; no two at one moment."""
+        """Return the acts with their moments. No two are at one moment."""
         script = self.script
         begins = datetime.combine(script.begins_on, BEGIN.timetz())
         acts: list[tuple[datetime, Callable[[datetime], None]]] = []
@@ -188,13 +188,13 @@ class LivedLife:
         return acts
 
     def run(self, at: datetime) -> None:
-        """Invoice what is due for this tenant, so that nothing waits when something happens."""
+        """Invoice what is due for this tenant, so that no boundary waits when an act comes."""
         if is_anything_due(at, due := Due(tenant_ids=[self.tenant.pk])):
             run_invoicing(as_of=at, due=due)
             self.ran(at)
 
     def ran(self, at: datetime) -> None:
-        """Write down that invoicing ran; what waited for a boundary has happened."""
+        """Record that invoicing ran. Changes that waited for a boundary have taken effect."""
         self.plain.runs.append(at)
         while self.plain.closes(self.boundaries) <= at and self.plain.ended_at is None:
             closes = self.plain.closes(self.boundaries)
@@ -209,7 +209,7 @@ class LivedLife:
     # What happens
 
     def act(self, act: Act, at: datetime) -> None:
-        """Do it, if it can be done."""
+        """Run the act, if it is possible."""
         self.run(at - timedelta(microseconds=1))
         is_live = self.plain.ended_at is None
         kind = act.kind
@@ -275,7 +275,7 @@ class LivedLife:
             void_event(ledger=ledger_of(self.tenant), event_id=event.id, reason="x", voided_by="x", as_of=at)
 
     def set_tax(self, percent: str, at: datetime) -> None:
-        """Staff say which rate the tenant bears; 0 is an exemption."""
+        """Set the rate that the tenant bears, as staff do. 0 is an exemption."""
         changes: dict[str, Any] = {"tax_treatment": "standard", "tax_percent": Decimal(percent)}
         if percent == "0":
             changes = {"tax_treatment": "exempt", "tax_exemption_reason": "An embassy."}
@@ -307,12 +307,12 @@ class LivedLife:
 
 
 def is_anything_due(at: datetime, due: Due) -> bool:
-    """Return whether a run would do anything; most would not."""
+    """Return whether a run would do anything. Most would not."""
     return due_subscriptions(at, due).exists() or ripe_invoices(at, due).exists()
 
 
 def live(scripts: Sequence[Script], versions: dict[str, PlanVersion], *, gives_back: bool) -> list[LivedLife]:
-    """Let all of them live through their year together, in the order of time; the worker runs every four days."""
+    """Run all lives through their year together, in the order of time. The worker runs every four days."""
     Issuer.objects.filter(pk=1).update(fee_refund="by_day" if gives_back else "none")
     lives = [LivedLife(number, script, versions, gives_back) for number, script in enumerate(scripts)]
     for life in sorted(lives, key=lambda one: (one.script.begins_on, one.number)):
@@ -333,7 +333,7 @@ Stated = tuple[Counter[tuple[int, Fraction]], int, int, int]
 
 
 def stated(life: LivedLife) -> dict[int, Stated]:
-    """Return what each invoice says: amounts with their rates, subtotal, tax and total."""
+    """Return the contents of each invoice: amounts with their rates, subtotal, tax and total."""
     found = {}
     for invoice in Invoice.objects.issued().filter(subscription=life.subscription):
         lines = invoice.lines.filter(revision=invoice.revision).exclude(kind="carry").exclude(amount_minor=0)
@@ -343,7 +343,7 @@ def stated(life: LivedLife) -> dict[int, Stated]:
 
 
 def expected(documents: Sequence[Document], life: PlainLife) -> dict[int, Stated]:
-    """Return what each must say. A last look that finds nothing has no invoice."""
+    """Return what each invoice must contain. A last correction that finds nothing has no invoice."""
     found = {}
     for document in documents:
         amounts = Counter((line.amount, line.percent) for line in document.lines)

@@ -233,7 +233,7 @@ class PlainLife:
         return lines
 
     def tax_of_period(self, period: int, earlier: Sequence[Document]) -> Fraction:
-        """What looks back bears the tax of what it corrects, which stood on the invoice that closed the period."""
+        """Return the tax of a correction: that of what it corrects, on the invoice that closed the period."""
         return self.tax(earlier[period + 1].computed_at)
 
     def changes(self, number: int, at: datetime, earlier: Sequence[Document]) -> list[Line]:
@@ -267,7 +267,7 @@ class PlainLife:
         return lines
 
     def given_back_again(self, at: datetime, earlier: Sequence[Document]) -> list[Line]:
-        """What a document not in force gave back of a fee comes again; of a fee not in force it is taken back."""
+        """Return fees to give back again because their document is gone, and to take back if the fee's own is gone."""
         # What is brought back goes on from the line that brought it. What a gone document took back is open again.
         done = {
             id(line.again)

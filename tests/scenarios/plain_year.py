@@ -26,7 +26,7 @@ class PlainMeter:
     by_price: dict["Cost", Fraction] = field(default_factory=dict)  # what each price came to, exactly
 
     def pay_once(self, asked: Fraction) -> Fraction:
-        """Charge what is above the highest that was asked so far."""
+        """Charge what exceeds the highest amount so far."""
         due = max(asked - self.once, Fraction())
         self.once += due
         return due
@@ -97,9 +97,9 @@ class PlainYear:
     days_late: int = 0  # how late usage may come
 
     def boundary(self, number: int) -> datetime:
-        """Midnight of the anchor's day, so many months later; of the month's last day where it is shorter.
+        """Return midnight of the anchor's day, so many months later, or of the last day of a shorter month.
 
-        After the end comes one more, a day after nothing can come late any more.
+        After the end comes one more, a day after the last late event can come in.
         """
         if self.ends_at_boundary is not None and number > self.ends_at_boundary:
             return self.boundary(self.ends_at_boundary) + timedelta(days=self.days_late + 1)
@@ -111,7 +111,7 @@ class PlainYear:
         return min(first.replace(day=1) + timedelta(days=self.anchor.day - 1), following - timedelta(days=1))
 
     def invoices(self, runs: Sequence[datetime]) -> list[PlainInvoice]:
-        """Each invoice, where invoicing ran at these moments."""
+        """Return each invoice, if invoicing ran at these moments."""
         invoices: list[PlainInvoice] = []
         known: list[PlainLine] = []
         carried = 0
@@ -121,7 +121,7 @@ class PlainYear:
         return invoices
 
     def computed_at(self, runs: Sequence[datetime]) -> list[datetime]:
-        """When each boundary's invoice is finalized: at the first run after its grace, one after the other."""
+        """Return when each boundary's invoice is finalized: at the first run after its grace, one after the other."""
         moments: list[datetime] = []
         for run in runs:
             while self.ends_at_boundary is None or len(moments) <= self.ends_at_boundary + 1:
@@ -152,7 +152,7 @@ class PlainYear:
         return self.ends_at_boundary is not None and number >= self.ends_at_boundary
 
     def _segments(self, number: int) -> list[tuple[datetime, datetime, PlainPlan]]:
-        """The period before a boundary, cut where the plan changed."""
+        """Return the period before a boundary, cut at changes of plan."""
         if number == 0 or self._is_over(number - 1):
             return []
         start, end = max(self.boundary(number - 1), self.started_at), self.boundary(number)
@@ -174,7 +174,7 @@ class PlainYear:
         return [line.amount for line in lines]
 
     def _charges(self, lines: Sequence[PlainLine]) -> list[int]:
-        """What each line costs: those of one meter in one period one after the other, whatever the plan."""
+        """Return the cost of each line: those of one meter in one period one after the other, whatever the plan."""
         meters: dict[tuple[int, str], PlainMeter] = {}
         for line in lines:
             meters.setdefault((line.period, line.meter), PlainMeter(Fraction())).in_all += line.quantity
@@ -207,7 +207,7 @@ class PlainYear:
         return amounts
 
     def _corrections(self, lines: Sequence[PlainLine], computed_at: datetime) -> list[int]:
-        """Of lines whose usage is another now, and of those whose amount is because of these."""
+        """Return the corrections of lines whose usage has changed, and those that follow from these."""
         changed = []
         for line in lines:
             before = line.quantity, line.events
@@ -226,12 +226,12 @@ class PlainYear:
 
 
 def each(rate: str) -> Cost:
-    """So much a unit."""
+    """Charge each unit alike."""
     return lambda _, quantity: quantity * Fraction(rate)
 
 
 def steps(*tiers: tuple[int | None, str, str]) -> Cost:
-    """Each unit at the rate of the step in which its place in the period lies; a step's flat amount once it is entered.
+    """Charge each unit at the rate of the step of its place in the period, with flat amounts once entered.
 
     A tier: its end, its rate, its flat amount.
     """
@@ -255,7 +255,7 @@ def steps(*tiers: tuple[int | None, str, str]) -> Cost:
 
 
 def all_at(*tiers: tuple[int | None, str]) -> Cost:
-    """All units at the rate of the step in which the period's quantity ends."""
+    """Charge all units at the rate of the step in which the period's quantity ends."""
 
     def cost(meter: PlainMeter, quantity: Fraction) -> Fraction:
         return quantity * Fraction(next(rate for end, rate in tiers if end is None or meter.in_all <= end))
@@ -264,7 +264,7 @@ def all_at(*tiers: tuple[int | None, str]) -> Cost:
 
 
 def packs(size: int, price: str) -> Cost:
-    """By the begun package, after those that were begun before are used up."""
+    """Charge by the begun package, after those that were begun before are used up."""
 
     def cost(meter: PlainMeter, quantity: Fraction) -> Fraction:
         full_at = max(meter.before, meter.packed)
@@ -277,5 +277,5 @@ def packs(size: int, price: str) -> Cost:
 
 
 def once(price: str) -> Cost:
-    """A flat price, once a period, where anything was used."""
+    """Charge a flat price, once a period, if there was any usage."""
     return lambda meter, quantity: meter.pay_once(Fraction(price)) if quantity else Fraction()

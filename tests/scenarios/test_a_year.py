@@ -79,7 +79,7 @@ PLANS: dict[str, tuple[PlainPlan, dict[str, PriceTerms]]] = {
 
 
 class Year:
-    """The same year twice: lived by the application, and written down for the plain calculation."""
+    """The same year twice: by the application, and recorded for the plain calculation."""
 
     def __init__(self, zone: str, currency: str, digits: int, seed: int) -> None:
         self.zone, self.random = ZoneInfo(zone), random.Random(seed)
@@ -111,7 +111,7 @@ class Year:
         return datetime(*moment, tzinfo=self.zone).astimezone(UTC)  # type: ignore[misc] # year to second
 
     def live(self) -> None:
-        """Everything in the order of time; equal moments keep their order."""
+        """Run everything in the order of time. Equal moments keep their order."""
         for _, _, act in sorted(((at, n, act) for n, (at, act) in enumerate(self.script())), key=lambda one: one[:2]):
             act()
 
@@ -129,7 +129,7 @@ class Year:
         yield self.cancel(at(2029, 1, 30, 17))
 
     def running(self) -> Iterator[tuple[datetime, Callable[[], None]]]:
-        """Shortly after each boundary and after its grace; once the worker is away for seven weeks."""
+        """Run shortly after each boundary and after its grace. Once the worker is away for seven weeks."""
         for number in range(BOUNDARIES + 1):
             boundary = self.plain.boundary(number)
             moments = [boundary + timedelta(days=20)] if number == 10 else []
@@ -144,7 +144,7 @@ class Year:
         run_invoicing(as_of=moment)
 
     def usage(self) -> Iterator[tuple[datetime, Callable[[], None]]]:
-        """Each few days a report of what happened since, some of it weeks old; now and then a void of something old."""
+        """Report usage every few days, some of it weeks old, and now and then void an old event."""
         day = self.local(2028, 1, 22, 4)
         while day < self.local(2029, 2, 20):
             occurred = [

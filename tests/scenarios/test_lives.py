@@ -63,12 +63,12 @@ def check_together(scripts: Sequence[Script], catalog: dict[str, PlanVersion], *
 
 
 def test_what_was_given_back_of_an_invoice_given_up_later_is_not_charged(catalog: dict[str, PlanVersion]) -> None:
-    """Keep a life that the plain calculation once had wrong: it charged 9 on boundary 4 (rule F4)."""
+    # A life that the plain calculation once had wrong: it charged 9 on boundary 4 (rule F4).
     check_together([KEPT], catalog, gives_back=True)
 
 
 def test_unused_time_of_a_fee_that_is_void_is_taken_back_until_it_stands(catalog: dict[str, PlanVersion]) -> None:
-    """Keep a life that the plain calculation once had wrong: the invoice that took it back was void as well (F3)."""
+    # A life that the plain calculation once had wrong: the invoice that took it back was void as well (F3).
     check_together([TAKEN_BACK_TWICE], catalog, gives_back=True)
 
 

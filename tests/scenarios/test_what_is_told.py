@@ -52,7 +52,7 @@ pytestmark = pytest.mark.django_db
 
 
 def told() -> dict[str, list[Body]]:
-    """Every body in the outbox by its type, in the order in which they were written."""
+    """Return every body in the outbox by its type, in the order in which they were written."""
     found: dict[str, list[Body]] = defaultdict(list)
     for event in OutboxEvent.objects.order_by("occurred_at", "pk"):
         found[event.type].append(event.payload)
@@ -60,7 +60,7 @@ def told() -> dict[str, list[Body]]:
 
 
 def names_in(body: Body, prefix: str = "") -> Iterator[str]:
-    """The names of all fields, those inside of others with a dot."""
+    """Return the names of all fields. Nested ones have a dot."""
     for name, value in body.items():
         yield prefix + name
         if isinstance(value, dict):
@@ -68,7 +68,7 @@ def names_in(body: Body, prefix: str = "") -> Iterator[str]:
 
 
 def assert_one_shape(bodies: list[Body]) -> None:
-    """The same names in each, and the same inside of each field that has something inside."""
+    """Check that all bodies have the same names, also inside of nested fields."""
     for body in bodies:
         assert body.keys() == bodies[0].keys()
         for name, value in body.items():
@@ -155,7 +155,7 @@ UPDATES = (
 )
 
 
-def test_a_subscription_is_told_of_in_one_shape_which_is_the_apis(pro: PlanVersion, big: PlanVersion) -> None:
+def test_events_of_subscriptions_have_one_shape_which_is_the_apis(pro: PlanVersion, big: PlanVersion) -> None:
     for update in UPDATES:
         subscription = update(pro, big)
         last = OutboxEvent.objects.filter(tenant=subscription.tenant, type="subscription.updated").first()
@@ -167,7 +167,7 @@ def test_a_subscription_is_told_of_in_one_shape_which_is_the_apis(pro: PlanVersi
     assert_one_shape(bodies["subscription.created"] + bodies["subscription.updated"])
 
 
-def test_an_end_is_told_of_in_one_shape_whoever_brings_it_about(pro: PlanVersion) -> None:
+def test_events_of_an_end_have_one_shape_whatever_causes_it(pro: PlanVersion) -> None:
     now, later = live("now", pro), live("later", pro)
     cancel_subscription(subscription=now, when=When.NOW, actor=STAFF, as_of=MID_MARCH)
     cancel_subscription(subscription=later, when=When.PERIOD_END, actor=STAFF, as_of=MID_MARCH)
@@ -186,7 +186,7 @@ def test_an_end_is_told_of_in_one_shape_whoever_brings_it_about(pro: PlanVersion
 
 
 def bodies_of_invoices() -> dict[str, list[Body]]:
-    """Make everything happen to invoices that may, by each path."""
+    """Trigger every event of invoices, by each path."""
     staff, provider, voided, credited, failed = finalized_invoices(5)
     free = subscribe_tenant("free", plan=make_plan("free", fee="0"))
     first_invoice(free)
@@ -201,7 +201,7 @@ def bodies_of_invoices() -> dict[str, list[Body]]:
     return told()
 
 
-def test_an_invoice_is_told_of_in_one_shape() -> None:
+def test_events_of_an_invoice_have_one_shape() -> None:
     bodies = bodies_of_invoices()
     payments = [body.pop("payment") for body in bodies["invoice.payment_failed"]]
     assert [payment["error"] for payment in payments] == ["declined"]
@@ -212,7 +212,7 @@ def test_an_invoice_is_told_of_in_one_shape() -> None:
     assert_one_shape([body for name, of_type in bodies.items() if name.startswith("invoice.") for body in of_type])
 
 
-def test_an_invoice_and_its_credit_note_are_told_of_as_the_api_shows_them() -> None:
+def test_events_of_an_invoice_and_its_credit_note_are_as_the_api_shows_them() -> None:
     invoice = first_invoice(subscribe_tenant())
     client = client_of(invoice.tenant)
     assert told()["invoice.finalized"] == client.get("/api/v1/invoices").json()["data"]
@@ -221,7 +221,7 @@ def test_an_invoice_and_its_credit_note_are_told_of_as_the_api_shows_them() -> N
     assert told()["credit_note.issued"] == client.get("/api/v1/credit-notes").json()["data"]
 
 
-def test_a_failed_payment_is_told_of_as_the_api_shows_it() -> None:
+def test_the_event_of_a_failed_payment_is_as_the_api_shows_it() -> None:
     [invoice] = finalized_invoices(1)
     record_failed_payment(
         invoice_id=invoice.pk, provider="stripe", reference="pi_2", error="declined",
@@ -237,7 +237,7 @@ def test_a_failed_payment_is_told_of_as_the_api_shows_it() -> None:
 
 
 def bodies_of_keys(tenant: Tenant) -> dict[str, list[Body]]:
-    """Make, rotate and revoke keys, one and all at once."""
+    """Create, rotate and revoke keys, one and all at once."""
     bounded = KeyTerms(
         name="Bounded",
         scopes=["usage:read"],
@@ -258,7 +258,7 @@ def bodies_of_keys(tenant: Tenant) -> dict[str, list[Body]]:
     return told()
 
 
-def test_keys_are_told_of_as_the_api_shows_them_and_never_their_secret() -> None:
+def test_events_of_keys_are_as_the_api_shows_them_without_their_secret() -> None:
     tenant = make_tenant("acme")
     bodies = bodies_of_keys(tenant)
     created, revoked = bodies["api_key.created"], bodies["api_key.revoked"]
@@ -271,7 +271,7 @@ def test_keys_are_told_of_as_the_api_shows_them_and_never_their_secret() -> None
     assert not any("secret" in name or "digest" in name for body in created for name in names_in(body))
 
 
-def test_nobody_is_told_of_a_service_key() -> None:
+def test_a_service_key_sends_no_event() -> None:
     made = create_api_key(
         tenant=None,
         kind=KeyKind.SERVICE,
@@ -290,7 +290,7 @@ def bodies_of_alerts() -> tuple[Tenant, dict[str, list[Body]]]:
     return tenant, told()
 
 
-def test_alerts_are_told_of_as_the_api_shows_them() -> None:
+def test_events_of_alerts_are_as_the_api_shows_them() -> None:
     tenant, bodies = bodies_of_alerts()
     shown = client_of(tenant).get("/api/v1/alerts").json()["data"]
     assert sorted(bodies["usage.threshold_reached"], key=lambda body: -body["id"]) == shown
@@ -310,7 +310,7 @@ def types_in(module: ModuleType) -> set[str]:
 
 
 def documented() -> dict[str, set[str]]:
-    """The fields of each type, as the page has them."""
+    """Return the fields of each type, as the page has them."""
     page = PAGE.read_text()
     sections = {
         title.lower().replace(" ", "-"): set(re.findall(r"^\| `([a-z_.]+)` \|", body, re.MULTILINE))

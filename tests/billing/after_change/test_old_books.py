@@ -32,7 +32,7 @@ INVOICES: Final = 222
 
 @contextmanager
 def old_books() -> Iterator[None]:
-    """Restore the dump into a database of its own, have Django connect to it, and drop it at the end."""
+    """Restore the dump into a database of its own, connect Django to it, and drop it at the end."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     name = database_name(Path(os.environ[RUN_DIR_VARIABLE]), f"{worker}_old_books")
     before = connection.settings_dict["NAME"]

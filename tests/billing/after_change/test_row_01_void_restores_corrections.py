@@ -1,4 +1,4 @@
-"""Row 1: a correction that stood on a document which is void or credited comes again."""
+"""Row 1: a correction on a document that is void or credited comes again."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ def adjusted(boundary: int) -> list[int]:
 
 
 def corrected(*, is_paid: bool = True) -> tuple[Invoice, Callable[[datetime], None]]:
-    """145.00 of usage of March, of which 50.00 turn out to be a test; the correction stands on April's invoice."""
+    """Create usage of March of 145.00, of which 50.00 turn out to be a test. The correction is on April's invoice."""
     subscription = subscribe_tenant(plan=make_plan(fee="99"), as_of=MARCH, backfill_days=60)
     tenant = subscription.tenant
     first_invoice(subscription)
@@ -87,7 +87,7 @@ def test_what_was_given_back_of_an_invoice_that_is_void_later_is_charged() -> No
     march = Invoice.objects.get(boundary=1)
     void_invoice(invoice_id=march.pk, reason="wrong address", actor=STAFF, as_of=MAY + DAY)
     run_invoicing(as_of=JUNE + GRACE)
-    # Nobody pays the 145.00, so nobody is given 50.00 of them.
+    # The customer does not pay the 145.00, so 50.00 of them are not given back.
     assert adjusted(3) == [5000]
     assert run_verification(started_by="test", as_of=JUNE + DAY).differences == []
 

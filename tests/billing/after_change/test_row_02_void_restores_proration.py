@@ -1,4 +1,4 @@
-"""Row 2: what a downgrade gave back, on an invoice that is void or credited, is the customer's; with its tax."""
+"""Row 2: an amount that a downgrade gave back, on a void or credited invoice, is the customer's, with its tax."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ def pay(invoice: Invoice, *, as_of: datetime) -> None:
 
 
 def downgraded(*, is_paid: bool = True) -> Subscription:
-    """1,000.00 a month, 1,210.00 with tax; after a day down to a plan of 0.00 with usage at 0.01."""
+    """Subscribe for 1,000.00 a month, 1,210.00 with tax. After a day change to a plan of 0.00 with usage at 0.01."""
     TaxRate.objects.update_or_create(country="BE", defaults={"name": "VAT", "percent": Decimal(21)})
     set_issuer(country="BE")
     big = make_plan("big", fee="1000")

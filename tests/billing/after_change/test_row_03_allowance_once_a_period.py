@@ -31,7 +31,7 @@ def sold(scale: Mapping[str, PriceTerms], growth: Mapping[str, PriceTerms]) -> t
 
 
 def on_scale(scale: PriceTerms = SCALE, growth: PriceTerms = GROWTH, **fields: object) -> Subscription:
-    """Acme on Scale since 1 March, with Growth for sale as well; both charge for calls."""
+    """Subscribe Acme to Scale since 1 March, with Growth for sale as well. Both charge for calls."""
     plan, _ = sold({"calls": scale}, {"calls": growth})
     made = subscribe_tenant(plan=plan, **fields)
     first_invoice(made)
@@ -160,7 +160,7 @@ def test_a_second_correction_begins_where_the_first_ended() -> None:
 
 
 def test_stretches_that_nothing_can_reach_count_beside_one_that_is_reached() -> None:
-    """The first stretch ended 30 days before the second: late events reach only that one."""
+    # The first stretch ended 30 days before the second: late events reach only that one.
     acme = on_scale(backfill_days=2)
     use(acme.tenant, 900, at=MARCH + HOUR)
     there_and_back(acme, MARCH + DAY)

@@ -1,4 +1,4 @@
-"""Row 4: what looks back bears the tax of what it corrects, whatever holds today."""
+"""Row 4: a correction bears the tax of what it corrects, whatever tax applies today."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

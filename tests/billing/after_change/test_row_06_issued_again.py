@@ -35,7 +35,7 @@ WHY = "The address was wrong."
 
 
 def sold(fee: str = "29") -> tuple[Subscription, str, str]:
-    """150.00 of usage of March on an invoice with 21 %, of which 50.00 turn out to be a test later."""
+    """Issue usage of March of 150.00 on an invoice with 21 %, of which 50.00 turn out to be a test later."""
     TaxRate.objects.update_or_create(country="BE", defaults={"name": "VAT", "percent": Decimal(21)})
     set_issuer(country="BE")
     made = subscribe_tenant(plan=make_plan(fee=fee), as_of=MARCH, country="BE", backfill_days=60)
@@ -95,7 +95,7 @@ def without_fee(invoice: Invoice) -> int:
 
 
 def test_the_worked_example_of_the_page() -> None:
-    """181.50 are paid with 21 %; a VAT number comes late, and 50.00 of the usage turn out to be a test."""
+    # 181.50 are paid with 21 %. A VAT number comes late, and 50.00 of the usage turn out to be a test.
     subscription, test, rest = sold(fee="0")
     tenant, first = subscription.tenant, number_of(1)
     deliver_documents(as_of=APRIL + GRACE)
@@ -148,7 +148,7 @@ def rows_of_page() -> Iterable[list[str]]:
 
 
 def test_what_never_left_the_house_is_void_and_issued_again_and_again() -> None:
-    """The replacement has the wrong address, too; then usage is voided, and at last the second one is credited."""
+    # The replacement has the wrong address, too. Then usage is voided, and at last the second one is credited.
     subscription, test, rest = sold()
     tenant, first = subscription.tenant, number_of(1)
     second = again(first, APRIL + DAY)
@@ -181,7 +181,7 @@ def test_what_never_left_the_house_is_void_and_issued_again_and_again() -> None:
 
 
 def test_fees_and_credit_that_stand_on_an_invoice_that_is_issued_again() -> None:
-    """A smaller plan gives back of a fee, the credit is used by an invoice, and both are issued again."""
+    # A smaller plan gives back of a fee, the credit is used by an invoice, and both are issued again.
     from_plan = sold(fee="99")
     tenant = from_plan[0].tenant
     void(tenant, from_plan[1], APRIL + DAY)
@@ -207,7 +207,7 @@ def test_fees_and_credit_that_stand_on_an_invoice_that_is_issued_again() -> None
     assert differences(JULY + 32 * DAY) == []
 
 
-def test_what_was_given_up_and_is_issued_again_is_owed_anew() -> None:
+def test_an_uncollectible_invoice_that_is_issued_again_is_owed_again() -> None:
     subscription, test, _ = sold()
     first = number_of(1)
     mark_uncollectible(invoice_id=first.pk, reason="bankrupt", actor=STAFF, as_of=APRIL + DAY)

@@ -1,4 +1,4 @@
-"""Row 8: an upgrade and then an end charge at most the days until the end, and the pages say so before."""
+"""Row 8: an upgrade and then an end charge at most the days until the end, and the pages show it before."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,7 +20,7 @@ NOON_OF_THE_2ND = NOVEMBER + timedelta(days=1, hours=12)
 
 @pytest.fixture(params=["by_day", "none"])
 def upgraded(request: pytest.FixtureRequest) -> Subscription:
-    """From Free to Scale at 199.00 on the second of 30 days."""
+    """Change from Free to Scale at 199.00 on the second of 30 days."""
     set_issuer(fee_refund=request.param)
     made = subscribe_tenant(plan=make_plan("free", fee="0"), as_of=NOVEMBER)
     first_invoice(made)
@@ -30,7 +30,7 @@ def upgraded(request: pytest.FixtureRequest) -> Subscription:
 
 
 def ended(subscription: Subscription, at: datetime) -> int:
-    """The sum of the last invoice before tax, which is what was shown before."""
+    """Cancel, and return the sum of the last invoice before tax, which was shown before."""
     shown = preview_end(subscription=subscription, at=at, as_of=at)
     assert shown is not None
     cancel_subscription(subscription=subscription, when=When.NOW, actor=STAFF, as_of=at)

@@ -1,4 +1,4 @@
-"""Row 9: what is given back of a fee is one policy of the seller's, whichever way a subscription ends."""
+"""Row 9: the seller has one policy for giving back fees, whichever way a subscription ends."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ NOON_OF_THE_2ND = NOVEMBER + timedelta(days=1, hours=12)
 
 @pytest.fixture
 def subscription() -> Subscription:
-    """On a plan of 1,000.00 a month since 1 November."""
+    """Subscribe to a plan of 1,000.00 a month since 1 November."""
     made = subscribe_tenant(plan=make_plan("scale", fee="1000"), as_of=NOVEMBER)
     make_plan("free", fee="0")
     first_invoice(made)
@@ -77,7 +77,7 @@ def test_every_way_out_gives_back_the_same(
 
 
 def test_waiting_for_a_smaller_plan_before_the_end_gives_nothing_back_either(subscription: Subscription) -> None:
-    """With `none`, Free now and an end in the next period is no way around the policy."""
+    # With `none`, changing to Free now and ending in the next period is no way around the policy.
     set_issuer(fee_refund="none")
     free = make_plan("free", fee="0")
     change_plan(subscription=subscription, plan_version=free, when=When.NOW, actor=STAFF, as_of=NOON_OF_THE_2ND)
@@ -88,8 +88,8 @@ def test_waiting_for_a_smaller_plan_before_the_end_gives_nothing_back_either(sub
     assert not lines.filter(kind=LineKind.CARRY).exists()
 
 
-def test_a_closed_tenant_whose_boundary_waits_ends_with_it(subscription: Subscription) -> None:
-    """Closing is not refused because invoicing is behind."""
+def test_a_closed_tenant_with_a_pending_boundary_ends_with_it(subscription: Subscription) -> None:
+    # Closing is not refused because invoicing is behind.
     late = subscription.period_end + timedelta(days=3)
     tenant = Tenant.objects.get(pk=subscription.tenant_id)
     close_tenant(tenant=tenant, reason="fraud", actor=STAFF, as_of=late)

@@ -1,4 +1,4 @@
-"""Row 10: who sells and who buys is known before an invoice gets a number; until then it is parked with a sentence."""
+"""Row 10: seller and buyer must be known before an invoice gets a number. Until then it is an exception."""
 
 from datetime import timedelta
 
@@ -44,7 +44,7 @@ def test_an_invoice_of_your_company_to_nowhere_gets_no_number() -> None:
     assert seller.legal_name == "Your company"
 
 
-def test_a_dry_run_says_the_same() -> None:
+def test_a_dry_run_names_the_missing_particulars() -> None:
     set_issuer(**NOBODY)
     subscribe_tenant()
     [planned] = plan_invoices(as_of=MARCH)
@@ -54,14 +54,14 @@ def test_a_dry_run_says_the_same() -> None:
     )
 
 
-def test_what_is_free_needs_no_address() -> None:
+def test_a_free_invoice_needs_no_address() -> None:
     set_issuer(**NOBODY)
     subscribe_tenant(plan=make_plan(fee="0"), address_line1="", city="", country="")
     run_invoicing(as_of=MARCH)
     assert Invoice.objects.get().number == "INV-2026-000001"
 
 
-def test_nothing_paid_begins_before_it_is_known_where_the_customer_is() -> None:
+def test_no_paid_subscription_begins_without_the_customers_address() -> None:
     plan = make_plan()
     tenant = make_tenant("acme", address_line1="", city="", country="")
     with pytest.raises(ParticularsMissingError, match="An invoice needs your address"):

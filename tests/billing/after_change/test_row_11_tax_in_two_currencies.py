@@ -1,4 +1,4 @@
-"""Row 11: an invoice in another currency than the seller's says its tax in both, with rate, day and source."""
+"""Row 11: an invoice in another currency than the seller's states its tax in both, with rate, day and source."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -36,7 +36,7 @@ def add_rate() -> None:
     ExchangeRate.objects.create(currency="USD", day=date(2026, 2, 27), rate=Decimal("1.0823"))
 
 
-def test_without_a_rate_it_is_parked_with_a_sentence() -> None:
+def test_without_a_rate_the_invoice_becomes_an_exception_with_a_message() -> None:
     subscription = bought_in_dollars()
     run_invoicing(as_of=MARCH)
     [parked] = BillingException.objects.all()

@@ -23,7 +23,7 @@ MONTHS = (date(2026, 10, 1), date(2026, 11, 1))
 
 @pytest.fixture
 def invoice() -> Invoice:
-    """100.00 for October."""
+    """Issue an invoice over 100.00 for October."""
     return first_invoice(subscribe_tenant(plan=make_plan(fee="100"), as_of=OCTOBER))
 
 
@@ -40,7 +40,7 @@ def pay(invoice: Invoice) -> None:
 
 
 def revenue() -> list[int]:
-    """Return the revenue of October and November, as the ledger has it."""
+    """Return the revenue of October and November from the ledger."""
     sums = sums_of_months(first=MONTHS[0], end=date(2026, 12, 1))
     return [-sum(row.amount_minor for row in sums.get(month, ()) if row.account == "revenue") for month in MONTHS]
 
@@ -53,7 +53,9 @@ def shown() -> list[tuple[YearMonth, int, int]]:
 
 @pytest.mark.parametrize("is_closed", [False, True])
 @pytest.mark.parametrize(("service", "is_paid"), [(void_invoice, False), (issue_credit_note, False), (issue_credit_note, True)])  # fmt: skip # noqa: E501
-def test_october_stays_and_november_bears_it(invoice: Invoice, service: Any, is_paid: bool, is_closed: bool) -> None:
+def test_october_is_unchanged_and_november_bears_the_credit_note(
+    invoice: Invoice, service: Any, is_paid: bool, is_closed: bool
+) -> None:
     if is_paid:
         pay(invoice)
     if is_closed:
@@ -63,7 +65,7 @@ def test_october_stays_and_november_bears_it(invoice: Invoice, service: Any, is_
     assert shown() == [(YearMonth(2026, 10), 10000, 0), (YearMonth(2026, 11), 0, 10000)]
 
 
-def test_what_is_told_of_a_closed_month_later_is_posted_in_the_open_one(invoice: Invoice) -> None:
+def test_an_event_of_a_closed_month_is_posted_in_the_open_month(invoice: Invoice) -> None:
     close_months(month=MONTHS[0], today=NOVEMBER_5.date(), actor=STAFF, as_of=NOVEMBER_5)
     before = sums_of_months(first=MONTHS[0], end=MONTHS[1])
     pay(invoice)  # of 4 October

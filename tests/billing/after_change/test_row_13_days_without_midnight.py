@@ -1,4 +1,4 @@
-"""Row 13: periods begin at midnight though the first one could not, and the days that are printed do not overlap."""
+"""Row 13: periods begin at midnight although the first one could not, and printed days do not overlap."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -38,7 +38,7 @@ def test_a_year_that_begins_without_a_midnight_goes_on_at_midnight() -> None:
 
 @pytest.mark.django_db
 def test_a_period_that_was_stored_from_one_o_clock_on_is_neither_counted_twice_nor_left_out() -> None:
-    """A subscription of the code before: its second period was due at 01:00, and its first was invoiced until then."""
+    # A subscription of the code before: its second period was due at 01:00, and its first was invoiced until then.
     subscription = subscribe_tenant(as_of=IN_BEIRUT, time_zone="Asia/Beirut")
     first_invoice(subscription)
     one_o_clock = datetime(2026, 4, 28, 22, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Row 14: a country without a rate is parked, also the seller's own; what is printed is true."""
+"""Row 14: a country without a rate becomes an exception, also the seller's own. Printed reasons are true."""
 
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("country", ["BE", "DE"])
-def test_a_country_without_a_rate_is_parked(country: str) -> None:
+def test_an_invoice_to_a_country_without_a_rate_becomes_an_exception(country: str) -> None:
     subscribe_tenant(country=country)
 
     run_invoicing(as_of=MARCH)
@@ -31,7 +31,7 @@ def test_a_country_without_a_rate_is_parked(country: str) -> None:
     assert OUT_OF_SCOPE_NOTE not in {row.reason for row in invoice.taxes.all()}
 
 
-def test_the_sentence_stands_where_it_is_true() -> None:
+def test_the_tax_note_is_printed_only_if_it_is_true() -> None:
     [tax] = first_invoice(subscribe_tenant(country="US")).document.content["taxes"]
     assert (tax["percent"], tax["note"]) == ("0", OUT_OF_SCOPE_NOTE)
 
@@ -52,7 +52,7 @@ def test_an_own_rate_of_0_prints_its_reason() -> None:
 
 
 @pytest.mark.parametrize("change", [{"tax_percent": Decimal(0)}, {"tax_treatment": "exempt"}])
-def test_whoever_charges_nothing_says_why(change: dict[str, object]) -> None:
+def test_a_seller_who_charges_no_tax_states_why(change: dict[str, object]) -> None:
     tenant = make_tenant("acme")
     with pytest.raises(InvalidFieldsError) as refused:
         update_billing_profile(tenant=tenant, changes=change, actor=STAFF, as_of=MARCH)

@@ -1,4 +1,4 @@
-"""Row 15: nothing is given back of what nobody paid, and what is owed is set off before anything is paid back."""
+"""Row 15: no unpaid amount is given back, and a debt is set off before anything is paid back."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -34,7 +34,7 @@ def pay(invoice: Invoice, amount_minor: int) -> None:
 
 @pytest.fixture
 def subscription() -> Subscription:
-    """Team at 99.00 a month since January."""
+    """Subscribe to Team at 99.00 a month since January."""
     set_issuer(country="BE", fee_refund="by_day")
     made = subscribe_tenant(plan=make_plan("team", fee="99"), as_of=JANUARY, backfill_days=35)
     first_invoice(made)

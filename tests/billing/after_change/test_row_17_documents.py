@@ -19,15 +19,15 @@ def test_numbers_with_long_decimals_do_not_run_together(lines: list[str]) -> Non
         assert number in said.split()
 
 
-def test_a_phone_number_stands_on_one_line(lines: list[str]) -> None:
+def test_a_phone_number_is_on_one_line(lines: list[str]) -> None:
     assert any("+972 2 123 4567 ext. 12 34 56" in line for line in lines)
 
 
-def test_included_units_have_no_price_of_nothing(lines: list[str]) -> None:
+def test_included_units_have_no_price_of_zero(lines: list[str]) -> None:
     assert any("included" in line for line in lines)
     assert not [line for line in lines if line.split()[-2:] == ["0", "0.00"]]
 
 
-def test_the_file_bears_the_day_of_its_document() -> None:
+def test_the_file_has_the_day_of_its_document() -> None:
     with pypdfium2.PdfDocument(render_document(samples.exact_invoice())) as document:
         assert document.get_metadata_dict()["CreationDate"] == "D:20260401000000Z"

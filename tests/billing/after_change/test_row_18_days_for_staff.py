@@ -56,14 +56,14 @@ def test_the_last_period_ends_on_its_last_day(as_bo: Client, subscription: Subsc
     assert "2026-04-01 to 2026-04-30" in read(as_bo, listed(Subscription))
 
 
-def test_a_run_foretells_the_customers_days(as_bo: Client) -> None:
+def test_a_run_previews_the_customers_days(as_bo: Client) -> None:
     subscribe_tenant("late", as_of=IN_TOKYO, time_zone="Asia/Tokyo")
     text = read(as_bo, "/admin/billing/invoice/run/?month=&tenant=late")
     assert MARCH in text
     assert "Asia/Tokyo" in text
 
 
-def test_a_day_alone_is_said_once() -> None:
+def test_a_period_of_one_day_is_shown_as_one_day() -> None:
     start, end = datetime(2026, 2, 28, 15, tzinfo=UTC), datetime(2026, 3, 1, 15, tzinfo=UTC)
     assert days_text(start, end, "Asia/Tokyo") == days_text(start, start, "Asia/Tokyo") == "2026-03-01"
     assert days_text(start, end, "UTC") == "2026-02-28 to 2026-03-01"

@@ -27,7 +27,7 @@ CHOICES = [
 
 
 def usage_amounts(terms: PriceTerms, *used: int) -> list[int]:
-    """The amounts of the usage line of a month with these events, and of the correction after all are voided."""
+    """Return the usage line's amounts: of a month with these events, and of the correction after all are voided."""
     make_meter("calls", CALLS, unit="calls", aggregation="sum")
     acme = subscribe_tenant(plan=make_plan(usage={"calls": terms}))
     first_invoice(acme)
@@ -54,7 +54,7 @@ def test_a_month_without_usage_costs_what_the_price_says(terms: PriceTerms, with
 
 
 @pytest.mark.parametrize(("terms", "without_usage"), CHOICES)
-def test_what_is_left_when_all_usage_is_voided_is_what_no_usage_costs(terms: PriceTerms, without_usage: int) -> None:
+def test_voiding_all_usage_costs_what_no_usage_costs(terms: PriceTerms, without_usage: int) -> None:
     assert usage_amounts(terms, 5) == [1000, without_usage - 1000]
 
 

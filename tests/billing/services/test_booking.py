@@ -1,4 +1,4 @@
-"""Documents post to the ledger of accounts in the transaction of the event; what stood on one comes back with it."""
+"""Documents post to the ledger of accounts in the transaction of the event, and are reversed with their credit."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -58,7 +58,7 @@ def invoice(first_fee: Invoice) -> Invoice:
 
 
 def make_first_fee() -> Invoice:
-    """Issue 49.00 and 19 % for the 31 days from 15 March, issued on that day."""
+    """Issue an invoice over 49.00 and 19 % for the 31 days from 15 March, on that day."""
     set_issuer(country="DE")
     TaxRate.objects.create(country="DE", percent=19)
     return first_invoice(subscribe_tenant(country="DE", as_of=MARCH + timedelta(days=14)))
@@ -85,7 +85,7 @@ def test_an_invoice_posts_its_lines_by_month_of_service_and_its_tax(invoice: Inv
     assert (entry.source, entry.document, entry.posted_on) == (str(invoice.pk), invoice.number, invoice.issued_on)
 
 
-def test_usage_is_earned_by_its_meter(invoice: Invoice) -> None:
+def test_usage_revenue_is_posted_by_its_meter(invoice: Invoice) -> None:
     subscription = invoice.subscription
     use(subscription.tenant, 12_000, at=MARCH + timedelta(days=20))
     second = close_month(subscription)
@@ -101,18 +101,18 @@ def test_a_month_that_begins_releases_what_was_deferred(invoice: Invoice) -> Non
 
 def test_a_payment_settles_what_is_owed(invoice: Invoice) -> None:
     pay(invoice)
-    pay(invoice)  # told twice
+    pay(invoice)  # reported twice
     assert posted(EntryKind.PAYMENT) == [("clearing", "stripe", 5831), ("receivable", invoice.number, -5831)]
     assert "receivable" not in balances()
 
 
-def test_money_that_pays_nothing_is_unallocated(invoice: Invoice) -> None:
+def test_an_unmatched_payment_is_unallocated(invoice: Invoice) -> None:
     pay(invoice, 5831, currency="USD")
     assert posted(EntryKind.PAYMENT) == [("clearing", "stripe", 5831), ("unallocated", "", -5831)]
     assert JournalEntry.objects.get(kind=EntryKind.PAYMENT).currency == "USD"
 
 
-def test_what_is_over_is_unallocated_until_it_pays_another_invoice(invoice: Invoice) -> None:
+def test_an_overpayment_is_unallocated_until_it_pays_another_invoice(invoice: Invoice) -> None:
     pay(invoice, 5831 + 5000)
     assert ("unallocated", "", -5000) in posted(EntryKind.PAYMENT)
     following = close_month(invoice.subscription)
@@ -131,7 +131,7 @@ def test_kept_money_is_posted_with_the_invoice_that_takes_it(invoice: Invoice) -
     assert posted(EntryKind.ALLOCATION) == [("receivable", following.number, -5000), ("unallocated", "", 5000)]
 
 
-def test_money_that_names_no_invoice_is_unallocated(invoice: Invoice) -> None:
+def test_a_payment_that_names_no_invoice_is_unallocated(invoice: Invoice) -> None:
     record_unassigned_payment(
         tenant_id=invoice.tenant_id, reference="7", amount_minor=100, currency="EUR", occurred_at=LATER, actor=STAFF,
         as_of=LATER,
@@ -139,12 +139,12 @@ def test_money_that_names_no_invoice_is_unallocated(invoice: Invoice) -> None:
     assert posted(EntryKind.PAYMENT) == [("clearing", "manual", 100), ("unallocated", "", -100)]
 
 
-def test_a_void_leaves_nothing(invoice: Invoice) -> None:
+def test_a_void_invoice_leaves_zero_in_the_ledger(invoice: Invoice) -> None:
     act(void_invoice, invoice)
     assert balances() == {}
 
 
-def test_a_void_after_the_release_takes_it_from_revenue(invoice: Invoice) -> None:
+def test_a_void_after_the_release_is_taken_from_revenue(invoice: Invoice) -> None:
     close_month(invoice.subscription, as_of=APRIL_10)
     act(void_invoice, invoice, APRIL_10)
     assert ("revenue", "(fee) 2026-04", 2213) in posted(EntryKind.VOID)
@@ -152,14 +152,14 @@ def test_a_void_after_the_release_takes_it_from_revenue(invoice: Invoice) -> Non
     assert balances() == {}
 
 
-def test_a_credit_note_on_an_unpaid_invoice_leaves_nothing_and_posts_once(invoice: Invoice) -> None:
+def test_a_credit_note_on_an_unpaid_invoice_leaves_zero_and_posts_once(invoice: Invoice) -> None:
     note = act(issue_credit_note, invoice)
     assert balances() == {}
     assert JournalEntry.objects.get(kind=EntryKind.CREDIT_NOTE).document == note.number
     assert not JournalEntry.objects.filter(kind=EntryKind.VOID).exists()
 
 
-def test_the_money_of_a_credited_invoice_is_unallocated(invoice: Invoice) -> None:
+def test_the_payment_of_a_credited_invoice_is_unallocated(invoice: Invoice) -> None:
     pay(invoice)
     act(issue_credit_note, invoice)
     assert balances() == {"clearing": 5831, "unallocated": -5831}
@@ -197,7 +197,7 @@ def test_money_and_credit_are_given_to_an_invoice_and_a_small_rest_is_let_be(inv
     assert not {"receivable", "write_off"} & set(found), "as much was recovered as was given"
 
 
-def test_a_refund_goes_out_of_what_is_the_customers(invoice: Invoice) -> None:
+def test_a_refund_is_posted_against_the_customers_money(invoice: Invoice) -> None:
     pay(invoice)
     act(issue_credit_note, invoice)
     record_refund(
@@ -233,7 +233,7 @@ def test_credit_that_an_invoice_leaves_or_uses_comes_back_when_it_is_void() -> N
         assert -balances()["credit"] == credit
 
 
-def test_what_is_written_off_is_a_loss_and_no_longer_owed(invoice: Invoice) -> None:
+def test_a_write_off_is_a_loss_and_no_longer_owed(invoice: Invoice) -> None:
     give_up(invoice)
     assert posted(EntryKind.WRITE_OFF) == [
         ("receivable", invoice.number, -5831),
@@ -266,7 +266,7 @@ def test_a_transaction_that_fails_posts_nothing(invoice: Invoice) -> None:
     assert not JournalEntry.objects.filter(kind=EntryKind.PAYMENT).exists()
 
 
-def test_an_event_that_is_told_again_posts_nothing_more(invoice: Invoice) -> None:
+def test_a_repeated_event_posts_nothing_more(invoice: Invoice) -> None:
     act(void_invoice, invoice)
     with transaction.atomic():
         book_void(invoice, as_of=LATER)

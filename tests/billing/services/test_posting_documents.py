@@ -1,4 +1,4 @@
-"""Documents of a database that is older than the ledger: posted once, each on its own day."""
+"""Documents of a database that is older than the ledger are posted once, each on its own day."""
 
 from datetime import timedelta
 from typing import Any
@@ -37,7 +37,7 @@ def pay(invoice: Invoice, number: int, amount_minor: int = 4900) -> None:
 
 @pytest.fixture
 def old_books() -> list[tuple[Any, ...]]:
-    """One of each life, and the entries that it left before they are gone, as in a database without them."""
+    """Create one document of each life, and delete the entries that it left, as in a database without them."""
     plain, paid, voided, credited, credited_paid, lost, recovered, voided_lost, odd = finalized_invoices(9)
     close_month(plain.subscription)
     pay(paid, 3)
@@ -65,7 +65,7 @@ def forget() -> None:
 
 
 @pytest.mark.as_owner
-def test_they_are_posted_as_they_would_have_been(
+def test_old_documents_are_posted_as_they_would_have_been(
     old_books: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, sums = posted(), balances()
@@ -78,14 +78,14 @@ def test_they_are_posted_as_they_would_have_been(
     assert (posted(), balances()) == (before, sums)
 
 
-def test_what_is_posted_is_not_posted_again(old_books: list[tuple[Any, ...]]) -> None:
+def test_a_posted_document_is_not_posted_again(old_books: list[tuple[Any, ...]]) -> None:
     before = Posting.objects.count()
     assert post_documents(as_of=MAY) == 0
     assert (entries(), Posting.objects.count()) == (old_books, before)
 
 
 @pytest.mark.as_owner
-def test_half_of_it_is_made_up_for(old_books: list[tuple[Any, ...]]) -> None:
+def test_missing_entries_of_half_posted_documents_are_added(old_books: list[tuple[Any, ...]]) -> None:
     before = posted()
     forget()
     voided = Invoice.objects.filter(status="void").order_by("number")[0]
@@ -96,7 +96,7 @@ def test_half_of_it_is_made_up_for(old_books: list[tuple[Any, ...]]) -> None:
 
 
 @pytest.mark.as_owner
-def test_a_document_that_does_not_come_out_even_stays_out(old_books: list[tuple[Any, ...]]) -> None:
+def test_a_document_that_does_not_balance_is_not_posted(old_books: list[tuple[Any, ...]]) -> None:
     forget()
     voided, credited = Invoice.objects.filter(status="void").order_by("number")[:2]
     with connection.cursor() as cursor:

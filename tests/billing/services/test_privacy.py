@@ -1,4 +1,4 @@
-"""What billing exports and forgets."""
+"""What billing exports and erases."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from billing.services.privacy import BillingPrivacy
 from tests.billing.world import MARCH, first_invoice, subscribe_tenant
 
 
-def test_lines_lie_with_the_invoice_of_their_tenant_alone(db: None) -> None:
+def test_lines_are_exported_with_the_invoice_of_their_tenant_alone(db: None) -> None:
     own, other = subscribe_tenant("acme"), subscribe_tenant("rival", plan=None)
     invoice = first_invoice(own)
     first_invoice(other)
@@ -18,7 +18,7 @@ def test_lines_lie_with_the_invoice_of_their_tenant_alone(db: None) -> None:
     assert {row["invoice_id"] for page in lines.pages() for row in page} == {invoice.pk}
 
 
-def test_staff_who_resolved_something_keep_a_pseudonym(db: None) -> None:
+def test_staff_who_resolved_an_exception_keep_a_pseudonym(db: None) -> None:
     exception = BillingException.objects.create(
         subscription=subscribe_tenant(), code="drift", detail="x", occurred_at=MARCH, resolved_by="Sam@example.com",
         resolved_at=MARCH + timedelta(days=1),

@@ -171,7 +171,7 @@ def catalog(play: Play) -> None:
 
 
 def faults_of_voids_and_taxes(play: Play) -> None:
-    """Plant rows 1 to 7 of the table, as near to its numbers as one year lets."""
+    """Plant rows 1 to 7 of the table, as near to its numbers as one year allows."""
     start = moment(1, 1)
     # 1: the correction of -50.00 stands on an invoice that staff void; then the rest is voided, too.
     slug = "row-1-void-of-a-correction"
@@ -260,7 +260,7 @@ def faults_of_ends_and_documents(play: Play) -> None:
 
 
 def honest(play: Play) -> None:
-    """Let tenants live without any fault."""
+    """Run tenants without any fault."""
     start = moment(1, 1)
     slug = "honest-belgian"
     play.begins(slug, "basic", start)
@@ -305,12 +305,12 @@ def honest(play: Play) -> None:
 
 
 def main() -> None:
-    """Play all of it, and see that the code of then finds nothing."""
+    """Run all of it, and check that the code of then finds nothing."""
     let_process_reach(WayIn.JOBS)
     settings.ABSURD_INVOICE_FLOOR = 10**12
     play = Play()
     catalog(play)
-    # 10: nobody had said yet who sells.
+    # 10: the seller was not entered yet.
     december = moment(12, 1, year=2025)
     nowhere = dict.fromkeys(ADDRESS, "")
     Play.begins(play, "row-10-your-company", "basic", december, **nowhere, time_zone="UTC")

@@ -1,4 +1,4 @@
-"""Making plans and their versions: what is refused, what is recorded, and that a version says for ever what it said."""
+"""Creating plans and their versions: what is refused, what is recorded, and that a version never changes its terms."""
 
 import threading
 from datetime import timedelta
@@ -33,7 +33,7 @@ def actions() -> list[str]:
     return list(AuditEntry.objects.filter(action__startswith="plan.").order_by("id").values_list("action", flat=True))
 
 
-def test_a_plan_is_made_once() -> None:
+def test_a_plan_is_created_once() -> None:
     plan = create_plan(code="pro", name=" Pro ", description=" For teams. ", position=3, actor=STAFF, as_of=MARCH)
     assert (plan.name, plan.description, plan.is_public, plan.position) == ("Pro", "For teams.", True, 3)
     with pytest.raises(PlanExistsError):
@@ -58,14 +58,14 @@ def test_a_plan_is_made_once() -> None:
         ({"position": 32768}, ("/position", "invalid_position")),
     ],
 )
-def test_what_cannot_be_a_plan_is_refused_by_its_place(fields: dict[str, Any], refused: tuple[str, str]) -> None:
+def test_an_invalid_plan_is_refused_by_field(fields: dict[str, Any], refused: tuple[str, str]) -> None:
     with pytest.raises(InvalidFieldsError) as error:
         create_plan(**({"code": "pro", "name": "Pro"} | fields), actor=STAFF, as_of=MARCH)
     assert refusals(error) == [refused]
     assert not Plan.objects.exists()
 
 
-def test_how_a_plan_is_shown_may_change() -> None:
+def test_the_presentation_of_a_plan_may_change() -> None:
     plan = create_plan(code="pro", name="Pro", actor=STAFF, as_of=MARCH)
     changed = update_plan(plan=plan, changes={"name": " Pro+ ", "is_public": False}, actor=STAFF, as_of=MARCH)
     assert (changed.name, changed.is_public) == ("Pro+", False)
@@ -90,7 +90,7 @@ def test_an_archived_plan_is_not_sold_and_archived_once() -> None:
         newest_version("pro", is_public_only=False)
 
 
-def test_a_version_keeps_all_that_it_says() -> None:
+def test_a_version_keeps_all_of_its_terms() -> None:
     plan = make_plan().plan
     offer = VersionOffer("pro", (FEE, CALLS, PriceOffer("JPY", Flat(Decimal(8000)))), trial_days=14)
     version = publish_version(plan=plan, offer=offer, actor=STAFF, as_of=MARCH)
@@ -105,7 +105,7 @@ def test_a_version_keeps_all_that_it_says() -> None:
     assert newest_version("pro") == version
 
 
-def test_staff_sell_what_is_not_public() -> None:
+def test_staff_sell_plans_that_are_not_public() -> None:
     version = make_plan()
     update_plan(plan=version.plan, changes={"is_public": False}, actor=STAFF, as_of=MARCH)
     with pytest.raises(UnknownPlanError):
@@ -114,13 +114,13 @@ def test_staff_sell_what_is_not_public() -> None:
 
 
 @pytest.mark.parametrize("code", ["", "nothing", "\x00", "pro\x00", "\ud7ff" * 9, "x" * 10_000])
-def test_no_text_is_a_plan_by_accident(code: str) -> None:
+def test_any_text_is_a_plan_code_or_refused(code: str) -> None:
     make_plan()
     with pytest.raises(UnknownPlanError):
         newest_version(code)
 
 
-def test_a_version_that_nobody_made_is_not_found() -> None:
+def test_an_unknown_version_is_not_found() -> None:
     with pytest.raises(NotFoundError):
         sold_version(0)
 
@@ -142,7 +142,7 @@ def test_a_version_needs_meters_and_limits_that_exist() -> None:
     assert (PlanVersion.objects.count(), Price.objects.count()) == (1, 2)
 
 
-def test_whoever_saw_an_older_version_publishes_none() -> None:
+def test_staff_who_saw_an_older_version_publish_none() -> None:
     plan = make_plan().plan
     offer = VersionOffer("pro", (FEE,))
     publish_version(plan=plan, offer=offer, actor=STAFF, as_of=MARCH, expected_number=2)
@@ -152,7 +152,7 @@ def test_whoever_saw_an_older_version_publishes_none() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_versions_that_are_published_at_once_are_numbered_one_after_the_other() -> None:
+def test_versions_published_at_once_are_numbered_one_after_the_other() -> None:
     plan = make_plan().plan
     start = threading.Barrier(4)
 

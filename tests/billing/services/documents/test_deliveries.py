@@ -1,4 +1,4 @@
-"""Each document gets one PDF and one mail, whoever makes them, however often, wherever they are killed."""
+"""Each document gets one PDF and one mail, whatever worker creates them, however often, wherever it is killed."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +63,7 @@ def test_an_invoice_gets_its_pdf_and_its_mail_once(invoice: Invoice) -> None:
         assert f"/t/acme/invoices/{invoice.number}/" in body
 
 
-def test_the_mail_of_an_invoice_that_is_paid_asks_for_nothing(invoice: Invoice) -> None:
+def test_the_mail_of_a_paid_invoice_requests_no_payment(invoice: Invoice) -> None:
     pay(invoice)
     deliver_documents(as_of=NOW)
     queued = OutboundMail.objects.get()
@@ -88,7 +88,7 @@ def test_a_credit_note_gets_its_pdf_and_its_mail(invoice: Invoice) -> None:
     assert "Credit note" in texts(bytes(stored.content))[0]
 
 
-def test_nobody_is_written_to_about_nothing_or_about_what_is_void(db: None) -> None:
+def test_no_mail_is_sent_about_a_free_or_a_void_invoice(db: None) -> None:
     first_invoice(subscribe_tenant("free", plan=make_plan("free", fee="0")))
     [voided] = finalized_invoices(1)
     void_invoice(invoice_id=voided.pk, reason="mistake", actor=STAFF, as_of=NOW)
@@ -113,21 +113,21 @@ def test_the_mail_arrives_with_the_pdf(invoice: Invoice) -> None:
     assert content == bytes(StoredFile.objects.get().content)
 
 
-def test_who_asks_for_a_pdf_before_the_schedule_gets_it_made_with_its_mail(invoice: Invoice) -> None:
+def test_a_pdf_requested_before_the_schedule_is_created_with_its_mail(invoice: Invoice) -> None:
     first = invoice_pdf(invoice=invoice, as_of=NOW)
     assert invoice_pdf(invoice=invoice, as_of=NOW).sha256 == first.sha256
     assert deliver_documents(as_of=NOW).documents == 0
     assert OutboundMail.objects.count() == 1
 
 
-def test_no_more_documents_than_asked_for_the_oldest_first(db: None) -> None:
+def test_a_bounded_number_of_documents_is_created_the_oldest_first(db: None) -> None:
     invoices = finalized_invoices(3)
     assert deliver_documents(as_of=NOW, limit=2).documents == 2
     assert set(DocumentFile.objects.values_list("pk", flat=True)) == {invoice.number for invoice in invoices[:2]}
 
 
 @pytest.mark.as_owner
-def test_a_document_that_cannot_be_made_holds_up_no_other_and_asks_for_attention(db: None) -> None:
+def test_a_document_that_cannot_be_created_delays_no_other_and_needs_attention(db: None) -> None:
     broken, whole = finalized_invoices(2)
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")  # without triggers
@@ -141,12 +141,12 @@ def test_a_document_that_cannot_be_made_holds_up_no_other_and_asks_for_attention
     assert DocumentFile.objects.get().pk == whole.number
 
 
-def test_the_schedule_makes_what_is_due(invoice: Invoice) -> None:
+def test_the_schedule_creates_due_documents(invoice: Invoice) -> None:
     assert scheduled() == JobOutcome.SUCCEEDED
     assert DocumentFile.objects.count() == 1
 
 
-def test_an_invoice_is_sent_again_by_a_person_each_time_they_ask(invoice: Invoice) -> None:
+def test_staff_send_an_invoice_again_as_often_as_they_wish(invoice: Invoice) -> None:
     for minutes in (1, 2):
         resend_invoice(invoice_id=invoice.pk, actor=STAFF, as_of=NOW + timedelta(minutes=minutes))
     assert OutboundMail.objects.count() == 3
@@ -158,7 +158,7 @@ def test_an_invoice_is_sent_again_by_a_person_each_time_they_ask(invoice: Invoic
         resend_invoice(invoice_id=invoice.pk, actor=STAFF, as_of=NOW)
 
 
-def test_who_has_nobody_to_write_to_is_told_when_they_send_again(db: None) -> None:
+def test_sending_an_invoice_again_without_a_recipient_is_refused(db: None) -> None:
     lonely = first_invoice(subscribe_tenant("lonely", billing_email=""))
     assert recipients_of(tenant=lonely.tenant, kind=INVOICE) == []
     with pytest.raises(InvoiceStatusError, match="Nobody"):
@@ -167,12 +167,12 @@ def test_who_has_nobody_to_write_to_is_told_when_they_send_again(db: None) -> No
 
 
 class Killed(BaseException):
-    """The process dies here."""
+    """The process dies at this statement."""
 
 
 @pytest.fixture
 def dying() -> Iterator[list[str]]:
-    """Statements at which the process dies, each once: `begin` is the table that is written to."""
+    """Yield the statements at which the process dies, each once. `begin` is the table that is written to."""
     deaths: list[str] = []
 
     def die(execute, sql, params, many, context):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - Django's form
@@ -187,7 +187,7 @@ def dying() -> Iterator[list[str]]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("table", ["accounts_storedfile", "billing_documentfile", "notices_outboundmail"])
-def test_who_is_killed_at_any_step_has_done_nothing_and_the_next_one_does_all_once(
+def test_a_worker_killed_at_any_step_has_done_nothing_and_the_next_one_does_all_once(
     table: str, dying: list[str]
 ) -> None:
     first_invoice(subscribe_tenant())
@@ -201,7 +201,7 @@ def test_who_is_killed_at_any_step_has_done_nothing_and_the_next_one_does_all_on
 
 
 @pytest.mark.django_db(transaction=True)
-def test_eight_workers_make_each_document_once() -> None:
+def test_eight_workers_create_each_document_once() -> None:
     finalized_invoices(6)
 
     def work(_worker: int) -> int:

@@ -1,4 +1,4 @@
-"""Money pays what staff say, comes back when they say so, and is never spent twice."""
+"""A payment pays what staff choose, is unallocated when they decide so, and is never spent twice."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def invoice(db: None) -> Invoice:
-    """49.00 EUR, issued on 1 March."""
+    """Issue an invoice over 49.00 EUR on 1 March."""
     return first_invoice(subscribe_tenant())
 
 
@@ -61,7 +61,7 @@ def test_the_rest_of_a_payment_pays_another_invoice_of_the_customer(invoice: Inv
     assert OutboxEvent.objects.filter(type="invoice.paid").count() == 2
 
 
-def test_what_is_spent_is_off_the_list(invoice: Invoice) -> None:
+def test_a_spent_payment_is_off_the_list(invoice: Invoice) -> None:
     payment = overpaid(invoice, amount_minor=5900)
     allocate(payment, close_month(invoice.subscription), 1000)
     exception = BillingException.objects.get()
@@ -115,7 +115,7 @@ def test_money_that_was_another_customers_is_taken_back_and_the_invoice_is_owed_
     assert pay(invoice, reference="pi_2").status == InvoiceStatus.PAID
 
 
-def test_a_part_is_taken_back_too(invoice: Invoice) -> None:
+def test_a_part_of_an_allocation_is_taken_back_too(invoice: Invoice) -> None:
     pay(invoice, amount_minor=100)
     take_back(Payment.objects.get(), invoice)
     invoice.refresh_from_db()
@@ -133,7 +133,7 @@ def test_an_invoice_that_is_paid_in_part_is_not_voided_but_credited(invoice: Inv
     assert f"Credited by {note.number}" in BillingException.objects.get().detail
 
 
-def test_the_money_of_a_credited_invoice_is_the_customers(invoice: Invoice) -> None:
+def test_the_payment_of_a_credited_invoice_is_the_customers(invoice: Invoice) -> None:
     payment = overpaid(invoice, amount_minor=4900)
     issue_credit_note(invoice_id=invoice.pk, reason="x", actor=STAFF, as_of=NOW)
     invoice.refresh_from_db()
@@ -143,7 +143,7 @@ def test_the_money_of_a_credited_invoice_is_the_customers(invoice: Invoice) -> N
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_that_spend_the_same_money_at_once_one_is_told() -> None:
+def test_of_two_who_spend_the_same_payment_at_once_one_is_refused() -> None:
     plan = make_plan()
     invoice = first_invoice(subscribe_tenant(plan=plan))
     payment = overpaid(invoice, amount_minor=4900 + 4900)
@@ -159,8 +159,8 @@ def test_of_two_that_spend_the_same_money_at_once_one_is_told() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_the_lock_two_would_spend_the_same_money() -> None:
-    """The control: who reads what is left without a lock, and adds rows alone, spends it twice."""
+def test_control_without_the_lock_two_spend_the_same_payment() -> None:
+    # The control: two that read the rest without a lock, and add rows alone, spend it twice.
     invoice = first_invoice(subscribe_tenant())
     payment = overpaid(invoice, amount_minor=5000)
 
@@ -190,6 +190,6 @@ def test_allocations_and_sums_agree(invoice: Invoice) -> None:
     assert CreditNote.objects.filter(total_minor=F("invoice__credited_minor")).count() == 1
 
 
-def test_an_invoice_that_is_not_there_takes_no_money(invoice: Invoice) -> None:
+def test_an_unknown_invoice_takes_no_payment(invoice: Invoice) -> None:
     with pytest.raises(NotFoundError):
         allocate(overpaid(invoice), Invoice(pk=uuid4()), 1)

@@ -1,4 +1,4 @@
-"""A batch: as many statements for one subscription as for many, shared between workers, and nothing of it twice."""
+"""A batch takes as many statements for one subscription as for many, is shared by workers, and bills nothing twice."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ MAY = MARCH.replace(month=5)
 
 @contextmanager
 def counting_statements() -> Iterator[Callable[[], int]]:
-    """Count what goes to PostgreSQL, by Django's cursors and by those of the ledger's statements."""
+    """Count the statements to PostgreSQL, by Django's cursors and by those of the ledger's statements."""
     forget_catalog()
     counter, execute = count(), psycopg.Cursor.execute
     totals = [0]
@@ -42,7 +42,7 @@ def counting_statements() -> Iterator[Callable[[], int]]:
 
 
 def make_customers(numbers: range) -> None:
-    """Customers with a closed month behind them, and late usage that the next invoice has to correct."""
+    """Create customers with a closed month, and late usage that the next invoice has to correct."""
     plan = make_plan()
     for number in numbers:
         tenant = subscribe_tenant(f"tenant-{number}", plan=plan).tenant
@@ -69,7 +69,7 @@ def test_the_statements_of_a_batch_do_not_grow_with_it() -> None:
 
 
 @pytest.mark.django_db
-def test_a_batch_has_the_size_that_was_asked_for() -> None:
+def test_a_batch_has_the_requested_size() -> None:
     make_customers(range(3))
     assert len(draft_batch(as_of=MAY, due=Due(), size=2).invoice_ids) == 2
     assert len(draft_batch(as_of=MAY, due=Due(), size=2).invoice_ids) == 1
@@ -78,8 +78,8 @@ def test_a_batch_has_the_size_that_was_asked_for() -> None:
 
 
 @pytest.mark.django_db
-def test_one_that_another_worker_drafted_between_look_and_lock_is_left_alone() -> None:
-    """Its next period is due as well, so the row that is locked looks due; its draft is newer than our look."""
+def test_a_subscription_that_another_worker_drafted_before_the_lock_is_left_alone() -> None:
+    # Its next period is due as well, so the locked row looks due. Its draft is newer than our first read.
     subscription, other = subscribe_tenant("late"), subscribe_tenant("other", plan=make_plan("other"))
     draft_batch(as_of=MAY, due=Due(tenant_ids=[subscription.tenant_id]))
     assert _still_due([subscription, other]) == [other]
@@ -140,7 +140,7 @@ def test_a_draft_of_a_period_that_goes_on_is_not_finalized() -> None:
 
 
 @pytest.mark.django_db
-def test_a_draft_that_cannot_be_computed_any_more_is_parked_where_it_stands() -> None:
+def test_a_draft_that_cannot_be_computed_any_more_becomes_an_exception() -> None:
     subscription = subscribe_tenant()
     first_invoice(subscription)
     draft_batch(as_of=APRIL, due=Due())

@@ -1,4 +1,4 @@
-"""After a subscription's end: what comes late is corrected once more, and credit that is left is not lost."""
+"""After a subscription's end, late usage is corrected once more, and remaining credit is not lost."""
 
 import threading
 from collections.abc import Callable
@@ -35,7 +35,10 @@ both_ways = pytest.mark.parametrize("when", list(When))
 
 
 def used_in_march(**fields: object) -> Subscription:
-    """On a plan at 49.00 and 0.001 a call since 1 March, with 1,000 calls on the 2nd. No fee is given back."""
+    """Subscribe to a plan at 49.00 and 0.001 a call since 1 March, with 1,000 calls on the 2nd.
+
+    No fee is given back.
+    """
     set_issuer(fee_refund="none")
     subscription = subscribe_tenant(backfill_days=WINDOW.days, **fields)
     first_invoice(subscription)
@@ -44,7 +47,7 @@ def used_in_march(**fields: object) -> Subscription:
 
 
 def end(subscription: Subscription, when: When) -> datetime:
-    """Cancel it and invoice its last period; answers when it ended."""
+    """Cancel the subscription and invoice its last period. Return when it ended."""
     cancel_subscription(subscription=subscription, when=when, actor=STAFF, as_of=MID_MARCH)
     run_invoicing(as_of=ENDS[when] + GRACE)
     subscription.refresh_from_db()
@@ -71,7 +74,7 @@ def assert_all_is_well(as_of: datetime) -> None:
 
 
 @both_ways
-def test_what_comes_late_after_the_end_is_on_one_more_invoice(when: When) -> None:
+def test_late_usage_after_the_end_is_on_one_more_invoice(when: When) -> None:
     subscription, ended_at = ended_in_march(when)
     last = Invoice.objects.get(boundary=1)
     use(subscription.tenant, 2000, at=MID_MARCH - DAY, as_of=ended_at + 10 * DAY)
@@ -95,7 +98,7 @@ def test_what_comes_late_after_the_end_is_on_one_more_invoice(when: When) -> Non
     assert_all_is_well(as_of + GRACE)
 
 
-def test_usage_after_the_end_is_nobodys() -> None:
+def test_usage_after_the_end_is_not_billed() -> None:
     subscription, ended_at = ended_in_march()
     use(subscription.tenant, 5000, at=ended_at)
     run_invoicing(as_of=ended_at + WINDOW + 2 * DAY)
@@ -104,7 +107,7 @@ def test_usage_after_the_end_is_nobodys() -> None:
 
 
 @both_ways
-def test_where_nothing_came_late_there_is_no_invoice_and_nothing_is_due_any_more(when: When) -> None:
+def test_without_late_usage_there_is_no_last_invoice_and_none_is_due(when: When) -> None:
     subscription, ended_at = ended_in_march(when)
     as_of = ended_at + WINDOW + DAY
     assert plan_invoices(as_of=as_of) == []
@@ -117,8 +120,8 @@ def test_where_nothing_came_late_there_is_no_invoice_and_nothing_is_due_any_more
     assert_all_is_well(as_of)
 
 
-def test_what_the_invoice_before_corrected_is_not_corrected_again() -> None:
-    """The second month's invoice has it; the last look starts from there."""
+def test_usage_corrected_by_the_invoice_before_is_not_corrected_again() -> None:
+    # The second month's invoice has it. The last correction starts from there.
     subscription = used_in_march()
     run_invoicing(as_of=APRIL + GRACE)
     use(subscription.tenant, 300, at=MARCH + 2 * DAY, as_of=APRIL + 5 * DAY)
@@ -136,7 +139,7 @@ def test_what_the_invoice_before_corrected_is_not_corrected_again() -> None:
     assert_all_is_well(ended_at + WINDOW + 2 * DAY)
 
 
-def test_a_trial_leaves_nothing_to_look_at() -> None:
+def test_a_trial_needs_no_last_correction() -> None:
     plan = make_plan("tried", trial_days=14)
     for slug, when in (("one", When.NOW), ("two", When.PERIOD_END)):
         subscription = subscribe_tenant(slug, plan=plan)
@@ -149,8 +152,8 @@ def test_a_trial_leaves_nothing_to_look_at() -> None:
 
 
 @pytest.mark.parametrize("late", [0, 60])
-def test_a_void_after_the_end_is_brought_before_a_person(late: int) -> None:
-    """`late`: a void of something older than the window, which the look finds too."""
+def test_a_void_after_the_end_becomes_an_exception(late: int) -> None:
+    # `late`: a void of an event older than the window, which the last correction finds too.
     TaxRate.objects.create(country="DE", name="VAT", percent=Decimal(19))
     set_issuer(country="DE")
     subscription = used_in_march(country="DE")
@@ -188,7 +191,7 @@ def test_a_void_after_the_end_is_brought_before_a_person(late: int) -> None:
 
 
 def credited(slug: str = "acme", *, is_invoiced: bool = True) -> tuple[Subscription, datetime]:
-    """Half of a fee of 1,000.00 came back on a change to a plan without one; then it ended, with no usage."""
+    """Create a subscription with half of a fee of 1,000.00 back by a change to a free plan, which then ended."""
     set_issuer(fee_refund="by_day")
     big, small = make_plan("big", fee="1000"), make_plan("small", fee="0")
     subscription = subscribe_tenant(slug, plan=big, backfill_days=WINDOW.days)
@@ -203,8 +206,8 @@ def credited(slug: str = "acme", *, is_invoiced: bool = True) -> tuple[Subscript
     return subscription, ended_at
 
 
-def test_credit_of_the_last_period_pays_what_comes_late_and_then_goes_to_a_person() -> None:
-    """Nobody is asked before: what is paid back then could not pay for late usage any more."""
+def test_credit_of_the_last_period_pays_late_usage_and_then_becomes_an_exception() -> None:
+    # Staff decide only then: what is paid back before could not pay for late usage any more.
     subscription, ended_at = credited()
     assert not BillingException.objects.exists()
     use(subscription.tenant, 10_000, at=MARCH + 16 * DAY, as_of=ended_at + DAY)
@@ -226,7 +229,7 @@ def test_credit_alone_is_stated_on_a_last_document() -> None:
     assert_all_is_well(as_of)
 
 
-def test_a_dry_run_that_comes_late_foretells_the_last_invoice_and_the_look_after_it() -> None:
+def test_a_late_dry_run_previews_the_last_invoice_and_the_correction_after_it() -> None:
     """Create one with nothing late, one with a correction, one with a draft of its last period, one with credit.
 
     Some are far behind.
@@ -252,7 +255,7 @@ def test_a_dry_run_that_comes_late_foretells_the_last_invoice_and_the_look_after
     assert_all_is_well(as_of)
 
 
-def test_a_window_that_was_widened_is_waited_for() -> None:
+def test_the_last_correction_waits_for_a_widened_window() -> None:
     subscription, ended_at = ended_in_march()
     Tenant.objects.update(backfill_days=90)
     run_invoicing(as_of=ended_at + WINDOW + 2 * DAY)
@@ -278,7 +281,7 @@ def test_late_usage_that_is_voided_within_the_grace_leaves_an_invoice_over_nothi
 
 
 @pytest.mark.django_db(transaction=True)
-def test_eight_workers_look_once() -> None:
+def test_eight_workers_make_the_last_correction_once() -> None:
     subscription, ended_at = ended_in_march()
     use(subscription.tenant, 2000, at=MID_MARCH - DAY, as_of=ended_at + DAY)
     start = threading.Barrier(8)
@@ -299,8 +302,8 @@ def test_eight_workers_look_once() -> None:
 
 
 @pytest.mark.parametrize("takes_back", [void_invoice, issue_credit_note])
-def test_credit_that_comes_back_after_everything_else_is_reported(takes_back: Callable[..., object]) -> None:
-    """The invoice that had used it is void, and none follows: who was owed the credit is owed it again."""
+def test_credit_that_returns_after_the_last_invoice_becomes_an_exception(takes_back: Callable[..., object]) -> None:
+    # The invoice that had used it is void, and none follows: the customer is owed the credit again.
     subscription = subscribe_tenant(plan=make_plan("big", fee="1000"), backfill_days=WINDOW.days)
     first_invoice(subscription)
     small = make_plan("small", fee="0")
@@ -318,7 +321,7 @@ def test_credit_that_comes_back_after_everything_else_is_reported(takes_back: Ca
     [found] = BillingException.objects.all()
     assert (found.code, found.subscription_id) == (CREDIT_LEFT, subscription.pk)
     assert f"{last.number} had used 516.13\N{NO-BREAK SPACE}EUR of credit" in found.detail
-    # Of another one it is told beside, since one of a kind is open at most.
+    # Another one is reported in the same exception, since one of a kind is open at most.
     report_credit_back(last, as_of=APRIL + 61 * DAY)
     assert BillingException.objects.get().detail == f"{found.detail} {found.detail}"
 

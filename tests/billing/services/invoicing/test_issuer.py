@@ -1,4 +1,4 @@
-"""The issuer is changed by one service, whoever asks."""
+"""One service changes the issuer, whoever calls it."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.billing.world import MARCH, STAFF
 pytestmark = pytest.mark.django_db
 
 
-def test_what_changed_is_written_and_recorded_once() -> None:
+def test_changes_of_the_issuer_are_stored_and_audited_once() -> None:
     changes = {"legal_name": "Meridian GmbH", "payment_days": 30}
     assert update_issuer(changes=changes, actor=STAFF, as_of=MARCH).payment_days == 30
     assert update_issuer(changes=changes, actor=STAFF, as_of=MARCH).legal_name == "Meridian GmbH"
@@ -27,7 +27,7 @@ def test_what_changed_is_written_and_recorded_once() -> None:
         ({"country": "DE"}, "/tax_id"),
     ],
 )
-def test_what_no_invoice_could_be_issued_with_is_refused(changes: dict[str, object], field: str) -> None:
+def test_an_issuer_that_could_issue_nothing_is_refused_by_the_service(changes: dict[str, object], field: str) -> None:
     with pytest.raises(InvalidFieldsError) as refused:
         update_issuer(changes=changes, actor=STAFF, as_of=MARCH)
     assert [error.pointer for error in refused.value.field_errors] == [field]

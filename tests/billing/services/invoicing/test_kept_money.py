@@ -1,4 +1,4 @@
-"""Money that is kept pays the customer's next invoices, once, and no other customer's."""
+"""Kept money pays the customer's next invoices, once, and no other customer's."""
 
 import pytest
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def invoice(db: None) -> Invoice:
-    """49.00 EUR, issued on 1 March."""
+    """Issue an invoice over 49.00 EUR on 1 March."""
     return first_invoice(subscribe_tenant())
 
 
@@ -37,14 +37,14 @@ def test_kept_money_pays_the_next_invoices_when_they_are_finalized(invoice: Invo
         keep_as_credit(payment_id=payment.pk, actor=STAFF, as_of=NOW)
 
 
-def test_money_that_waits_for_a_person_or_is_of_another_currency_pays_no_next_invoice(invoice: Invoice) -> None:
+def test_money_with_an_open_exception_or_of_another_currency_pays_no_next_invoice(invoice: Invoice) -> None:
     overpaid(invoice)
     pay(invoice, currency="USD", reference="pi_9")
     keep_as_credit(payment_id=Payment.objects.get(reference="pi_9").pk, actor=STAFF, as_of=NOW)
     assert close_month(invoice.subscription).amount_paid_minor == 0
 
 
-def test_kept_money_is_each_customers_own() -> None:
+def test_kept_money_belongs_to_one_customer() -> None:
     first, second = finalized_invoices(2)
     keep_as_credit(payment_id=overpaid(first).pk, actor=STAFF, as_of=NOW)
     assert close_month(second.subscription).amount_paid_minor == 0

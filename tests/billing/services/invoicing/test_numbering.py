@@ -1,4 +1,4 @@
-"""Numbers without a gap: given under a lock, taken back with their transaction, a series for each year."""
+"""Invoice numbers without a gap: assigned under a lock, undone with their transaction, a series for each year."""
 
 import threading
 from datetime import date
@@ -14,7 +14,7 @@ IN_2026 = date(2026, 3, 1)
 
 
 @pytest.mark.django_db
-def test_numbers_go_on_where_the_last_ended_and_begin_anew_each_year() -> None:
+def test_numbers_continue_and_begin_again_each_year() -> None:
     with transaction.atomic():
         assert take_numbers(prefix="INV", issued_on=IN_2026, count=2) == ["INV-2026-000001", "INV-2026-000002"]
         assert take_numbers(prefix="INV", issued_on=IN_2026, count=0) == []
@@ -40,7 +40,7 @@ def test_a_rollback_takes_numbers_back() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_outside_of_a_transaction_there_are_none() -> None:
+def test_outside_of_a_transaction_no_numbers_are_assigned() -> None:
     with pytest.raises(AssertionError, match="in the transaction that uses it"):
         take_numbers(prefix="INV", issued_on=IN_2026, count=1)
 

@@ -1,4 +1,4 @@
-"""Payments come once, in any order, and no money is dropped."""
+"""Payments are recorded once, in any order, and no money is dropped."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +39,7 @@ NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 @pytest.fixture
 def invoice(db: None) -> Invoice:
-    """49.00 EUR, issued on 1 March."""
+    """Issue an invoice over 49.00 EUR on 1 March."""
     return first_invoice(subscribe_tenant())
 
 
@@ -100,7 +100,7 @@ def test_a_payment_settles_its_invoice_once(invoice: Invoice) -> None:
     assert not BillingException.objects.exists()
 
 
-def test_less_than_is_due_pays_a_part(invoice: Invoice) -> None:
+def test_a_smaller_payment_pays_a_part(invoice: Invoice) -> None:
     for _ in range(2):
         partly = pay(invoice, amount_minor=4000)
     assert (partly.status, partly.amount_paid_minor, partly.amount_due_minor) == (InvoiceStatus.FINALIZED, 4000, 900)
@@ -113,7 +113,7 @@ def test_less_than_is_due_pays_a_part(invoice: Invoice) -> None:
     assert (told["amount_paid_minor"], told["amount_due_minor"]) == (4900, 0)
 
 
-def test_more_than_is_due_pays_the_invoice_and_the_rest_is_the_customers(invoice: Invoice) -> None:
+def test_a_larger_payment_pays_the_invoice_and_the_rest_is_the_customers(invoice: Invoice) -> None:
     for _ in range(2):
         assert pay(invoice, amount_minor=5000).status == InvoiceStatus.PAID
     payment = Payment.objects.get()
@@ -124,7 +124,7 @@ def test_more_than_is_due_pays_the_invoice_and_the_rest_is_the_customers(invoice
     assert "has 1.00\N{NO-BREAK SPACE}EUR left" in exception.detail
 
 
-def test_another_currency_pays_nothing_and_is_put_on_record(invoice: Invoice) -> None:
+def test_a_payment_in_another_currency_pays_nothing_and_is_recorded(invoice: Invoice) -> None:
     for _ in range(2):
         assert pay(invoice, currency="USD").status == InvoiceStatus.FINALIZED
     payment = Payment.objects.get()
@@ -135,13 +135,13 @@ def test_another_currency_pays_nothing_and_is_put_on_record(invoice: Invoice) ->
     assert not OutboxEvent.objects.filter(type="invoice.paid").exists()
 
 
-def test_a_payment_over_nothing_is_kept_and_asks_for_nobody(invoice: Invoice) -> None:
+def test_a_payment_of_zero_is_kept_without_an_exception(invoice: Invoice) -> None:
     assert pay(invoice, amount_minor=0).status == InvoiceStatus.FINALIZED
     assert Payment.objects.get().unallocated_minor == 0
     assert not BillingException.objects.exists()
 
 
-def test_a_payment_of_a_void_invoice_waits_for_a_person(invoice: Invoice) -> None:
+def test_a_payment_of_a_void_invoice_becomes_an_exception(invoice: Invoice) -> None:
     void_invoice(invoice_id=invoice.pk, reason="typing error", actor=STAFF, as_of=NOW)
     assert pay(invoice).status == InvoiceStatus.VOID
     assert Payment.objects.get().status == PaymentStatus.UNMATCHED
@@ -157,7 +157,7 @@ def test_an_invoice_that_was_paid_twice_has_both_payments(invoice: Invoice) -> N
     assert Payment.objects.count() == 2
 
 
-def test_an_unmatched_payment_does_not_hold_up_the_next_invoice_and_is_resolved_by_what_becomes_of_it(
+def test_an_unmatched_payment_does_not_delay_the_next_invoice_and_is_resolved_by_its_outcome(
     invoice: Invoice,
 ) -> None:
     pay(invoice, currency="USD", amount_minor=1)
@@ -170,7 +170,7 @@ def test_an_unmatched_payment_does_not_hold_up_the_next_invoice_and_is_resolved_
             resolve_exception(exception=exception, resolution="refunded", actor=STAFF, as_of=NOW)
 
 
-def test_money_without_an_invoice_waits_for_a_person(invoice: Invoice) -> None:
+def test_a_payment_without_an_invoice_becomes_an_exception(invoice: Invoice) -> None:
     given = {
         "tenant_id": invoice.tenant_id,
         "reference": "statement 8",
@@ -194,7 +194,7 @@ def test_money_without_an_invoice_waits_for_a_person(invoice: Invoice) -> None:
         record_unassigned_payment(**(given | {"reference": "9", "tenant_id": stranger.pk}))
 
 
-def test_one_payment_is_not_two_invoices(db: None) -> None:
+def test_one_payment_does_not_pay_two_invoices(db: None) -> None:
     first, second = finalized_invoices(2)
     pay(first)
     with pytest.raises(ConflictError, match="another invoice"):
@@ -221,21 +221,21 @@ def test_a_failure_makes_the_subscription_past_due_until_it_is_paid(invoice: Inv
     assert standing(invoice) == SubscriptionStatus.ACTIVE
 
 
-def test_a_failure_that_is_told_late_changes_no_invoice_that_was_paid(invoice: Invoice) -> None:
+def test_a_failure_reported_late_changes_no_paid_invoice(invoice: Invoice) -> None:
     pay(invoice)
     assert fail(invoice).status == InvoiceStatus.PAID
     assert standing(invoice) == SubscriptionStatus.ACTIVE
     assert Payment.objects.count() == 2
 
 
-def test_of_two_failures_the_invoice_shows_the_later_one_in_whatever_order_they_are_told(invoice: Invoice) -> None:
+def test_of_two_failures_the_invoice_shows_the_later_one_in_any_order_of_reports(invoice: Invoice) -> None:
     fail(invoice, reference="second", occurred_at=PAID_AT, error="no funds")
     shown = fail(invoice, reference="first", occurred_at=PAID_AT - timedelta(hours=1), error="declined " * 100)
     assert shown.payment_error == "no funds"
     assert Payment.objects.filter(status=PaymentStatus.FAILED).count() == 2
 
 
-def test_a_transfer_that_staff_saw_settles_the_invoice_in_their_name(invoice: Invoice) -> None:
+def test_a_transfer_recorded_by_staff_settles_the_invoice_in_their_name(invoice: Invoice) -> None:
     assert transfer(invoice).status == InvoiceStatus.PAID
     entry = AuditEntry.objects.get(action="invoice.paid")
     assert (entry.actor_label, entry.before["status"], entry.after["status"]) == ("staff", "finalized", "paid")
@@ -263,19 +263,19 @@ def test_a_transfer_that_does_not_fit_is_refused_with_what_is_due(invoice: Invoi
     assert not Payment.objects.exists()
 
 
-def test_an_invoice_that_is_not_there_is_paid_by_nobody(db: None) -> None:
+def test_an_unknown_invoice_cannot_be_paid(db: None) -> None:
     with pytest.raises(NotFoundError):
         pay(Invoice(pk=uuid4()))
 
 
-def test_a_subscription_without_trouble_stays_as_it_is_when_it_pays(invoice: Invoice) -> None:
+def test_a_payment_leaves_an_active_subscription_unchanged(invoice: Invoice) -> None:
     before = invoice.subscription.version
     pay(invoice)
     invoice.subscription.refresh_from_db()
     assert invoice.subscription.version == before
 
 
-def test_payments_are_bound_by_the_database_too(invoice: Invoice) -> None:
+def test_constraints_of_payments(invoice: Invoice) -> None:
     pay(invoice)
     fields = {
         "tenant_id": invoice.tenant_id,
@@ -303,7 +303,7 @@ def test_one_exception_of_a_kind_is_open_at_a_time_unless_it_is_about_a_payment(
 
 
 def both_at_once(*acts: Callable[[], object]) -> list[str]:
-    """What each came to: its answer's class, or the refusal's."""
+    """Run two calls at once. Return the class of each result or refusal."""
     barrier = Barrier(len(acts))
 
     def run(act: Callable[[], object]) -> str:
@@ -320,7 +320,7 @@ def both_at_once(*acts: Callable[[], object]) -> list[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_payment_that_is_told_eight_times_at_once_is_kept_once() -> None:
+def test_a_payment_reported_eight_times_at_once_is_stored_once() -> None:
     invoice = first_invoice(subscribe_tenant())
     assert both_at_once(*[lambda: pay(invoice)] * 8) == ["Invoice"] * 8
     assert Payment.objects.get().status == PaymentStatus.SUCCEEDED
@@ -328,7 +328,7 @@ def test_a_payment_that_is_told_eight_times_at_once_is_kept_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_payments_at_once_one_settles_and_the_other_waits_for_a_person() -> None:
+def test_of_two_payments_at_once_one_settles_and_the_other_becomes_an_exception() -> None:
     invoice = first_invoice(subscribe_tenant())
     both_at_once(lambda: pay(invoice, reference="pi_1"), lambda: pay(invoice, reference="pi_2"))
     assert set(Payment.objects.values_list("status", flat=True)) == {PaymentStatus.SUCCEEDED, PaymentStatus.UNMATCHED}
@@ -336,7 +336,7 @@ def test_of_two_payments_at_once_one_settles_and_the_other_waits_for_a_person() 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_members_of_staff_at_once_one_is_told() -> None:
+def test_of_two_members_of_staff_at_once_one_is_refused() -> None:
     invoice = first_invoice(subscribe_tenant())
     ends = both_at_once(
         lambda: transfer(invoice), lambda: void_invoice(invoice_id=invoice.pk, reason="x", actor=STAFF, as_of=NOW)
@@ -347,15 +347,15 @@ def test_of_two_members_of_staff_at_once_one_is_told() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_payment_told_of_two_invoices_at_once_is_kept_for_one() -> None:
+def test_one_payment_reported_for_two_invoices_at_once_is_stored_for_one() -> None:
     first, second = finalized_invoices(2)
     assert both_at_once(lambda: pay(first), lambda: pay(second)) == ["ConflictError", "Invoice"]
     assert Payment.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_the_lock_two_at_once_would_both_go_ahead() -> None:
-    """The control: who reads the status without a lock, and writes without comparing, sees both succeed."""
+def test_control_without_the_lock_two_payments_at_once_both_settle() -> None:
+    # The control: two that read the status without a lock, and write without comparing, both succeed.
     invoice = first_invoice(subscribe_tenant())
     barrier = Barrier(2)
 

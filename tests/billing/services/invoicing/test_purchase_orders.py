@@ -1,4 +1,4 @@
-"""What stands on documents besides money: purchase order, logo, terms, language; a stored document keeps its own."""
+"""Texts on documents: purchase order, logo, terms, language. A stored document keeps its own."""
 
 from datetime import timedelta
 from io import BytesIO
@@ -37,7 +37,7 @@ def said(invoice: Invoice) -> tuple[Any, ...]:
     return content["language"], content["purchase_order"], content.get("logo", ""), terms
 
 
-def test_documents_say_the_customers_order_in_its_language_and_keep_what_they_say() -> None:
+def test_documents_have_the_customers_order_and_language_and_keep_them() -> None:
     subscription = subscribe_tenant()
     before = first_invoice(subscription)
     picture = logo()
@@ -57,7 +57,7 @@ def test_documents_say_the_customers_order_in_its_language_and_keep_what_they_sa
     assert run_verification(started_by="test", as_of=APRIL + GRACE).differences == []
 
 
-def test_one_draft_has_an_order_of_its_own_until_it_is_issued() -> None:
+def test_one_draft_has_its_own_order_until_it_is_issued() -> None:
     subscription = subscribe_tenant()
     first_invoice(subscription)
     update_billing_profile(
@@ -82,7 +82,7 @@ def test_one_draft_has_an_order_of_its_own_until_it_is_issued() -> None:
 @pytest.mark.parametrize(
     ("changes", "field"), [({"language": "nl"}, "/language"), ({"purchase_order": "a\nb"}, "/purchase_order")]
 )
-def test_what_no_document_can_say_is_refused(changes: dict[str, object], field: str) -> None:
+def test_text_that_no_document_can_show_is_refused(changes: dict[str, object], field: str) -> None:
     tenant = subscribe_tenant().tenant
     with pytest.raises(InvalidFieldsError) as refused:
         update_billing_profile(tenant=tenant, changes=changes, actor=STAFF, as_of=MARCH)

@@ -1,4 +1,4 @@
-"""A refund is kept with its way, and never comes to more than is left of what came in."""
+"""A refund is stored with its method, and never exceeds the rest of the payment."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def payment(db: None) -> Payment:
-    """60.00 EUR for an invoice over 49.00: 11.00 are left."""
+    """Record a payment of 60.00 EUR for an invoice over 49.00. 11.00 are left."""
     return _overpaid()
 
 
@@ -47,7 +47,7 @@ def test_a_refund_takes_the_payment_off_the_list(payment: Payment) -> None:
     )  # fmt: skip
 
 
-def test_a_refund_may_be_a_part_and_the_rest_waits_on(payment: Payment) -> None:
+def test_a_refund_may_be_partial_and_the_rest_stays_open(payment: Payment) -> None:
     refund(payment, 1000)
     assert BillingException.objects.get(resolved_at=None).amount_minor == 100
     with pytest.raises(ConflictError, match="on record"):
@@ -70,7 +70,7 @@ def test_a_refund_may_be_a_part_and_the_rest_waits_on(payment: Payment) -> None:
         (1, {"occurred_at": PAID_AT - timedelta(seconds=1)}, "Not before the payment"),
     ],
 )
-def test_what_cannot_be_is_refused_and_changes_nothing(
+def test_an_impossible_refund_is_refused_and_changes_nothing(
     payment: Payment, amount_minor: int, fields: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(InvalidFieldsError, match=sentence):
@@ -78,19 +78,19 @@ def test_what_cannot_be_is_refused_and_changes_nothing(
     assert not PaymentRefund.objects.exists()
 
 
-def test_another_way_needs_no_reference(payment: Payment) -> None:
+def test_a_refund_by_another_method_needs_no_reference(payment: Payment) -> None:
     for _ in range(2):
         refund(payment, 1, way="other", reference="")
     assert PaymentRefund.objects.count() == 2
 
 
-def test_a_payment_that_is_not_there_is_refunded_by_nobody(payment: Payment) -> None:
+def test_an_unknown_payment_cannot_be_refunded(payment: Payment) -> None:
     with pytest.raises(NotFoundError):
         refund(Payment(pk=payment.pk + 1))
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_refunds_at_once_one_is_told() -> None:
+def test_of_two_refunds_at_once_one_is_refused() -> None:
     payment = _overpaid()
     ends = both_at_once(lambda: refund(payment, reference="a"), lambda: refund(payment, reference="b"))
     assert sorted(ends) == ["InvalidFieldsError", "PaymentRefund"]
@@ -98,8 +98,8 @@ def test_of_two_refunds_at_once_one_is_told() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_the_lock_both_would_give_the_money_back() -> None:
-    """The control: who reads what is left without a lock, and adds rows alone, gives it back twice."""
+def test_control_without_the_lock_both_refunds_are_stored() -> None:
+    # The control: two that read the rest without a lock, and add rows alone, give it back twice.
     payment = _overpaid()
 
     def careless() -> object:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_what_breaks_half_way_leaves_the_invoice_as_it_was() -> None:
-    """The database refuses the replacement's row after the credit note was written: both are gone."""
+    # The database refuses the replacement's row after the credit note was written: both are gone.
     sold()
     first = number_of(1)
     deliver_documents(as_of=APRIL + GRACE)
@@ -68,7 +68,7 @@ def test_of_two_members_of_staff_at_once_one_issues_it_again() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_control_whoever_looks_without_the_lock_is_stopped_by_the_constraint_alone() -> None:
-    """Both find that nothing replaces the invoice, and both write: the second one is refused."""
+    # Both find that no invoice replaces this one, and both write: the second one is refused.
     sold()
     first = number_of(1)
     looked, ends = threading.Barrier(2), []

@@ -1,4 +1,4 @@
-"""A run of invoicing: safe to repeat, catches up, skips what needs a person, and is foretold by its dry run."""
+"""A run of invoicing can be repeated, catches up, skips exceptions, and is previewed by its dry run."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -112,7 +112,7 @@ def test_usage_within_the_grace_is_on_the_invoice_and_after_it_on_the_next_as_a_
     assert correction.adjusts == march.lines.get(revision=2, kind="usage")
 
 
-def test_a_draft_that_nothing_changed_keeps_its_lines() -> None:
+def test_a_draft_without_changes_keeps_its_lines() -> None:
     subscription = subscribe_tenant()
     use(subscription.tenant, 1000, at=MARCH + timedelta(days=1))
     run_invoicing(as_of=APRIL)
@@ -129,7 +129,7 @@ def test_an_invoice_over_nothing_is_paid_at_once() -> None:
     assert (invoice.status, invoice.total_minor, invoice.paid_at) == (InvoiceStatus.PAID, 0, MARCH)
 
 
-def test_what_comes_to_less_than_nothing_is_carried_to_the_next_invoice() -> None:
+def test_an_invoice_below_zero_is_carried_to_the_next() -> None:
     yearly = make_plan("big", fee="1000")
     small = make_plan("small", fee="0")
     subscription = subscribe_tenant(plan=yearly)
@@ -152,7 +152,7 @@ def test_what_comes_to_less_than_nothing_is_carried_to_the_next_invoice() -> Non
     assert Invoice.objects.get(boundary=3).total_minor == 30_000 - (51613 - 30_000)
 
 
-def test_credit_that_a_void_invoice_had_used_is_there_again() -> None:
+def test_credit_that_a_void_invoice_used_is_available_again() -> None:
     subscription = subscribe_tenant(plan=make_plan("big", fee="1000"))
     run_invoicing(as_of=MARCH)
     small = make_plan("small", fee="0")
@@ -187,7 +187,7 @@ def test_a_tenant_that_was_closed_pays_for_its_last_usage_and_no_further_fee() -
 
 
 @pytest.mark.parametrize("takes_back", [void_invoice, issue_credit_note])
-def test_what_was_forgiven_is_not_given_back_where_its_events_are_void_as_well(
+def test_a_forgiven_amount_is_not_given_back_if_its_events_are_void_as_well(
     takes_back: Callable[..., object],
 ) -> None:
     subscription = subscribe_tenant()
@@ -214,7 +214,7 @@ def test_what_was_forgiven_is_not_given_back_where_its_events_are_void_as_well(
 
 
 @pytest.mark.parametrize("takes_back", [void_invoice, issue_credit_note])
-def test_a_fee_that_nobody_paid_is_not_given_back_with_a_change_of_plan(takes_back: Callable[..., object]) -> None:
+def test_an_unpaid_fee_is_not_given_back_with_a_change_of_plan(takes_back: Callable[..., object]) -> None:
     subscription = subscribe_tenant(plan=make_plan("big", fee="1000"))
     first = first_invoice(subscription)
     takes_back(invoice_id=first.pk, reason="bought the wrong plan", actor=STAFF, as_of=MARCH + timedelta(days=2))
@@ -233,7 +233,7 @@ def test_a_fee_that_nobody_paid_is_not_given_back_with_a_change_of_plan(takes_ba
     assert run_verification(started_by="test", as_of=JUNE).differences == []
 
 
-def test_what_cannot_be_billed_is_passed_over_until_somebody_resolves_it() -> None:
+def test_a_subscription_with_an_exception_is_skipped_until_it_is_resolved() -> None:
     absurd = make_plan("absurd", fee="0", usage=None)
     million = make_plan("million", fee="0", usage={"calls": PerUnit(Decimal(1_000_000))})
     parked, fine = subscribe_tenant("parked", plan=million), subscribe_tenant("fine", plan=absurd)
@@ -268,7 +268,7 @@ def test_a_trial_that_ends_with_the_subscription_costs_nothing_and_makes_no_invo
     assert subscription.ended_at == MARCH + timedelta(days=14)
 
 
-def test_a_run_for_a_tenant_or_a_month_leaves_the_others_alone() -> None:
+def test_a_run_for_a_tenant_or_a_month_leaves_the_others_unchanged() -> None:
     acme, globex = subscribe_tenant("acme"), subscribe_tenant("globex", plan=make_plan("other"))
     run_invoicing(as_of=MARCH, due=Due(tenant_ids=[acme.tenant_id]))
     assert [row.subscription_id for row in Invoice.objects.all()] == [acme.pk]
@@ -279,7 +279,7 @@ def test_a_run_for_a_tenant_or_a_month_leaves_the_others_alone() -> None:
 
 
 def busy_world() -> None:
-    """Four subscriptions: behind by months, in their grace, with a late event, and with a change that waits."""
+    """Create four subscriptions: months behind, in their grace, with a late event, and with a pending change."""
     plan, other = make_plan(), make_plan("other", fee="99")
     behind, late, moving = (subscribe_tenant(slug, plan=plan) for slug in ("behind", "late", "moving"))
     run_invoicing(as_of=MARCH, due=Due(tenant_ids=[late.tenant_id, moving.tenant_id]))
@@ -296,7 +296,7 @@ def busy_world() -> None:
 
 @pytest.mark.parametrize("months", [1, 2, 3])
 @pytest.mark.parametrize("minutes", [0, 60])
-def test_the_dry_run_foretells_the_run_to_the_cent(months: int, minutes: int) -> None:
+def test_the_dry_run_previews_the_run_to_the_cent(months: int, minutes: int) -> None:
     busy_world()
     before = set(stored_totals())
     as_of = MARCH.replace(month=3 + months) + timedelta(minutes=minutes)
@@ -304,7 +304,7 @@ def test_the_dry_run_foretells_the_run_to_the_cent(months: int, minutes: int) ->
     assert set(stored_totals()) == before, "a dry run writes nothing"
     run_invoicing(as_of=as_of)
     assert totals(planned) == sorted(set(stored_totals()) - before)
-    # Drafts that wait are foretold too.
+    # Pending drafts are previewed too.
     draft_ids = set(Invoice.objects.filter(status=InvoiceStatus.DRAFT).values_list("subscription_id", "boundary"))
     planned = plan_invoices(as_of=as_of + GRACE)
     assert {(one.state.subscription_id, one.state.boundary) for one in planned} >= draft_ids
@@ -315,7 +315,7 @@ def test_the_dry_run_foretells_the_run_to_the_cent(months: int, minutes: int) ->
     )
 
 
-def test_a_dry_run_names_what_cannot_be_billed() -> None:
+def test_a_dry_run_names_exceptions() -> None:
     plan = make_plan(fee="0", usage=None)
     million = make_plan("million", fee="0", usage={"calls": PerUnit(Decimal(10_000_000))})
     subscription = subscribe_tenant(plan=million)
@@ -327,7 +327,7 @@ def test_a_dry_run_names_what_cannot_be_billed() -> None:
     assert not BillingException.objects.exists()
 
 
-def test_how_far_a_run_is_can_be_seen_while_it_runs() -> None:
+def test_the_progress_of_a_run_is_visible() -> None:
     subscribe_tenant("one")
     subscribe_tenant("two", plan=make_plan("other"))
     seen: list[tuple[str, object]] = []
@@ -343,13 +343,13 @@ def test_how_far_a_run_is_can_be_seen_while_it_runs() -> None:
     assert len(run.invoice_ids) == 2
 
 
-def test_a_run_for_some_does_not_pass_for_the_run_for_all() -> None:
+def test_a_run_for_some_tenants_does_not_count_as_the_run_for_all() -> None:
     job, _ = run_invoicing_job(started_by="test", as_of=MARCH, due=Due(month=YearMonth(2026, 2)))
     assert job.name == "invoicing of some"
 
 
 def test_the_terms_of_an_invoice_do_not_follow_the_tenant() -> None:
-    """Tax and customer are fixed when the invoice is finalized, not when it was drafted, and not later."""
+    # Tax and customer are fixed when the invoice is finalized, not when it was drafted, and not later.
     Issuer.objects.filter(pk=1).update(country="DE")
     subscription = subscribe_tenant(country="FR", tax_id="FR40303265045")
     first = first_invoice(subscription)
@@ -371,8 +371,8 @@ def test_plans_are_computed_values() -> None:
     assert planned.total_minor == 4900
 
 
-def test_usage_finer_than_a_line_is_rounded_once_and_corrected_never() -> None:
-    """Meters add up to 30 places; an invoice has nine, rounded half-up, and they stay what they are."""
+def test_usage_finer_than_a_line_is_rounded_once_and_never_corrected() -> None:
+    # Meters add up to 30 places. An invoice has nine, rounded half-up, and they never change.
     make_meter("seconds", "job", aggregation="sum", value_property="seconds")
     plan = make_plan("fine", usage={"seconds": PerUnit(Decimal("1E-12"))})
     tenant = subscribe_tenant(plan=plan).tenant
@@ -386,7 +386,7 @@ def test_usage_finer_than_a_line_is_rounded_once_and_corrected_never() -> None:
     assert run_verification(started_by="test", as_of=JUNE).differences == []
 
 
-def test_more_than_a_line_can_hold_is_parked() -> None:
+def test_usage_larger_than_a_line_can_hold_becomes_an_exception() -> None:
     make_meter("seconds", "job", aggregation="sum", value_property="seconds")
     tenant = subscribe_tenant(plan=make_plan("free", fee="0", usage={"seconds": PerUnit(Decimal(0))})).tenant
     use(tenant, at=MARCH + timedelta(days=2), type="job", properties={"seconds": 1})

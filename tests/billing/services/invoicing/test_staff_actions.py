@@ -1,4 +1,4 @@
-"""What staff do with a finalized invoice: void it, give it up, credit it."""
+"""Actions of staff on a finalized invoice: void it, mark it as uncollectible, credit it."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -60,7 +60,7 @@ def test_a_void_invoice_is_owed_no_more_and_keeps_its_number(invoice: Invoice) -
     assert OutboxEvent.objects.get(type="invoice.voided").payload["void_reason"] == "wrong customer"
 
 
-def test_only_what_is_unpaid_is_voided_and_only_once(invoice: Invoice) -> None:
+def test_only_an_unpaid_invoice_is_voided_and_only_once(invoice: Invoice) -> None:
     pay(invoice)
     with pytest.raises(InvoiceStatusError, match="is paid"):
         void(invoice)
@@ -72,7 +72,7 @@ def test_only_what_is_unpaid_is_voided_and_only_once(invoice: Invoice) -> None:
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 201, "two\nlines", "\u202eturned"])
-def test_a_reason_is_one_line_and_given(invoice: Invoice, reason: str) -> None:
+def test_a_reason_is_required_and_one_line(invoice: Invoice, reason: str) -> None:
     for act in (void, credit):
         with pytest.raises(InvalidFieldsError):
             act(invoice, reason)
@@ -80,7 +80,7 @@ def test_a_reason_is_one_line_and_given(invoice: Invoice, reason: str) -> None:
     assert invoice.status == InvoiceStatus.FINALIZED
 
 
-def test_an_invoice_that_is_not_there_is_refused_alike(db: None) -> None:
+def test_an_unknown_invoice_is_refused_by_every_action(db: None) -> None:
     for act in (void, give_up, credit):
         with pytest.raises(NotFoundError):
             act(Invoice(pk=uuid4()))
@@ -96,14 +96,14 @@ def test_a_draft_is_neither_voided_nor_credited_nor_given_up(invoice: Invoice) -
             act(draft)
 
 
-def test_an_invoice_that_was_given_up_makes_nobody_past_due(invoice: Invoice) -> None:
+def test_an_uncollectible_invoice_makes_no_subscription_past_due(invoice: Invoice) -> None:
     fail(invoice)
     assert give_up(invoice).uncollectible_at == NOW
     assert standing(invoice) == SubscriptionStatus.ACTIVE
     assert AuditEntry.objects.get(action="invoice.marked_uncollectible").after["reason"] == "bankrupt"
 
 
-def test_a_credit_note_says_what_its_invoice_said(invoice: Invoice) -> None:
+def test_a_credit_note_has_the_contents_of_its_invoice(invoice: Invoice) -> None:
     set_issuer(time_zone="Europe/Berlin")
     note = credit(invoice)
     assert (note.number, note.issued_on.isoformat(), note.total_minor) == ("CN-2026-000001", "2026-04-01", 4900)
@@ -154,14 +154,14 @@ def test_a_refused_credit_note_leaves_no_gap(db: None) -> None:
     assert credit(second).number == "CN-2026-000002"
 
 
-def test_numbers_begin_anew_each_year_and_with_the_issuers_prefix(invoice: Invoice) -> None:
+def test_credit_note_numbers_begin_again_each_year_with_the_issuers_prefix(invoice: Invoice) -> None:
     set_issuer(credit_note_prefix="GS")
     note = issue_credit_note(invoice_id=invoice.pk, reason="x", actor=STAFF, as_of=NOW + timedelta(days=365))
     assert note.number == "GS-2027-000001"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_eight_that_credit_at_once_seven_are_told_and_the_numbers_have_no_gap() -> None:
+def test_of_eight_that_credit_at_once_seven_are_refused_and_the_numbers_have_no_gap() -> None:
     first, second = finalized_invoices(2)
     ends = both_at_once(*[lambda: credit(first)] * 8)
     assert ends == ["CreditNote", *["InvoiceStatusError"] * 7]

@@ -19,7 +19,7 @@ def team(pro: PlanVersion) -> PlanVersion:
 
 @pytest.fixture
 def subscription(pro: PlanVersion) -> Subscription:
-    """On Pro since 1 March, its first fee invoiced."""
+    """Subscribe to Pro since 1 March, with the first fee invoiced."""
     made = subscribe_tenant(plan=pro)
     first_invoice(made)
     return fresh(made)

@@ -1,4 +1,4 @@
-"""What became of a subscription: as it is now, and what was told of it."""
+"""The state of a subscription, and the events that were sent about it."""
 
 from accounts.notices.models import OutboxEvent
 from billing.models import Subscription

@@ -1,4 +1,4 @@
-"""A subscription's life: what each step does to plan, limits, phases and the next invoice, and what is refused."""
+"""A subscription's life: how each step changes plan, limits, phases and the next invoice, and what is refused."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -62,7 +62,7 @@ def test_a_subscription_begins_with_this_day_of_the_tenants_zone(pro: PlanVersio
     assert [phase.starts_at for phase in made.phases.all()] == [as_of]
 
 
-def test_to_subscribe_moves_the_tenant_to_the_plans_limits_and_tells(subscription: Subscription) -> None:
+def test_subscribing_moves_the_tenant_to_the_plans_limits_and_sends_an_event(subscription: Subscription) -> None:
     assert usage_plan_of(subscription.tenant) == "pro"
     assert told(subscription) == ["subscription.created"]
     entry = AuditEntry.objects.get(action="subscription.created")
@@ -82,7 +82,7 @@ def test_a_trial_costs_nothing_until_it_ends(pro: PlanVersion) -> None:
     assert lines_of(close_month(made)) == [("usage", 1000), ("recurring", 4900)]
 
 
-def test_a_trial_is_had_once(pro: PlanVersion) -> None:
+def test_a_tenant_gets_one_trial(pro: PlanVersion) -> None:
     tenant = make_tenant("again", currency="EUR")
     tried = make_plan("tried", trial_days=14)
     first = subscribe(tenant=tenant, plan_version=tried, actor=STAFF, as_of=MARCH)
@@ -110,7 +110,7 @@ def test_a_tenant_has_one_live_subscription_and_may_come_back(subscription: Subs
     assert current_subscription(subscription.tenant_id) == latest_subscription(subscription.tenant_id) == again
 
 
-def test_a_plan_is_sold_in_the_currencies_that_it_has_prices_in(team: PlanVersion) -> None:
+def test_a_plan_is_sold_only_in_the_currencies_of_its_prices(team: PlanVersion) -> None:
     tenant = make_tenant("acme", currency="USD")
     with pytest.raises(CurrencyNotOfferedError):
         subscribe(tenant=tenant, plan_version=team, actor=STAFF, as_of=MARCH)
@@ -118,12 +118,12 @@ def test_a_plan_is_sold_in_the_currencies_that_it_has_prices_in(team: PlanVersio
     assert not UsagePlanAssignment.objects.filter(tenant=tenant).exists()
 
 
-def test_a_tenant_that_is_closed_buys_nothing(pro: PlanVersion) -> None:
+def test_a_closed_tenant_cannot_subscribe(pro: PlanVersion) -> None:
     with pytest.raises(SubscriptionStatusError):
         subscribe(tenant=make_tenant("acme", status="closed"), plan_version=pro, actor=STAFF, as_of=MARCH)
 
 
-def test_currency_and_time_zone_stay_as_they_were_bought(subscription: Subscription, team: PlanVersion) -> None:
+def test_currency_and_time_zone_of_a_subscription_never_change(subscription: Subscription, team: PlanVersion) -> None:
     Tenant.objects.filter(pk=subscription.tenant_id).update(currency="USD", time_zone="Asia/Tokyo")
     changed = change_plan(subscription=subscription, plan_version=team, when=When.NOW, actor=STAFF, as_of=MID_MARCH)
     assert (changed.currency, changed.time_zone, changed.period_end) == ("EUR", "UTC", APRIL)
@@ -158,7 +158,7 @@ def test_a_change_at_the_end_of_the_period_waits_for_it(subscription: Subscripti
     assert usage_plan_of(subscription.tenant) == "team"
 
 
-def test_a_change_of_mind_replaces_what_waited(subscription: Subscription, team: PlanVersion) -> None:
+def test_a_new_decision_replaces_the_pending_change(subscription: Subscription, team: PlanVersion) -> None:
     pro = subscription.plan_version
     both = {"subscription": subscription, "actor": STAFF, "as_of": MID_MARCH}
     cancel_subscription(when=When.PERIOD_END, **both)
@@ -176,7 +176,7 @@ def test_a_change_of_mind_replaces_what_waited(subscription: Subscription, team:
     assert (now.plan_version, now.pending_plan_version, now.is_cancelled_at_period_end) == (team, None, False)
 
 
-def test_a_change_now_takes_back_the_cancellation_that_waited(subscription: Subscription, team: PlanVersion) -> None:
+def test_a_change_now_undoes_the_pending_cancellation(subscription: Subscription, team: PlanVersion) -> None:
     both = {"subscription": subscription, "actor": STAFF, "as_of": MID_MARCH}
     cancel_subscription(when=When.PERIOD_END, **both)
     changed = change_plan(plan_version=team, when=When.NOW, **both)
@@ -185,7 +185,7 @@ def test_a_change_now_takes_back_the_cancellation_that_waited(subscription: Subs
     assert fresh(changed).is_live
 
 
-def test_the_plan_that_one_has_is_no_change(subscription: Subscription) -> None:
+def test_changing_to_the_present_plan_is_refused(subscription: Subscription) -> None:
     with pytest.raises(SubscriptionStatusError):
         change_plan(
             subscription=subscription,
@@ -206,7 +206,7 @@ def test_a_newer_version_of_the_same_plan_is_a_change(subscription: Subscription
     assert lines_of(close_month(changed))[-1] == ("recurring", 5900)
 
 
-def test_two_changes_at_one_instant_are_one_too_many(subscription: Subscription, team: PlanVersion) -> None:
+def test_a_second_change_at_one_instant_is_refused(subscription: Subscription, team: PlanVersion) -> None:
     pro = subscription.plan_version
     both = {"subscription": subscription, "when": When.NOW, "actor": STAFF}
     change_plan(plan_version=team, as_of=MID_MARCH, **both)
@@ -247,7 +247,7 @@ def test_a_subscription_that_is_cancelled_now_owes_what_was_used(subscription: S
     assert told(ended)[-1] == "subscription.cancelled"
 
 
-def test_a_subscription_that_is_cancelled_at_the_end_of_its_period_goes_on_until_then(
+def test_a_subscription_cancelled_at_the_end_of_its_period_continues_until_then(
     subscription: Subscription,
 ) -> None:
     waiting = cancel_subscription(subscription=subscription, when=When.PERIOD_END, actor=STAFF, as_of=MID_MARCH)
@@ -264,7 +264,7 @@ def test_a_subscription_that_is_cancelled_at_the_end_of_its_period_goes_on_until
 
 
 @pytest.mark.parametrize("when", list(When))
-def test_whoever_leaves_is_on_the_default_limits_again(subscription: Subscription, when: When) -> None:
+def test_a_tenant_that_leaves_gets_the_default_limits_again(subscription: Subscription, when: When) -> None:
     create_usage_plan(code="free", terms=UsagePlanTerms(name="Free", is_default=True), actor=STAFF, as_of=MARCH)
     left = cancel_subscription(subscription=subscription, when=when, actor=STAFF, as_of=MID_MARCH)
     close_month(left, as_of=APRIL + timedelta(hours=1))
@@ -281,7 +281,7 @@ def test_a_trial_that_is_cancelled_is_never_billed(when: When) -> None:
     assert not Invoice.objects.filter(total_minor__gt=0).exists()
 
 
-def test_to_ask_twice_for_the_same_changes_nothing(subscription: Subscription, team: PlanVersion) -> None:
+def test_a_repeated_decision_changes_nothing(subscription: Subscription, team: PlanVersion) -> None:
     both = {"subscription": subscription, "when": When.PERIOD_END, "actor": STAFF}
     first = cancel_subscription(as_of=MID_MARCH, **both)
     again = cancel_subscription(as_of=MID_MARCH + timedelta(hours=1), **both)
@@ -292,7 +292,7 @@ def test_to_ask_twice_for_the_same_changes_nothing(subscription: Subscription, t
 
 
 @pytest.mark.parametrize("is_cancelled", [True, False])
-def test_what_waits_can_be_taken_back(subscription: Subscription, team: PlanVersion, is_cancelled: bool) -> None:
+def test_a_pending_change_can_be_undone(subscription: Subscription, team: PlanVersion, is_cancelled: bool) -> None:
     both = {"subscription": subscription, "actor": STAFF, "as_of": MID_MARCH}
     if is_cancelled:
         cancel_subscription(when=When.PERIOD_END, **both)
@@ -307,7 +307,7 @@ def test_what_waits_can_be_taken_back(subscription: Subscription, team: PlanVers
 # What is refused
 
 
-def test_whoever_saw_an_older_version_is_refused(subscription: Subscription, team: PlanVersion) -> None:
+def test_a_decision_on_an_older_state_is_refused(subscription: Subscription, team: PlanVersion) -> None:
     seen = subscription.version
     both = {"subscription": subscription, "actor": STAFF, "as_of": MID_MARCH, "expected_version": seen}
     change_plan(plan_version=team, when=When.PERIOD_END, **both)
@@ -336,7 +336,7 @@ def test_an_ended_subscription_stays_ended(subscription: Subscription, team: Pla
 def test_a_boundary_that_has_come_is_invoiced_before_anything_else(
     subscription: Subscription, team: PlanVersion, as_of: datetime
 ) -> None:
-    """Else what is asked for in April would take effect at its beginning, or not, as the worker is fast or slow."""
+    # Otherwise a change requested in April could take effect at its beginning, or not, depending on the worker's speed.
     waiting = change_plan(
         subscription=subscription, plan_version=team, when=When.PERIOD_END, actor=STAFF, as_of=MID_MARCH
     )
@@ -354,7 +354,7 @@ def test_a_boundary_that_has_come_is_invoiced_before_anything_else(
     assert (left.plan_version, left.period_end) == (team, datetime(2026, 5, 1, tzinfo=UTC))
 
 
-def test_a_decision_from_before_a_boundary_comes_too_late_once_it_is_invoiced(
+def test_a_decision_from_before_a_boundary_is_refused_once_it_is_invoiced(
     subscription: Subscription, team: PlanVersion
 ) -> None:
     close_month(subscription)
@@ -364,7 +364,7 @@ def test_a_decision_from_before_a_boundary_comes_too_late_once_it_is_invoiced(
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_only_who_may_manage_billing_changes_anything(
+def test_only_members_who_manage_billing_change_a_subscription(
     subscription: Subscription, team: PlanVersion, role: Role
 ) -> None:
     user = User.objects.create(email=f"{role}@example.com")
@@ -389,7 +389,7 @@ def test_only_who_may_manage_billing_changes_anything(
     assert fresh(subscription).version == subscription.version
 
 
-def test_a_member_of_another_tenant_changes_nothing_here(subscription: Subscription) -> None:
+def test_a_member_of_another_tenant_cannot_change_a_subscription(subscription: Subscription) -> None:
     user = User.objects.create(email="stranger@example.com")
     Membership.objects.create(tenant=make_tenant("globex"), user=user, role=Role.OWNER, created_at=MARCH)
     actor = Actor.member(user_id=user.pk, label=user.email, role=Role.OWNER)

@@ -1,4 +1,4 @@
-"""Subscriptions in a hurry: real connections at once, each race with a control that shows the rig can see it."""
+"""Changes of subscriptions at once, on real connections. Each race has a control that shows that the rig can see it."""
 
 import threading
 from collections.abc import Callable
@@ -24,7 +24,7 @@ DONE = "done"
 
 
 def at_once(*works: Callable[[], object]) -> list[str]:
-    """Start all at one instant, each on a connection of its own; answers what each came to, sorted."""
+    """Start all calls at one instant, each on a connection of its own. Return the sorted results."""
     ends = [""] * len(works)
     start = threading.Barrier(len(works))
 
@@ -58,15 +58,15 @@ def team() -> PlanVersion:
     return make_plan("team", fee="199")
 
 
-def test_who_subscribes_eight_times_at_once_has_one_subscription() -> None:
+def test_a_tenant_that_subscribes_eight_times_at_once_has_one_subscription() -> None:
     plan, tenant = make_plan(), make_tenant("acme")
     works = [lambda: subscribe(tenant=tenant, plan_version=plan, actor=STAFF, as_of=MARCH)] * 8
     assert at_once(*works) == sorted([DONE, *["SubscriptionExistsError"] * 7])
     assert (Subscription.objects.count(), SubscriptionPhase.objects.count()) == (1, 1)
 
 
-def test_control_who_looks_first_and_then_writes_sees_nobody_twice() -> None:
-    """Both find no subscription: it is the constraint that keeps the second out."""
+def test_control_two_that_check_first_and_then_write_are_stopped_by_the_constraint() -> None:
+    # Both find no subscription. The constraint alone refuses the second.
     first = subscribe_tenant()
     Subscription.objects.filter(pk=first.pk).update(status="cancelled", ended_at=MARCH)
     ended = Subscription.objects.filter(pk=first.pk).values().get()
@@ -82,7 +82,7 @@ def test_control_who_looks_first_and_then_writes_sees_nobody_twice() -> None:
     assert at_once(lambda: careless(1), lambda: careless(2)) == ["IntegrityError", DONE]
 
 
-def test_of_two_who_saw_the_same_version_one_decides(subscription: Subscription, team: PlanVersion) -> None:
+def test_of_two_decisions_on_the_same_version_one_is_refused(subscription: Subscription, team: PlanVersion) -> None:
     both = {"subscription": subscription, "actor": STAFF, "as_of": MID_MARCH, "expected_version": subscription.version}
     ends = at_once(
         lambda: change_plan(plan_version=team, when=When.NOW, **both),
@@ -94,8 +94,8 @@ def test_of_two_who_saw_the_same_version_one_decides(subscription: Subscription,
     assert Subscription.objects.get(pk=subscription.pk).version == subscription.version + 1
 
 
-def test_control_without_comparing_both_decide(subscription: Subscription, team: PlanVersion) -> None:
-    """The rig sees the race: who reads, waits and writes overwrites the other's decision."""
+def test_control_without_comparing_versions_both_decide(subscription: Subscription, team: PlanVersion) -> None:
+    # The rig sees the race: one that reads, waits and writes overwrites the other's decision.
     read = threading.Barrier(2)
 
     def careless(**changes: object) -> None:
@@ -116,7 +116,7 @@ def test_two_changes_now_take_turns_and_leave_phases_in_order(subscription: Subs
         lambda: change_plan(plan_version=team, as_of=MID_MARCH, **change),
         lambda: change_plan(plan_version=other, as_of=later, **change),
     )
-    # Whoever comes second with the earlier time tries again, with a later one.
+    # The second one, if it has the earlier time, tries again with a later one.
     assert ends in ([DONE, DONE], ["SubscriptionChangedError", DONE])
     current = Subscription.objects.get(pk=subscription.pk)
     newest = current.phases.order_by("-starts_at")[0]

@@ -35,7 +35,9 @@ def person(tenant: Tenant, role: Role, name: str) -> Actor:
     return Actor.member(user_id=user.pk, label=user.email, role=role)
 
 
-def test_everything_ends_at_once_and_the_last_invoice_has_the_usage_until_then(subscription: Subscription) -> None:
+def test_closing_ends_everything_at_once_and_the_last_invoice_has_the_usage_until_then(
+    subscription: Subscription,
+) -> None:
     tenant = subscription.tenant
     owner = person(tenant, Role.OWNER, "alice")
     person(tenant, Role.OWNER, "olga")
@@ -59,7 +61,7 @@ def test_everything_ends_at_once_and_the_last_invoice_has_the_usage_until_then(s
     assert AuditEntry.objects.filter(tenant=tenant, action="tenant.closed").count() == 1
 
 
-def test_nobody_but_an_owner_closes(subscription: Subscription) -> None:
+def test_only_an_owner_closes_the_account(subscription: Subscription) -> None:
     tenant = subscription.tenant
     owner = person(tenant, Role.OWNER, "alice")
     viewing = Actor(ActorKind.STAFF, "staff as alice", user_id=owner.user_id, role=Role.OWNER)
@@ -70,7 +72,7 @@ def test_nobody_but_an_owner_closes(subscription: Subscription) -> None:
     assert tenant.status == "active"
 
 
-def test_while_a_period_is_invoiced_nothing_ends(subscription: Subscription) -> None:
+def test_no_account_is_closed_while_a_period_is_invoiced(subscription: Subscription) -> None:
     owner = person(subscription.tenant, Role.OWNER, "alice")
     with pytest.raises(SubscriptionChangedError):
         close_account(tenant=subscription.tenant, actor=owner, as_of=subscription.period_end)

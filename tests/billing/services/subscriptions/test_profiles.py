@@ -1,4 +1,4 @@
-"""How a tenant is billed: what staff may set, that it is recorded, and that invoices follow."""
+"""How a tenant is billed: the settings of staff are recorded, and invoices follow them."""
 
 from datetime import date
 from decimal import Decimal
@@ -21,14 +21,14 @@ def acme() -> Tenant:
     return make_tenant("acme", country="BE")
 
 
-def test_every_tenant_has_a_profile_of_what_is_usual(acme: Tenant) -> None:
+def test_every_tenant_has_the_default_billing_profile(acme: Tenant) -> None:
     profile = billing_profile_of(acme.pk)
     assert (profile.tax_treatment, profile.tax_percent, profile.payment_days) == ("automatic", None, None)
     assert billing_profile_of(acme.pk) == profile
     assert BillingProfile.objects.count() == 1
 
 
-def test_what_staff_set_is_recorded_and_holds(acme: Tenant) -> None:
+def test_a_billing_profile_set_by_staff_is_stored_and_audited(acme: Tenant) -> None:
     changes: dict[str, object] = {"tax_treatment": "exempt", "tax_exemption_reason": "Embassy.", "payment_days": 30}
     for _ in range(2):
         profile = update_billing_profile(tenant=acme, changes=changes, actor=STAFF, as_of=MARCH)
@@ -39,7 +39,7 @@ def test_what_staff_set_is_recorded_and_holds(acme: Tenant) -> None:
     assert tax_tables([acme.pk])[acme.pk].on(date(2026, 1, 1)).note == "Embassy."
 
 
-def test_the_next_invoice_follows() -> None:
+def test_the_next_invoice_follows_the_billing_profile() -> None:
     made = subscribe_tenant()
     changes: dict[str, object] = {"tax_percent": Decimal("7.7"), "tax_treatment": "standard", "payment_days": 30}
     update_billing_profile(tenant=made.tenant, changes=changes, actor=STAFF, as_of=MARCH)
@@ -68,6 +68,6 @@ def test_an_invalid_billing_profile_is_refused_by_field(acme: Tenant, changes: d
     assert not AuditEntry.objects.filter(action="tenant.billing_updated").exists()
 
 
-def test_other_things_are_not_set_here(acme: Tenant) -> None:
+def test_unknown_fields_of_a_billing_profile_are_refused(acme: Tenant) -> None:
     with pytest.raises(AssertionError):
         update_billing_profile(tenant=acme, changes={"card_label": "Visa"}, actor=STAFF, as_of=MARCH)

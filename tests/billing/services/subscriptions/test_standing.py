@@ -1,4 +1,4 @@
-"""Who owes and who no longer does: past due, active again, and what may be done meanwhile."""
+"""Which subscriptions are past due, which are active again, and what is allowed meanwhile."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +27,7 @@ def owe(subscription: Subscription, **changes: object) -> None:
     assert invoices.update(**(changes or {"payment_failed_at": MID_MARCH}))
 
 
-def test_whoever_has_not_paid_in_time_is_past_due_and_back_once_they_have(subscription: Subscription) -> None:
+def test_a_subscription_with_an_overdue_invoice_is_past_due_until_it_is_paid(subscription: Subscription) -> None:
     invoice = Invoice.objects.get(subscription=subscription)
     assert invoice.due_on is not None
     due = datetime.combine(invoice.due_on, datetime.min.time(), UTC)
@@ -41,7 +41,7 @@ def test_whoever_has_not_paid_in_time_is_past_due_and_back_once_they_have(subscr
     assert told(subscription) == ["subscription.created", "subscription.updated", "subscription.updated"]
 
 
-def test_a_payment_that_failed_is_past_due_at_once(subscription: Subscription) -> None:
+def test_a_failed_payment_makes_the_subscription_past_due_at_once(subscription: Subscription) -> None:
     owe(subscription)
     refresh_standing(subscription_id=subscription.pk, as_of=MID_MARCH)
     assert fresh(subscription).status == SubscriptionStatus.PAST_DUE
@@ -50,7 +50,7 @@ def test_a_payment_that_failed_is_past_due_at_once(subscription: Subscription) -
 @pytest.mark.parametrize(
     "change", [{"status": "void", "voided_at": MID_MARCH, "void_reason": "Ours."}, {"status": "uncollectible"}]
 )
-def test_what_is_no_longer_to_be_paid_is_not_owed(subscription: Subscription, change: dict[str, object]) -> None:
+def test_an_invoice_no_longer_to_be_paid_is_not_owed(subscription: Subscription, change: dict[str, object]) -> None:
     owe(subscription)
     refresh_standing(subscription_id=subscription.pk, as_of=MID_MARCH)
     owe(subscription, **change)
@@ -58,7 +58,9 @@ def test_what_is_no_longer_to_be_paid_is_not_owed(subscription: Subscription, ch
     assert fresh(subscription).status == SubscriptionStatus.ACTIVE
 
 
-def test_past_due_goes_on_and_may_be_changed_and_ended(subscription: Subscription, team: PlanVersion) -> None:
+def test_a_past_due_subscription_continues_and_may_be_changed_and_ended(
+    subscription: Subscription, team: PlanVersion
+) -> None:
     owe(subscription)
     refresh_standing(subscription_id=subscription.pk, as_of=MID_MARCH)
     both = {"subscription": subscription, "actor": STAFF, "as_of": MID_MARCH}
@@ -70,7 +72,9 @@ def test_past_due_goes_on_and_may_be_changed_and_ended(subscription: Subscriptio
 
 
 @pytest.mark.parametrize("status", list(SubscriptionStatus))
-def test_standing_follows_the_table_of_transitions(subscription: Subscription, status: SubscriptionStatus) -> None:
+def test_standing_changes_only_along_the_table_of_transitions(
+    subscription: Subscription, status: SubscriptionStatus
+) -> None:
     ended = {"ended_at": MID_MARCH} if status is SubscriptionStatus.CANCELLED else {}
     Subscription.objects.filter(pk=subscription.pk).update(status=status, **ended)
     refresh_standing(subscription_id=subscription.pk, as_of=MARCH)
@@ -82,7 +86,7 @@ def test_standing_follows_the_table_of_transitions(subscription: Subscription, s
     assert fresh(subscription).status == (SubscriptionStatus.PAST_DUE if allowed else in_good_standing)
 
 
-def test_the_daily_look_finds_who_owes_and_who_no_longer_does(subscription: Subscription, pro: PlanVersion) -> None:
+def test_the_daily_check_updates_past_due_subscriptions(subscription: Subscription, pro: PlanVersion) -> None:
     good = subscribe_tenant("globex", plan=pro)
     as_of = MARCH + timedelta(days=40)
     assert refresh_overdue(as_of=MARCH) == 0

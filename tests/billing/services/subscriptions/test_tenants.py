@@ -1,4 +1,4 @@
-"""A subscription ends when its tenant is closed, and with nothing else that happens to a tenant."""
+"""A subscription ends when its tenant is closed, and with no other change of a tenant."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ def subscription() -> Subscription:
     return made
 
 
-def test_closing_a_tenant_ends_its_subscription_then(subscription: Subscription) -> None:
+def test_closing_a_tenant_ends_its_subscription_at_that_instant(subscription: Subscription) -> None:
     close_tenant(tenant=subscription.tenant, reason="gone", actor=STAFF, as_of=LATER)
     subscription.refresh_from_db()
     assert (subscription.ended_at, subscription.end_refund) == (LATER, "by_day")
@@ -43,8 +43,8 @@ def test_a_tenant_that_is_suspended_or_changed_keeps_its_subscription(subscripti
     assert subscription.is_live
 
 
-def test_closing_waits_for_no_worker(subscription: Subscription) -> None:
-    """Where a boundary has come and is not invoiced, that is the last: see `states_at_due`."""
+def test_closing_a_tenant_waits_for_no_worker(subscription: Subscription) -> None:
+    # If a boundary has passed and is not invoiced, it is the last: see `states_at_due`.
     late = MARCH + timedelta(days=40)
     close_tenant(tenant=subscription.tenant, reason="gone", actor=STAFF, as_of=late)
     subscription.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Raw events go by their term once no invoice needs them, and invoices are as provable afterwards as before."""
+"""Raw events are deleted after their term once no invoice needs them, and invoices stay provable."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ def term(settings: Settings) -> None:
 
 
 def subscribed(slug: str, *, changes: bool = True, **fields: object) -> tuple[Subscription, list[str]]:
-    """March with a change of plan within an hour, a late event and a void after the invoice."""
+    """Create March with a change of plan within an hour, a late event and a void after the invoice."""
     plan = make_plan(slug)
     bigger = make_plan(f"{slug}-bigger", fee="99", usage={"calls": PerUnit(Decimal("0.0005"))})
     subscription = subscribe_tenant(slug, plan=plan, backfill_days=35, **fields)
@@ -81,13 +81,13 @@ def of_march(tenant: Tenant) -> int:
 
 @contextmanager
 def as_time_goes_on(subscription: Subscription) -> Iterator[Invoice]:
-    """The next invoice after the events went."""
+    """Issue the next invoice after the events were deleted."""
     run_invoicing(as_of=MONTHS[-1].replace(month=9) + GRACE)
     yield Invoice.objects.filter(subscription=subscription).latest("boundary")
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
-def test_a_month_goes_over_three_nights_and_every_invoice_is_still_proven(zone: str) -> None:
+def test_a_month_is_deleted_over_three_nights_and_every_invoice_is_still_proven(zone: str) -> None:
     subscription, _ = invoiced(time_zone=zone)
     assert run_verification(started_by="test", as_of=NIGHT).differences == []
     closed, sealed, deleted = nights(*NIGHTS)
@@ -124,8 +124,8 @@ def test_a_changed_line_of_a_deleted_month_is_still_found() -> None:
     assert of_march(subscription.tenant) == 0
 
 
-def test_a_changed_rollup_of_a_deleted_month_parks_what_looks_at_it() -> None:
-    """A void just before the month was closed makes the next invoice look at all of the subscription's lines."""
+def test_a_changed_rollup_of_a_deleted_month_becomes_an_exception() -> None:
+    # A void just before the month was closed makes the next invoice check all of the subscription's lines.
     subscription, ids = invoiced(changes=False)
     void_event(
         ledger=ledger_of(subscription.tenant), event_id=ids[1], reason="", voided_by="x", as_of=MONTHS[-1] + 2 * GRACE
@@ -149,7 +149,7 @@ def test_a_correction_can_still_be_computed_from_what_was_sealed() -> None:
     assert run_verification(started_by="test", as_of=THIRD_NIGHT).differences == []
 
 
-def test_the_events_of_a_line_say_that_they_were_deleted() -> None:
+def test_the_events_of_a_line_are_reported_as_deleted() -> None:
     subscription, _ = invoiced()
     [line, *_] = InvoiceLine.objects.filter(invoice__subscription=subscription, kind="usage").order_by("period_start")
     assert events_behind(line=line, page=PageRequest(10)).rows
@@ -160,7 +160,7 @@ def test_the_events_of_a_line_say_that_they_were_deleted() -> None:
     events_behind(line=later, page=PageRequest(10))
 
 
-def test_nothing_goes_without_a_term(settings: Settings) -> None:
+def test_without_a_term_no_events_are_deleted(settings: Settings) -> None:
     settings.EVENT_RETENTION_MONTHS = 0
     subscription, _ = invoiced()
     assert nights(*NIGHTS) == [{"deleted": []}] * 3
@@ -183,7 +183,7 @@ def test_a_long_window_keeps_events() -> None:
     assert "400 days" in found["waits"][0]  # type: ignore[index]
 
 
-def test_books_in_doubt_keep_events() -> None:
+def test_unverified_books_keep_events() -> None:
     subscription, _ = invoiced()
     UsageHour.objects.filter(tenant_id=subscription.tenant_id).update(quantity=7)
     run_reconciliation(started_by="test", as_of=NIGHT)
@@ -191,7 +191,7 @@ def test_books_in_doubt_keep_events() -> None:
     assert any("acme: the books are in doubt" in reason for reason in found["waits"])  # type: ignore[attr-defined]
 
 
-def test_a_drift_in_a_closed_month_stops_it_loudly() -> None:
+def test_a_drift_in_a_closed_month_stops_its_deletion_with_an_error() -> None:
     subscription, _ = invoiced()
     nights(NIGHT)
     UsageHour.objects.filter(tenant_id=subscription.tenant_id, hour__lt=MONTHS[0]).update(quantity=7)
@@ -203,7 +203,7 @@ def test_a_drift_in_a_closed_month_stops_it_loudly() -> None:
 
 
 @pytest.mark.as_owner
-def test_an_invoice_that_does_not_follow_stops_it_loudly() -> None:
+def test_an_inconsistent_invoice_stops_the_deletion_with_an_error() -> None:
     subscription, _ = invoiced()
     nights(NIGHT)
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Verification finds whatever was changed behind the services' backs, names it, and finds nothing else."""
+"""Verification finds and names every change that was made past the services, and finds nothing else."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ APRIL, MAY, JUNE = (MARCH.replace(month=month) for month in (4, 5, 6))
 
 @contextmanager
 def tampering() -> Iterator[None]:
-    """What only somebody with the owner's rights and bad intent does: triggers are switched off."""
+    """Switch off triggers, as only a person with the owner's rights and bad intent does."""
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
     yield
@@ -49,7 +49,7 @@ def execute(statement: str, *parameters: object) -> int:
 
 
 def closed_spring(slug: str = "acme") -> None:
-    """Three closed months: a change of plan, a late event, a void, tax."""
+    """Close three months, with a change of plan, a late event, a void and tax."""
     plan = make_plan()
     bigger = make_plan("bigger", fee="99", usage={"calls": PerUnit(Decimal("0.0005"))})
     subscription = subscribe_tenant(slug, plan=plan)
@@ -82,7 +82,7 @@ def euros(amount: str) -> str:
     return f"{amount}\N{NO-BREAK SPACE}EUR"
 
 
-def test_what_nobody_touched_agrees() -> None:
+def test_unchanged_books_agree() -> None:
     closed_spring()
     verification = run_verification(started_by="test", as_of=JUNE)
     assert verification.differences == []
@@ -108,7 +108,7 @@ LEDGER = "with its corrections up to then it has"
 
 @dataclass(frozen=True)
 class Tampering:
-    """One planted change, and how the differences begin that must be found."""
+    """One planted change, and the beginning of each difference that must be found."""
 
     statement: str
     expected: tuple[str, ...]
@@ -298,8 +298,8 @@ def test_usage_that_came_after_the_latest_invoice_is_no_difference() -> None:
     assert found() == []
 
 
-def test_usage_that_was_under_way_when_an_invoice_was_computed_may_be_on_it_or_not() -> None:
-    """Both are right at that moment; at the next invoice the correction, or its absence, is judged exactly."""
+def test_usage_in_flight_when_an_invoice_was_computed_may_be_on_it_or_not() -> None:
+    # Both are right at that moment. At the next invoice the correction, or its absence, is checked exactly.
     subscription = subscribe_tenant()
     first_invoice(subscription)
     use(subscription.tenant, 100, at=MARCH + timedelta(days=1))
@@ -343,7 +343,7 @@ def test_credit_is_followed_through_an_invoice_that_used_it_and_was_voided() -> 
     assert [one.split(":")[1] for one in found()] == [" lines"]
 
 
-def test_one_tenant_or_one_invoice_alone() -> None:
+def test_one_tenant_or_one_invoice_is_verified_alone() -> None:
     closed_spring()
     closed_spring("globex")
     tenant_id = Invoice.objects.filter(tenant__slug="globex").values_list("tenant_id", flat=True)[0]
@@ -352,11 +352,11 @@ def test_one_tenant_or_one_invoice_alone() -> None:
     assert set(JobRun.objects.values_list("name", flat=True)) == {"verification of some"}
 
 
-def test_the_queries_do_not_grow_with_the_invoices() -> None:
+def test_the_queries_of_verification_do_not_grow_with_the_invoices() -> None:
     closed_spring()
 
     def queries(invoices: list[Invoice]) -> int:
-        forget_catalog()  # else it depends on the second whether meters are read
+        forget_catalog()  # otherwise it depends on the second whether meters are read
         with CaptureQueriesContext(connection) as context:
             assert differences_in(load_batch(invoices)) == []
         return len(context)
@@ -387,7 +387,7 @@ def test_the_command_names_differences_and_fails() -> None:
 
 
 @pytest.mark.parametrize("options", [["--tenant", "nobody"], ["--number", "INV-1"]])
-def test_the_command_refuses_what_there_is_not(options: list[str]) -> None:
+def test_the_command_refuses_unknown_tenants_and_invoices(options: list[str]) -> None:
     with pytest.raises(CommandError, match="There is no"):
         command(*options)
 
