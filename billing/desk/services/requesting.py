@@ -11,9 +11,10 @@ from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
 from accounts.errors import NotFoundError
 from accounts.services.audit import AuditTarget, record_audit
-from billing.desk.domain.approvals import OPEN_FOR, ApprovalKind, ApprovalStatus
+from billing.desk.domain.approvals import APPROVAL_TRANSITIONS, OPEN_FOR, ApprovalKind, ApprovalStatus
 from billing.desk.errors import ApprovalError
 from billing.desk.models import Approval
+from billing.domain.statuses import statuses_before
 from billing.models import Invoice, Payment
 
 TOO_LATE = "It was not decided in time."
@@ -88,7 +89,8 @@ def locked_approval(approval_id: UUID) -> Approval:
 def decide(approval: Approval, status: ApprovalStatus, *, actor: Actor | None, reason: str, as_of: datetime) -> None:
     """Close a locked request by compare-and-set; without an actor it lapses by itself."""
     decider_id = None if actor is None else actor.user_id
-    moved = Approval.objects.filter(pk=approval.pk, status=ApprovalStatus.OPEN).update(
+    before = statuses_before(APPROVAL_TRANSITIONS, status)
+    moved = Approval.objects.filter(pk=approval.pk, status__in=before).update(
         status=status, decider=decider_id, decided_at=as_of, decision_reason=reason[:200]
     )
     assert moved == 1, "the request is locked"
