@@ -134,6 +134,7 @@ def book_credit_note_in_part(
     total_minor = sum(settled.values())
     document = booked_document(number=note.number, due_on=None, lines=lines, taxes=taxes, total_minor=total_minor)
     moved = credited(document, settled, invoice=_number(invoice))
+    _recover_for(settled.get(_RECEIVABLE, 0), invoice, source=str(note.pk), as_of=as_of)
     _post(invoice, EntryKind.CREDIT_NOTE, str(note.pk), moved, as_of=as_of, document=note.number)
 
 

@@ -241,6 +241,18 @@ def test_a_write_off_is_a_loss_and_no_longer_owed(invoice: Invoice) -> None:
     ]
 
 
+def test_a_credit_note_over_a_part_recovers_as_much_of_a_write_off(invoice: Invoice) -> None:
+    give_up(invoice)
+    taxes = [TaxSum("DE", "S", "VAT", Decimal(19), 1000, 190)]
+    with transaction.atomic():
+        book_credit_note_in_part(
+            CreditNote(id=invoice.pk, number="CN-1"), invoice, taxes=taxes,
+            lines=[LineToBook("recurring", "", LATER.date(), LATER.date(), 1000)],
+            settled={LedgerAccount.RECEIVABLE: 1190}, as_of=LATER,
+        )  # fmt: skip
+    assert (balances()["write_off"], "receivable" in balances()) == (4641, False)
+
+
 @pytest.mark.parametrize(
     ("what", "left"),
     [
