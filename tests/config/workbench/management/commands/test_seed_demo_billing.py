@@ -9,6 +9,7 @@ import pytest
 from django.db.models import F
 from pytest_django import Settings
 
+from billing.desk.models import Approval, WriteOff
 from billing.domain.money import is_whole_minor
 from billing.domain.plan_terms import check_offer, fee_amount
 from billing.ledger.models import ClosedMonth
@@ -71,6 +72,9 @@ def test_half_a_year_of_money_is_created_once(tmp_path: Path) -> None:
     statuses = set(Invoice.objects.values_list("status", flat=True))
     assert statuses == {"paid", "finalized", "void", "uncollectible"}
     assert CreditNote.objects.count() == 2
+    assert WriteOff.objects.get().invoice.status == "uncollectible"
+    assert [row.kind for row in Approval.objects.filter(status="open")] == ["manual_invoice"]
+    assert Invoice.objects.filter(kind="manual").count() == 1
     assert PaymentRefund.objects.get().amount_minor == CreditNote.objects.get(invoice__status="paid").total_minor
     partly = Invoice.objects.get(status="finalized", amount_paid_minor__gt=0)
     assert 0 < partly.amount_due_minor < partly.total_minor
