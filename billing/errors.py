@@ -46,7 +46,7 @@ class SubscriptionStatusError(ConflictError):
 
 
 class SubscriptionChangedError(ConflictError):
-    """Somebody else changed the subscription in between; nothing was changed."""
+    """Another request changed the subscription in between; this one changed nothing."""
 
     code = "subscription_changed"
     title = "The subscription was changed by somebody else"
@@ -67,6 +67,6 @@ class UnbillableError(ProblemError):
     title = "This cannot be invoiced as it stands"
 
     def __init__(self, reason: str, detail: str) -> None:
-        """`reason` is a stable word for the operator, `detail` a sentence."""
+        """Set `reason`, a stable word for the operator, and `detail`, a sentence."""
         super().__init__(detail)
         self.reason = reason

@@ -31,12 +31,12 @@ CUSTOMER_FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What stands above the lines. `issuer` and `customer` map the names of ISSUER_FIELDS and CUSTOMER_FIELDS to texts.
+    """The head of a document. `issuer` and `customer` map the names of ISSUER_FIELDS and CUSTOMER_FIELDS to texts.
 
-    `charged_to` names the card that will be charged by itself; empty where the customer has to pay. `paid_minor` is
-    what money that was kept for the customer pays of it. `replaces` is the document in whose place it is issued.
-    `language` is that of the document, `purchase_order` the
-    customer's own number of what it ordered, `logo` the SHA-256 of the picture at its head, or empty.
+    `charged_to` names the card that will be charged automatically; it is empty if the customer has to pay.
+    `paid_minor` is the part that is paid from money kept for the customer. `replaces` is the document that this one
+    replaces. `language` is the language of the document. `purchase_order` is the customer's own order number.
+    `logo` is the SHA-256 of the picture at the head of the document, or empty.
     """
 
     number: str
@@ -66,7 +66,7 @@ class Replaced:
 def invoice_content(
     heading: Heading, computed: ComputedInvoice, conversion: Conversion | None = None
 ) -> dict[str, object]:
-    """The whole content of an invoice; `conversion` leads to the seller's currency, if the tax is also told in it.
+    """Return the whole content of an invoice; `conversion` is given if tax is also shown in the seller's currency.
 
     Amounts are minor units, rates and quantities texts, days ISO dates with the last day included.
     """
@@ -206,13 +206,13 @@ def credit_note_content(
 
 
 def digest_of_content(content: Mapping[str, object]) -> str:
-    """The SHA-256 of a content, as 64 hexadecimal digits; the order of names does not matter."""
+    """Return the SHA-256 of a content as 64 hexadecimal digits; the order of names does not matter."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def days_of(span: Span, time_zone: str) -> tuple[str, str]:
-    """The first and the last day of a span, as ISO dates; an empty span has one day."""
+    """Return the first and the last day of a span as ISO dates; an empty span has one day."""
     return local_day(span.start, time_zone).isoformat(), last_local_day(span, time_zone).isoformat()
 
 

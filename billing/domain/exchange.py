@@ -58,13 +58,13 @@ class Conversion:
         return round_to_minor(exact, self.currency)
 
     def words(self) -> str:
-        """Say the rates as a document does."""
+        """Return the rates as a document shows them."""
         said = ", ".join(f"1 {rate.per} = {rate.rate.normalize():f} {rate.currency}" for rate in self.rates)
         return f"{said} ({self.rates[0].source}, {self.day.isoformat()})"
 
 
 def currency_of_seller(country: str) -> str:
-    """Return the currency in which the seller owes its tax; empty where nothing asks for it on invoices."""
+    """Return the currency in which the seller owes its tax; empty if invoices need not show it."""
     country = tax_country(country)
     return _OWN_CURRENCIES.get(country, EURO if country in EU else "")
 

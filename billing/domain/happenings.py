@@ -274,7 +274,7 @@ class InvoicePaid(InvoiceHappening):
 
 @dataclass(frozen=True, slots=True)
 class InvoiceVoided(InvoiceHappening):
-    """Nobody owes the invoice any more."""
+    """An invoice was declared void: it is no longer owed."""
 
     type: ClassVar[str] = "invoice.voided"
 

@@ -24,7 +24,7 @@ _SPACE: Final = "\N{NO-BREAK SPACE}"
 
 
 def currency_digits(currency: str) -> int:
-    """How many digits of `currency` stand after the point: 2 for EUR, 0 for JPY, 3 for KWD."""
+    """Return how many digits `currency` has after the point: 2 for EUR, 0 for JPY, 3 for KWD."""
     if currency in NO_DIGITS:
         return 0
     if currency in THREE_DIGITS:
@@ -45,7 +45,7 @@ def to_major(amount_minor: int, currency: str) -> Decimal:
 
 
 def is_whole_minor(amount: Decimal, currency: str) -> bool:
-    """Whether the amount, in the major unit, can be paid to the last digit."""
+    """Return whether the amount, in the major unit, can be paid to the last digit."""
     shifted = amount.scaleb(currency_digits(currency), context=EXACT)
     return shifted == shifted.to_integral_value()
 

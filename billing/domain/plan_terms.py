@@ -67,17 +67,17 @@ class SoldVersion:
     prices: tuple[SoldPrice, ...]
 
     def fee(self, currency: str) -> SoldPrice | None:
-        """The recurring fee in a currency; None where the version is not sold in it."""
+        """Return the recurring fee in a currency; None if the version is not sold in it."""
         return next((price for price in self._of(currency) if price.kind is PriceKind.RECURRING), None)
 
     def usage_prices(self, currency: str) -> list[SoldPrice]:
-        """What the meters cost in a currency, by the meters' codes."""
+        """Return the prices of the meters in a currency, by the meters' codes."""
         prices = [price for price in self._of(currency) if price.kind is PriceKind.USAGE]
         return sorted(prices, key=lambda price: price.meter_code)
 
     @property
     def is_as_published(self) -> bool:
-        """Whether the terms are those that the digest was taken of."""
+        """Return whether the terms still match the stored digest."""
         return self.digest == digest_of(
             plan_code=self.plan_code,
             number=self.number,
@@ -88,7 +88,7 @@ class SoldVersion:
 
     @property
     def currencies(self) -> list[str]:
-        """In which currencies it is sold."""
+        """Return the currencies in which it is sold."""
         return sorted(price.currency for price in self.prices if price.kind is PriceKind.RECURRING)
 
     def _of(self, currency: str) -> Iterator[SoldPrice]:
@@ -96,19 +96,19 @@ class SoldVersion:
 
 
 def fee_amount(price: SoldPrice) -> Decimal:
-    """The recurring fee of a whole period, in the major unit."""
+    """Return the recurring fee of a whole period, in the major unit."""
     assert isinstance(price.terms, Flat), "a recurring fee is flat"
     return price.terms.amount
 
 
 def is_smaller(version: SoldVersion, than: SoldVersion, currency: str) -> bool:
-    """Whether a version's fee is below that of another."""
+    """Return whether a version's fee is below that of another."""
     fees = [fee_amount(price) for sold in (version, than) if (price := sold.fee(currency)) is not None]
     return len(fees) > 1 and fees[0] < fees[1]
 
 
 def check_plan(*, code: str, name: str, position: object) -> None:
-    """Check how a plan is called and where it stands. Raises `InvalidFieldsError` that names each field."""
+    """Check a plan's code, name and position. Raises `InvalidFieldsError` that names each field."""
     refusals = []
     if not _CODE.fullmatch(code):
         refusals.append(
@@ -133,7 +133,7 @@ def check_offer(offer: VersionOffer) -> None:
 def digest_of(
     *, plan_code: str, number: int, trial_days: int, usage_plan_code: str, prices: Sequence[PriceOffer]
 ) -> str:
-    """The SHA-256 of all that a version says, as 64 hexadecimal digits; the order of its prices does not matter."""
+    """Return the SHA-256 of a version's terms as 64 hexadecimal digits; the order of its prices does not matter."""
     rows = sorted(
         [price.currency, price.meter_code or "", MODEL_OF[type(price.terms)].value, write_terms(price.terms)]
         for price in prices
@@ -174,7 +174,7 @@ def _problems(offer: VersionOffer) -> Iterator[FieldError]:
 
 
 def _unreadable(terms: PriceTerms, pointer: str) -> tuple[FieldError, ...]:
-    """What would be refused when the terms are read again: they are stored for ever, so they have to be readable."""
+    """Return why the terms could not be read again: they are stored for ever, so they have to be readable."""
     try:
         read_terms(MODEL_OF[type(terms)], write_terms(terms), pointer=f"{pointer}/terms")
     except InvalidFieldsError as error:

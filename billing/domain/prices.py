@@ -41,7 +41,7 @@ class PriceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """An amount for a period: always for a recurring fee, for a meter where it was used at all."""
+    """An amount for a period: always due for a recurring fee, for a meter only if it was used."""
 
     amount: Decimal
 
@@ -103,7 +103,7 @@ MODEL_OF: Final[dict[type[PriceTerms], PriceModel]] = {
 
 
 def with_starts(tiers: Sequence[Tier]) -> list[tuple[Decimal, Tier]]:
-    """Return each tier with where it starts: a unit on the border belongs to the tier below."""
+    """Return each tier with its start: a unit on the border belongs to the tier below."""
     starts = [_NOTHING, *(tier.up_to for tier in tiers if tier.up_to is not None)]
     return list(zip(starts, tiers, strict=True))
 

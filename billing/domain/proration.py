@@ -29,12 +29,12 @@ class Share:
     days_in_period: int
 
     def of(self, fee: Decimal, currency: str) -> int:
-        """The share of a fee in the major unit, as minor units, rounded half-up once."""
+        """Return the share of a fee given in the major unit, as minor units, rounded half-up once."""
         exact = EXACT.divide(EXACT.multiply(fee, Decimal(self.days)), Decimal(self.days_in_period))
         return round_to_minor(exact, currency)
 
     def explanation(self, fee: Decimal, currency: str) -> dict[str, object]:
-        """How the amount came about, in the form that a line stores."""
+        """Return how the amount was computed, in the form that a line stores."""
         return {
             "model": "proration",
             "fee": plain_decimal(fee),

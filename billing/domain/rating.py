@@ -23,7 +23,7 @@ _NOTHING: Final = Decimal(0)
 class Step:
     """One part of a charge: `quantity` units, or packages, at `unit_amount` each, and `flat_amount` once.
 
-    `flat_whole` is what is due once a period, where earlier stretches of the period paid some of it.
+    `flat_whole` is what is due once a period, if earlier stretches of the period paid some of it.
     """
 
     quantity: Decimal
@@ -36,7 +36,7 @@ class Step:
 
     @property
     def amount(self) -> Decimal:
-        """What the step comes to, exactly, in the major unit."""
+        """Return the exact amount of the step, in the major unit."""
         return EXACT.add(EXACT.multiply(self.quantity, self.unit_amount), self.flat_amount)
 
 
@@ -55,7 +55,7 @@ class Position:
     exact: Decimal = _NOTHING
 
     def explanation(self) -> dict[str, str]:
-        """The position in the form that a line stores."""
+        """Return the position in the form that a line stores."""
         more = {"once": self.once, "packaged": self.packaged, "exact": self.exact}
         numbers = {"units": self.units, "period": self.period} | {name: it for name, it in more.items() if it}
         return {name: plain_decimal(number) for name, number in numbers.items()}
@@ -63,9 +63,9 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a quantity costs: `exact` in the major unit, `amount_minor` rounded half-up to the currency's digits.
+    """The cost of a quantity: `exact` in the major unit, `amount_minor` rounded half-up to the currency's digits.
 
-    `position` is where a stretch of several begins; None where the period has one.
+    `position` is where one stretch of several begins; None if the period has only one.
     """
 
     model: str
@@ -77,7 +77,7 @@ class Charge:
     position: Position | None = None
 
     def explanation(self) -> dict[str, object]:
-        """How the amount came about, in the form that a line stores."""
+        """Return how the amount was computed, in the form that a line stores."""
         explained: dict[str, object] = {
             "model": self.model,
             "quantity": plain_decimal(self.quantity),
@@ -192,7 +192,7 @@ def _volume(terms: Volume, quantity: Decimal, at: Position) -> list[Step]:
 
 
 def _unused(terms: PriceTerms, at: Position) -> list[Step]:
-    """Return what is due once although the stretch has no usage, where the price says so."""
+    """Return what is due once although the stretch has no usage, if the price says so."""
     match terms:
         case Graduated(tiers, charges_flat_at_zero=True):
             start, tier = with_starts(tiers)[0]
@@ -205,7 +205,7 @@ def _unused(terms: PriceTerms, at: Position) -> list[Step]:
 
 
 def _reached(terms: Volume, at: Position) -> tuple[Decimal, Tier]:
-    """Return the tier in which the whole period's quantity lies, with where it starts."""
+    """Return the tier that the whole period's quantity reaches, with its start."""
     return next(
         (start, tier) for start, tier in with_starts(terms.tiers) if tier.up_to is None or at.period <= tier.up_to
     )

@@ -24,10 +24,10 @@ class TierSpan:
 
 @dataclass(frozen=True, slots=True)
 class PositionStep:
-    """Which units of the period a stretch of several has: what is above `above`, up to and with `up_to`.
+    """The units of the period that one stretch of several has: those above `above`, up to and with `up_to`.
 
-    `of` is the period's whole quantity, where the price depends on it. `is_moved` says of a correction that the line's
-    own usage is as it was, and other usage of the period is not. It adds nothing.
+    `of` is the period's whole quantity, if the price depends on it. `is_moved` says of a correction that the line's
+    own usage did not change, but other usage of the period did. It adds nothing.
     """
 
     above: Decimal
@@ -48,15 +48,15 @@ class UnitsStep:
 
     @property
     def amount(self) -> Decimal:
-        """What the step adds, exactly, in the major unit."""
+        """Return the exact amount that the step adds, in the major unit."""
         return EXACT.multiply(self.quantity, self.unit_amount)
 
 
 @dataclass(frozen=True, slots=True)
 class OnceStep:
-    """An amount that is due once: a fee, or what reaching a tier costs.
+    """An amount that is due once: a fee, or the flat amount of a tier that was reached.
 
-    `whole` is what is due in a period, where the lines before paid some of it.
+    `whole` is what is due in a period, if the lines before paid some of it.
     """
 
     amount: Decimal
@@ -78,7 +78,7 @@ class RoundingStep:
 
 @dataclass(frozen=True, slots=True)
 class ProrationStep:
-    """A fee's share for some days of a period, rounded half-up; below 0 where it is given back."""
+    """A fee's share for some days of a period, rounded half-up; below 0 if it is given back."""
 
     fee: Decimal
     share: Share
@@ -182,7 +182,7 @@ def _charged(explanation: Mapping[str, Any], amount_minor: int, currency: str) -
 
 
 def _priced(stored: Mapping[str, Any]) -> Iterator[LineStep]:
-    """One stored step: its units, unless they cost nothing beside what is due once, and what is due once."""
+    """Yield the units of a stored step, unless they cost nothing beside what is due once, and what is due once."""
     quantity, each, once = (Decimal(stored[name]) for name in ("quantity", "unit_amount", "flat_amount"))
     tier, size = stored.get("tier"), stored.get("package_size")
     of = None if tier is None else TierSpan(Decimal(tier["above"]), _decimal(tier["up_to"]))

@@ -51,7 +51,7 @@ class TaxDecision:
     problem: str = ""
 
     def amount_minor(self, base_minor: int, currency: str) -> int:
-        """The tax on the summed base, rounded half-up once."""
+        """Return the tax on the summed base, rounded half-up once."""
         exact = EXACT.divide(EXACT.multiply(to_major(base_minor, currency), self.percent), _HUNDRED)
         return round_to_minor(exact, currency)
 

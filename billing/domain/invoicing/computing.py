@@ -1,10 +1,10 @@
-"""What an invoice says, computed from a subscription's state, its usage and what was invoiced before.
+"""Computes an invoice from a subscription's state, its usage and what was invoiced before.
 
 Pure; `docs/algorithms/invoicing.md`.
 
 At boundary *k* of a subscription its invoice has the usage of period *k* - 1 (one line for each phase and meter), the
-shares of fees where the plan changed meanwhile, corrections of usage that was invoiced before, and the fee of period
-*k* in advance. After its end comes a last look, once nothing can come late any more: it has corrections alone.
+shares of fees if the plan changed meanwhile, corrections of usage that was invoiced before, and the fee of period
+*k* in advance. After the subscription's end, once no event can come late any more, a last look has corrections only.
 """
 
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ class ComputedInvoice:
 
     @property
     def total_minor(self) -> int:
-        """What is to be paid."""
+        """Return what the customer has to pay."""
         return self.subtotal_minor + self.tax_minor + self.carried_minor
 
     @property
@@ -72,7 +72,7 @@ class ComputedInvoice:
 
     @property
     def credit_left_minor(self) -> int:
-        """What is left in the customer's favour, for the next invoice or, where none follows, to be paid back."""
+        """Return what is left in the customer's favour, for the next invoice or, if none follows, to be paid back."""
         return sum(line.amount_minor for line in self.lines if line.kind == CARRY and line.amount_minor > 0)
 
 
@@ -86,9 +86,9 @@ def compute_invoice(
 ) -> ComputedInvoice:
     """Compute the invoice at the state's boundary.
 
-    `usage` answers `state.usage_wanted()` in its order; `credit_minor` is what the invoice before left in the
-    customer's favour, tax included; `taxes` is what holds for the tenant on which day. Raises `UnbillableError` where a
-    person has to look.
+    `usage` has one entry for each of `state.usage_wanted()`, in its order. `credit_minor` is what the previous invoice
+    left in the customer's favour, tax included. `taxes` says which tax holds for the tenant on which day. Raises
+    `UnbillableError` if staff have to look at the invoice.
     """
     return settled(state, charged_lines(state, usage=usage, invoiced=invoiced, taxes=taxes), credit_minor=credit_minor)
 
@@ -152,9 +152,9 @@ def _usage_lines(state: BillingState, usage: Sequence[Used], taxes: TaxTable) ->
 
 
 def _proration_lines(state: BillingState, taxes: TaxTable) -> list[LineDraft]:
-    """For each change within the closed period: the old fee back and the new one charged, up to the end of either.
+    """Return two lines for each change within the closed period: the old fee back and the new one charged.
 
-    Where the subscription ended before the period did, the days after are given back, if that is the seller's policy.
+    If the subscription ended before the period did, the days after are given back, if that is the seller's policy.
     """
     closed, paid, unused = state.closed, state.paid, state.unused
     if closed is None or paid is None:
@@ -190,7 +190,7 @@ def _of_fee(state: BillingState, paid: Span, taxes: TaxTable) -> dict[str, Any]:
 
 
 def _share(state: BillingState, paid: Span, part: Span) -> Share:
-    """The days of a part of the paid period."""
+    """Return the days of a part of the paid period, with the days of the whole."""
     starts_on, ends_on, changed_on, ended_on = (
         local_day(instant, state.time_zone) for instant in (paid.start, paid.end, part.start, part.end)
     )
@@ -198,9 +198,9 @@ def _share(state: BillingState, paid: Span, part: Span) -> Share:
 
 
 def _given_back(line: LineDraft, state: BillingState) -> LineDraft:
-    """Return a line that gives back some of the fee; nothing of one that nobody owes, or nobody has paid.
+    """Return a line that gives back some of the fee; nothing if the fee is no longer owed, or is unpaid.
 
-    What is withheld of an unpaid one comes if it is paid after all.
+    What is withheld of an unpaid fee is given back if the fee is paid after all.
     """
     fee = state.fee
     if fee is None or not (fee.is_forgiven or fee.is_unpaid):
@@ -211,7 +211,7 @@ def _given_back(line: LineDraft, state: BillingState) -> LineDraft:
 
 
 def _reopened_lines(state: BillingState) -> list[LineDraft]:
-    """Bring back what documents gave back of fees that are not in force any more, each with its tax."""
+    """Return lines that charge again what documents no longer in force gave back of fees, each with its tax."""
     return [
         LineDraft(
             kind=PRORATION,

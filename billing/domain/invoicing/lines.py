@@ -39,7 +39,7 @@ class Used:
         return cls(quantity.quantize(_QUANTITY_STEP, context=EXACT), events)
 
     def plus(self, quantity: Decimal, events: int) -> "Used":
-        """Both together, exactly."""
+        """Return the exact sum of both."""
         return Used(EXACT.add(self.quantity, quantity), self.events + events)
 
 
@@ -47,11 +47,10 @@ class Used:
 class InvoicedUsage:
     """A usage line of a finalized invoice with all its corrections so far, and what the ledger says of its span now.
 
-    `forgiven_minor` is the part of the amount that stands on invoices which are void or were credited: nobody has paid
-    that. `tax` is what the usage line bears. `is_stretch` says that it is one of several stretches of its period, rated
-    from its position in it.
-    `unpaid_minor` is the part that stands on invoices on which staff gave up. `is_touched` says that some document
-    of its subscription is not in force, or was given up.
+    `forgiven_minor` is the part of the amount on invoices that are void or were credited: the customer has not paid
+    that. `tax` is the tax of the usage line. `is_stretch` says that it is one of several stretches of its period, rated
+    from its position in it. `unpaid_minor` is the part on invoices that staff marked uncollectible. `is_touched` says
+    that some document of its subscription is not in force, or was marked uncollectible.
     """
 
     line_id: int
@@ -69,10 +68,10 @@ class InvoicedUsage:
     is_touched: bool = False
 
     def difference_minor(self, costs_minor: int) -> int:
-        """Return what is charged or given back, where the usage now comes to `costs_minor`.
+        """Return what is charged or given back if the usage now comes to `costs_minor`.
 
-        What nobody owes any more is not charged again. Nothing is given back that nobody paid, and what was given back
-        of that is charged.
+        What the customer no longer owes is not charged again. What the customer did not pay is not given back, and
+        what was given back of it is charged.
         """
         stands_minor = self.amount_minor - self.forgiven_minor
         owed_minor = max(costs_minor - self.forgiven_minor, 0)
@@ -103,7 +102,7 @@ class LineDraft:
     supplied_on: date | None = None
 
     def canonical(self) -> list[object]:
-        """The line as its digest is taken of it."""
+        """Return the line in the form from which its digest is computed."""
         said = [] if self.supplied_on is None else [self.supplied_on.isoformat(), _canonical_tax(self.tax)]
         return [
             self.kind,
@@ -130,6 +129,6 @@ def _canonical_tax(tax: TaxDecision | None) -> list[str] | None:
 
 
 def digest_of_lines(lines: Sequence[LineDraft]) -> str:
-    """The SHA-256 of lines in their order, as 64 hexadecimal digits."""
+    """Return the SHA-256 of lines in their order, as 64 hexadecimal digits."""
     text = json.dumps([line.canonical() for line in lines], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

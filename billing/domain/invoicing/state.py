@@ -33,8 +33,8 @@ class Phase:
 class InvoicedFee:
     """The line with the fee of the closed period, on an earlier invoice.
 
-    `is_forgiven` says that nobody owes it any more: its invoice is void or was credited. `is_unpaid` says that staff
-    gave up on its invoice, and nobody has paid it.
+    `is_forgiven` says that it is no longer owed: its invoice is void or was credited. `is_unpaid` says that staff
+    marked its invoice uncollectible, and it is still unpaid.
     """
 
     line_id: int | None
@@ -64,8 +64,8 @@ class Reopened:
 def open_again(given_minor: int, *, stands_minor: int, fee: InvoicedFee) -> int:
     """Return what is open of `given_minor`, below 0, which a line gave back of a fee.
 
-    `stands_minor` is what stands of it on documents in force. Nothing is given back of a fee that nobody owes or has
-    paid.
+    `stands_minor` is the part of it on documents in force. Nothing is given back of a fee that is unpaid or no longer
+    owed.
     """
     open_minor = (0 if fee.is_forgiven else given_minor) - stands_minor
     return max(open_minor, 0) if fee.is_unpaid else open_minor
@@ -78,7 +78,7 @@ class BillingState:
     `closes_at` is the boundary's instant, or when the subscription ended.
 
     `ended_at` is when it ended, if it has; a boundary after that is a last look. `fee` is what was invoiced in
-    advance for the closed period, where something of it may be given back. `end_refund` is what the seller gave back
+    advance for the closed period, if some of it may be given back. `end_refund` is what the seller gave back
     of fees when it ended. `begun_at` is when the closed period began if it did later on its day than the rule says
     now, as those did that were stored before. `rates_stretches_alone` is the rule of invoices from before included
     units belonged to the period: each stretch was rated as if it were a period. `reopened` is what is open again of
@@ -104,7 +104,7 @@ class BillingState:
 
     @property
     def closed(self) -> Span | None:
-        """The period of which usage is invoiced; none before the first, and none after the end."""
+        """Return the period whose usage is invoiced; none before the first, and none after the end."""
         if not self.boundary or self._since_end is not None:
             return None
         start = anchored_span(self.anchor_at, self.boundary - 1, self.time_zone).start
@@ -114,12 +114,12 @@ class BillingState:
 
     @property
     def paid(self) -> Span | None:
-        """The whole period of which `closed` is a part: its fee was charged in advance."""
+        """Return the whole period of which `closed` is a part: its fee was charged in advance."""
         return None if self.closed is None else anchored_span(self.anchor_at, self.boundary - 1, self.time_zone)
 
     @property
     def unused(self) -> Span | None:
-        """What is left of the paid period after the subscription ended within it."""
+        """Return what is left of the paid period after the subscription ended within it."""
         closed, paid = self.closed, self.paid
         return Span(closed.end, paid.end) if closed and paid and closed.end < paid.end else None
 
@@ -134,12 +134,12 @@ class BillingState:
 
     @property
     def has_proration(self) -> bool:
-        """Whether something of the paid period's fee may be given back."""
+        """Return whether some of the paid period's fee may be given back."""
         return self.unused is not None or len(self.segments()) > 1
 
     @property
     def opened(self) -> Span | None:
-        """The period whose fee is invoiced in advance; none after the last."""
+        """Return the period whose fee is invoiced in advance; none after the last."""
         return None if self.is_ending else anchored_span(self.anchor_at, self.boundary, self.time_zone)
 
     @property
@@ -165,7 +165,7 @@ class BillingState:
 
     @property
     def following(self) -> "BillingState | None":
-        """The state at the boundary after this one, if nothing happens in between; none after the last."""
+        """Return the state at the next boundary, if nothing happens in between; none after the last."""
         opened, looks_at = self.opened, self.looks_again_at
         if opened is not None:
             later = replace(self, closes_at=opened.end)
@@ -177,7 +177,7 @@ class BillingState:
 
     @property
     def _since_end(self) -> Span | None:
-        """The time since the subscription ended; none while it has a period to be invoiced."""
+        """Return the time since the subscription ended; none while it has a period to be invoiced."""
         if self.ended_at is None or self.closes_at <= self.ended_at:
             return None
         return Span(self.ended_at, self.closes_at)
@@ -186,12 +186,12 @@ class BillingState:
         return local_day(one, self.time_zone) == local_day(other, self.time_zone)
 
     def version_at(self, instant: datetime) -> SoldVersion:
-        """The version that holds then; before the first phase, which may begin within the anchor's day, the first."""
+        """Return the version that holds then; before the first phase, which may begin after midnight, the first."""
         begun = [phase for phase in self.phases if phase.starts_at <= instant]
         return (begun[-1] if begun else self.phases[0]).version
 
     def segments(self) -> list[tuple[SoldVersion, Span]]:
-        """The closed period, cut where the plan changed. Nothing before the first phase is billed."""
+        """Return the closed period, split at each change of plan. Nothing before the first phase is billed."""
         closed = self.closed
         if closed is None:
             return []
@@ -203,7 +203,7 @@ class BillingState:
         return [(self.version_at(start), Span(start, end)) for start, end in pairwise(borders)]
 
     def usage_wanted(self) -> list[tuple[SoldVersion, SoldPrice, Span]]:
-        """What has to be known of usage: one entry for each line to come."""
+        """Return which usage is needed: one entry for each line to come."""
         return [
             (version, price, span) for version, span in self.segments() for price in version.usage_prices(self.currency)
         ]

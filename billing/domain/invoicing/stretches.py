@@ -33,9 +33,9 @@ def charges_of_usage(
 
 
 def charges_now(invoiced: Sequence[InvoicedUsage], currency: str) -> Iterator[tuple[InvoicedUsage, Charge]]:
-    """Yield what was invoiced with what it costs now, where one may differ from the other. Raises `UnbillableError`.
+    """Yield what was invoiced with what it costs now, if one may differ from the other. Raises `UnbillableError`.
 
-    A stretch of several may cost something else although its own usage is the same: its position has moved.
+    One stretch of several may cost a different amount although its own usage is the same: its position has moved.
     """
     open_ones = [known for known in invoiced if known.is_stretch or known.is_touched or known.now != known.invoiced]
     for known in open_ones:
