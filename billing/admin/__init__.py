@@ -1,4 +1,4 @@
-"""The staff admin of money, and of what is told to others."""
+"""The staff admin of billing."""
 
 from billing.admin import invoices, ledger, payments, plan_versions, plans, records, seller, subscriptions, tenants
 

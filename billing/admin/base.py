@@ -1,7 +1,7 @@
-"""What the pages of money share: they are read, and changed by actions alone, each of which asks first.
+"""What the pages of money share: they are read-only, and change by actions alone. Each action asks first.
 
-A button shows where the object's state allows what it does. Whoever comes too late, with an old page or after a
-colleague, is told so by the service in a sentence.
+A button shows if the object's state allows its action. A member of staff who submits an old page, or acts after a
+colleague, sees the service's error message.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ REASON_CHARACTERS_MAX = 200
 
 
 class WhyForm(forms.Form):
-    """Why; it stays with what was done."""
+    """The reason for an action. It is stored with the action."""
 
     reason = forms.CharField(max_length=REASON_CHARACTERS_MAX, widget=UnfoldAdminTextInputWidget)
 
@@ -28,7 +28,7 @@ class WhyForm(forms.Form):
 
 
 class ApprovalForm(WhyForm):
-    """Why an amount is right, and which one was seen."""
+    """The reason why an amount is right, and the amount that the member of staff saw."""
 
     seen_minor = forms.IntegerField(widget=forms.HiddenInput)
 
@@ -38,13 +38,13 @@ class ApprovalForm(WhyForm):
 
 
 class MoneyAdmin(ByState, ReadOnlyModelAdmin):
-    """A table of money: read, and changed by actions alone."""
+    """A table of money: read-only, changed by actions alone."""
 
     preview_template = "admin/billing/ask_with_preview.html"
 
 
 def document_response(number: str | None) -> HttpResponse:
-    """The stored PDF of an invoice or a credit note; 404 until it has been rendered."""
+    """Return the stored PDF of an invoice or a credit note. Raise `Http404` until it has been rendered."""
     stored = DocumentFile.objects.filter(pk=number or "").select_related("file").first()
     if stored is None:
         raise Http404("The PDF is not rendered yet.")
@@ -55,7 +55,7 @@ def document_response(number: str | None) -> HttpResponse:
 
 
 def pdf_response(content: bytes, name: str) -> HttpResponse:
-    """Return a PDF that was made for this answer alone."""
+    """Return a PDF that was rendered for this response alone."""
     response = HttpResponse(content, content_type="application/pdf")
     response["Content-Disposition"] = f'inline; filename="{name}"'
     response["Cache-Control"] = "private, no-store"

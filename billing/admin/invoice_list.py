@@ -1,4 +1,4 @@
-"""The list of invoices: by what it is narrowed, and what its rows come to."""
+"""The list of invoices: its filters, and the sums of its rows."""
 
 from datetime import date
 from typing import Any
@@ -19,22 +19,22 @@ MONTHS_SHOWN = 24
 
 
 def today_of_issuer() -> date:
-    """The day by which invoices are overdue."""
+    """Return today's date in the issuer's time zone. Invoices due before it are overdue."""
     return local_day(timezone.now(), Issuer.objects.values_list("time_zone", flat=True).get(pk=1))
 
 
 class OverdueFilter(admin.SimpleListFilter):
-    """What should have been paid by now."""
+    """Invoices that are overdue, and those with a failed payment."""
 
     title = "payment"
     parameter_name = "payment"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's signature
-        """Overdue, or tried in vain."""
+        """Return the two choices."""
         return [("overdue", "Overdue"), ("failed", "Payment failed")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's signature
-        """Those rows."""
+        """Return the invoices that match the choice."""
         if self.value() == "overdue":
             return queryset.filter(status=InvoiceStatus.FINALIZED, due_on__lt=today_of_issuer())
         if self.value() == "failed":
@@ -43,19 +43,19 @@ class OverdueFilter(admin.SimpleListFilter):
 
 
 class IssuedMonthFilter(DropdownFilter):
-    """By the month of issue."""
+    """A filter by the month of issue."""
 
     title = "issued in"
     parameter_name = "issued_in"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's signature
-        """The last two years."""
+        """Return the months of the last two years, the newest first."""
         month = YearMonth.of(timezone.now().date())
         texts = [month.plus(-number).isoformat() for number in range(MONTHS_SHOWN)]
         return [(text, text) for text in texts]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's signature
-        """Those rows; no month is every month."""
+        """Return the invoices issued in the month, or all of them if no month is chosen."""
         month = YearMonth.parse(self.value() or "")
         if month is None:
             return queryset
@@ -63,7 +63,7 @@ class IssuedMonthFilter(DropdownFilter):
 
 
 class InvoiceChangeList(ChangeList):
-    """The list, with what its filters choose summed by currency and status."""
+    """The list of invoices, with the sums of the filtered rows by currency and status."""
 
     def get_results(self, request: HttpRequest) -> None:
         """Sum once for the whole list, not only for its page."""

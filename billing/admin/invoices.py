@@ -1,4 +1,4 @@
-"""Invoices with all that they were computed from; actions, each with its reason, decide what becomes of one."""
+"""Invoices with all that they were computed from, and the actions of staff on them."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -51,7 +51,7 @@ PAYABLE = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE})
 
 @admin.register(Invoice)
 class InvoiceAdmin(MoneyAdmin):
-    """What is owed, and what became of it."""
+    """Invoices: what customers owe and what they paid."""
 
     list_display = ("shown_number", "tenant_name", "state", "total", "period", "issued", "due")
     list_filter = (("status", ChoicesDropdownFilter), "currency", IssuedMonthFilter, OverdueFilter)
@@ -83,56 +83,56 @@ class InvoiceAdmin(MoneyAdmin):
     # The list
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangoChangeList]:  # noqa: ARG002 - Django's signature
-        """The list that sums."""
+        """Return the list that shows sums."""
         return InvoiceChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With whether it is overdue."""
+        """Return the invoices, and remember today's date, which decides whether one is overdue."""
         self._today = today_of_issuer()
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows
 
     @display(description="Invoice", ordering="number")
     def shown_number(self, invoice: Invoice) -> SafeString:
-        """A draft has no number."""
+        """Return the number, or "Draft" for a draft, which has none."""
         return in_a_line(invoice.number or "Draft")
 
     @display(description="Issued on", ordering="issued_on", empty_value="not yet")
     def issued(self, invoice: Invoice) -> SafeString | None:
-        """The day of the issuer."""
+        """Return the day of issue in the issuer's time zone."""
         return in_a_line(invoice.issued_on) if invoice.issued_on else None
 
     @display(description="Tenant", ordering="tenant__name")
     def tenant_name(self, invoice: Invoice) -> str:
-        """Who owes it."""
+        """Return the name of the customer who owes it."""
         return invoice.tenant.name
 
     @display(description="Status", ordering="status", label=INVOICE_LABELS)
     def state(self, invoice: Invoice) -> str:
-        """Where it stands."""
+        """Return the status in words."""
         return str(invoice.get_status_display())
 
     @display(description="Total", ordering="total_minor")
     def total(self, invoice: Invoice) -> str:
-        """With its currency."""
+        """Return the total with its currency."""
         return money_text(invoice.total_minor, invoice.currency)
 
     @display(description="Period", ordering="period_start")
     def period(self, invoice: Invoice) -> SafeString:
-        """What it is about, in the customer's days."""
+        """Return the days it covers, in the customer's time zone."""
         return shown_days(invoice.period_start, invoice.period_end, invoice.subscription.time_zone)
 
     @display(description="Due", ordering="due_on", header=True)
     def due(self, invoice: Invoice) -> list[str]:
-        """When, and whether that is over."""
+        """Return the due day, and below it whether the invoice is overdue or its payment failed."""
         return ["" if invoice.due_on is None else in_a_line(invoice.due_on), self.trouble_of(invoice)]
 
     def due_text(self, invoice: Invoice) -> str:
-        """What is still to be paid, with its currency."""
+        """Return the amount due with its currency."""
         return money_text(invoice.amount_due_minor, invoice.currency)
 
     def trouble_of(self, invoice: Invoice) -> str:
-        """Why somebody should look at it."""
+        """Return why staff should look at it: overdue, payment failed, both or an empty text."""
         if invoice.status != InvoiceStatus.FINALIZED:
             return ""
         is_overdue = invoice.due_on is not None and invoice.due_on < self._today
@@ -142,7 +142,7 @@ class InvoiceAdmin(MoneyAdmin):
     # The page of one
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:  # noqa: ARG002 - Django's signature
-        """No empty table; with what apps above have to show."""
+        """Return the tables that have rows, and those that other apps contribute."""
         own = self.inlines if obj is not None and obj.payments.exists() else []
         own = [*own, AllocationInline] if obj is not None and obj.allocations.exists() else own
         return [*own, *contributed_inlines(obj)]
@@ -150,7 +150,7 @@ class InvoiceAdmin(MoneyAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """With lines, taxes, documents and mails above the record."""
+        """Render the page with lines, taxes, documents and mails above the record."""
         invoice = self.get_object(request, object_id)
         extra = {**(extra_context or {}), **(self._context_of(invoice) if invoice else {})}
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)
@@ -192,7 +192,7 @@ class InvoiceAdmin(MoneyAdmin):
     has_look_permission = holds("billing.view_invoice")
 
     def offered(self, obj: Invoice) -> frozenset[str]:
-        """What the status allows."""
+        """Return the actions that the status allows."""
         status = InvoiceStatus(obj.status)
         names = set()
         if status is InvoiceStatus.DRAFT:
@@ -210,17 +210,17 @@ class InvoiceAdmin(MoneyAdmin):
 
     @action(description="Run invoicing", permissions=["run"], icon="play_arrow", url_path="run")
     def run_invoicing(self, request: HttpRequest) -> HttpResponse:
-        """Preview, run, and see how far it is."""
+        """Preview a run, start it and show its progress."""
         return run_page(self, request)
 
     @action(description="PDF", permissions=["look"], icon="picture_as_pdf")
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002 - unfold's signature
-        """The stored PDF."""
+        """Return the stored PDF."""
         return document_response(found_or_404(Invoice.objects.all(), object_id).number)
 
     @action(description="Finalize now", permissions=["finalize"], icon="lock")
     def finalize(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, and number it before its grace is over."""
+        """Finalize the draft before its grace period is over, after a confirmation."""
         invoice = self._found(object_id)
         return self.decide(
             request,
@@ -240,7 +240,7 @@ class InvoiceAdmin(MoneyAdmin):
 
     @action(description="Purchase order", permissions=["finalize"], icon="tag")
     def purchase_order(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask what this one draft is going to say."""
+        """Set the purchase order of this draft alone."""
         invoice = self._found(object_id)
         return self.decide(
             request,
@@ -261,7 +261,7 @@ class InvoiceAdmin(MoneyAdmin):
 
     @action(description="Void", permissions=["act"], icon="block")
     def void(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for the reason, and declare it void."""
+        """Void the invoice for a reason."""
         invoice = self._found(object_id)
         return self.decide(
             request,
@@ -282,7 +282,7 @@ class InvoiceAdmin(MoneyAdmin):
 
     @action(description="Mark uncollectible", permissions=["act"], icon="money_off")
     def mark_uncollectible(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for the reason, and give up on it."""
+        """Mark the invoice as uncollectible for a reason."""
         invoice = self._found(object_id)
         return self.decide(
             request,
@@ -303,7 +303,7 @@ class InvoiceAdmin(MoneyAdmin):
 
     @action(description="Issue a credit note", permissions=["credit"], icon="undo")
     def issue_credit_note(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for the reason, and take the whole invoice back by a document."""
+        """Issue a credit note over the whole invoice for a reason."""
         invoice = self._found(object_id)
         is_paid = invoice.status == InvoiceStatus.PAID
         outcome = (
@@ -330,7 +330,7 @@ class InvoiceAdmin(MoneyAdmin):
 
     @action(description="Correct the buyer and issue again", permissions=["credit"], icon="autorenew")
     def issue_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show what would be issued and what taken back, ask for the reason, and do both."""
+        """Show the new invoice and the credit, ask for a reason, and issue both."""
         invoice = self._found(object_id)
         now = timezone.now()
         return self.decide(
@@ -349,7 +349,7 @@ class InvoiceAdmin(MoneyAdmin):
 
     @action(description="Record a payment", permissions=["pay"], icon="payments")
     def record_payment(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask what arrived, and settle the invoice."""
+        """Record a payment that arrived outside a provider, and apply it to the invoice."""
         invoice = self._found(object_id)
         now = timezone.now()
         zone = Issuer.objects.values_list("time_zone", flat=True).get(pk=1)
@@ -383,7 +383,7 @@ class InvoiceAdmin(MoneyAdmin):
 
     @action(description="Send the mail again", permissions=["act"], icon="forward_to_inbox")
     def resend(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, and queue the mail with the PDF once more."""
+        """Queue the mail with the PDF again, after a confirmation."""
         invoice = self._found(object_id)
         return self.decide(
             request,
@@ -429,12 +429,12 @@ def _said_again(invoice: Invoice, now: datetime) -> str:
 
 
 def in_a_line(text: object) -> SafeString:
-    """A number or a day, which is not broken at its hyphens."""
+    """Return a number or a day that does not wrap at its hyphens."""
     return format_html('<span class="staff-nowrap">{}</span>', text)
 
 
 def lines_of(invoice: Invoice) -> QuerySet[Any]:
-    """The lines of its last revision."""
+    """Return the lines of its last revision, in order."""
     return invoice.lines.filter(revision=invoice.revision).select_related("adjusts__invoice").order_by("position")
 
 
@@ -459,7 +459,7 @@ def _written_off(invoice: Invoice) -> str:
 
 
 def _own_tax(invoice: Invoice) -> str:
-    """Return the tax in the seller's currency, with its rate; empty where it is in it already."""
+    """Return the tax in the seller's currency with its rate, or an empty text if the invoice is in that currency."""
     own = own_currency_of(invoice)
     if own is None:
         return ""

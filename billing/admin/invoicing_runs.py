@@ -1,6 +1,6 @@
-"""The page from which invoicing is run: first what a run would do, then the run, in the background, and how far it is.
+"""The page from which staff run invoicing: a preview, then the run in the background, and its progress.
 
-What is shown first is computed by the code that runs, and written by nobody.
+The code of the run computes the preview. The preview writes nothing.
 """
 
 from collections import defaultdict
@@ -43,7 +43,7 @@ WAITED_FOR: Final = timedelta(minutes=2)
 
 
 class RunForm(forms.Form):
-    """What is meant."""
+    """Which invoices a run covers."""
 
     month = forms.ChoiceField(
         required=False,
@@ -64,7 +64,7 @@ class RunForm(forms.Form):
         self.found: Tenant | None = None
 
     def clean_tenant(self) -> str:
-        """A tenant that exists."""
+        """Check that the tenant exists, and remember it."""
         slug = str(self.cleaned_data["tenant"]).strip()
         if slug:
             self.found = Tenant.objects.filter(slug=slug).first()
@@ -73,7 +73,7 @@ class RunForm(forms.Form):
         return slug
 
     def due(self) -> Due:
-        """What the answer means."""
+        """Return the month and the tenants that the form asks for."""
         return Due(
             tenant_ids=None if self.found is None else (self.found.pk,),
             month=YearMonth.parse(self.cleaned_data["month"]),
@@ -81,7 +81,7 @@ class RunForm(forms.Form):
 
 
 def run_page(page: StaffModelAdmin, request: HttpRequest) -> HttpResponse:
-    """Ask, preview, run."""
+    """Show the form, the preview of a valid request, and the latest runs; start a run on `POST`."""
     as_of = timezone.now()
     asked = request.POST or (request.GET if "month" in request.GET else None)
     form = RunForm(asked, YearMonth.of(as_of.date()))
@@ -147,7 +147,7 @@ def _shown_plan(planned: Sequence[Computation]) -> dict[str, object]:
 
 
 def _runs(started: str, as_of: datetime) -> dict[str, object]:
-    """The latest runs, and whether the page should look again by itself."""
+    """Return the latest runs, and whether the page should reload by itself."""
     runs = list(JobRun.objects.filter(name__in=[INVOICING_JOB, INVOICING_OF_SOME_JOB])[:RUNS_SHOWN])
     since = int(started) if started.isascii() and started.isdigit() and len(started) <= len("1790000000") else 0
     is_young = since >= (as_of - WAITED_FOR).timestamp()

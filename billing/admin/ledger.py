@@ -1,4 +1,4 @@
-"""The journal of the ledger of accounts, and the months that are closed: read, and written by no page."""
+"""The journal of the ledger of accounts and the closed months, both read-only."""
 
 from functools import partial
 from typing import ClassVar
@@ -24,12 +24,12 @@ class PostingInline(ReadOnlyInline, TabularInline):
 
     @display(description="Amount, debit above 0")
     def amount(self, posting: Posting) -> str:
-        """With its currency."""
+        """Return the amount with its currency."""
         return money_text(posting.amount_minor, posting.currency)
 
     @display(description="Tax")
     def tax(self, posting: Posting) -> str:
-        """Which tax it is, and of which base."""
+        """Return the tax's jurisdiction, category, rate and base, or an empty text without tax."""
         if posting.tax_percent is None:
             return ""
         base = money_text(posting.base_minor or 0, posting.currency)
@@ -38,7 +38,7 @@ class PostingInline(ReadOnlyInline, TabularInline):
 
 @admin.register(JournalEntry)
 class JournalEntryAdmin(ReadOnlyModelAdmin):
-    """What happened to documents, each with what it moved."""
+    """Entries of the journal, each with its postings."""
 
     list_display = ("posted_on", "kind", "document", "tenant", "currency", "occurred_at")
     list_filter = (("kind", ChoicesDropdownFilter), "currency", ("posted_on", RangeDateFilter))
@@ -60,6 +60,6 @@ class JournalEntryAdmin(ReadOnlyModelAdmin):
 
 @admin.register(ClosedMonth)
 class ClosedMonthAdmin(ReadOnlyModelAdmin):
-    """Months that take no more entries, with the sums that were kept."""
+    """Months that take no more entries, with the sums stored when they were closed."""
 
     list_display = ("month", "entries", "closed_at", "closed_by", "digest")

@@ -21,7 +21,7 @@ from metering.domain.periods import start_of_day
 
 
 class AmountForm(forms.Form):
-    """An amount in one currency, to its last digit."""
+    """An amount in one currency, with no more digits than the currency has."""
 
     amount = forms.DecimalField(max_digits=20, widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}))
 
@@ -32,7 +32,7 @@ class AmountForm(forms.Form):
         self.currency = currency
 
     def clean_amount(self) -> Decimal:
-        """To the currency's last digit."""
+        """Check that the amount has no more digits than the currency."""
         amount: Decimal = self.cleaned_data["amount"]
         if not amount.is_finite() or to_major(round_to_minor(amount, self.currency), self.currency) != amount:
             raise forms.ValidationError("More digits than the currency has.")
@@ -40,7 +40,7 @@ class AmountForm(forms.Form):
 
 
 class ArrivedForm(AmountForm):
-    """Money that arrived on a day under a name that is taken once."""
+    """Money that arrived on a day. Each reference is taken once."""
 
     received_on = forms.DateField(widget=UnfoldAdminDateWidget, help_text="The day on which the money arrived.")
     reference = forms.CharField(
@@ -55,7 +55,7 @@ class ArrivedForm(AmountForm):
         self.today = today
 
     def clean_received_on(self) -> date:
-        """Not in the future."""
+        """Refuse a day in the future."""
         day: date = self.cleaned_data["received_on"]
         if day > self.today:
             raise forms.ValidationError("This day has not come yet.")
@@ -63,7 +63,7 @@ class ArrivedForm(AmountForm):
 
 
 class PurchaseOrderForm(forms.Form):
-    """The customer's number of what it ordered."""
+    """The customer's number of its order."""
 
     purchase_order = forms.CharField(
         required=False, max_length=60, widget=UnfoldAdminTextInputWidget, help_text="Empty: none on this invoice."
@@ -71,7 +71,7 @@ class PurchaseOrderForm(forms.Form):
 
 
 class PaymentForm(ArrivedForm):
-    """A transfer for an invoice: what is due, less, or more if that is said."""
+    """A transfer for an invoice: the amount due, less, or more if the box is ticked."""
 
     is_more = forms.BooleanField(
         required=False,
@@ -85,7 +85,7 @@ class PaymentForm(ArrivedForm):
         self.due_minor = invoice.amount_due_minor
 
     def clean(self) -> dict[str, Any] | None:
-        """More than is due is meant, not mistyped."""
+        """Refuse more than is due unless the box is ticked, so that a typing error does not pass."""
         given = super().clean()
         amount = self.cleaned_data.get("amount")
         is_over = amount is not None and 0 < self.due_minor < round_to_minor(amount, self.currency)
@@ -96,7 +96,7 @@ class PaymentForm(ArrivedForm):
 
 
 class UnassignedPaymentForm(ArrivedForm):
-    """A transfer that names no invoice: whose it is."""
+    """A transfer that names no invoice, with the customer who paid it."""
 
     tenant = forms.CharField(
         max_length=50, widget=UnfoldAdminTextInputWidget, help_text="The slug of the customer who paid."
@@ -111,12 +111,12 @@ class UnassignedPaymentForm(ArrivedForm):
         self.order_fields(["tenant", "currency", "amount"])
 
     def clean_currency(self) -> str:
-        """The amount's digits are those of this currency."""
+        """Remember the currency, which decides how many digits the amount may have."""
         self.currency = str(self.cleaned_data["currency"])
         return self.currency
 
     def clean_tenant(self) -> Tenant:
-        """One of ours."""
+        """Return the tenant with this slug. Refuse an unknown one."""
         found = Tenant.objects.filter(slug=self.cleaned_data["tenant"]).first()
         if found is None:
             raise forms.ValidationError("There is no such customer.")
@@ -124,7 +124,7 @@ class UnassignedPaymentForm(ArrivedForm):
 
 
 class AllocateForm(AmountForm):
-    """Which invoice the customer's money pays, and how much of it."""
+    """The invoice that a customer's money pays, and how much of it."""
 
     reason = forms.CharField(max_length=REASON_CHARACTERS_MAX, widget=UnfoldAdminTextInputWidget)
 
@@ -150,7 +150,7 @@ class TakeBackForm(forms.Form):
 
 
 class RefundForm(AmountForm):
-    """What was given back, how, and why."""
+    """A refund: the amount, the way and the reason."""
 
     way = forms.ChoiceField(choices=RefundWay.choices, initial=RefundWay.BANK_TRANSFER, widget=UnfoldAdminSelectWidget)
     reference = forms.CharField(
@@ -166,6 +166,6 @@ class RefundForm(AmountForm):
 
 
 def noon_of(day: date, time_zone: str) -> datetime:
-    """The middle of a day, for what is only known to the day."""
+    """Return noon of a day in a time zone, for a payment of which only the day is known."""
     start = start_of_day(day, time_zone)
     return start + (datetime.combine(day, time(12)) - datetime.combine(day, time(0)))

@@ -26,17 +26,17 @@ from metering.domain.periods import local_day
 
 
 class MoneyLeftFilter(admin.SimpleListFilter):
-    """Payments of which something is the customer's."""
+    """Payments with an amount that is neither allocated nor refunded."""
 
     title = "money left"
     parameter_name = "left"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's signature
-        """One question."""
+        """Return the one choice."""
         return [("yes", "Something is left")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's signature
-        """Those rows."""
+        """Return the payments that match the choice."""
         if self.value() != "yes":
             return queryset
         left = queryset.exclude(status=PaymentStatus.FAILED)
@@ -70,37 +70,37 @@ class PaymentAdmin(MoneyAdmin):
 
     @display(description="Invoice", ordering="invoice__number", empty_value="none")
     def invoice_number(self, payment: Payment) -> str | None:
-        """Which was to be paid."""
+        """Return the invoice that the payment was for."""
         return None if payment.invoice is None else str(payment.invoice)
 
     @display(description="Tenant", ordering="tenant__name")
     def tenant_name(self, payment: Payment) -> str:
-        """Who paid."""
+        """Return the name of the customer who paid."""
         return payment.tenant.name
 
     @display(description="Status", label=PAYMENT_LABELS, ordering="status")
     def state(self, payment: Payment) -> str:
-        """How it ended."""
+        """Return the status in words."""
         return str(payment.get_status_display())
 
     @display(description="Amount", ordering="amount_minor")
     def amount(self, payment: Payment) -> str:
-        """With its currency."""
+        """Return the amount with its currency."""
         return money_text(payment.amount_minor, payment.currency)
 
     @display(description="Pays invoices")
     def allocated(self, payment: Payment) -> str:
-        """What of it does."""
+        """Return the amount allocated to invoices."""
         return money_text(payment.allocated_minor, payment.currency)
 
     @display(description="Given back")
     def refunded(self, payment: Payment) -> str:
-        """What of it was."""
+        """Return the amount refunded."""
         return money_text(payment.refunded_minor, payment.currency)
 
     @display(description="Left")
     def left(self, payment: Payment) -> str:
-        """What of it is the customer's."""
+        """Return the amount that is neither allocated nor refunded, or an empty text if there is none."""
         return money_text(payment.unallocated_minor, payment.currency) if payment.unallocated_minor else ""
 
     # Actions
@@ -109,7 +109,7 @@ class PaymentAdmin(MoneyAdmin):
     has_look_permission = holds("billing.view_payment")
 
     def offered(self, obj: Payment) -> frozenset[str]:
-        """What the money that is left, and what is not, allows."""
+        """Return the actions that the status and the amounts left and allocated allow."""
         names = set() if obj.status == PaymentStatus.FAILED else {"receipt"}
         if obj.unallocated_minor:
             names |= {"refund", "keep"} | ({"allocate"} if self._payable(obj).exists() else set())
@@ -119,7 +119,7 @@ class PaymentAdmin(MoneyAdmin):
 
     @action(description="Record a payment without an invoice", permissions=["pay"], icon="payments", url_path="record")
     def record(self, request: HttpRequest) -> HttpResponse:
-        """Ask whose money arrived."""
+        """Record a payment that names no invoice."""
         now = timezone.now()
         zone = Issuer.objects.values_list("time_zone", flat=True).get(pk=1)
         form = UnassignedPaymentForm(posted(request), local_day(now, zone))
@@ -145,14 +145,14 @@ class PaymentAdmin(MoneyAdmin):
 
     @action(description="Receipt", permissions=["look"], icon="picture_as_pdf")
     def receipt(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002 - unfold's signature
-        """Return the receipt as the payment stands now."""
+        """Return the receipt of the payment as it is now."""
         payment = self._found(object_id)
         pdf = receipt_pdf(payment=payment, as_of=timezone.now())
         return pdf_response(pdf, f"receipt-{payment.pk}.pdf")
 
     @action(description="Allocate to an invoice", permissions=["pay"], icon="call_merge")
     def allocate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask which invoice the money pays."""
+        """Allocate the payment to an invoice."""
         payment = self._found(object_id)
         return self.decide(
             request,
@@ -175,7 +175,7 @@ class PaymentAdmin(MoneyAdmin):
 
     @action(description="Take back from an invoice", permissions=["pay"], icon="undo")
     def take_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask from which, and let the invoice be owed again."""
+        """Withdraw the payment's allocation from an invoice, which is owed again."""
         payment = self._found(object_id)
         paid = Invoice.objects.filter(allocations__payment=payment).select_related("tenant").distinct()
         return self.decide(
@@ -198,7 +198,7 @@ class PaymentAdmin(MoneyAdmin):
 
     @action(description="Record a refund", permissions=["pay"], icon="currency_exchange")
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask what was given back, and how."""
+        """Record a refund of the payment."""
         payment = self._found(object_id)
         now = timezone.now()
         return self.decide(
@@ -225,12 +225,12 @@ class PaymentAdmin(MoneyAdmin):
         )  # fmt: skip
 
     def said_of_refund(self, done: Any) -> str:
-        """Say what was done."""
+        """Return the message after a refund."""
         return f"{money_text(done.amount_minor, done.currency)} are given back."
 
     @action(description="Keep as credit", permissions=["pay"], icon="savings")
     def keep(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, and let the next invoices take it."""
+        """Keep the amount left as credit for the next invoices, after a confirmation."""
         payment = self._found(object_id)
         return self.decide(
             request,

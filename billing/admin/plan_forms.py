@@ -1,7 +1,7 @@
 """The form from which the next version of a plan is published: a fee for each currency, and what each meter costs.
 
-Tiers are written one to a line: up to which quantity, the price of a unit, and what is due once where the tier is
-reached. What the rules of prices refuse is shown at the field, and for tiers with its line.
+Tiers are written one to a line: the upper quantity, the price of a unit, and the amount due once if usage reaches the
+tier. An error in a price is shown at its field, and for tiers with its line.
 """
 
 import re
@@ -50,7 +50,7 @@ _AMOUNT_NAME: Final = {
 
 
 def read_currencies(text: str) -> list[str]:
-    """The currencies that somebody typed, each once."""
+    """Return the currency codes in a text, each once."""
     return list(dict.fromkeys(code.upper() for code in _CODE.findall(text)))[:CURRENCIES_MAX]
 
 
@@ -68,7 +68,7 @@ class MeterFields:
 
 @dataclass(frozen=True, slots=True)
 class CurrencyFields:
-    """What is sold in one currency."""
+    """The fields of one currency."""
 
     currency: str
     fee: forms.BoundField
@@ -77,7 +77,7 @@ class CurrencyFields:
 
 @dataclass(frozen=True, slots=True)
 class ExampleRow:
-    """What a price comes to at each of the example's quantities; the steps are those of the example's units."""
+    """The amount of a price at each of the example's quantities. The steps are those of the example's units."""
 
     what: str
     amounts: list[str]
@@ -86,7 +86,7 @@ class ExampleRow:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A month's invoice in one currency, without tax, by the real rating."""
+    """An example of a month's invoice in one currency, without tax, computed by the real rating."""
 
     currency: str
     quantities: list[str]
@@ -95,7 +95,7 @@ class Example:
 
 
 class PublishForm(forms.Form):
-    """What the next version says. A valid form has `offer`."""
+    """The terms of the next version. A valid form has `offer`."""
 
     usage_plan = forms.ModelChoiceField(
         queryset=UsagePlan.objects.order_by("name"),
@@ -167,7 +167,7 @@ class PublishForm(forms.Form):
         )
 
     def blocks(self) -> Iterator[CurrencyFields]:
-        """The fields as the page lays them out."""
+        """Yield the fields of each currency as the page lays them out."""
         for currency in self._currencies:
             rows = [
                 MeterFields(meter, *(self[f"{name}_{currency}_{meter.pk}"] for name in _METER_FIELDS))
@@ -176,7 +176,7 @@ class PublishForm(forms.Form):
             yield CurrencyFields(currency, self[f"fee_{currency}"], rows)
 
     def clean(self) -> dict[str, Any]:
-        """Read every price as the rules of prices read it."""
+        """Read and check every price, and set `offer` if all are valid."""
         cleaned = super().clean() or self.cleaned_data
         for currency in self._currencies:
             fee = str(cleaned.get(f"fee_{currency}", "")).strip()
@@ -198,7 +198,7 @@ class PublishForm(forms.Form):
         return cleaned
 
     def examples(self) -> list[Example]:
-        """Return what the prices come to without usage, at a tenth of the units, at them, and at ten times as many."""
+        """Return the amounts without usage, at a tenth of the units, at the units and at ten times as many."""
         assert self.offer is not None, "the form is valid"
         return examples_of(
             self.offer.prices, self.cleaned_data["units"], {meter.code: meter.name for meter in self._meters}
@@ -237,7 +237,7 @@ class PublishForm(forms.Form):
         return tiers
 
     def _read(self, field: str, currency: str, meter_code: str | None, model: str, given: Mapping[str, object]) -> None:
-        """Add one price, with the field it was read from, or the refusals to the form."""
+        """Read one price, remember its field, and add any errors to the form."""
         position = len(self._read_from)
         self._read_from.append(field)
         try:
@@ -248,7 +248,7 @@ class PublishForm(forms.Form):
             self._prices.append(PriceOffer(currency, terms, meter_code))
 
     def _refuse(self, refusals: Sequence[FieldError]) -> None:
-        """Show each refusal at the field that its pointer names."""
+        """Add each error to the field that its pointer names."""
         for refusal in refusals:
             field, line = _place_of(refusal.pointer, self._read_from)
             if field not in self._unreadable:
@@ -256,7 +256,7 @@ class PublishForm(forms.Form):
 
 
 def examples_of(prices: Sequence[PriceOffer], units: Decimal, names: Mapping[str, str]) -> list[Example]:
-    """A month's invoice in each currency, with `units` of each meter."""
+    """Return an example invoice in each currency, with `units` of each meter."""
     quantities = [_NOTHING, units / 10, units, units * 10]
     examples = []
     for currency in dict.fromkeys(price.currency for price in prices):
@@ -276,7 +276,7 @@ def examples_of(prices: Sequence[PriceOffer], units: Decimal, names: Mapping[str
 
 
 def initial_of(version: SoldVersion | None, currencies: Sequence[str]) -> dict[str, object]:
-    """What the form begins with: the prices that are sold now."""
+    """Return the form's initial values: the prices of the version that is sold now."""
     if version is None:
         return {f"fee_{currency}": "0" for currency in currencies}
     initial: dict[str, object] = {"usage_plan": version.usage_plan_id, "trial_days": version.trial_days}
@@ -302,7 +302,7 @@ def _written_tier(tier: Mapping[str, Any]) -> str:
 
 
 def _place_of(pointer: str, fields: Sequence[str]) -> tuple[str | None, str]:
-    """The form's field of a pointer, and for a tier its line in words."""
+    """Return the form's field of a pointer, and for a tier the prefix that names its line."""
     parts = pointer.split("/")
     if parts[1] != "prices" or len(parts) < 3:  # noqa: PLR2004
         return parts[1], ""

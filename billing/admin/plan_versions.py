@@ -1,4 +1,4 @@
-"""Versions of plans: what was sold, since when, and what it comes to. Read alone."""
+"""Versions of plans, read-only: their prices, when each was published, and example amounts."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -31,13 +31,13 @@ LIVE = Q(subscriptions__status__in=LIVE_STATUSES)
 
 
 def shown_fees(version: SoldVersion) -> str:
-    """The monthly fee in each currency."""
+    """Return the monthly fee in each currency as one text."""
     fees = ((currency, version.fee(currency)) for currency in version.currencies)
     return ", ".join(price_tag_text(fee_amount(fee), currency) for currency, fee in fees if fee is not None)
 
 
 class VersionInline(ReadOnlyInline, TabularInline):
-    """The versions of a plan, the newest first."""
+    """Versions of a plan, the newest first."""
 
     model = PlanVersion
     hide_title = True
@@ -47,32 +47,32 @@ class VersionInline(ReadOnlyInline, TabularInline):
     ordering = ("-number",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With prices and the number of live subscriptions, for all versions at once."""
+        """Return the versions with their prices and numbers of live subscriptions, in a fixed number of queries."""
         rows: QuerySet[Any] = super().get_queryset(request).select_related("plan", "usage_plan")
         rows = rows.prefetch_related("prices__meter").annotate(live_total=Count("subscriptions", filter=LIVE))
         return rows
 
     @display(description="Version")
     def version(self, row: PlanVersion) -> SafeString:
-        """The way to its prices."""
+        """Return a link to its page, which shows its prices."""
         return format_html(
             '<a href="{}">Version {}</a>', reverse("admin:billing_planversion_change", args=[row.pk]), row.number
         )
 
     @display(description="Monthly fee")
     def fees(self, row: PlanVersion) -> str:
-        """In each currency."""
+        """Return the monthly fee in each currency."""
         return shown_fees(as_sold(row))
 
     @display(description="Live subscriptions")
     def live(self, row: Any) -> int:
-        """How many are on it now."""
+        """Return the number of live subscriptions to it."""
         return int(row.live_total)
 
 
 @admin.register(PlanVersion)
 class PlanVersionAdmin(ReadOnlyModelAdmin):
-    """What was sold, and since when. Made from a plan's page."""
+    """Published versions. Staff publish one on the plan's page."""
 
     list_display = ("shown_name", "fees", "usage_plan", "trial_days", "live", "created_at")
     list_filter = ("plan",)
@@ -81,7 +81,7 @@ class PlanVersionAdmin(ReadOnlyModelAdmin):
     change_form_before_template = "admin/billing/version.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With prices and subscriptions, in a fixed number of queries."""
+        """Return the versions with their prices and numbers of live subscriptions, in a fixed number of queries."""
         rows: QuerySet[Any] = super().get_queryset(request)
         rows = rows.select_related("plan", "usage_plan").prefetch_related("prices__meter")
         rows = rows.annotate(live_total=Count("subscriptions", filter=LIVE))
@@ -89,23 +89,23 @@ class PlanVersionAdmin(ReadOnlyModelAdmin):
 
     @display(description="Version", header=True)
     def shown_name(self, version: PlanVersion) -> list[str]:
-        """Plan above number."""
+        """Return the plan's name above the number."""
         return [version.plan.name, f"version {version.number}"]
 
     @display(description="Monthly fee")
     def fees(self, version: PlanVersion) -> str:
-        """In each currency."""
+        """Return the monthly fee in each currency."""
         return shown_fees(as_sold(version))
 
     @display(description="Live subscriptions", ordering="live_total")
     def live(self, version: Any) -> int:
-        """How many are on it now."""
+        """Return the number of live subscriptions to it."""
         return int(version.live_total)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """With its prices in words, and what they come to."""
+        """Render the page with its prices in words, and with example amounts."""
         version = self.get_object(request, object_id)
         extra = {
             **(extra_context or {}),
@@ -144,7 +144,7 @@ def _model(price: Any) -> str:
 
 
 def _units(text: str) -> Decimal:
-    """The example's quantity; nonsense is the usual one."""
+    """Return the example's quantity, or the default if the text is not a quantity."""
     try:
         units = Decimal(text)
     except InvalidOperation:

@@ -1,4 +1,4 @@
-"""Plans and their versions. A version is published whole and never changed; older ones are to be read."""
+"""Plans and their versions. A version is published whole and never changes. Older versions are read-only."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -42,14 +42,14 @@ from metering.models import Meter
 
 
 class PlanForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
-    """How a plan is called and shown."""
+    """A plan's name, description and place on the pricing page."""
 
     class Meta:
         model = Plan
         fields = ("code", "name", "description", "is_public", "position")
 
     def clean(self) -> dict[str, Any]:
-        """Show at each field what the service refuses."""
+        """Show the service's errors at their fields."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if not self.errors:
             code = cleaned.get("code", self.instance.code)
@@ -59,7 +59,7 @@ class PlanForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is no
 
 @admin.register(Plan)
 class PlanAdmin(ByState, StaffModelAdmin):
-    """What is sold."""
+    """Plans that are sold, or were."""
 
     form = PlanForm
     list_display = ("shown_name", "newest", "fees", "live", "is_public", "position", "is_archived")
@@ -73,7 +73,7 @@ class PlanAdmin(ByState, StaffModelAdmin):
     # The list
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With versions, prices and subscriptions, in a fixed number of queries."""
+        """Return the plans with versions, prices and numbers of live subscriptions, in a fixed number of queries."""
         rows: QuerySet[Any] = super().get_queryset(request)
         live = Q(versions__subscriptions__status__in=LIVE_STATUSES)
         rows = rows.annotate(
@@ -85,42 +85,42 @@ class PlanAdmin(ByState, StaffModelAdmin):
 
     @display(description="Plan", header=True, ordering="name")
     def shown_name(self, plan: Plan) -> list[str]:
-        """Name above code."""
+        """Return the name above the code."""
         return [plan.name, plan.code]
 
     @display(description="Version", ordering="newest_number", empty_value="none yet")
     def newest(self, plan: Any) -> int | None:
-        """Which is sold."""
+        """Return the number of the version that is sold."""
         return None if plan.newest_number is None else int(plan.newest_number)
 
     @display(description="Monthly fee", empty_value="not for sale yet")
     def fees(self, plan: Plan) -> str | None:
-        """Of the version that is sold."""
+        """Return the monthly fee of the version that is sold."""
         version = next(iter(sorted(plan.versions.all(), key=lambda row: -row.number)), None)
         return None if version is None else shown_fees(as_sold(version))
 
     @display(description="Live subscriptions", ordering="live_total")
     def live(self, plan: Any) -> int:
-        """On any of its versions."""
+        """Return the number of live subscriptions to any of its versions."""
         return int(plan.live_total)
 
     @display(description="Archived", boolean=True)
     def is_archived(self, plan: Plan) -> bool:
-        """Whether it is sold no longer."""
+        """Return whether it is no longer sold."""
         return plan.archived_at is not None
 
     # The page of one
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:  # noqa: ARG002 - Django's signature
-        """The code is how others refer to a plan."""
+        """Return the read-only fields, with the code of a stored plan: other systems refer to a plan by it."""
         return ("code", "archived_at") if obj else ("archived_at",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """What was sold stays."""
+        """Refuse to delete a plan."""
         return False
 
     def save_model(self, request: HttpRequest, obj: Plan, form: "forms.ModelForm[Plan]", change: bool) -> None:  # noqa: FBT001 - Django's signature
-        """The service writes, and audits."""
+        """Create or update the plan by the service, which writes the audit entry."""
         given = {name: form.cleaned_data[name] for name in SETTINGS if name in form.cleaned_data}
         actor, as_of = staff_actor(request), timezone.now()
         if change:
@@ -133,7 +133,7 @@ class PlanAdmin(ByState, StaffModelAdmin):
     def audit(
         self, request: HttpRequest, obj: Model, verb: str, *, before: Mapping[str, object], after: Mapping[str, object]
     ) -> None:
-        """The services that this page calls write the entries."""
+        """Write no entry: the services that this page calls write theirs."""
 
     def changeform_view(
         self,
@@ -142,7 +142,7 @@ class PlanAdmin(ByState, StaffModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """What a service refuses, because of what another did meanwhile, is a sentence."""
+        """Render the form. Show the service's error as a message if a colleague changed the plan meanwhile."""
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except ProblemError as error:
@@ -155,16 +155,16 @@ class PlanAdmin(ByState, StaffModelAdmin):
     has_archive_permission = holds("billing.change_plan")
 
     def offered(self, obj: Plan) -> frozenset[str]:
-        """A plan that is archived is sold no longer."""
+        """Return the actions of a plan, none if it is archived."""
         return frozenset() if obj.archived_at else frozenset({"publish", "archive"})
 
     def state_of(self, obj: Plan) -> str:
-        """Archived or for sale."""
+        """Return `archived` or `for sale`."""
         return "archived" if obj.archived_at else "for sale"
 
     @action(description="Archive", permissions=["archive"], icon="archive")
     def archive(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, and sell it no longer."""
+        """Archive the plan, after a confirmation."""
         plan = found_or_404(Plan.objects.all(), object_id)
         return self.decide(
             request,
@@ -183,7 +183,7 @@ class PlanAdmin(ByState, StaffModelAdmin):
 
     @action(description="Publish a new version", permissions=["publish"], icon="publish")
     def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Enter prices, see what they come to, and publish."""
+        """Read prices, show example amounts, and publish a version."""
         plan = found_or_404(Plan.objects.all(), object_id)
         if "publish" not in self.offered(plan):
             messages.error(request, f"{plan} is archived: it gets no more versions.")
@@ -224,13 +224,13 @@ class PlanAdmin(ByState, StaffModelAdmin):
 
 
 def newest_of(plan: Plan) -> SoldVersion | None:
-    """The version that is sold now."""
+    """Return the version that is sold now, if there is one."""
     newest = plan.versions.order_by("-number").values_list("pk", flat=True).first()
     return None if newest is None else sold_versions([newest])[newest]
 
 
 def publish_form(request: HttpRequest, newest: SoldVersion | None) -> PublishForm:
-    """Return the form with the currencies that were asked for, by default those of the version that is sold."""
+    """Return the form with the requested currencies, by default those of the version that is sold."""
     sold = " ".join(newest.currencies) if newest else "EUR"
     asked = request.POST.get("currencies") or request.GET.get("currencies") or sold
     currencies = read_currencies(asked) or read_currencies(sold)

@@ -1,4 +1,4 @@
-"""A computed invoice as the pages show it, before it is made."""
+"""Previews of invoices that are computed and not stored."""
 
 from collections.abc import Callable, Iterable
 
@@ -13,7 +13,7 @@ from metering.domain.periods import local_day
 
 
 def preview_context(computed: ComputedInvoice) -> dict[str, object]:
-    """A computed invoice as the pages show it."""
+    """Return a computed invoice as the pages show it."""
     currency = computed.state.currency
     return {
         "lines": [
@@ -49,7 +49,7 @@ def shown_taxes(rows: Iterable[TaxRow], currency: str) -> list[dict[str, str]]:
 
 
 def previewed(compute: Callable[[], ComputedInvoice | None]) -> dict[str, object]:
-    """Return the preview, or why there is none."""
+    """Return the preview, or the reason why there is none."""
     try:
         computed = compute()
         if computed is None:

@@ -1,4 +1,4 @@
-"""What machines write about money: credit notes; and the exceptions that a person decides about."""
+"""Credit notes, and the exceptions that staff resolve."""
 
 from typing import Any, ClassVar
 
@@ -24,7 +24,7 @@ from billing.services.invoicing.exceptions import CREDIT_LEFT, approve_amount, r
 
 @admin.register(CreditNote)
 class CreditNoteAdmin(MoneyAdmin):
-    """Documents that take back a whole invoice. One is issued on the invoice's page."""
+    """Credit notes over a whole invoice. Staff issue one on the invoice's page."""
 
     list_display = ("number", "invoice", "tenant", "total", "issued_on", "reason", "issued_by")
     list_filter = ("currency", ("issued_at", RangeDateTimeFilter))
@@ -41,39 +41,39 @@ class CreditNoteAdmin(MoneyAdmin):
 
     @display(description="Subtotal")
     def subtotal(self, note: CreditNote) -> str:
-        """Without tax."""
+        """Return the amount without tax, with its currency."""
         return money_text(note.subtotal_minor, note.currency)
 
     @display(description="Tax")
     def tax(self, note: CreditNote) -> str:
-        """With its currency."""
+        """Return the amount with its currency."""
         return money_text(note.tax_minor, note.currency)
 
     @display(description="Total", ordering="total_minor")
     def total(self, note: CreditNote) -> str:
-        """With its currency."""
+        """Return the amount with its currency."""
         return money_text(note.total_minor, note.currency)
 
     @display(description="What it says")
     def said(self, note: CreditNote) -> SafeString:
-        """The stored content."""
+        """Return the stored content as a block."""
         return as_block(note.content)
 
     has_look_permission = holds("billing.view_creditnote")
 
     def offered(self, obj: CreditNote) -> frozenset[str]:
-        """The PDF, once it is rendered."""
+        """Return the action that shows the PDF, once it is rendered."""
         return frozenset({"pdf"} if DocumentFile.objects.filter(pk=obj.number).exists() else ())
 
     @action(description="PDF", permissions=["look"], icon="picture_as_pdf")
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002 - unfold's signature
-        """The stored PDF."""
+        """Return the stored PDF."""
         return document_response(found_or_404(CreditNote.objects.all(), object_id).number)
 
 
 @admin.register(BillingException)
 class BillingExceptionAdmin(MoneyAdmin):
-    """What a person has to look at: usage that could not be billed, payments that settle nothing, credit left over."""
+    """Exceptions for staff: usage that could not be billed, payments that settle nothing, credit left over."""
 
     list_display = ("occurred_at", "tenant", "what", "detail", "amount", "state", "resolved_by")
     list_filter = (("resolved_at", admin.EmptyFieldListFilter), "code")
@@ -94,23 +94,23 @@ class BillingExceptionAdmin(MoneyAdmin):
 
     @display(description="Tenant", ordering="subscription__tenant__name")
     def tenant(self, exception: BillingException) -> str:
-        """Whom it is about."""
+        """Return the name of the tenant."""
         return exception.subscription.tenant.name
 
     @display(description="State", label={"Open": "danger", "Resolved": "success", "Approved": "success"})
     def state(self, exception: BillingException) -> str:
-        """Whether somebody has decided."""
+        """Return the state as a label."""
         return self.state_of(exception).capitalize()
 
     @display(description="Subscription")
     def subscription_link(self, exception: BillingException) -> SafeString:
-        """The way to its page."""
+        """Return a link to the subscription's page."""
         url = reverse("admin:billing_subscription_change", args=[exception.subscription_id])
         return format_html('<a href="{}">{}</a>', url, exception.subscription)
 
     @display(description="Draft", empty_value="none")
     def invoice_link(self, exception: BillingException) -> SafeString | None:
-        """The way to what is not finalized."""
+        """Return a link to the draft that is not finalized."""
         if exception.invoice is None:
             return None
         url = reverse("admin:billing_invoice_change", args=[exception.invoice_id])
@@ -118,7 +118,7 @@ class BillingExceptionAdmin(MoneyAdmin):
 
     @display(description="Payment", empty_value="none")
     def payment_link(self, exception: BillingException) -> SafeString | None:
-        """The way to the money, which is allocated, refunded or kept there."""
+        """Return a link to the payment's page, on which staff allocate, refund or keep the money."""
         if exception.payment is None:
             return None
         url = reverse("admin:billing_payment_change", args=[exception.payment_id])
@@ -126,14 +126,14 @@ class BillingExceptionAdmin(MoneyAdmin):
 
     @display(description="Amount", ordering="amount_minor", empty_value="")
     def amount(self, exception: BillingException) -> str | None:
-        """What was noticed, with its currency."""
+        """Return the amount in question with its currency."""
         if exception.amount_minor is None:
             return None
         of = exception.payment or exception.subscription
         return money_text(exception.amount_minor, of.currency)
 
     def state_of(self, obj: Any) -> str:
-        """Open, resolved or approved."""
+        """Return `open`, `resolved` or `approved`."""
         if obj.resolved_at is None:
             return "open"
         return "approved" if obj.is_approved else "resolved"
@@ -141,14 +141,14 @@ class BillingExceptionAdmin(MoneyAdmin):
     has_resolve_permission = holds("billing.change_billingexception")
 
     def offered(self, obj: BillingException) -> frozenset[str]:
-        """What is resolved stays so."""
+        """Return the actions of an open exception, none if it is resolved or its payment has money left."""
         if obj.resolved_at is not None or (obj.payment is not None and obj.payment.unallocated_minor):
             return frozenset()
         return frozenset({"approve", "resolve"} if obj.code == UNUSUAL_AMOUNT else {"resolve"})
 
     @action(description="Approve amount", permissions=["resolve"], icon="price_check")
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask why, and let the draft be finalized at the amount that was seen."""
+        """Approve the amount that staff saw, for a reason, so that the draft can be finalized at it."""
         rows = BillingException.objects.select_related("subscription__tenant", "invoice__tenant")
         exception = found_or_404(rows, object_id)
         amount = self.amount(exception)
@@ -175,7 +175,7 @@ class BillingExceptionAdmin(MoneyAdmin):
 
     @action(description="Resolve", permissions=["resolve"], icon="check_circle")
     def resolve(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask what was done about it, and let the subscription be billed again."""
+        """Resolve the exception with a note, so that the subscription is billed again."""
         exception = found_or_404(BillingException.objects.select_related("subscription__tenant"), object_id)
         follows = (
             "The subscription is looked at again by the next run of invoicing."

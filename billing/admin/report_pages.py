@@ -34,10 +34,10 @@ _MONTH: Final = UnfoldAdminTextInputWidget(attrs={"type": "month"})
 
 
 class MonthField(forms.CharField):
-    """A month as `2026-11`; its value is the first day."""
+    """A month as in `2026-11`. Its value is the month's first day."""
 
     def clean(self, value: Any) -> Any:
-        """Read it. Raises `ValidationError`."""
+        """Return the first day of the month. Raise `ValidationError` if it is not one."""
         month = YearMonth.parse(str(super().clean(value)))
         if month is None:
             raise forms.ValidationError("A month, as in 2026-11.")
@@ -45,7 +45,7 @@ class MonthField(forms.CharField):
 
 
 class ReportForm(forms.Form):
-    """What a report is asked, as far as it asks it."""
+    """The parameters of a report, without those that it does not take."""
 
     tenant = forms.CharField(
         required=False, max_length=50, widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "slug"})
@@ -62,7 +62,7 @@ class ReportForm(forms.Form):
             self.fields["tenant"].required = report.slug == "statement"
 
     def clean_tenant(self) -> Tenant | None:
-        """A tenant that exists, or none."""
+        """Return the tenant with this slug, or none without a slug. Refuse an unknown one."""
         slug = self.cleaned_data["tenant"].strip()
         found = Tenant.objects.filter(slug=slug).first() if slug else None
         if slug and found is None:
@@ -80,7 +80,7 @@ class ReportForm(forms.Form):
 
 
 class CloseForm(forms.Form):
-    """Up to which month the books are closed."""
+    """The month up to which to close the books."""
 
     month = MonthField(widget=forms.HiddenInput)
 
@@ -173,7 +173,7 @@ def _close(request: HttpRequest) -> HttpResponse:
 
 
 def _asked(request: HttpRequest, report: Report) -> dict[str, str] | None:
-    """Return what is asked; where nothing is, today and the year so far. A statement waits for its tenant."""
+    """Return the requested parameters, by default today and the year so far. A statement needs its tenant first."""
     today = today_of_issuer()
     usual = {"at": today.isoformat(), "from": f"{today:%Y}-01", "to": f"{today:%Y-%m}", "tenant": ""}
     asked = {name: request.GET.get(name, usual[name]) for name in report.asks}

@@ -1,4 +1,4 @@
-"""The reports of the books: what each asks for and shows. Every figure is a sum of the ledger of accounts."""
+"""The reports of the books: their parameters and tables. Every figure is a sum of the ledger of accounts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Cell = str | tuple[int, str]  # a text, or minor units with their currency
 
 @dataclass(frozen=True, slots=True)
 class ReportQuestion:
-    """What a report is asked: months of posting with `end` excluded, a day, a tenant."""
+    """The parameters of a report: months of posting with `end` excluded, a day, a tenant."""
 
     first: date
     end: date
@@ -29,7 +29,7 @@ class ReportQuestion:
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """What a report shows. `totals` are its sums by currency, for the columns of amounts."""
+    """The table of a report. `totals` are its sums by currency, for the columns of amounts."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -59,7 +59,7 @@ class ReportTable:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report by the name in its address, and what it has to be asked."""
+    """A report, with its slug and the parameters that it takes."""
 
     slug: str
     title: str

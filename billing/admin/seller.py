@@ -1,4 +1,4 @@
-"""Who sells, and the numbers that were given."""
+"""The issuer of invoices, and the series of numbers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,18 +28,18 @@ NUMBERS = ("invoice_prefix", "credit_note_prefix", "time_zone")
 
 
 class LogoWidget(forms.Textarea):
-    """Choose a picture, which a script reads into the field: no form of ours sends a file."""
+    """A picture that a script reads into the field, because the product's forms upload no files."""
 
     class Media:
         js = ("admin/logo.js",)
 
     def render(self, name: str, value: Any, attrs: Any = None, *_: Any, **__: Any) -> SafeString:
-        """Return it by a template of ours, which Django's own renderer of fields does not look for."""
+        """Render the product's own template, which Django's renderer of fields does not find."""
         return render_to_string("admin/billing/logo_widget.html", self.get_context(name, value, attrs))
 
 
 class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
-    """Refuses what no invoice could be issued with."""
+    """A form that refuses values with which no invoice could be issued."""
 
     logo_file = forms.CharField(
         label="Logo",
@@ -54,7 +54,7 @@ class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is 
         fields = (*WHO, *WHERE, *TERMS, *CHANGES, *APPROVALS, *NUMBERS, "unverified_tax_ids")
 
     def clean(self) -> dict[str, Any]:
-        """Show at each field what the service refuses."""
+        """Show the service's errors at their fields."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if not self.errors:
             show_refusals(self, lambda: check_issuer(cleaned))
@@ -62,7 +62,7 @@ class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is 
         return cleaned
 
     def _keep_logo(self) -> None:
-        """Store the picture, which nothing names before the issuer does."""
+        """Store the picture. It is not in use until the issuer names it."""
         given = self.cleaned_data.get("logo_file")
         if self.cleaned_data.get("removes_logo"):
             self.cleaned_data["logo"] = ""
@@ -72,7 +72,7 @@ class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is 
 
 @admin.register(Issuer)
 class IssuerAdmin(StaffModelAdmin):
-    """Who sells. There is one."""
+    """The issuer, of which there is one."""
 
     form = IssuerForm
     list_display = ("legal_name", "city", "country", "tax_id", "payment_days", "grace_minutes")
@@ -89,7 +89,7 @@ class IssuerAdmin(StaffModelAdmin):
     )
 
     def save_model(self, request: HttpRequest, obj: Issuer, form: "forms.ModelForm[Issuer]", change: bool) -> None:  # noqa: ARG002, FBT001 - Django's signature
-        """Have the service write, and audit."""
+        """Update the issuer by the service, which writes the audit entry."""
         pictures = {"logo_file", "removes_logo"}
         changes = {name: form.cleaned_data[name] for name in form.changed_data if name not in pictures}
         if "logo" in form.cleaned_data:
@@ -102,17 +102,17 @@ class IssuerAdmin(StaffModelAdmin):
         """Leave the entry to the service that this page calls."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
-        """A migration made it."""
+        """Refuse to add an issuer: a migration created the only one."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Somebody sells."""
+        """Refuse to delete the issuer, which every invoice needs."""
         return False
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """With what the next invoice will be called."""
+        """Render the page with the number of the next invoice."""
         issuer = Issuer.objects.filter(pk=1).first()
         extra = {**(extra_context or {}), "hint": "" if issuer is None else _hint(issuer)}
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)

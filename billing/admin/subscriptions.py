@@ -1,4 +1,4 @@
-"""Subscriptions: facts to read, and what staff do for a customer, each with its next invoice before it is done."""
+"""Subscriptions, and the actions of staff on them. Each action shows the next invoice before it is done."""
 
 from typing import Any, ClassVar
 
@@ -33,7 +33,7 @@ WHENS = [(When.PERIOD_END.value, "At the end of the period"), (When.NOW.value, "
 
 
 def versions_on_sale() -> QuerySet[PlanVersion]:
-    """The newest version of each plan that is not archived, those that are not public included: staff may give them."""
+    """Return the newest version of each plan that is not archived. Staff may also give plans that are not public."""
     newer = PlanVersion.objects.filter(plan=OuterRef("plan"), number__gt=OuterRef("number"))
     return (
         PlanVersion.objects.filter(~Exists(newer), plan__archived_at=None).select_related("plan").order_by("plan__name")
@@ -41,13 +41,13 @@ def versions_on_sale() -> QuerySet[PlanVersion]:
 
 
 class SeenVersionForm(forms.Form):
-    """Which state of the subscription its author saw: one that was changed meanwhile is not changed again."""
+    """The version of the subscription that staff saw. A subscription that changed meanwhile is not changed."""
 
     expected_version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
 
 class ChangePlanForm(SeenVersionForm):
-    """To which plan, and when."""
+    """The plan to change to, and when."""
 
     plan_version = forms.ModelChoiceField(
         label="Plan", queryset=PlanVersion.objects.none(), empty_label=None, widget=UnfoldAdminSelectWidget
@@ -64,7 +64,7 @@ class ChangePlanForm(SeenVersionForm):
 
 
 class CancelForm(SeenVersionForm):
-    """When it ends."""
+    """When the subscription ends."""
 
     when = forms.ChoiceField(
         choices=WHENS,
@@ -74,17 +74,17 @@ class CancelForm(SeenVersionForm):
 
 
 class PendingFilter(admin.SimpleListFilter):
-    """What waits for the end of the period."""
+    """Subscriptions with something pending until the end of the period."""
 
     title = "pending"
     parameter_name = "pending"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's signature
-        """A change, an end, or a person."""
+        """Return the choices: a change of plan, an end, or an open exception."""
         return [("change", "Changes plan"), ("cancel", "Ends"), ("parked", "Not billed: open exception")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's signature
-        """Those rows."""
+        """Return the subscriptions that match the choice."""
         parked = BillingException.objects.filter(subscription=OuterRef("pk"), resolved_at=None)
         chosen = {
             "change": Q(pending_plan_version__isnull=False),
@@ -96,7 +96,7 @@ class PendingFilter(admin.SimpleListFilter):
 
 @admin.register(Subscription)
 class SubscriptionAdmin(MoneyAdmin):
-    """Who bought what. One is made on the tenant's page."""
+    """Subscriptions of tenants to plans. Staff create one on the tenant's page."""
 
     list_display = ("shown_name", "plan", "state", "currency", "period", "next_invoice", "pending")
     list_filter = (("status", ChoicesDropdownFilter), "plan_version__plan", PendingFilter, "currency")
@@ -113,39 +113,39 @@ class SubscriptionAdmin(MoneyAdmin):
     actions_detail: ClassVar = ["change_plan", "cancel", "undo", "preview"]
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
-        """With what apps above have to show."""
+        """Return the tables of this app, and those that other apps contribute."""
         return [*super().get_inlines(request, obj), *contributed_inlines(obj)]
 
     @display(description="Tenant", header=True, ordering="tenant__name")
     def shown_name(self, subscription: Subscription) -> list[str]:
-        """Name above slug."""
+        """Return the tenant's name above its slug."""
         return [subscription.tenant.name, subscription.tenant.slug]
 
     @display(description="Plan", ordering="plan_version__plan__name")
     def plan(self, subscription: Subscription) -> str:
-        """With its version."""
+        """Return the plan with its version."""
         return str(subscription.plan_version)
 
     @display(description="Status", ordering="status", label=STATUS_LABELS)
     def state(self, subscription: Subscription) -> str:
-        """Whether it goes on, and whether it is paid."""
+        """Return the status in words."""
         return str(subscription.get_status_display())
 
     @display(description="Period", ordering="period_end")
     def period(self, subscription: Subscription) -> SafeString:
-        """The running one, or the last, in the customer's days."""
+        """Return the days of the current period, or of the last, in the customer's time zone."""
         return shown_days(subscription.period_start, subscription.period_end, subscription.time_zone)
 
     @display(description="Next invoice", ordering="due_at", empty_value="none")
     def next_invoice(self, subscription: Subscription) -> str | None:
-        """Return the customer's day on which it is due. What is looked at once more after its end may have none."""
+        """Return the customer's day on which it is due. An ended subscription that is checked again may have none."""
         if subscription.due_at is None or _is_over(subscription):
             return None
         return str(local_day(subscription.due_at, subscription.time_zone))
 
     @display(description="Pending", empty_value="nothing")
     def pending(self, subscription: Subscription) -> str | None:
-        """What waits for the end of the period."""
+        """Return what is pending until the end of the period."""
         if subscription.is_cancelled_at_period_end:
             return "ends"
         pending = subscription.pending_plan_version
@@ -157,7 +157,7 @@ class SubscriptionAdmin(MoneyAdmin):
     has_look_permission = holds("billing.view_subscription")
 
     def offered(self, obj: Subscription) -> frozenset[str]:
-        """What has ended stays as it is."""
+        """Return the actions that the state allows, none once the subscription has ended."""
         if obj.status == SubscriptionStatus.CANCELLED:
             return frozenset()
         waits = obj.pending_plan_version_id is not None or obj.is_cancelled_at_period_end
@@ -165,7 +165,7 @@ class SubscriptionAdmin(MoneyAdmin):
 
     @action(description="Next invoice", permissions=["look"], icon="receipt_long")
     def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The next invoice with usage as it is now; nothing is written."""
+        """Show the next invoice with usage up to now. Write nothing."""
         subscription = self._found(object_id)
         extra: dict[str, object] = {"preview_error": _said_of_last_look(subscription)}
         if not _is_over(subscription):
@@ -185,7 +185,7 @@ class SubscriptionAdmin(MoneyAdmin):
 
     @action(description="Change plan", permissions=["act"], icon="swap_horiz")
     def change_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Choose, see the next invoice, and change."""
+        """Change the plan, after a preview of the next invoice."""
         subscription = self._found(object_id)
 
         def preview(given: dict[str, Any]) -> dict[str, object]:
@@ -219,7 +219,7 @@ class SubscriptionAdmin(MoneyAdmin):
 
     @action(description="Cancel", permissions=["act"], icon="cancel")
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Choose when, see the last invoice, and end it."""
+        """Cancel the subscription, after a preview of the last invoice."""
         subscription = self._found(object_id)
 
         def preview(given: dict[str, Any]) -> dict[str, object]:
@@ -254,7 +254,7 @@ class SubscriptionAdmin(MoneyAdmin):
 
     @action(description="Undo what is pending", permissions=["act"], icon="undo")
     def undo(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, and take back what waits for the end of the period."""
+        """Undo what is pending until the end of the period, after a confirmation."""
         subscription = self._found(object_id)
         return self.decide(
             request,
@@ -296,7 +296,7 @@ def _said_of_change(done: Subscription) -> str:
 
 
 def _is_over(subscription: Subscription) -> bool:
-    """Whether its last period is invoiced."""
+    """Return whether its last period is invoiced."""
     ended_at, due_at = subscription.ended_at, subscription.due_at
     return due_at is None or (ended_at is not None and due_at > ended_at)
 

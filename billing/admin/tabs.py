@@ -35,7 +35,7 @@ INVOICE_LABELS = {
 
 
 class PhaseInline(ReadOnlyInline, TabularInline):
-    """Which plan held from when on."""
+    """Phases: the plan of each, and when it began."""
 
     model = SubscriptionPhase
     tab = True
@@ -45,17 +45,17 @@ class PhaseInline(ReadOnlyInline, TabularInline):
     verbose_name_plural = "phases"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the plans' names."""
+        """Return the rows with the names of their plans."""
         return super().get_queryset(request).select_related("plan_version__plan", "subscription")
 
     @display(description="Begins on")
     def starts_on(self, phase: SubscriptionPhase) -> SafeString:
-        """The customer's day, with the instant in UTC as its title."""
+        """Return the customer's day, with the instant in UTC as its title."""
         return shown_days(phase.starts_at, phase.starts_at, phase.subscription.time_zone)
 
 
 class InvoiceRowInline(ReadOnlyInline, TabularInline):
-    """Invoices beside what they belong to."""
+    """Invoices of a tenant or a subscription."""
 
     model = Invoice
     tab = True
@@ -66,34 +66,34 @@ class InvoiceRowInline(ReadOnlyInline, TabularInline):
     verbose_name_plural = "invoices"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the tenant's name, which a draft is called by."""
+        """Return the invoices with the tenant's name, by which a draft is called."""
         return super().get_queryset(request).select_related("tenant", "subscription__plan_version__plan")
 
     @display(description="Invoice")
     def shown_number(self, invoice: Invoice) -> SafeString:
-        """The way to its page."""
+        """Return a link to the invoice's page."""
         return format_html(
             '<a href="{}">{}</a>', reverse("admin:billing_invoice_change", args=[invoice.pk]), invoice.number or "Draft"
         )
 
     @display(description="Status", label=INVOICE_LABELS)
     def state(self, invoice: Invoice) -> str:
-        """Where it stands."""
+        """Return the status in words."""
         return str(invoice.get_status_display())
 
     @display(description="Total")
     def total(self, invoice: Invoice) -> str:
-        """With its currency."""
+        """Return the total with its currency."""
         return money_text(invoice.total_minor, invoice.currency)
 
     @display(description="Period")
     def period(self, invoice: Invoice) -> SafeString:
-        """What it is about, in the customer's days."""
+        """Return the days it covers, in the customer's time zone."""
         return shown_days(invoice.period_start, invoice.period_end, invoice.subscription.time_zone)
 
 
 class ExceptionInline(ReadOnlyInline, TabularInline):
-    """What could not be billed."""
+    """Exceptions: what could not be billed."""
 
     model = BillingException
     tab = True
@@ -104,7 +104,7 @@ class ExceptionInline(ReadOnlyInline, TabularInline):
     verbose_name_plural = "exceptions"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the subscription, which the rows are named by."""
+        """Return the exceptions with the subscription, by which the rows are named."""
         return super().get_queryset(request).select_related("subscription")
 
 
@@ -119,24 +119,24 @@ class SubscriptionRowInline(ReadOnlyInline, TabularInline):
     verbose_name_plural = "subscription"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the plans' names."""
+        """Return the rows with the names of their plans."""
         rows = super().get_queryset(request)
         return rows.select_related("tenant", "plan_version__plan", "pending_plan_version__plan")
 
     @display(description="Plan")
     def plan(self, subscription: Subscription) -> SafeString:
-        """The way to its page."""
+        """Return a link to the subscription's page."""
         url = reverse("admin:billing_subscription_change", args=[subscription.pk])
         return format_html('<a href="{}">{}</a>', url, subscription.plan_version)
 
     @display(description="Status", label=STATUS_LABELS)
     def state(self, subscription: Subscription) -> str:
-        """Whether it goes on, and whether it is paid."""
+        """Return the status in words."""
         return str(subscription.get_status_display())
 
     @display(description="Period")
     def period(self, subscription: Subscription) -> SafeString:
-        """The running one, or the last, in the customer's days."""
+        """Return the days of the current period, or of the last, in the customer's time zone."""
         return shown_days(subscription.period_start, subscription.period_end, subscription.time_zone)
 
 
@@ -150,28 +150,28 @@ class PaymentInline(ReadOnlyInline, TabularInline):
     verbose_name_plural = "payments"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the invoice."""
+        """Return the payments with their invoices."""
         return super().get_queryset(request).select_related("invoice__tenant")
 
     @display(description="Status", label=PAYMENT_LABELS)
     def state(self, payment: Payment) -> str:
-        """How it ended."""
+        """Return the status in words."""
         return str(payment.get_status_display())
 
     @display(description="Amount")
     def amount(self, payment: Payment) -> SafeString:
-        """With its currency, and the way to its page."""
+        """Return the amount with its currency, as a link to the payment's page."""
         url = reverse("admin:billing_payment_change", args=[payment.pk])
         return format_html('<a href="{}">{}</a>', url, money_text(payment.amount_minor, payment.currency))
 
     @display(description="Left")
     def left(self, payment: Payment) -> str:
-        """What of it pays nothing and was not given back."""
+        """Return the amount that is neither allocated nor refunded, or an empty text if there is none."""
         return money_text(payment.unallocated_minor, payment.currency) if payment.unallocated_minor else ""
 
 
 class AllocationInline(ReadOnlyInline, TabularInline):
-    """What a payment pays for, and whose payments pay an invoice."""
+    """Allocations: the invoices that a payment pays, or the payments that pay an invoice."""
 
     model = PaymentAllocation
     hide_title = True
@@ -180,29 +180,29 @@ class AllocationInline(ReadOnlyInline, TabularInline):
     verbose_name_plural = "allocations"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With what they join."""
+        """Return the allocations with their invoices and payments."""
         return super().get_queryset(request).select_related("invoice__tenant", "payment")
 
     @display(description="Invoice")
     def paid_invoice(self, row: PaymentAllocation) -> SafeString:
-        """The way to its page."""
+        """Return a link to the invoice's page."""
         url = reverse("admin:billing_invoice_change", args=[row.invoice_id])
         return format_html('<a href="{}">{}</a>', url, row.invoice)
 
     @display(description="Payment")
     def paying(self, row: PaymentAllocation) -> SafeString:
-        """The way to its page."""
+        """Return a link to the payment's page."""
         url = reverse("admin:billing_payment_change", args=[row.payment_id])
         return format_html('<a href="{}">{}</a>', url, row.payment.reference)
 
     @display(description="Amount")
     def amount(self, row: PaymentAllocation) -> str:
-        """With its currency; less than nothing takes back."""
+        """Return the amount with its currency. A negative amount takes an allocation back."""
         return money_text(row.amount_minor, row.invoice.currency)
 
 
 class RefundInline(ReadOnlyInline, TabularInline):
-    """What of a payment was given back."""
+    """Refunds of a payment."""
 
     model = PaymentRefund
     hide_title = True
@@ -212,5 +212,5 @@ class RefundInline(ReadOnlyInline, TabularInline):
 
     @display(description="Amount")
     def amount(self, refund: PaymentRefund) -> str:
-        """With its currency."""
+        """Return the amount with its currency."""
         return money_text(refund.amount_minor, refund.currency)

@@ -1,4 +1,4 @@
-"""What money adds to a tenant's page: its subscription, invoices, alerts and how it is billed."""
+"""Billing on a tenant's page: its subscription, its invoices and its billing profile."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -40,7 +40,7 @@ from billing.services.subscriptions.subscribing import subscribe
 
 
 class SubscribeForm(forms.Form):
-    """To which plan, and how long it is tried."""
+    """The plan to subscribe to, and the days of its trial."""
 
     plan_version = forms.ModelChoiceField(
         label="Plan", queryset=PlanVersion.objects.none(), widget=UnfoldAdminSelectWidget
@@ -121,13 +121,13 @@ class BillingForm(forms.Form):
         self.fields["amount_max_minor"].help_text = f"In {currency}, with tax."
 
     def clean_amount_max_minor(self) -> int | None:
-        """In minor units."""
+        """Return the amount in minor units."""
         amount = self.cleaned_data["amount_max_minor"]
         return None if amount is None else round_to_minor(amount, self.currency)
 
 
 class ProfileInline(ReadOnlyInline, StackedInline):
-    """How the tenant is billed, to read: it is changed by an action."""
+    """The tenant's billing profile, read-only. An action changes it."""
 
     model = BillingProfile
     tab = True
@@ -142,19 +142,19 @@ class ProfileInline(ReadOnlyInline, StackedInline):
 
     @display(description="Highest amount without a look", empty_value="none")
     def highest_amount(self, profile: BillingProfile) -> str | None:
-        """With its currency."""
+        """Return the amount with its currency."""
         highest_minor = profile.amount_max_minor
         return None if highest_minor is None else money_text(highest_minor, profile.tenant.currency)
 
     @display(description="Card", empty_value="none")
     def card(self, profile: BillingProfile) -> str | None:
-        """What invoices are charged to."""
+        """Return the label of the card that pays invoices."""
         return profile.card_label or None
 
 
 @register_tenant_section
 class BillingSection(TenantSection):
-    """What the tenant buys, and how it is billed."""
+    """The tenant's subscription, invoices and billing profile."""
 
     place = 30
     buttons = ("subscribe", "billing_profile")
@@ -164,12 +164,12 @@ class BillingSection(TenantSection):
     has_subscribe_permission = holds("billing.add_subscription")
 
     def hidden_buttons(self, tenant: Tenant) -> Iterable[str]:
-        """A tenant that has a subscription changes its plan on the subscription's page."""
+        """Return the buttons to hide. A tenant with a subscription changes its plan on the subscription's page."""
         return () if current_subscription(tenant.pk) is None else ("subscribe",)
 
     @action(description="Subscribe", permissions=["subscribe"], icon="add_shopping_cart")
     def subscribe(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Choose a plan, see the first invoice, and subscribe."""
+        """Subscribe the tenant to a plan, after a preview of the first invoice."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         form = SubscribeForm(posted(request))
         is_answered = request.method == "POST" and form.is_valid()
@@ -208,7 +208,7 @@ class BillingSection(TenantSection):
 
     @action(description="Billing profile", permissions=["bill"], icon="percent")
     def billing_profile(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Tax and terms, through the service."""
+        """Update the tenant's tax settings and terms by the service."""
         tenant = found_or_404(Tenant.objects.all(), object_id)
         profile = BillingProfile.objects.filter(tenant=tenant).first() or BillingProfile(tenant=tenant)
         initial = {name: getattr(profile, name) for name in TERMS}

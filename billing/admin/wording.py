@@ -1,4 +1,4 @@
-"""How the staff admin writes amounts, price terms and how a charge came about."""
+"""How the staff admin writes amounts, price terms and the steps of a charge."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ TIMES: Final = "\N{MULTIPLICATION SIGN}"
 
 
 def shown_terms(terms: PriceTerms, unit: str = "") -> list[str]:
-    """Price terms in sentences, one for each tier."""
+    """Return price terms in sentences, one for each tier."""
     one = unit or "unit"
     match terms:
         case Flat(amount):
@@ -46,14 +46,14 @@ def _shown_tier(start: Decimal, tier: Tier, how: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StaffStep:
-    """A step of a line or a charge: what was reckoned, and what it adds; empty where it adds nothing by its nature."""
+    """A step of a line or a charge: what it computes, and the amount it adds, empty if a step of its kind adds none."""
 
     what: str
     amount: str
 
 
 def shown_steps(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> list[StaffStep]:
-    """Return how an amount came about; nothing where the line says it all."""
+    """Return the steps that led to an amount, none if the line itself says it all."""
     steps = steps_of(explanation, amount_minor, currency)
     return [] if told_by_the_line(steps) else [_shown_step(words_of(step, currency), currency) for step in steps]
 
