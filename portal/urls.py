@@ -56,6 +56,11 @@ tenant_pages = [
     path("invoices/<str:number>/", invoices.invoice, name="invoice"),
     path("invoices/<str:number>/pdf/", invoices.invoice_pdf, name="invoice_pdf"),
     path("invoices/<str:number>/credit-note/", invoices.credit_note_pdf, name="credit_note_pdf"),
+    path(
+        "invoices/<str:number>/credit-notes/<str:note>/",
+        invoices.credit_note_in_part_pdf,
+        name="credit_note_in_part_pdf",
+    ),
     path("invoices/<str:number>/pay/", invoices.invoice_pay, name="invoice_pay"),
     path("invoices/<str:number>/lines/<int:position>/events/", invoices.line_events, name="line_events"),
     path("team/", team.team, name="team"),

@@ -1,6 +1,5 @@
 """Invoices with all that they were computed from, and the actions of staff on them."""
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -19,6 +18,7 @@ from accounts.domain.numbers import number_text, unit_name
 from accounts.notices.models import OutboundMail
 from billing.admin.base import MoneyAdmin, WhyForm, document_response
 from billing.admin.contributions import contributed_inlines
+from billing.admin.credit_form import CreditForm, previewed_credit, said_again
 from billing.admin.days import shown_days
 from billing.admin.invoice_list import InvoiceChangeList, IssuedMonthFilter, OverdueFilter, today_of_issuer
 from billing.admin.invoicing_runs import run_page
@@ -28,14 +28,15 @@ from billing.admin.tabs import INVOICE_LABELS, AllocationInline, PaymentInline
 from billing.admin.wording import shown_steps
 from billing.domain.money import money_text, round_to_minor
 from billing.domain.statuses import InvoiceStatus
-from billing.errors import InvoiceStatusError
-from billing.models import CreditNote, DocumentFile, Invoice, InvoiceKind, Issuer
+from billing.models import CreditNote, CreditTarget, DocumentFile, Invoice, InvoiceKind, Issuer
+from billing.selectors.invoicing.crediting import left_of
 from billing.selectors.invoicing.invoices import own_currency_of, taxes_of_invoice, was_mailed
 from billing.selectors.write_offs import written_off_minor
+from billing.services.invoicing.crediting import CREDITABLE_IN_PART, credit_in_part
 from billing.services.invoicing.finalizing import finalize_now
 from billing.services.invoicing.payments import record_manual_payment
 from billing.services.invoicing.purchase_orders import set_purchase_order
-from billing.services.invoicing.reissuing import preview_reissue, reissue_invoice
+from billing.services.invoicing.reissuing import reissue_invoice
 from billing.services.invoicing.staff_actions import (
     CREDITABLE,
     issue_credit_note,
@@ -57,6 +58,7 @@ class InvoiceAdmin(MoneyAdmin):
     list_filter = (("status", ChoicesDropdownFilter), "currency", IssuedMonthFilter, OverdueFilter)
     list_filter_submit = True
     list_select_related = ("tenant", "subscription")
+    preview_template = "admin/billing/ask_credit.html"
     list_before_template = "admin/billing/invoice_sums.html"
     search_fields = ("number", "tenant__name", "tenant__slug")
     search_help_text = "A number, a tenant's name or slug."
@@ -76,7 +78,9 @@ class InvoiceAdmin(MoneyAdmin):
     inlines: ClassVar = [PaymentInline]
     actions_detail: ClassVar[list[Any]] = [
         "pdf", "finalize", "purchase_order", "record_payment", "resend",
-        {"title": "More", "items": ["issue_again", "issue_credit_note", "mark_uncollectible", "void"]},
+        {"title": "More", "items": [
+            "issue_again", "credit_in_part", "issue_credit_note", "mark_uncollectible", "void",
+        ]},
     ]  # fmt: skip
     actions_list: ClassVar = ["run_invoicing"]
 
@@ -159,7 +163,8 @@ class InvoiceAdmin(MoneyAdmin):
     def _context_of(self, invoice: Any) -> dict[str, object]:
         currency, zone = invoice.currency, invoice.subscription.time_zone
         note = CreditNote.objects.filter(invoice=invoice).first()
-        numbers = [number for number in (invoice.number, note and note.number) if number]
+        parts = invoice.credit_notes_in_part.values_list("number", flat=True)
+        numbers = [number for number in (invoice.number, note and note.number, *parts) if number]
         return {
             "invoice": invoice,
             "trouble": self.trouble_of(invoice),
@@ -175,6 +180,8 @@ class InvoiceAdmin(MoneyAdmin):
             "amount_due": self.due_text(invoice),
             "written_off": _written_off(invoice),
             "note": note,
+            "parts": invoice.credit_notes_in_part.all(),
+            "credited": money_text(invoice.credited_minor, currency) if invoice.credited_minor else "",
             "replaced_by": Invoice.objects.filter(replaces=invoice).first(),
             "mails": OutboundMail.objects.filter(attachment__documents__in=numbers, tenant=invoice.tenant)
             if numbers
@@ -204,8 +211,11 @@ class InvoiceAdmin(MoneyAdmin):
         if status is InvoiceStatus.FINALIZED:
             names.add("mark_uncollectible")
         if status in CREDITABLE and not CreditNote.objects.filter(invoice=obj).exists():
-            names |= {"issue_credit_note"} if obj.total_minor else set()
-            names |= {"issue_again"} if obj.kind != InvoiceKind.MANUAL else set()
+            is_whole = not obj.credited_minor
+            names |= {"issue_credit_note"} if obj.total_minor and is_whole else set()
+            names |= {"issue_again"} if obj.kind != InvoiceKind.MANUAL and is_whole else set()
+            is_left = status in CREDITABLE_IN_PART and obj.total_minor > obj.credited_minor
+            names |= {"credit_in_part"} if is_left else set()
         return frozenset(names)
 
     @action(description="Run invoicing", permissions=["run"], icon="play_arrow", url_path="run")
@@ -328,6 +338,34 @@ class InvoiceAdmin(MoneyAdmin):
             ),
         )
 
+    @action(description="Credit a part", permissions=["credit"], icon="content_cut")
+    def credit_in_part(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for amounts of lines or one over all, show what it comes to, and issue a credit note over it."""
+        invoice = self._found(object_id)
+        form = CreditForm(posted(request), invoice, left_of(invoice))
+        return self.decide(
+            request,
+            invoice,
+            form,
+            lambda given: credit_in_part(
+                invoice_id=invoice.pk,
+                goes_to=CreditTarget(given["goes_to"]),
+                reason=given["reason"],
+                actor=staff_actor(request),
+                as_of=timezone.now(),
+                **form.asked(given),
+            ),
+            name="credit_in_part",
+            said=lambda note: f"{note.number} takes back {money_text(note.total_minor, note.currency)} of {invoice}.",
+            preview=lambda given: previewed_credit(invoice, form.asked(given)),
+            question=Question(
+                title=f"Credit a part of {invoice}?",
+                explanation="A credit note with a number of its own takes back amounts of lines, or one amount that is"
+                " spread over all of them, with the tax that they bore, and goes to the customer.",
+                button="Issue the credit note",
+            ),
+        )
+
     @action(description="Correct the buyer and issue again", permissions=["credit"], icon="autorenew")
     def issue_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the new invoice and the credit, ask for a reason, and issue both."""
@@ -343,7 +381,7 @@ class InvoiceAdmin(MoneyAdmin):
             name="issue_again",
             said=lambda done: f"{done} takes the place of {invoice}: {money_text(done.total_minor, done.currency)}.",
             question=Question(
-                title=f"Issue {invoice} again?", explanation=_said_again(invoice, now), button="Issue it again"
+                title=f"Issue {invoice} again?", explanation=said_again(invoice, now), button="Issue it again"
             ),
         )
 
@@ -403,29 +441,6 @@ class InvoiceAdmin(MoneyAdmin):
     def _found(self, object_id: str) -> Invoice:
         found: Invoice = found_or_404(Invoice.objects.select_related("tenant"), object_id)
         return found
-
-
-def _said_again(invoice: Invoice, now: datetime) -> str:
-    """Return what issuing an invoice again would do, or why it is not possible."""
-    try:
-        planned = preview_reissue(invoice=invoice, as_of=now)
-    except InvoiceStatusError as error:
-        return f"Not possible: {error.detail}"
-    tenant, computed = invoice.tenant, planned.computed
-    address = ", ".join(
-        filter(
-            None, [tenant.legal_name or tenant.name, tenant.address_line1, tenant.city, tenant.country, tenant.tax_id]
-        )
-    )
-    by = "A credit note takes it back" if planned.is_credited else "It never left the house, and is void then"
-    taxes = "; ".join(
-        f"{row['name']} of {row['base']}: {row['amount']}" for row in shown_taxes(computed.taxes, invoice.currency)
-    )
-    return (
-        f"{by}. The same lines are issued under a new number to {address}, with tax as it follows now ({taxes}), over"
-        f" {money_text(computed.total_minor, invoice.currency)} instead of"
-        f" {money_text(invoice.total_minor, invoice.currency)}. What was paid moves with it; what is over waits."
-    )
 
 
 def in_a_line(text: object) -> SafeString:

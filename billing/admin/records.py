@@ -24,19 +24,19 @@ from billing.services.invoicing.exceptions import CREDIT_LEFT, approve_amount, r
 
 @admin.register(CreditNote)
 class CreditNoteAdmin(MoneyAdmin):
-    """Credit notes over a whole invoice. Staff issue one on the invoice's page."""
+    """Credit notes over an invoice or a part of one. Staff issue one on the invoice's page."""
 
-    list_display = ("number", "invoice", "tenant", "total", "issued_on", "reason", "issued_by")
+    list_display = ("number", "of_invoice", "tenant", "total", "issued_on", "reason", "issued_by")
     list_filter = ("currency", ("issued_at", RangeDateTimeFilter))
     list_filter_submit = True
-    list_select_related = ("invoice__tenant", "tenant")
-    search_fields = ("number", "invoice__number", "tenant__name", "tenant__slug")
+    list_select_related = ("invoice__tenant", "part_of__tenant", "tenant")
+    search_fields = ("number", "invoice__number", "part_of__number", "tenant__name", "tenant__slug")
     fields = (
-        "number", "invoice", "tenant", "subtotal", "tax", "total", "reason", "issued_on", "issued_at", "issued_by",
-        "content_digest",
+        "number", "of_invoice", "tenant", "goes_to", "subtotal", "tax", "total", "reason", "issued_on",
+        "issued_at", "issued_by", "content_digest",
         "said",
     )  # fmt: skip
-    readonly_fields = ("subtotal", "tax", "total", "said")
+    readonly_fields = ("of_invoice", "subtotal", "tax", "total", "said")
     actions_detail: ClassVar = ["pdf"]
 
     @display(description="Subtotal")

@@ -12,16 +12,20 @@ from accounts.api.schema import TENANT_PARAMETER, problems
 from accounts.api.tenancy import live_tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
-from billing.models import CreditNote
+from billing.models import CreditNote, CreditTarget
 from billing.selectors.facts import facts_of_credit_note
 from billing.selectors.invoicing.invoices import credit_notes_page
 
 
 class CreditNoteSchema(serializers.Serializer[Any]):
-    """A document that takes back a whole invoice. Amounts are in the currency's minor unit."""
+    """A document that takes back an invoice, or some of it. Amounts are in the currency's minor unit."""
 
     number = serializers.CharField()
     invoice = serializers.CharField(help_text="The number of the invoice that it takes back.")
+    is_whole = serializers.BooleanField(help_text="Whether it takes back the whole invoice.")
+    goes_to = serializers.ChoiceField(
+        choices=CreditTarget.values, allow_null=True, help_text="Of one in part: where the money went that was paid."
+    )
     currency = serializers.CharField()
     subtotal_minor = serializers.IntegerField()
     tax_minor = serializers.IntegerField()

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from accounts.domain.plain import plain_decimal, plain_instant
 from billing.domain.exchange import Conversion
@@ -202,6 +202,39 @@ def credit_note_content(
         "reason": reason,
         "payment_url": "",
         **({"replaced_by": replaced_by} if replaced_by else {}),
+    }
+
+
+def credit_in_part_content(
+    invoice_content: Mapping[str, Any],
+    *,
+    number: str,
+    issued_on: date,
+    reason: str,
+    amounts: Mapping[int, int],
+    taxes: Sequence[TaxRow],
+    conversion: Conversion | None,
+) -> dict[str, object]:
+    """Return the content of a credit note over `amounts` (without tax) of the lines at these positions."""
+    left_out = {"paid_minor", "due_minor", "replaces", "issuer_currency"}
+    whole = credit_note_content(invoice_content, number=number, issued_on=issued_on, reason=reason)
+    lines = [
+        {**line, "kind": "credit", "amount_minor": amounts[line["position"]], "explanation": {"model": "credited"}}
+        for line in invoice_content["lines"]
+        if line["position"] in amounts
+    ]
+    subtotal_minor, tax_minor = sum(amounts.values()), sum(row.tax_minor for row in taxes)
+    own = {} if conversion is None else {"issuer_currency": own_currency_content(taxes, conversion)}
+    return {
+        **{name: value for name, value in whole.items() if name not in left_out},
+        "is_in_part": True,
+        "lines": lines,
+        "subtotal_minor": subtotal_minor,
+        "taxes": taxes_content(taxes),
+        "tax_minor": tax_minor,
+        "carried_minor": 0,
+        "total_minor": subtotal_minor + tax_minor,
+        **own,
     }
 
 

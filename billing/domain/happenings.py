@@ -155,7 +155,10 @@ class PaymentFacts:
 
 @dataclass(frozen=True, slots=True)
 class CreditNoteFacts:
-    """A credit note as the API and webhooks show it; `invoice` is the number of the invoice that it takes back."""
+    """A credit note as the API and webhooks show it; `invoice` is the number of the invoice that it takes back.
+
+    Of one in part `goes_to` says where the money went that was paid.
+    """
 
     id: UUID
     tenant_id: UUID
@@ -169,12 +172,16 @@ class CreditNoteFacts:
     reason: str
     issued_on: date
     issued_at: datetime
+    is_whole: bool = True
+    goes_to: str | None = None
 
     def as_body(self) -> dict[str, object]:
         """Return its form in the API and in webhooks."""
         return {
             "number": self.number,
             "invoice": self.invoice,
+            "is_whole": self.is_whole,
+            "goes_to": self.goes_to,
             "currency": self.currency,
             "subtotal_minor": self.subtotal_minor,
             "tax_minor": self.tax_minor,

@@ -153,6 +153,8 @@ def steps_of(explanation: Mapping[str, Any], amount_minor: int, currency: str) -
     match explanation["model"]:
         case "carry" | "reopened":
             return [CarriedStep(to_major(amount_minor, currency))]
+        case "credited":
+            return []
         case "proration":
             return list(_prorated(explanation, amount_minor, currency))
         case "adjustment":
@@ -218,6 +220,6 @@ def _corrected(explanation: Mapping[str, Any], amount_minor: int, currency: str)
     invoiced_minor = before["amount_minor"]
     yield InvoicedBeforeStep(explanation["invoice"], Decimal(before["quantity"]), to_major(-invoiced_minor, currency))
     kept_minor = amount_minor - (now["amount_minor"] - invoiced_minor)
-    stood_minor = before.get("forgiven_minor", 0)
+    stood_minor = before.get("forgiven_minor", 0) + before.get("credited_minor", 0)
     if stood_minor or kept_minor:
         yield StoodOnVoidStep(to_major(stood_minor, currency), to_major(kept_minor, currency))

@@ -3,6 +3,7 @@
 from billing.models.catalog import Plan, PlanVersion, Price
 from billing.models.invoice import (
     CreditNote,
+    CreditTarget,
     DocumentFile,
     Invoice,
     InvoiceDocument,
@@ -36,6 +37,7 @@ __all__ = [
     "BillingProfile",
     "CreditNote",
     "CreditSetOff",
+    "CreditTarget",
     "DocumentFile",
     "ExchangeRate",
     "Invoice",

@@ -428,12 +428,26 @@ class InvoiceDocument(models.Model):
         return f"Document of {self.invoice}"
 
 
+class CreditTarget(models.TextChoices):
+    """Where money goes that was paid of what a credit note takes back."""
+
+    REFUND = "refund", "Refund it"
+    BALANCE = "balance", "Keep it for the next invoices"
+
+
 class CreditNote(models.Model):
-    """A document that takes back a whole invoice."""
+    """A document that takes back a whole invoice (`invoice`), or some of one (`part_of`).
+
+    `credited_lines` has of one in part for each line its id and `position`, the id of the usage line that it belongs to
+    (`root`), the amount, and what stood of that line then (`stood_minor`).
+    """
 
     id = models.UUIDField(primary_key=True, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="credit_notes")
-    invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, related_name="credit_note")
+    invoice = models.OneToOneField(Invoice, null=True, on_delete=models.PROTECT, related_name="credit_note")
+    part_of = models.ForeignKey(Invoice, null=True, on_delete=models.PROTECT, related_name="credit_notes_in_part")
+    goes_to = models.CharField(max_length=7, choices=CreditTarget.choices, blank=True)
+    credited_lines = models.JSONField(default=list)
     number = models.CharField(max_length=40, unique=True)
     currency = models.CharField(max_length=3, validators=[CURRENCY])
     subtotal_minor = models.BigIntegerField()
@@ -454,11 +468,23 @@ class CreditNote(models.Model):
                 name="credit_note_total_is_sum",
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="credit_note_has_reason"),
+            models.CheckConstraint(
+                condition=Q(invoice__isnull=False, part_of=None, goes_to="")
+                | Q(invoice=None, part_of__isnull=False, goes_to__in=CreditTarget.values, total_minor__gt=0),
+                name="credit_note_is_whole_or_in_part",
+            ),
         ]
         ordering: ClassVar = ["-issued_at", "-id"]
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def of_invoice(self) -> Invoice:
+        """Return the invoice that it takes back, or some of it."""
+        invoice = self.invoice or self.part_of
+        assert invoice is not None, "it is of an invoice"
+        return invoice
 
 
 class DocumentFile(models.Model):

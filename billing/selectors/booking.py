@@ -1,7 +1,8 @@
 """Documents as the ledger of accounts is told of them, read from their rows in a fixed number of queries."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from django.db.models import F, Q
@@ -40,6 +41,11 @@ def _issued(invoice: Invoice, lines: Sequence[InvoiceLine], taxes: Sequence[Invo
     return IssuedInvoice(
         invoice.pk, invoice.tenant_id, invoice.currency, invoice.issued_on, invoice.finalized_at, document
     )
+
+
+def lines_to_book(lines: Iterable[InvoiceLine], time_zone: str, amounts: Mapping[int, int]) -> list[LineToBook]:
+    """Return lines, which come with their meters, as what is booked of them, by position."""
+    return [replace(_to_book(line, time_zone), amount_minor=amounts[line.position]) for line in lines]
 
 
 def _to_book(line: InvoiceLine, time_zone: str) -> LineToBook:

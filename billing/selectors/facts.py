@@ -80,12 +80,15 @@ def facts_of_payment(payment: Payment) -> PaymentFacts:
 
 def facts_of_credit_note(note: CreditNote) -> CreditNoteFacts:
     """Return a credit note by its row, which comes with its invoice."""
-    assert note.invoice.number is not None, "what is taken back was issued"
+    number = note.of_invoice.number
+    assert number is not None, "what is taken back was issued"
     return CreditNoteFacts(
         id=note.pk,
         tenant_id=note.tenant_id,
         number=note.number,
-        invoice=note.invoice.number,
+        invoice=number,
+        is_whole=note.invoice_id is not None,
+        goes_to=note.goes_to or None,
         currency=note.currency,
         subtotal_minor=note.subtotal_minor,
         tax_minor=note.tax_minor,

@@ -87,7 +87,7 @@ def _post_payments(payments: Sequence[Any], *, time_zone: str) -> int:
 
 def _post_one_by_one(payments: "QuerySet[Payment]") -> int:
     """Post what follows from what stands on an invoice, in the order in which it happened."""
-    notes = _without_entry(CreditNote.objects.all(), EntryKind.CREDIT_NOTE).select_related("invoice")
+    notes = _without_entry(CreditNote.objects.exclude(invoice=None), EntryKind.CREDIT_NOTE).select_related("invoice")
     voids = _without_entry(Invoice.objects.filter(status=InvoiceStatus.VOID, credit_note=None), EntryKind.VOID)
     allocations = _without_entry(PaymentAllocation.objects.exclude(_OWN), EntryKind.ALLOCATION)
     refunds = _without_entry(PaymentRefund.objects.all(), EntryKind.REFUND)

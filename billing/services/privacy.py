@@ -73,7 +73,7 @@ class BillingPrivacy(PrivacyPart):
         )  # fmt: skip
         yield exported_table(
             "credit_notes.json", CreditNote.objects.filter(tenant=tenant), "id", "number", *_AMOUNTS, "reason",
-            "issued_on", "issued_at", "content", invoice_number="invoice__number",
+            "issued_on", "issued_at", "content", part_of_number="part_of__number", invoice_number="invoice__number",
         )  # fmt: skip
         yield exported_table(
             "payments.json", Payment.objects.filter(tenant=tenant), "id", "provider", "reference", "status",

@@ -81,7 +81,9 @@ def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpRespon
     """Render one invoice with the computation of its total."""
     found = _invoice(portal, number)
     credit_note = _credit_note(found)
-    numbers = [number] if credit_note is None else [number, credit_note.number]
+    parts = list(found.credit_notes_in_part.order_by("issued_at", "pk"))
+    notes = [*parts, credit_note] if credit_note is not None else parts
+    numbers = [number, *(note.number for note in notes)]
     files = set(DocumentFile.objects.filter(pk__in=numbers).values_list("pk", flat=True))
     content = content_of(found)
     context = {
@@ -94,6 +96,8 @@ def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpRespon
         "written_off_minor": written_off_minor(found),
         "set_off_minor": sum(found.set_offs.values_list("amount_minor", flat=True)),
         "credit_note": credit_note,
+        "parts": parts,
+        "files": files,
         "replaced_by": getattr(found, "replaced_by", None),
         "has_pdf": number in files,
         "has_credit_note_pdf": credit_note is not None and credit_note.number in files,
@@ -120,6 +124,14 @@ def credit_note_pdf(_request: SignedInRequest, portal: Portal, number: str) -> H
     if credit_note is None:
         raise Http404
     return _pdf(credit_note.number)
+
+
+@tenant_page("invoices", Capability.MANAGE_BILLING)
+def credit_note_in_part_pdf(_request: SignedInRequest, portal: Portal, number: str, note: str) -> HttpResponse:
+    """Return the PDF of a credit note over some of an invoice."""
+    if not _invoice(portal, number).credit_notes_in_part.filter(number=note).exists():
+        raise Http404
+    return _pdf(note)
 
 
 @tenant_page("invoices", Capability.MANAGE_BILLING)

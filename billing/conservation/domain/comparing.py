@@ -61,6 +61,18 @@ class Booked:
 
 
 @dataclass(frozen=True, slots=True)
+class Credited:
+    """What a credit note took back of the usage of a stretch, and what stood of that then."""
+
+    meter_id: int
+    start: datetime
+    end: datetime
+    amount_minor: int
+    stood_minor: int
+    issued_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
     """A subscription up to its latest invoice, at boundary `reached`; `computed_at` has the times by boundary."""
 
@@ -73,6 +85,7 @@ class Life:
     computed_at: Mapping[int, datetime]
     ended_at: datetime | None = None
     gives_back: bool = True
+    credits: Sequence[Credited] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +228,26 @@ def _usage_right(
     right = 0
     for stretch, cost in zip(priced, costs, strict=True):
         own = [line for line in lines if (line.start, line.end) == (stretch.start, stretch.end)]
-        owed = max(cost - _forgiven(life, own), 0)
+        owed = max(cost - _forgiven(life, own), 0) + _kept_of_credit(
+            life, (meter, stretch.start, stretch.end), max(cost - _forgiven(life, own), 0)
+        )
         stands = sum(line.amount_minor for line in own if _counts(life, line))
         # A written-off amount stays although less is owed: only the amount that the customer paid is refunded.
         right += stands if owed < stands <= _given_up(life, own) else owed
     return right
+
+
+def _kept_of_credit(life: Life, key: tuple[int, datetime, datetime], owed: int) -> int:
+    """Return what of a credit in part usage that went away has eaten up: so much less is given back of it.
+
+    `owed` is what the lines must come to without any credit.
+    """
+    at = life.computed_at[life.reached]
+    known = [one for one in life.credits if (one.meter_id, one.start, one.end) == key and one.issued_at <= at]
+    if not known:
+        return 0
+    credit, stood = sum(one.amount_minor for one in known), known[-1].stood_minor
+    return min(max(stood - owed, 0), credit)
 
 
 def _fee_right(life: Life, stretches: Sequence[PeriodStretch], lines: Sequence[Booked]) -> int:

@@ -17,6 +17,7 @@ from uuid import UUID
 from accounts.sql import fetch_all
 from billing.conservation.domain.comparing import (
     Booked,
+    Credited,
     Imbalance,
     Life,
     Lived,
@@ -102,6 +103,16 @@ ORDER BY i.number, l.position
 """
 
 
+CREDITS: Final = """
+SELECT i.subscription_id, r.meter_id, r.period_start, r.period_end, (l ->> 'amount_minor')::bigint,
+    (l ->> 'stood_minor')::bigint, n.issued_at
+FROM billing_creditnote AS n JOIN billing_invoice AS i ON i.id = n.part_of_id
+CROSS JOIN LATERAL jsonb_array_elements(n.credited_lines) AS l
+JOIN billing_invoiceline AS r ON r.id = (l ->> 'root')::bigint
+WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND r.kind = 'usage' ORDER BY n.issued_at, n.id
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """An issued invoice, with when it stopped counting and when staff wrote it off."""
@@ -164,6 +175,9 @@ def _lives(ids: Sequence[str]) -> list[Lived]:
     lines: dict[UUID, list[tuple[str, int, datetime, datetime, int]]] = defaultdict(list)
     for invoice_id, *line in fetch_all(LINES, {"ids": ids}):
         lines[invoice_id].append(tuple(line))
+    credits_given: dict[UUID, list[Credited]] = defaultdict(list)
+    for subscription_id, *credited in fetch_all(CREDITS, {"ids": ids}):
+        credits_given[subscription_id].append(Credited(*credited))
     lives = []
     for pk, tenant_id, slug, currency, zone, anchor_at, ended_at, end_refund in subscriptions:
         issued, readable = documents[pk], [stage for stage in stages[pk] if stage is not None]
@@ -179,6 +193,7 @@ def _lives(ids: Sequence[str]) -> list[Lived]:
             computed_at={document.boundary: document.computed_at for document in issued.values()},
             ended_at=ended_at,
             gives_back=end_refund == _BY_DAY,
+            credits=credits_given[pk],
         )
         numbers = {document.boundary: document.number for document in issued.values()}
         lives.append(Lived(tenant_id, slug, currency, life, numbers, meters))

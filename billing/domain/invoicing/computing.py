@@ -270,7 +270,11 @@ def _adjustment_lines(state: BillingState, invoiced: Sequence[InvoicedUsage]) ->
         amount_minor = known.difference_minor(charge.amount_minor)
         if known.now == known.invoiced and not amount_minor:
             continue
-        not_paid = {"forgiven_minor": known.forgiven_minor, "unpaid_minor": known.unpaid_minor}
+        not_paid = {
+            "forgiven_minor": known.forgiven_minor,
+            "unpaid_minor": known.unpaid_minor,
+            "credited_minor": known.credited_minor,
+        }
         lines.append(
             LineDraft(
                 kind=ADJUSTMENT,

@@ -43,6 +43,15 @@ class Used:
         return Used(EXACT.add(self.quantity, quantity), self.events + events)
 
 
+def owed_after_credit(owed_minor: int, *, credited_minor: int, stood_minor: int) -> int:
+    """Return what is owed of usage of which `credited_minor` was credited while `stood_minor` stood.
+
+    Usage that goes away is first taken out of the credit; usage that comes is charged.
+    """
+    above_minor = owed_minor - (stood_minor - credited_minor)
+    return owed_minor - min(max(above_minor, 0), credited_minor)
+
+
 @dataclass(frozen=True, slots=True)
 class InvoicedUsage:
     """A usage line of a finalized invoice with all its corrections so far, and what the ledger says of its span now.
@@ -50,7 +59,8 @@ class InvoicedUsage:
     `forgiven_minor` is the part of the amount on invoices that are void or were credited: the customer has not paid
     that. `tax` is the tax of the usage line. `is_stretch` says that it is one of several stretches of its period, rated
     from its position in it. `unpaid_minor` is the part on invoices that staff marked uncollectible. `is_touched` says
-    that some document of its subscription is not in force, or was marked uncollectible.
+    that some document of its subscription is not in force, or was marked uncollectible. `credited_minor` was
+    credited in part while `stood_minor` stood.
     """
 
     line_id: int
@@ -66,6 +76,8 @@ class InvoicedUsage:
     is_stretch: bool = False
     unpaid_minor: int = 0
     is_touched: bool = False
+    credited_minor: int = 0
+    stood_minor: int = 0
 
     def difference_minor(self, costs_minor: int) -> int:
         """Return what is charged or given back if the usage now comes to `costs_minor`.
@@ -73,8 +85,10 @@ class InvoicedUsage:
         What the customer no longer owes is not charged again. What the customer did not pay is not given back, and
         what was given back of it is charged.
         """
-        stands_minor = self.amount_minor - self.forgiven_minor
-        owed_minor = max(costs_minor - self.forgiven_minor, 0)
+        stands_minor = self.amount_minor - self.forgiven_minor - self.credited_minor
+        owed_minor = owed_after_credit(
+            max(costs_minor - self.forgiven_minor, 0), credited_minor=self.credited_minor, stood_minor=self.stood_minor
+        )
         return max(owed_minor - stands_minor, -max(stands_minor - self.unpaid_minor, 0))
 
 

@@ -315,7 +315,12 @@ def _closing(content: Content) -> list[list[Row]]:
     width, said = RIGHT - LEFT, language_of(content)
     parts: list[list[Row]] = []
     if _is_credit(content):
-        words = said.say("This credit note takes back invoice {number} in full.", number=content["invoice_number"])
+        words = (
+            "This credit note takes back some of invoice {number}."
+            if content.get("is_in_part")
+            else "This credit note takes back invoice {number} in full."
+        )
+        words = said.say(words, number=content["invoice_number"])
         parts.append([_paragraph(words, _BODY, space_above=22)])
     elif _due_minor(content):
         parts.append(_terms(content))

@@ -17,6 +17,7 @@ from billing.models import (
     LineKind,
 )
 from billing.selectors.catalog.plans import sold_versions
+from billing.selectors.invoicing.credits_in_part import credited_of, credits_in_part
 from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE, tax_borne, taxes_again, touched_subscriptions
 from metering.domain.periods import Span
 from metering.selectors.span_usage import SpanUsage, UsageSpan, spans_with_voids_since
@@ -136,12 +137,14 @@ def _period_of(line: InvoiceLine) -> tuple[UUID, int | None]:
 def invoiced_usage(roots: Sequence[tuple[int, Root]], usage: Sequence[SpanUsage]) -> dict[int, list[InvoicedUsage]]:
     """Return by state what was invoiced of each line, and what the ledger says of its span now."""
     # Only where some document is not in force can one have been issued again.
+    credits_given = credits_in_part({root.line.invoice.subscription_id for _, root in roots if root.is_touched})
     again = taxes_again(root.line for _, root in roots if root.is_touched)
     versions = sold_versions({root.line.plan_version_id for _, root in roots if root.line.plan_version_id is not None})
     prices = {price.id: price for version in versions.values() for price in version.prices}
     invoiced: dict[int, list[InvoicedUsage]] = defaultdict(list)
     for (number, root), found in zip(roots, usage, strict=True):
         line = root.line
+        credited_minor, stood_minor = credited_of(credits_given.get(line.pk, ()))
         assert line.price_id is not None, "a usage line has its price"
         assert line.plan_version_id is not None, "a usage line has its plan"
         invoiced[number].append(
@@ -156,6 +159,8 @@ def invoiced_usage(roots: Sequence[tuple[int, Root]], usage: Sequence[SpanUsage]
                 forgiven_minor=root.forgiven_minor,
                 unpaid_minor=root.unpaid_minor,
                 is_touched=root.is_touched,
+                credited_minor=credited_minor,
+                stood_minor=stood_minor,
                 now=Used.of(found.quantity, found.events),
                 tax=tax_borne(line, again),
                 is_stretch=root.is_stretch,

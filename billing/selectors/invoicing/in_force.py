@@ -37,13 +37,14 @@ IS_GIVEN_UP: Final = Q(invoice__status=InvoiceStatus.UNCOLLECTIBLE) | Q(
 
 
 def touched_subscriptions(subscription_ids: Collection[UUID | None]) -> set[UUID | None]:
-    """Return those of which some invoice is not in force, or was given up once."""
+    """Return those of which some invoice is not in force, was given up once, or was credited in part."""
     if not subscription_ids:
         return set()
     invoices = Invoice.objects.filter(
         Q(status=InvoiceStatus.VOID)
         | Q(Exists(CreditNote.objects.filter(invoice=OuterRef("pk"))))
-        | Q(uncollectible_at__isnull=False),
+        | Q(uncollectible_at__isnull=False)
+        | Q(credited_minor__gt=0),
         subscription__in=subscription_ids,
     )
     return set(invoices.values_list("subscription_id", flat=True))

@@ -138,5 +138,5 @@ def received_payment(*, tenant_id: UUID, payment_id: int) -> Payment:
 
 def credit_notes_page(*, tenant_id: UUID, request: PageRequest) -> Page[CreditNote]:
     """The tenant's credit notes by pages, the newest first."""
-    notes = CreditNote.objects.filter(tenant_id=tenant_id).select_related("invoice")
+    notes = CreditNote.objects.filter(tenant_id=tenant_id).select_related("invoice", "part_of")
     return page_of(notes, request, instant_field="issued_at", parse_id=UUID)

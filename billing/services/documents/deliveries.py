@@ -149,8 +149,8 @@ def _locked_invoice(number: str, skips: bool) -> _Document | None:  # noqa: FBT0
 
 def _locked_credit_note(number: str, skips: bool) -> _Document | None:  # noqa: FBT001 - as above
     """Lock the invoice of the credit note, whose own row may not even be locked: it never changes."""
-    note = CreditNote.objects.select_related("tenant").get(number=number)
-    rows = Invoice.objects.select_for_update(no_key=True, skip_locked=skips).filter(pk=note.invoice_id)
+    note = CreditNote.objects.select_related("tenant", "invoice", "part_of").get(number=number)
+    rows = Invoice.objects.select_for_update(no_key=True, skip_locked=skips).filter(pk=note.of_invoice.pk)
     return _Document(number, note.tenant, note.content) if rows.exists() else None
 
 
@@ -179,6 +179,7 @@ def _queue_mail(document: _Document, dedupe_key: str, as_of: datetime) -> list[s
         "number": document.number,
         "invoice_number": content.get("invoice_number", ""),
         "reason": content.get("reason", ""),
+        "is_in_part": content.get("is_in_part", False),
         "replaces": content.get("replaces", {}).get("number", ""),
         "replaced_by": content.get("replaced_by", ""),
         "amount": money_text(content["total_minor"], content["currency"]),

@@ -225,6 +225,14 @@ def _free(invoice: Invoice, given: PaymentAllocation, amount_minor: int, act: Ac
     record_payment_change(payment, "payment.taken_back", act, taken)
 
 
+def keep_freed(payment_ids: Iterable[int], act: Act) -> None:
+    """Keep what is left of payments for the customer's next invoices, as `keep_as_credit` does for one."""
+    for payment_id in payment_ids:
+        payment = locked_payment(payment_id)
+        if payment.unallocated_minor:
+            _resolve(payment, _KEPT, act.actor, act.as_of)
+
+
 def add_allocations(rows: Iterable[PaymentAllocation]) -> None:
     """Add rows of history; whoever calls changes the sums of payments and invoices in the same transaction."""
     PaymentAllocation.objects.bulk_create(rows)

@@ -104,6 +104,8 @@ def _require_reissuable(invoice: Invoice) -> None:
         raise InvoiceStatusError("It has single items: credit it, and write another one.")
     if CreditNote.objects.filter(invoice=invoice).exists():
         raise InvoiceStatusError("There is a credit note for this invoice: what was taken back is not issued again.")
+    if invoice.credited_minor:
+        raise InvoiceStatusError("Some of it was credited: credit the rest, and write another one.")
     if invoice.status not in CREDITABLE:
         raise InvoiceStatusError(f"The invoice is {invoice.status}: there is nothing to issue again.")
     if is_from_before(invoice):

@@ -102,6 +102,8 @@ def credit_in_full(invoice: Invoice, number: str, *, issued_on: date, act: Act, 
 def _require_creditable(invoice: Invoice) -> None:
     if CreditNote.objects.filter(invoice=invoice).exists():
         raise InvoiceStatusError("There is a credit note for this invoice.")
+    if invoice.credited_minor:
+        raise InvoiceStatusError("Some of it was credited: credit what is left in part, too.")
     if invoice.status not in CREDITABLE:
         raise InvoiceStatusError(f"The invoice is {invoice.status}: there is nothing to take back.")
     if invoice.total_minor == 0:
@@ -137,6 +139,8 @@ def _add_note(invoice: Invoice, number: str, reason: str, *, issued_on: date, ac
 
 def declare_void(invoice: Invoice, reason: str, actor: Actor, as_of: datetime) -> None:
     """Make a locked invoice void that nothing is paid of, and tell so. Raises `InvoiceStatusError`."""
+    if invoice.credited_minor and not CreditNote.objects.filter(invoice=invoice).exists():
+        raise InvoiceStatusError("Some of it was credited: credit what is left in part, too.")
     if invoice.amount_paid_minor:
         raise InvoiceStatusError("Some of it is paid: issue a credit note, or take the payment back from it first.")
     before = {"status": invoice.status}

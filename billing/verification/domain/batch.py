@@ -73,12 +73,13 @@ class StoredInvoice:
 
 @dataclass(frozen=True, slots=True)
 class StoredCreditNote:
-    """A credit note, and the invoice that it takes back."""
+    """A credit note, and the invoice that it takes back; `lines_minor` is the sum of the lines of one in part."""
 
     document: StoredDocument
     sums: Sums
     invoice_number: str
     invoice_sums: Sums
+    lines_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from billing.domain.invoicing.lines import ADJUSTMENT, CARRY, USAGE, LineDraft, 
 from billing.domain.invoicing.taxes import tax_rows
 from billing.domain.tax import TaxDecision, TaxTable, TaxTreatment
 from billing.errors import UnbillableError
-from billing.verification.domain.batch import Batch, StoredInvoice, Sums, described
+from billing.verification.domain.batch import Batch, StoredCreditNote, StoredInvoice, Sums, described
 
 _COMPARED: Final = (
     "kind", "period", "quantity", "amount_minor", "events", "plan_version_id", "price_id", "meter_id", "adjusts_id",
@@ -162,10 +162,28 @@ def credit_notes_take_back_the_whole(batch: Batch) -> Iterator[Difference]:
         content = note.document.content
         # Those from before lines bore their tax name no credit.
         said = Sums(*(content.get(name, 0) for name in _SUMS))
+        if note.lines_minor is not None:
+            yield from _in_part(note, said)
+            continue
         for name in _SUMS:
             if name in {*_differing(note.sums, note.invoice_sums), *_differing(note.sums, said)}:
                 detail = f"Its {name} is not that of {note.invoice_number}."
                 yield Difference(note.document.number, "credit_note", detail)
+
+
+def _in_part(note: StoredCreditNote, said: Sums) -> Iterator[Difference]:
+    """Yield what a credit note in part says otherwise than its lines do, or its document."""
+    content, sums = note.document.content, note.sums
+    lines_minor = sum(line["amount_minor"] for line in content.get("lines", ()))
+    taxes_minor = sum(row["amount_minor"] for row in content.get("taxes", ()))
+    follow = Sums(lines_minor, taxes_minor, lines_minor + taxes_minor)
+    for name in _SUMS:
+        if name in {*_differing(sums, said), *_differing(sums, follow)}:
+            yield Difference(note.document.number, "credit_note", f"Its {name} does not follow from its lines.")
+    if note.lines_minor != lines_minor:
+        yield Difference(note.document.number, "credit_note", "It is not booked by the lines that it says.")
+    if sums.total_minor > note.invoice_sums.total_minor:
+        yield Difference(note.document.number, "credit_note", f"It is over more than {note.invoice_number}.")
 
 
 def paid_means_a_payment(batch: Batch) -> Iterator[Difference]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 
 from accounts.errors import InvalidFieldsError
 from accounts.sql import fetch_all
@@ -246,13 +246,15 @@ def _readable_versions(version_ids: set[int]) -> tuple[dict[int, SoldVersion], l
 
 
 def _credit_notes(invoices: Sequence[Invoice]) -> list[StoredCreditNote]:
-    notes = CreditNote.objects.filter(invoice__in=[invoice.pk for invoice in invoices]).select_related("invoice")
+    known = [invoice.pk for invoice in invoices]
+    notes = CreditNote.objects.filter(Q(invoice__in=known) | Q(part_of__in=known)).select_related("invoice", "part_of")
     return [
         StoredCreditNote(
             document=StoredDocument(note.number, note.content, note.content_digest),
             sums=_sums(note),
-            invoice_number=note.invoice.number or "",
-            invoice_sums=_sums(note.invoice),
+            invoice_number=note.of_invoice.number or "",
+            invoice_sums=_sums(note.of_invoice),
+            lines_minor=None if note.invoice_id else sum(line["amount_minor"] for line in note.credited_lines),
         )
         for note in notes.order_by("number")
     ]
@@ -262,12 +264,14 @@ def _paid(invoices: Sequence[Invoice]) -> list[PaidInvoice]:
     """Return the invoices that are paid; one over nothing needs no payment, and is left out."""
     paid = {invoice.pk: invoice for invoice in invoices if invoice.status == InvoiceStatus.PAID and invoice.total_minor}
     allocated = PaymentAllocation.objects.filter(invoice__in=list(paid), payment__currency=F("invoice__currency"))
-    credited = CreditNote.objects.filter(invoice__in=list(paid))
     set_off = CreditSetOff.objects.filter(invoice__in=list(paid))
     settled: dict[UUID, int] = defaultdict(int)
-    for rows, amount in ((allocated, "amount_minor"), (set_off, "amount_minor"), (credited, "total_minor")):
-        for invoice_id, sum_minor in rows.order_by().values_list("invoice_id").annotate(Sum(amount)):
+    for rows in (allocated, set_off):
+        for invoice_id, sum_minor in rows.order_by().values_list("invoice_id").annotate(Sum("amount_minor")):
             settled[invoice_id] += sum_minor
+    credited = CreditNote.objects.filter(Q(invoice__in=list(paid)) | Q(part_of__in=list(paid)))
+    for note in credited.select_related("invoice", "part_of").defer("content"):
+        settled[note.of_invoice.pk] += note.total_minor
     return [PaidInvoice(invoice.number or "", settled[pk] == invoice.total_minor) for pk, invoice in paid.items()]
 
 

@@ -24,6 +24,7 @@ from billing.models import (
 )
 from billing.selectors.catalog.plans import sold_versions
 from billing.selectors.invoicing.credit import credit_of
+from billing.selectors.invoicing.credits_in_part import credits_in_part
 from billing.selectors.invoicing.in_force import TaxesAgain, tax_borne, taxes_again
 from billing.selectors.invoicing.reopened import REOPENED, fees_and_shares, open_of
 from billing.verification.domain.batch import (
@@ -81,6 +82,7 @@ def corrected_by_invoice(
     earlier = corrections_of(root_ids | {one.pk for others in stretches.values() for one in others})
     past = past_of({one.invoice_id for one in (*roots.values(), *chain(*earlier.values()))})
     again = taxes_again([*roots.values(), *chain(*stretches.values())])
+    given = credits_in_part({root.invoice.subscription_id for root in roots.values()})
     every_root = [*roots.values(), *chain(*stretches.values())]
     version_ids = {line.plan_version_id for line in every_root if line.plan_version_id is not None}
     prices = {price.id: price for version in sold_versions(version_ids).values() for price in version.prices}
@@ -90,7 +92,8 @@ def corrected_by_invoice(
         assert root.price_id is not None, "a usage line has its price"
         assert root.plan_version_id is not None, "a usage line has its plan"
         before = [root, *(one for one in earlier[root.pk] if one.invoice.boundary_closed < invoice.boundary_closed)]
-        standing = standing_before(invoice, correction, before, past, is_old=is_old_invoice(lines[invoice.pk]))
+        is_old = is_old_invoice(lines[invoice.pk])
+        standing = standing_before(invoice, correction, before, past, is_old=is_old, given=given.get(root.pk, ()))
         corrected[invoice.pk].append(
             InvoicedUsage(
                 line_id=root.pk,
@@ -102,6 +105,8 @@ def corrected_by_invoice(
                 amount_minor=standing.amount_minor,
                 forgiven_minor=standing.forgiven_minor,
                 unpaid_minor=standing.unpaid_minor,
+                credited_minor=standing.credited_minor,
+                stood_minor=standing.stood_minor,
                 is_touched=correction is not None,
                 now=standing.invoiced
                 if correction is None

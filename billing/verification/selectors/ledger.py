@@ -45,8 +45,15 @@ FROM chosen AS c JOIN paid AS m ON m.invoice_id = c.id
 WHERE m.entry_id IS NULL OR m.received <> m.amount_minor
 UNION ALL
 SELECT c.number, format('Its credit note %%s is not posted.', n.number)
-FROM chosen AS c JOIN billing_creditnote AS n ON n.invoice_id = c.id
+FROM chosen AS c JOIN billing_creditnote AS n ON n.invoice_id = c.id OR n.part_of_id = c.id
 WHERE NOT EXISTS (SELECT FROM ledger_journalentry AS e WHERE e.kind = 'credit_note' AND e.source = n.id::text)
+UNION ALL
+SELECT c.number, format('%%s of it is credited, and its credit notes come to %%s.', i.credited_minor, noted.minor)
+FROM chosen AS c JOIN billing_invoice AS i ON i.id = c.id CROSS JOIN LATERAL (
+    SELECT coalesce(sum(n.total_minor), 0) AS minor FROM billing_creditnote AS n
+    WHERE n.invoice_id = c.id OR n.part_of_id = c.id
+) AS noted
+WHERE i.credited_minor <> noted.minor
 UNION ALL
 SELECT c.number, format('It is %%s with %%s to pay, and %%s is open in the ledger.', c.status, c.owed, open.minor)
 FROM chosen AS c CROSS JOIN LATERAL (

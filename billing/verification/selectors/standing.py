@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q
@@ -15,22 +15,30 @@ from django.db.models import Q
 from billing.domain.invoicing.lines import Used
 from billing.models import Invoice, InvoiceLine
 from billing.selectors.invoicing.corrections import is_undone
+from billing.selectors.invoicing.credits_in_part import CreditInPart, credited_of
 from billing.verification.domain.batch import ARRIVAL_MARGIN, RUN_MARGIN
+
+_NOT_PAID: Final = ("forgiven_minor", "unpaid_minor", "credited_minor")
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What had been invoiced of a usage line; what of that nobody owed any more, and on what staff had given up."""
+    """What had been invoiced of a usage line; what of that nobody owed any more, and on what staff had given up.
+
+    `credited_minor` had been credited in part while `stood_minor` stood.
+    """
 
     invoiced: Used
     amount_minor: int
     forgiven_minor: int
     unpaid_minor: int
+    credited_minor: int = 0
+    stood_minor: int = 0
 
     def is_said(self, said: Mapping[str, Any]) -> bool:
         """Return whether a correction explains that this was invoiced."""
-        amounts = said["amount_minor"], said.get("forgiven_minor", 0), said.get("unpaid_minor", 0)
-        return amounts == (self.amount_minor, self.forgiven_minor, self.unpaid_minor)
+        amounts = said["amount_minor"], *(said.get(name, 0) for name in _NOT_PAID)
+        return amounts == (self.amount_minor, *(getattr(self, name) for name in _NOT_PAID))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +99,19 @@ def moments_of(invoice: Invoice) -> tuple[datetime, ...]:
 
 
 def standing_before(
-    invoice: Invoice, correction: InvoiceLine | None, before: Sequence[InvoiceLine], past: Past, *, is_old: bool
+    invoice: Invoice,
+    correction: InvoiceLine | None,
+    before: Sequence[InvoiceLine],
+    past: Past,
+    *,
+    is_old: bool,
+    given: Sequence[CreditInPart] = (),
 ) -> Standing:
-    """Return what had been invoiced of a usage line, its own and `before`, when the invoice was computed."""
-    possible = [_standing(before, past, moment, is_old=is_old) for moment in moments_of(invoice)]
+    """Return what had been invoiced of a usage line, its own and `before`, when the invoice was computed.
+
+    `given` is what was credited of it in part.
+    """
+    possible = [_standing(before, past, moment, is_old=is_old, given=given) for moment in moments_of(invoice)]
     said = {} if correction is None else correction.explanation.get("invoiced")
     if not isinstance(said, Mapping) or "amount_minor" not in said:
         return possible[0]
@@ -115,7 +132,9 @@ def sum_of(lines: Sequence[InvoiceLine]) -> Used:
     return used
 
 
-def _standing(before: Sequence[InvoiceLine], past: Past, at: datetime, *, is_old: bool) -> Standing:
+def _standing(
+    before: Sequence[InvoiceLine], past: Past, at: datetime, *, is_old: bool, given: Sequence[CreditInPart]
+) -> Standing:
     """Return what stood at a moment. Invoices from before lines bore their tax counted what was undone as well."""
     gone, unpaid = past.gone(at), set() if is_old else past.unpaid(at)
     counted = before if is_old else counted_at(before, past, at)
@@ -124,4 +143,5 @@ def _standing(before: Sequence[InvoiceLine], past: Past, at: datetime, *, is_old
         sum(one.amount_minor for one in counted),
         sum(one.amount_minor for one in counted if one.invoice_id in gone),
         sum(max(one.amount_minor, 0) for one in counted if one.invoice_id in unpaid),
+        *credited_of(given, at),
     )

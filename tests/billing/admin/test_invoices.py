@@ -23,7 +23,16 @@ from tests.billing.world import MARCH, STAFF, close_month, first_invoice, make_p
 
 pytestmark = pytest.mark.django_db
 
-ACTIONS = ("finalize", "void", "mark_uncollectible", "issue_credit_note", "record_payment", "issue_again", "resend")
+ACTIONS = (
+    "finalize",
+    "void",
+    "mark_uncollectible",
+    "issue_credit_note",
+    "record_payment",
+    "issue_again",
+    "credit_in_part",
+    "resend",
+)
 
 
 def drafted(slug: str = "acme") -> Invoice:
@@ -176,6 +185,30 @@ def test_an_invoice_is_issued_again_to_the_buyer_as_it_is_now(as_bo: Client) -> 
     assert "nothing to issue again" in act(as_bo, invoice, "issue_again", reason="Again")
 
 
+def test_a_part_is_credited_by_line_after_a_preview(as_bo: Client) -> None:
+    subscription = subscribe_tenant(plan=make_plan())
+    first_invoice(subscription)
+    use(subscription.tenant, 60_000, at=MARCH + timedelta(days=1))
+    invoice = close_month(subscription)
+    asked = {"line_1": "10.00", "goes_to": "refund", "reason": "An outage"}
+    text = as_bo.post(page(invoice, "credit_in_part"), {**asked, "preview": ""}).content.decode()
+    assert "What the credit note would say" in text
+    assert CreditNote.objects.count() == 0
+    both = as_bo.post(page(invoice, "credit_in_part"), {**asked, "amount": "1.00"}).content.decode()
+    assert "One amount, or amounts of lines." in both
+    assert "takes back" in act(as_bo, invoice, "credit_in_part", **asked)
+    note = CreditNote.objects.get(part_of=invoice)
+    assert (note.subtotal_minor, note.goes_to) == (1_000, "refund")
+    text = as_bo.get(page(invoice)).content.decode()
+    assert page(note) in text
+    assert "/issue_credit_note/" not in text
+    assert as_bo.get(page(note)).status_code == 200
+    assert (
+        "at most"
+        in as_bo.post(page(invoice, "credit_in_part"), {**asked, "line_1": "900", "preview": ""}).content.decode()
+    )
+
+
 def test_the_stored_pdf_is_shown_once_it_is_there(as_pat: Client) -> None:
     invoice = issued()
     assert as_pat.get(page(invoice, "pdf")).status_code == 404
@@ -194,7 +227,7 @@ def test_buttons_of_an_invoice_are_shown_when_its_state_allows_them(as_bo: Clien
     assert [name for name in ACTIONS if f"/{name}/" in text] == ["finalize"]
     text = as_bo.get(page(open_one)).content.decode()
     assert [name for name in ACTIONS if f"/{name}/" in text] == [
-        "void", "mark_uncollectible", "issue_credit_note", "record_payment", "issue_again",
+        "void", "mark_uncollectible", "issue_credit_note", "record_payment", "issue_again", "credit_in_part",
     ]  # fmt: skip
 
 

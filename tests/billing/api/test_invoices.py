@@ -268,6 +268,8 @@ def test_credit_notes_are_listed_with_what_they_take_back(client: APIClient, mar
             {
                 "number": "CN-2026-000001",
                 "invoice": march.number,
+                "is_whole": True,
+                "goes_to": None,
                 "currency": "EUR",
                 "subtotal_minor": 5350,
                 "tax_minor": 0,

@@ -146,7 +146,7 @@ def refund(payment: Payment, **fields: Any) -> PaymentRefund:
     return PaymentRefund.objects.create(**(facts | fields))
 
 
-def credit_note(invoice: Invoice, **fields: Any) -> CreditNote:
+def credit_note(invoice: Invoice, /, **fields: Any) -> CreditNote:
     facts = {
         "tenant_id": invoice.tenant_id,
         "invoice": invoice,

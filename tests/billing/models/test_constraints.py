@@ -316,6 +316,14 @@ def test_what_kind_an_invoice_is_says_whether_it_closes_a_boundary(
     rows.draft(subscription, boundary=None, kind="manual")
 
 
+def test_a_credit_note_is_whole_or_in_part_and_says_where_its_money_goes(finalized: Invoice) -> None:
+    part = {"invoice": None, "part_of": finalized}
+    for fields in ({"part_of": finalized}, {"goes_to": "refund"}, {"invoice": None}, part, part | {"goes_to": "bank"}):
+        with refuses("credit_note_is_whole_or_in_part"), transaction.atomic():
+            rows.credit_note(finalized, **fields)
+    rows.credit_note(finalized, **part, goes_to="balance")
+
+
 def test_an_invoice_is_issued_again_once(subscription: Subscription, finalized: Invoice) -> None:
     again = {"kind": "replacement", "boundary": None, "original": finalized, "replaces": finalized}
     rows.draft(subscription, **again)

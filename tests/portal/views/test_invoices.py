@@ -13,7 +13,8 @@ from pytest_django import Settings
 from accounts.domain.roles import Role
 from accounts.models import StoredFile
 from billing.domain.prices import Flat, Graduated, Package, Tier
-from billing.models import DocumentFile, Invoice, Issuer, Subscription
+from billing.models import CreditTarget, DocumentFile, Invoice, Issuer, Subscription
+from billing.services.invoicing.crediting import credit_in_part
 from billing.services.invoicing.payments import record_failed_payment, record_payment
 from billing.services.invoicing.reissuing import reissue_invoice
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
@@ -300,6 +301,18 @@ def test_an_invoice_and_the_one_that_was_issued_in_its_place_lead_to_each_other(
     again = reissue_invoice(invoice_id=invoice.pk, reason="The address was wrong.", actor=STAFF, as_of=NOW)
     assert f"issued again as {again.number}" in page_of(alice, invoice)
     assert f"takes the place of {invoice.number}" in page_of(alice, again)
+
+
+def test_a_credit_note_over_a_part_is_shown_with_its_pdf(alice: Client, invoice: Invoice) -> None:
+    note = credit_in_part(
+        invoice_id=invoice.pk, goes_to=CreditTarget.REFUND, amounts={1: 100}, reason="An outage", actor=STAFF, as_of=NOW
+    )
+    address = f"/t/acme/invoices/{invoice.number}/credit-notes/{note.number}/"
+    assert alice.get(address).status_code == 404, "it is not rendered yet"
+    keep_pdf(note.number, b"%PDF of the note")
+    assert f"Credit note {note.number}" in page_of(alice, invoice)
+    assert alice.get(address).content == b"%PDF of the note"
+    assert alice.get(address.replace(note.number, "CN-2")).status_code == 404
 
 
 def test_paying_leads_to_stripe_by_a_page_of_ours(

@@ -12,12 +12,12 @@ from pytest_django import Settings
 
 from accounts.domain.pages import PageRequest
 from accounts.models import JobOutcome, JobRun, Tenant
-from billing import tasks
 from billing.domain.prices import PerUnit
 from billing.models import Invoice, InvoiceLine, Subscription
 from billing.selectors.invoicing.line_events import events_behind
 from billing.services.invoicing.running import run_invoicing
 from billing.services.subscriptions.changes import When, change_plan
+from billing.verification import tasks
 from billing.verification.services.retention import run_retention
 from billing.verification.services.running import run_verification
 from metering.errors import EventsDeletedError

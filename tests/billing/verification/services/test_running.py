@@ -13,12 +13,12 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import JobRun
-from billing import tasks
 from billing.domain.prices import PerUnit
 from billing.models import CreditNote, Invoice
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import void_invoice
 from billing.services.subscriptions.changes import When, change_plan
+from billing.verification import tasks
 from billing.verification.domain.checks import differences_in
 from billing.verification.selectors.batches import load_batch, load_series
 from billing.verification.services.running import Chosen, run_verification
@@ -287,6 +287,7 @@ def test_a_file_and_a_credit_note_are_compared_too() -> None:
         "CN-2026-000001: credit_note: Its subtotal_minor is not that of INV-2026-000001.",
         "CN-2026-000001: credit_note: Its total_minor is not that of INV-2026-000001.",
         "INV-2026-000001: file: The stored PDF is not the one that was rendered.",
+        "INV-2026-000001: ledger: 0 of it is credited, and its credit notes come to 4899.",
         "INV-2026-000001: ledger: Its credit note CN-2026-000001 is not posted.",
     ]
 
