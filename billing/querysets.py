@@ -11,7 +11,7 @@ from metering.domain.periods import YearMonth
 
 
 def end_of_month(month: YearMonth, time_zone: F) -> Func:
-    """When a month ends in the zone that a column names."""
+    """Return the instant at which a month ends in the time zone that a column names."""
     first_of_next = Value(month.plus(1).first_day().isoformat())
     return Func(
         time_zone, first_of_next, template="timezone(%(expressions)s::timestamp)", output_field=models.DateTimeField()
@@ -22,11 +22,11 @@ class SubscriptionQuerySet(models.QuerySet[Any]):
     """Subscriptions."""
 
     def of_tenant(self, tenant_id: UUID) -> "SubscriptionQuerySet":
-        """The tenant's, the ended ones included."""
+        """Return the tenant's subscriptions, including those that ended."""
         return self.filter(tenant_id=tenant_id)
 
     def live(self) -> "SubscriptionQuerySet":
-        """Those that go on."""
+        """Return the subscriptions that have not ended."""
         return self.filter(status__in=LIVE_STATUSES)
 
 
@@ -34,13 +34,13 @@ class InvoiceQuerySet(models.QuerySet[Any]):
     """Invoices."""
 
     def of_tenant(self, tenant_id: UUID) -> "InvoiceQuerySet":
-        """The tenant's."""
+        """Return the tenant's invoices."""
         return self.filter(tenant_id=tenant_id)
 
     def issued(self) -> "InvoiceQuerySet":
-        """Those that have a number: what customers see."""
+        """Return the invoices that have a number: those that customers see."""
         return self.exclude(status=InvoiceStatus.DRAFT)
 
     def unpaid(self) -> "InvoiceQuerySet":
-        """Those that wait for their payment."""
+        """Return the invoices that wait for payment."""
         return self.filter(status=InvoiceStatus.FINALIZED)

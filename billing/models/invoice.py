@@ -1,8 +1,8 @@
 """Invoices and credit notes, with all that they were computed from.
 
-A draft's lines are added anew under a higher `revision` when usage came in meanwhile. A finalized invoice, its lines,
-its document and its PDF never change: `billing/migrations/immutability.sql` holds that against the owner of the tables,
-too.
+If usage came in meanwhile, a draft's lines are added again under a higher `revision`. A finalized invoice, its lines,
+its document and its PDF never change: `billing/migrations/immutability.sql` enforces that, against the owner of the
+tables too.
 """
 
 from typing import ClassVar
@@ -121,7 +121,7 @@ class Issuer(models.Model):
 
     @property
     def is_tax_confirmed(self) -> bool:
-        """Whether staff have confirmed who charges what to whom, for the country where the seller is now."""
+        """Return whether staff have confirmed who charges which tax to whom, for the seller's present country."""
         return bool(self.country) and self.tax_rules_confirmed_country == self.country
 
 

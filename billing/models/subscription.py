@@ -147,7 +147,7 @@ class Subscription(models.Model):
 
     @property
     def is_live(self) -> bool:
-        """Whether it goes on."""
+        """Return whether the subscription has not ended."""
         return self.ended_at is None
 
 
@@ -177,9 +177,9 @@ class SubscriptionPhase(models.Model):
 
 
 class BillingException(models.Model):
-    """What a person has to look at: usage that could not be billed, a `payment` that settles nothing, credit left over.
+    """A case for staff: usage that could not be billed, a `payment` that settles nothing, credit left over.
 
-    Without a payment, the subscription is passed over by invoicing until somebody has resolved it.
+    Without a payment, invoicing skips the subscription until staff have resolved the exception.
     """
 
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="exceptions")

@@ -1,4 +1,4 @@
-"""What tax law needs of the seller: the rates of countries with their days, and where it is registered."""
+"""The seller's data for tax: the rates of countries with their days, and the seller's registrations."""
 
 from typing import ClassVar
 
@@ -132,7 +132,7 @@ class ExchangeRate(models.Model):
 
 
 class TaxIdCheck(models.Model):
-    """What somebody said of a tenant's tax id on a day: evidence, which is never changed."""
+    """The result of checking a tenant's tax id on a day, by VIES or by staff: evidence, which is never changed."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="tax_id_checks")
     tax_id = models.CharField("tax id", max_length=50)

@@ -10,7 +10,7 @@ from billing.models import ExchangeRate
 
 
 def conversions(currencies: Collection[str], currency: str, day: date) -> dict[str, Conversion]:
-    """Return for each currency how it becomes the seller's on that day, where a rate is known."""
+    """Return each currency's conversion to the seller's on that day, if a rate is known."""
     wanted = {*currencies, currency, EURO}
     rows = ExchangeRate.objects.filter(
         Q(per__in=wanted) & Q(currency__in=wanted), day__lte=day, day__gte=day - timedelta(days=DAYS_OLD_MAX)

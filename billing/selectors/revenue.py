@@ -71,7 +71,7 @@ class StatusSum:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What somebody should look at, and when the next boundaries come."""
+    """Counts of what waits for staff, and when the next boundaries come."""
 
     exceptions: int
     mails: int
@@ -80,15 +80,15 @@ class Waiting:
 
 
 def currencies_sold() -> list[str]:
-    """Every currency with a subscription, the most used first."""
+    """Return every currency with a subscription, the most used first."""
     used = Subscription.objects.order_by().values_list("currency").annotate(number=Count("pk"))
     return [currency for currency, _ in sorted(used, key=lambda row: (-row[1], row[0]))]
 
 
 def money_by_month(*, currency: str, number: int, as_of: datetime) -> list[MoneyMonth]:
-    """The last `number` months in one currency, the running one as it is at `as_of`.
+    """Return the last `number` months in one currency, the running one as it is at `as_of`.
 
-    Sums of the ledger of accounts by month of posting, so a month that is closed never changes.
+    These are sums of the ledger of accounts by month of posting, so a month that is closed never changes.
     """
     zone = Issuer.objects.values_list("time_zone", flat=True).get(pk=1)
     last = YearMonth.of(local_day(as_of, zone))
@@ -118,13 +118,13 @@ def _money_month(month: YearMonth, sums: Sequence[MonthSum], currency: str, fees
 
 
 def recurring_fees(*, currency: str, instants: Sequence[datetime]) -> dict[datetime, tuple[int, int]]:
-    """What live subscriptions pay a month just before each instant, and how many pay something; trials do not yet."""
+    """Return the monthly fees of live subscriptions just before each instant, and how many pay; trials do not yet."""
     rows = fetch_all(RECURRING_FEES, {"instants": list(instants), "currency": currency})
     return {at: (round_to_minor(Decimal(fees), currency), int(number)) for at, fees, number in rows}
 
 
 def invoices_by_status(*, currency: str) -> list[StatusSum]:
-    """How many invoices stand where, and what they come to with tax, in the order of their lives."""
+    """Return how many invoices have each status, and their total with tax, in the order of their lives."""
     rows = (
         Invoice.objects.filter(currency=currency)
         .order_by()
@@ -136,7 +136,7 @@ def invoices_by_status(*, currency: str) -> list[StatusSum]:
 
 
 def overdue_invoices(*, currency: str, today: date) -> StatusSum:
-    """Finalized invoices whose due day is over."""
+    """Return the number and sum of finalized invoices whose due day is over."""
     found = Invoice.objects.filter(currency=currency, status=InvoiceStatus.FINALIZED, due_on__lt=today).aggregate(
         number=Count("pk"), total=Sum("total_minor")
     )
@@ -144,9 +144,9 @@ def overdue_invoices(*, currency: str, today: date) -> StatusSum:
 
 
 def waiting(*, as_of: datetime) -> Waiting:
-    """What waits for a person, and what is due next.
+    """Return what waits for staff, and what is due next.
 
-    A last look after an end is no invoice before it has found something.
+    A last look after an end does not count as an invoice until it has found something.
     """
     due = Subscription.objects.filter(due_at__isnull=False).aggregate(
         next=Min("due_at", filter=Q(due_at__gt=as_of, ended_at=None)), now=Count("pk", filter=Q(due_at__lte=as_of))

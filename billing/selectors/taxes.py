@@ -23,7 +23,7 @@ from billing.taxlaw.domain.tax_rules import (
 
 
 def tax_tables(tenant_ids: Collection[UUID]) -> dict[UUID, TaxTable]:
-    """Which tax holds for each tenant, and from which day on."""
+    """Return which tax holds for each tenant, and from which day on."""
     return _tables(list(_tenants(tenant_ids)))
 
 
@@ -81,7 +81,7 @@ def number_with_rate(rate: TaxRate) -> str | None:
 
 
 def _state_of(tenant: Tenant, is_valid: bool | None) -> TaxIdState:  # noqa: FBT001 - what a check said
-    """What is known of the tenant's tax id; an earlier release took some without looking at their check digits."""
+    """Return what is known of the tenant's tax id; an earlier release stored some without checking their digits."""
     if not tenant.tax_id:
         return TaxIdState.NONE
     is_possible = not _is_asked_for(tenant) or is_tax_id(tenant.tax_id, tenant.country)

@@ -46,7 +46,7 @@ def _read_price(price_id: int, kind: str, currency: str, model: str, terms: str,
 
 
 def as_sold(row: PlanVersion) -> SoldVersion:
-    """A stored version as a value."""
+    """Return a stored version as a value."""
     return SoldVersion(
         id=row.pk,
         plan_code=row.plan.code,
@@ -75,12 +75,12 @@ def _as_sold_price(price: Price) -> SoldPrice:
 
 
 def plans_for_sale() -> list[SoldVersion]:
-    """The newest version of each public plan that is not archived, in the order of the pricing page."""
+    """Return the newest version of each public plan that is not archived, in the order of the pricing page."""
     newest = (
         Plan.objects.filter(is_public=True, archived_at=None)
         .annotate(newest=Max("versions__number"))
         .exclude(newest=None)
-        .order_by("position", "name", "pk")  # the model's own order is lost where rows are grouped
+        .order_by("position", "name", "pk")  # grouping rows drops the model's own order
     )
     numbers = {plan.pk: plan.newest for plan in newest}
     rows = PlanVersion.objects.filter(plan__in=numbers).values_list("pk", "plan_id", "number")
@@ -90,7 +90,7 @@ def plans_for_sale() -> list[SoldVersion]:
 
 
 def newest_version(plan_code: str, *, is_public_only: bool = True) -> PlanVersion:
-    """The version of a plan that is sold now. Raises `UnknownPlanError`, whatever is given as its code."""
+    """Return the version of a plan that is sold now. Raises `UnknownPlanError`, whatever is given as its code."""
     if "\x00" in plan_code:  # PostgreSQL takes no text with it, and no plan has it
         raise UnknownPlanError("No plan has this code.")
     versions = PlanVersion.objects.filter(plan__code=plan_code, plan__archived_at=None)
@@ -103,7 +103,7 @@ def newest_version(plan_code: str, *, is_public_only: bool = True) -> PlanVersio
 
 
 def sold_version(version_id: int) -> SoldVersion:
-    """One version. Raises `NotFoundError`."""
+    """Return one version. Raises `NotFoundError`."""
     versions = sold_versions([version_id])
     if version_id not in versions:
         raise NotFoundError("There is no such plan version.")

@@ -19,12 +19,12 @@ class ListedPlan:
 
 
 def price_list(currency: str) -> list[ListedPlan]:
-    """The public plans that have prices in the currency, in the order of the pricing page."""
+    """Return the public plans that have prices in the currency, in the order of the pricing page."""
     return listed_plans(plans_for_sale(), currency)
 
 
 def listed_plans(versions: Iterable[SoldVersion], currency: str) -> list[ListedPlan]:
-    """Those of the versions that have prices in the currency, in their order. Three queries, however many there are."""
+    """Return the versions that have prices in the currency, in their order. Runs three queries for any number."""
     sold = [version for version in versions if version.fee(currency) is not None]
     codes = [version.plan_code for version in sold]
     descriptions = dict(Plan.objects.filter(code__in=codes).values_list("code", "description"))

@@ -142,7 +142,7 @@ def _unproven(
 
 
 def _projected(quantity: Decimal, span: Span, at: datetime) -> Decimal:
-    """In a straight line, and of whole units a whole number: nobody is going to send 2,681.417 requests."""
+    """Project usage in a straight line; round whole units to a whole number, as 2,681.417 requests cannot be."""
     projected = forecast(quantity, span, at)
     is_whole = quantity == quantity.to_integral_value()
     return projected.to_integral_value(ROUND_HALF_UP) if is_whole else projected

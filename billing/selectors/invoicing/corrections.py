@@ -30,7 +30,7 @@ _ANY_METER: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A usage line of a finalized invoice, with its corrections, and what of their amounts nobody owes any more."""
+    """A usage line of a finalized invoice, with its corrections, and how much of their amounts is no longer owed."""
 
     line: InvoiceLine
     invoiced: Used
@@ -64,7 +64,7 @@ def is_undone(line: InvoiceLine, *, is_gone: bool) -> bool:
 
 
 def _not_paid(line: Any) -> tuple[int, int]:
-    """Return what of a line nobody owes any more, and what of it staff gave up on."""
+    """Return how much of a line is no longer owed, and how much of it staff marked uncollectible."""
     return line.amount_minor if line.is_gone else 0, max(line.amount_minor, 0) if line.is_given_up else 0
 
 
@@ -92,7 +92,7 @@ def roots_of(states: Sequence[BillingState]) -> list[tuple[int, Root]]:
     touched = touched_subscriptions(keys)
     looked_at_whole = touched | {keys[position] for position in spans_with_voids_since(asked)}
     oldest = min(cutoffs.values())
-    # Stretches of one period are looked at together: where late events reach one, the others' positions may move.
+    # Stretches of one period are looked at together: if late events reach one, the others' positions may move.
     is_stretch = Q(explanation__has_key="position")
     has_stretch = is_stretch | Q(explanation__now__has_key="position")
     lines = InvoiceLine.objects.filter(
@@ -136,7 +136,7 @@ def _period_of(line: InvoiceLine) -> tuple[UUID, int | None]:
 
 def invoiced_usage(roots: Sequence[tuple[int, Root]], usage: Sequence[SpanUsage]) -> dict[int, list[InvoicedUsage]]:
     """Return by state what was invoiced of each line, and what the ledger says of its span now."""
-    # Only where some document is not in force can one have been issued again.
+    # An invoice can have been issued again only if some document is not in force.
     credits_given = credits_in_part({root.line.invoice.subscription_id for _, root in roots if root.is_touched})
     again = taxes_again(root.line for _, root in roots if root.is_touched)
     versions = sold_versions({root.line.plan_version_id for _, root in roots if root.line.plan_version_id is not None})

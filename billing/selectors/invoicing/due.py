@@ -47,7 +47,7 @@ def due_subscriptions(as_of: datetime, due: Due) -> QuerySet[Subscription]:
 
 
 def ripe_invoices(as_of: datetime, due: Due) -> QuerySet[Invoice]:
-    """Drafts whose grace is over and that nobody has to look at first."""
+    """Return the drafts whose grace is over, without those that wait for staff."""
     held = waits_for_a_person("subscription", "tenant")
     found = Invoice.objects.filter(~held, status=InvoiceStatus.DRAFT, finalize_after__lte=as_of)
     if due.tenant_ids is not None:

@@ -1,4 +1,4 @@
-"""Issued invoices and credit notes as their tenants look at them. Drafts are nobody's business but ours."""
+"""Issued invoices and credit notes as their tenants see them. Tenants do not see drafts."""
 
 import re
 from collections.abc import Mapping
@@ -33,13 +33,13 @@ _NUMBER: Final = re.compile(r"[\x21-\x7e]{1,40}")
 
 
 def issued_invoices(*, tenant_id: UUID) -> QuerySet[Invoice]:
-    """The tenant's issued invoices with their credit notes and what they replace, the newest first."""
+    """Return the tenant's issued invoices with their credit notes and what they replace, the newest first."""
     issued: QuerySet[Invoice] = Invoice.objects.of_tenant(tenant_id).issued()
     return issued.select_related("credit_note", "replaces", "replaced_by").order_by("-finalized_at", "-pk")
 
 
 def invoices_page(*, tenant_id: UUID, request: PageRequest, status: InvoiceStatus | None = None) -> Page[Invoice]:
-    """The same by pages, of one status where it is named."""
+    """Return a page of the tenant's issued invoices, of one status if it is given."""
     invoices = issued_invoices(tenant_id=tenant_id)
     if status is not None:
         invoices = invoices.filter(status=status)
@@ -47,7 +47,7 @@ def invoices_page(*, tenant_id: UUID, request: PageRequest, status: InvoiceStatu
 
 
 def issued_invoice(*, tenant_id: UUID, number: str) -> Invoice:
-    """One of them. Raises `NotFoundError`, also for another tenant's and for what can be no number."""
+    """Return one of them. Raises `NotFoundError`, also for another tenant's invoice or an impossible number."""
     invoice = None
     if _NUMBER.fullmatch(number):
         invoice = issued_invoices(tenant_id=tenant_id).filter(number=number).first()
@@ -63,13 +63,13 @@ def was_mailed(invoice: Invoice) -> bool:
 
 
 def content_of(invoice: Invoice) -> Mapping[str, Any]:
-    """What the invoice said when it was issued."""
+    """Return the invoice's content as it was issued."""
     content: Mapping[str, Any] = InvoiceDocument.objects.values_list("content", flat=True).get(pk=invoice.pk)
     return content
 
 
 def lines_of_invoice(invoice: Invoice) -> QuerySet[InvoiceLine]:
-    """Its lines as they were issued, in their order, with their meters and what they correct."""
+    """Return its lines as they were issued, in their order, with their meters and what they correct."""
     lines = InvoiceLine.objects.filter(invoice=invoice, revision=invoice.revision)
     return lines.select_related("meter", "adjusts__invoice").order_by("position")
 
@@ -101,14 +101,14 @@ def taxes_of_invoice(invoice: Invoice) -> list[TaxRow]:
 
 
 def own_currency_of(invoice: Invoice) -> dict[str, Any] | None:
-    """Return the taxes in the seller's currency, as its document says them; None where they are in it already."""
+    """Return the taxes in the seller's currency, as the document shows them; None if they are in it already."""
     content = InvoiceDocument.objects.filter(invoice=invoice).values_list("content", flat=True).first() or {}
     own: dict[str, Any] | None = content.get("issuer_currency")
     return own
 
 
 def payments_of(invoice: Invoice) -> QuerySet[Payment]:
-    """Every attempt to pay it and every payment that pays some of it, the newest first, each with what it pays."""
+    """Return all attempts to pay it and payments that pay some of it, newest first, each with what it pays."""
     of_it = PaymentAllocation.objects.filter(payment=OuterRef("pk"), invoice=invoice).order_by()
     paid = of_it.values("payment").annotate(sum=Sum("amount_minor")).values("sum")
     found = Payment.objects.filter(Q(invoice=invoice) | Q(Exists(of_it)))
@@ -137,6 +137,6 @@ def received_payment(*, tenant_id: UUID, payment_id: int) -> Payment:
 
 
 def credit_notes_page(*, tenant_id: UUID, request: PageRequest) -> Page[CreditNote]:
-    """The tenant's credit notes by pages, the newest first."""
+    """Return a page of the tenant's credit notes, the newest first."""
     notes = CreditNote.objects.filter(tenant_id=tenant_id).select_related("invoice", "part_of")
     return page_of(notes, request, instant_field="issued_at", parse_id=UUID)

@@ -12,7 +12,7 @@ from metering.selectors.retention import deleted_before
 
 
 def line_at(*, invoice: Invoice, position: int) -> InvoiceLine:
-    """A line of the invoice as it was issued. Raises `NotFoundError`."""
+    """Return a line of the invoice as it was issued. Raises `NotFoundError`."""
     line = InvoiceLine.objects.filter(invoice=invoice, revision=invoice.revision, position=position).first()
     if line is None:
         raise NotFoundError("The invoice has no such line.")
@@ -20,11 +20,11 @@ def line_at(*, invoice: Invoice, position: int) -> InvoiceLine:
 
 
 def events_behind(*, line: InvoiceLine, page: PageRequest) -> Page[StoredEvent]:
-    """A page of them, newest first.
+    """Return a page of the events that a line counts, newest first.
 
-    For a correction: all events of the span that it corrects, as they are counted since.
+    For a correction, these are all events of the span that it corrects, as they are counted since.
 
-    Raises `NotFoundError` for a line that counts nothing, `EventsDeletedError` where events of its span are deleted,
+    Raises `NotFoundError` for a line that counts nothing, `EventsDeletedError` if events of its span are deleted,
     `InvalidCursorError`, `QueryTooLargeError`.
     """
     if line.meter_id is None:

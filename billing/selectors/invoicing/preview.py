@@ -48,7 +48,7 @@ def preview_next_invoice(
 
 
 def project_next_invoice(*, subscription: Subscription, as_of: datetime) -> ComputedInvoice:
-    """The same with usage projected in a straight line to the end of the period. Raises `UnbillableError`."""
+    """Compute the same with usage projected in a straight line to the period's end. Raises `UnbillableError`."""
     state = _state(subscription, None, None)
     return _only(compute_invoices([state], projected_at=as_of))
 
@@ -79,9 +79,9 @@ def preview_under_plan(
 def preview_first_invoice(
     *, tenant: Tenant, version: SoldVersion, as_of: datetime, taxes: TaxTable | None = None
 ) -> ComputedInvoice:
-    """What a tenant without a subscription would be invoiced first, after a trial if there is one.
+    """Compute the first invoice of a tenant without a subscription, after a trial if there is one.
 
-    `taxes` is what would hold for the tenant, if that is not what is stored.
+    `taxes` is what would hold for the tenant, if that differs from what is stored.
 
     Raises `CurrencyNotOfferedError`, `UnbillableError`.
     """
@@ -139,7 +139,7 @@ def preview_end(*, subscription: Subscription, at: datetime | None, as_of: datet
 
 
 def _version_id(plan_code: str, subscription: Subscription | None) -> int:
-    """The version that is sold now; of the tenant's own plan its own version, where that is not for sale."""
+    """Return the version that is sold now, or the tenant's own version if its plan is not for sale."""
     try:
         return newest_version(plan_code).pk
     except UnknownPlanError:
@@ -165,7 +165,7 @@ def _of(state: BillingState, taxes: TaxTable | None) -> dict[UUID, TaxTable] | N
 
 
 def _only(computed: Sequence[Computation]) -> ComputedInvoice:
-    """The one result; what cannot be billed is raised, so that the page can say why."""
+    """Return the one result. Raises `UnbillableError`, so that the page can say why."""
     found = computed[0]
     if isinstance(found, ComputedInvoice):
         return found

@@ -10,7 +10,7 @@ from billing.models import Invoice
 
 
 def invoices_with_line_counts(invoice_ids: Iterable[UUID]) -> QuerySet[Invoice]:
-    """The invoices with these ids, oldest first, each with `line_count` and its tenant."""
+    """Return the invoices with these ids, oldest first, each with `line_count` and its tenant."""
     found: QuerySet[Invoice] = (
         Invoice.objects.filter(pk__in=list(invoice_ids))
         .select_related("tenant")
@@ -21,5 +21,5 @@ def invoices_with_line_counts(invoice_ids: Iterable[UUID]) -> QuerySet[Invoice]:
 
 
 def slugs_of(tenant_ids: Iterable[UUID]) -> dict[UUID, str]:
-    """The slugs of tenants."""
+    """Return the slugs of tenants by their ids."""
     return dict(Tenant.objects.filter(pk__in=set(tenant_ids)).values_list("pk", "slug"))

@@ -19,7 +19,7 @@ from metering.domain.periods import anchored_span, local_day
 
 
 def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
-    """The state of each subscription at the boundary that is due next, with the change that waits for it."""
+    """Return each subscription's state at the boundary that is due next, with the change that waits for it."""
     phases = _phases_of([subscription.pk for subscription in subscriptions])
     pending = sold_versions(
         subscription.pending_plan_version_id
@@ -75,7 +75,7 @@ def state_of_manual(subscription: Subscription, *, start: datetime, end: datetim
 
 
 def states_of_invoices(invoices: Sequence[Invoice]) -> list[BillingState]:
-    """The states that invoices were computed from; `invoices` come with their subscriptions."""
+    """Return the states from which invoices were computed; `invoices` come with their subscriptions."""
     phases = _phases_of([invoice.subscription_id for invoice in invoices])
     backfill = _backfill_days({invoice.tenant_id for invoice in invoices})
     ends = [_ended_by(invoice) for invoice in invoices]
@@ -124,12 +124,12 @@ def _phases_of(subscription_ids: Sequence[UUID]) -> dict[UUID, tuple[Phase, ...]
 
 
 def _ended_by(invoice: Invoice) -> datetime | None:
-    """When the subscription ended, if it had at the invoice's boundary, so that it has no fee for a next period."""
+    """Return when the subscription ended, if it had at the invoice's boundary: no fee for a next period is due then."""
     ended_at = invoice.subscription.ended_at
     closes_at = invoice.period_end if invoice.boundary_closed else invoice.subscription.anchor_at
     return ended_at if ended_at is not None and ended_at <= closes_at else None
 
 
 def _backfill_days(tenant_ids: Iterable[UUID]) -> dict[UUID, int]:
-    """How many days late events of each tenant may be."""
+    """Return how many days late events of each tenant may be."""
     return dict(Tenant.objects.filter(pk__in=tenant_ids).values_list("pk", "backfill_days"))

@@ -28,18 +28,18 @@ class Standing:
 
     @property
     def is_past_due(self) -> bool:
-        """Whether something should have been paid by now."""
+        """Return whether a payment is overdue."""
         status = None if self.subscription is None else self.subscription.status
         return bool(self.owing) or status == SubscriptionStatus.PAST_DUE
 
     @property
     def is_trialing(self) -> bool:
-        """Whether nothing is charged yet."""
+        """Return whether the subscription is in its trial."""
         return self.subscription is not None and self.subscription.status == SubscriptionStatus.TRIALING
 
 
 def standing_of(*, tenant_id: UUID, as_of: datetime) -> Standing:
-    """How a tenant stands. An invoice is overdue on the day after its due date, in the issuer's time zone."""
+    """Return a tenant's standing. An invoice is overdue from the day after its due date, in the issuer's time zone."""
     subscription = current_subscription(tenant_id)
     unpaid = (
         Invoice.objects.of_tenant(tenant_id)

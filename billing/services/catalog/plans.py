@@ -32,7 +32,7 @@ def create_plan(
     is_public: bool = True,
     position: int = 0,
 ) -> Plan:
-    """Make a plan; it is for sale once it has a version. Raises `InvalidFieldsError`, `PlanExistsError`."""
+    """Create a plan; it is for sale once it has a version. Raises `InvalidFieldsError`, `PlanExistsError`."""
     check_plan(code=code, name=name.strip(), position=position)
     try:
         with transaction.atomic():
@@ -75,11 +75,11 @@ def archive_plan(*, plan: Plan, actor: Actor, as_of: datetime) -> None:
 def publish_version(
     *, plan: Plan, offer: VersionOffer, actor: Actor, as_of: datetime, expected_number: int | None = None
 ) -> PlanVersion:
-    """Sell a plan at these prices from now on; who has an older version keeps it.
+    """Sell a plan at these prices from now on; tenants on an older version keep it.
 
-    `expected_number` is what it is to become.
+    `expected_number` is the number that the new version should get.
 
-    Raises `InvalidFieldsError`, `UnknownMeterError`, and `ConflictError` where another version was published meanwhile.
+    Raises `InvalidFieldsError`, `UnknownMeterError`, and `ConflictError` if another version was published meanwhile.
     """
     check_offer(offer)
     with transaction.atomic():

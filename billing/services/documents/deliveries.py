@@ -55,9 +55,9 @@ class _Document:
 
 
 def deliver_documents(*, as_of: datetime, limit: int = 200) -> Delivered:
-    """Make the PDFs that are missing and queue their mails, at most `limit` documents.
+    """Render the PDFs that are missing and queue their mails, for at most `limit` documents.
 
-    Safe to run twice and at once.
+    It is safe to run twice and concurrently.
     """
     done = Delivered()
     for find, numbers in ((_locked_invoice, _invoices_due(limit)), (_locked_credit_note, _credit_notes_due(limit))):
@@ -70,7 +70,7 @@ def deliver_documents(*, as_of: datetime, limit: int = 200) -> Delivered:
 
 
 def run_deliveries(*, started_by: str, as_of: datetime) -> JobRun:
-    """The same as a recorded job, which asks for attention where a document could not be made."""
+    """Deliver documents as a recorded job, which needs attention if a document could not be rendered."""
 
     def work() -> JobReport:
         done = deliver_documents(as_of=as_of, limit=DOCUMENTS_PER_RUN)
@@ -87,19 +87,19 @@ def run_deliveries(*, started_by: str, as_of: datetime) -> JobRun:
 def invoice_pdf(*, invoice: Invoice, as_of: datetime) -> StoredFile:
     """Return the PDF of an issued invoice.
 
-    If it does not exist yet, it is made now, and its mail queued as by the schedule.
+    If it does not exist yet, it is rendered now, and its mail is queued as by the schedule.
     """
     assert invoice.number is not None, "an issued invoice has a number"
     return _stored(invoice.number, _locked_invoice, as_of)
 
 
 def credit_note_pdf(*, credit_note: CreditNote, as_of: datetime) -> StoredFile:
-    """The same of a credit note."""
+    """Return the PDF of an issued credit note, as `invoice_pdf` does."""
     return _stored(credit_note.number, _locked_credit_note, as_of)
 
 
 def queue_invoice_mail(*, invoice: Invoice, dedupe_key: str, as_of: datetime) -> list[str]:
-    """Queue the mail of an issued invoice whose PDF is stored, in the caller's transaction; answers to whom it goes."""
+    """Queue the mail of an issued invoice whose PDF is stored, in the caller's transaction; return its recipients."""
     return _queue_mail(_document(invoice), dedupe_key, as_of)
 
 
@@ -126,7 +126,7 @@ def _has_file() -> Exists:
 
 
 def _deliver(number: str, find: "_Find", as_of: datetime, *, waits: bool = False) -> bool:
-    """Store the PDF and queue the mail, unless another worker has or, where we do not wait, just does."""
+    """Store the PDF and queue the mail, unless another worker did or, if `waits` is false, is doing so."""
     with transaction.atomic():
         document = find(number, not waits)
         if document is None or DocumentFile.objects.filter(pk=number).exists():

@@ -68,10 +68,10 @@ def locked_payment(payment_id: int) -> Payment:
 def allocate_payment(
     *, payment_id: int, invoice_id: UUID, amount_minor: int, reason: str, actor: Actor, as_of: datetime
 ) -> Invoice:
-    """Let money that is the customer's pay an invoice of theirs, in whole or in part.
+    """Pay a customer's invoice, in whole or in part, with money that is the customer's.
 
-    Raises `NotFoundError`, also for another customer's invoice, `InvalidFieldsError` where the money or what is due is
-    less, `InvoiceStatusError` where nothing is to be paid.
+    Raises `NotFoundError`, also for another customer's invoice, `InvalidFieldsError` if the money or what is due is
+    less, `InvoiceStatusError` if nothing is to be paid.
     """
     act = Act(actor, as_of, checked_reason(reason))
     with transaction.atomic():
@@ -89,9 +89,9 @@ def allocate_payment(
 
 
 def take_back_allocation(*, payment_id: int, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime) -> Payment:
-    """Take a payment's money back from an invoice, which is owed again; the money waits for a person then.
+    """Take a payment's money back from an invoice, which is owed again; the money then waits for staff.
 
-    Raises `NotFoundError` where the payment pays nothing of it.
+    Raises `NotFoundError` if the payment pays nothing of it.
     """
     act = Act(actor, as_of, checked_reason(reason))
     with transaction.atomic():
@@ -108,7 +108,7 @@ def take_back_allocation(*, payment_id: int, invoice_id: UUID, reason: str, acto
 def keep_as_credit(*, payment_id: int, actor: Actor, as_of: datetime) -> Payment:
     """Keep what is left of a payment for the customer's next invoices: they take it when they are finalized.
 
-    Raises `NotFoundError`, `InvalidFieldsError` where nothing is left.
+    Raises `NotFoundError`, `InvalidFieldsError` if nothing is left.
     """
     with transaction.atomic():
         payment = locked_payment(payment_id)
@@ -121,7 +121,7 @@ def keep_as_credit(*, payment_id: int, actor: Actor, as_of: datetime) -> Payment
 
 
 def settle(invoice: Invoice, payment: Payment, amount_minor: int, act: Act, *, paid_at: datetime) -> PaymentAllocation:
-    """Let a payment pay some of an invoice; both are locked. The invoice is paid once nothing is due."""
+    """Pay some of an invoice with a payment; both are locked. The invoice is paid once nothing is due."""
     row = _allocation(invoice, payment, amount_minor, act)
     add_allocations([row])
     Payment.objects.filter(pk=payment.pk).update(allocated_minor=F("allocated_minor") + amount_minor)
@@ -239,7 +239,7 @@ def add_allocations(rows: Iterable[PaymentAllocation]) -> None:
 
 
 def report_money_left(payment: Payment, why: str, *, as_of: datetime) -> None:
-    """Put on record that money of a payment waits for a person; of an open record the reason is told anew."""
+    """Record that money of a payment waits for staff; an open record gets the new reason."""
     left = money_text(payment.unallocated_minor, payment.currency)
     detail = (
         f"{why} Payment {payment.reference} by {payment.provider} has {left} left: allocate it, refund it, or keep it"

@@ -62,12 +62,12 @@ class Drafted:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there was nothing left to do."""
+        """Return whether there was nothing left to do."""
         return not self.invoice_ids and not self.parked and not self.without_lines
 
 
 def draft_batch(*, as_of: datetime, due: Due, size: int = BATCH_SIZE) -> Drafted:
-    """Draft the invoices of at most `size` subscriptions. Run again until it answers an empty batch."""
+    """Draft the invoices of at most `size` subscriptions. Call again until it returns an empty batch."""
     with transaction.atomic():
         locked = due_subscriptions(as_of, due).select_for_update(skip_locked=True, no_key=True, of=("self",))[:size]
         subscriptions = _still_due(list(locked))
@@ -90,9 +90,9 @@ def draft_batch(*, as_of: datetime, due: Due, size: int = BATCH_SIZE) -> Drafted
 
 
 def _still_due(locked: Sequence[Subscription]) -> list[Subscription]:
-    """Return those that nobody has drafted between our look and our lock.
+    """Return those that no other worker drafted between our look and our lock.
 
-    Of one that is several periods behind, the next is due already.
+    The next invoice of a subscription that is several periods behind is due already.
     """
     drafted = set(
         Invoice.objects.filter(subscription__in=[row.pk for row in locked], status=InvoiceStatus.DRAFT).values_list(
@@ -166,7 +166,7 @@ def _advance(billed: Sequence[tuple[Subscription, ComputedInvoice]], as_of: date
 
 
 def _tell(happening: type[SubscriptionHappening], subscriptions: Sequence[Subscription], as_of: datetime) -> None:
-    """Tell what has happened to subscriptions that were read before they were moved on."""
+    """Write what happened into the outbox, for subscriptions that were read before they were moved on."""
     prefetch_related_objects(subscriptions, "plan_version__plan", "pending_plan_version__plan")
     now = Subscription.objects.select_related("tenant", "plan_version__plan").in_bulk([row.pk for row in subscriptions])
     for row in subscriptions:
