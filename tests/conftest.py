@@ -21,13 +21,11 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.api.sessions import SessionStore, cookie_of_session_key, session_key_of_cookie
 from accounts.domain.reach import WayIn, current_reach, let_process_reach, reaching
-from metering.selectors.catalog import forget_catalog
-from metering.selectors.limits import forget_limits
-from metering.services.partitions import forget_seen_partitions
 from tests.contract import check_answer
 from tests.databases import Cleaner, add_sample_seller, clone_database, owner_url, provide_template, use_database
 from tests.fakestripe.fixture import fake_stripe, fake_stripe_server
 from tests.postgres_plugin import RUN_DIR_VARIABLE, database_name
+from tests.shared_world import forget_what_a_process_knows
 
 __all__ = ["fake_stripe", "fake_stripe_server"]  # fixtures for every folder
 
@@ -86,9 +84,7 @@ def way_in_of_jobs() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def fresh_process() -> None:
     """Forget what a process remembers of the database for a second or longer, since the next test has another one."""
-    forget_catalog()
-    forget_limits()
-    forget_seen_partitions()
+    forget_what_a_process_knows()
 
 
 @pytest.fixture(scope="session", autouse=True)
