@@ -65,7 +65,7 @@ def test_too_many_keys_are_refused_on_the_page(cast: Cast, alice: Client) -> Non
     answer = alice.post("/t/acme/first-steps/", {"kind": "live"})
 
     assert answer.status_code == 200
-    assert b"at most 500 keys" in answer.content
+    assert b"at most 500 working keys" in answer.content
 
 
 def test_the_box_waits_and_shows_the_first_event(cast: Cast, alice: Client) -> None:
