@@ -67,5 +67,5 @@ class CreditNotesView(ApiView):
 
 
 def credit_note_body(note: CreditNote) -> dict[str, object]:
-    """Return the contract's form."""
+    """Return a credit note as the API shows it."""
     return facts_of_credit_note(note).as_body()

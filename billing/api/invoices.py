@@ -217,7 +217,7 @@ class InvoiceView(ApiView):
 
 
 class PdfRenderer(BaseRenderer):
-    """Lets a client ask for PDF; the view answers with the stored bytes itself."""
+    """Accept requests for PDF. The view responds with the stored bytes itself."""
 
     media_type = PDF
     format = "pdf"
@@ -315,7 +315,7 @@ def _payment(payment: Payment) -> dict[str, object]:
 
 
 def _taxes(invoice: Invoice) -> dict[str, object]:
-    """The taxes, in the invoice's currency and the seller's."""
+    """Return the taxes in the invoice's currency and in the seller's."""
     taxes, own = taxes_content(taxes_of_invoice(invoice)), own_currency_of(invoice)
     told = [None] * len(taxes) if own is None else own["taxes_minor"]
     shown = None if own is None else {name: own[name] for name in ("currency", "tax_minor", "rates", "day", "source")}

@@ -124,12 +124,12 @@ class NextInvoiceSchema(serializers.Serializer[Any]):
 
 
 def sold_plan_name(version: SoldVersion) -> dict[str, object]:
-    """Return what a version is called."""
+    """Return the plan's code and name, and the version's number."""
     return PlanName(version.plan_code, version.plan_name, version.number).as_body()
 
 
 def next_invoice(computed: ComputedInvoice) -> dict[str, object]:
-    """An invoice that was computed and not stored."""
+    """Return the body of an invoice that was computed and not stored."""
     state = computed.state
     return {
         "due_at": state.closes_at,

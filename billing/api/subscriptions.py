@@ -45,7 +45,7 @@ class MomentField(InstantField):
     }
 
     def to_internal_value(self, value: Any) -> Any:
-        """Leave the two words as they are."""
+        """Return `now` and `period_end` unchanged, and parse other values as a time."""
         return value if value in (NOW, PERIOD_END) else super().to_internal_value(value)
 
 

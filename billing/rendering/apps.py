@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class RenderingConfig(AppConfig):
-    """The app between billing's domain and its services: it takes what a document says, and knows no invoice."""
+    """The app between billing's domain and its services. It takes a document's content, and no model of invoices."""
 
     name = "billing.rendering"
     label = "rendering"

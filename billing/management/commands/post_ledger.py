@@ -1,4 +1,4 @@
-"""`manage.py post_ledger`: post documents that the ledger of accounts does not have; `migrate` does it by itself."""
+"""`manage.py post_ledger`: post documents that the ledger of accounts does not have. `migrate` does so too."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from billing.services.posting_documents import post_documents
 
 
 class Command(BaseCommand):
-    """Bring the ledger of accounts up to the documents."""
+    """Post missing documents to the ledger of accounts."""
 
     help = "Post invoices, payments, credit notes and write-offs that the ledger of accounts does not have yet."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Post, and say how many there were."""
+        """Post the documents and print their number."""
         posted = post_documents(as_of=timezone.now())
         self.stdout.write(f"{posted:,} documents and payments posted")

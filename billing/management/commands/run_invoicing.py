@@ -1,6 +1,6 @@
-"""`manage.py run_invoicing`: draft what is due and finalize what has waited, or show it with `--dry-run`.
+"""`manage.py run_invoicing`: draft due invoices and finalize drafts whose grace is over; `--dry-run` only shows them.
 
-May be run again at any time and beside the schedule. Exits with 1 where something could not be billed.
+It may run again at any time, also while the scheduled job runs. It exits with 1 if something could not be billed.
 """
 
 import sys
@@ -33,7 +33,7 @@ PARKED_SHOWN_MAX: Final = 50
 
 
 class Command(BaseCommand):
-    """Close what is due."""
+    """Draft and finalize the invoices that are due."""
 
     help = (
         "Draft the invoices that are due and finalize those whose grace is over; exits with 1 where one cannot be "
@@ -41,7 +41,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """What is meant, and whether to write."""
+        """Add the options: which invoices, whether to write, and at which moment."""
         parser.add_argument(
             "--tenant", action="append", metavar="SLUG", help="Only this tenant; may be given several times."
         )
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run, and say what was done."""
+        """Run invoicing and print the numbers, or print the plan."""
         due, as_of = due_of(options), moment_of(options["as_of"])
         if options["dry_run"]:
             self._report_plan(plan_invoices(as_of=as_of, due=due))
@@ -94,12 +94,12 @@ class Command(BaseCommand):
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 line`, `2 lines`."""
+    """Return a number with its noun, as in `1 line` or `2 lines`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def due_of(options: dict[str, Any]) -> Due:
-    """What the options mean. Raises `CommandError`."""
+    """Return the month and tenants of the options. Raise `CommandError` for an unknown one."""
     month = None
     if options["month"] is not None:
         month = YearMonth.parse(options["month"])
@@ -115,7 +115,7 @@ def due_of(options: dict[str, Any]) -> Due:
 
 
 def moment_of(text: str | None) -> datetime:
-    """The moment of the run: now, or outside of production another one. Raises `CommandError`."""
+    """Return the moment of the run: now, or another one outside production. Raise `CommandError` if it is invalid."""
     if text is None:
         return timezone.now()
     if settings.IS_PRODUCTION:

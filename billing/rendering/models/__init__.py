@@ -1,4 +1,4 @@
-"""What documents are made with."""
+"""The stored parts of documents."""
 
 from billing.rendering.models.logo import Logo
 

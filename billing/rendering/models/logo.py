@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Logo(models.Model):
-    """A seller's logo as PNG, under the SHA-256 of itself. It never changes: documents name it for good."""
+    """A seller's logo as PNG, stored under its SHA-256. It never changes, because documents name it."""
 
     sha256 = models.CharField(max_length=64, primary_key=True)
     content = models.BinaryField()

@@ -1,1 +1,1 @@
-"""Documents as PDF, made from their stored content alone: the same content gives the same bytes, on any machine."""
+"""Documents as PDF, rendered from their stored content alone: the same content gives the same bytes everywhere."""

@@ -1,6 +1,6 @@
-"""In which order the characters of a line stand on paper: names in Arabic or Hebrew beside others.
+"""The order in which the characters of a line are printed, for names in Arabic or Hebrew beside others.
 
-Unicode Standard Annex 9 as python-bidi has it, which leaves only mirroring (L4) to its caller.
+Unicode Standard Annex 9 as python-bidi implements it. Only mirroring (L4) is left to the caller.
 """
 
 import unicodedata
@@ -22,7 +22,7 @@ _ACCENTS: Final = range(0x0300, 0x0370)
 
 
 def seen_from_the_left(text: str) -> str:
-    """Return a line with its characters in the order in which they are seen, brackets turned where that is needed."""
+    """Return a line with its characters in visual order from the left, and with brackets mirrored if needed."""
     if text.isascii():
         return text
     probed = "".join(
@@ -41,15 +41,15 @@ def seen_from_the_left(text: str) -> str:
 
 
 def isolated(text: str) -> str:
-    """Return a text as a part of a longer line, whose order it does not change, nor does the line change its."""
+    """Return a text isolated for a longer line, so that neither changes the order of the other."""
     return text if text.isascii() else f"{_FIRST_STRONG}{text}{_POP}"
 
 
 def visual_runs(text: str) -> list[tuple[str, bool]]:
-    """Cut one line into runs in the order in which they are seen from the left.
+    """Split one line into runs in visual order from the left.
 
     Each is in reading order, with whether it is read from the right: letters of Arabic, Hebrew and their like with
-    their marks. What stands between words is a run of its own.
+    their marks. The characters between words are a run of their own.
     """
     runs = []
     for is_turned, group in groupby(_with_side(seen_from_the_left(text)), key=lambda pair: pair[1]):
@@ -59,10 +59,10 @@ def visual_runs(text: str) -> list[tuple[str, bool]]:
 
 
 def _with_side(seen: str) -> list[tuple[str, bool]]:
-    """Return each character with whether it is read from the right, as the letter that a mark stands on is."""
+    """Return each character with whether it is read from the right. A mark is read as its letter is."""
     sides: list[tuple[str, bool]] = []
     is_turned = False
-    # On paper a mark stands left of the letter where that is read from the right: the letter comes first from there.
+    # A mark is printed left of a letter that is read from the right, so from the right the letter comes first.
     for character in reversed(seen):
         if unicodedata.category(character) not in _MARKS:
             is_turned = unicodedata.bidirectional(character) in _LETTERS

@@ -60,7 +60,7 @@ _DESCRIPTION_LEFT: Final = 78
 def render_document(content: Content, logo: bytes | None = None) -> bytes:
     """Return the PDF of an `InvoiceDocument.content` or a `CreditNote.content`.
 
-    `logo` is the picture whose SHA-256 the content names, as it is kept.
+    `logo` is the stored picture whose SHA-256 the content names.
     """
     title = f"{_title(content)} {content['number']}"
     subject = language_of(content).days(content["period"])
@@ -68,7 +68,7 @@ def render_document(content: Content, logo: bytes | None = None) -> bytes:
 
 
 def write_pages(content: Content, *, title: str, subject: str, pages: Sequence[Sequence[Block]]) -> bytes:
-    """Return the PDF of pages, each with its foot: who issued it, its number if it has one, and which page this is."""
+    """Return the PDF of pages. The foot of each has the issuer, the document's number if any, and the page number."""
     buffer = BytesIO()
     canvas = Canvas(
         buffer,
@@ -119,7 +119,7 @@ def _is_credit(content: Content) -> bool:
 
 
 def _opening(content: Content, logo: bytes | None) -> list[Block]:
-    """Who bills whom, and the facts: the head of the first page."""
+    """Return the head of the first page: seller, buyer and facts."""
     said = language_of(content)
     issuer, customer = wording.address(content["issuer"], said), wording.address(content["customer"], said)
     label = said.say("Credited to" if _is_credit(content) else "Billed to")
@@ -134,7 +134,7 @@ def _opening(content: Content, logo: bytes | None) -> list[Block]:
 
 
 def heading(title: str, seller: Sequence[Text], logo: bytes | None) -> Block:
-    """Return the upper edge of a first page: the seller, below its logo if it has one, and what the paper is."""
+    """Return the top of a first page: the seller, below its logo if it has one, and the document's title."""
     width = RIGHT - _FACTS_LEFT
     style = next((style for style in _TITLES if width_of(title, style) <= width), _TITLES[-1])
     named = Cell(_FACTS_LEFT, width, [(title, style)])
@@ -177,7 +177,7 @@ def _facts(content: Content) -> list[tuple[str, str]]:
 
 
 def _replaced(replaced: Content | None, said: Language) -> list[tuple[str, str]]:
-    """Return what an invoice replaces, and which credit note took that back."""
+    """Return the number of the invoice that this one replaces, and of the credit note over it."""
     if replaced is None:
         return []
     of_day = said.say("{number} of {day}", number=replaced["number"], day=said.day(replaced["issued_on"]))
@@ -186,13 +186,13 @@ def _replaced(replaced: Content | None, said: Language) -> list[tuple[str, str]]
 
 
 def _running(content: Content) -> Row:
-    """The head of the pages that follow."""
+    """Return the head of the following pages."""
     text = f"{_title(content)} {content['number']} · {isolated(content['issuer']['legal_name'])}"
     return Row([Cell(LEFT, RIGHT - LEFT, [(text, _SMALL)])], space_below=12)
 
 
 def _columns(content: Content) -> Columns:
-    """As wide as the document's numbers need."""
+    """Return columns that are as wide as the document's numbers need."""
     rows = [_head_texts(content)]
     for line in content["lines"]:
         rows += [_line_texts(line, content), *_step_texts(line, content)]
@@ -250,7 +250,7 @@ def _table_row(
 
 
 def _line_rows(line: Content, content: Content, columns: Columns) -> list[Row]:
-    """A line with its period, and under it how its amount came about."""
+    """Return the row of a line with its period, and below it the steps of its amount."""
     under = (wording.days_and_tax(line, content, language_of(content)), _SMALL)
     rows = [_table_row(_line_texts(line, content), columns, under=under, space_above=5, has_rule=True)]
     rows += [_table_row(texts, columns) for texts in _step_texts(line, content)]
@@ -259,7 +259,7 @@ def _line_rows(line: Content, content: Content, columns: Columns) -> list[Row]:
 
 
 def _totals(content: Content) -> list[Row]:
-    """Subtotal, tax by rate, and what is to be paid."""
+    """Return the rows of the subtotal, the tax by rate and the amount due."""
     currency, said = content["currency"], language_of(content)
     rows = [_total_row(said.say("Subtotal"), content["subtotal_minor"], content, _BODY, space_above=7, has_rule=True)]
     for tax in content["taxes"]:
@@ -294,7 +294,7 @@ def _totals(content: Content) -> list[Row]:
 
 
 def _due_minor(content: Content) -> int:
-    """Return what is to be paid; documents from before money was kept for customers are due in whole."""
+    """Return the amount due in minor units. Documents from before customers had credit are due in whole."""
     return int(content.get("due_minor", content["total_minor"]))
 
 
@@ -311,7 +311,7 @@ def _total_row(
 
 
 def _closing(content: Content) -> list[list[Row]]:
-    """Below the totals: terms, where to pay, and the issuer's own words. Each part stays together."""
+    """Return the parts below the totals: terms, bank account, and the issuer's own text. Each part stays together."""
     width, said = RIGHT - LEFT, language_of(content)
     parts: list[list[Row]] = []
     if _is_credit(content):
@@ -370,7 +370,7 @@ def _paragraph(text: str, style: Style, *, space_above: float = 0) -> Row:
 
 
 def _draw_foot(canvas: Canvas, content: Content, page: str) -> None:
-    """Who issued it, and which page this is, on every page."""
+    """Draw the issuer and the page number at the foot of a page."""
     draw_rule(canvas, LEFT, BOTTOM - 14)
     y = BOTTOM - 25
     page_width = width_of(page, _FOOT)

@@ -1,4 +1,4 @@
-"""The fonts of documents: which font writes which character, how wide a text is, and how it is put on the page.
+"""The fonts of documents: the font of each character, the width of a text, and how it is drawn.
 
 Every font is in `billing/fonts/` and is embedded. Scripts whose letters join or move are shaped by HarfBuzz; the others
 are written as they are, so that their text can be searched and copied.
@@ -82,7 +82,7 @@ _WRITTEN_AS_THEY_ARE: Final = frozenset({REGULAR, BOLD, SYMBOLS, CHINESE, KOREAN
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a text looks; colour as `#rrggbb`."""
+    """The look of a text: size, weight, and colour as `#rrggbb`."""
 
     half_points: int
     is_bold: bool = False
@@ -90,7 +90,7 @@ class Style:
 
     @property
     def size(self) -> float:
-        """The size in points."""
+        """Return the size in points."""
         return self.half_points / 2
 
 
@@ -105,7 +105,7 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _Glyph:
-    """A shaped glyph: its character in the PDF, and where it goes, in thousandths of the font's size."""
+    """A shaped glyph: its character in the PDF, and its position in thousandths of the font's size."""
 
     character: str
     x: float
@@ -114,7 +114,7 @@ class _Glyph:
 
 @dataclass(frozen=True, slots=True)
 class _Shaper:
-    """A font as HarfBuzz knows it, with a character for each of its glyphs: its own, else one for private use."""
+    """A font of HarfBuzz, with a character for each glyph: the glyph's own, or one of the private use area."""
 
     font: Any
     characters: dict[int, str]
@@ -122,25 +122,25 @@ class _Shaper:
 
 
 def base_font() -> str:
-    """The name of the font that documents begin with, ready to be used."""
+    """Load the font that documents begin with, and return its name."""
     _characters(REGULAR)
     return REGULAR
 
 
 def clean(text: str) -> str:
-    """The text as it is measured and drawn: composed, in one line, without characters that nobody sees."""
+    """Return the text as it is measured and drawn: composed, in one line, without invisible characters."""
     composed = " ".join(unicodedata.normalize("NFC", text).split())
     return "".join(character for character in composed if unicodedata.category(character) not in {"Cc", "Cs", "Cn"})
 
 
 @lru_cache(maxsize=8192)
 def width_of(text: str, style: Style) -> float:
-    """How wide a cleaned text is, in points."""
+    """Return the width of a cleaned text, in points."""
     return sum(_width(run, style) for run in _runs(text, style))
 
 
 def draw(canvas: Canvas, x: float, y: float, text: str, style: Style) -> None:
-    """Put one line of cleaned text on the page; `x` is its left end, `y` its base line."""
+    """Draw one line of cleaned text. `x` is its left end and `y` its base line, in points."""
     canvas.setFillColor(style.colour)
     for run in _runs(text, style):
         canvas.setFont(run.font, style.size)
@@ -154,9 +154,9 @@ def draw(canvas: Canvas, x: float, y: float, text: str, style: Style) -> None:
 
 
 def wrapped(text: str, style: Style, width: float) -> list[str]:
-    """Cut a text into lines of at most `width` points.
+    """Split a text into lines of at most `width` points.
 
-    It is cut at spaces, between characters of Chinese and Japanese, after the commas of a number, else anywhere.
+    It breaks at spaces, between characters of Chinese and Japanese, after the commas of a number, else anywhere.
     """
     lines: list[str] = []
     line = ""
@@ -182,7 +182,7 @@ def wrapped(text: str, style: Style, width: float) -> list[str]:
 
 
 def joined(parts: Sequence[str], sign: str, style: Style, width: float) -> list[str]:
-    """Join parts by a sign into lines of at most `width` points; a part is cut only if it is wider than that itself."""
+    """Join parts by a sign into lines of at most `width` points. A part breaks only if it is wider than that."""
     lines: list[str] = []
     for part in (isolated(clean(part)) for part in parts):
         if lines and width_of(lines[-1] + sign + part, style) <= width:
@@ -193,7 +193,7 @@ def joined(parts: Sequence[str], sign: str, style: Style, width: float) -> list[
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """What may not be cut: words with the space after them, and single characters of scripts without spaces."""
+    """Yield the unbreakable pieces: words with the space after them, single characters of scripts without spaces."""
     word = ""
     for character in text:
         if _font_of_block(ord(character)) == CHINESE:
@@ -220,7 +220,7 @@ def _runs(text: str, style: Style) -> Iterator[_Run]:
 
 
 def _runs_of_fonts(text: str, base: str) -> Iterator[tuple[str, str]]:
-    """Cut a text where the font changes; marks and joiners stay with the letter before them."""
+    """Split a text at each change of font. Marks and joiners stay with the letter before them."""
     fonts: list[str] = []
     written: list[str] = []
     for character in text:
@@ -237,7 +237,7 @@ def _runs_of_fonts(text: str, base: str) -> Iterator[tuple[str, str]]:
 
 
 def _font_for(character: str, base: str) -> tuple[str, str]:
-    """The font that writes a character, and what it writes: the character itself, else a sign that it is unknown."""
+    """Return the font of a character, and the text that it draws: the character, or a sign for an unknown one."""
     for font in (_font_of_block(ord(character)), base, SYMBOLS):
         if font is not None and _has(font, character):
             return font, character
@@ -265,7 +265,7 @@ def _width(run: _Run, style: Style) -> float:
 
 @cache
 def _characters(font: str) -> frozenset[int]:
-    """What a font can write by itself. Loads it at the first call."""
+    """Return the characters that a font has. Load the font at the first call."""
     loaded = TTFont(font, FONTS_DIRECTORY / f"{font}.ttf", shapable=False)
     own = frozenset(loaded.face.charToGlyph)
     pdfmetrics.registerFont(loaded)
@@ -274,9 +274,9 @@ def _characters(font: str) -> frozenset[int]:
 
 @cache
 def _shaper(font: str) -> _Shaper:
-    """Give every glyph a character, in the order of glyphs.
+    """Return the shaper of a font, in which every glyph has a character, assigned in the order of glyphs.
 
-    So a document does not depend on those that were made before it.
+    So a document does not depend on the documents rendered before it.
     """
     own = _characters(font)
     face = pdfmetrics.getFont(font).face
@@ -297,7 +297,7 @@ def _shaper(font: str) -> _Shaper:
 
 
 def _shaped(run: _Run) -> tuple[list[_Glyph], float]:
-    """The glyphs of a run from left to right, and its width, in thousandths of the font's size."""
+    """Return the glyphs of a run from left to right, and its width in thousandths of the font's size."""
     shaper = _shaper(run.font)
     buffer = uharfbuzz.Buffer()
     buffer.add_str(run.text)

@@ -1,7 +1,7 @@
 """The language of a document: its labels, and numbers and days as its readers write them.
 
-A content that names no language is English. What is stored in English, such as the description of a line, is said by
-the pattern that it follows; what follows none stays as it is.
+Content without a language is English. A text stored in English, such as the description of a line, is translated by
+the pattern that it follows. A text that follows none stays in English.
 """
 
 import re
@@ -42,11 +42,11 @@ class Language:
     phrases: Sequence[tuple[re.Pattern[str], str]] = field(compare=False)
 
     def say(self, text: str, **values: str) -> str:
-        """Return a label or a sentence with its values; `text` is the English one."""
+        """Return a label or a sentence with its values. `text` is the English one."""
         return self.labels.get(text, text).format(**values)
 
     def retell(self, text: str) -> str:
-        """Return what was stored in English in this language, if it follows a pattern that is known."""
+        """Return a stored English text in this language if it follows a known pattern, else the text itself."""
         for pattern, told in self.phrases:
             found = pattern.fullmatch(text)
             if found is not None:
@@ -54,7 +54,7 @@ class Language:
         return text
 
     def retell_sentences(self, text: str) -> str:
-        """Return a text of several sentences, each by itself."""
+        """Return a text of several sentences, translated one by one."""
         return " ".join(self.retell(sentence) for sentence in re.split(r"(?<=\.) ", text)) if self.phrases else text
 
     def number(self, number: Decimal | int | str, *, decimals_min: int = 0) -> str:
@@ -110,7 +110,7 @@ class Language:
         return "".join(told).replace("\N{THIN SPACE}", " ")
 
     def country(self, code: str) -> str:
-        """Return a country's name; its code if it has none."""
+        """Return a country's name, or its code if the locale has no name for it."""
         return str(self.locale.territories.get(code, code))
 
     def _value(self, name: str, value: str) -> str:

@@ -1,4 +1,4 @@
-"""Where things go on paper: cells in rows, rows in groups, groups on pages.
+"""The layout of documents: cells in rows, rows in groups, groups on pages.
 
 Points, with y from the bottom as in PDF.
 """
@@ -27,17 +27,17 @@ _LEADING: Final = 34 / 25
 _ASCENT: Final = 51 / 50
 
 
-# Between the columns of numbers: two of them never read as one.
+# The gap between columns of numbers, so that two numbers never read as one.
 GAP: Final = 12
 _DESCRIPTION_WIDTH_MIN: Final = 110
-# Of quantity, unit price and amount, where the numbers are short.
+# The widths of quantity, unit price and amount if the numbers are short.
 _WIDTHS_MIN: Final = (106, 60, 63)
 
 Text = tuple[str, Style]
 
 
 class Align(Enum):
-    """At which end of its cell a text stands."""
+    """The end of its cell at which a text is drawn."""
 
     LEFT = auto()
     RIGHT = auto()
@@ -45,7 +45,7 @@ class Align(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Texts in a column, one under the other; each is cut to the column's width. `link` makes all of it a link."""
+    """Texts in a column, one below the other, wrapped to the column's width. `link` makes the whole cell a link."""
 
     x: float
     width: float
@@ -54,13 +54,13 @@ class Cell:
     link: str = ""
 
     def lines(self) -> list[tuple[str, Style]]:
-        """Cut to the column's width."""
+        """Wrap the texts to the column's width."""
         return [(line, style) for text, style in self.texts for line in wrapped(text, style, self.width)]
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where the columns of the table of lines stand: their left ends and their widths."""
+    """The columns of the table of lines: the left end and the width of each, in points."""
 
     description: tuple[float, float]
     quantity: tuple[float, float]
@@ -71,7 +71,7 @@ class Columns:
 def columns_for(rows: Sequence[Sequence[Text]], *, left: float) -> Columns:
     """Return columns up to the right margin that are as wide as the rows' quantities, prices and amounts need.
 
-    A unit goes below its quantity where the page is too narrow for both, and a number that no page holds is cut
+    A unit goes below its quantity if the page is too narrow for both. A number that is wider than the page is broken
     after one of its commas.
     """
     room = RIGHT - left - _DESCRIPTION_WIDTH_MIN - 3 * GAP
@@ -100,7 +100,7 @@ def _widest_word(text: str, style: Style) -> float:
 
 @dataclass(slots=True)
 class Row:
-    """Cells side by side. A row is never cut."""
+    """Cells side by side. A row is never split between pages."""
 
     cells: Sequence[Cell]
     space_above: float = 0
@@ -110,13 +110,13 @@ class Row:
     height: float = field(init=False)
 
     def __post_init__(self) -> None:
-        """Cut the texts once: the height follows."""
+        """Wrap the texts once, and compute the height."""
         self.lines = [cell.lines() for cell in self.cells]
         tallest = max((sum(style.size * _LEADING for _, style in lines) for lines in self.lines), default=0)
         self.height = self.space_above + tallest + self.space_below
 
     def draw(self, canvas: Canvas, top: float) -> None:
-        """Put it on the page, its upper edge at `top`."""
+        """Draw it on the page with its upper edge at `top`."""
         if self.has_rule:
             draw_rule(canvas, self.cells[0].x, top)
         for cell, lines in zip(self.cells, self.lines, strict=True):
@@ -134,7 +134,7 @@ class Row:
 
 @dataclass(slots=True)
 class Picture:
-    """A picture at the left margin, as large as fits into its box; its points are those of a screen."""
+    """A picture at the left margin, scaled down to its box if needed. One pixel is one point."""
 
     content: bytes
     space_below: float = 8
@@ -143,7 +143,7 @@ class Picture:
     _image: ImageReader = field(init=False)
 
     def __post_init__(self) -> None:
-        """Read how large it is."""
+        """Read the picture's size, and scale it."""
         self._image = ImageReader(BytesIO(self.content))
         across, down = self._image.getSize()
         scale = min(PICTURE_WIDTH_MAX / across, PICTURE_HEIGHT_MAX / down, 1)
@@ -151,25 +151,25 @@ class Picture:
         self.height = down * scale + self.space_below
 
     def draw(self, canvas: Canvas, top: float) -> None:
-        """Put it on the page, its upper edge at `top`."""
+        """Draw it on the page with its upper edge at `top`."""
         height = self.height - self.space_below
         canvas.drawImage(self._image, LEFT, top - height, self.width, height, mask="auto")
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Columns of rows side by side, from the same upper edge; as high as the highest."""
+    """Columns of rows side by side, with the same upper edge."""
 
     columns: Sequence[Sequence["Row | Picture"]]
     space_below: float = 0
 
     @property
     def height(self) -> float:
-        """As high as the highest column."""
+        """Return the height of the highest column with the space below, in points."""
         return max(height_of(column) for column in self.columns) + self.space_below
 
     def draw(self, canvas: Canvas, top: float) -> None:
-        """Put them on the page, their upper edge at `top`."""
+        """Draw the columns on the page with their upper edge at `top`."""
         for column in self.columns:
             draw_rows(canvas, column, top)
 
@@ -178,19 +178,19 @@ Block = Row | Picture | Beside
 
 
 def draw_rule(canvas: Canvas, x: float, y: float) -> None:
-    """A thin line from `x` to the right margin."""
+    """Draw a thin line from `x` to the right margin."""
     canvas.setStrokeColor(LINE_COLOUR)
     canvas.setLineWidth(1 / 2)
     canvas.line(x, y, RIGHT, y)
 
 
 def height_of(rows: Sequence[Block]) -> float:
-    """How high rows are, one under the other."""
+    """Return the total height of rows, in points."""
     return sum(row.height for row in rows)
 
 
 def draw_rows(canvas: Canvas, rows: Sequence[Block], top: float) -> float:
-    """Put rows one under the other; answers where the last one ends."""
+    """Draw rows one below the other, and return the lower edge of the last one."""
     for row in rows:
         row.draw(canvas, top)
         top -= row.height
@@ -200,11 +200,12 @@ def draw_rows(canvas: Canvas, rows: Sequence[Block], top: float) -> float:
 def paginate(
     groups: Sequence[Sequence[Row]], tail: Sequence[Row], *, first: float, following: float
 ) -> list[list[Row]]:
-    """Share groups of rows among pages with `first`, then `following` points of room.
+    """Split groups of rows into pages with `first`, then `following` points of room.
 
     The last page ends with `tail`.
 
-    A group stays together where a page can hold it. The tail never stands without the group before it.
+    A group stays together if it fits on a page. If the tail moves to a new page, the last group or the last row moves
+    with it, unless that leaves a page empty.
     """
     pages: list[list[list[Row]]] = [[]]
     room = first
@@ -226,9 +227,9 @@ def paginate(
 
 
 def _last_rows(page: list[list[Row]], room: float) -> list[Row]:
-    """Take from a page what goes over to the next one with the tail.
+    """Take from a page the rows that move to the next one with the tail.
 
-    It is the last group if that fits beside, else the last row.
+    These are the last group if it fits on the page with the tail, else the last row.
     """
     if len(page) > 1 and height_of(page[-1]) <= room:
         return page.pop()

@@ -1,4 +1,4 @@
-"""The seller's logo: read with care, kept by its hash, and found again by what a document says."""
+"""The seller's logo: checked and re-encoded, and stored under its hash, by which documents name it."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ _UNREADABLE: Final = (OSError, ValueError, SyntaxError, Image.DecompressionBombE
 
 
 def picture_of(text: str) -> bytes:
-    """Return the bytes of a picture that a form brings as base64, with or without `data:image/png;base64,` before it.
+    """Return the bytes of a picture that a form sends as base64, with or without `data:image/png;base64,` before it.
 
     What cannot be read is returned as nothing, which is no picture.
     """
@@ -36,7 +36,7 @@ def picture_of(text: str) -> bytes:
 def keep_logo(*, content: bytes, as_of: datetime) -> str:
     """Store a picture that staff gave and return its SHA-256. Raises `InvalidFieldsError`.
 
-    It is decoded and written again as PNG, so that nothing of the file but what is seen comes onto documents.
+    The picture is decoded and encoded again as PNG, so that documents contain its pixels alone.
     """
     picture = _cleaned(content)
     sha256 = hashlib.sha256(picture).hexdigest()
@@ -45,7 +45,7 @@ def keep_logo(*, content: bytes, as_of: datetime) -> str:
 
 
 def logo_of(content: Mapping[str, Any]) -> bytes | None:
-    """Return the picture that a document names; None if it names none."""
+    """Return the picture that a document names, or None if it names none."""
     sha256 = content.get("logo")
     return bytes(Logo.objects.get(pk=sha256).content) if sha256 else None
 

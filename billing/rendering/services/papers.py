@@ -1,4 +1,4 @@
-"""Receipts and statements of account as PDF, from their content alone: no documents for tax, and they say so."""
+"""Receipts and statements of account as PDF, from their content alone. They state that they are not tax documents."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -37,7 +37,7 @@ _DUE: Final = Style(22, is_bold=True)
 _HALF: Final = 250
 _FACTS_LEFT: Final = 340
 _FACTS_VALUES: Final = 424
-# Of a statement: the left ends of its columns, and their widths.
+# The columns of a statement: their left ends and widths.
 _DAY: Final = (LEFT, 84)
 _WHAT: Final = (LEFT + 90, 126)
 _DOCUMENT: Final = (LEFT + 222, 110)
@@ -118,7 +118,7 @@ def _opening(
 
 
 def _account(account: Content, content: Content, said: Language) -> list[list[Row]]:
-    """Return the rows of one currency: its head with the first, then each by itself, and the last with the balance."""
+    """Return the rows of one currency in groups: head and first row, then each alone, last row and balance."""
     currency, period = account["currency"], content["period"]
     heads = (
         said.say("Day"), said.say("Description"), said.say("Document"),

@@ -1,4 +1,4 @@
-"""What stands on a document in words: amounts, quantities, days, addresses, and how each line came about."""
+"""The texts of a document: amounts, quantities, days, addresses, and the steps of each line."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,17 +24,17 @@ class PrintedStep:
 
 
 def days(period: Mapping[str, str]) -> str:
-    """A stored period in English, as mails say it."""
+    """Return a stored period in English, as mails write it."""
     return IN_ENGLISH.days(period)
 
 
 def day(iso: str) -> str:
-    """A stored day in English, as mails say it."""
+    """Return a stored day in English, as mails write it."""
     return IN_ENGLISH.day(iso)
 
 
 def address(party: Mapping[str, str], said: Language = IN_ENGLISH) -> list[str]:
-    """A company's name and address by lines, without the empty ones; its tax id at the end."""
+    """Return the lines of a company's name and address without empty ones. The last is its tax id."""
     city = " ".join(filter(None, [party["postal_code"], party["city"]]))
     tax_id = f"{said.say('Tax ID')}: {party['tax_id']}" if party["tax_id"] else ""
     name = party["legal_name"] or party.get("name", "")
@@ -44,22 +44,22 @@ def address(party: Mapping[str, str], said: Language = IN_ENGLISH) -> list[str]:
 
 
 def tax_label(tax: Content, currency: str, said: Language = IN_ENGLISH) -> str:
-    """A tax with its rate and what it is taken of."""
+    """Return a tax with its rate and the amount that it is computed from."""
     name, percent = said.say(tax["name"]), said.number(tax["percent"])
     base = said.amount(tax["base_minor"], currency)
     return said.say("{tax} {percent}% of {base}", tax=name, percent=percent, base=base)
 
 
 def is_settlement(line: Content) -> bool:
-    """Return whether a line settles credit after tax, and so stands below the taxes.
+    """Return whether a line settles credit after tax. Such a line is printed below the taxes.
 
-    On documents from before lines bore their tax, credit was taken off before tax.
+    Documents from before lines had their own tax deduct credit before tax.
     """
     return line["kind"] == "carry" and "tax" in line
 
 
 def days_and_tax(line: Content, content: Content, said: Language = IN_ENGLISH) -> str:
-    """Return the days of a line, with the tax that it bears where the document has several."""
+    """Return the days of a line, with its tax if the document has several."""
     tax = line.get("tax")
     if tax is None or len(content["taxes"]) == 1:
         return said.days(line["period"])
@@ -67,21 +67,21 @@ def days_and_tax(line: Content, content: Content, said: Language = IN_ENGLISH) -
 
 
 def unit_price(line: Content, said: Language = IN_ENGLISH) -> str:
-    """The price of one unit, where all units of the line have the same."""
+    """Return the price of one unit, or an empty text if the line's units have different prices."""
     explanation = line["explanation"]
     steps = explanation.get("steps", [])
     return _price(steps[0]["unit_amount"], said) if explanation["model"] == "per_unit" and steps else ""
 
 
 def quantity(line: Content, said: Language = IN_ENGLISH) -> str:
-    """A line's quantity with its unit; a fee, a share of one and a carried amount have none."""
+    """Return a line's quantity with its unit, or an empty text for a fee, a share of one or a carried amount."""
     if line["kind"] not in {"usage", "adjustment"}:
         return ""
     return f"{said.number(line['quantity'])} {line['unit']}".strip()
 
 
 def steps_under(line: Content, currency: str, said: Language = IN_ENGLISH) -> list[PrintedStep]:
-    """Return how a line's amount came about; nothing if the line, with its unit price, says it all."""
+    """Return the steps that led to a line's amount, none if the line and its unit price say it all."""
     steps = steps_of(line["explanation"], line["amount_minor"], currency)
     if told_by_the_line(steps) or (len(steps) == 1 and unit_price(line)):
         return []
@@ -89,7 +89,7 @@ def steps_under(line: Content, currency: str, said: Language = IN_ENGLISH) -> li
 
 
 def _price(unit_amount: Decimal | str, said: Language) -> str:
-    """The price of one unit; of those that cost nothing a word, which nobody takes for a price that was forgotten."""
+    """Return the price of one unit, or the word "included" for 0, so that it does not look like a missing price."""
     return said.number(unit_amount) if Decimal(unit_amount) else said.say(INCLUDED)
 
 
@@ -103,7 +103,7 @@ def _printed(words: StepWords, currency: str, said: Language) -> PrintedStep:
 
 
 def contact(issuer: Mapping[str, str], said: Language = IN_ENGLISH) -> Sequence[str]:
-    """What stands at the foot of each page."""
+    """Return the parts of the foot of each page: the issuer's name, numbers and contacts."""
     names = ("registration", "tax_id", "email", "phone", "website")
     found = [
         f"{said.say('Tax ID')} {issuer[name]}" if name == "tax_id" else issuer[name] for name in names if issuer[name]
