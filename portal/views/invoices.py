@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -128,8 +129,10 @@ def credit_note_pdf(_request: SignedInRequest, portal: Portal, number: str) -> H
 
 @tenant_page("invoices", Capability.MANAGE_BILLING)
 def credit_note_in_part_pdf(_request: SignedInRequest, portal: Portal, number: str, note: str) -> HttpResponse:
-    """Return the PDF of a credit note over some of an invoice."""
-    if not _invoice(portal, number).credit_notes_in_part.filter(number=note).exists():
+    """Return the PDF of a credit note over an invoice, or over some of it."""
+    found = _invoice(portal, number)
+    of_invoice = Q(invoice=found) | Q(part_of=found)
+    if not CreditNote.objects.filter(of_invoice, number=note).exists():
         raise Http404
     return _pdf(note)
 

@@ -320,6 +320,7 @@ def address(route: Route, target: Estate, *, slug: str = "") -> str:
         "<int:membership_id>": str(target.viewer.pk),
         "<int:invitation_id>": str(target.invitation.pk),
         "<str:number>": str(target.invoice.number),
+        "<str:note>": target.invoice.credit_note.number,
         "<int:payment_id>": str(target.payment.pk),
         "<uuid:export_id>": str(target.export.pk),
         "<int:position>": "1",
