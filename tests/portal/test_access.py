@@ -14,7 +14,7 @@ from tests.metering.ledger_world import ledger_of, send
 from tests.portal.conftest import NOW, Cast, signed_in
 from tests.portal.pages import LEAST_ROLE, NAMES, WRITING, Addresses, addresses_of_acme
 
-OF_AN_INVOICE = {"invoice", "invoice_pdf", "credit_note_pdf", "invoice_pay", "line_events"}
+OF_AN_INVOICE = {"invoice", "invoice_pdf", "credit_note_pdf", "credit_note_in_part_pdf", "invoice_pay", "line_events"}
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ FORBIDDEN = {
     "another host": re.compile(r'(?:src|href|action)="(?:https?:)?//', re.IGNORECASE),
     "an unfinished component": re.compile(r"</?c-|\{%|\{\{"),
 }
-FILES = {"usage_csv", "invoice_pdf", "credit_note_pdf", "receipt", "data_download"}
+FILES = {"usage_csv", "invoice_pdf", "credit_note_pdf", "credit_note_in_part_pdf", "receipt", "data_download"}
 PIECES = {"data_exports"}  # what a page loads again while a job runs
 ICON = re.compile(r"icons\.svg#([\w-]*)")
 
