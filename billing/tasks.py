@@ -1,6 +1,6 @@
-"""What schedules and the admin have the task cluster do.
+"""The tasks that schedules and the admin run in the task cluster.
 
-Each answers in a word what became of it; its run is recorded.
+Each returns its outcome as a word; its run is recorded.
 """
 
 from uuid import UUID
@@ -30,10 +30,10 @@ def run_invoicing(started_by: str = SCHEDULE, month: str | None = None, tenant_i
 
 
 def refresh_overdue(started_by: str = SCHEDULE) -> str:
-    """See whose invoices are unpaid too long."""
+    """Set subscriptions past due whose invoices are unpaid too long."""
     return str(run_overdue(started_by=started_by, as_of=timezone.now()).outcome)
 
 
 def deliver_documents(started_by: str = SCHEDULE) -> str:
-    """Make the PDFs of documents that were issued, and queue their mails."""
+    """Render the PDFs of documents that were issued, and queue their mails."""
     return str(deliveries.run_deliveries(started_by=started_by, as_of=timezone.now()).outcome)

@@ -108,7 +108,7 @@ class BillingPrivacy(PrivacyPart):
         yield from _documents_of(tenant)
 
     def forget(self, *, person: ErasedPerson) -> None:
-        """Put the pseudonym in the place of staff who resolved an exception."""
+        """Replace staff who resolved an exception by the pseudonym."""
         for label in BillingException.objects.exclude(resolved_by="").values_list("resolved_by", flat=True).distinct():
             if person.without(label) != label:
                 BillingException.objects.filter(resolved_by=label).update(resolved_by=person.without(label))

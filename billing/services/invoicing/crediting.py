@@ -45,7 +45,7 @@ CREDITABLE_IN_PART: Final = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.PA
 
 @dataclass(frozen=True, slots=True)
 class PlannedCredit:
-    """A credit note in part before it is issued: `amounts` without tax by position, and where its total goes.
+    """A credit note in part before it is issued: `amounts` without tax by position, and the uses of its total.
 
     `lowers_due_minor` was not paid yet, `frees_minor` was.
     """
@@ -77,7 +77,7 @@ def plan_credit(
 ) -> PlannedCredit:
     """Compute a credit of some lines (amounts without tax, by position), or of one amount over all of them.
 
-    Raises `InvoiceStatusError`, and `InvalidFieldsError` where more is asked for than may still be credited.
+    Raises `InvoiceStatusError`, and `InvalidFieldsError` if more is asked for than may still be credited.
     """
     _require_creditable(invoice)
     left = left_of(invoice)

@@ -23,7 +23,7 @@ CREDIT_LEFT: Final = "credit_left"
 
 
 def park(unbillable: Unbillable, *, as_of: datetime, invoice_id: UUID | None = None) -> None:
-    """Put on record why a subscription is not billed; until it is resolved the subscription is passed over."""
+    """Record why a subscription is not billed; invoicing skips the subscription until staff resolve it."""
     seen: dict[str, Any] = {"invoice_id": invoice_id, "amount_minor": unbillable.total_minor}
     _put_on_record(unbillable.state.subscription_id, unbillable.code, unbillable.detail, as_of, **seen)
 
@@ -95,9 +95,9 @@ def _put_on_record(subscription_id: UUID | None, code: str, detail: str, as_of: 
 
 @transaction.atomic
 def resolve_exception(*, exception: BillingException, resolution: str, actor: Actor, as_of: datetime) -> None:
-    """Take it off the list, and let the subscription be billed again.
+    """Resolve an exception, so that the subscription is billed again.
 
-    Raises `ConflictError` where somebody resolved it before, and while money of its payment is left.
+    Raises `ConflictError` if it was resolved before, or while money of its payment is left.
     """
     if exception.payment is not None and exception.payment.unallocated_minor:
         raise ConflictError("Money of the payment is left: allocate it, refund it, or keep it as credit.")
@@ -116,9 +116,9 @@ def resolve_exception(*, exception: BillingException, resolution: str, actor: Ac
 
 @transaction.atomic
 def approve_amount(*, exception: BillingException, seen_minor: int, reason: str, actor: Actor, as_of: datetime) -> None:
-    """Let the invoice that was parked for its amount be finalized at exactly `seen_minor`, and at no other amount.
+    """Allow the invoice that was parked for its amount to be finalized at exactly `seen_minor`, at no other amount.
 
-    Raises `ConflictError` if the amount is another now, or the exception is resolved.
+    Raises `ConflictError` if the amount has changed, or the exception is resolved.
     """
     waiting = BillingException.objects.filter(
         pk=exception.pk, code=UNUSUAL_AMOUNT, amount_minor=seen_minor, resolved_at=None

@@ -86,31 +86,31 @@ class _Final:
 
     @property
     def paid_minor(self) -> int:
-        """What money that was kept for the customer pays of it."""
+        """Return how much of it is paid from money kept for the customer."""
         return sum(share.amount_minor for share in self.shares)
 
     @property
     def revision(self) -> int:
-        """Lines that did not change since the draft stay where they are."""
+        """Return the draft's revision, or the next one if the lines changed since the draft."""
         return self.invoice.revision + int(self.computed.lines_digest != self.invoice.lines_digest)
 
     @property
     def is_free(self) -> bool:
-        """Nothing is left to be paid."""
+        """Return whether nothing is left to be paid."""
         return self.computed.total_minor == self.paid_minor
 
 
 def finalize_batch(*, as_of: datetime, due: Due, size: int = BATCH_SIZE) -> Drafted:
-    """Finalize at most `size` drafts whose grace is over. Run again until it answers an empty batch."""
+    """Finalize at most `size` drafts whose grace is over. Call again until it returns an empty batch."""
     with transaction.atomic():
         invoices = list(ripe_invoices(as_of, due).select_for_update(skip_locked=True, no_key=True, of=("self",))[:size])
         return _finalize(invoices, as_of)
 
 
 def finalize_now(*, invoice_id: UUID, as_of: datetime, actor: Actor | None = None) -> Invoice:
-    """Finalize one draft before its grace is over: for staff, by name.
+    """Finalize one draft before its grace is over, for staff.
 
-    Raises `InvoiceStatusError`, also where it is parked.
+    Raises `InvoiceStatusError`, also if the draft is parked.
     """
     with transaction.atomic():
         invoices = list(
@@ -268,7 +268,7 @@ def _to_book(final: _Final, *, issued_on: date, as_of: datetime) -> IssuedInvoic
 
 
 def _tell(finals: Sequence[_Final], as_of: datetime) -> None:
-    """Put into the outbox that the invoices are final, and of those over nothing that they are paid."""
+    """Write to the outbox that the invoices are final, and that those with nothing due are paid."""
     rows = Invoice.objects.select_related("credit_note", "replaces", "replaced_by").in_bulk(
         [final.invoice.pk for final in finals]
     )

@@ -1,6 +1,6 @@
-"""Money that customers have with us: their next invoices take it when they are finalized.
+"""Money kept for customers: it pays their next invoices when these are finalized.
 
-It is what is left of payments that wait for nobody: what has an open exception is a person's to decide about.
+It is what is left of payments without an open exception. Staff decide about payments with one.
 """
 
 from collections import defaultdict

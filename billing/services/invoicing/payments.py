@@ -1,8 +1,8 @@
-"""Payments, as their providers tell of them: each is kept once, and the invoice follows where it is paid.
+"""Payments as their providers report them: each is stored once, and the invoice's status changes once it is paid.
 
 No money is dropped. Less than is due pays a part. What is over, and what pays nothing of its invoice (another currency,
-an invoice that is paid, void or a draft), is the customer's, and waits with an exception until a person allocates it,
-refunds it, or keeps it as credit.
+an invoice that is paid, void or a draft), belongs to the customer. It waits with an exception until staff allocate it,
+refund it, or keep it as credit.
 """
 
 from collections.abc import Collection
@@ -60,10 +60,10 @@ def record_payment(
 ) -> Invoice:
     """Store a payment that succeeded, and return its invoice.
 
-    It is paid once nothing is due. What pays nothing of it waits with a billing exception.
+    The invoice is paid once nothing is due. What pays nothing of it waits with a billing exception.
 
-    A second time with the same provider and reference changes nothing. Raises `NotFoundError`, and `ConflictError`
-    where the reference is another invoice's.
+    A second call with the same provider and reference changes nothing. Raises `NotFoundError`, and `ConflictError`
+    if the reference belongs to another invoice.
     """
     told = _Told(provider, reference, amount_minor, currency, occurred_at)
     with transaction.atomic():
@@ -121,11 +121,11 @@ def record_manual_payment(
     actor: Actor,
     as_of: datetime,
 ) -> Invoice:
-    """Keep a transfer that staff saw arrive: all that is due, a part, or more.
+    """Store a transfer that staff saw arrive: all that is due, a part, or more.
 
-    Another currency is refused, so that the person can look again.
+    Another currency is refused, so that staff can look again.
 
-    Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`, `ConflictError` where the reference was recorded
+    Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`, `ConflictError` if the reference was recorded
     before.
     """
     told = _Told(MANUAL_PROVIDER, reference.strip(), amount_minor, currency, occurred_at)
@@ -153,10 +153,10 @@ def record_unassigned_payment(
     actor: Actor,
     as_of: datetime,
 ) -> Payment:
-    """Keep a customer's transfer that names no invoice; it waits until a person says what it is for.
+    """Store a customer's transfer that names no invoice; it waits until staff say what it is for.
 
-    Raises `InvalidFieldsError`, also where the customer never had a subscription, `ConflictError` where the reference
-    was recorded before.
+    Raises `InvalidFieldsError`, also if the customer never had a subscription, `ConflictError` if the reference was
+    recorded before.
     """
     told = _Told(MANUAL_PROVIDER, reference.strip(), amount_minor, currency, occurred_at)
     _check_manual(told, as_of)
@@ -196,7 +196,7 @@ def _is_known(invoice: Invoice, told: _Told, statuses: Collection[str]) -> bool:
 
 
 def _mismatch(invoice: Invoice, told: _Told) -> str:
-    """Why the payment pays nothing of the invoice, or nothing."""
+    """Return why the payment pays nothing of the invoice, or an empty text."""
     if invoice.status not in PAYABLE:
         return f"{_label(invoice)} is {invoice.status}: it takes no payment."
     if told.currency != invoice.currency:

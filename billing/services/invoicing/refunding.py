@@ -32,7 +32,7 @@ def record_refund(
     """Store that money of a payment was given back: never more than is left of what came in.
 
     Money that pays an invoice is taken back from it first, or its invoice is credited. Raises `NotFoundError`,
-    `InvalidFieldsError`, `ConflictError` where the payment has a refund with this way and reference.
+    `InvalidFieldsError`, `ConflictError` if the payment has a refund with this way and reference.
     """
     act = Act(actor, as_of, checked_reason(reason))
     reference = reference.strip()

@@ -1,4 +1,4 @@
-"""Issuing an invoice again: what was right in its amounts and wrong in whom it names is taken back and said anew.
+"""Issuing an invoice again: one with the right amounts and the wrong buyer is taken back and replaced.
 
 One transaction: the credit note (or the void), the replacement, and what payments pay of them are on record together,
 or nothing is. `docs/algorithms/invoicing.md`, section R.
@@ -70,8 +70,8 @@ def preview_reissue(*, invoice: Invoice, as_of: datetime) -> Reissue:
 def reissue_invoice(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime) -> Invoice:
     """Take an invoice back whole, and return the one that is issued in its place to the buyer as it is now.
 
-    Payments move with it. Raises `NotFoundError`, `InvalidFieldsError`, and `InvoiceStatusError` where it was taken
-    back before, or the replacement cannot be issued.
+    Payments move with it. Raises `NotFoundError`, `InvalidFieldsError`, and `InvoiceStatusError` if it was taken back
+    before, or the replacement cannot be issued.
     """
     act = Act(actor, as_of, checked_reason(reason))
     with transaction.atomic():

@@ -45,7 +45,7 @@ class InvoicingRun:
         self.invoice_ids |= dict.fromkeys((*drafted.invoice_ids, *finalized.invoice_ids))
 
     def summary(self) -> dict[str, object]:
-        """As it is kept with the job's run."""
+        """Return the summary that is stored with the job's run."""
         counts: dict[str, object] = {
             "drafted": self.drafted,
             "finalized": self.finalized,
@@ -80,7 +80,7 @@ def run_invoicing(*, as_of: datetime, due: Due | None = None, on_progress: Progr
 def run_invoicing_job(
     *, started_by: str, as_of: datetime, due: Due | None = None, on_progress: Progress | None = None
 ) -> tuple[JobRun, InvoicingRun]:
-    """The same, recorded as a run of a job; the admin shows after each batch how far it is."""
+    """Run invoicing, recorded as a run of a job; the admin shows its progress after each batch."""
     done: list[InvoicingRun] = []
 
     def work(tell: SaveSummary) -> JobReport:
@@ -99,16 +99,16 @@ def run_invoicing_job(
 
 
 def count_waiting(*, as_of: datetime, due: Due | None = None) -> int:
-    """How many steps a run begins with: boundaries to draft, and drafts to finalize.
+    """Return how many steps a run begins with: boundaries to draft, and drafts to finalize.
 
-    What these lead to comes on top.
+    Steps that follow from these are not counted.
     """
     due = due or Due()
     return due_subscriptions(as_of, due).count() + ripe_invoices(as_of, due).count()
 
 
 def plan_invoices(*, as_of: datetime, due: Due | None = None) -> list[Computation]:
-    """The dry run: what a run would draft or finalize, computed by the same code, with nothing written.
+    """Compute what a run would draft or finalize, by the same code, and write nothing (the dry run).
 
     A subscription that is several periods behind has an invoice for each.
     """
@@ -125,7 +125,7 @@ def plan_invoices(*, as_of: datetime, due: Due | None = None) -> list[Computatio
 
 
 def computed_only(planned: Sequence[Computation]) -> list[ComputedInvoice]:
-    """Those that can be billed."""
+    """Return those that can be billed."""
     return [found for found in planned if isinstance(found, ComputedInvoice)]
 
 

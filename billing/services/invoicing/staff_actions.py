@@ -35,10 +35,10 @@ CREDITABLE = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE, In
 
 
 def void_invoice(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime) -> Invoice:
-    """Declare an unpaid invoice void that never left the house: nobody owes it any more, and its number stays taken.
+    """Declare an unpaid invoice void that was never sent: it is no longer owed, and its number stays taken.
 
-    One that was mailed is amended by a document alone (Directive 2006/112, article 219). Raises `NotFoundError`,
-    `InvalidFieldsError`, `InvoiceStatusError`.
+    An invoice that was mailed can only be amended by a document (Directive 2006/112, article 219). Raises
+    `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
@@ -52,7 +52,7 @@ def void_invoice(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime
 
 
 def mark_uncollectible(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime) -> Invoice:
-    """Give up on an invoice: it is still owed, may still be paid, and no longer makes the subscription past due.
+    """Mark an invoice uncollectible: it is still owed, may be paid, and no longer makes the subscription past due.
 
     Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`.
     """
@@ -68,11 +68,11 @@ def mark_uncollectible(*, invoice_id: UUID, reason: str, actor: Actor, as_of: da
 
 
 def issue_credit_note(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime) -> CreditNote:
-    """Take a whole invoice back by a document of its own.
+    """Issue a credit note that takes a whole invoice back.
 
-    One that is unpaid is void then; one that was paid stays paid.
+    An unpaid invoice becomes void; a paid one stays paid.
 
-    Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`, also where there is a credit note already.
+    Raises `NotFoundError`, `InvalidFieldsError`, `InvoiceStatusError`, also if there is a credit note already.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
@@ -138,7 +138,7 @@ def _add_note(invoice: Invoice, number: str, reason: str, *, issued_on: date, ac
 
 
 def declare_void(invoice: Invoice, reason: str, actor: Actor, as_of: datetime) -> None:
-    """Make a locked invoice void that nothing is paid of, and tell so. Raises `InvoiceStatusError`."""
+    """Void a locked invoice that has no payments, and write it to the outbox. Raises `InvoiceStatusError`."""
     if invoice.credited_minor and not CreditNote.objects.filter(invoice=invoice).exists():
         raise InvoiceStatusError("Some of it was credited: credit what is left in part, too.")
     if invoice.amount_paid_minor:

@@ -1,7 +1,6 @@
-"""What every change of a finalized invoice shares: the lock, the compare-and-set, and the audit entry.
+"""The steps that every change of a finalized invoice shares: the lock, the compare-and-set, and the audit entry.
 
-The subscription's row is locked before the invoice's, as a change of the subscription does it: nobody waits in a
-circle.
+The subscription's row is locked before the invoice's, as in a change of the subscription, so that no deadlock occurs.
 """
 
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ REASON_CHARACTERS_MAX: Final = 200
 
 
 def locked_invoice(invoice_id: UUID) -> Invoice:
-    """The invoice with its tenant, locked until the transaction ends, and its subscription with it.
+    """Return the invoice with its tenant. Lock it and its subscription until the transaction ends.
 
     Raises `NotFoundError`.
     """
@@ -47,7 +46,7 @@ def move_invoice(invoice: Invoice, status: InvoiceStatus, changes: Mapping[str, 
 
 
 def checked_reason(reason: str) -> str:
-    """The reason as it is kept. Raises `InvalidFieldsError`."""
+    """Return the reason as it is stored. Raises `InvalidFieldsError`."""
     reason = reason.strip()
     problem = line_problem(reason, pointer="/reason", characters_max=REASON_CHARACTERS_MAX, is_required=True)
     if problem is not None:

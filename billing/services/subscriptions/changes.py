@@ -143,7 +143,7 @@ def undo_pending(
 
 
 def _locked(subscription: Subscription, actor: Actor, expected_version: int | None) -> Subscription:
-    """The row, locked, if its author may change it and saw it as it is.
+    """Lock and return the row, if the actor may change it and saw its current version.
 
     It is locked alone and read with its plans afterwards: a join that was made before the wait does not fit a row whose
     plan was changed meanwhile, and PostgreSQL would leave it out.
@@ -163,9 +163,9 @@ def _locked(subscription: Subscription, actor: Actor, expected_version: int | No
 def _require_settled(subscription: Subscription, as_of: datetime) -> None:
     """Check that no boundary waits to be invoiced.
 
-    What waited for it takes effect there, and what comes now does not.
+    A change that waited for the boundary takes effect there; a change that comes now does not.
 
-    Whoever decided before a boundary that was invoiced meanwhile decides anew, too: they saw the period before.
+    A caller who decided before a boundary that was invoiced meanwhile has to decide again: they saw the period before.
     """
     is_due = subscription.due_at is not None and subscription.due_at <= as_of
     if is_due or as_of < subscription.period_start:
@@ -173,7 +173,7 @@ def _require_settled(subscription: Subscription, as_of: datetime) -> None:
 
 
 def _awaits(subscription: Subscription, plan_version: PlanVersion | None, *, is_cancelled: bool) -> bool:
-    """Whether exactly this waits for the end of the period."""
+    """Return whether exactly this change waits for the end of the period."""
     pending_id = None if plan_version is None else plan_version.pk
     return (subscription.pending_plan_version_id, subscription.is_cancelled_at_period_end) == (pending_id, is_cancelled)
 

@@ -33,7 +33,7 @@ PURCHASE_ORDER_CHARACTERS_MAX = 60
 
 
 def billing_profile_of(tenant_id: UUID) -> BillingProfile:
-    """The tenant's profile, made with what is usual where there is none."""
+    """Return the tenant's profile. Create it with defaults if there is none."""
     profile, _ = BillingProfile.objects.get_or_create(tenant_id=tenant_id)
     return profile
 
@@ -109,7 +109,7 @@ def _paper_refusals(changes: Mapping[str, object]) -> Iterator[FieldError]:
 
 
 def _check_reason(terms: Mapping[str, object]) -> None:
-    """Whoever is charged nothing is told why: the invoice has to say it (Directive 2006/112/EC, article 226 (11))."""
+    """Check that terms without tax give a reason: the invoice needs it (Directive 2006/112/EC, article 226 (11))."""
     is_free = terms["tax_treatment"] == TaxTreatment.EXEMPT or terms["tax_percent"] == 0
     if is_free and not str(terms["tax_exemption_reason"]).strip():
         detail = "Say why no tax is charged: it is printed on the invoices."

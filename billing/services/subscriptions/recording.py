@@ -48,7 +48,7 @@ def tell(
     actor: Actor,
     as_of: datetime,
 ) -> None:
-    """Record what has happened in the audit log and in the outbox; the row comes with its plans as they are now."""
+    """Record what happened in the audit log and in the outbox; the row comes with its plans as they are now."""
     after = described(subscription)
     record_audit(
         actor=actor,

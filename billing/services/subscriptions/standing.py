@@ -21,7 +21,7 @@ OVERDUE_JOB: Final = "overdue"
 
 
 def refresh_standing(*, subscription_id: UUID, as_of: datetime) -> None:
-    """Past due while an invoice is overdue or its payment failed, active again once none is. Safe to repeat."""
+    """Set it past due while an invoice is overdue or its payment failed, active again once none is. Safe to repeat."""
     with transaction.atomic():
         current = Subscription.objects.select_for_update().get(pk=subscription_id)
         today = local_day(as_of, Issuer.objects.values_list("time_zone", flat=True).get(pk=1))
@@ -58,7 +58,7 @@ def refresh_overdue(*, as_of: datetime) -> int:
 
 
 def run_overdue(*, started_by: str, as_of: datetime) -> JobRun:
-    """Set subscriptions past due whose invoices are unpaid too long, and active again where none is."""
+    """Set subscriptions past due whose invoices are unpaid too long, and active again once none is."""
 
     def work() -> JobReport:
         return JobReport({"looked_at": refresh_overdue(as_of=as_of)})

@@ -34,11 +34,11 @@ def subscribe(
     as_of: datetime,
     trial_days: int | None = None,
 ) -> Subscription:
-    """Put the tenant on a plan from now on; the first period begins with this day of its time zone, or after the trial.
+    """Subscribe the tenant to a plan; the first period begins with this day in its time zone, or after the trial.
 
-    Without `trial_days`, who never had a subscription gets the plan's trial. Currency and time zone are fixed with it.
-    Raises `SubscriptionExistsError`, `CurrencyNotOfferedError`, `PermissionMissingError`, `SubscriptionStatusError`
-    where the tenant is closed.
+    Without `trial_days`, a tenant that never had a subscription gets the plan's trial. Currency and time zone are fixed
+    from then on. Raises `SubscriptionExistsError`, `CurrencyNotOfferedError`, `PermissionMissingError`,
+    `SubscriptionStatusError` if the tenant is closed.
     """
     try:
         with transaction.atomic():

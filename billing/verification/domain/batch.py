@@ -14,9 +14,8 @@ from billing.domain.invoicing.state import BillingState
 from billing.domain.invoicing.taxes import TaxRow
 from billing.domain.plan_terms import SoldVersion
 
-# An event's time of arrival is when its request began, a run's is when the run began: within these margins of a
-# computation nobody can say whether it saw an event. No request lasts as long as the first, no run as long as the
-# second.
+# An event's time of arrival is when its request began, a run's is when the run began: within these margins it is
+# unknown whether a computation saw an event. No request lasts as long as the first, no run as long as the second.
 ARRIVAL_MARGIN: Final = timedelta(minutes=15)
 RUN_MARGIN: Final = timedelta(hours=1)
 
@@ -133,7 +132,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series whose numbers do not come out even: its counter, the documents' numbers, and those that nobody has."""
+    """A series whose numbers do not match: its counter, the documents' numbers, and the numbers without a document."""
 
     code: str
     last_given: int

@@ -111,7 +111,7 @@ def load_batch(invoices: Sequence[Invoice]) -> Batch:
 
 
 def load_series() -> Batch:
-    """Load the series of numbers that do not come out even, and where the ledger does not, over all documents."""
+    """Load, over all documents, the series of numbers that do not match, and the ledger's mismatches."""
     rows = fetch_all(NUMBERS, {"most": GAPS_NAMED_MAX})
     return Batch(
         wrong_series=tuple(
@@ -231,7 +231,7 @@ def _versions_used(invoices: Sequence[Invoice]) -> set[tuple[UUID, int]]:
 
 
 def _readable_versions(version_ids: set[int]) -> tuple[dict[int, SoldVersion], list[UnreadableVersion]]:
-    """Read all at once; one by one where one of them cannot be read."""
+    """Read all at once; one by one if one of them cannot be read."""
     try:
         return sold_versions(version_ids), []
     except InvalidFieldsError:

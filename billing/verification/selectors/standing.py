@@ -23,7 +23,7 @@ _NOT_PAID: Final = ("forgiven_minor", "unpaid_minor", "credited_minor")
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What had been invoiced of a usage line; what of that nobody owed any more, and on what staff had given up.
+    """What had been invoiced of a usage line, what of that was no longer owed, and what staff had given up.
 
     `credited_minor` had been credited in part while `stood_minor` stood.
     """
@@ -53,7 +53,7 @@ class Past:
         return {invoice_id for invoice_id, since in self.gone_at.items() if since <= at}
 
     def unpaid(self, at: datetime) -> set[UUID]:
-        """Return the invoices on which staff had given up by then, and that nobody had paid."""
+        """Return the invoices that staff had marked uncollectible by then, and that were unpaid."""
         open_ones = {
             invoice_id
             for invoice_id, spans in self.given_up.items()

@@ -74,7 +74,7 @@ def _what_needs(month: date, as_of: datetime) -> list[str]:
 
 
 def _seal(month: date, as_of: datetime) -> list[str]:
-    """Make the rollups of a closed month the evidence, or return what does not come out even."""
+    """Seal the rollups of a closed month as the evidence, or return what does not match."""
     differences: list[Difference] = []
     for invoices in _batches(month):
         differences += differences_in(load_batch(invoices))

@@ -1,6 +1,6 @@
-"""The nightly proof that every finalized invoice follows from the raw ledger, or the names of those that do not.
+"""The nightly check that every finalized invoice follows from the raw ledger; it names those that do not.
 
-It changes nothing: a difference is our own mistake, or somebody's who reached the tables, and a person has to look.
+It changes nothing. A difference is our own mistake, or was made by someone who reached the tables: staff have to look.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ class Chosen:
 
     @property
     def is_all(self) -> bool:
-        """Whether every invoice is."""
+        """Return whether every invoice is chosen."""
         return self.tenant_ids is None and self.number is None
 
 
@@ -51,7 +51,7 @@ class Verification:
         self.differences += [difference for difference in dict.fromkeys(found) if difference not in known]
 
     def summary(self) -> dict[str, object]:
-        """As it is kept with the job's run."""
+        """Return the summary that is stored with the job's run."""
         counts: dict[str, object] = {"verified": self.verified, "of": self.total, "differences": len(self.differences)}
         first = [str(difference) for difference in self.differences[:DIFFERENCES_KEPT_MAX]]
         return counts | ({"first": first} if first else {})
@@ -63,7 +63,7 @@ Progress = Callable[[Verification], None]
 def run_verification(
     *, started_by: str, as_of: datetime, chosen: Chosen | None = None, on_progress: Progress | None = None
 ) -> Verification:
-    """Verify finalized invoices, recorded as a run of a job; numbers are verified where all invoices are."""
+    """Verify finalized invoices, recorded as a run of a job; numbers are verified only if all invoices are."""
     chosen = chosen or Chosen()
     done = Verification()
 

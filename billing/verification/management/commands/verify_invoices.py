@@ -1,6 +1,6 @@
 """`manage.py verify_invoices`: compute finalized invoices again from the raw ledger and name each difference.
 
-Exits with 1 where there is one.
+Exits with 1 if there is one.
 """
 
 import sys
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--number", metavar="NUMBER", help="Only this invoice, as in INV-2026-000042.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Report, and fail where something does not agree."""
+        """Report, and fail if something does not agree."""
         chosen = chosen_of(options)
         with progress(self.stdout) as show:
             found = run_verification(
@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
 
 def chosen_of(options: dict[str, Any]) -> Chosen:
-    """What the options mean. Raises `CommandError`."""
+    """Return what the options choose. Raises `CommandError`."""
     number, slugs = options["number"], options["tenant"]
     if number is not None and not Invoice.objects.issued().filter(number=number).exists():
         raise CommandError(f"There is no invoice {number!r}.")
