@@ -1,4 +1,7 @@
-"""What the demo's staff decide by hand: a write-off, an invoice of single items, and a request that waits."""
+"""What the demo's staff decide by hand.
+
+A write-off, an invoice of single items, a request that waits, a credit note over a part, and an invoice issued again.
+"""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,12 +14,18 @@ from billing.desk.models import Approval, WriteOff
 from billing.desk.services.writing_invoices import write_invoice
 from billing.desk.services.writing_off import write_off_invoice
 from billing.domain.statuses import InvoiceStatus
-from billing.models import Invoice, InvoiceKind, Issuer
+from billing.models import CreditNote, CreditTarget, Invoice, InvoiceKind, Issuer
+from billing.services.invoicing.crediting import credit_in_part
 from billing.services.invoicing.issuer import update_issuer
+from billing.services.invoicing.reissuing import reissue_invoice
 
 APPROVAL_ABOVE: Final = Decimal(1000)
 WRITTEN_FOR: Final = "northwind-maps"
 WAITS_FOR: Final = "harbor-analytics"
+CREDITED_IN_PART: Final = "northwind-maps"
+CREDITED_MINOR: Final = 2500  # without tax
+ISSUED_AGAIN: Final = "harbor-analytics"
+BOUNDARY: Final = 3  # which invoice of theirs, counted from the first
 
 
 def add_acts_of_staff(*, actor: Actor, colleague: Actor, as_of: datetime) -> None:
@@ -27,6 +36,8 @@ def add_acts_of_staff(*, actor: Actor, colleague: Actor, as_of: datetime) -> Non
                 invoice_id=invoice.pk, reason="Nothing is to be had.", actor=actor, as_of=as_of - timedelta(days=1)
             )
     _write_invoice(actor, as_of - timedelta(days=1))
+    _credit_part(actor, as_of - timedelta(days=2))
+    _issue_again(actor, as_of - timedelta(days=2))
     if Issuer.objects.filter(pk=1, approval_above=None).exists() and not Approval.objects.exists():
         update_issuer(changes={"approval_above": APPROVAL_ABOVE}, actor=actor, as_of=as_of)
     _request_invoice(colleague, as_of)
@@ -51,3 +62,27 @@ def _request_invoice(colleague: Actor, as_of: datetime) -> None:
     day = as_of.date()
     items = [Item("Migration of the archive", Decimal(1), "", Decimal(4200), day, day)]
     write_invoice(tenant_id=tenant.pk, items=items, reason="Offer of the spring.", actor=colleague, as_of=as_of)
+
+
+def _credit_part(actor: Actor, as_of: datetime) -> None:
+    invoice = _paid_invoice(CREDITED_IN_PART)
+    if invoice is None or CreditNote.objects.filter(part_of=invoice).exists():
+        return
+    credit_in_part(
+        invoice_id=invoice.pk, amount_minor=CREDITED_MINOR, goes_to=CreditTarget.BALANCE,
+        reason="An hour of errors; agreed with the customer.", actor=actor, as_of=as_of,
+    )  # fmt: skip
+
+
+def _issue_again(actor: Actor, as_of: datetime) -> None:
+    invoice = _paid_invoice(ISSUED_AGAIN)
+    if invoice is not None:
+        reissue_invoice(
+            invoice_id=invoice.pk, reason="The customer asked for its new legal name.", actor=actor, as_of=as_of
+        )
+
+
+def _paid_invoice(slug: str) -> Invoice | None:
+    """Return the invoice of a demo tenant that the act is about; None if it is not paid, or was taken back before."""
+    invoices = Invoice.objects.filter(tenant__slug=slug, boundary=BOUNDARY, status=InvoiceStatus.PAID)
+    return invoices.filter(credit_note=None, total_minor__gt=CREDITED_MINOR).first()
