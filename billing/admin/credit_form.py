@@ -1,4 +1,4 @@
-"""What staff are shown before an invoice is credited in part, or issued again, and the form for a part of it."""
+"""The previews before an invoice is credited in part or issued again, and the form for a credit in part."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -22,7 +22,7 @@ _LINE: Final = "line_"
 
 
 class CreditForm(WhyForm):
-    """Ask for amounts of lines or one over the document, what becomes of money that was paid, and the reason."""
+    """Amounts of lines or one over the document, the use of money that was paid, and the reason."""
 
     field_order = ("amount",)
 
@@ -47,7 +47,7 @@ class CreditForm(WhyForm):
         self.order_fields(["amount", *[name for name in self.fields if name.startswith(_LINE)], "goes_to", "reason"])
 
     def clean(self) -> dict[str, Any]:
-        """Check that one amount is given, or some of lines; each to the currency's last digit."""
+        """Check that the form has one amount or amounts of lines, with no more digits than the currency."""
         given: dict[str, Any] = super().clean() or {}
         amounts = {name: given[name] for name in given if name == "amount" or name.startswith(_LINE)}
         for name, amount in amounts.items():
@@ -58,7 +58,7 @@ class CreditForm(WhyForm):
         return given
 
     def asked(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is asked for, as the service takes it."""
+        """Return the requested amounts as arguments of the service."""
         if given.get("amount") is not None:
             return {"amount_minor": round_to_minor(given["amount"], self.currency)}
         lines = {name: given[name] for name in given if name.startswith(_LINE) and given[name] is not None}
@@ -80,7 +80,7 @@ class CreditForm(WhyForm):
 
 
 def previewed_credit(invoice: Invoice, asked: Mapping[str, Any]) -> dict[str, object]:
-    """Return what a credit note would say and what becomes of its money, or why there can be none."""
+    """Return the preview of a credit note and the use of its money, or the reason why there can be none."""
     try:
         planned = plan_credit(invoice=invoice, **asked)
     except ProblemError as error:
@@ -100,7 +100,7 @@ def previewed_credit(invoice: Invoice, asked: Mapping[str, Any]) -> dict[str, ob
 
 
 def said_again(invoice: Invoice, now: datetime) -> str:
-    """Return what issuing an invoice again would do, or why it is not possible."""
+    """Return the effect of issuing an invoice again in words, or the reason why it is not possible."""
     try:
         planned = preview_reissue(invoice=invoice, as_of=now)
     except InvoiceStatusError as error:

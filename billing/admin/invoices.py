@@ -340,7 +340,7 @@ class InvoiceAdmin(MoneyAdmin):
 
     @action(description="Credit a part", permissions=["credit"], icon="content_cut")
     def credit_in_part(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for amounts of lines or one over all, show what it comes to, and issue a credit note over it."""
+        """Issue a credit note over amounts of lines or one amount over all, after a preview."""
         invoice = self._found(object_id)
         form = CreditForm(posted(request), invoice, left_of(invoice))
         return self.decide(

@@ -1,4 +1,4 @@
-"""Money that came in: what it pays for, what is left of it, and what was given back."""
+"""Payments: their allocations to invoices, their refunds and the amounts left."""
 
 from datetime import datetime
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""Rows of money beside what they belong to: the tabs of a subscription's and of a tenant's page."""
+"""The tabs of a subscription's and a tenant's page: invoices, subscriptions, phases, payments and exceptions."""
 
 from typing import Any
 

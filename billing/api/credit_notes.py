@@ -1,4 +1,4 @@
-"""`GET /credit-notes`: what was taken back."""
+"""`GET /credit-notes`: the credit notes of a tenant."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""`/invoices`: what was invoiced, how it came about down to the single event, and the PDF."""
+"""`/invoices`: issued invoices, the events behind each line, and the PDF."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""`POST /operator/invoices`: run invoicing now, for all or for one tenant, or show what a run would give."""
+"""`POST /operator/invoices`: run invoicing now, for all tenants or one, or preview a run."""
 
 from collections.abc import Sequence
 from typing import Any, Final

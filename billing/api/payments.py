@@ -1,4 +1,4 @@
-"""`GET /payments`: what came in, and a receipt for each."""
+"""`GET /payments`: payments received, with a receipt for each."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""`GET /plans`: what is for sale to a tenant."""
+"""`GET /plans`: the plans that a tenant can buy."""
 
 from typing import Any, ClassVar
 

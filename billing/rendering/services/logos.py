@@ -25,7 +25,7 @@ _UNREADABLE: Final = (OSError, ValueError, SyntaxError, Image.DecompressionBombE
 def picture_of(text: str) -> bytes:
     """Return the bytes of a picture that a form sends as base64, with or without `data:image/png;base64,` before it.
 
-    What cannot be read is returned as nothing, which is no picture.
+    Return no bytes if it is not base64.
     """
     try:
         return base64.b64decode(text.strip().rpartition(",")[2], validate=True)
