@@ -428,7 +428,7 @@ SPECTACULAR_SETTINGS = {
         "TenantStatusEnum": ["active", "suspended", "closed"],
         "InvoiceStatusEnum": ["finalized", "paid", "void", "uncollectible"],
         "PaymentStatusEnum": ["succeeded", "failed", "unmatched"],
-        "LineKindEnum": ["usage", "recurring", "proration", "adjustment", "carry"],
+        "LineKindEnum": ["usage", "recurring", "proration", "adjustment", "carry", "one_off"],
         "KeyKindEnum": ["live", "test"],
         "QuotaPeriodEnum": ["day", "month"],
     },
