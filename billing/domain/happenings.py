@@ -281,7 +281,7 @@ class InvoicePaid(InvoiceHappening):
 
 @dataclass(frozen=True, slots=True)
 class InvoiceVoided(InvoiceHappening):
-    """An invoice was declared void: it is no longer owed."""
+    """An invoice became void: it is no longer owed."""
 
     type: ClassVar[str] = "invoice.voided"
 

@@ -211,7 +211,7 @@ def _given_back(line: LineDraft, state: BillingState) -> LineDraft:
 
 
 def _reopened_lines(state: BillingState) -> list[LineDraft]:
-    """Return lines that charge again what documents no longer in force gave back of fees, each with its tax."""
+    """Return lines that bring back what documents no longer in force gave back of fees, each with its tax."""
     return [
         LineDraft(
             kind=PRORATION,

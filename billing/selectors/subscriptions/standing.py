@@ -28,7 +28,7 @@ class Standing:
 
     @property
     def is_past_due(self) -> bool:
-        """Return whether a payment is overdue."""
+        """Return whether a payment is overdue or failed, or the subscription is past due."""
         status = None if self.subscription is None else self.subscription.status
         return bool(self.owing) or status == SubscriptionStatus.PAST_DUE
 
