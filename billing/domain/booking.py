@@ -1,4 +1,4 @@
-"""What the ledger of accounts is told of a document: its lines as parts of months of service, and its taxes. Pure.
+"""What the ledger of accounts records of a document: its lines as parts of months of service, and its taxes. Pure.
 
 `docs/algorithms/ledger.md`, section L3.
 """
@@ -33,7 +33,7 @@ class LineToBook:
 
 @dataclass(frozen=True, slots=True)
 class IssuedInvoice:
-    """An invoice that was finalized, and what the ledger is told of it."""
+    """An invoice that was finalized, and what the ledger records of it."""
 
     id: UUID
     tenant_id: UUID
@@ -53,7 +53,7 @@ class IssuedInvoice:
 def booked_document(
     *, number: str, due_on: date | None, lines: Iterable[LineToBook], taxes: Sequence[TaxSum], total_minor: int
 ) -> BookedDocument:
-    """Return what the ledger is told of a document, the parts of one meter and month together."""
+    """Return what the ledger records of a document, the parts of one meter and month together."""
     earned: dict[tuple[str, date], int] = {}
     carried_minor = 0
     for line in lines:

@@ -1,6 +1,6 @@
 """Rating: a quantity and a price give a charge, rounded once, with every step that led to it.
 
-Where a billing period has several stretches, on one plan after another, each is rated from the position that the period
+If a billing period has several stretches, on one plan after another, each is rated from the position that the period
 has reached. Pure arithmetic on exact decimals; `docs/algorithms/rating.md` has a worked table for each model, and its
 numbers are the tests.
 """

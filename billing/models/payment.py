@@ -1,4 +1,4 @@
-"""Money: attempts to pay, whoever told of them, what each payment pays for, and what was given back.
+"""Money: attempts to pay, whoever reported them, what each payment pays for, and what was given back.
 
 A payment's own words never change; `allocated_minor` and `refunded_minor` are the sums of its allocations and refunds,
 changed in the transaction that adds one. `billing/migrations/payments.sql` holds that against the owner, too.
@@ -26,7 +26,7 @@ MANUAL_PROVIDER: Final = "manual"  # a transfer that staff saw arrive
 
 
 class Payment(models.Model):
-    """One attempt to pay, as its provider told it. `invoice` is the one that it was told for, if any.
+    """One attempt to pay, as its provider reported it. `invoice` is the one that it was reported for, if any.
 
     `reference` is the provider's own name for the attempt.
     """

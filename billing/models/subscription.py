@@ -80,7 +80,7 @@ class Subscription(models.Model):
     Its boundaries tile time from `anchor_at` in `time_zone` (docs/algorithms/periods.md, section A). `next_boundary` is
     the number of the boundary that is invoiced next, and `due_at` its instant; between `period_start` and `period_end`
     lies the running period. After the end `due_at` is when corrections are looked for a last time, and then empty.
-    `version` counts changes: whoever changes it says which version they saw.
+    `version` counts changes: a caller that changes it says which version they saw.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)

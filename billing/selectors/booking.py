@@ -1,4 +1,4 @@
-"""Documents as the ledger of accounts is told of them, read from their rows in a fixed number of queries."""
+"""Documents as the ledger of accounts records them, read from their rows in a fixed number of queries."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

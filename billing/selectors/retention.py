@@ -14,7 +14,7 @@ from metering.domain.retention import month_after, month_start
 NAMED_MAX: Final = 10
 
 # An invoice is about a period, and looks at usage that ended within the window for late events and a margin before it.
-# Where there is one behind that, the month was invoiced and looked at for the last time. A subscription that has ended
+# If there is one behind that, the month was invoiced and looked at for the last time. A subscription that has ended
 # has nothing due once its own last look was taken.
 UNFINISHED: Final = """
 SELECT t.slug FROM billing_subscription AS s JOIN accounts_tenant AS t ON t.id = s.tenant_id
@@ -30,7 +30,7 @@ ORDER BY 1 LIMIT %(most)s
 
 
 def invoices_of_month(month: date) -> QuerySet[Invoice]:
-    """Return the finalized invoices with a usage line of which the span lies in a month, in part or as a whole."""
+    """Return the finalized invoices with a usage line whose span is in a month, in part or as a whole."""
     lines = InvoiceLine.objects.filter(
         invoice=OuterRef("pk"),
         revision=OuterRef("revision"),

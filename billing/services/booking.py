@@ -92,7 +92,7 @@ def book_payment(payment: Payment, invoice: Invoice | None, *, allocated_minor: 
 
 
 def payment_happening(payment: Payment, invoice: Invoice | None, *, allocated_minor: int, time_zone: str) -> Happening:
-    """Return what the ledger is told of a payment."""
+    """Return what the ledger records of a payment."""
     moved = paid(
         invoice="" if invoice is None else _number(invoice),
         amount_minor=payment.amount_minor,

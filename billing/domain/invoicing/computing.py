@@ -109,7 +109,7 @@ def charged_lines(
 def settled(state: BillingState, charged: Sequence[LineDraft], *, credit_minor: int) -> ComputedInvoice:
     """Compute the invoice of lines, their taxes, and the credit that is taken off after tax.
 
-    Where that is less than nothing, a last line brings it to 0. Raises `UnbillableError`.
+    If that is below 0, a last line brings it to 0. Raises `UnbillableError`.
     """
     lines = list(charged)
     taxes = tax_rows(lines, state.currency)

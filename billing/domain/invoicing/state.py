@@ -156,7 +156,7 @@ class BillingState:
 
         Only after the final period.
 
-        Where the tenant's window was widened meanwhile, that look is followed by another.
+        If the tenant's window was widened meanwhile, another look follows.
         """
         if self.opened is not None or not self.boundary:
             return None

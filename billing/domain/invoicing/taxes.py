@@ -26,7 +26,7 @@ class TaxRow:
 def tax_rows(lines: Sequence[LineDraft], currency: str) -> tuple[TaxRow, ...]:
     """Compute one row for each jurisdiction, category, name and percent, in the order of the lines.
 
-    Lines that settle credit bear no tax. Where lines of one row give several reasons, the row gives all of them.
+    Lines that settle credit bear no tax. If lines of one row give several reasons, the row gives all of them.
     """
     found: dict[tuple[object, ...], list[tuple[TaxDecision, int]]] = {}
     for line in lines:

@@ -193,7 +193,7 @@ def _credits_left(
     Carry lines add what an invoice left over, and take what the next one used.
 
     An invoice that is void, or was credited, has used nothing: its credit is there again. One that was issued again
-    uses credit by itself. What was set off against other invoices is no longer there.
+    uses credit automatically. What was set off against other invoices is no longer there.
     """
     boundaries = {state.subscription_id: state.boundary for state in states if state.boundary}
     left: dict[UUID | None, int] = defaultdict(int)

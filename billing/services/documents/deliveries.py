@@ -1,7 +1,7 @@
-"""What follows an issued document: its PDF, made once and kept by its hash, and the mail that brings it.
+"""What follows an issued document: its PDF, rendered once and stored by its hash, and the mail that brings it.
 
 Found by state: a document without a stored file is due. The file and the mail are written in one transaction, so
-whoever is killed before has done nothing, and whoever comes after finds nothing left to do.
+a worker that is killed before has done nothing, and one that comes after finds nothing left to do.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """An invoice or a credit note: what it says, whether its customer is told, and whether it is settled already."""
+    """An invoice or a credit note: what it says, whether it is mailed, and whether it is settled already."""
 
     number: str
     tenant: Tenant

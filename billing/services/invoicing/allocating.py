@@ -234,7 +234,7 @@ def keep_freed(payment_ids: Iterable[int], act: Act) -> None:
 
 
 def add_allocations(rows: Iterable[PaymentAllocation]) -> None:
-    """Add rows of history; whoever calls changes the sums of payments and invoices in the same transaction."""
+    """Add rows of history; the caller changes the sums of payments and invoices in the same transaction."""
     PaymentAllocation.objects.bulk_create(rows)
 
 

@@ -205,7 +205,7 @@ def _add_note(
 
 
 def _way(invoice: Invoice) -> Conversion | None:
-    """Return how the tax is told in the seller's currency: by the invoice's day, as the invoice did."""
+    """Return the conversion of tax to the seller's currency on the invoice's day, if the invoice shows one."""
     own = invoice.document.content.get("issuer_currency")
     if own is None or invoice.issued_on is None:
         return None

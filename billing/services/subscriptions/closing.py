@@ -26,7 +26,7 @@ CLOSED_BY_OWNER: Final = "Closed by an owner."
 def close_account(*, tenant: Tenant, actor: Actor, as_of: datetime) -> Tenant:
     """End the subscription now, with a last invoice for usage until now, revoke every key, and close the tenant.
 
-    All owners are told by mail. A tenant that is closed already stays as it is. Raises `PermissionMissingError`,
+    All owners are notified by mail. A tenant that is closed already stays as it is. Raises `PermissionMissingError`,
     `SubscriptionChangedError`.
     """
     current = lock_tenant(tenant.pk)

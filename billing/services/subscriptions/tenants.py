@@ -19,7 +19,7 @@ class BilledTenant:
     def follow(self, *, tenant: Tenant, changed: Collection[str], as_of: datetime) -> None:
         """End the subscription of a tenant that was closed, as its cancellation now would.
 
-        Where a boundary has come and is not invoiced yet, that is its last: invoicing ends it there.
+        If a boundary has come and is not invoiced yet, that is its last: invoicing ends it there.
         """
         if "status" not in changed or tenant.status != TenantStatus.CLOSED:
             return

@@ -1,4 +1,4 @@
-"""Where the ledger of accounts and the documents do not tie: of some invoices, and of all books."""
+"""Mismatches between the ledger of accounts and the documents: of some invoices, and of all books."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -29,7 +29,7 @@ class _Moment:
 def checkpoints_of(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> list[Checkpoint]:
     """Return each moment at which a usage line, with its corrections up to then, had to be what the ledger said.
 
-    Where line and ledger agree today and nothing was corrected, history need not be asked.
+    If line and ledger agree today and nothing was corrected, history need not be asked.
     """
     latest = _latest_by_subscription(invoices)
     roots, spans = _roots_of(invoices, lines)
