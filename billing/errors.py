@@ -49,7 +49,7 @@ class SubscriptionChangedError(ConflictError):
     """Another request changed the subscription in between; this one changed nothing."""
 
     code = "subscription_changed"
-    title = "The subscription was changed by somebody else"
+    title = "The subscription was changed by someone else"
 
 
 class InvoiceStatusError(ConflictError):

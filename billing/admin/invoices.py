@@ -281,7 +281,7 @@ class InvoiceAdmin(MoneyAdmin):
                 invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),
             name="void",
-            said=f"{invoice} is void: nobody owes it any more.",
+            said=f"{invoice} is void. No payment is due.",
             question=Question(
                 title=f"Void {invoice}?",
                 explanation=f"{invoice.tenant} no longer owes {self.total(invoice)}. The number stays taken. This "

@@ -175,8 +175,8 @@ class PlanAdmin(ByState, StaffModelAdmin):
             said=f"{plan} is sold no longer.",
             question=Question(
                 title=f"Archive {plan}?",
-                explanation="It leaves the pricing page, and nobody can choose it any more. Who has it keeps it. This "
-                "cannot be taken back.",
+                explanation="It leaves the pricing page, and no customer can choose it any more. Customers who have it "
+                "keep it. This cannot be undone.",
                 button="Archive the plan",
             ),
         )

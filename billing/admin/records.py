@@ -180,7 +180,7 @@ class BillingExceptionAdmin(MoneyAdmin):
         follows = (
             "The subscription is looked at again by the next run of invoicing."
             if exception.payment_id is None and exception.code != CREDIT_LEFT
-            else "It is only taken off the list: what happens to the money is decided where it lies."
+            else "It is only taken off the list: decide about the money on the page of the payment or the invoice."
         )
         return self.decide(
             request,

@@ -120,7 +120,7 @@ class IssuerAdmin(StaffModelAdmin):
 
 
 def _hint(issuer: Issuer) -> str:
-    notice = "" if issuer.is_tax_confirmed else " Nobody has confirmed yet who is charged which tax."
+    notice = "" if issuer.is_tax_confirmed else " Confirm who is charged which tax: no member of staff has done it yet."
     return f"{_next_number(issuer)}{notice}"
 
 

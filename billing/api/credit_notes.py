@@ -24,7 +24,9 @@ class CreditNoteSchema(serializers.Serializer[Any]):
     invoice = serializers.CharField(help_text="The number of the invoice that it takes back.")
     is_whole = serializers.BooleanField(help_text="Whether it takes back the whole invoice.")
     goes_to = serializers.ChoiceField(
-        choices=CreditTarget.values, allow_null=True, help_text="Of one in part: where the money went that was paid."
+        choices=CreditTarget.values,
+        allow_null=True,
+        help_text="Of a credit over a part: the way of the money that was paid.",
     )
     currency = serializers.CharField()
     subtotal_minor = serializers.IntegerField()

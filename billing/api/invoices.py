@@ -110,7 +110,7 @@ class InvoiceLineSchema(serializers.Serializer[Any]):
     amount_minor = serializers.IntegerField()
     corrects = serializers.CharField(allow_null=True, help_text="The number of the invoice that the line corrects.")
     supplied_on = serializers.DateField(allow_null=True, help_text="The day of supply, which decides the tax.")
-    tax = LineTaxSchema(allow_null=True, help_text="Null where the line settles credit.")
+    tax = LineTaxSchema(allow_null=True, help_text="Null if the line settles credit.")
     explanation = serializers.DictField(help_text="How the amount came about: see docs/algorithms/rating.md.")
 
 
@@ -166,7 +166,7 @@ class WholeInvoiceSchema(InvoiceSchema):
     lines = InvoiceLineSchema(many=True)
     taxes = InvoiceTaxSchema(many=True)
     issuer_currency = IssuerCurrencySchema(
-        allow_null=True, help_text="Null where the invoice is in that currency, or bears no tax."
+        allow_null=True, help_text="Null if the invoice is in that currency, or bears no tax."
     )
     payments = PaymentSchema(many=True)
 

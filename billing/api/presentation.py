@@ -52,7 +52,7 @@ class TermsSchema(serializers.Serializer[Any]):
     tiers = TierSchema(many=True, required=False, help_text="graduated, volume")
     charge_flat_at_zero = serializers.BooleanField(
         required=False,
-        help_text="graduated, volume: the first tier's flat_amount is due without usage, too. Absent where not.",
+        help_text="graduated, volume: the first tier's flat_amount is due without usage, too. Absent if not.",
     )
     package_size = serializers.DecimalField(max_digits=29, decimal_places=9, required=False, help_text="package")
     package_amount = serializers.DecimalField(max_digits=24, decimal_places=12, required=False, help_text="package")
@@ -90,7 +90,7 @@ class NextLineSchema(serializers.Serializer[Any]):
     amount_minor = serializers.IntegerField()
     explanation = serializers.DictField(help_text="How the amount came about: see docs/algorithms/rating.md.")
     supplied_on = serializers.DateField(help_text="The day of supply, which decides the tax.")
-    tax = LineTaxSchema(allow_null=True, help_text="Null where the line settles credit.")
+    tax = LineTaxSchema(allow_null=True, help_text="Null if the line settles credit.")
 
 
 class NextTaxSchema(serializers.Serializer[Any]):

@@ -67,21 +67,21 @@ class SubscriptionSchema(serializers.Serializer[Any]):
     time_zone = serializers.CharField(help_text="In which its days are counted.")
     started_at = serializers.DateTimeField()
     anchor_at = serializers.DateTimeField(help_text="Where its first paid period begins.")
-    trial_ends_at = serializers.DateTimeField(allow_null=True, help_text="Null where no trial runs.")
+    trial_ends_at = serializers.DateTimeField(allow_null=True, help_text="Null if no trial runs.")
     period = BillingSpanSchema(help_text="The running period.")
     pending_plan = PlanNameSchema(allow_null=True, help_text="The plan that it changes to with the next period.")
     cancel_at_period_end = serializers.BooleanField()
     ended_at = serializers.DateTimeField(allow_null=True, help_text="Null while it is live.")
     next_invoice = NextInvoiceSchema(
         allow_null=True,
-        help_text="With usage projected to the end of the period; null where the operator has to look at it first.",
+        help_text="With usage projected to the end of the period; null if the operator has to look at it first.",
     )
 
 
 class PreviewSchema(NextInvoiceSchema):
     """The next invoice under a plan, or the last one."""
 
-    plan = PlanNameSchema(allow_null=True, help_text="Null where the subscription would end.")
+    plan = PlanNameSchema(allow_null=True, help_text="Null if the subscription would end.")
     at = serializers.DateTimeField(help_text="From when on the plan would hold, or when the subscription would end.")
 
 
@@ -98,7 +98,7 @@ class SubscriptionView(ApiView):
         responses={200: SubscriptionSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
-        """Read the tenant's live subscription, with the next invoice as it is likely to be; 404 where there is none."""
+        """Read the tenant's live subscription, with the next invoice as it is likely to be; 404 if there is none."""
         subscription = current_subscription(live_tenant_of(request).id)
         if subscription is None:
             raise NotFoundError("There is no subscription.")

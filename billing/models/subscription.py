@@ -51,8 +51,7 @@ class BillingProfile(models.Model):
         max_length=60,
         blank=True,
         editable=False,
-        help_text="What invoices are charged to by themselves, as in Visa ending in 4242; empty where the customer "
-        "pays each.",
+        help_text="The card that invoices are charged to, as in Visa ending in 4242; empty if the customer pays each.",
     )
 
     class Meta:
@@ -106,7 +105,7 @@ class Subscription(models.Model):
         PlanVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="pending_subscriptions"
     )
     is_cancelled_at_period_end = models.BooleanField(default=False)
-    cancelled_at = models.DateTimeField(null=True, help_text="When somebody asked for it to end.")
+    cancelled_at = models.DateTimeField(null=True, help_text="When the customer or staff cancelled it.")
     ended_at = models.DateTimeField(null=True)
     end_refund = models.CharField(
         max_length=6,

@@ -69,7 +69,7 @@ class TaxRegistration(models.Model):
     """That the seller is registered for tax in a country besides its own, first and last day included."""
 
     country = models.CharField(
-        max_length=2, validators=[COUNTRY], help_text="Of a one-stop shop: where it is declared."
+        max_length=2, validators=[COUNTRY], help_text="Of a one-stop shop: the country in which it is declared."
     )
     scheme = models.CharField(max_length=13, choices=SCHEMES)
     tax_id = models.CharField("tax id", max_length=50, blank=True)

@@ -74,7 +74,7 @@ class ProviderInvoice(models.Model):
     invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, primary_key=True, related_name="provider_invoice")
     provider = models.CharField(max_length=PROVIDER_CHARACTERS_MAX)
     reference = models.CharField(max_length=REFERENCE_CHARACTERS_MAX, help_text="The provider's name for it.")
-    amount_minor = models.BigIntegerField(null=True, help_text="What it collects; all of ours where nothing is said.")
+    amount_minor = models.BigIntegerField(null=True, help_text="What it collects; all of ours if empty.")
     payment_url = models.URLField(
         max_length=2000, blank=True, help_text="Where it can be paid; empty until it is released."
     )

@@ -66,7 +66,7 @@ def _rated(usage: Sequence[tuple[Hashable, SoldPrice, Used]], currency: str) -> 
     return [charge_of[number] for number in range(len(charge_of))]
 
 
-def _require_plausible(price: SoldPrice, used: Used, where: str) -> None:
+def _require_plausible(price: SoldPrice, used: Used, place: str) -> None:
     if not 0 <= used.quantity < QUANTITY_BELOW:
         reason = "negative_usage" if used.quantity < 0 else "absurd_quantity"
-        raise UnbillableError(reason, f"{price.meter_code} comes to {plain_decimal(used.quantity)} in {where}.")
+        raise UnbillableError(reason, f"{price.meter_code} comes to {plain_decimal(used.quantity)} in {place}.")

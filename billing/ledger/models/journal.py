@@ -25,7 +25,7 @@ class JournalEntry(models.Model):
     source = models.CharField(max_length=100)
     document = models.CharField(max_length=255, help_text="The number of the document, or a payment's reference.")
     occurred_at = models.DateTimeField()
-    posted_on = models.DateField(help_text="The issuer's day; where its month was closed, the first that is open.")
+    posted_on = models.DateField(help_text="The issuer's day; if its month was closed, the first day that is open.")
 
     class Meta:
         constraints: ClassVar = [

@@ -36,8 +36,7 @@ class Command(BaseCommand):
     """Draft and finalize the invoices that are due."""
 
     help = (
-        "Draft the invoices that are due and finalize those whose grace is over; exits with 1 where one cannot be "
-        "billed."
+        "Draft the invoices that are due and finalize those whose grace is over; exits with 1 if one cannot be billed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -60,12 +59,12 @@ class Command(BaseCommand):
         waiting = count_waiting(as_of=as_of, due=due)
         with progress(self.stdout) as show:
 
-            def tell(run: InvoicingRun) -> None:
+            def show_run(run: InvoicingRun) -> None:
                 done = run.drafted + run.finalized + len(run.parked)
                 # What was drafted may be finalized in the same run, and so lead to more than was waiting.
                 show(f"{run.drafted:,} drafted, {run.finalized:,} finalized", done, max(waiting, done))
 
-            _, run = run_invoicing_job(started_by="command", as_of=as_of, due=due, on_progress=tell)
+            _, run = run_invoicing_job(started_by="command", as_of=as_of, due=due, on_progress=show_run)
         self._report_parked(run.parked)
         self.stdout.write(f"{run.drafted:,} drafted, {run.finalized:,} finalized, {len(run.parked):,} parked")
         if run.parked:

@@ -118,12 +118,12 @@ def _unproven(
     codes = {price.meter_id: price.meter_code for state in states for _, price, _ in state.usage_wanted()}
     for number, span, found in compared:
         if not found.is_proven:
-            where = (
+            place = (
                 f"{codes.get(span.meter_id, 'A meter')} from {span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M}"
             )
             rollup, ledger = plain_decimal(found.in_rollup.quantity), plain_decimal(found.in_ledger.quantity)
             drifts[number].append(
-                f"{where} comes to {rollup} in {found.in_rollup.events} events by the rollup,"
+                f"{place} comes to {rollup} in {found.in_rollup.events} events by the rollup,"
                 f" to {ledger} in {found.in_ledger.events} by {found.evidence}."
             )
     versions = {phase.version.id: phase.version for state in states for phase in state.phases}

@@ -28,7 +28,7 @@ from billing.selectors.invoicing.due import Due, due_subscriptions
 from billing.selectors.invoicing.states import states_at_due
 from billing.services.invoicing.exceptions import park
 from billing.services.invoicing.lines import store_lines
-from billing.services.subscriptions.recording import described, tell
+from billing.services.subscriptions.recording import announce, described
 from metering.alerts.services.agreements import set_agreement
 from metering.models import UsagePlan
 from metering.services.usage_plans import assign_default_usage_plan, assign_usage_plan
@@ -161,16 +161,16 @@ def _advance(billed: Sequence[tuple[Subscription, ComputedInvoice]], as_of: date
     for subscription in ended:
         set_agreement(tenant_id=subscription.tenant_id, agreement_id=None)
         assign_default_usage_plan(tenant=subscription.tenant, actor=SCHEDULER, as_of=as_of)
-    _tell(SubscriptionUpdated, [subscription for subscription, _ in changed], as_of)
-    _tell(SubscriptionCancelled, ended, as_of)
+    _announce(SubscriptionUpdated, [subscription for subscription, _ in changed], as_of)
+    _announce(SubscriptionCancelled, ended, as_of)
 
 
-def _tell(happening: type[SubscriptionHappening], subscriptions: Sequence[Subscription], as_of: datetime) -> None:
+def _announce(happening: type[SubscriptionHappening], subscriptions: Sequence[Subscription], as_of: datetime) -> None:
     """Write what happened into the outbox, for subscriptions that were read before they were moved on."""
     prefetch_related_objects(subscriptions, "plan_version__plan", "pending_plan_version__plan")
     now = Subscription.objects.select_related("tenant", "plan_version__plan").in_bulk([row.pk for row in subscriptions])
     for row in subscriptions:
-        tell(now[row.pk], happening, before=described(row), actor=SCHEDULER, as_of=as_of)
+        announce(now[row.pk], happening, before=described(row), actor=SCHEDULER, as_of=as_of)
 
 
 def _advanced(subscription: Subscription, state: BillingState) -> dict[str, object]:

@@ -103,7 +103,7 @@ def resolve_exception(*, exception: BillingException, resolution: str, actor: Ac
         raise ConflictError("Money of the payment is left: allocate it, refund it, or keep it as credit.")
     open_ones = BillingException.objects.filter(pk=exception.pk, resolved_at=None)
     if open_ones.update(resolved_at=as_of, resolved_by=actor.label, resolution=resolution[:200]) != 1:
-        raise ConflictError("Somebody has resolved it before.")
+        raise ConflictError("It was resolved before.")
     record_audit(
         actor=actor,
         action="billing_exception.resolved",

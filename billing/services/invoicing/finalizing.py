@@ -197,7 +197,7 @@ def issue_numbered(
     fetch_all(ADD_DOCUMENTS, {"documents": as_json(documents), "as_of": as_of})
     book_invoices([_to_book(final, issued_on=issued_on, as_of=as_of) for final in finals])
     spend([(final.invoice, final.shares) for final in finals], as_of=as_of)
-    _tell(finals, as_of)
+    _announce(finals, as_of)
 
 
 def _row(final: _Final, as_of: datetime) -> dict[str, object]:
@@ -267,7 +267,7 @@ def _to_book(final: _Final, *, issued_on: date, as_of: datetime) -> IssuedInvoic
     return IssuedInvoice(invoice.pk, invoice.tenant_id, invoice.currency, issued_on, as_of, document)
 
 
-def _tell(finals: Sequence[_Final], as_of: datetime) -> None:
+def _announce(finals: Sequence[_Final], as_of: datetime) -> None:
     """Write to the outbox that the invoices are final, and that those with nothing due are paid."""
     rows = Invoice.objects.select_related("credit_note", "replaces", "replaced_by").in_bulk(
         [final.invoice.pk for final in finals]

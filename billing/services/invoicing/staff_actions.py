@@ -162,7 +162,7 @@ def resend_invoice(*, invoice_id: UUID, actor: Actor, as_of: datetime) -> Invoic
         recipients = queue_invoice_mail(invoice=invoice, dedupe_key=key, as_of=as_of)
         if not recipients:
             raise InvoiceStatusError(
-                "Nobody is to get it: the tenant has neither an address for bills nor a member who wants invoices."
+                "There is no recipient: the tenant has neither an address for bills nor a member who wants invoices."
             )
         record_change(invoice, "invoice.resent", actor=actor, after={"recipients": recipients}, as_of=as_of)
     return invoice

@@ -25,7 +25,7 @@ def update_subscription(
     changed = Subscription.objects.filter(pk=subscription.pk, version=seen).update(version=seen + 1, **changes)
     assert changed == 1, "the row is locked"
     subscription.refresh_from_db()
-    tell(subscription, happening, before=before, actor=actor, as_of=as_of)
+    announce(subscription, happening, before=before, actor=actor, as_of=as_of)
     return subscription
 
 
@@ -40,7 +40,7 @@ def described(subscription: Subscription) -> dict[str, object]:
     }
 
 
-def tell(
+def announce(
     subscription: Subscription,
     happening: type[SubscriptionHappening],
     *,

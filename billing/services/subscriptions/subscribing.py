@@ -20,7 +20,7 @@ from billing.errors import (
 )
 from billing.models import PlanVersion, Price, Subscription, SubscriptionPhase
 from billing.selectors.subscriptions.current import may_try
-from billing.services.subscriptions.recording import tell
+from billing.services.subscriptions.recording import announce
 from metering.alerts.services.agreements import set_agreement
 from metering.domain.periods import anchored_span, local_day, start_of_day
 from metering.services.usage_plans import assign_usage_plan
@@ -71,7 +71,7 @@ def subscribe(
             )
             set_agreement(tenant_id=current.pk, agreement_id=subscription.pk)
             assign_usage_plan(tenant=current, usage_plan=plan_version.usage_plan, actor=actor, as_of=as_of)
-            tell(subscription, SubscriptionCreated, before={}, actor=actor, as_of=as_of)
+            announce(subscription, SubscriptionCreated, before={}, actor=actor, as_of=as_of)
     except IntegrityError as error:
         if Subscription.objects.of_tenant(tenant.pk).live().exists():
             raise SubscriptionExistsError("The tenant has a subscription: change its plan instead.") from error

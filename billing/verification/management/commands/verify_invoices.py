@@ -21,8 +21,7 @@ class Command(BaseCommand):
     """Prove that invoices say what the ledger says."""
 
     help = (
-        "Compute finalized invoices again from the raw ledger and name each difference; exits with 1 where there "
-        "is one."
+        "Compute finalized invoices again from the raw ledger and name each difference; exits with 1 if there is one."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -161,7 +161,7 @@ def test_staff_send_an_invoice_again_as_often_as_they_wish(invoice: Invoice) -> 
 def test_sending_an_invoice_again_without_a_recipient_is_refused(db: None) -> None:
     lonely = first_invoice(subscribe_tenant("lonely", billing_email=""))
     assert recipients_of(tenant=lonely.tenant, kind=INVOICE) == []
-    with pytest.raises(InvoiceStatusError, match="Nobody"):
+    with pytest.raises(InvoiceStatusError, match="There is no recipient"):
         resend_invoice(invoice_id=lonely.pk, actor=STAFF, as_of=NOW)
     assert deliver_documents(as_of=NOW).documents == 1
 

@@ -84,13 +84,16 @@ def test_staff_confirm_the_tax_rules_once(as_bo: Client, as_kim: Client) -> None
     set_issuer(country="DE", tax_id="DE136695976")
     confirm = reverse("admin:billing_taxregistration_confirm_tax_rules")
     issuer = Issuer.objects.get()
-    assert "Nobody has confirmed yet who is charged which tax." in as_bo.get(page(issuer)).content.decode()
+    assert (
+        "Confirm who is charged which tax: no member of staff has done it yet."
+        in as_bo.get(page(issuer)).content.decode()
+    )
     assert "docs/algorithms/tax.md" in as_bo.get(confirm).content.decode()
     assert as_kim.post(confirm).status_code == 403
     assert as_bo.post(confirm).status_code == 302
     assert Issuer.objects.get().is_tax_confirmed
     assert "bo@example.org confirmed them" in as_bo.get(confirm).content.decode()
-    assert "Nobody has confirmed yet" not in as_bo.get(page(issuer)).content.decode()
+    assert "Confirm who is charged which tax" not in as_bo.get(page(issuer)).content.decode()
 
 
 def test_an_exchange_rate_is_added_and_stays(as_bo: Client, as_kim: Client) -> None:
