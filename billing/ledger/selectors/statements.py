@@ -25,7 +25,7 @@ FROM ledger_journalentry AS e JOIN ledger_posting AS p ON p.entry_id = e.id
 WHERE e.tenant_id = %(tenant)s AND e.currency = %(currency)s AND e.posted_on >= %(first)s AND e.posted_on < %(end)s
     AND p.account = ANY(%(accounts)s)
 GROUP BY e.id HAVING sum(p.amount_minor) <> 0 ORDER BY e.posted_on, e.occurred_at,
-    e.kind <> 'invoice', e.id
+    e.kind <> 'invoice', min(p.id)
 """
 
 
