@@ -130,24 +130,33 @@ def _stored(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLi
     documents = InvoiceDocument.objects.in_bulk([invoice.pk for invoice in invoices])
     return [
         StoredInvoice(
-            number=invoice.number or "",
+            **_own_facts(invoice, lines[invoice.pk], taxes[invoice.pk], documents.get(invoice.pk)),
             state=replace(
                 state,
                 **_fees_known_by(invoice, lines[invoice.pk], fees, state.time_zone),
                 rates_stretches_alone=rates_stretches_alone(lines[invoice.pk]),
             ),
-            lines=tuple(line_draft_of(line) for line in lines[invoice.pk]),
-            lines_digest=invoice.lines_digest,
-            taxes=tuple(taxes[invoice.pk]),
-            sums=_sums(invoice),
-            issued_on=str(invoice.issued_on),
-            due_on=str(invoice.due_on),
             credit_minor=credit_before(invoice, carried[invoice.subscription_id], lines[invoice.pk]),
             corrected=tuple(corrected[invoice.pk]),
-            document=_document(invoice.number or "", documents.get(invoice.pk)),
         )
         for invoice, state in zip(invoices, states_of_invoices(invoices), strict=True)
     ]
+
+
+def _own_facts(
+    invoice: Invoice, lines: Sequence[InvoiceLine], taxes: Sequence[Any], document: InvoiceDocument | None
+) -> dict[str, Any]:
+    """Return what each kind of invoice says of itself."""
+    return {
+        "number": invoice.number or "",
+        "lines": tuple(line_draft_of(line) for line in lines),
+        "lines_digest": invoice.lines_digest,
+        "taxes": tuple(taxes),
+        "sums": _sums(invoice),
+        "issued_on": str(invoice.issued_on),
+        "due_on": str(invoice.due_on),
+        "document": _document(invoice.number or "", document),
+    }
 
 
 def _stored_again(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> list[StoredInvoice]:
@@ -161,17 +170,10 @@ def _stored_again(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[Inv
     documents = InvoiceDocument.objects.in_bulk([invoice.pk for invoice in invoices])
     return [
         StoredInvoice(
-            number=invoice.number or "",
+            **_own_facts(invoice, lines[invoice.pk], taxes[invoice.pk], documents.get(invoice.pk)),
             state=state,
-            lines=tuple(line_draft_of(line) for line in lines[invoice.pk]),
-            lines_digest=invoice.lines_digest,
-            taxes=tuple(taxes[invoice.pk]),
-            sums=_sums(invoice),
-            issued_on=str(invoice.issued_on),
-            due_on=str(invoice.due_on),
             credit_minor=0,
             corrected=(),
-            document=_document(invoice.number or "", documents.get(invoice.pk)),
             original_lines=tuple(line_draft_of(line) for line in original_lines[original.pk]),
         )
         for invoice, original, state in zip(invoices, originals, states_of_invoices(originals), strict=True)
@@ -184,17 +186,10 @@ def _stored_manual(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[In
     documents = InvoiceDocument.objects.in_bulk([invoice.pk for invoice in invoices]) if invoices else {}
     return [
         StoredInvoice(
-            number=invoice.number or "",
+            **_own_facts(invoice, lines[invoice.pk], taxes[invoice.pk], documents.get(invoice.pk)),
             state=state_of_manual(invoice.subscription, start=invoice.period_start, end=invoice.period_end),
-            lines=tuple(line_draft_of(line) for line in lines[invoice.pk]),
-            lines_digest=invoice.lines_digest,
-            taxes=tuple(taxes[invoice.pk]),
-            sums=_sums(invoice),
-            issued_on=str(invoice.issued_on),
-            due_on=str(invoice.due_on),
             credit_minor=0,
             corrected=(),
-            document=_document(invoice.number or "", documents.get(invoice.pk)),
             is_manual=True,
         )
         for invoice in invoices
