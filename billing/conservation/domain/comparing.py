@@ -5,7 +5,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -73,8 +73,19 @@ class Credited:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A credit note over a whole invoice that nothing replaced, from before invoices could be issued again."""
+
+    number: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
-    """A subscription up to its latest invoice, at boundary `reached`; `computed_at` has the times by boundary."""
+    """A subscription up to its latest invoice, at boundary `reached`; `computed_at` has the times by boundary.
+
+    `taken_back` has the credit notes by the boundary of their invoice.
+    """
 
     zone: str
     digits: int
@@ -86,6 +97,7 @@ class Life:
     ended_at: datetime | None = None
     gives_back: bool = True
     credits: Sequence[Credited] = ()
+    taken_back: Mapping[int, TakenBack] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +120,17 @@ class Imbalance:
     meter_id: int
     right_minor: int
     found_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unbilled:
+    """An amount that was supplied in the days of a period and that a credit note took back for good."""
+
+    first: date
+    last: date
+    meter_id: int
+    amount_minor: int
+    taken_back: TakenBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +162,12 @@ class PartedTax:
 
 @dataclass(frozen=True, slots=True)
 class Unbalanced:
-    """The imbalances of a life, and its lines for spans without a period in the calendar."""
+    """The imbalances of a life, its lines for spans that the calendar does not have, and what was not billed again."""
 
     lived: Lived
     imbalances: Sequence[Imbalance]
     misplaced: Sequence[Booked]
+    unbilled: Sequence[Unbilled] = ()
 
 
 Usage = Mapping[tuple[int, datetime, datetime], Fraction]
@@ -170,9 +194,7 @@ def imbalances(life: Life, usage: Usage) -> Iterator[Imbalance]:
 
     `usage` has the quantity of each meter and stretch; a missing one is 0.
     """
-    periods: dict[int, list[PeriodStretch]] = defaultdict(list)
-    for stretch in stretches_of(life):
-        periods[stretch.period].append(stretch)
+    periods = _periods_of(life)
     booked = _by_period(life, periods)
     for period, stretches in periods.items():
         usage_lines = [line for line in booked[period] if line.kind in USAGE_KINDS]
@@ -190,6 +212,33 @@ def misplaced(life: Life) -> Iterator[Booked]:
     for line in life.lines:
         if line.kind in USAGE_KINDS and (line.meter_id, line.start, line.end) not in right:
             yield line
+
+
+def unbilled(life: Life, usage: Usage) -> Iterator[Unbilled]:
+    """Yield what the events and plans of a period cost, whole credit notes took back, and no document in force charges.
+
+    Whether the customer was forgiven or should have been billed again is not stored of those: staff have to say.
+    """
+    periods = _periods_of(life)
+    booked = _by_period(life, periods)
+    for period, stretches in periods.items():
+        lost = [line for line in booked[period] if line.boundary in life.taken_back and line.amount_minor > 0]
+        for meter in sorted({line.meter_id for line in lost}):
+            own = [line for line in booked[period] if line.meter_id == meter]
+            costs = _parts_of_fee(life, stretches) if meter == FEE else _costs(life, stretches, meter, usage)
+            short_minor = sum(costs) - sum(line.amount_minor for line in own if _counts(life, line))
+            took = [line for line in lost if line.meter_id == meter]
+            amount_minor = min(sum(line.amount_minor for line in took), short_minor)
+            if amount_minor > 0:
+                days = _days(life, stretches, ZoneInfo(life.zone))
+                yield Unbilled(*days, meter, amount_minor, life.taken_back[took[0].boundary])
+
+
+def _periods_of(life: Life) -> dict[int, list[PeriodStretch]]:
+    periods: dict[int, list[PeriodStretch]] = defaultdict(list)
+    for stretch in stretches_of(life):
+        periods[stretch.period].append(stretch)
+    return periods
 
 
 def _by_period(life: Life, periods: Mapping[int, Sequence[PeriodStretch]]) -> dict[int, list[Booked]]:
@@ -218,13 +267,7 @@ def _usage_right(
 ) -> int:
     """Return the expected amount of usage. Forgiven usage is not charged again, and refunds never exceed charges."""
     priced = [stretch for stretch in stretches if meter in stretch.offer.tariffs]
-    costs = cost_of_stretches(
-        [
-            (stretch.offer.tariffs[meter], usage.get((meter, stretch.start, stretch.end), Fraction()))
-            for stretch in priced
-        ],
-        life.digits,
-    )
+    costs = _costs(life, stretches, meter, usage)
     right = 0
     for stretch, cost in zip(priced, costs, strict=True):
         own = [line for line in lines if (line.start, line.end) == (stretch.start, stretch.end)]
@@ -235,6 +278,17 @@ def _usage_right(
         # A written-off amount stays although less is owed: only the amount that the customer paid is refunded.
         right += stands if owed < stands <= _given_up(life, own) else owed
     return right
+
+
+def _costs(life: Life, stretches: Sequence[PeriodStretch], meter: int, usage: Usage) -> list[int]:
+    return cost_of_stretches(
+        [
+            (stretch.offer.tariffs[meter], usage.get((meter, stretch.start, stretch.end), Fraction()))
+            for stretch in stretches
+            if meter in stretch.offer.tariffs
+        ],
+        life.digits,
+    )
 
 
 def _kept_of_credit(life: Life, key: tuple[int, datetime, datetime], owed: int) -> int:
@@ -251,23 +305,28 @@ def _kept_of_credit(life: Life, key: tuple[int, datetime, datetime], owed: int) 
 
 
 def _fee_right(life: Life, stretches: Sequence[PeriodStretch], lines: Sequence[Booked]) -> int:
-    zone = ZoneInfo(life.zone)
     period = stretches[0].period
-    first, last = _days(life, stretches, zone)
-    is_ended = life.ended_at is not None and stretches[-1].end == life.ended_at
     closed_at = life.computed_at.get(period + 1)
     fee_lines = [line for line in lines if line.kind == "recurring"]
+    is_owed = all(_counts(life, line) and not _was_given_up(line, closed_at) for line in fee_lines)
+    owed = sum(_parts_of_fee(life, stretches, is_owed=is_owed))
+    return owed - _forgiven(life, lines) + _rests_gone(life, period, lines)
+
+
+def _parts_of_fee(life: Life, stretches: Sequence[PeriodStretch], *, is_owed: bool = True) -> tuple[int, int]:
+    """Return the fee that a period began with, and what changes and an end add to it."""
+    zone = ZoneInfo(life.zone)
+    first, last = _days(life, stretches, zone)
+    is_ended = life.ended_at is not None and stretches[-1].end == life.ended_at
     parts = fee_parts(
         [((day_of(stretch.start, zone) - first).days, stretch.offer.fee) for stretch in stretches],
         days=(last - first).days + 1,
         ended=(day_of(stretches[-1].end, zone) - first).days,
         gives_back=life.gives_back if is_ended else _stage_at(life, stretches[-1].start).gives_back,
-        is_owed=all(_counts(life, line) and not _was_given_up(line, closed_at) for line in fee_lines),
+        is_owed=is_owed,
         digits=life.digits,
     )
-    return (
-        rounded(stretches[0].offer.fee, life.digits) + parts - _forgiven(life, lines) + _rests_gone(life, period, lines)
-    )
+    return rounded(stretches[0].offer.fee, life.digits), parts
 
 
 def _rests_gone(life: Life, period: int, lines: Sequence[Booked]) -> int:

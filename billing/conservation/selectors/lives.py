@@ -24,11 +24,13 @@ from billing.conservation.domain.comparing import (
     Offer,
     PartedTax,
     Stage,
+    TakenBack,
     Unbalanced,
     Usage,
     imbalances,
     misplaced,
     stretches_of,
+    unbilled,
 )
 from billing.conservation.domain.costs import Tariff, digits_of, is_readable
 from metering.selectors.span_usage import UsageSpan, raw_usage_of_spans
@@ -112,6 +114,17 @@ JOIN billing_invoiceline AS r ON r.id = (l ->> 'root')::bigint
 WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND r.kind = 'usage' ORDER BY n.issued_at, n.id
 """
 
+# Lines of before invoices could be issued again have no day of supply.
+TAKEN_BACK: Final = """
+SELECT i.subscription_id, i.boundary, n.number, n.reason
+FROM billing_creditnote AS n JOIN billing_invoice AS i ON i.id = n.invoice_id
+WHERE i.subscription_id = ANY(%(ids)s::uuid[]) AND i.boundary IS NOT NULL
+    AND NOT EXISTS (SELECT FROM billing_invoice AS r WHERE r.replaces_id = i.id)
+    AND EXISTS (SELECT FROM billing_invoiceline AS l
+        WHERE l.invoice_id = i.id AND l.revision = i.revision AND l.supplied_on IS NULL)
+ORDER BY n.issued_at, n.id
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -128,18 +141,23 @@ def unbalanced(subscription_ids: Sequence[UUID]) -> list[Unbalanced]:
     """Return the subscriptions whose documents differ from the cost of the raw events."""
     lives = _lives([str(pk) for pk in subscription_ids])
     suspects = [
-        (lived, frozenset(imbalances(lived.life, usage)), list(misplaced(lived.life)))
+        (
+            lived,
+            frozenset(imbalances(lived.life, usage)),
+            list(misplaced(lived.life)),
+            list(unbilled(lived.life, usage)),
+        )
         for lived, usage in zip(lives, _usage(lives, None), strict=True)
     ]
-    suspects = [suspect for suspect in suspects if suspect[1] or suspect[2]]
-    doubted = [lived for lived, _, _ in suspects]
+    suspects = [suspect for suspect in suspects if any(suspect[1:])]
+    doubted = [lived for lived, *_ in suspects]
     # Changes under way while the latest invoice was computed may be on it or not; both are right.
     variants = [_usage(doubted, margins) for margins in ((_EARLY, _LATE), (_LATE, _EARLY))]
     found = []
-    for position, (lived, _, wrong) in enumerate(suspects):
+    for position, (lived, _, wrong, never_again) in enumerate(suspects):
         left = _common(lived.life, [variant[position] for variant in variants])
-        if left or wrong:
-            found.append(Unbalanced(lived, left, wrong))
+        if left or wrong or never_again:
+            found.append(Unbalanced(lived, left, wrong, never_again))
     return found
 
 
@@ -178,6 +196,9 @@ def _lives(ids: Sequence[str]) -> list[Lived]:
     credits_given: dict[UUID, list[Credited]] = defaultdict(list)
     for subscription_id, *credited in fetch_all(CREDITS, {"ids": ids}):
         credits_given[subscription_id].append(Credited(*credited))
+    taken_back: dict[UUID, dict[int, TakenBack]] = defaultdict(dict)
+    for subscription_id, boundary, *note in fetch_all(TAKEN_BACK, {"ids": ids}):
+        taken_back[subscription_id][boundary] = TakenBack(*note)
     lives = []
     for pk, tenant_id, slug, currency, zone, anchor_at, ended_at, end_refund in subscriptions:
         issued, readable = documents[pk], [stage for stage in stages[pk] if stage is not None]
@@ -194,6 +215,7 @@ def _lives(ids: Sequence[str]) -> list[Lived]:
             ended_at=ended_at,
             gives_back=end_refund == _BY_DAY,
             credits=credits_given[pk],
+            taken_back=taken_back[pk],
         )
         numbers = {document.boundary: document.number for document in issued.values()}
         lives.append(Lived(tenant_id, slug, currency, life, numbers, meters))

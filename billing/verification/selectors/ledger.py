@@ -8,7 +8,8 @@ from accounts.sql import fetch_all
 from billing.ledger.selectors.months import changed_months
 from billing.verification.domain.batch import Untied
 
-# What an invoice should have posted, by itself and with all that followed it.
+# What an invoice should have posted, by itself and with all that followed it. A document is posted on its own day, or
+# when the month of that is closed, on the first day that is open: so nothing lowers a month that is over.
 DOCUMENTS: Final = """
 WITH chosen AS (
     SELECT i.id, i.number, i.tenant_id, i.currency, i.status, i.total_minor, i.tax_minor,
@@ -24,6 +25,15 @@ WITH chosen AS (
         -coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'credit'), 0) AS carried
     FROM chosen AS c LEFT JOIN ledger_journalentry AS e ON e.kind = 'invoice' AND e.source = c.id::text
     LEFT JOIN ledger_posting AS p ON p.entry_id = e.id GROUP BY c.id, e.id, c.tenant_id, c.currency
+), days AS (
+    SELECT c.number, 'invoice' AS kind, c.id::text AS source, i.issued_on AS day, i.finalized_at AS at
+    FROM chosen AS c JOIN billing_invoice AS i ON i.id = c.id
+    UNION ALL
+    SELECT n.number, 'credit_note', n.id::text, n.issued_on, n.issued_at
+    FROM chosen AS c JOIN billing_creditnote AS n ON n.invoice_id = c.id OR n.part_of_id = c.id
+    UNION ALL
+    SELECT c.number, 'void', c.id::text, NULL, i.voided_at
+    FROM chosen AS c JOIN billing_invoice AS i ON i.id = c.id WHERE i.status = 'void'
 ), paid AS (
     SELECT m.invoice_id, m.id, m.status, m.amount_minor, e.id AS entry_id,
         (SELECT coalesce(sum(p.amount_minor), 0) FROM ledger_posting AS p
@@ -43,6 +53,16 @@ UNION ALL
 SELECT c.number, format('Its payment %%s over %%s is posted as %%s.', m.id, m.amount_minor, m.received)
 FROM chosen AS c JOIN paid AS m ON m.invoice_id = c.id
 WHERE m.entry_id IS NULL OR m.received <> m.amount_minor
+UNION ALL
+SELECT d.number, format('It is of %%s and posted on %%s.', coalesce(d.day, here.day), e.posted_on)
+FROM days AS d JOIN ledger_journalentry AS e ON e.kind = d.kind AND e.source = d.source
+CROSS JOIN LATERAL (
+    SELECT (d.at AT TIME ZONE s.time_zone)::date AS day FROM billing_issuer AS s
+) AS here
+WHERE e.posted_on NOT IN (coalesce(d.day, here.day), here.day)
+    AND (e.posted_on < here.day OR NOT EXISTS (
+        SELECT FROM ledger_closedmonth AS m
+        WHERE m.month = date_trunc('month', here.day) AND e.posted_on = date_trunc('month', e.posted_on)))
 UNION ALL
 SELECT c.number, format('Its credit note %%s is not posted.', n.number)
 FROM chosen AS c JOIN billing_creditnote AS n ON n.invoice_id = c.id OR n.part_of_id = c.id

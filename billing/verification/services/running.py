@@ -14,7 +14,7 @@ from accounts.services.jobs import SaveSummary, run_long_job
 from billing.conservation.domain.particulars import CODES
 from billing.conservation.selectors.lives import parted_taxes, unbalanced
 from billing.models import CreditNote, Invoice, Subscription
-from billing.verification.domain.balances import difference_of, differences_of
+from billing.verification.domain.balances import UNBILLED, difference_of, differences_of
 from billing.verification.domain.checks import Difference, differences_in
 from billing.verification.selectors.batches import load_batch, load_series
 
@@ -22,6 +22,8 @@ VERIFICATION_JOB: Final = "verification"
 VERIFICATION_OF_SOME_JOB: Final = "verification of some"
 BATCH_SIZE: Final = 200
 DIFFERENCES_KEPT_MAX: Final = 20
+# What is wrong with a document that stays as it is, and what staff decide: no waiting mends it.
+_NOT_HOLDING: Final = CODES | {UNBILLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _findings_of(chosen: Chosen, differences: Sequence[Difference]) -> Findings:
             difference.code,
             difference.detail,
             tenant_of.get(difference.subject),
-            is_holding=difference.subject in tenant_of and difference.code not in CODES,
+            is_holding=difference.subject in tenant_of and difference.code not in _NOT_HOLDING,
         )
         for difference in differences
     ]

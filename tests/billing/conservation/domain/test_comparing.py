@@ -11,9 +11,11 @@ from billing.conservation.domain.comparing import (
     Life,
     Offer,
     Stage,
+    TakenBack,
     Usage,
     imbalances,
     misplaced,
+    unbilled,
 )
 from billing.conservation.domain.costs import Tariff
 
@@ -164,3 +166,19 @@ def test_a_remainder_that_a_void_invoice_charged_is_not_given_back() -> None:
     february = [fee_line(1), fee_line(2)]
     assert found(life(fee_line(0), *trip, again, *february, stages=stages, reached=2)) == []
     assert found(life(fee_line(0), *trip, *february, stages=stages, reached=2)) == [(FEE, 935, 2900)]
+
+
+def test_what_a_credit_note_of_before_took_back_is_named_until_a_document_charges_it() -> None:
+    note = {1: TakenBack("CN-1", "Wrong address")}
+    gone = [fee_line(0), usage_line(1, 12100, gone_at=FEBRUARY)]
+
+    def lost(usage: Usage, *lines: Booked, notes: dict[int, TakenBack] = note) -> list[tuple[int, int]]:
+        return [(one.meter_id, one.amount_minor) for one in unbilled(life(*gone, *lines, taken_back=notes), usage)]
+
+    assert lost(used(12100)) == [(CALLS, 12100)]
+    assert lost(used(12100), notes={}) == []
+    assert lost(used(4000)) == [(CALLS, 4000)]  # the other events were voided
+    assert lost({}) == []
+    assert lost(used(12100), usage_line(1, 12100, kind="adjustment")) == []
+    fee = life(fee_line(0, gone_at=JANUARY), taken_back={0: TakenBack("CN-2", "Wrong")})
+    assert [(one.meter_id, one.amount_minor) for one in unbilled(fee, {})] == [(FEE, 2900)]

@@ -138,3 +138,19 @@ def test_a_closed_month_with_other_sums_is_named(invoice: Invoice) -> None:
         month=MARCH.date(), sums=[], digest="0" * 64, entries=1, closed_at=LATER, closed_by="staff"
     )
     assert books() == ["month 2026-03: It was closed with other sums."]
+
+
+@pytest.mark.as_owner
+def test_an_entry_on_another_day_than_its_document_is_named(invoice: Invoice) -> None:
+    issue_credit_note(invoice_id=invoice.pk, reason="wrong", actor=STAFF, as_of=MARCH + timedelta(days=31))
+    assert found(invoice) == []
+    plant("UPDATE ledger_journalentry SET posted_on = '2026-03-31' WHERE kind = 'credit_note'")
+    assert found(invoice) == ["CN-2026-000001: It is of 2026-04-01 and posted on 2026-03-31."]
+    # A month that was closed already takes no more entries: what came after is posted in the first that is open.
+    plant("UPDATE ledger_journalentry SET posted_on = '2026-05-01' WHERE kind = 'credit_note'")
+    assert found(invoice) == ["CN-2026-000001: It is of 2026-04-01 and posted on 2026-05-01."]
+    plant(
+        "INSERT INTO ledger_closedmonth (month, sums, digest, entries, closed_at, closed_by)"
+        " VALUES ('2026-04-01', '[]', 'x', 0, now(), 'staff')"
+    )
+    assert found(invoice) == []
