@@ -76,10 +76,12 @@ class BooksHealth:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """Return the reasons not to trust the sums: a difference, or a proof that is late or failed."""
-        differences = [
-            f"{figure.title}: {figure.value}" for figure in self.of("books_differences") if not figure.is_good
-        ]
+        """Return the reasons not to trust the sums: a difference that a proof found, or a proof that is late or failed.
+
+        Usage and invoices do not depend on counters of limits, which are corrected when they differ.
+        """
+        proven = [figure for figure in self.of("books_differences") if figure.label and figure.label[1] in PROOFS]
+        differences = [f"{figure.title}: {figure.value}" for figure in proven if not figure.is_good]
         late = [f"{link.state.job.title}: overdue or failed" for link in self._proofs if link.is_missing]
         return (*differences, *late)
 

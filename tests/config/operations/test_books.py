@@ -71,6 +71,14 @@ def test_each_fault_of_the_books_is_counted() -> None:
     assert samples["books_in_order"][0].value == 0
 
 
+def test_a_corrected_counter_is_counted_and_casts_no_doubt_on_the_books() -> None:
+    ensure_schedules(as_of=NOW)
+    run_all(NOW)
+    Discrepancy.objects.create(found_by="limits", subject="a", code="counter", detail="?", opened_at=NOW, seen_at=NOW)
+    health = books_health(NOW)
+    assert (values(health), health.doubts) == ({("books_differences", "limits"): 1}, ())
+
+
 def test_the_figures_take_as_many_queries_for_many_rows() -> None:
     with CaptureQueriesContext(connection) as few:
         books_health(NOW)
