@@ -6,7 +6,6 @@ Each step checks what exists, so the next run completes a killed one, and a late
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from itertools import count
 from typing import Final
@@ -33,8 +32,6 @@ from billing.models import (
     PlanVersion,
     RefundWay,
     Subscription,
-    TaxRate,
-    TaxRegistration,
 )
 from billing.rendering.services.logos import keep_logo
 from billing.selectors.invoicing.due import Due
@@ -51,9 +48,9 @@ from billing.services.subscriptions.changes import When, cancel_subscription, ch
 from billing.services.subscriptions.profiles import billing_profile_of, keep_card, update_billing_profile
 from billing.services.subscriptions.standing import refresh_standing
 from billing.services.subscriptions.subscribing import subscribe
-from billing.taxation.services.tax_settings import confirm_tax_rules, save_tax_rate, save_tax_registration
-from config.workbench.demo.cast import DemoTenant
-from config.workbench.demo.catalogue import ISSUER, ONE_STOP_SHOP, PRODUCTS, TAXES, drawn_logo, offer_of
+from billing.taxation.services.tax_settings import confirm_tax_rules
+from config.workbench.demo.cast import CHANGED_TAX_TENANT, DemoTenant
+from config.workbench.demo.catalogue import ISSUER, PRODUCTS, drawn_logo, offer_of
 from metering.alerts.models import ThresholdAlert
 from metering.alerts.services.monitoring import monitor_thresholds
 from metering.domain.event_input import parse_event
@@ -109,6 +106,7 @@ STORIES: Final[dict[str, Story]] = {
         profile={"tax_treatment": "exempt", "tax_exemption_reason": "Services outside of the EU."}
     ),
     "fjord-robotics": Story(CARD, 1, credit_boundary=3),
+    CHANGED_TAX_TENANT: Story(pays_after_days=6),
     "bluebird-travel": Story(pays_after_days=18, profile={"payment_days": 30}),
     "atlas-freight": Story(CARD, 0, unpaid_last=1, is_declined=True),
     "oldgate-devices": Story(unpaid_last=3),
@@ -116,17 +114,11 @@ STORIES: Final[dict[str, Story]] = {
 
 
 def ensure_catalogue(*, actor: Actor, as_of: datetime) -> None:
-    """Create the issuer, the taxes and the plans, if staff have not created their own."""
+    """Create the issuer and the plans, if staff have not created their own."""
     if not Issuer.objects.exclude(tax_id="").exists():
         changes = ISSUER | {"logo": keep_logo(content=drawn_logo(), as_of=as_of)}
         update_issuer(changes=changes, actor=actor, as_of=as_of)
         confirm_tax_rules(actor=actor, as_of=as_of)
-    for country, name, percent in TAXES:
-        if not TaxRate.objects.filter(country=country).exists():
-            rate = {"country": country, "name": name, "percent": Decimal(percent)}
-            save_tax_rate(rate=None, changes=rate, actor=actor, as_of=as_of)
-    if not TaxRegistration.objects.exists():
-        save_tax_registration(registration=None, changes=ONE_STOP_SHOP, actor=actor, as_of=as_of)
     for position, product in enumerate(PRODUCTS):
         plan = Plan.objects.filter(code=product.code).first()
         if plan is None:

@@ -4,6 +4,7 @@ Everything here is made up. The addresses end in `.example`, a domain that canno
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -71,6 +72,7 @@ class DemoTenant:
     """A tenant with its traffic.
 
     `hourly_tenths` are tenths of a request in its busiest hour when it was new, `growth_percent` over the six months.
+    With `is_from_first` it joined on the first day of that month.
     """
 
     slug: str
@@ -88,6 +90,7 @@ class DemoTenant:
     growth_percent: int
     spike_days: tuple[int, ...] = ()
     joined_days_ago: int = HISTORY_DAYS
+    is_from_first: bool = False
     first_of_month_requests: int = 0
     suspended_days_ago: int | None = None
 
@@ -165,6 +168,7 @@ _TEAM_KEYS: Final = (
 )
 
 MAIN_TENANT: Final = "northwind-maps"
+CHANGED_TAX_TENANT: Final = "quiet-harbour-studio"  # a consumer in the EU who pays in dollars
 TENANTS: Final = (
     DemoTenant(
         MAIN_TENANT, "Northwind Maps", "Europe/Berlin", "EUR", "DE", "Berlin", "scale",
@@ -231,10 +235,10 @@ TENANTS: Final = (
         keys=_SMALL_TEAM_KEYS, rhythm=OFFICE, endpoints=CATALOGUE, hourly_tenths=7, growth_percent=15,
     ),
     DemoTenant(
-        "quiet-harbour-studio", "Quiet Harbour Studio", "Europe/Lisbon", "EUR", "PT", "Porto", "free",
+        CHANGED_TAX_TENANT, "Quiet Harbour Studio", "Europe/Lisbon", "USD", "PT", "Porto", "growth",
         people=(("rita.alves", Role.OWNER),),
-        keys=_SMALL_TEAM_KEYS, rhythm=EVENING, endpoints=PAYMENTS, hourly_tenths=4, growth_percent=0,
-        joined_days_ago=64,
+        keys=_SMALL_TEAM_KEYS, rhythm=EVENING, endpoints=PAYMENTS, hourly_tenths=12, growth_percent=0,
+        joined_days_ago=64, is_from_first=True,
     ),
     DemoTenant(
         "oldgate-devices", "Oldgate Devices", "Europe/Dublin", "EUR", "IE", "Cork", "growth",
@@ -249,6 +253,12 @@ STAFF: Final = (
     ("billing", "Ola Brandt", "Billing"),
     ("observer", "Pat Quinn", "Read-only"),
 )
+
+
+def joined_at_of(planned: DemoTenant, as_of: datetime) -> datetime:
+    """Return when a tenant joined, to the hour."""
+    joined_at = (as_of - timedelta(days=planned.joined_days_ago)).replace(minute=0, second=0, microsecond=0)
+    return joined_at.replace(day=1, hour=12) if planned.is_from_first else joined_at
 
 
 def email_of(person: str, tenant: DemoTenant) -> str:

@@ -19,8 +19,10 @@ RATES: Final[dict[str, Decimal]] = {
     "NOK": Decimal(12), "BRL": Decimal(6), "INR": Decimal(95),
 }  # fmt: skip
 TAXES: Final = (
-    ("BE", "VAT", "21"), ("DE", "USt.", "19"), ("FR", "TVA", "20"), ("IE", "VAT", "23"), ("PT", "IVA", "23"),
+    ("BE", "VAT", "21"), ("DE", "USt.", "19"), ("FR", "TVA", "20"), ("IE", "VAT", "23"),
 )  # fmt: skip
+# The country, the name, the rate before the change and the one since then.
+CHANGED_TAX: Final = ("PT", "IVA", "22", "23")
 ISSUER: Final[dict[str, object]] = {
     "legal_name": "Wayfinder APIs BV",
     "address_line1": "Meir 24",

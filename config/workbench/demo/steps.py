@@ -32,12 +32,15 @@ from config.workbench.demo.cast import (
     DemoPlan,
     DemoTenant,
     email_of,
+    joined_at_of,
 )
 from config.workbench.demo.catalogue import ADDRESSES
 from config.workbench.demo.credentials import DemoCredentials, digest_of_stored
 from config.workbench.demo.desk import add_acts_of_staff
 from config.workbench.demo.mishaps import make_mishaps
+from config.workbench.demo.operations import add_differences, add_export, add_outages
 from config.workbench.demo.people import ensure_customers, ensure_members, ensure_staff
+from config.workbench.demo.taxes import check_tax_ids_by_hand, ensure_taxes
 from config.workbench.demo.usage import add_usage
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
@@ -56,7 +59,9 @@ def seed_demo(
     staff = ensure_staff(credentials)
     users = ensure_customers(credentials)
     plans = {plan.code: _ensure_plan(plan, staff, as_of) for plan in PLANS}
-    ensure_catalogue(actor=_staff_actor(staff), as_of=as_of - timedelta(days=HISTORY_DAYS))
+    began_at = as_of - timedelta(days=HISTORY_DAYS)
+    ensure_catalogue(actor=_staff_actor(staff), as_of=began_at)
+    ensure_taxes(actor=_staff_actor(staff), as_of=began_at, now=as_of)
     credentials.service_key = _ensure_service_key(credentials.service_key, staff, as_of)
     added = {}
     for planned in tenants:
@@ -73,11 +78,15 @@ def seed_demo(
         _ensure_suspended(planned, tenant, staff, as_of)
     make_mishaps(api_key=credentials.api_key, as_of=as_of)
     rows = list(Tenant.objects.filter(slug__in=[planned.slug for planned in tenants]))
+    check_tax_ids_by_hand(tenants=rows, actor=_staff_actor(staff))
     add_invoices(tenants=rows, actor=_staff_actor(staff), as_of=as_of)
     add_acts_of_staff(actor=_staff_actor(staff), colleague=_colleague_of(staff), as_of=as_of)
     close_old_months(actor=_staff_actor(staff), as_of=as_of)
     add_alerts(tenants=rows, as_of=as_of)
     receive_samples(as_of=as_of)
+    add_differences(tenants=rows, actor=_staff_actor(staff), as_of=as_of)
+    add_outages()
+    add_export(tenants=rows, as_of=as_of)
     return added
 
 
@@ -102,7 +111,7 @@ def _ensure_tenant(
 ) -> Tenant:
     tenant = Tenant.objects.filter(slug=planned.slug).first()
     if tenant is None:
-        joined_at = (as_of - timedelta(days=planned.joined_days_ago)).replace(minute=0, second=0, microsecond=0)
+        joined_at = joined_at_of(planned, as_of)
         with transaction.atomic():
             tenant = _open(planned, users[email_of(planned.people[0][0], planned)], joined_at)
             assign_usage_plan(tenant=tenant, usage_plan=usage_plan, actor=staff_actor, as_of=joined_at)

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from config.workbench.demo.operations import queue_proofs
 from config.workbench.demo.steps import seed_demo
 from metering.services.partitions import ensure_partitions_around
 
@@ -31,6 +32,7 @@ class Command(BaseCommand):
         as_of = timezone.now()
         ensure_partitions_around(as_of=as_of, backfill_days=HISTORY_DAYS)
         added = seed_demo(seed=options["seed"], as_of=as_of, credentials_file=settings.DEMO_FILE)
+        queue_proofs()
         if options["verbosity"]:
             for slug, events in added.items():
                 self.stdout.write(f"{slug}: {events} events")
