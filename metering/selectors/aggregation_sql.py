@@ -28,7 +28,7 @@ class AggregationSql:
 # The number in a property, or in its text; or the quantity of the event, if no property is named.
 _VALUE: Final = f"""CASE WHEN {{value_property}} = '' THEN e.quantity
                 WHEN jsonb_typeof(e.properties -> {{value_property}}) = 'number'
-                    THEN greatest((e.properties ->> {{value_property}})::numeric, 0)
+                    THEN greatest((e.properties -> {{value_property}})::numeric, 0)
                 WHEN jsonb_typeof(e.properties -> {{value_property}}) = 'string'
                     AND e.properties ->> {{value_property}}
                         ~ '^{NUMERIC_TEXT_PATTERN.replace("{", "{{").replace("}", "}}")}$'

@@ -10,7 +10,6 @@ If the events of a span's beginning are sealed (`docs/decisions/0021-retention-o
 replaces them, and the parts of hours that the rollups do not have.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,41 +21,32 @@ from accounts.sql import as_json, fetch_all
 from metering.domain.aggregations.description import Aggregation
 from metering.domain.periods import end_of_hour, start_of_hour
 from metering.models.retention import FOR_GOOD
-from metering.selectors.aggregation_sql import collected, collected_by_meter
+from metering.selectors.aggregation_sql import collected_by_meter
 from metering.selectors.catalog import meter_rules
 from metering.selectors.retention import kept_since, sealed_usage_of
-from metering.selectors.statements import COLLECTED, METERS, aggregation_of, contributions_of, meters_parameter
+from metering.selectors.statements import (
+    IS_COUNTED,
+    MEASURED,
+    METERS,
+    aggregation_of,
+    meters_parameter,
+    passes_filters,
+)
 
 _NOTHING: Final = Decimal(0)
 
-
-def whole_hours_of(aggregation: Aggregation) -> str:
-    """Return the statement for meters of an aggregation; additive kinds share one."""
-    return f"""
-SELECT s.position, u.quantity, u.events
-FROM jsonb_to_recordset(%(spans)s::jsonb) AS s(position int, tenant_id uuid, meter_id bigint, start_at timestamptz,
-    end_at timestamptz)
-CROSS JOIN LATERAL (
-    SELECT {collected(aggregation.code, quantity="quantity")} AS quantity, sum(events) AS events FROM usage_hour AS h
-    WHERE h.tenant_id = s.tenant_id AND h.is_live AND h.meter_id = s.meter_id AND h.hour >= s.start_at
-        AND h.hour < s.end_at
-) AS u
-WHERE u.events IS NOT NULL
-"""
-
-
-# An event's key is a digest of its id, which several tenants may use; with the piece's number appended, it is unique
-# to one row.
-CONTRIBUTIONS_OF_PIECES = f"""
+PIECE_TABLE = f"""
 WITH piece AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(pieces)s::jsonb) AS p(
         n int, tenant_id uuid, start_at timestamptz, end_at timestamptz, known_at timestamptz,
         voids_known_at timestamptz, is_whole boolean)
 ),
-{METERS},
+{METERS}"""
+
+# Each event is read once, and its voids are looked for once, whatever the number of meters that count it.
+COUNTED = """,
 counted AS MATERIALIZED (
-    SELECT p.n, e.key || int4send(p.n) AS key, e.occurred_at, e.received_at, e.type, e.quantity, e.api_key_id,
-        e.properties
+    SELECT p.n, e.received_at, e.type, e.quantity, e.properties
     FROM piece AS p
     JOIN event AS e ON e.tenant_id = p.tenant_id AND e.is_live AND e.occurred_at >= p.start_at
         AND e.occurred_at < p.end_at
@@ -64,27 +54,31 @@ counted AS MATERIALIZED (
         SELECT FROM event_void AS v WHERE v.tenant_id = e.tenant_id AND v.is_live AND v.key = e.key
             AND (p.voids_known_at IS NULL OR v.voided_at < p.voids_known_at))
         AND e.type IN (SELECT event_type FROM meters)
-),
-{contributions_of("counted")}"""
+)"""
 
 SUMS_OF_EVENTS = f"""
-SELECT counted.n, contribution.meter_id, false, {COLLECTED}, count(*)
-FROM contribution JOIN counted USING (key)
+SELECT e.n, m.meter_id, false, {collected_by_meter(aggregation_of("m.meter_id"), quantity=f"({MEASURED})")}, count(*)
+FROM counted AS e JOIN meters AS m ON {IS_COUNTED}
+WHERE {passes_filters("m.filters")}
 GROUP BY 1, 2
 """
 
 SUMS_OF_HOURS = f"""
-SELECT p.n, h.meter_id, true, {collected_by_meter(aggregation_of("h.meter_id"), quantity="h.quantity")},
-    sum(h.events)::bigint
+SELECT p.n, u.meter_id, true, u.quantity, u.events
 FROM piece AS p
-JOIN usage_hour AS h ON h.tenant_id = p.tenant_id AND h.is_live AND h.hour >= p.start_at AND h.hour < p.end_at
-WHERE p.is_whole AND h.meter_id IN (SELECT meter_id FROM meters)
-GROUP BY 1, 2
+CROSS JOIN LATERAL (
+    SELECT h.meter_id, {collected_by_meter(aggregation_of("h.meter_id"), quantity="h.quantity")} AS quantity,
+        sum(h.events)::bigint AS events
+    FROM usage_hour AS h
+    WHERE h.tenant_id = p.tenant_id AND h.is_live AND h.hour >= p.start_at AND h.hour < p.end_at
+    GROUP BY 1
+) AS u
+WHERE p.is_whole AND u.meter_id IN (SELECT meter_id FROM meters)
 """
 
-PIECES = f"{CONTRIBUTIONS_OF_PIECES}{SUMS_OF_EVENTS}"
-COMPARED_PIECES = f"{CONTRIBUTIONS_OF_PIECES}{SUMS_OF_EVENTS}UNION ALL{SUMS_OF_HOURS}"
-HOURS_OF_PIECES = f"{CONTRIBUTIONS_OF_PIECES}{SUMS_OF_HOURS}"
+PIECES = f"{PIECE_TABLE}{COUNTED}{SUMS_OF_EVENTS}"
+COMPARED_PIECES = f"{PIECE_TABLE}{COUNTED}{SUMS_OF_EVENTS}UNION ALL{SUMS_OF_HOURS}"
+HOURS_OF_PIECES = f"{PIECE_TABLE}{SUMS_OF_HOURS}"
 PIECE: Final = ("n", "tenant_id", "start_at", "end_at", "known_at", "voids_known_at", "is_whole")
 
 OLD_VOIDS = """
@@ -173,7 +167,7 @@ def usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
     kept = kept_since()
     sealed = _sealed([span if _needs_events(span, aggregations, kept) else None for span in spans], aggregations, kept)
     usage = [sealed.get(position, _NO_USAGE) for position in range(len(spans))]
-    whole: dict[str, list[dict[str, object]]] = defaultdict(list)
+    whole: list[_Piece] = []
     pieces: list[_Piece] = []
     for position, span in enumerate(spans):
         aggregation = aggregations.get(span.meter_id)
@@ -183,12 +177,10 @@ def usage_of_spans(spans: Sequence[UsageSpan]) -> list[SpanUsage]:
         hours, rests = _cut(rest) if aggregation.is_mergeable else (None, [(rest.start, rest.end)])
         pieces += [_Piece(position, start, end) for start, end in rests]
         if hours is not None:
-            row = {"tenant_id": span.tenant_id, "meter_id": span.meter_id, "start_at": hours[0], "end_at": hours[1]}
-            whole[whole_hours_of(aggregation)].append({"position": position, **row})
-    for statement, rows in whole.items():
-        for position, quantity, events in fetch_all(statement, {"spans": as_json(rows)}):
-            whole_hours = SpanUsage(quantity, int(events))
-            usage[position] = usage[position].merged(whole_hours, aggregations[spans[position].meter_id])
+            whole.append(_Piece(position, *hours, is_whole=True))
+    for piece, _, found in _usage_of_pieces(HOURS_OF_PIECES, spans, whole):
+        aggregation = aggregations[spans[piece.position].meter_id]
+        usage[piece.position] = usage[piece.position].merged(found, aggregation)
     return _with_pieces(usage, spans, pieces)
 
 

@@ -33,6 +33,11 @@ def aggregation_of(meter_id: str) -> str:
     return f"(SELECT k.aggregation FROM meters AS k WHERE k.meter_id = {meter_id})"
 
 
+# What an event `e` contributes to a meter `m`, and whether the meter counts it at all, apart from its filters.
+MEASURED: Final = measured_by_meter("m.aggregation", value_property="m.value_property")
+IS_COUNTED: Final = "m.event_type = e.type AND m.counts_from <= e.received_at"
+
+
 def contributions_of(events: str) -> str:
     """Return the expressions `dimensioned` and `contribution` of a relation of events.
 
@@ -50,10 +55,10 @@ dimensioned AS MATERIALIZED (
 contribution AS MATERIALIZED (
     SELECT e.key, e.occurred_at, coalesce(e.api_key_id, '00000000-0000-0000-0000-000000000000'::uuid) AS api_key_id,
         m.meter_id,
-        {measured_by_meter("m.aggregation", value_property="m.value_property")} AS quantity,
+        {MEASURED} AS quantity,
         d.dimensions
     FROM {events} AS e
-    JOIN meters AS m ON m.event_type = e.type AND m.counts_from <= e.received_at
+    JOIN meters AS m ON {IS_COUNTED}
     JOIN dimensioned AS d ON d.key = e.key AND d.names = m.dimensions
     WHERE {passes_filters("m.filters")}
 )"""
