@@ -4,9 +4,10 @@ Number, tax, lines and the document's content are written in one transaction for
 the mail, the collection) is found by its state afterwards and may be retried.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -61,6 +62,12 @@ FROM jsonb_to_recordset(%(finalized)s::jsonb) AS f(
 WHERE i.id = f.id AND i.status = 'draft'
 RETURNING i.id
 """
+
+# What of it the API and webhooks show.
+_STORED: Final = (
+    "number", "status", "subtotal_minor", "tax_minor", "carried_minor", "total_minor", "due_on", "paid_at",
+    "amount_paid_minor",
+)  # fmt: skip
 
 ADD_DOCUMENTS = """
 INSERT INTO billing_invoicedocument (invoice_id, content, content_digest, created_at)
@@ -197,7 +204,7 @@ def issue_numbered(
     fetch_all(ADD_DOCUMENTS, {"documents": as_json(documents), "as_of": as_of})
     book_invoices([_to_book(final, issued_on=issued_on, as_of=as_of) for final in finals])
     spend([(final.invoice, final.shares) for final in finals], as_of=as_of)
-    _announce(finals, as_of)
+    _announce(finals, rows, issued_on, as_of)
 
 
 def _row(final: _Final, as_of: datetime) -> dict[str, object]:
@@ -267,14 +274,17 @@ def _to_book(final: _Final, *, issued_on: date, as_of: datetime) -> IssuedInvoic
     return IssuedInvoice(invoice.pk, invoice.tenant_id, invoice.currency, issued_on, as_of, document)
 
 
-def _announce(finals: Sequence[_Final], as_of: datetime) -> None:
-    """Write to the outbox that the invoices are final, and that those with nothing due are paid."""
-    rows = Invoice.objects.select_related("credit_note", "replaces", "replaced_by").in_bulk(
-        [final.invoice.pk for final in finals]
-    )
+def _announce(finals: Sequence[_Final], rows: Sequence[Mapping[str, Any]], issued_on: date, as_of: datetime) -> None:
+    """Write to the outbox that the invoices are final, and that those with nothing due are paid.
+
+    `rows` has what was stored of each.
+    """
     happenings: list[InvoiceHappening] = []
-    for final in finals:
-        facts = facts_of_invoice(rows[final.invoice.pk])
+    for final, row in zip(finals, rows, strict=True):
+        stored = {name: row[name] for name in _STORED}
+        due_minor = final.computed.total_minor - final.paid_minor
+        draft = facts_of_invoice(final.invoice)
+        facts = replace(draft, **stored, amount_due_minor=due_minor, issued_on=issued_on, finalized_at=as_of)
         happenings.append(InvoiceFinalized(facts))
         if final.is_free:
             happenings.append(InvoicePaid(facts))
