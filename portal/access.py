@@ -30,7 +30,7 @@ from accounts.domain.roles import Capability, Role, has_capability
 from accounts.errors import NotFoundError, PermissionMissingError
 from accounts.models import JobRun, Tenant, User
 from accounts.selectors.tenants import tenants_of_user
-from billing.selectors.subscriptions.standing import Standing, standing_of
+from billing.selectors.subscriptions.standing import TenantStanding, standing_of
 from metering.domain.ledger import Ledger
 from metering.selectors.ledgers import rebuild_under_way
 
@@ -64,7 +64,7 @@ class Portal:
         return {capability.value: has_capability(self.role, capability) for capability in Capability}
 
     @cached_property
-    def standing(self) -> Standing:
+    def standing(self) -> TenantStanding:
         """Return the tenant's subscription and unpaid invoices. They are read once, and only if the page shows them."""
         return standing_of(tenant_id=self.tenant.pk, as_of=self.as_of)
 

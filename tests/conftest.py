@@ -88,7 +88,7 @@ def fresh_process() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def answers_are_as_documented() -> Iterator[None]:
+def responses_are_as_documented() -> Iterator[None]:
     """Check each response of the API that any test's client receives by the OpenAPI document."""
     send = Client.request
 

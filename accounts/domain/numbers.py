@@ -24,6 +24,11 @@ def number_text(number: Decimal | int | str, *, decimals_min: int = 0) -> str:
     return f"{_MINUS}{text}" if exact < 0 else str(text)
 
 
+def counted(number: Decimal | int, unit: str) -> str:
+    """Return a number beside the name of its unit, which is given in the plural: `1 day`, `2,000 requests`."""
+    return f"{number_text(number)} {unit_name(unit, number)}".strip()
+
+
 def unit_name(unit: str, quantity: Decimal | int) -> str:
     """Return the name of a unit for a quantity of it: 1 `request`, 2 `requests`.
 

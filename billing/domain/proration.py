@@ -22,7 +22,7 @@ class FeeRefund(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ShareOfPeriod:
     """`days` of a period of `days_in_period`."""
 
     days: int
@@ -46,11 +46,11 @@ class Share:
 
 def remaining_share(
     *, period_starts_on: date, period_ends_on: date, changed_on: date, ended_on: date | None = None
-) -> Share:
+) -> ShareOfPeriod:
     """Return the share of the days from `changed_on` up to and without `ended_on`, by default the period's end.
 
     The day of a change, or of an end, counts to what comes then.
     """
     days_in_period = max((period_ends_on - period_starts_on).days, 1)
     days = ((period_ends_on if ended_on is None else ended_on) - changed_on).days
-    return Share(min(max(days, 0), days_in_period), days_in_period)
+    return ShareOfPeriod(min(max(days, 0), days_in_period), days_in_period)

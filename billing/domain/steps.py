@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from billing.domain.money import EXACT, to_major
-from billing.domain.proration import Share
+from billing.domain.proration import ShareOfPeriod
 
 _NOTHING: Final = Decimal(0)
 
@@ -81,7 +81,7 @@ class ProrationStep:
     """A fee's share for some days of a period, rounded half-up; below 0 if it is given back."""
 
     fee: Decimal
-    share: Share
+    share: ShareOfPeriod
     amount: Decimal
 
 
@@ -199,7 +199,7 @@ def _decimal(stored: str | None) -> Decimal | None:
 
 
 def _prorated(explanation: Mapping[str, Any], amount_minor: int, currency: str) -> Iterator[LineStep]:
-    share, fee = Share(explanation["days"], explanation["days_in_period"]), Decimal(explanation["fee"])
+    share, fee = ShareOfPeriod(explanation["days"], explanation["days_in_period"]), Decimal(explanation["fee"])
     is_forgiven = explanation.get("is_forgiven", False)
     whole = to_major(share.of(fee, currency), currency)
     kept_minor = explanation.get("kept_minor", 0)

@@ -2,6 +2,7 @@
 
 from django.utils import timezone
 
+from accounts.domain.numbers import counted
 from billing.verification.services.retention import run_retention
 from billing.verification.services.running import run_verification
 
@@ -11,7 +12,7 @@ SCHEDULE = "schedule"
 def verify_invoices(started_by: str = SCHEDULE) -> str:
     """Compute every finalized invoice again from the raw ledger."""
     found = run_verification(started_by=started_by, as_of=timezone.now())
-    return f"{found.verified} invoices, {len(found.differences)} differences"
+    return f"{counted(found.verified, 'invoices')}, {counted(len(found.differences), 'differences')}"
 
 
 def let_events_go(started_by: str = SCHEDULE) -> str:

@@ -255,7 +255,7 @@ def test_a_year_costs_what_the_plain_calculation_says(
         cursor.execute("UPDATE event SET quantity = quantity + 1 WHERE type = 'tokens' AND occurred_at < '2028-05-20'")
         assert cursor.rowcount > 0
     found = run_verification(started_by="test", as_of=year.runs[-1]).differences
-    # Where a currency has no digits, one more unit may cost nothing.
+    # If a currency has no digits, one more unit may cost nothing.
     assert {"usage"} <= {difference.code for difference in found} <= {"conservation", "usage"}
 
 

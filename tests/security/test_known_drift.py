@@ -57,7 +57,7 @@ def test_a_drift_becomes_an_exception_and_the_repaired_usage_is_billed(subscript
     done = run_invoicing(as_of=APRIL + GRACE)
     assert [found.code for found in done.parked] == ["usage_drift"]
     assert planned == done.parked, "a dry run says the same"
-    assert "11600 in 1 events by the rollup, to 1600 in 1" in done.parked[0].detail
+    assert "11600 in 1 event by the rollup, to 1600 in 1" in done.parked[0].detail
     assert not Invoice.objects.issued().filter(boundary=1).exists(), "116.00 EUR were not billed"
     assert run_invoicing(as_of=APRIL + 2 * GRACE).parked == [], "it waits, and is told once"
 

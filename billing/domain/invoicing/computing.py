@@ -31,7 +31,7 @@ from billing.domain.invoicing.taxes import TaxRow, tax_rows
 from billing.domain.money import AMOUNT_MINOR_MAX, EXACT
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
 from billing.domain.prices import PriceKind
-from billing.domain.proration import FeeRefund, Share, remaining_share
+from billing.domain.proration import FeeRefund, ShareOfPeriod, remaining_share
 from billing.domain.rating import rate
 from billing.domain.tax import TaxTable
 from billing.errors import UnbillableError
@@ -189,7 +189,7 @@ def _of_fee(state: BillingState, paid: Span, taxes: TaxTable) -> dict[str, Any]:
     return {"adjusts_id": fee.line_id, "tax": fee.tax or taxes.on(supplied_on), "supplied_on": supplied_on}
 
 
-def _share(state: BillingState, paid: Span, part: Span) -> Share:
+def _share(state: BillingState, paid: Span, part: Span) -> ShareOfPeriod:
     """Return the days of a part of the paid period, with the days of the whole."""
     starts_on, ends_on, changed_on, ended_on = (
         local_day(instant, state.time_zone) for instant in (paid.start, paid.end, part.start, part.end)
@@ -244,7 +244,7 @@ def _without_refund(lines: list[LineDraft]) -> list[LineDraft]:
     return kept_lines[::-1]
 
 
-def _prorated(state: BillingState, version: SoldVersion, share: Share, rest: Span, *, sign: int) -> LineDraft:
+def _prorated(state: BillingState, version: SoldVersion, share: ShareOfPeriod, rest: Span, *, sign: int) -> LineDraft:
     price = _fee(state, version)
     fee = fee_amount(price)
     what = "Unused time on" if sign < 0 else "Remaining time on"

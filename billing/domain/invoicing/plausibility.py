@@ -20,7 +20,7 @@ class AmountCheck(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class AmountBounds:
     """How much an account may be invoiced without a person's look.
 
     By its history: `times` the highest of its last invoices, and `floor_minor` at least. `max_minor` is what staff set
@@ -50,7 +50,7 @@ def usual_floor_minor(currency: str, floor_minor: int) -> int:
     return floor_minor * _TIMES.get(currency, 1)
 
 
-def why_unusual(total_minor: int, currency: str, *, earlier_minor: Sequence[int], bounds: Bounds) -> str | None:
+def why_unusual(total_minor: int, currency: str, *, earlier_minor: Sequence[int], bounds: AmountBounds) -> str | None:
     """Return in a sentence why a person has to look at a total, or None.
 
     `earlier_minor` are the totals of the account's last invoices with usage. Without one, the bound is `times` the

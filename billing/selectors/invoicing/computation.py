@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.db.models import F
 
+from accounts.domain.numbers import counted
 from accounts.domain.plain import plain_decimal
 from billing.domain.invoicing.computing import ComputedInvoice, compute_invoice
 from billing.domain.invoicing.lines import InvoicedUsage, Used
@@ -123,7 +124,7 @@ def _unproven(
             )
             rollup, ledger = plain_decimal(found.in_rollup.quantity), plain_decimal(found.in_ledger.quantity)
             drifts[number].append(
-                f"{place} comes to {rollup} in {found.in_rollup.events} events by the rollup,"
+                f"{place} comes to {rollup} in {counted(found.in_rollup.events, 'events')} by the rollup,"
                 f" to {ledger} in {found.in_ledger.events} by {found.evidence}."
             )
     versions = {phase.version.id: phase.version for state in states for phase in state.phases}

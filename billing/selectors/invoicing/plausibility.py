@@ -11,8 +11,8 @@ from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.plausibility import (
     HISTORY_INVOICES,
     UNUSUAL_AMOUNT,
+    AmountBounds,
     AmountCheck,
-    Bounds,
     usual_floor_minor,
     why_unusual,
 )
@@ -54,7 +54,7 @@ def held_back(
     return checked
 
 
-def _why_unusual(invoice: ComputedInvoice, earlier: Mapping[int, int], bounds: Bounds | None) -> str | None:
+def _why_unusual(invoice: ComputedInvoice, earlier: Mapping[int, int], bounds: AmountBounds | None) -> str | None:
     state = invoice.state
     totals = [total_minor for boundary, total_minor in sorted(earlier.items()) if boundary < state.boundary]
     return why_unusual(
@@ -80,16 +80,16 @@ def _earlier_totals(subscriptions: set[UUID | None]) -> dict[UUID | None, dict[i
     return totals
 
 
-def _bounds_by_tenant(tenant_ids: set[UUID]) -> dict[UUID, Bounds]:
+def _bounds_by_tenant(tenant_ids: set[UUID]) -> dict[UUID, AmountBounds]:
     """Return the bounds that staff set instead of the usual ones."""
     rows = BillingProfile.objects.filter(tenant__in=tenant_ids).exclude(amount_check=AmountCheck.HISTORY)
-    return {row.tenant_id: Bounds(0, 0, AmountCheck(row.amount_check), row.amount_max_minor) for row in rows}
+    return {row.tenant_id: AmountBounds(0, 0, AmountCheck(row.amount_check), row.amount_max_minor) for row in rows}
 
 
-def _usual_bounds(currency: str) -> Bounds:
+def _usual_bounds(currency: str) -> AmountBounds:
     usual = usual_floor_minor(currency, settings.ABSURD_INVOICE_FLOOR)
     floor = settings.ABSURD_INVOICE_FLOORS.get(currency, usual)
-    return Bounds(settings.ABSURD_INVOICE_TIMES, floor)
+    return AmountBounds(settings.ABSURD_INVOICE_TIMES, floor)
 
 
 def _approved(subscriptions: set[UUID | None]) -> set[tuple[UUID, int | None, int | None]]:

@@ -20,7 +20,7 @@ _DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TenantStanding:
     """`owing` are the invoices that are overdue or whose payment failed, the oldest first."""
 
     subscription: Subscription | None
@@ -38,7 +38,7 @@ class Standing:
         return self.subscription is not None and self.subscription.status == SubscriptionStatus.TRIALING
 
 
-def standing_of(*, tenant_id: UUID, as_of: datetime) -> Standing:
+def standing_of(*, tenant_id: UUID, as_of: datetime) -> TenantStanding:
     """Return a tenant's standing. An invoice is overdue from the day after its due date, in the issuer's time zone."""
     subscription = current_subscription(tenant_id)
     unpaid = (
@@ -53,4 +53,4 @@ def standing_of(*, tenant_id: UUID, as_of: datetime) -> Standing:
         for invoice in unpaid
         if invoice.payment_failed_at is not None or invoice.due_on < local_day(as_of, invoice.issuer_zone)
     )
-    return Standing(subscription, owing)
+    return TenantStanding(subscription, owing)

@@ -40,7 +40,7 @@ from billing.selectors.invoicing.states import states_of_invoices
 from billing.services.booking import book_invoices
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
 from billing.services.invoicing.exceptions import park, report_credit_left
-from billing.services.invoicing.kept_money import Purse, Share, locked_purses, spend, take_from
+from billing.services.invoicing.kept_money import PaymentShare, Purse, locked_purses, spend, take_from
 from billing.services.invoicing.lines import store_lines
 from billing.services.invoicing.numbering import take_numbers
 from billing.services.invoicing.status import record_change
@@ -88,7 +88,7 @@ class _Final:
     charged_to: str
     language: str
     purchase_order: str
-    shares: tuple[Share, ...] = ()
+    shares: tuple[PaymentShare, ...] = ()
     replaces: Replaced | None = None
 
     @property

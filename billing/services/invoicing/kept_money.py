@@ -28,7 +28,7 @@ Purse = dict[tuple[UUID, str], list[tuple[int, int]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class PaymentShare:
     """What a payment is to pay of an invoice."""
 
     payment_id: int
@@ -50,16 +50,16 @@ def locked_purses(tenant_ids: Collection[UUID]) -> Purse:
     return purses
 
 
-def take_from(purses: Purse, invoice: Invoice, total_minor: int) -> tuple[Share, ...]:
+def take_from(purses: Purse, invoice: Invoice, total_minor: int) -> tuple[PaymentShare, ...]:
     """Return which kept money pays an invoice, and take it out of its purse."""
     purse = purses.get((invoice.tenant_id, invoice.currency), [])
     shares = shares_for(total_minor, purse)
     taken = dict(shares)
     purse[:] = [(payment_id, left - taken.get(payment_id, 0)) for payment_id, left in purse]
-    return tuple(Share(*share) for share in shares)
+    return tuple(PaymentShare(*share) for share in shares)
 
 
-def spend(invoices: Sequence[tuple[Invoice, Sequence[Share]]], *, as_of: datetime) -> None:
+def spend(invoices: Sequence[tuple[Invoice, Sequence[PaymentShare]]], *, as_of: datetime) -> None:
     """Store and post what was taken from invoices that are posted; their sums changed with their numbers."""
     rows = [
         PaymentAllocation(

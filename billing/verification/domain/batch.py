@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from accounts.domain.numbers import counted
 from accounts.domain.plain import plain_decimal
 from billing.domain.invoicing.lines import InvoicedUsage, LineDraft, Used
 from billing.domain.invoicing.state import BillingState
@@ -98,7 +99,7 @@ class PaidInvoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class UsageBounds:
     """What a computation can have seen of a span: at least the one, at most the other.
 
     They differ only for what was under way.
@@ -127,7 +128,7 @@ class Checkpoint:
     number: str
     position: int
     invoiced: Used
-    ledger: Bounds
+    ledger: UsageBounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,4 +167,4 @@ class Batch:
 
 def described(used: Used) -> str:
     """Return a quantity with its number of events."""
-    return f"{plain_decimal(used.quantity)} in {used.events} events"
+    return f"{plain_decimal(used.quantity)} in {counted(used.events, 'events')}"

@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import zip_longest
 from typing import Final
 
+from accounts.domain.numbers import counted
 from billing.conservation.domain.particulars import particulars_missing
 from billing.domain.documents import digest_of_content, lines_content, taxes_content
 from billing.domain.invoicing.again import credit_taken
@@ -209,7 +210,7 @@ def numbers_without_gaps(batch: Batch) -> Iterator[Difference]:
             detail = f"Its counter says {series.last_given}, the last used is {series.last_used}."
             yield Difference(series.code, "numbers", detail)
         if not series.missing and series.last_given == series.last_used:
-            detail = f"{series.documents} documents have numbers, which end at {series.last_used}."
+            detail = f"The last number used is {series.last_used}, but the number of documents is {series.documents}."
             yield Difference(series.code, "numbers", detail)
 
 
@@ -268,7 +269,7 @@ def _old_taxes(stored: StoredInvoice) -> list[dict[str, object]]:
 
 def _line_differences(stored: StoredInvoice, computed: Sequence[LineDraft]) -> Iterator[Difference]:
     if len(stored.lines) != len(computed):
-        detail = f"It has {len(stored.lines)} lines, and {len(computed)} follow from its plan."
+        detail = f"It has {counted(len(stored.lines), 'lines')}, but its plan gives {len(computed)}."
         yield Difference(stored.number, "lines", detail)
         return
     for position, (line, follows) in enumerate(zip(stored.lines, computed, strict=True), start=1):

@@ -22,7 +22,7 @@ _NOT_PAID: Final = ("forgiven_minor", "unpaid_minor", "credited_minor")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LineStanding:
     """What had been invoiced of a usage line, what of that was no longer owed, and what staff had given up.
 
     `credited_minor` had been credited in part while `stood_minor` stood.
@@ -106,7 +106,7 @@ def standing_before(
     *,
     is_old: bool,
     given: Sequence[CreditInPart] = (),
-) -> Standing:
+) -> LineStanding:
     """Return what had been invoiced of a usage line, its own and `before`, when the invoice was computed.
 
     `given` is what was credited of it in part.
@@ -134,11 +134,11 @@ def sum_of(lines: Sequence[InvoiceLine]) -> Used:
 
 def _standing(
     before: Sequence[InvoiceLine], past: Past, at: datetime, *, is_old: bool, given: Sequence[CreditInPart]
-) -> Standing:
+) -> LineStanding:
     """Return what stood at a moment. Invoices from before lines bore their tax counted what was undone as well."""
     gone, unpaid = past.gone(at), set() if is_old else past.unpaid(at)
     counted = before if is_old else counted_at(before, past, at)
-    return Standing(
+    return LineStanding(
         sum_of(counted),
         sum(one.amount_minor for one in counted),
         sum(one.amount_minor for one in counted if one.invoice_id in gone),

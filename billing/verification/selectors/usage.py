@@ -10,7 +10,7 @@ from django.db.models import Max
 from accounts.domain.plain import plain_decimal
 from billing.domain.invoicing.lines import Used
 from billing.models import Invoice, InvoiceLine, LineKind
-from billing.verification.domain.batch import ARRIVAL_MARGIN, RUN_MARGIN, Bounds, Checkpoint
+from billing.verification.domain.batch import ARRIVAL_MARGIN, RUN_MARGIN, Checkpoint, UsageBounds
 from billing.verification.selectors.history import corrections_of
 from billing.verification.selectors.standing import Past, counted_at, moments_of, past_of, sum_of
 from metering.selectors.span_usage import SpanUsage, UsageSpan, raw_usage_of_spans
@@ -106,10 +106,10 @@ def _counted_by(correction: InvoiceLine, before: Sequence[InvoiceLine], past: Pa
     return next((lines for lines in possible if plain_decimal(sum_of(lines).quantity) == said), possible[0])
 
 
-def _bounds(questions: Sequence[tuple[UsageSpan, _Moment]]) -> list[Bounds]:
+def _bounds(questions: Sequence[tuple[UsageSpan, _Moment]]) -> list[UsageBounds]:
     """Return what the computation at each moment can have seen of the span."""
     usage = iter(raw_usage_of_spans([asked for span, moment in questions for asked in _spans_around(span, moment)]))
-    return [Bounds(_used(least), _used(most)) for least, most in zip(usage, usage, strict=True)]
+    return [UsageBounds(_used(least), _used(most)) for least, most in zip(usage, usage, strict=True)]
 
 
 def _spans_around(span: UsageSpan, moment: _Moment) -> list[UsageSpan]:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db.models import Max
 
 from accounts.domain.job_report import JobReport
+from accounts.domain.numbers import counted
 from accounts.models import JobRun, Tenant
 from accounts.services.jobs import run_job
 from billing.models import Invoice
@@ -69,7 +70,7 @@ def _let_go(as_of: datetime) -> JobReport:
 def _what_needs(month: date, as_of: datetime) -> list[str]:
     longest = Tenant.objects.aggregate(days=Max("backfill_days"))["days"] or 0
     if not is_out_of_reach(month, as_of, longest):
-        return [f"events may come late for {longest} days, by a tenant's backfill window"]
+        return [f"events may come late for {counted(longest, 'days')}, by a tenant's backfill window"]
     return what_needs(month)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.domain.numbers import number_text, unit_name
+from accounts.domain.numbers import counted, number_text, unit_name
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,7 @@ def test_a_written_number_reads_back_as_itself(number: Decimal) -> None:
 def test_a_unit_is_singular_beside_one_and_plural_beside_any_other(unit: str, one: str) -> None:
     assert unit_name(unit, 1) == unit_name(unit, Decimal("1.00")) == one
     assert unit_name(unit, 2) == unit_name(unit, 0) == unit_name(unit, Decimal("1.5")) == unit
+
+
+def test_a_counted_unit_agrees_with_its_number() -> None:
+    assert [counted(1, "days"), counted(2000, "days"), counted(3, "")] == ["1 day", "2,000 days", "3"]

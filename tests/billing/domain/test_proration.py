@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.domain.money import currency_digits, round_to_minor
-from billing.domain.proration import Share, remaining_share
+from billing.domain.proration import ShareOfPeriod, remaining_share
 from tests.algorithm_pages import rows_below
 from tests.billing.domain.amounts import CURRENCIES
 
@@ -45,7 +45,7 @@ def test_a_share_is_between_nothing_and_the_whole(
 
 @given(starts_on=DAYS, length=LENGTHS, fee=FEES, currency=CURRENCIES)
 def test_a_later_change_gives_a_smaller_share(starts_on: date, length: int, fee: Decimal, currency: str) -> None:
-    shares = [Share(length - passed, length).of(fee, currency) for passed in range(length + 1)]
+    shares = [ShareOfPeriod(length - passed, length).of(fee, currency) for passed in range(length + 1)]
     assert shares == sorted(shares, reverse=True)
     assert shares[-1] == 0
 
@@ -53,16 +53,16 @@ def test_a_later_change_gives_a_smaller_share(starts_on: date, length: int, fee:
 @given(days=st.integers(0, 31), fee=FEES, currency=CURRENCIES)
 def test_a_share_is_the_exact_one_rounded_once(days: int, fee: Decimal, currency: str) -> None:
     exact = Fraction(fee) * days / 31 * 10 ** currency_digits(currency)
-    assert abs(Share(days, 31).of(fee, currency) - exact) <= Fraction(1, 2)
+    assert abs(ShareOfPeriod(days, 31).of(fee, currency) - exact) <= Fraction(1, 2)
 
 
 def test_a_period_without_days_has_no_share_to_give() -> None:
     day = date(2026, 3, 1)
-    assert remaining_share(period_starts_on=day, period_ends_on=day, changed_on=day) == Share(0, 1)
+    assert remaining_share(period_starts_on=day, period_ends_on=day, changed_on=day) == ShareOfPeriod(0, 1)
 
 
 def test_a_line_explains_its_share() -> None:
-    assert Share(16, 31).explanation(Decimal("49.00"), "EUR") == {
+    assert ShareOfPeriod(16, 31).explanation(Decimal("49.00"), "EUR") == {
         "model": "proration",
         "fee": "49",
         "days": 16,

@@ -13,7 +13,7 @@ from billing.domain.invoicing.lines import InvoicedUsage, LineDraft
 from billing.domain.invoicing.state import BillingState, InvoicedFee, Phase
 from billing.domain.money import to_major
 from billing.domain.prices import Flat, Package, PriceTerms, Tier, Volume
-from billing.domain.proration import Share
+from billing.domain.proration import ShareOfPeriod
 from billing.domain.rating import Stretch, rate, rate_stretches
 from billing.domain.step_words import words_of
 from billing.domain.steps import (
@@ -110,7 +110,7 @@ def test_a_fee_that_was_taken_back_is_stated() -> None:
         if line.kind == "proration"
     ]
     share = Decimal("25.29")
-    assert steps(unused) == [ProrationStep(Decimal(49), Share(16, 31), -share), FeeTakenBackStep(share)]
+    assert steps(unused) == [ProrationStep(Decimal(49), ShareOfPeriod(16, 31), -share), FeeTakenBackStep(share)]
 
 
 def test_an_amount_on_void_invoices_is_stated() -> None:
@@ -168,7 +168,7 @@ def test_a_line_with_one_amount_needs_no_steps() -> None:
         (RoundingStep(Decimal("1.234"), Decimal("-0.004")), "Rounded half up from 1.234 EUR"),
         (RoundingStep(Decimal("1.234"), Decimal("0.006"), is_with_lines_before=True),
          "Rounded half up from 1.234 EUR, together with the lines before at this price"),
-        (ProrationStep(Decimal(49), Share(16, 31), Decimal(25)), "16 of 31 days of a fee of 49.00 EUR"),
+        (ProrationStep(Decimal(49), ShareOfPeriod(16, 31), Decimal(25)), "16 of 31 days of a fee of 49.00 EUR"),
         (FeeTakenBackStep(Decimal(25)), "That fee was taken back: nothing of it is given back"),
         (NothingCountedStep(), "Nothing is counted now"),
         (InvoicedBeforeStep("INV-1", Decimal(5), Decimal(-1)), "Invoiced before, by INV-1"),

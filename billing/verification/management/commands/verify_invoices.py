@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from accounts.domain.numbers import counted
 from accounts.management.progress import progress
 from accounts.models import Tenant
 from billing.models import Invoice
@@ -47,7 +48,9 @@ class Command(BaseCommand):
             self.stdout.write(str(difference))
         if len(found.differences) > DIFFERENCES_SHOWN_MAX:
             self.stdout.write(f"… and {len(found.differences) - DIFFERENCES_SHOWN_MAX:,} more")
-        self.stdout.write(f"{found.verified:,} invoices verified, {len(found.differences):,} differences")
+        self.stdout.write(
+            f"{counted(found.verified, 'invoices')} verified, {counted(len(found.differences), 'differences')}"
+        )
         if found.differences:
             sys.exit(1)
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from billing.domain.invoicing.plausibility import AmountCheck, Bounds, why_unusual
+from billing.domain.invoicing.plausibility import AmountBounds, AmountCheck, why_unusual
 
-USUAL = Bounds(times=10, floor_minor=500_000)
-LIMIT = Bounds(10, 500_000, AmountCheck.LIMIT, 50_000)
+USUAL = AmountBounds(times=10, floor_minor=500_000)
+LIMIT = AmountBounds(10, 500_000, AmountCheck.LIMIT, 50_000)
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ LIMIT = Bounds(10, 500_000, AmountCheck.LIMIT, 50_000)
         (5_000_001, [], USUAL, True),
         (50_000, [10], LIMIT, False),
         (50_001, [50_000], LIMIT, True),
-        (10**12, [10], Bounds(10, 500_000, AmountCheck.OFF), False),
+        (10**12, [10], AmountBounds(10, 500_000, AmountCheck.OFF), False),
     ],
 )
 def test_an_absurd_amount_needs_a_person(
-    total_minor: int, earlier_minor: list[int], bounds: Bounds, is_unusual: bool
+    total_minor: int, earlier_minor: list[int], bounds: AmountBounds, is_unusual: bool
 ) -> None:
     why = why_unusual(total_minor, "EUR", earlier_minor=earlier_minor, bounds=bounds)
     assert (why is not None) == is_unusual

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.models import Invoice
-from billing.selectors.subscriptions.standing import Standing, standing_of
+from billing.selectors.subscriptions.standing import TenantStanding, standing_of
 from billing.services.invoicing.payments import record_failed_payment
 from billing.services.invoicing.staff_actions import void_invoice
 from billing.services.subscriptions.changes import When, cancel_subscription
@@ -25,14 +25,14 @@ def invoice() -> Invoice:
     return first_invoice(subscribe_tenant())
 
 
-def standing(invoice: Invoice, as_of: datetime) -> Standing:
+def standing(invoice: Invoice, as_of: datetime) -> TenantStanding:
     return standing_of(tenant_id=invoice.tenant_id, as_of=as_of)
 
 
 def test_a_tenant_without_a_plan_owes_nothing() -> None:
-    assert standing_of(tenant_id=make_tenant("new").pk, as_of=MARCH) == Standing(None, ())
-    assert not Standing(None, ()).is_past_due
-    assert not Standing(None, ()).is_trialing
+    assert standing_of(tenant_id=make_tenant("new").pk, as_of=MARCH) == TenantStanding(None, ())
+    assert not TenantStanding(None, ()).is_past_due
+    assert not TenantStanding(None, ()).is_trialing
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_a_draft_that_cannot_be_computed_any_more_becomes_an_exception() -> None
             [subscription.tenant_id, MARCH],
         )
     draft = Invoice.objects.get(status=InvoiceStatus.DRAFT)
-    with pytest.raises(InvoiceStatusError, match="comes to -5 in 1 events by the rollup, to 0"):
+    with pytest.raises(InvoiceStatusError, match="comes to -5 in 1 event by the rollup, to 0"):
         finalize_now(invoice_id=draft.pk, as_of=APRIL)
     assert finalize_batch(as_of=APRIL + GRACE, due=Due()).is_empty, "it waits for a person"
     exception = BillingException.objects.get()

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from billing.domain.invoicing.lines import Used
-from billing.verification.domain.batch import Bounds
+from billing.verification.domain.batch import UsageBounds
 
 
 @pytest.mark.parametrize(
@@ -21,11 +21,11 @@ from billing.verification.domain.batch import Bounds
     ],
 )
 def test_bounds_contain_the_quantities_and_events_between_them(quantity: str, events: int, *, holds: bool) -> None:
-    bounds = Bounds(Used(Decimal(10), 1), Used(Decimal(30), 3))
+    bounds = UsageBounds(Used(Decimal(10), 1), Used(Decimal(30), 3))
     assert bounds.hold(Used(Decimal(quantity), events)) is holds
 
 
 def test_bounds_print_as_one_value_if_they_are_equal() -> None:
     least, most = Used(Decimal("10.50"), 1), Used(Decimal(30), 3)
-    assert str(Bounds(least, least)) == "10.5 in 1 events"
-    assert str(Bounds(least, most)) == "between 10.5 in 1 events and 30 in 3 events"
+    assert str(UsageBounds(least, least)) == "10.5 in 1 event"
+    assert str(UsageBounds(least, most)) == "between 10.5 in 1 event and 30 in 3 events"

@@ -17,7 +17,6 @@ from billing.domain.plan_terms import PriceOffer, SoldVersion, digest_of
 from billing.verification.domain import checks
 from billing.verification.domain.batch import (
     Batch,
-    Bounds,
     Checkpoint,
     PaidInvoice,
     Series,
@@ -27,6 +26,7 @@ from billing.verification.domain.batch import (
     Sums,
     UnreadableVersion,
     Untied,
+    UsageBounds,
 )
 from billing.verification.domain.checks import CHECKS, Check, differences_in
 from tests.billing.domain.states import BASIC, MARCH, VAT, VAT_ALWAYS, state, used
@@ -144,7 +144,7 @@ def credited(**changes: Any) -> StoredCreditNote:
 SOUND = Batch(
     versions=(published(BASIC),),
     invoices=(stored(),),
-    checkpoints=(Checkpoint(NUMBER, 1, CALLS, Bounds(CALLS, CALLS)),),
+    checkpoints=(Checkpoint(NUMBER, 1, CALLS, UsageBounds(CALLS, CALLS)),),
     credit_notes=(credited(),),
     paid=(PaidInvoice(NUMBER, has_payment=True),),
 )
@@ -175,11 +175,11 @@ PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
         ),
         (
             Batch(invoices=(stored(lines=stored().lines[:1]),)),
-            [f"{NUMBER}: lines: It has 1 lines, and 2 follow from its plan."],
+            [f"{NUMBER}: lines: It has 1 line, but its plan gives 2."],
         ),
         (
             Batch(invoices=(stored(credit_minor=1),)),
-            [f"{NUMBER}: lines: It has 2 lines, and 3 follow from its plan."],
+            [f"{NUMBER}: lines: It has 2 lines, but its plan gives 3."],
         ),
         (
             Batch(invoices=(with_line(supplied_on=date(2026, 4, 1)),)),
@@ -202,7 +202,7 @@ PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
         ),
         (
             Batch(invoices=(stored(original_lines=stored().lines[:1]),)),
-            [f"{NUMBER}: lines: It has 2 lines, and 1 follow from its plan."],
+            [f"{NUMBER}: lines: It has 2 lines, but its plan gives 1."],
         ),
     ],
     checks.sums_follow: [
@@ -238,11 +238,11 @@ PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
     ],
     checks.usage_is_the_ledgers: [
         (
-            Batch(checkpoints=(Checkpoint(NUMBER, 1, CALLS, Bounds(used(1), used(2))),)),
+            Batch(checkpoints=(Checkpoint(NUMBER, 1, CALLS, UsageBounds(used(1), used(2))),)),
             [
                 (
-                    f"{NUMBER}: usage: Line 1: {CORRECTED} has 12345 in 3 events, the ledger had between 1 in 1 events "
-                    f"and 2 in 1 events."
+                    f"{NUMBER}: usage: Line 1: {CORRECTED} has 12345 in 3 events, the ledger had between 1 in 1 event "
+                    f"and 2 in 1 event."
                 )
             ],
         )
@@ -283,7 +283,7 @@ PLANTED: dict[Check, list[tuple[Batch, list[str]]]] = {
         ),
         (
             Batch(wrong_series=(Series("INV", 3, 3, 4, ()),)),
-            ["INV: numbers: 4 documents have numbers, which end at 3."],
+            ["INV: numbers: The last number used is 3, but the number of documents is 4."],
         ),
     ],
     checks.ledger_ties: [

@@ -135,7 +135,7 @@ TAMPERINGS = {
     ),
     "a line that is gone": Tampering(
         "DELETE FROM billing_invoiceline WHERE kind = 'proration' AND amount_minor < 0",
-        (f"{TWO}: lines_digest:", f"{TWO}: lines: It has 4 lines, and 5 follow from its plan."),
+        (f"{TWO}: lines_digest:", f"{TWO}: lines: It has 4 lines, but its plan gives 5."),
     ),
     "a usage line that is gone": Tampering(
         "DELETE FROM billing_invoiceline WHERE kind = 'usage' AND period_start >= '2026-05-01'",
@@ -158,10 +158,10 @@ TAMPERINGS = {
     ),
     "an event that is gone": Tampering(
         "DELETE FROM event WHERE quantity = 2000",
-        (f"{TWO}: usage: Line 2: {LEDGER} 2000 in 1 events, the ledger had 0 in 0 events.",),
+        (f"{TWO}: usage: Line 2: {LEDGER} 2000 in 1 event, the ledger had 0 in 0 events.",),
     ),
     "an event that was slipped in": Tampering(
-        SLIPPED_IN, (f"{TWO}: usage: Line 2: {LEDGER} 2000 in 1 events, the ledger had 2009 in 2 events.",)
+        SLIPPED_IN, (f"{TWO}: usage: Line 2: {LEDGER} 2000 in 1 event, the ledger had 2009 in 2 events.",)
     ),
     "a void that is gone": Tampering(
         "DELETE FROM event_void",
@@ -248,7 +248,7 @@ def test_a_number_given_twice_is_found() -> None:
     execute("UPDATE billing_invoice SET number = 'INV-2026-000003' WHERE boundary = 2")
     execute("UPDATE billing_numberseries SET last_number = 3")
     assert [str(one) for one in differences_in(load_series())] == [
-        "INV-2026: numbers: 4 documents have numbers, which end at 3."
+        "INV-2026: numbers: The last number used is 3, but the number of documents is 4."
     ]
 
 
@@ -378,7 +378,7 @@ def command(*options: str) -> str:
 def test_the_command_names_differences_and_fails() -> None:
     closed_spring()
     assert command() == "4 invoices verified, 0 differences\n"
-    assert command("--tenant", "acme", "--number", "INV-2026-000002") == "1 invoices verified, 0 differences\n"
+    assert command("--tenant", "acme", "--number", "INV-2026-000002") == "1 invoice verified, 0 differences\n"
     execute(TAMPERINGS["a counter"].statement)
     out = StringIO()
     with pytest.raises(SystemExit):
