@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from accounts.domain.numbers import number_text
+from accounts.domain.numbers import counted, number_text
 from billing.domain.money import price_tag_text, rate_text
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume, with_starts
@@ -77,7 +77,7 @@ def price_of(price: SoldPrice, currency: str) -> MeterPrice:
             return MeterPrice(name, _each(unit_amount, currency, unit))
         case Package(size, amount):
             begun = "" if size == 1 else ", begun or full"
-            return MeterPrice(name, f"{rate_text(amount, currency)} per {_counted(size, unit)}{begun}")
+            return MeterPrice(name, f"{rate_text(amount, currency)} per {counted(size, unit)}{begun}")
         case Graduated(tiers):
             note = f"{EACH_ITS_STEP}{_at_zero(price.terms, currency)}"
             return MeterPrice(name, note=note, steps=_steps(tiers, currency, unit))
@@ -105,12 +105,12 @@ def _limits(usage_plan: UsagePlan) -> list[str]:
     limits = [_quota(quota) for quota in usage_plan.quotas.all()]
     rate, burst = usage_plan.throttle_rate, usage_plan.throttle_burst
     if rate is not None and burst is not None:
-        limits.append(f"{number_text(rate)} requests a second, {number_text(burst)} at once")
+        limits.append(f"{counted(rate, 'requests')} a second, {number_text(burst)} at once")
     return limits
 
 
 def _quota(quota: UsagePlanQuota) -> str:
-    what = f"{number_text(quota.limit)} {quota.meter.unit} a {quota.period}"
+    what = f"{counted(quota.limit, quota.meter.unit)} a {quota.period}"
     return f"{what} at most" if quota.is_hard else f"{what}; more is allowed"
 
 
@@ -154,17 +154,4 @@ def _each(unit_amount: Decimal, currency: str, unit: str) -> str:
     if not unit_amount:
         return "Included"
     lot = next((lot for lot in _LOTS if unit_amount * lot >= _READABLE_FROM), _LOTS[-1])
-    return f"{rate_text(unit_amount * lot, currency)} per {_counted(Decimal(lot), unit)}"
-
-
-def _counted(size: Decimal, unit: str) -> str:
-    return _singular(unit) if size == 1 else f"{number_text(size)} {unit}"
-
-
-def _singular(unit: str) -> str:
-    """Return `request` for `requests`. Operators name units in English, mostly in the plural."""
-    if unit.endswith("ies"):
-        return f"{unit[:-3]}y"
-    if unit.endswith(("sses", "xes", "ches", "shes")):
-        return unit[:-2]
-    return unit[:-1] if unit.endswith("s") and not unit.endswith("ss") else unit
+    return f"{rate_text(unit_amount * lot, currency)} per {counted(Decimal(lot), unit)}"

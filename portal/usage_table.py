@@ -12,6 +12,7 @@ from functools import reduce
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from accounts.domain.numbers import unit_name
 from metering.domain.windows import Window
 from metering.selectors.usage_query import UsageRow
 
@@ -77,6 +78,7 @@ def chart_of(table: UsageTable, *, unit: str, kind: str = "bar", limit: Decimal 
         "kind": kind,
         "labels": [row.label for row in table.rows],
         "unit": unit,
+        "unit_of_one": unit_name(unit, 1),
         "is_stacked": len(table.series) > 1,
         "series": [
             {"name": name, "values": [format(row.cells[position], "f") for row in table.rows], "is_forecast": False}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from accounts.domain.numbers import number_text
+from accounts.domain.numbers import number_text, unit_name
 from accounts.errors import ProblemError
 from billing.admin.days import shown_days
 from billing.admin.wording import shown_steps
@@ -21,7 +21,7 @@ def preview_context(computed: ComputedInvoice) -> dict[str, object]:
                 "description": line.description,
                 "days": shown_days(line.period.start, line.period.end, computed.state.time_zone),
                 "quantity": number_text(line.quantity),
-                "unit": line.unit,
+                "unit": unit_name(line.unit, line.quantity),
                 "amount": money_text(line.amount_minor, currency),
                 "steps": shown_steps(line.explanation, line.amount_minor, currency),
             }

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from accounts.admin.base import ReadOnlyModelAdmin, StaffModelAdmin, staff_actor
 from accounts.admin.refusals import show_refusals
+from accounts.domain.numbers import counted
 from billing.domain.issuer import check_issuer
 from billing.models import Issuer, NumberSeries
 from billing.rendering.services.logos import BYTES_MAX, keep_logo, picture_of
@@ -128,7 +129,7 @@ def _next_number(issuer: Issuer) -> str:
     code = f"{issuer.invoice_prefix}-{local_day(timezone.now(), issuer.time_zone).year}"
     last = NumberSeries.objects.filter(pk=code).values_list("last_number", flat=True).first() or 0
     return (
-        f"The next invoice will be {code}-{last + 1:06}, due {issuer.payment_days} days after its issue. "
+        f"The next invoice will be {code}-{last + 1:06}, due {counted(issuer.payment_days, 'days')} after its issue. "
         "Invoices that are finalized keep what they say; a new prefix begins a new series."
     )
 

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.domain.numbers import counted
 from accounts.models import Circuit, Tenant
 from config.operations.queue import queue_state
 from config.operations.schedules import job_states
@@ -217,5 +218,7 @@ def _ingest_concerns(as_of: datetime) -> list[Concern]:
     days = partition_days_ahead(as_of=as_of)
     if days < PARTITION_DAYS_LEAST:
         schedules = reverse("admin:django_q_schedule_changelist")
-        concerns.append(Concern("Partitions run out", f"Events are refused in {days} days.", schedules, "full"))
+        concerns.append(
+            Concern("Partitions run out", f"Events are refused in {counted(days, 'days')}.", schedules, "full")
+        )
     return concerns

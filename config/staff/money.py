@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts.domain.numbers import counted
 from billing.admin.invoice_list import today_of_issuer
 from billing.collection.selectors.work import failed_inbox_events, rejected_pushes
 from billing.desk.domain.approvals import ApprovalStatus
@@ -108,7 +109,7 @@ def money_concerns(found: Waiting) -> list[MoneyConcern]:
         concerns.append(MoneyConcern("Payment providers' events", f"{failed} could not be processed yet", url))
     if rejected := rejected_pushes():
         url = f"{reverse('admin:collection_usagepush_changelist')}?status__exact=rejected"
-        concerns.append(MoneyConcern("Usage that a payment provider rejected", f"{rejected} hours", url))
+        concerns.append(MoneyConcern("Usage that a payment provider rejected", counted(rejected, "hours"), url))
     return concerns
 
 

@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from accounts.admin.base import StaffModelAdmin, staff_actor
 from accounts.admin.refusals import show_refusals
-from accounts.domain.numbers import number_text
+from accounts.domain.numbers import counted
 from accounts.domain.plain import plain_decimal
 from metering.domain.aggregations.registry import ADDITIVE_CODES
 from metering.domain.periods import Period
@@ -109,7 +109,7 @@ class UsagePlanAdmin(StaffModelAdmin):
     def quota_list(self, plan: UsagePlan) -> str:
         """Return all quotas in one line."""
         quotas = (
-            f"{number_text(quota.limit)} {quota.meter.unit} a {quota.period}, {'hard' if quota.is_hard else 'soft'}"
+            f"{counted(quota.limit, quota.meter.unit)} a {quota.period}, {'hard' if quota.is_hard else 'soft'}"
             for quota in plan.quotas.all()
         )
         return "; ".join(quotas) or "none"

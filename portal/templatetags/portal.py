@@ -1,7 +1,7 @@
 """The format of numbers and words in the portal."""
 
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from django import template
@@ -27,6 +27,12 @@ def quantity(value: Decimal | int | None) -> str:
 def unit_of(unit: str, value: Decimal | int | None) -> str:
     """Return the name of a unit beside a quantity: 1 `request`, 2 `requests`."""
     return unit_name(unit, value or 0)
+
+
+@register.filter
+def unit_of_whole(unit: str, value: Decimal) -> str:
+    """Return the name of a unit beside a quantity that is shown without its fraction."""
+    return unit_name(unit, value.quantize(Decimal(1), ROUND_HALF_UP))
 
 
 @register.filter

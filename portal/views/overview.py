@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from accounts.domain.numbers import unit_name
 from accounts.domain.roles import Capability
 from accounts.selectors.directory import KeyLabel, key_labels
 from metering.domain.http_requests import API_REQUESTS
@@ -48,11 +49,6 @@ class MeterBar:
     def is_refused(self) -> bool:
         """Return whether requests are refused now: a hard quota is used up."""
         return self.usage.is_limit_hard and self.usage.limit is not None and self.usage.quantity >= self.usage.limit
-
-    @property
-    def whole_forecast(self) -> Decimal:
-        """Return the projected usage as it is shown, in whole units."""
-        return self.usage.forecast.to_integral_value()
 
     @classmethod
     def of(cls, usage: MeterMonth) -> "MeterBar":
@@ -165,7 +161,15 @@ def _day_bars(portal: Portal, meters: Sequence[MeterMonth]) -> list[DayBar]:
 def _days_chart(days: Sequence[DayUsage], meter: MeterMonth) -> dict[str, object]:
     series = {"name": meter.name, "values": [format(day.quantity, "f") for day in days], "is_forecast": False}
     labels = [day.date.strftime("%d %b") for day in days]
-    return {"kind": "bar", "labels": labels, "unit": meter.unit, "is_stacked": False, "series": [series], "limit": None}
+    return {
+        "kind": "bar",
+        "labels": labels,
+        "unit": meter.unit,
+        "unit_of_one": unit_name(meter.unit, 1),
+        "is_stacked": False,
+        "series": [series],
+        "limit": None,
+    }
 
 
 def _local_hours(hours: Sequence[HourUsage], ledger: Ledger) -> list[tuple[str, Decimal]]:
@@ -181,6 +185,7 @@ def _hours_chart(hours: Sequence[HourUsage], meter: MeterMonth, ledger: Ledger) 
         "kind": "line",
         "labels": labels,
         "unit": meter.unit,
+        "unit_of_one": unit_name(meter.unit, 1),
         "is_stacked": False,
         "series": [series],
         "limit": None,

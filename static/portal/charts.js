@@ -1,5 +1,5 @@
 // Draws every <canvas data-chart="id"> from the JSON beside it. The page shows the same numbers in a table.
-// Shape: {kind, labels, unit, is_stacked, series: [{name, values, is_forecast}], limit: {value, label} | null}; quantities are decimal
+// Shape: {kind, labels, unit, unit_of_one, is_stacked, series: [{name, values, is_forecast}], limit: {value, label} | null}; quantities are decimal
 // strings and become floating point here, for drawing only.
 (function () {
     "use strict";
@@ -96,7 +96,7 @@
                     cornerRadius: 6,
                     boxPadding: 4,
                     filter: (item) => item.raw !== null,
-                    callbacks: { label: (item) => `${item.dataset.label}: ${exact.format(item.raw)} ${data.unit}` },
+                    callbacks: { label: (item) => `${item.dataset.label}: ${exact.format(item.raw)} ${item.raw === 1 ? data.unit_of_one : data.unit}` },
                 },
             },
         };

@@ -14,6 +14,7 @@ from unfold.enums import ActionVariant
 from accounts.admin.base import Question, ReadOnlyInline, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm
 from accounts.admin.tenant_sections import TenantSection, register_tenant_section
+from accounts.domain.numbers import counted
 from accounts.keys.admin.keys import STATE_LABELS, state_of
 from accounts.keys.services.api_keys import revoke_all_keys
 from accounts.models import ApiKey, Tenant
@@ -68,8 +69,8 @@ class KeySection(TenantSection):
         usable = Q(api_keys__revoked_at=None) & (
             Q(api_keys__expires_at=None) | Q(api_keys__expires_at__gt=timezone.now())
         )
-        counted: QuerySet[Any] = tenants.annotate(key_total=Count("api_keys", filter=usable, distinct=True))
-        return counted
+        with_keys: QuerySet[Any] = tenants.annotate(key_total=Count("api_keys", filter=usable, distinct=True))
+        return with_keys
 
     @display(description="Keys", ordering="key_total")
     def keys_usable(self, tenant: Any) -> int:
@@ -82,7 +83,7 @@ class KeySection(TenantSection):
         tenant = found_or_404(Tenant.objects.all(), object_id)
         if request.method == "POST":
             number = revoke_all_keys(tenant=tenant, actor=staff_actor(request), as_of=timezone.now())
-            messages.success(request, f"{number} keys of {tenant} are revoked.")
+            messages.success(request, f"Revoked {counted(number, 'keys')} of {tenant}.")
             return redirect(self.page.page_of(tenant))
         return self.page.confirmation_page(
             request,

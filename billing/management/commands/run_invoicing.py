@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from accounts.domain.numbers import counted
 from accounts.management.progress import progress
 from accounts.models import Tenant
 from billing.domain.documents import days_of
@@ -77,11 +78,13 @@ class Command(BaseCommand):
             state = invoice.state
             total = amount_text(invoice.total_minor, state.currency)
             first, last = days_of(state.covered, state.time_zone)
-            lines = counted(len(invoice.lines), "line")
+            lines = counted(len(invoice.lines), "lines")
             self.stdout.write(f"{slugs[state.tenant_id]}  {first} to {last}  {lines}  {total} {state.currency}")
         parked = [found for found in planned if isinstance(found, Unbillable)]
         self._report_parked(parked)
-        self.stdout.write(f"{counted(len(billable), 'invoice')}, {len(parked):,} cannot be billed; nothing was written")
+        self.stdout.write(
+            f"{counted(len(billable), 'invoices')}, {len(parked):,} cannot be billed; nothing was written"
+        )
         if parked:
             sys.exit(1)
 
@@ -90,11 +93,6 @@ class Command(BaseCommand):
             self.stderr.write(f"{found.code}: {found.detail} (subscription {found.state.subscription_id})")
         if len(parked) > PARKED_SHOWN_MAX:
             self.stderr.write(f"… and {len(parked) - PARKED_SHOWN_MAX:,} more")
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, as in `1 line` or `2 lines`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def due_of(options: dict[str, Any]) -> Due:

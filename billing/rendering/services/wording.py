@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from accounts.domain.numbers import unit_name
 from billing.domain.step_words import StepWords, words_of
 from billing.domain.steps import steps_of, told_by_the_line
 from billing.rendering.services.language import IN_ENGLISH, Language
@@ -77,7 +78,7 @@ def quantity(line: Content, said: Language = IN_ENGLISH) -> str:
     """Return a line's quantity with its unit, or an empty text for a fee, a share of one or a carried amount."""
     if line["kind"] not in {"usage", "adjustment"}:
         return ""
-    return f"{said.number(line['quantity'])} {line['unit']}".strip()
+    return f"{said.number(line['quantity'])} {unit_name(line['unit'], Decimal(line['quantity']))}".strip()
 
 
 def steps_under(line: Content, currency: str, said: Language = IN_ENGLISH) -> list[PrintedStep]:

@@ -14,6 +14,7 @@ from unfold.decorators import action, display
 
 from accounts.admin.base import Question, ReadOnlyInline, ReadOnlyModelAdmin, found_or_404, holds, staff_actor
 from accounts.admin.tenant_sections import TenantSection, register_tenant_section
+from accounts.domain.numbers import counted, unit_name
 from accounts.models import Tenant
 from accounts.notices.selectors.preferences import is_turned_off, tenant_wants
 from accounts.notices.services.preferences import set_tenant_mails
@@ -88,7 +89,10 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
     def shown_use(self, alert: ThresholdAlert) -> list[str]:
         """Return the usage when the crossing was found, and its share of the limit."""
         share = grouped(percent_of(alert.quantity, alert.limit))
-        return [f"{grouped(alert.quantity)} of {grouped(alert.limit)} {alert.meter.unit}", f"{share} %"]
+        return [
+            f"{grouped(alert.quantity)} of {grouped(alert.limit)} {unit_name(alert.meter.unit, alert.limit)}",
+            f"{share} %",
+        ]
 
     @display(description="By mail", boolean=True)
     def by_mail(self, alert: ThresholdAlert) -> bool:
@@ -117,7 +121,9 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
             )
         actor = staff_actor(request)
         result = run_monitor(started_by=actor.label, actor=actor, as_of=timezone.now())
-        messages.success(request, f"{len(result.alerts)} new alerts in {result.tenants} tenants with quotas.")
+        messages.success(
+            request, f"{counted(len(result.alerts), 'new alerts')} in {counted(result.tenants, 'tenants')} with quotas."
+        )
         return redirect("admin:alerts_thresholdalert_changelist")
 
 

@@ -284,7 +284,7 @@ def test_revoking_all_keys_needs_a_confirmation_and_reports_their_number(
 ) -> None:
     assert "Revoke all keys of Acme?" in as_kim.get(page_of(acme, "revoke_keys")).text
     response = as_kim.post(page_of(acme, "revoke_keys"), follow=True)
-    assert "1 keys of Acme are revoked." in response.text
+    assert "Revoked 1 key of Acme." in response.text
     assert not ApiKey.objects.usable_at(timezone.now()).exists()
 
 

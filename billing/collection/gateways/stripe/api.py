@@ -16,6 +16,7 @@ from uuid import UUID
 
 import stripe
 
+from accounts.domain.numbers import counted
 from accounts.gateways.circuits import CircuitOpenError
 from accounts.gateways.deadlines import OutOfTimeError, is_in_request
 from accounts.gateways.outside import NO_ANSWER, call_outside
@@ -403,7 +404,7 @@ def _send(request: Request) -> Json:
 def no_answer(error: CircuitOpenError | OutOfTimeError) -> PaymentProviderError:
     """Return the error if the wait for Stripe was ended, or Stripe was not called at all."""
     if isinstance(error, CircuitOpenError):
-        detail = f"Stripe has not responded several times. It is called again in {error.seconds} seconds."
+        detail = f"Stripe has not responded several times. It is called again in {counted(error.seconds, 'seconds')}."
         return PaymentProviderError(detail, headers={"Retry-After": str(error.seconds)})
     return PaymentProviderError("Stripe did not respond in time.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from accounts.domain.numbers import counted
 from accounts.domain.plain import plain_decimal
 from accounts.errors import InvalidFieldsError
 from accounts.selectors.tenants import tenants_named
@@ -36,4 +37,4 @@ class Command(BaseCommand):
                 f"{facts.period_start_on},"
                 f" {plain_decimal(facts.quantity)} of {plain_decimal(facts.limit)}"
             )
-        self.stdout.write(f"{result.tenants} tenants checked, {len(result.alerts)} new alerts")
+        self.stdout.write(f"{counted(result.tenants, 'tenants')} checked, {counted(len(result.alerts), 'new alerts')}")

@@ -47,6 +47,11 @@ def test_the_price_of_a_unit_needs_no_step_if_its_column_has_it() -> None:
     assert (wording.steps_under(line, "EUR"), wording.unit_price(line)) == ([], "2")
 
 
+@pytest.mark.parametrize(("quantity", "printed"), [("1", "1 request"), ("1.000", "1 request"), ("2", "2 requests")])
+def test_one_unit_is_printed_in_the_singular(quantity: str, printed: str) -> None:
+    assert wording.quantity({"kind": "usage", "quantity": quantity, "unit": "requests"}) == printed
+
+
 def test_a_carried_amount_needs_no_steps() -> None:
     line = {"kind": "carry", "amount_minor": -100, "explanation": {"model": "carry"}}
     assert wording.steps_under(line, "EUR") == []

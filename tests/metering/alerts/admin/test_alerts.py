@@ -87,7 +87,7 @@ def test_staff_check_thresholds_after_a_confirmation(robin: Client) -> None:
     assert not ThresholdAlert.objects.exists()
     answer = robin.post(CHECK, follow=True)
 
-    assert b"2 new alerts in 1 tenants with quotas." in answer.content
+    assert b"2 new alerts in 1 tenant with quotas." in answer.content
     assert OutboundMail.objects.count() == 1
     assert JobRun.objects.get(name="alerts").started_by == "robin@example.org"
     assert AuditEntry.objects.get(action="alerts.checked").actor_label == "robin@example.org"

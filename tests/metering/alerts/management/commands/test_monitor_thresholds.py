@@ -24,10 +24,10 @@ def test_monitor_thresholds_names_each_new_alert() -> None:
     use(acme, "80.5", at=timezone.now())
     month = timezone.now().date().replace(day=1)
 
-    assert output_of("--tenant", "rival") == ["1 tenants checked, 0 new alerts"]
+    assert output_of("--tenant", "rival") == ["1 tenant checked, 0 new alerts"]
     assert output_of() == [
         f"acme: 80 % of tokens in the month from {month}, 80.5 of 100",
-        "2 tenants checked, 1 new alerts",
+        "2 tenants checked, 1 new alert",
     ]
     assert output_of() == ["2 tenants checked, 0 new alerts"]
     assert {run.started_by for run in JobRun.objects.all()} == {"command"}
