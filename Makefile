@@ -11,7 +11,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset manage test test-quick coverage check e2e soak bench-quick bench format lock css venv venv-dev clean
+.PHONY: help run stop reset manage test test-quick coverage check e2e lighthouse soak bench-quick bench format lock css venv venv-dev clean
 
 help:  ## List these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ format: venv-dev  ## Format the sources and fix what can be fixed automatically
 
 e2e: venv-dev  ## Run the tour in a real Chromium
 	@$(PYTEST) -m e2e tests/e2e $(ARGS)
+
+lighthouse: venv-dev  ## Measure the pages of a running demo with Lighthouse (needs npm; the PORT of make run; ARGS="--pages overview,usage")
+	@$(BIN)/python -m tests.e2e.lighthouse $(ARGS)
 
 soak: venv-dev  ## Run crashes and load, for minutes (ARGS=lives: a thousand lives of a year each against a second calculation)
 	@$(PYTEST) -m soak $(if $(filter lives,$(ARGS)),-s tests/scenarios/test_lives.py,$(ARGS))
