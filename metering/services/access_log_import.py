@@ -265,15 +265,15 @@ def is_evidently_whole(line: bytes, previous: bytes) -> bool:
 
 
 def _store(job: AccessLogImport, requests: Sequence[_Request], totals: ImportTotals, as_of: datetime) -> None:
-    """Ingest one batch. If it may affect a current quota, the quota's counter is summed up again afterwards."""
+    """Ingest one batch. If it may affect a current quota, the quota's counter is marked to be summed up again."""
     if not requests:
         return
     events = [request.event for request in requests]
     spans = running_spans(job.ledger.time_zone, as_of)
     if any(span.contains(event.occurred_at) for span in spans for event in events):
         with transaction.atomic():
-            result = _ingest(job, events, as_of)
             forget_counters(ledger=job.ledger, as_of=as_of)
+            result = _ingest(job, events, as_of)
     else:
         result = _ingest(job, events, as_of)
     totals.accepted += len(result.accepted)

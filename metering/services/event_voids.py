@@ -6,7 +6,7 @@ from django.db import transaction
 
 from metering.domain.ledger import Ledger
 from metering.services.limits.counting import forget_counters
-from metering.services.voids import void_event
+from metering.services.voids import lock_for_void, void_event
 
 
 @transaction.atomic
@@ -15,5 +15,6 @@ def void_counted_event(*, ledger: Ledger, event_id: str, reason: str, voided_by:
 
     Raises `NotFoundError` if there is no such event, `AlreadyVoidedError` the second time.
     """
-    void_event(ledger=ledger, event_id=event_id, reason=reason, voided_by=voided_by, as_of=as_of)
+    lock_for_void(ledger)
     forget_counters(ledger=ledger, as_of=as_of)
+    void_event(ledger=ledger, event_id=event_id, reason=reason, voided_by=voided_by, as_of=as_of)

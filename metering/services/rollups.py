@@ -13,13 +13,29 @@ def add_to_rollups(sign: str = "") -> str:
 
     Only for additive meters.
 
-    Rows are written in the order of their keys, so that no two statements deadlock. PostgreSQL runs expressions that
-    nothing refers to last part first; so the counters, which every request of a tenant needs, are locked last and for
-    the shortest time, in the order in which `authorize` locks them too. A quota is of an additive meter, so a counter
-    is a sum.
+    Rows are written in the order of their keys, and PostgreSQL runs expressions that nothing refers to last part first:
+    so counters are locked first, then hours, then days, as every statement that counts does. No two of them wait in a
+    circle (`docs/limits.md`). A quota is of an additive meter, so a counter is a sum.
     """
     accumulated = accumulated_by_meter(aggregation_of("u.meter_id"), held="u.quantity", added="excluded.quantity")
     return f"""
+days AS (
+    INSERT INTO usage_day AS u (tenant_id, is_live, meter_id, day, api_key_id, dimension_key, slot, dimensions,
+        quantity, events)
+    SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, day, api_key_id, dimension_key, pg_backend_pid() %% %(slots)s,
+        dimensions,
+        {sign} quantity, {sign} events
+    FROM ({DAY_BUCKETS}) AS bucket ORDER BY meter_id, day, api_key_id, dimension_key
+    ON CONFLICT ON CONSTRAINT usage_day_once DO UPDATE SET quantity = {accumulated}, events = u.events + excluded.events
+),
+hours AS (
+    INSERT INTO usage_hour AS u (tenant_id, is_live, meter_id, hour, slot, quantity, events)
+    SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, hour, pg_backend_pid() %% %(slots)s, {sign} quantity,
+        {sign} events
+    FROM ({HOUR_BUCKETS}) AS bucket ORDER BY meter_id, hour
+    ON CONFLICT ON CONSTRAINT usage_hour_once DO UPDATE SET quantity = {accumulated},
+        events = u.events + excluded.events
+),
 counters AS (
     INSERT INTO limit_counter AS l (tenant_id, is_live, scope_id, meter_id, period_start, period_end, used, is_ready)
     SELECT %(tenant_id)s::uuid, %(is_live)s, q.scope_id, q.meter_id, q.period_start, q.period_end,
@@ -30,23 +46,6 @@ counters AS (
         ON q.meter_id = c.meter_id AND c.occurred_at >= q.period_start AND c.occurred_at < q.period_end
     GROUP BY 3, 4, 5, 6 ORDER BY 3, 4, 5, 6
     ON CONFLICT ON CONSTRAINT limit_counter_once DO UPDATE SET used = l.used + excluded.used
-),
-hours AS (
-    INSERT INTO usage_hour AS u (tenant_id, is_live, meter_id, hour, slot, quantity, events)
-    SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, hour, pg_backend_pid() %% %(slots)s, {sign} quantity,
-        {sign} events
-    FROM ({HOUR_BUCKETS}) AS bucket ORDER BY meter_id, hour
-    ON CONFLICT ON CONSTRAINT usage_hour_once DO UPDATE SET quantity = {accumulated},
-        events = u.events + excluded.events
-),
-days AS (
-    INSERT INTO usage_day AS u (tenant_id, is_live, meter_id, day, api_key_id, dimension_key, slot, dimensions,
-        quantity, events)
-    SELECT %(tenant_id)s::uuid, %(is_live)s, meter_id, day, api_key_id, dimension_key, pg_backend_pid() %% %(slots)s,
-        dimensions,
-        {sign} quantity, {sign} events
-    FROM ({DAY_BUCKETS}) AS bucket ORDER BY meter_id, day, api_key_id, dimension_key
-    ON CONFLICT ON CONSTRAINT usage_day_once DO UPDATE SET quantity = {accumulated}, events = u.events + excluded.events
 )"""
 
 

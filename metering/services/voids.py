@@ -13,6 +13,7 @@ from django.db import transaction
 from accounts.errors import NotFoundError
 from accounts.sql import fetch_all
 from metering.domain.canonical import event_key
+from metering.domain.contribution import MeterRule
 from metering.domain.ledger import CounterKey, Ledger
 from metering.domain.retention import ALWAYS_KEPT
 from metering.errors import AlreadyVoidedError
@@ -66,9 +67,7 @@ def void_event(
     `counters` are the current limits that had counted the event.
     """
     rules = rules_in_rollups()
-    computed_again = [rule for rule in rules if not rule.aggregation.is_additive]
-    if computed_again:
-        lock_ledger(ledger)
+    computed_again = lock_for_void(ledger)
     found = fetch_all(
         VOID,
         {
@@ -95,3 +94,11 @@ def void_event(
         raise AlreadyVoidedError("This event was already voided. Nothing was changed.")
     if fed := [rule for rule in computed_again if rule.event_type == event_type]:
         rebuild_day(ledger=ledger, rules=fed, instant=occurred_at)
+
+
+def lock_for_void(ledger: Ledger) -> list[MeterRule]:
+    """Lock the ledger if a void computes usage again, before any other lock. Return the meters of such usage."""
+    computed_again = [rule for rule in rules_in_rollups() if not rule.aggregation.is_additive]
+    if computed_again:
+        lock_ledger(ledger)
+    return computed_again

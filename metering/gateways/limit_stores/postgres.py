@@ -1,7 +1,7 @@
 """Limits in PostgreSQL, in unlogged tables: a crash of the server empties them, and the ledger fills them again.
 
-`take` must be the last statement of the transaction that stores the event: locks are taken in the order in which
-ingest takes them, the busy row of a counter is locked only until the commit, and a rollback undoes everything.
+`take` comes before the statement that stores the event, in one transaction: the ledger, counters, buckets and then
+usage are locked in the order in which all statements lock them, and a rollback undoes everything.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,14 @@ from metering.domain.limits import MICRO, Bucket
 # A claim locks its rows in the order of their keys, counters before buckets, so that no two claims deadlock. A row
 # that changed while the statement waited for it is read in its current state, not as it was when the statement began.
 _CLAIM = """
-WITH claim_counter AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(%(counters)s::jsonb) AS c(position int, scope_id uuid, meter_id bigint,
+WITH gate AS MATERIALIZED ({gate}),
+claim_counter AS MATERIALIZED (
+    SELECT c.* FROM gate, jsonb_to_recordset(%(counters)s::jsonb) AS c(position int, scope_id uuid, meter_id bigint,
         period_start timestamptz, period_end timestamptz, amount numeric, quota numeric, is_refusing boolean)
 ),
 claim_bucket AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(%(buckets)s::jsonb) AS b(position int, scope_id uuid, rate bigint, capacity bigint)
+    SELECT b.* FROM gate, jsonb_to_recordset(%(buckets)s::jsonb)
+        AS b(position int, scope_id uuid, rate bigint, capacity bigint)
 ),
 counter AS MATERIALIZED (
     SELECT c.*, l.used
@@ -74,8 +76,13 @@ poured AS (
     WHERE v.is_known AND v.is_allowed AND l.tenant_id = %(tenant_id)s::uuid AND l.is_live = %(is_live)s
         AND l.scope_id = b.scope_id
 )"""
-PEEK: Final = _CLAIM.format(hold_counters="", hold_buckets="", write="")
-TAKE: Final = _CLAIM.format(hold_counters="FOR UPDATE OF l", hold_buckets="FOR UPDATE OF l", write=_WRITE)
+PEEK: Final = _CLAIM.format(gate="SELECT", hold_counters="", hold_buckets="", write="")
+TAKE: Final = _CLAIM.format(
+    gate="SELECT pg_advisory_xact_lock_shared(%(lock_key)s)",
+    hold_counters="FOR UPDATE OF l",
+    hold_buckets="FOR UPDATE OF l",
+    write=_WRITE,
+)
 
 STORE_COUNTERS: Final = """
 INSERT INTO limit_counter (tenant_id, is_live, scope_id, meter_id, period_start, period_end, used, is_ready)
@@ -93,8 +100,15 @@ ORDER BY scope_id
 ON CONFLICT DO NOTHING
 """
 FORGET: Final = """
-UPDATE limit_counter SET is_ready = false
-WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND period_end > %(earliest_end)s
+WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(%(lock_key)s)),
+held AS MATERIALIZED (
+    SELECT l.scope_id, l.meter_id, l.period_start, l.period_end FROM gate, limit_counter AS l
+    WHERE l.tenant_id = %(tenant_id)s::uuid AND l.is_live = %(is_live)s AND l.period_end > %(earliest_end)s
+    ORDER BY 1, 2, 3, 4 FOR UPDATE OF l
+)
+UPDATE limit_counter AS l SET is_ready = false FROM held AS h
+WHERE l.tenant_id = %(tenant_id)s::uuid AND l.is_live = %(is_live)s AND l.scope_id = h.scope_id
+    AND l.meter_id = h.meter_id AND l.period_start = h.period_start AND l.period_end = h.period_end
 """
 STORED: Final = """
 SELECT scope_id, meter_id, period_start, period_end, used FROM limit_counter
@@ -140,7 +154,8 @@ class PostgresLimits:
 
     def forget(self, ledger: Ledger, as_of: datetime) -> None:
         """Mark the current counters as unknown, so that they are summed up again."""
-        fetch_all(FORGET, {**_half(ledger), "earliest_end": _earliest_end(ledger, as_of)})
+        parameters = {**_half(ledger), "lock_key": ledger.lock_key, "earliest_end": _earliest_end(ledger, as_of)}
+        fetch_all(FORGET, parameters)
 
     def stored(self, ledger: Ledger, as_of: datetime) -> dict[CounterKey, Decimal]:
         """Return every current counter that is known."""
@@ -183,6 +198,7 @@ def _execute(statement: str, claim: Claim) -> LimitLevels | None:
     ]
     parameters: dict[str, Any] = {
         **_half(claim.ledger),
+        "lock_key": claim.ledger.lock_key,
         "counters": as_json(counters),
         "buckets": as_json(buckets),
         "cost": claim.cost * MICRO,

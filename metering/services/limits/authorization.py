@@ -1,8 +1,9 @@
 """Authorize and count: one request passes all its limits and is recorded, or neither.
 
-The event is stored first and the limits are taken last, in one transaction: a refusal undoes the event, a duplicate
-takes nothing, and the counters, which many requests need, are locked only until the commit. Limits are first checked
-without locks, so that a client that is refused again and again writes nothing.
+The limits are taken and the event is stored in one transaction: a refusal stores nothing, a duplicate takes nothing.
+Limits are first checked without locks, so that a client that is refused again and again writes nothing. A store in
+PostgreSQL is asked first, since all statements lock counters before usage. Redis, which rolls nothing back, is
+asked last, when the event is known to be new.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from accounts.domain.principal import Principal, TenantFacts
 from accounts.errors import StoreUnavailableError
 from metering.domain.contribution import contributions, rules_counting_at
 from metering.domain.events import ParsedEvent
+from metering.domain.ledger import IngestResult
 from metering.domain.limit_policy import Claim, Decision, LimitLevels, claim_on, decide, limit_states
 from metering.errors import EventConflictError
 from metering.gateways.limit_stores.chosen import limit_store
@@ -30,6 +32,8 @@ from metering.services.limits.summing_up import counting_with, load_counters
 
 TRIES_MAX: Final = 5
 UNLIMITED: Final = LimitLevels(is_allowed=True, buckets=(), used=())
+# What a store of limits took, and what the ledger stored; None for a counter that is unknown, or if nothing was tried.
+Step = tuple[LimitLevels | None, IngestResult | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +107,30 @@ def _try_once(store: LimitStore, claim: Claim, event: ParsedEvent, api_key_id: U
         return None
     if not seen.is_allowed:
         return _refuse_unless_known(claim, seen, event)
-    taken: LimitLevels | None = None
+    step = _take_and_store if store.is_transactional else _store_and_take
     with counting_with(store, claim.ledger, claim.as_of):
-        result = ingest_events(ledger=claim.ledger, events=[event], api_key_id=api_key_id, as_of=claim.as_of)
-        if result.accepted:
-            taken = _take(store, claim)
-            if taken is None or not taken.is_allowed:
-                transaction.set_rollback(True)
-    if result.conflicts:
+        taken, stored = step(store, claim, event, api_key_id)
+        if taken is None or not taken.is_allowed or stored is None or not stored.accepted:
+            transaction.set_rollback(True)
+    if stored is not None and stored.conflicts:
         raise EventConflictError
-    if result.duplicates:
+    if stored is not None and stored.duplicates:
         return _allowed_before(claim, seen)
-    return None if taken is None else Authorization(decide(claim, taken, is_taken=True))
+    if taken is None:
+        return None
+    return Authorization(decide(claim, taken, is_taken=True)) if stored else _refuse_unless_known(claim, taken, event)
+
+
+def _take_and_store(store: LimitStore, claim: Claim, event: ParsedEvent, api_key_id: UUID) -> Step:
+    taken = _take(store, claim)
+    if taken is None or not taken.is_allowed:
+        return taken, None
+    return taken, ingest_events(ledger=claim.ledger, events=[event], api_key_id=api_key_id, as_of=claim.as_of)
+
+
+def _store_and_take(store: LimitStore, claim: Claim, event: ParsedEvent, api_key_id: UUID) -> Step:
+    stored = ingest_events(ledger=claim.ledger, events=[event], api_key_id=api_key_id, as_of=claim.as_of)
+    return (_take(store, claim) if stored.accepted else None), stored
 
 
 def _refuse_unless_known(claim: Claim, seen: LimitLevels, event: ParsedEvent) -> Authorization:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 import structlog
+from django.db import transaction
 
 from accounts.domain.principal import Principal, TenantFacts
 from accounts.errors import StoreUnavailableError
@@ -18,6 +19,7 @@ from metering.gateways.limit_stores.chosen import limit_store
 from metering.gateways.limit_stores.protocol import LimitStore
 from metering.selectors.catalog import meter_rules
 from metering.services.ingest import ingest_events
+from metering.services.ledger_lock import share_ledger
 from metering.services.limits.policies import policy_in_force
 from metering.services.limits.summing_up import counting_with
 
@@ -44,8 +46,13 @@ def ingest_and_count(
     return result
 
 
+@transaction.atomic
 def forget_counters(*, ledger: Ledger, as_of: datetime) -> None:
-    """Mark the current counters to be summed up again, in the transaction of a void, an import or a rebuild."""
+    """Mark the current counters to be summed up again, first in the transaction of a void, an import or a rebuild.
+
+    Counters are locked before usage, and no one sums them up until the transaction ends.
+    """
+    share_ledger(ledger)
     limit_store().forget(ledger, as_of)
 
 
