@@ -10,6 +10,7 @@ from django.utils import timezone
 from billing.selectors.invoicing.due import Due
 from billing.services.documents import deliveries
 from billing.services.invoicing.running import run_invoicing_job
+from billing.services.subscriptions import trials
 from billing.services.subscriptions.standing import run_overdue
 from metering.domain.periods import YearMonth
 
@@ -32,6 +33,11 @@ def run_invoicing(started_by: str = SCHEDULE, month: str | None = None, tenant_i
 def refresh_overdue(started_by: str = SCHEDULE) -> str:
     """Set subscriptions past due whose invoices are unpaid too long."""
     return str(run_overdue(started_by=started_by, as_of=timezone.now()).outcome)
+
+
+def announce_trial_ends(started_by: str = SCHEDULE) -> str:
+    """Queue the mails that announce ends of trials."""
+    return str(trials.run_trials(started_by=started_by, as_of=timezone.now()).outcome)
 
 
 def deliver_documents(started_by: str = SCHEDULE) -> str:

@@ -242,6 +242,8 @@ PRIVACY_PARTS = [
     "billing.desk.services.privacy.DeskPrivacy",
     "accounts.exports.services.privacy.ExportsPrivacy",
 ]
+# A mail announces the end of a trial so many days before. Less than mails are kept, so that each is announced once.
+TRIAL_NOTICE_DAYS = env.number("TRIAL_NOTICE_DAYS", 3, lowest=1, highest=28)
 # How long data is kept, in days: docs/privacy.md.
 EXPORT_RETENTION_DAYS = env.number("EXPORT_RETENTION_DAYS", 7, lowest=1, highest=90)
 MAIL_RETENTION_DAYS = env.number("MAIL_RETENTION_DAYS", 400, lowest=30, highest=3650)

@@ -12,3 +12,10 @@ INVOICE: Final = MailKind(
     roles_by_default=frozenset({Role.OWNER, Role.ADMIN}),
     goes_to_billing_email=True,
 )
+TRIAL_END: Final = MailKind(
+    name="trial_end",
+    wish="wants_trial_ends",
+    capability=Capability.MANAGE_BILLING,
+    roles_by_default=frozenset({Role.OWNER, Role.ADMIN}),
+    goes_to_billing_email=True,
+)

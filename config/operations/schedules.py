@@ -59,6 +59,7 @@ PLANNED_JOBS: Final = (
         "retention", "Delete raw events by their term", "billing.verification.tasks.let_events_go", "40 5 * * *", _DAILY
     ),
     PlannedJob("overdue", "Update who is past due", "billing.tasks.refresh_overdue", "50 * * * *", _HOURLY),
+    PlannedJob("trials", "Announce ends of trials", "billing.tasks.announce_trial_ends", "25 * * * *", _HOURLY),
     PlannedJob("tax_ids", "Check VAT numbers", "billing.taxation.tasks.check_tax_ids", "35 * * * *", _HOURLY),
     PlannedJob("documents", "Create PDFs", "billing.tasks.deliver_documents", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("mails", "Send mails", "accounts.notices.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),

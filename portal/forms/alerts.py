@@ -1,4 +1,4 @@
-"""The choice of mails about limits and invoices."""
+"""The choice of mails about limits, invoices and trials."""
 
 from typing import Any
 
@@ -16,15 +16,18 @@ class OrganisationAlertsForm(forms.Form):
 
 
 class MemberMailsForm(forms.Form):
-    """The mails that a member wants; invoices only if their role may see them."""
+    """The mails that a member wants; those about money only if their role may see it."""
 
     wants_usage_alerts = forms.BooleanField(
         required=False, label="Usage alerts", help_text="At 80, 95 and 100 percent of a quota."
     )
     wants_invoices = forms.BooleanField(required=False, label="Invoices", help_text="Each new invoice, with its PDF.")
+    wants_trial_ends = forms.BooleanField(
+        required=False, label="End of a trial", help_text="Some days before the first fee is charged."
+    )
 
-    def __init__(self, *args: Any, may_have_invoices: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, may_see_money: bool, **kwargs: Any) -> None:
         """Offer the mails that the role allows."""
         super().__init__(*args, **kwargs)
-        if not may_have_invoices:
-            del self.fields["wants_invoices"]
+        if not may_see_money:
+            del self.fields["wants_invoices"], self.fields["wants_trial_ends"]

@@ -14,7 +14,7 @@ from accounts.models import Membership
 from accounts.notices.selectors.preferences import may_want, tenant_wants, wishes_of
 from accounts.notices.services.preferences import set_member_mails, set_tenant_mails
 from accounts.selectors.directory import membership_of
-from billing.domain.mails import INVOICE
+from billing.domain.mails import INVOICE, TRIAL_END
 from metering.alerts.domain.alerts import USAGE_ALERT, percent_of, period_in_words
 from metering.alerts.models import THRESHOLDS, ThresholdAlert
 from metering.alerts.selectors.alerts import alerts_of_tenant
@@ -24,7 +24,7 @@ from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.alerts import MemberMailsForm, OrganisationAlertsForm
 
 ROWS_ON_A_PAGE: Final = 20
-MEMBER_MAILS: Final = (USAGE_ALERT, INVOICE)
+MEMBER_MAILS: Final = (USAGE_ALERT, INVOICE, TRIAL_END)
 ORGANISATION, MINE = "organisation", "mine"
 _WHOLE: Final = Decimal(100)
 _PLACES: Final = Decimal("0.1")
@@ -104,7 +104,7 @@ def alerts(request: SignedInRequest, portal: Portal) -> HttpResponse:
 def _save(request: SignedInRequest, portal: Portal, membership: Membership) -> None:
     """Save the submitted form; boxes that are not ticked are missing from it."""
     organisation = OrganisationAlertsForm(request.POST)
-    mine = MemberMailsForm(request.POST, may_have_invoices=may_want(membership=membership, kind=INVOICE))
+    mine = MemberMailsForm(request.POST, may_see_money=may_want(membership=membership, kind=INVOICE))
     sent = request.POST.get("form")
     if sent == ORGANISATION and organisation.is_valid():
         is_mailed: bool = organisation.cleaned_data[USAGE_ALERT.wish]
@@ -120,7 +120,7 @@ def _save(request: SignedInRequest, portal: Portal, membership: Membership) -> N
 
 def _member_form(membership: Membership) -> MemberMailsForm:
     return MemberMailsForm(
-        may_have_invoices=may_want(membership=membership, kind=INVOICE),
+        may_see_money=may_want(membership=membership, kind=INVOICE),
         initial={kind.wish: wish for kind, wish in wishes_of(membership=membership, kinds=MEMBER_MAILS).items()},
         auto_id=f"id_{MINE}_%s",
     )

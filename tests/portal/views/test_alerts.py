@@ -78,6 +78,14 @@ def test_a_member_chooses_their_mails(cast: Cast) -> None:
         assert answer.context["member_form"].initial["wants_usage_alerts"] is bool(ticked)
 
 
+def test_an_owner_chooses_mails_about_money_too(alice: Client) -> None:
+    wishes = {"wants_invoices": "on", "wants_trial_ends": "on"}
+    for ticked in ({}, wishes, {"wants_trial_ends": "on"}):
+        answer = alice.post(PAGE, {"form": "mine", **ticked}, follow=True)
+        chosen = answer.context["member_form"].initial
+        assert {name: chosen[name] for name in wishes} == {name: name in ticked for name in wishes}
+
+
 def test_an_owner_turns_alert_mails_off_for_all_members(cast: Cast, alice: Client) -> None:
     answer = alice.post(PAGE, {"form": "organisation"}, follow=True)
     assert b"No usage alerts by e-mail." in answer.content

@@ -8,11 +8,14 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from accounts.errors import ProblemError
+from accounts.notices.models import OutboundMail
+from accounts.notices.services.mails import NewMail, queue_mails
 from billing.models import Invoice, PlanVersion, Subscription, SubscriptionPhase
 from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.drafting import draft_batch
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
 from billing.services.subscriptions.subscribing import subscribe
+from billing.services.subscriptions.trials import announce_trial_ends
 from tests.billing.world import MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant
 from tests.metering.ledger_world import make_tenant
 
@@ -154,3 +157,24 @@ def test_a_cancellation_and_its_undoing_at_once_leave_one_of_the_two(subscriptio
     current = Subscription.objects.get(pk=subscription.pk)
     assert (current.cancelled_at is None) == (not current.is_cancelled_at_period_end)
     assert not Invoice.objects.filter(boundary=1).exists()
+
+
+def test_eight_workers_at_once_announce_the_end_of_a_trial_once() -> None:
+    trial = subscribe_tenant(plan=make_plan("tried", trial_days=14))
+    works = [lambda: announce_trial_ends(as_of=trial.anchor_at - timedelta(days=1))] * 8
+    assert at_once(*works) == [DONE] * 8
+    assert OutboundMail.objects.filter(kind="trial_end").count() == 1
+
+
+def test_control_two_workers_that_look_first_and_queue_under_keys_of_their_own_announce_it_twice() -> None:
+    trial = subscribe_tenant(plan=make_plan("tried", trial_days=14))
+    looked = threading.Barrier(2)
+
+    def careless(number: int) -> None:
+        assert not OutboundMail.objects.filter(kind="trial_end").exists()
+        looked.wait(timeout=30)
+        mail = NewMail(trial.tenant_id, "trial_end", f"trial_end:{number}", ["olga@acme.example"], "It ends", "", "")
+        queue_mails([mail], as_of=MARCH)
+
+    assert at_once(lambda: careless(1), lambda: careless(2)) == [DONE, DONE]
+    assert OutboundMail.objects.filter(kind="trial_end").count() == 2
