@@ -7,19 +7,22 @@ from django.db.models import Case, IntegerField, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 
 from accounts.admin.base import Question, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm, posted
+from accounts.domain.numbers import number_text
 from billing.admin.base import MoneyAdmin, WhyForm
-from billing.desk.domain.approvals import ApprovalStatus
+from billing.desk.domain.approvals import ApprovalKind, ApprovalStatus
+from billing.desk.domain.items import Item
 from billing.desk.models import Approval
 from billing.desk.services.deciding import approve, reject
 from billing.desk.services.requesting import withdraw_approval
-from billing.domain.money import money_text
+from billing.domain.money import money_text, rate_text
+from billing.models import RefundWay
 
 STATE_LABELS = {
     "Open": "warning",
@@ -34,7 +37,7 @@ STATE_LABELS = {
 class ApprovalAdmin(MoneyAdmin):
     """Requests that take effect when a colleague of who asks approves them."""
 
-    list_display = ("requested_at", "kind", "tenant", "about", "amount", "reason", "state", "requester", "expires_at")
+    list_display = ("requested_at", "kind", "tenant", "about", "amount", "reason", "state", "requester")
     list_filter = (("status", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter))
     list_filter_submit = True
     list_select_related = ("tenant", "invoice__tenant", "payment", "requester")
@@ -44,10 +47,10 @@ class ApprovalAdmin(MoneyAdmin):
         "-requested_at",
     )
     fields = (
-        "tenant", "kind", "about", "amount", "reason", "state", "requester", "requested_at", "expires_at", "decider",
-        "decided_at", "decision_reason",
+        "tenant", "kind", "about", "amount", "wanted", "reason", "state", "requester", "requested_at", "expires_at",
+        "decider", "decided_at", "decision_reason",
     )  # fmt: skip
-    readonly_fields = ("about", "amount", "state")
+    readonly_fields = ("about", "amount", "wanted", "state")
     actions_detail: ClassVar = ["approve", "reject", "withdraw"]
 
     @display(description="About", empty_value="")
@@ -65,6 +68,11 @@ class ApprovalAdmin(MoneyAdmin):
     def amount(self, approval: Approval) -> str:
         """Return it with its currency."""
         return money_text(approval.amount_minor, approval.currency)
+
+    @display(description="What is asked for", empty_value="-")
+    def wanted(self, approval: Approval) -> SafeString | None:
+        """Return the details of the request, one on each line."""
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines_of_request(approval))) or None
 
     @display(description="State", ordering="status", label=STATE_LABELS)
     def state(self, approval: Approval) -> str:
@@ -98,7 +106,7 @@ class ApprovalAdmin(MoneyAdmin):
             said=f"Approved and done: {approval}.",
             question=Question(
                 title=f"Approve: {approval}?",
-                explanation=f"{approval.requester} asks for it: {approval.reason}. It is done at once.",
+                explanation=f"{_said(approval)} It is done at once.",
                 button="Approve",
             ),
         )
@@ -118,7 +126,7 @@ class ApprovalAdmin(MoneyAdmin):
             said="Rejected: nothing was done.",
             question=Question(
                 title=f"Reject: {approval}?",
-                explanation=f"{approval.requester} asks for it: {approval.reason}.",
+                explanation=_said(approval),
                 button="Reject",
             ),
         )
@@ -145,3 +153,27 @@ class ApprovalAdmin(MoneyAdmin):
         rows = Approval.objects.select_related("tenant", "requester")
         found: Approval = found_or_404(rows, object_id)
         return found
+
+
+def lines_of_request(approval: Approval) -> list[str]:
+    """Return what the act needs beside its object and amount: the items of an invoice, or the way of a refund."""
+    details = approval.details
+    if approval.kind == ApprovalKind.MANUAL_INVOICE:
+        return [_line_of_item(Item.of_said(said), approval.currency) for said in details["items"]]
+    if approval.kind == ApprovalKind.REFUND:
+        way = RefundWay(details["way"]).label
+        return [f"{way}, {details['reference']}" if details["reference"] else str(way)]
+    return []
+
+
+def _line_of_item(item: Item, currency: str) -> str:
+    quantity = " ".join(filter(None, [number_text(item.quantity), item.unit]))
+    days = f"{item.first_on}" if item.first_on == item.last_on else f"{item.first_on} to {item.last_on}"
+    return f"{item.description}: {quantity} at {rate_text(item.unit_price, currency)}, {days}"
+
+
+def _said(approval: Approval) -> str:
+    """Return the request in sentences, for the page that asks before an act."""
+    wanted = "; ".join(lines_of_request(approval))
+    reason = approval.reason.rstrip(".")
+    return f"{approval.requester} asks for it. Reason: {reason}." + (f" {wanted}." if wanted else "")

@@ -73,7 +73,22 @@ def test_a_request_about_a_payment_leads_to_it(as_robin: Client) -> None:
     payment = Payment.objects.get()
     given = {"amount": "30", "way": "provider", "reference": "re_1", "reason": "Paid too much"}
     assert "It waits for a colleague" in act(as_robin, payment, "refund", **given)
-    assert page(payment) in as_robin.get(page(Approval.objects.get())).content.decode()
+    text = as_robin.get(page(Approval.objects.get())).content.decode()
+    assert page(payment) in text
+    assert "By the payment provider, re_1" in text
+
+
+def test_who_approves_an_invoice_sees_its_items(as_bo: Client, as_robin: Client) -> None:
+    issued()
+    set_issuer(country="BE", approval_above=Decimal(20))
+    item = {"description_1": "Setup & training", "quantity_1": "2", "unit_1": "days", "unit_price_1": "250"}
+    given = item | {"first_on_1": "2026-03-02", "last_on_1": "2026-03-03", "tenant": "acme", "reason": "Agreed."}
+    as_bo.post(reverse("admin:billing_invoice_write_invoice"), given)
+    approval = Approval.objects.get()
+    for asked_page in (page(approval), page(approval, "approve"), page(approval, "reject")):
+        text = as_robin.get(asked_page).content.decode()
+        assert "Setup &amp; training: 2 days at 250.00\N{NO-BREAK SPACE}EUR, 2026-03-02 to 2026-03-03" in text
+        assert "Agreed.." not in text
 
 
 def test_a_request_of_an_erased_colleague_names_a_pseudonym(as_robin: Client, overdue: Invoice) -> None:
