@@ -38,6 +38,7 @@ class Circuit(models.Model):
             ),
         ]
         ordering: ClassVar = ["name"]
+        verbose_name = "external service"
 
     def __str__(self) -> str:
         return self.name

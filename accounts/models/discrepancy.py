@@ -50,7 +50,7 @@ class Discrepancy(models.Model):
         ]
         indexes: ClassVar = [models.Index(fields=["tenant"], condition=Q(closed_at=None), name="discrepancy_by_tenant")]
         ordering: ClassVar = ["-opened_at", "-id"]
-        verbose_name_plural = "discrepancies"
+        verbose_name = "difference"
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.code}"

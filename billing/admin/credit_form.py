@@ -115,8 +115,9 @@ def said_again(invoice: Invoice, now: datetime) -> str:
     taxes = "; ".join(
         f"{row['name']} of {row['base']}: {row['amount']}" for row in shown_taxes(computed.taxes, invoice.currency)
     )
+    total, before = (money_text(minor, invoice.currency) for minor in (computed.total_minor, invoice.total_minor))
+    over = f"{total} as before" if total == before else f"{total} instead of {before}"
     return (
         f"{by}. The same lines are issued under a new number to {address}, with tax as it follows now ({taxes}), over"
-        f" {money_text(computed.total_minor, invoice.currency)} instead of"
-        f" {money_text(invoice.total_minor, invoice.currency)}. What was paid moves with it; what is over waits."
+        f" {over}. What was paid moves with it; what is over waits."
     )

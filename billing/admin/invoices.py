@@ -361,7 +361,8 @@ class InvoiceAdmin(MoneyAdmin):
             question=Question(
                 title=f"Credit a part of {invoice}?",
                 explanation="A credit note with a number of its own takes back amounts of lines, or one amount that is"
-                " spread over all of them, with the tax that they bore, and goes to the customer.",
+                " spread over all of them, with the tax that they bore, and goes to the customer. A monthly fee is"
+                " offered once its period is invoiced: until then a change of plan may give some of it back.",
                 button="Issue the credit note",
             ),
         )

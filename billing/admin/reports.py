@@ -36,14 +36,17 @@ class ReportTable:
     totals: Sequence[Sequence[Cell]] = ()
 
     @property
-    def shown(self) -> list[list[tuple[str, bool]]]:
-        """Return the rows as people read them, each cell with whether it is an amount."""
-        return [[_shown(cell) for cell in row] for row in self.rows]
+    def shown(self) -> list[list[tuple[str, str, bool]]]:
+        """Return the rows as people read them: the column, the cell, and whether it is an amount."""
+        return self._shown(self.rows)
 
     @property
-    def shown_totals(self) -> list[list[tuple[str, bool]]]:
+    def shown_totals(self) -> list[list[tuple[str, str, bool]]]:
         """Return the sums as people read them."""
-        return [[_shown(cell) for cell in row] for row in self.totals]
+        return self._shown(self.totals)
+
+    def _shown(self, rows: Sequence[Sequence[Cell]]) -> list[list[tuple[str, str, bool]]]:
+        return [[(name, *_shown(cell)) for name, cell in zip(self.columns, row, strict=True)] for row in rows]
 
     @property
     def plain(self) -> list[list[object]]:

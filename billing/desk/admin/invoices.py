@@ -90,7 +90,8 @@ class InvoiceDeskAdmin(InvoiceAdmin):
             " and its tax at once, and never changes again. Above your limit it waits until a colleague approves it.",
             button="Issue the invoice",
         )
-        return self.confirmation_page(request, Invoice(), form, question=question)
+        template = "admin/billing/ask_items.html"
+        return self.confirmation_page(request, Invoice(), form, question=question, template=template)
 
     @action(description="Write off", permissions=["write_off"], icon="remove_circle")
     def write_off(self, request: HttpRequest, object_id: str) -> HttpResponse:

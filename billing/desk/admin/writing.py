@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
-from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.models import Tenant
 from billing.admin.base import REASON_CHARACTERS_MAX
@@ -29,7 +29,7 @@ class WriteInvoiceForm(forms.Form):
         super().__init__(data)
         for number in range(1, ITEMS_ON_THE_PAGE + 1):
             for name, field in _fields(today if number == 1 else None).items():
-                field.label = f"Item {number}: {name.replace('_', ' ').replace(' on', ' day')}"
+                field.label = name.replace("_", " ").replace(" on", " day").capitalize()
                 field.required = number == 1 and name in _NEEDED
                 self.fields[f"{name}_{number}"] = field
 
@@ -50,6 +50,15 @@ class WriteInvoiceForm(forms.Form):
                         self.add_error(f"{name}_{number}", "This item needs it.")
         return given
 
+    def about(self) -> list[forms.BoundField]:
+        """Return the fields before the items."""
+        return [self["tenant"], self["reason"]]
+
+    def groups(self) -> list[tuple[int, list[forms.BoundField]]]:
+        """Return the fields of each item, with its number."""
+        numbers = range(1, ITEMS_ON_THE_PAGE + 1)
+        return [(number, [self[f"{name}_{number}"] for name in _PARTS]) for number in numbers]
+
     def items(self) -> Iterator[Item]:
         """Yield the items of a valid form."""
         for number in range(1, ITEMS_ON_THE_PAGE + 1):
@@ -60,6 +69,7 @@ class WriteInvoiceForm(forms.Form):
 
 def _fields(day: date | None) -> dict[str, forms.Field]:
     amount = UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"})
+    calendar = UnfoldAdminTextInputWidget(attrs={"type": "date"})
     return {
         "description": forms.CharField(max_length=DESCRIPTION_CHARACTERS_MAX, widget=UnfoldAdminTextInputWidget),
         "quantity": forms.DecimalField(
@@ -70,9 +80,7 @@ def _fields(day: date | None) -> dict[str, forms.Field]:
             min_value=Decimal(0), widget=amount, help_text="Without tax, in the currency of the subscription."
         ),
         "first_on": forms.DateField(
-            initial=day, widget=UnfoldAdminDateWidget, help_text="The day of supply, or the first day of the service."
+            initial=day, widget=calendar, help_text="The day of supply, or the first day of the service."
         ),
-        "last_on": forms.DateField(
-            widget=UnfoldAdminDateWidget, help_text="The last day of the service, which decides the tax."
-        ),
+        "last_on": forms.DateField(widget=calendar, help_text="The last day of the service, which decides the tax."),
     }

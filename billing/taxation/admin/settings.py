@@ -212,13 +212,18 @@ class ExchangeRateAdmin(SettingsAdmin):
     """The admin of exchange rates. Rows are added, here or by `manage.py import_exchange_rates`."""
 
     form = ExchangeRateForm
-    list_display = ("day", "per", "currency", "rate", "source")
+    list_display = ("day", "per", "currency", "shown_rate", "source")
     list_filter = ("currency",)
     date_hierarchy = "day"
 
     def has_change_permission(self, request: HttpRequest, obj: ExchangeRate | None = None) -> bool:  # noqa: ARG002 - Django's signature
         """Return False: rates are never changed."""
         return False
+
+    @display(description="Rate", ordering="rate")
+    def shown_rate(self, rate: ExchangeRate) -> str:
+        """Return the rate without zeros at its end."""
+        return number_text(rate.rate)
 
     def has_delete_permission(self, request: HttpRequest, obj: ExchangeRate | None = None) -> bool:  # noqa: ARG002 - Django's signature
         """Return False: rates are never deleted."""

@@ -177,6 +177,7 @@ def test_an_invoice_is_issued_again_to_the_buyer_as_it_is_now(as_bo: Client) -> 
     text = as_bo.get(page(invoice, "issue_again")).content.decode()
     assert "It never left the house" in text
     assert "under a new number to Acme Holding NV" in text
+    assert "as before. What was paid" in text
     assert "takes the place of" in act(as_bo, invoice, "issue_again", reason="Wrong name")
     again = Invoice.objects.get(replaces=invoice)
     assert again.document.content["customer"]["legal_name"] == "Acme Holding NV"

@@ -87,7 +87,8 @@ def test_a_report_page_shows_the_figures_of_its_file(books: None, as_pat: Client
     assert table.rows
     text = response.content.decode()
     for row in table.shown:
-        for cell, _ in row:
+        for name, cell, _ in row:
+            assert f'data-label="{name}"' in text
             assert cell.replace("&", "&amp;") in text
     assert len(rows(as_pat, slug)) == len(table.rows)
 

@@ -310,7 +310,9 @@ def test_a_credit_note_over_a_part_is_shown_with_its_pdf(alice: Client, invoice:
     address = f"/t/acme/invoices/{invoice.number}/credit-notes/{note.number}/"
     assert alice.get(address).status_code == 404, "it is not rendered yet"
     keep_pdf(note.number, b"%PDF of the note")
-    assert f"Credit note {note.number}" in page_of(alice, invoice)
+    text = page_of(alice, invoice)
+    assert f"Credit note {note.number}" in text
+    assert "Credited" in text.rpartition("Total")[2].partition("Due")[0], "between the two that differ by it"
     assert alice.get(address).content == b"%PDF of the note"
     assert alice.get(address.replace(note.number, "CN-2")).status_code == 404
 

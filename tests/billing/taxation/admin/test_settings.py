@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import ExchangeRate, Issuer, TaxRate, TaxRegistration
-from tests.billing.admin.desk import act, latest_entry, page, sold
+from tests.billing.admin.desk import act, latest_entry, listed, page, sold
 from tests.billing.world import first_invoice, set_issuer
 from tests.metering.ledger_world import make_tenant
 
@@ -103,6 +103,7 @@ def test_an_exchange_rate_is_added_and_stays(as_bo: Client, as_kim: Client) -> N
     assert latest_entry().action == "exchange_rates.added"
     rate = ExchangeRate.objects.get()
     assert "import_exchange_rates" in as_bo.get(page(rate)).content.decode()
+    assert ">1.0823<" in as_bo.get(listed(ExchangeRate)).content.decode()
     assert as_bo.post(page(rate), given | {"rate": "2"}).status_code == 403
     assert "The rate of this day is known." in as_bo.post(EXCHANGE, given).content.decode()
     assert "The day is in the future." in as_bo.post(EXCHANGE, given | {"day": "2099-01-01"}).content.decode()

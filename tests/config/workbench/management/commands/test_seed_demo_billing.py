@@ -235,7 +235,7 @@ def report(client: Client, slug: str, **asked: str) -> list[dict[str, str]]:
     table = page.context["table"]
     assert [[cell(value) for value in row] for row in table.plain] == [list(row.values()) for row in rows]
     text = page.content.decode()
-    assert all(amount in text for row in table.shown for amount, is_amount in row if is_amount)
+    assert all(amount in text for row in table.shown for _, amount, is_amount in row if is_amount)
     return rows
 
 
