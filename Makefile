@@ -57,12 +57,12 @@ lighthouse: venv-dev  ## Measure the pages of a running demo with Lighthouse (ne
 soak: venv-dev  ## Run crashes and load, for minutes (ARGS=lives: a thousand lives of a year each against a second calculation)
 	@$(PYTEST) -m soak $(if $(filter lives,$(ARGS)),-s tests/scenarios/test_lives.py,$(ARGS))
 
-bench-quick: venv-dev  ## Measure ingest and authorize beside a bare view and a raw COPY, and a small month's close, in a minute or two
-	@$(BIN)/python -m tests.bench.quick $(ARGS)
-	@$(BIN)/python -m tests.bench.invoicing --subscriptions 1000
+bench-quick: venv-dev  ## Measure every call beside a bare view and raw COPY, in a minute and a half (ARGS="--only batch")
+	@$(BIN)/python -m tests.bench $(ARGS)
 
-bench: venv-dev  ## Run the same, long enough to quote
-	@$(BIN)/python -m tests.bench.quick --seconds 20 $(ARGS)
+bench: venv-dev  ## Run the same three times, and on a ledger of 10 million events, in ten minutes; then a month's close
+	@$(BIN)/python -m tests.bench --long $(ARGS)
+	@$(BIN)/python -m tests.bench.invoicing --subscriptions 1000
 
 lock: venv-dev  ## Pin the requirements again, with hashes (UPGRADE=1 takes the newest that pyproject.toml allows)
 	@$(BIN)/uv pip compile pyproject.toml -o requirements.txt \

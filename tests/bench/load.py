@@ -1,41 +1,46 @@
-"""A load generator that costs little: processes with one kept-alive connection each, and requests built beforehand.
+"""Load on a web server: starts the generator, which is `load.c`, or `load_client.py` if there is no C compiler.
 
-It knows just enough HTTP to count responses and to notice one that is not the one expected.
+A request is given as bytes; each run of twelve `#` in it becomes a number that no other request has.
 """
 
-import multiprocessing
-import socket
-import time
-from collections.abc import Callable, Iterator
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Barrier
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Final
 
-FORK = multiprocessing.get_context("fork")
-CHUNK_BYTES = 65536
-HEAD_END = b"\r\n\r\n"
-NANOSECONDS = 1_000_000_000
-PREPARATION_SECONDS_MAX = 30
-# Called in the client with its number; yields requests for ever.
-Requests = Callable[[int], Iterator[bytes]]
+NUMBER: Final = "#" * 12
+PATIENCE_SECONDS: Final = 180
+# Numbers that one run may use.
+NUMBERS_A_RUN: Final = 10**9
+_FOLDER: Final = Path(__file__).parent
+_runs: Final = count(1)
+
+
+class UnexpectedStatusError(Exception):
+    """The server responded with another status than the load expects."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """The result: responses and seconds, and each response's latency in nanoseconds, ascending."""
+    """The result of a load: responses within the time, latencies, the generator's own CPU, and all statuses."""
 
-    answers: int
+    responses: int
     seconds: float
-    latencies: list[int]
+    p50_ms: float
+    p99_ms: float
+    client_us: float
+    statuses: dict[int, int]
 
     @property
     def rate(self) -> float:
         """Return the responses a second."""
-        return self.answers / self.seconds
-
-    def percentile_ms(self, percent: int) -> float:
-        """Return the latency in milliseconds that so many percent of the responses did not exceed."""
-        return self.latencies[min(len(self.latencies) * percent // 100, len(self.latencies) - 1)] / 1_000_000
+        return self.responses / self.seconds
 
 
 def request_bytes(method: str, path: str, body: bytes = b"", key: str = "") -> bytes:
@@ -48,57 +53,49 @@ def request_bytes(method: str, path: str, body: bytes = b"", key: str = "") -> b
     return head.encode() + body
 
 
-def measure(port: int, requests: Requests, *, clients: int, seconds: float, expected: int) -> Load:
-    """Measure so many clients, each sending as fast as it gets responses."""
-    barrier = FORK.Barrier(clients)
-    pipes = [FORK.Pipe(duplex=False) for _ in range(clients)]
-    processes = [
-        FORK.Process(target=_client, args=(port, requests, number, seconds, expected, barrier, sender))
-        for number, (_, sender) in enumerate(pipes)
-    ]
-    for process in processes:
-        process.start()
-    for _, sender in pipes:
-        sender.close()  # so that a client's death is the end of its pipe
-    results = [receiver.recv() for receiver, _ in pipes]
-    for process in processes:
-        process.join(3600)
-    latencies = sorted(latency for measured, _ in results for latency in measured)
-    return Load(answers=len(latencies), seconds=max(elapsed for _, elapsed in results), latencies=latencies)
+def measure(port: int, requests: Sequence[bytes], *, clients: int, seconds: float, expected: int | None = None) -> Load:
+    """Send the requests in turn over so many connections, each as fast as it gets responses.
+
+    Raises `UnexpectedStatusError` if a status differs from the expected one, if any is.
+    """
+    first = next(_runs) * NUMBERS_A_RUN
+    outcome = subprocess.run(
+        [*generator(), str(port), str(clients), str(seconds), str(first)],
+        input=b"".join(b"%d\n%s" % (len(request), request) for request in requests),
+        capture_output=True,
+        check=False,
+        timeout=seconds + PATIENCE_SECONDS,
+    )
+    if outcome.returncode:
+        raise RuntimeError(outcome.stderr.decode(errors="replace"))
+    facts, statuses, samples = _facts_of(outcome.stdout.decode(errors="replace"))
+    if expected is not None and set(statuses) != {expected}:
+        raise UnexpectedStatusError(f"{statuses} instead of {expected} alone: {samples}")
+    responses = int(facts["responses"])
+    return Load(
+        responses=responses,
+        seconds=facts["seconds"],
+        p50_ms=facts.get("p50_us", 0) / 1000,
+        p99_ms=facts.get("p99_us", 0) / 1000,
+        client_us=facts["client_us"] / max(responses, 1),
+        statuses=statuses,
+    )
 
 
-def _client(
-    port: int, requests: Requests, number: int, seconds: float, expected: int, barrier: Barrier, sender: Connection
-) -> None:
-    made = requests(number)
-    latencies: list[int] = []
-    first = next(made)  # whatever is prepared beforehand is prepared here
-    with socket.create_connection(("127.0.0.1", port), timeout=PREPARATION_SECONDS_MAX) as line:
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _exchange(line, first, expected)  # the server's first request on a connection opens its own to the database
-        barrier.wait(PREPARATION_SECONDS_MAX)  # broken if another client has failed
-        started = now = time.perf_counter_ns()
-        until = started + int(seconds * NANOSECONDS)
-        for request in made:
-            _exchange(line, request, expected)
-            before, now = now, time.perf_counter_ns()
-            latencies.append(now - before)
-            if now >= until:
-                break
-    sender.send((latencies, (now - started) / NANOSECONDS))
+@cache
+def generator() -> tuple[str, ...]:
+    """Return the command of the generator: compiled once per process, if there is a C compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        return sys.executable, str(_FOLDER / "load_client.py")
+    program = Path(tempfile.mkdtemp(prefix="countinghouse-load-")) / "load"
+    subprocess.run([compiler, "-O2", "-o", str(program), str(_FOLDER / "load.c")], check=True, timeout=60)
+    return (str(program),)
 
 
-def _exchange(line: socket.socket, request: bytes, expected: int) -> None:
-    line.sendall(request)
-    answer = b""
-    while HEAD_END not in answer:
-        chunk = line.recv(CHUNK_BYTES)
-        assert chunk, "the server hung up"
-        answer += chunk
-    head, _, body = answer.partition(HEAD_END)
-    lowered = head.lower()
-    length = int(lowered.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-    while len(body) < length:
-        body += line.recv(CHUNK_BYTES)
-    status = int(head[9:12])
-    assert status == expected, f"{status} instead of {expected}: {body[:500]!r}"
+def _facts_of(text: str) -> tuple[dict[str, float], dict[int, int], list[str]]:
+    """Read the output: one fact a line."""
+    lines = [line.split(" ", 2) for line in text.splitlines()]
+    facts = {name: float(value) for name, value, *more in lines if not more}
+    statuses = {int(status): int(more[0]) for name, status, *more in lines if name == "status"}
+    return facts, statuses, [" ".join(line) for line in lines if line[0] == "sample"]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+from typing import NamedTuple
 
 from config.workbench.embedded_postgres import EmbeddedPostgres
 
@@ -20,6 +21,13 @@ OURS = "config.serving"
 PATIENCE_SECONDS = 120
 POLL_SECONDS = 0.02
 CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+class Server(NamedTuple):
+    """A web server that runs: its port, and the id of its first process."""
+
+    port: int
+    pid: int
 
 
 @contextmanager
@@ -35,6 +43,11 @@ def throw_away_postgres() -> Iterator[EmbeddedPostgres]:
     finally:
         cluster.remove()
         shutil.rmtree(directory)
+
+
+def postmaster_of(cluster: EmbeddedPostgres) -> int:
+    """Return the id of the cluster's first process, while it runs."""
+    return int((cluster.data_dir / "postmaster.pid").read_text().partition("\n")[0])
 
 
 @contextmanager
@@ -75,11 +88,8 @@ def production(cluster: EmbeddedPostgres, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def server(application: str, environment: Mapping[str, str], *, workers: int) -> Iterator[int]:
-    """Start the web server as in production, or a WSGI application of a test's under the same granian.
-
-    Yield its port.
-    """
+def server(application: str, environment: Mapping[str, str], *, workers: int) -> Iterator[Server]:
+    """Start the web server as in production, or a WSGI application of a test's under the same granian."""
     port = free_port()
     place = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)]
     command = [sys.executable, "-m", "config.serving", *place]
@@ -89,7 +99,7 @@ def server(application: str, environment: Mapping[str, str], *, workers: int) ->
     process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, start_new_session=True)
     try:
         await_listener(port)
-        yield port
+        yield Server(port, process.pid)
     finally:
         os.killpg(process.pid, signal.SIGKILL)  # nothing in it is worth a farewell
         process.wait(60)

@@ -126,7 +126,7 @@ def test_the_same_over_http_with_a_web_process_killed_too_leaves_every_event_cou
 ) -> None:
     secret = generate_key(KeyKind.LIVE)
     run_apart(make_key, server.url, ledger.tenant_id, secret)
-    with web_server(OURS, production(server.cluster), workers=2) as port:
+    with web_server(OURS, production(server.cluster), workers=2) as (port, _):
         work = Work(server.url, ledger, journals_in(tmp_path), events=EVENTS, port=port, secret=secret)
 
         journals = send_while_killing(server, work, kills=KILLS, also_kill=lambda: kill_a_worker(port))

@@ -24,7 +24,7 @@ from accounts.domain.scopes import Scope
 from accounts.models import Circuit
 from metering.models import QuotaPeriod, UsagePlan, UsagePlanAssignment, UsagePlanQuota
 from tests.bench.load import Load, measure
-from tests.bench.quick import event_json, single_events
+from tests.bench.requests import event_json, single_events
 from tests.bench.rig import CHECKOUT, await_listener, free_port
 from tests.metering.ledger_world import LONG_AGO, make_key, make_meter, make_tenant
 from tests.portal.conftest import join, make_user, signed_in
@@ -155,7 +155,7 @@ def troubles(
 
 
 def ingest(server: WebServer, key: str, tag: str) -> Load:
-    return measure(server.port, single_events(key, tag), clients=CLIENTS, seconds=SECONDS, expected=201)
+    return measure(server.port, single_events([key], tag), clients=CLIENTS, seconds=SECONDS, expected=201)
 
 
 def test_ingest_keeps_its_rate_beside_slow_clients_and_stopped_services(
