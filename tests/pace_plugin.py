@@ -4,10 +4,13 @@ A test that takes more than five seconds carries `@pytest.mark.takes_long("why")
 on a machine that was not busy with something else. It is a list and no failure, since no test can know why it was slow.
 """
 
+import contextlib
 import gc
+import importlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -37,6 +40,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if needs_server(item)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not needs_server(item)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Import a worker's share of the modules before all of them are collected.
+
+    In a fresh clone most of the time of an import goes into rewriting assertions. Each worker needs every module, and
+    finds those that another one rewrote meanwhile in the cache.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker:
+        modules = modules_below([Path(argument) for argument in session.config.args], root=session.config.rootpath)
+        for name in modules[int(worker) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
+            with contextlib.suppress(Exception):  # which the collection reports
+                importlib.import_module(name)
+
+
+def modules_below(folders: Sequence[Path], *, root: Path) -> list[str]:
+    """Return the names of the test modules in these folders below the root."""
+    files = [path for folder in folders for path in sorted((root / folder).rglob("test_*.py"))]
+    return [".".join(path.relative_to(root).with_suffix("").parts) for path in files]
 
 
 @pytest.hookimpl(trylast=True)
