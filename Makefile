@@ -54,8 +54,11 @@ e2e: venv-dev  ## Run the tour in a real Chromium
 lighthouse: venv-dev  ## Measure the pages of a running demo with Lighthouse (needs npm; the PORT of make run; ARGS="--pages overview,usage")
 	@$(BIN)/python -m tests.e2e.lighthouse $(ARGS)
 
-soak: venv-dev  ## Run crashes and load, for minutes (ARGS=lives: a thousand lives of a year each against a second calculation)
-	@$(PYTEST) -m soak $(if $(filter lives,$(ARGS)),-s tests/scenarios/test_lives.py,$(ARGS))
+soak: venv-dev  ## Run crashes and load, for minutes (ARGS=lives: a thousand lives of a year each; ARGS=properties: a thousand examples of each property)
+	@$(PYTEST) $(or $(SOAK_$(ARGS)),-m soak $(ARGS))
+
+SOAK_lives := -m soak -s tests/scenarios/test_lives.py
+SOAK_properties := -n $(WORKERS) -m 'hypothesis and not soak' --hypothesis-profile=long
 
 bench-quick: venv-dev  ## Measure every call beside a bare view and raw COPY, in a minute and a half (ARGS="--only batch")
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -30,9 +30,10 @@ from tests.shared_world import forget_what_a_process_knows
 __all__ = ["fake_stripe", "fake_stripe_server"]  # fixtures for every folder
 
 # A busy machine is no reason to fail. Whether a change may be merged depends on the change, not on luck: only people's
-# own runs search for new examples.
-hypothesis.settings.register_profile("here", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+# own runs search for new examples. `make soak ARGS=properties` searches for long.
+hypothesis.settings.register_profile("here", deadline=None, max_examples=30)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=30, derandomize=True)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 

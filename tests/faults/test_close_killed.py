@@ -32,13 +32,8 @@ pytestmark = pytest.mark.xdist_group("faults")
 CLOSERS = 4
 TENANTS = 5
 MAIL_STEPS = ("between claiming a mail and sending it", "after sending a mail")
-IN_EVERY_RUN = {
-    "before drafting's commit",
-    "after numbering",
-    "after finalizing's commit",
-    "while rendering",
-    *MAIL_STEPS,
-}
+# One with invoices and numbers locked, one outside of any transaction, one with a mail on its way. The others are soak.
+IN_EVERY_RUN = {"after numbering", "while rendering", "after sending a mail"}
 WAITING = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND wait_event_type = 'Lock' AND state = 'active'

@@ -81,7 +81,7 @@ def test_control_an_effect_that_came_twice_is_detected(
     assert Payment.objects.filter(invoice__tenant=forgetful.tenant).count() == 3
 
 
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.randoms(use_true_random=False), gaps=st.lists(st.booleans(), min_size=6, max_size=6))
 def test_any_delivered_events_lead_to_the_same_end(
     fake_stripe: FakeStripe, calm: Life, order: random.Random, gaps: list[bool]

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 NOT_FOUND, NOT_ALLOWED = 404, 405
 SERVER_ERROR = 500
+SHOWING_METHODS = tuple(method for method in METHODS if method != "HEAD")  # whose response is GET's without its body
 
 # What a call needs in its body to get as far as it can.
 BODIES: Mapping[str, Callable[[Estate], object]] = {
@@ -202,7 +203,7 @@ def test_another_tenants_member_finds_nothing_of_the_first_below_his_own_slug(ac
     wrong = []
     for route in routes_of(Room.TENANT_PAGE):
         names_an_object = route.path.count("<") > 1
-        for method in METHODS:
+        for method in SHOWING_METHODS:
             for query in queries_for(acme, method):
                 response = visit(client, route, method, slug=rival.tenant.slug, target=acme, query=query)
                 is_hidden = response.status_code in {NOT_FOUND, NOT_ALLOWED} if names_an_object else True
