@@ -20,6 +20,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from accounts.domain.roles import Role
 from accounts.exports.models import TenantExport
 from accounts.models import Discrepancy, Membership, Tenant, User
+from accounts.notices.models import OutboundMail
 from billing.admin.reports import REPORTS
 from billing.desk.models import Approval, WriteOff
 from billing.domain.money import is_whole_minor, round_to_minor
@@ -187,6 +188,7 @@ def test_operations_have_something_to_show(demo: Path) -> None:
     run_reconciliation(started_by="test", as_of=AS_OF)
     queue_proofs()
     assert Counter(queued.group() for queued in OrmQ.objects.all()) == {"reconciliation": 1, "verification": 2}
+    assert not OutboundMail.objects.exclude(status="sent").exists(), "no address of the demo exists"
     export = TenantExport.objects.get()
     assert (export.status, export.files.filter(name="manifest.json").count()) == ("ready", 1)
 
