@@ -1,4 +1,4 @@
-"""Credit notes, and the exceptions that staff resolve."""
+"""Credit notes, credit that pays invoices, and the exceptions that staff resolve."""
 
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from accounts.admin.records import as_block
 from billing.admin.base import ApprovalForm, MoneyAdmin, WhyForm, document_response
 from billing.domain.invoicing.plausibility import UNUSUAL_AMOUNT
 from billing.domain.money import money_text
-from billing.models import BillingException, CreditNote, DocumentFile
+from billing.models import BillingException, CreditNote, CreditSetOff, DocumentFile
 from billing.services.invoicing.exceptions import CREDIT_LEFT, approve_amount, resolve_exception
 
 
@@ -69,6 +69,29 @@ class CreditNoteAdmin(MoneyAdmin):
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002 - unfold's signature
         """Return the stored PDF."""
         return document_response(found_or_404(CreditNote.objects.all(), object_id).number)
+
+
+@admin.register(CreditSetOff)
+class CreditSetOffAdmin(MoneyAdmin):
+    """Credit that no invoice followed, and that paid other invoices of the customer. A run of invoicing adds them."""
+
+    list_display = ("created_at", "tenant", "invoice", "amount", "state", "exception")
+    list_filter = (("created_at", RangeDateTimeFilter),)
+    list_filter_submit = True
+    list_select_related = ("tenant", "invoice__tenant", "exception")
+    search_fields = ("tenant__name", "tenant__slug", "invoice__number")
+    fields = ("tenant", "invoice", "amount", "state", "exception", "reverses", "created_at")
+    readonly_fields = ("amount", "state")
+
+    @display(description="Amount", ordering="amount_minor")
+    def amount(self, row: CreditSetOff) -> str:
+        """Return the amount with its currency."""
+        return money_text(row.amount_minor, row.invoice.currency)
+
+    @display(description="State", label={"Pays": "success", "Takes back": "warning"})
+    def state(self, row: CreditSetOff) -> str:
+        """Return whether it pays the invoice, or takes back what another row paid."""
+        return "Pays" if row.amount_minor > 0 else "Takes back"
 
 
 @admin.register(BillingException)

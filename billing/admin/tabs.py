@@ -11,10 +11,12 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.admin.base import ReadOnlyInline
+from billing.admin.contributions import show_on_page_of
 from billing.admin.days import shown_days
 from billing.domain.money import money_text
 from billing.models import (
     BillingException,
+    CreditSetOff,
     Invoice,
     Payment,
     PaymentAllocation,
@@ -199,6 +201,35 @@ class AllocationInline(ReadOnlyInline, TabularInline):
     def amount(self, row: PaymentAllocation) -> str:
         """Return the amount with its currency. A negative amount takes an allocation back."""
         return money_text(row.amount_minor, row.invoice.currency)
+
+
+class SetOffInline(ReadOnlyInline, TabularInline):
+    """Credit of the customer's that pays an invoice."""
+
+    model = CreditSetOff
+    hide_title = True
+    fields = ("created_at", "amount", "source", "reverses")
+    readonly_fields = fields
+    verbose_name_plural = "paid by credit"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows with the exceptions that they come from."""
+        return super().get_queryset(request).select_related("exception", "invoice__tenant", "reverses__invoice__tenant")
+
+    @display(description="Amount")
+    def amount(self, row: CreditSetOff) -> SafeString:
+        """Return the amount with its currency, as a link to the row's page; below 0 it takes one back."""
+        url = reverse("admin:billing_creditsetoff_change", args=[row.pk])
+        return format_html('<a href="{}">{}</a>', url, money_text(row.amount_minor, row.invoice.currency))
+
+    @display(description="Credit left")
+    def source(self, row: CreditSetOff) -> SafeString:
+        """Return a link to the exception that says that the credit is left."""
+        url = reverse("admin:billing_billingexception_change", args=[row.exception_id])
+        return format_html('<a href="{}">{}</a>', url, row.exception.detail)
+
+
+show_on_page_of(Invoice, SetOffInline)
 
 
 class RefundInline(ReadOnlyInline, TabularInline):

@@ -23,6 +23,7 @@ from billing.models.payment import (
     PaymentStatus,
     RefundWay,
 )
+from billing.models.single_item import SingleItem
 from billing.models.subscription import (
     BillingException,
     BillingProfile,
@@ -56,6 +57,7 @@ __all__ = [
     "PlanVersion",
     "Price",
     "RefundWay",
+    "SingleItem",
     "Subscription",
     "SubscriptionPhase",
     "TaxIdCheck",

@@ -55,6 +55,7 @@ KEPT_TABLES = (
     "collection_inboxevent",
     "billing_billingexception",
     "desk_approval",
+    "billing_singleitem",
     "accounts_discrepancy",
 )
 # Rows of which the application changes these columns alone: what a sum is of, and whose, never changes.

@@ -66,6 +66,8 @@ NAVIGATION: list[dict[str, Any]] = [
             link_to_model("Plans", "sell", "billing_plan"),
             link_to_model("Payments", "payments", "billing_payment"),
             link_to_model("Credit notes", "undo", "billing_creditnote"),
+            link_to_model("Single items", "playlist_add", "billing_singleitem"),
+            link_to_model("Set-offs", "price_check", "billing_creditsetoff"),
             link_to_model("Exceptions", "report", "billing_billingexception"),
             link_to_model("Approvals", "approval_delegation", "desk_approval"),
             link_to_model("Differences", "difference", "accounts_discrepancy"),

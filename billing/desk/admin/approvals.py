@@ -17,10 +17,10 @@ from accounts.admin.by_state import ConfirmForm, posted
 from accounts.domain.numbers import number_text
 from billing.admin.base import MoneyAdmin, WhyForm
 from billing.desk.domain.approvals import ApprovalKind, ApprovalStatus
-from billing.desk.domain.items import Item
 from billing.desk.models import Approval
 from billing.desk.services.deciding import approve, reject
 from billing.desk.services.requesting import withdraw_approval
+from billing.domain.invoicing.items import Item
 from billing.domain.money import money_text, rate_text
 from billing.models import RefundWay
 
@@ -156,10 +156,12 @@ class ApprovalAdmin(MoneyAdmin):
 
 
 def lines_of_request(approval: Approval) -> list[str]:
-    """Return what the act needs beside its object and amount: the items of an invoice, or the way of a refund."""
+    """Return what the act needs beside its object and amount: its items, or the way of a refund."""
     details = approval.details
     if approval.kind == ApprovalKind.MANUAL_INVOICE:
         return [_line_of_item(Item.of_said(said), approval.currency) for said in details["items"]]
+    if approval.kind == ApprovalKind.SINGLE_ITEM:
+        return [_line_of_item(Item.of_said(details["item"]), approval.currency)]
     if approval.kind == ApprovalKind.REFUND:
         way = RefundWay(details["way"]).label
         return [f"{way}, {details['reference']}" if details["reference"] else str(way)]

@@ -1,4 +1,4 @@
-"""Writing an invoice of single items: asked for on a page of its own, from the list of invoices."""
+"""The forms of single items: of an invoice that staff write, and of a customer's next invoice."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -6,24 +6,63 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Tenant
 from billing.admin.base import REASON_CHARACTERS_MAX
-from billing.desk.domain.items import DESCRIPTION_CHARACTERS_MAX, UNIT_CHARACTERS_MAX, Item
+from billing.domain.invoicing.items import DESCRIPTION_CHARACTERS_MAX, UNIT_CHARACTERS_MAX, Item
+from billing.domain.tax import TaxCategory
 
 ITEMS_ON_THE_PAGE: Final = 5
 _PARTS: Final = ("description", "quantity", "unit", "unit_price", "first_on", "last_on")
 _NEEDED: Final = ("description", "quantity", "unit_price", "first_on")
 
 
-class WriteInvoiceForm(forms.Form):
-    """Whom it is for, up to five items, and why. An item without a description is left out."""
+class CustomerForm(forms.Form):
+    """Whom it is for, and why."""
 
     tenant = forms.CharField(max_length=50, widget=UnfoldAdminTextInputWidget, help_text="The slug of the customer.")
     reason = forms.CharField(
         max_length=REASON_CHARACTERS_MAX, widget=UnfoldAdminTextInputWidget, help_text="Kept in the audit log."
     )
+
+    def clean_tenant(self) -> Tenant:
+        """Return the tenant of this slug."""
+        found = Tenant.objects.filter(slug=self.cleaned_data["tenant"]).first()
+        if found is None:
+            raise forms.ValidationError("There is no such customer.")
+        return found
+
+
+class NextItemForm(CustomerForm):
+    """One item of a customer's next invoice: a charge or a credit."""
+
+    def __init__(self, data: Any, today: date) -> None:
+        super().__init__(data)
+        choices = [("charge", "A charge"), ("credit", "A credit")]
+        self.fields["way"] = forms.ChoiceField(label="What it is", choices=choices, widget=UnfoldAdminSelectWidget)
+        for name, field in _fields(today).items():
+            field.label = name.replace("_", " ").replace(" on", " day").capitalize()
+            field.required = name in _NEEDED
+            self.fields[name] = field
+        self.fields["tax_category"] = forms.ChoiceField(
+            label="Tax",
+            required=False,
+            choices=[("", "As for all that the customer buys"), (TaxCategory.OUT_OF_SCOPE.value, "None: no supply")],
+            widget=UnfoldAdminSelectWidget,
+            help_text="None for what is no supply, such as compensation; the invoice says so.",
+        )
+        self.order_fields(["tenant", "way", *_PARTS, "tax_category", "reason"])
+
+    def item(self) -> Item:
+        """Return the item of a valid form; the price of a credit is below 0."""
+        said = {name: self.cleaned_data[name] for name in (*_PARTS, "tax_category")}
+        price = said["unit_price"] if self.cleaned_data["way"] == "charge" else -said["unit_price"]
+        return Item(**(said | {"unit_price": price, "last_on": said["last_on"] or said["first_on"]}))
+
+
+class WriteInvoiceForm(CustomerForm):
+    """Whom it is for, up to five items, and why. An item without a description is left out."""
 
     def __init__(self, data: Any, today: date) -> None:
         super().__init__(data)
@@ -32,13 +71,6 @@ class WriteInvoiceForm(forms.Form):
                 field.label = name.replace("_", " ").replace(" on", " day").capitalize()
                 field.required = number == 1 and name in _NEEDED
                 self.fields[f"{name}_{number}"] = field
-
-    def clean_tenant(self) -> Tenant:
-        """Return the tenant of this slug."""
-        found = Tenant.objects.filter(slug=self.cleaned_data["tenant"]).first()
-        if found is None:
-            raise forms.ValidationError("There is no such customer.")
-        return found
 
     def clean(self) -> dict[str, Any] | None:
         """Check that each item is whole."""

@@ -13,6 +13,7 @@ class ApprovalKind(StrEnum):
     WRITE_OFF = "write_off"
     REFUND = "refund"
     MANUAL_INVOICE = "manual_invoice"
+    SINGLE_ITEM = "single_item"
 
 
 class ApprovalStatus(StrEnum):

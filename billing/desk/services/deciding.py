@@ -12,6 +12,7 @@ from accounts.errors import NotFoundError, ProblemError
 from billing.desk.domain.approvals import ApprovalKind, ApprovalStatus
 from billing.desk.errors import ApprovalError
 from billing.desk.models import Approval
+from billing.desk.services.items import add_approved
 from billing.desk.services.refunding import refund_approved
 from billing.desk.services.requesting import TOO_LATE, decide, locked_approval
 from billing.desk.services.writing_invoices import write_approved
@@ -23,6 +24,7 @@ ACTS: Final[Mapping[str, Callable[..., object]]] = {
     ApprovalKind.WRITE_OFF: write_off_approved,
     ApprovalKind.REFUND: refund_approved,
     ApprovalKind.MANUAL_INVOICE: write_approved,
+    ApprovalKind.SINGLE_ITEM: add_approved,
 }
 
 

@@ -10,12 +10,12 @@ from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
 from accounts.errors import ConflictError, InvalidFieldsError
 from billing.desk.domain.approvals import ApprovalKind
-from billing.desk.domain.items import Item, check_items, line_of
 from billing.desk.errors import ApprovalError
 from billing.desk.models import Approval
 from billing.desk.selectors.limits import needs_approval
 from billing.desk.services.requesting import Wanted, request_approval
 from billing.domain.invoicing.computing import ComputedInvoice, settled
+from billing.domain.invoicing.items import Item, check_items, line_of
 from billing.domain.money import money_text
 from billing.models import Invoice, InvoiceKind, Issuer, Subscription
 from billing.selectors.invoicing.issuing import why_not_issued

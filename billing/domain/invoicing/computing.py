@@ -3,8 +3,9 @@
 Pure; `docs/algorithms/invoicing.md`.
 
 At boundary *k* of a subscription its invoice has the usage of period *k* - 1 (one line for each phase and meter), the
-shares of fees if the plan changed meanwhile, corrections of usage that was invoiced before, and the fee of period
-*k* in advance. After the subscription's end, once no event can come late any more, a last look has corrections only.
+shares of fees if the plan changed meanwhile, corrections of usage that was invoiced before, the fee of period
+*k* in advance, and the single items of staff that wait for it. After the subscription's end, once no event can come
+late any more, a last look has corrections and single items only.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from accounts.domain.plain import plain_decimal
+from billing.domain.invoicing.items import open_line_of
 from billing.domain.invoicing.lines import (
     ADJUSTMENT,
     CARRY,
@@ -103,6 +105,7 @@ def charged_lines(
         *_reopened_lines(state),
         *_adjustment_lines(state, invoiced),
         *_fee_lines(state, taxes),
+        *(open_line_of(one, currency=state.currency, time_zone=state.time_zone, taxes=taxes) for one in state.items),
     ]
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
+from billing.domain.invoicing.items import OpenItem
 from billing.domain.plan_terms import SoldPrice, SoldVersion
 from billing.domain.proration import FeeRefund
 from billing.domain.tax import TaxDecision
@@ -82,7 +83,7 @@ class BillingState:
     of fees when it ended. `begun_at` is when the closed period began if it did later on its day than the rule says
     now, as those did that were stored before. `rates_stretches_alone` is the rule of invoices from before included
     units belonged to the period: each stretch was rated as if it were a period. `reopened` is what is open again of
-    fees that were given back.
+    fees that were given back, `items` the single items that wait for this invoice.
     """
 
     subscription_id: UUID | None
@@ -98,6 +99,7 @@ class BillingState:
     ended_at: datetime | None = None
     fee: InvoicedFee | None = None
     reopened: tuple[Reopened, ...] = ()
+    items: tuple[OpenItem, ...] = ()
     rates_stretches_alone: bool = False
     end_refund: FeeRefund = FeeRefund.BY_DAY
     begun_at: datetime | None = None
@@ -173,7 +175,7 @@ class BillingState:
             later = replace(self, closes_at=looks_at, ended_at=self.ended_at or self.closes_at)
         else:
             return None
-        return replace(later, boundary=self.boundary + 1, fee=None, reopened=(), begun_at=None)
+        return replace(later, boundary=self.boundary + 1, fee=None, reopened=(), items=(), begun_at=None)
 
     @property
     def _since_end(self) -> Span | None:

@@ -28,6 +28,7 @@ from billing.models import (
 from billing.selectors.invoicing.corrections import invoiced_usage, roots_of
 from billing.selectors.invoicing.credit import credit_of, set_off_of
 from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE, IS_TAKEN_BACK, tax_borne, taxes_again
+from billing.selectors.invoicing.items import with_items
 from billing.selectors.invoicing.reopened import with_reopened
 from billing.selectors.taxes import tax_tables
 from metering.domain.periods import Span, forecast
@@ -67,7 +68,7 @@ def compute_invoices(
     to what would hold for them, if that is not what is stored.
     """
     states = _with_fees(states)
-    states = with_reopened(states) if following is None else states
+    states = with_items(with_reopened(states)) if following is None else states
     wanted = [
         (number, UsageSpan(state.tenant_id, price.meter_id or 0, *span))
         for number, state in enumerate(states)

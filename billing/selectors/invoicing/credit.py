@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection
 from uuid import UUID
 
+from django.db.models import Q
+
 from billing.domain.tax import TaxDecision
 from billing.models import CreditSetOff, Invoice, InvoiceLine, LineKind
 from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE
@@ -21,14 +23,16 @@ def credit_of(line: InvoiceLine) -> int:
 def customers_again(invoice: Invoice) -> int:
     """Return what an invoice that is not in force had used or given back, and what is the customer's again.
 
-    That is the credit that it used, and what it gave back of lines on other documents that were paid; tax included.
+    That is the credit that it used, what it gave back of lines on other documents that were paid, and what staff
+    credited on it; tax included.
     """
     lines = InvoiceLine.objects.filter(invoice=invoice, revision=invoice.revision).select_related("invoice")
     used_minor = -sum(credit_of(line) for line in lines.filter(kind=LineKind.CARRY))
     own = [invoice.pk, invoice.original_id or invoice.pk]
     paid_for = InvoiceLine.objects.exclude(IS_GONE | IS_GIVEN_UP).exclude(invoice__in=own)
     bases: dict[TaxDecision, int] = defaultdict(int)
-    for line in lines.filter(amount_minor__lt=0, adjusts__in=paid_for):
+    given = Q(adjusts__in=paid_for) | Q(kind=LineKind.ONE_OFF)
+    for line in lines.filter(given, amount_minor__lt=0):
         assert line.tax is not None, "what corrects a line bears its tax"
         bases[line.tax] -= line.amount_minor
     return used_minor + sum(base + tax.amount_minor(base, invoice.currency) for tax, base in bases.items())

@@ -40,6 +40,7 @@ from billing.selectors.invoicing.states import states_of_invoices
 from billing.services.booking import book_invoices
 from billing.services.invoicing.drafting import BATCH_SIZE, Drafted
 from billing.services.invoicing.exceptions import park, report_credit_left
+from billing.services.invoicing.items import take_items
 from billing.services.invoicing.kept_money import PaymentShare, Purse, locked_purses, spend, take_from
 from billing.services.invoicing.lines import store_lines
 from billing.services.invoicing.numbering import take_numbers
@@ -202,6 +203,7 @@ def issue_numbered(
     ways = ways_to_own_currency([computed for _, computed in ready], issuer.country, issued_on)
     documents = [_document(final, issuer, issued_on, ways.get(final.invoice.currency)) for final in finals]
     fetch_all(ADD_DOCUMENTS, {"documents": as_json(documents), "as_of": as_of})
+    take_items(ready)
     book_invoices([_to_book(final, issued_on=issued_on, as_of=as_of) for final in finals])
     spend([(final.invoice, final.shares) for final in finals], as_of=as_of)
     _announce(finals, rows, issued_on, as_of)

@@ -13,6 +13,7 @@ from django.db.models import F, Q, Sum
 
 from accounts.errors import InvalidFieldsError
 from accounts.sql import fetch_all
+from billing.domain.invoicing.items import OpenItem
 from billing.domain.invoicing.taxes import TaxRow
 from billing.domain.plan_terms import SoldVersion
 from billing.domain.statuses import InvoiceStatus
@@ -25,10 +26,12 @@ from billing.models import (
     InvoiceLine,
     InvoiceTax,
     PaymentAllocation,
+    SingleItem,
     SubscriptionPhase,
 )
 from billing.selectors.catalog.plans import sold_versions
 from billing.selectors.invoicing.invoices import line_draft_of
+from billing.selectors.invoicing.items import items_said
 from billing.selectors.invoicing.states import state_of_manual, states_of_invoices
 from billing.verification.domain.batch import (
     Batch,
@@ -128,11 +131,13 @@ def _stored(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLi
     fees = fees_of(invoices)
     taxes = _taxes_of(invoices)
     documents = InvoiceDocument.objects.in_bulk([invoice.pk for invoice in invoices])
+    items = _items_of(invoices, lines)
     return [
         StoredInvoice(
             **_own_facts(invoice, lines[invoice.pk], taxes[invoice.pk], documents.get(invoice.pk)),
             state=replace(
                 state,
+                items=tuple(items[invoice.pk]),
                 **_fees_known_by(invoice, lines[invoice.pk], fees, state.time_zone),
                 rates_stretches_alone=rates_stretches_alone(lines[invoice.pk]),
             ),
@@ -194,6 +199,16 @@ def _stored_manual(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[In
         )
         for invoice in invoices
     ]
+
+
+def _items_of(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> dict[UUID, list[OpenItem]]:
+    """Return the single items that lines name, as they were entered; conservation says whether they belong there."""
+    named = {invoice.pk: items_said(lines[invoice.pk]) for invoice in invoices}
+    wanted = {item_id for ids in named.values() for item_id in ids}
+    known = SingleItem.objects.in_bulk(wanted) if wanted else {}
+    return {
+        pk: [OpenItem(item_id, known[item_id].item) for item_id in ids if item_id in known] for pk, ids in named.items()
+    }
 
 
 def _fees_known_by(invoice: Invoice, lines: Sequence[InvoiceLine], fees: Fees, time_zone: str) -> dict[str, Any]:

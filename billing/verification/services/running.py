@@ -12,6 +12,7 @@ from uuid import UUID
 from accounts.domain.job_report import Finding, Findings, JobReport
 from accounts.services.jobs import SaveSummary, run_long_job
 from billing.conservation.domain.particulars import CODES
+from billing.conservation.selectors.items import items_out_of_place
 from billing.conservation.selectors.lives import parted_taxes, unbalanced
 from billing.models import CreditNote, Invoice, Subscription
 from billing.verification.domain.balances import UNBILLED, difference_of, differences_of
@@ -140,4 +141,5 @@ def _verify_conservation(chosen: Chosen, done: Verification, report: Callable[[]
         for found in unbalanced(some):
             done.add(list(differences_of(found)))
         done.add([difference_of(parted) for parted in parted_taxes(some)])
+        done.add([Difference(lost.number, "single_item", lost.detail) for lost in items_out_of_place(some)])
         report()

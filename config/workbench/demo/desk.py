@@ -1,6 +1,7 @@
 """What the demo's staff decide by hand.
 
-A write-off, an invoice of single items, a request that waits, a credit note over a part, and an invoice issued again.
+A write-off, an invoice of single items, two more for a next invoice, a request that waits, a credit note over a part,
+and an invoice issued again.
 """
 
 from datetime import datetime, timedelta
@@ -9,12 +10,13 @@ from typing import Final
 
 from accounts.domain.actor import Actor
 from accounts.models import Tenant
-from billing.desk.domain.items import Item
 from billing.desk.models import Approval, WriteOff
+from billing.desk.services.items import add_item
 from billing.desk.services.writing_invoices import write_invoice
 from billing.desk.services.writing_off import write_off_invoice
+from billing.domain.invoicing.items import Item
 from billing.domain.statuses import InvoiceStatus
-from billing.models import CreditNote, CreditTarget, Invoice, InvoiceKind, Issuer
+from billing.models import CreditNote, CreditTarget, Invoice, InvoiceKind, Issuer, SingleItem
 from billing.services.invoicing.crediting import credit_in_part
 from billing.services.invoicing.issuer import update_issuer
 from billing.services.invoicing.reissuing import reissue_invoice
@@ -36,6 +38,7 @@ def add_acts_of_staff(*, actor: Actor, colleague: Actor, as_of: datetime) -> Non
                 invoice_id=invoice.pk, reason="Nothing is to be had.", actor=actor, as_of=as_of - timedelta(days=1)
             )
     _write_invoice(actor, as_of - timedelta(days=1))
+    _add_to_next_invoice(actor, as_of - timedelta(days=1))
     _credit_part(actor, as_of - timedelta(days=2))
     _issue_again(actor, as_of - timedelta(days=2))
     if Issuer.objects.filter(pk=1, approval_above=None).exists() and not Approval.objects.exists():
@@ -53,6 +56,18 @@ def _write_invoice(actor: Actor, as_of: datetime) -> None:
         Item("Priority support", Decimal(6), "hours", Decimal("62.50"), day, day + timedelta(days=29)),
     ]
     write_invoice(tenant_id=tenant.pk, items=items, reason="Agreed by mail.", actor=actor, as_of=as_of)
+
+
+def _add_to_next_invoice(actor: Actor, as_of: datetime) -> None:
+    tenant = Tenant.objects.filter(slug=WRITTEN_FOR, subscriptions__due_at__gt=as_of).first()
+    if tenant is None or SingleItem.objects.filter(tenant=tenant).exists():
+        return
+    day = as_of.date()
+    for item, reason in (
+        (Item("Rush import of map tiles", Decimal(3), "hours", Decimal(90), day, day), "Asked for by phone."),
+        (Item("Credit for the outage", Decimal(1), "", Decimal(-40), day, day), "Promised by support."),
+    ):
+        add_item(tenant_id=tenant.pk, item=item, reason=reason, actor=actor, as_of=as_of)
 
 
 def _request_invoice(colleague: Actor, as_of: datetime) -> None:

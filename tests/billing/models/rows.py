@@ -20,6 +20,7 @@ from billing.models import (
     PaymentAllocation,
     PaymentRefund,
     Price,
+    SingleItem,
     Subscription,
     TaxIdCheck,
 )
@@ -47,6 +48,24 @@ def draft(subscription: Subscription, **fields: Any) -> Invoice:
         "finalize_after": NOW,
     }
     return Invoice.objects.create(id=uuid4(), **(facts | fields))
+
+
+def single_item(subscription: Subscription, **fields: Any) -> SingleItem:
+    facts = {
+        "tenant_id": subscription.tenant_id,
+        "subscription": subscription,
+        "description": "Setup",
+        "quantity": Decimal(1),
+        "unit_price": Decimal(5),
+        "first_on": date(2026, 3, 1),
+        "last_on": date(2026, 3, 1),
+        "amount_minor": 500,
+        "currency": "EUR",
+        "reason": "agreed",
+        "created_at": NOW,
+        "created_by": "staff",
+    }
+    return SingleItem.objects.create(id=uuid4(), **(facts | fields))
 
 
 def issued(number: str = "INV-2026-000001", **fields: Any) -> dict[str, Any]:

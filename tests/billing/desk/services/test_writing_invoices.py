@@ -8,11 +8,11 @@ import pytest
 
 from accounts.errors import ConflictError, InvalidFieldsError
 from accounts.models import AuditEntry
-from billing.desk.domain.items import Item
 from billing.desk.errors import ApprovalError
 from billing.desk.models import Approval
 from billing.desk.services.deciding import approve
 from billing.desk.services.writing_invoices import write_invoice
+from billing.domain.invoicing.items import Item
 from billing.models import Invoice, Subscription, TaxRate
 from billing.services.documents.deliveries import invoice_pdf
 from billing.services.invoicing.payments import record_payment

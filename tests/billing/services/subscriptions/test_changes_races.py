@@ -1,13 +1,11 @@
 """Changes of subscriptions at once, on real connections. Each race has a control that shows that the rig can see it."""
 
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import transaction
 
-from accounts.errors import ProblemError
 from accounts.notices.models import OutboundMail
 from accounts.notices.services.mails import NewMail, queue_mails
 from billing.models import Invoice, PlanVersion, Subscription, SubscriptionPhase
@@ -18,35 +16,12 @@ from billing.services.subscriptions.subscribing import subscribe
 from billing.services.subscriptions.trials import announce_trial_ends
 from tests.billing.world import MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant
 from tests.metering.ledger_world import make_tenant
+from tests.races import DONE, at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MID_MARCH = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
 APRIL = datetime(2026, 4, 1, tzinfo=UTC)
-DONE = "done"
-
-
-def at_once(*works: Callable[[], object]) -> list[str]:
-    """Start all calls at one instant, each on a connection of its own. Return the sorted results."""
-    ends = [""] * len(works)
-    start = threading.Barrier(len(works))
-
-    def run(position: int, work: Callable[[], object]) -> None:
-        try:
-            start.wait(timeout=30)
-            work()
-            ends[position] = DONE
-        except (ProblemError, IntegrityError) as error:
-            ends[position] = type(error).__name__
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=item) for item in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    return sorted(ends)
 
 
 @pytest.fixture

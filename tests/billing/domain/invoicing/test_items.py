@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from accounts.errors import InvalidFieldsError
-from billing.desk.domain.items import ITEMS_MAX, Item, check_items
+from billing.domain.invoicing.items import ITEMS_MAX, Item, check_items
 
 HOURS = Item("Support", Decimal("2.50"), "hours", Decimal("99.990"), date(2026, 3, 16), date(2026, 4, 14))
 
