@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from accounts.domain.numbers import counted, number_text
+from accounts.domain.numbers import counted, number_text, unit_name
 from billing.domain.money import price_tag_text, rate_text
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume, with_starts
@@ -77,7 +77,7 @@ def price_of(price: SoldPrice, currency: str) -> MeterPrice:
             return MeterPrice(name, _each(unit_amount, currency, unit))
         case Package(size, amount):
             begun = "" if size == 1 else ", begun or full"
-            return MeterPrice(name, f"{rate_text(amount, currency)} per {counted(size, unit)}{begun}")
+            return MeterPrice(name, f"{rate_text(amount, currency)} per {_lot(size, unit)}{begun}")
         case Graduated(tiers):
             note = f"{EACH_ITS_STEP}{_at_zero(price.terms, currency)}"
             return MeterPrice(name, note=note, steps=_steps(tiers, currency, unit))
@@ -154,4 +154,9 @@ def _each(unit_amount: Decimal, currency: str, unit: str) -> str:
     if not unit_amount:
         return "Included"
     lot = next((lot for lot in _LOTS if unit_amount * lot >= _READABLE_FROM), _LOTS[-1])
-    return f"{rate_text(unit_amount * lot, currency)} per {counted(Decimal(lot), unit)}"
+    return f"{rate_text(unit_amount * lot, currency)} per {_lot(Decimal(lot), unit)}"
+
+
+def _lot(size: Decimal, unit: str) -> str:
+    """Return what a rate is for: `request`, or `1,000 requests`."""
+    return unit_name(unit, size) if size == 1 else counted(size, unit)
