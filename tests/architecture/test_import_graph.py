@@ -1,7 +1,7 @@
 """The packages of the product and what they import: no circle at any level, nothing upwards, none too large.
 
 Import-linter's contracts say which room may import which. This test checks the whole graph, so that a package that did
-not exist when the contracts were written is in it too.
+not exist when the contracts were written is in it too. `python -m tests.architecture.test_import_graph` prints it.
 """
 
 from functools import cache
@@ -48,12 +48,19 @@ def test_the_parts_of_a_package_import_one_another_in_no_circle(package: str) ->
     assert not circle_among(product().find_children(package), product())
 
 
-def test_the_apps_import_downwards_only() -> None:
-    assert not circle_among(set(APPS), product())
+def upward_imports() -> set[str]:
+    """Return what an app imports of the apps above it."""
+    found = set()
     for position, app in enumerate(APPS):
         modules = {app, *product().find_descendants(app)}
         imported = {target for module in modules for target in product().find_modules_directly_imported_by(module)}
-        assert not {target for target in imported if target.split(".")[0] in APPS[position + 1 :]}
+        found |= {f"{app}: {target}" for target in imported if target.split(".")[0] in APPS[position + 1 :]}
+    return found
+
+
+def test_the_apps_import_downwards_only() -> None:
+    assert not circle_among(set(APPS), product())
+    assert not upward_imports()
 
 
 def lines_of(app: str, apps: set[str]) -> int:
@@ -66,10 +73,14 @@ def lines_of(app: str, apps: set[str]) -> int:
     )
 
 
-def test_no_app_holds_more_than_a_quarter_of_the_product() -> None:
-    nested = {dotted(path) for path in ROOT.glob("*/**/apps.py") if dotted(path).split(".")[0] in APPS}
+def lines_by_app() -> dict[str, int]:
+    nested = {dotted(path) for app in APPS for path in (ROOT / app).rglob("apps.py")}
     apps = {*APPS, *nested}
-    lines = {app: lines_of(app, apps) for app in apps}
+    return {app: lines_of(app, apps) for app in apps}
+
+
+def test_no_app_holds_more_than_a_quarter_of_the_product() -> None:
+    lines = lines_by_app()
     assert max(lines.values()) <= sum(lines.values()) // 4, lines
 
 
@@ -78,3 +89,14 @@ def test_a_circle_is_seen() -> None:
     planted.add_import(importer="house.one", imported="house.two.cellar")
     planted.add_import(importer="house.two", imported="house.one")
     assert circle_among({"house.one", "house.two"}, planted)
+
+
+if __name__ == "__main__":
+    groups = [set(APPS), *(product().find_children(package) for package in packages())]
+    circles = [circle for group in groups if (circle := circle_among(group, product()))]
+    lines = lines_by_app()
+    largest, share = max(lines, key=lines.__getitem__), 100 * max(lines.values()) / sum(lines.values())
+    print(
+        f"{len(circles)} circles among {len(packages())} packages, {len(upward_imports())} upward imports between apps"
+    )
+    print(f"{largest} is the largest of {len(lines)} apps, with {share:.1f} % of the product's lines")
