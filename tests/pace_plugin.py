@@ -53,7 +53,7 @@ def pytest_collection(session: pytest.Session) -> None:
     if worker:
         modules = modules_below([Path(argument) for argument in session.config.args], root=session.config.rootpath)
         for name in modules[int(worker) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
-            with contextlib.suppress(Exception):  # which the collection reports
+            with contextlib.suppress(Exception, pytest.skip.Exception):  # which the collection reports
                 importlib.import_module(name)
 
 

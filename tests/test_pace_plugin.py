@@ -28,8 +28,8 @@ def test_with_a_database(): pass
 def test_endless_tests_fail_long_ones_without_a_reason_are_listed_and_quick_leaves_out_databases(
     tmp_path: Path,
 ) -> None:
-    said = run(tmp_path, "--quick")
-    assert "1 failed, 3 passed, 1 deselected" in said
+    said = run(tmp_path, "--quick", "-n", "2")
+    assert "1 failed, 3 passed, 1 skipped, 1 error" in said
     assert "not over after 2 s" in said
     listed = said.partition("without a reason")[2]
     assert "test_that_dawdles" in listed
@@ -40,7 +40,9 @@ def test_endless_tests_fail_long_ones_without_a_reason_are_listed_and_quick_leav
 def run(place: Path, *options: str) -> str:
     (place / "conftest.py").write_text(SHORTER)
     (place / "test_pace.py").write_text(TESTS)
-    markers = ["-o", "markers=takes_long: why\ndjango_db: a database"]
+    (place / "test_skipped.py").write_text("import pytest; pytest.importorskip('a_missing_extra')")
+    (place / "test_broken.py").write_text("import a_missing_module")
+    markers = ["-o", "markers=takes_long: why\ndjango_db: a database", "-o", f"pythonpath={place}"]
     command = [
         sys.executable,
         "-m",
