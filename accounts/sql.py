@@ -1,7 +1,7 @@
 """Send SQL to PostgreSQL, for statements that the ORM cannot express. All higher apps use this module.
 
 A statement is a constant of the module that sends it. It names its parameters as `%(name)s`, and rows are passed as one
-JSON parameter.
+JSON parameter, or, for many large ones, as an array per column.
 """
 
 import re
@@ -14,7 +14,8 @@ from typing import Any, Final
 import msgspec
 from django.db import connection
 
-from accounts.database.base import raw_cursor
+from accounts.database.base import BinaryArray, raw_cursor
+from accounts.database.binary import Parameter
 from accounts.tracing import statement_span
 
 _PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
@@ -53,6 +54,12 @@ def drop_dead_connection() -> None:
 def as_json(value: object) -> str:
     """Return a parameter for `jsonb_to_recordset` and the like. A decimal becomes a number with all its digits."""
     return _ENCODER.encode(value).decode()
+
+
+def sendable(parameter: Parameter) -> BinaryArray | str:
+    """Return an array of `accounts.database.binary` as a parameter of a statement. The statement names its type."""
+    content, is_binary = parameter
+    return BinaryArray(content) if is_binary else content.decode()
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,8 @@ from django.db import connection
 from django.db.backends.postgresql.base import Cursor
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgresWrapper
 from django.db.backends.postgresql.psycopg_any import BaseTzLoader
-from psycopg.pq import TransactionStatus
+from psycopg.adapt import Dumper
+from psycopg.pq import Format, TransactionStatus
 
 from accounts.domain.reach import NOTHING, Reach, current_reach
 from accounts.tracing import is_traced, trace_django_statement
@@ -23,6 +24,19 @@ SET_IN_SESSION: Final = (
     "SELECT set_config('countinghouse.way', $1, false), set_config('countinghouse.tenant', $2, false)"
 )
 SET_IN_TRANSACTION: Final = SET_IN_SESSION.replace("false", "true")
+
+
+class BinaryArray(bytes):
+    """An array in PostgreSQL's binary form (`accounts.database.binary`)."""
+
+
+class _AsItIs(Dumper):
+    """Sends a `BinaryArray`. The statement has to name its type."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: Any) -> Any:
+        return obj
 
 
 class _ReachFirst:
@@ -85,6 +99,7 @@ class DatabaseWrapper(PostgresWrapper):
         self._sent_reach = NOTHING
         opened = super().get_new_connection(conn_params)
         opened.adapters.register_loader("timestamptz", InstantLoader)
+        opened.adapters.register_dumper(BinaryArray, _AsItIs)
         return opened
 
     def create_cursor(self, name: str | None = None) -> Any:

@@ -4,8 +4,7 @@ A tenant's key reports for its tenant. A service key names a tenant in each even
 name several tenants; each tenant's events are stored separately.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -27,7 +26,7 @@ from metering.domain.events import IngestRules, ParsedEvent, Rejection
 from metering.domain.limit_policy import EVENT_AHEAD_MAX
 from metering.errors import EventConflictError, EventRefusedError, EventsDeletedError
 from metering.selectors.catalog import known_event_types
-from metering.services.reports import ReportOutcome, store_report
+from metering.services.reports import ReportOutcome, TenantReport, store_tenant_reports
 
 TENANTS_PER_BATCH_MAX: Final = 100
 UNKNOWN_TENANT: Final = "unknown_tenant"
@@ -41,15 +40,6 @@ class EventNames(msgspec.Struct, frozen=True):
 
     id: str | None = None
     tenant: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TenantReport:
-    """The part of a body that is about one tenant."""
-
-    tenant: TenantFacts
-    events: list[ParsedEvent] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list)
 
 
 def rules_for(tenant: TenantFacts, as_of: datetime, *, accepts_tenant: bool) -> IngestRules:
@@ -103,25 +93,12 @@ def reports_of_service(
     return list(reports.values()), strangers
 
 
-def store_reports(request: Request, reports: Iterable[TenantReport], as_of: datetime) -> ReportOutcome:
+def store_reports(request: Request, reports: Sequence[TenantReport], as_of: datetime) -> ReportOutcome:
     """Store every tenant's events; return the sum of the outcomes."""
     with way_in(WayIn.INGEST):
-        outcomes = [
-            store_report(
-                principal=principal_of(request),
-                tenant=report.tenant,
-                events=report.events,
-                rejections=report.rejections,
-                request_id=request_id_of(request),
-                as_of=as_of,
-            )
-            for report in reports
-        ]
-    return ReportOutcome(
-        accepted=sum(outcome.accepted for outcome in outcomes),
-        duplicates=sum(outcome.duplicates for outcome in outcomes),
-        rejected=tuple(rejection for outcome in outcomes for rejection in outcome.rejected),
-    )
+        return store_tenant_reports(
+            principal=principal_of(request), reports=reports, request_id=request_id_of(request), as_of=as_of
+        )
 
 
 def batch_response(request: Request, outcome: ReportOutcome, strangers: Sequence[Rejection], member: str) -> Response:

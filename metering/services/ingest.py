@@ -3,16 +3,21 @@
 The claim of an event's identity, the event, the rollups and the counters are written together or not at all. When an
 event is sent again, in any order and from any number of processes, its claim is taken: the same content is a duplicate,
 other content a conflict, and neither changes anything.
+
+Most calls bring only new events. So `metering.services.new_events` is tried first, which is cheaper and fails if one is
+known; then `INGEST` stores the others and tells which were known.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from datetime import date, datetime, timedelta
+from typing import Final, TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 from msgspec import Raw
-from psycopg.errors import CheckViolation, DeadlockDetected
+from psycopg.errors import CheckViolation, DeadlockDetected, UniqueViolation
 
 from accounts.errors import StoreUnavailableError
 from accounts.sql import as_json, fetch_all
@@ -22,10 +27,19 @@ from metering.domain.retention import ALWAYS_KEPT
 from metering.selectors.catalog import rules_in_rollups
 from metering.selectors.retention import nothing_changes_before
 from metering.selectors.statements import METERS, contributions_of, meters_parameter
+from metering.services.new_events import NewEvents, store_new_events
 from metering.services.partitions import ensure_partitions_of, forget_seen_partitions
 from metering.services.rollups import add_to_rollups, counters_parameter
 
-DEADLOCK_TRIES_MAX = 5
+DEADLOCK_TRIES_MAX: Final = 5
+# Within a transaction the first try needs a savepoint, which costs two round trips.
+SAVEPOINT_EVENTS_LEAST: Final = 20
+# A ledger to which a known event was sent gets no first try for so long: more of them will follow.
+RESENDING_LASTS: Final = timedelta(seconds=2)
+RESENT_MAX: Final = 10_000
+_resent_until: Final[dict[tuple[UUID, bool], datetime]] = {}
+
+Result = TypeVar("Result")
 
 # The insert of events returns nothing, since row-level security lets ingest read none. PostgreSQL runs expressions that
 # nothing refers to last part first, so events are stored first.
@@ -93,22 +107,11 @@ def ingest_events(
     first_by_key, others = _first_of_each(events)
     if not first_by_key:
         return IngestResult(accepted=(), duplicates=(), conflicts=(), too_late=too_late)
-    months = _months_of(first_by_key.values())
-    ensure_partitions_of(days=months)
-    parameters = {
-        "lock_key": ledger.lock_key,
-        "tenant_id": ledger.tenant_id,
-        "is_live": ledger.is_live,
-        "time_zone": ledger.time_zone,
-        "slots": settings.LEDGER_SLOTS,
-        "api_key_id": api_key_id,
-        "received_at": as_of,
-        "events": _events_parameter(first_by_key.values()),
-        "meters": meters_parameter(rules_in_rollups()),
-        "counters": counters_parameter(counters),
-    }
-    refused = dict(_run_with_partitions(parameters, months))
-    accepted = tuple(event.index for event in first_by_key.values() if event.index not in refused)
+    new = NewEvents(ledger, tuple(first_by_key.values()), counters)
+    refused: dict[int, bool | None] = {}
+    if not _store_if_new([new], api_key_id=api_key_id, as_of=as_of):
+        refused = _store_unknown(new, api_key_id=api_key_id, as_of=as_of)
+    accepted = tuple(event.index for event in new.events if event.index not in refused)
     unsure = [event for event in first_by_key.values() if refused.get(event.index, False) is None]
     for event in others:
         first = first_by_key[event.key]
@@ -126,6 +129,16 @@ def ingest_events(
     )
 
 
+def ingest_if_new(parts: Sequence[NewEvents], *, api_key_id: UUID | None, as_of: datetime) -> bool:
+    """Store the events of many ledgers at once, if they are certainly new. Returns False if nothing was stored."""
+    before = as_of - ALWAYS_KEPT
+    if any(event.occurred_at < before for part in parts for event in part.events):
+        return False
+    if any(len({event.key for event in part.events}) < len(part.events) for part in parts):
+        return False
+    return _store_if_new(parts, api_key_id=api_key_id, as_of=as_of)
+
+
 def _without_too_late(
     ledger: Ledger, events: Sequence[ParsedEvent], as_of: datetime
 ) -> tuple[Sequence[ParsedEvent], tuple[int, ...]]:
@@ -141,10 +154,50 @@ def _without_too_late(
     return [event for event in events if event.index not in too_late], too_late
 
 
-def _run_with_partitions(parameters: dict[str, object], months: set[date]) -> list[tuple[int, bool | None]]:
-    """Run the statement, also if a partition that this process cached is gone: rolled back, or dropped since."""
+def _store_if_new(parts: Sequence[NewEvents], *, api_key_id: UUID | None, as_of: datetime) -> bool:
+    """Store all of the events. Return False if one is known, or may well be; then nothing is stored."""
+    if any(_resent_until.get(_half(part.ledger), as_of) > as_of for part in parts):
+        return False
+    if connection.in_atomic_block and sum(len(part.events) for part in parts) < SAVEPOINT_EVENTS_LEAST:
+        return False
+    months = _months_of(event for part in parts for event in part.events)
     try:
-        return _run(parameters)
+        with transaction.atomic() if connection.in_atomic_block else nullcontext():
+            _with_partitions(months, lambda: store_new_events(parts, api_key_id=api_key_id, as_of=as_of))
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        if len(_resent_until) >= RESENT_MAX:
+            _resent_until.clear()
+        _resent_until.update({_half(part.ledger): as_of + RESENDING_LASTS for part in parts})
+        return False
+    return True
+
+
+def _store_unknown(new: NewEvents, *, api_key_id: UUID | None, as_of: datetime) -> dict[int, bool | None]:
+    """Store the events that are not known. Return the others, and whether each has its claim's content, if known."""
+    ledger = new.ledger
+    parameters = {
+        "lock_key": ledger.lock_key,
+        "tenant_id": ledger.tenant_id,
+        "is_live": ledger.is_live,
+        "time_zone": ledger.time_zone,
+        "slots": settings.LEDGER_SLOTS,
+        "api_key_id": api_key_id,
+        "received_at": as_of,
+        "events": _events_parameter(new.events),
+        "meters": meters_parameter(rules_in_rollups()),
+        "counters": counters_parameter(new.counters),
+    }
+    rows = _with_partitions(_months_of(new.events), lambda: fetch_all(INGEST, parameters))
+    return dict(rows)
+
+
+def _with_partitions(months: set[date], work: Callable[[], Result]) -> Result:
+    """Run a statement, also if a partition that this process cached is gone: rolled back, or dropped since."""
+    ensure_partitions_of(days=months)
+    try:
+        return _despite_deadlocks(work)
     except IntegrityError as error:
         cause = error.__cause__
         if not isinstance(cause, CheckViolation) or cause.diag.constraint_name is not None:
@@ -155,21 +208,25 @@ def _run_with_partitions(parameters: dict[str, object], months: set[date]) -> li
                 "A month of the ledger was being created. Nothing was stored. Try again."
             ) from error
     ensure_partitions_of(days=months)
-    return _run(parameters)
+    return _despite_deadlocks(work)
 
 
-def _run(parameters: dict[str, object]) -> list[tuple[int, bool | None]]:
-    """Run the statement.
+def _despite_deadlocks(work: Callable[[], Result]) -> Result:
+    """Run a statement.
 
     PostgreSQL cancels one of two statements that deadlock; it is sent again.
     """
     for _ in range(DEADLOCK_TRIES_MAX - 1):
         try:
-            return [(n, is_same) for n, is_same in fetch_all(INGEST, parameters)]
+            return work()
         except OperationalError as error:
             if connection.in_atomic_block or not isinstance(error.__cause__, DeadlockDetected):
                 raise
-    return [(n, is_same) for n, is_same in fetch_all(INGEST, parameters)]
+    return work()
+
+
+def _half(ledger: Ledger) -> tuple[UUID, bool]:
+    return ledger.tenant_id, ledger.is_live
 
 
 def _first_of_each(events: Iterable[ParsedEvent]) -> tuple[dict[bytes, ParsedEvent], list[ParsedEvent]]:
@@ -180,7 +237,7 @@ def _first_of_each(events: Iterable[ParsedEvent]) -> tuple[dict[bytes, ParsedEve
 
 
 def _months_of(events: Iterable[ParsedEvent]) -> set[date]:
-    return {date(event.occurred_at.year, event.occurred_at.month, 1) for event in events}
+    return {date(at.year, at.month, 1) for at in {event.occurred_at for event in events}}
 
 
 def _events_parameter(events: Iterable[ParsedEvent]) -> str:

@@ -1,7 +1,7 @@
 """Reports: the events of one call. Valid events are stored; refused ones are recorded for the debugger."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -11,7 +11,7 @@ from metering.domain.ledger import IngestResult
 from metering.errors import EventConflictError, EventsDeletedError
 from metering.models import Verdict
 from metering.selectors.limits import ledger_of
-from metering.services.limits.counting import ingest_and_count
+from metering.services.limits.counting import ingest_and_count_all
 from metering.services.verdicts import VERDICTS_PER_REQUEST_MAX, UnstoredEvent, record_verdicts
 
 CONFLICT_DETAIL: Final = "This id was used for other content; nothing was changed."
@@ -29,21 +29,40 @@ class ReportOutcome:
     rejected: tuple[Rejection, ...]
 
 
-def store_report(
-    *,
-    principal: Principal,
-    tenant: TenantFacts,
-    events: Sequence[ParsedEvent],
-    rejections: Sequence[Rejection],
-    request_id: str,
-    as_of: datetime,
+@dataclass(frozen=True, slots=True)
+class TenantReport:
+    """The part of a call that is about one tenant."""
+
+    tenant: TenantFacts
+    events: list[ParsedEvent] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+def store_tenant_reports(
+    *, principal: Principal, reports: Sequence[TenantReport], request_id: str, as_of: datetime
 ) -> ReportOutcome:
-    """Store the valid events of one tenant, and record those that were not stored.
+    """Store the valid events of each tenant, and record those that were not stored. Returns the sum of the outcomes.
 
     The events are on disk before anything is recorded. A caller that receives an error may always send the report
     again.
     """
-    result = ingest_and_count(principal=principal, tenant=tenant, events=events, as_of=as_of)
+    batches = [(report.tenant, report.events) for report in reports]
+    results = ingest_and_count_all(principal=principal, batches=batches, as_of=as_of)
+    outcomes = [
+        _record(principal, report, result, request_id, as_of) for report, result in zip(reports, results, strict=True)
+    ]
+    return ReportOutcome(
+        accepted=sum(outcome.accepted for outcome in outcomes),
+        duplicates=sum(outcome.duplicates for outcome in outcomes),
+        rejected=tuple(rejection for outcome in outcomes for rejection in outcome.rejected),
+    )
+
+
+def _record(
+    principal: Principal, report: TenantReport, result: IngestResult, request_id: str, as_of: datetime
+) -> ReportOutcome:
+    """Record the events that were not stored, for the debugger."""
+    tenant, events, rejections = report.tenant, report.events, list(report.rejections)
     by_index = {event.index: event for event in events} if len(result.accepted) < len(events) else {}
     rejections = [*rejections, *(_too_late(by_index[index]) for index in result.too_late)]
     conflicts = [_conflict(by_index[index]) for index in result.conflicts]

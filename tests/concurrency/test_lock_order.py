@@ -17,7 +17,7 @@ from pytest_django import Settings
 from accounts.errors import StoreUnavailableError
 from accounts.sql import fetch_all
 from metering.gateways.limit_stores import postgres
-from metering.services import ingest, voids
+from metering.services import ingest, new_events, voids
 from metering.services.event_voids import void_counted_event
 from metering.services.limits import authorization
 from metering.services.limits.counting import ingest_and_count
@@ -55,7 +55,7 @@ def caller() -> Caller:
 
 def test_every_statement_that_counts_locks_in_one_order(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     locked: list[list[str]] = []
-    for module in (postgres, ingest, voids):
+    for module in (postgres, ingest, new_events, voids):
         monkeypatch.setattr(module, "fetch_all", explaining(locked))
 
     assert caller.authorize(NOW, "e").decision.is_allowed

@@ -12,7 +12,7 @@ from metering.models import Event, EventVoid, IngestVerdict
 from metering.selectors.catalog import known_event_types
 from metering.selectors.limits import ledger_of
 from metering.services.event_voids import void_counted_event
-from metering.services.reports import store_report
+from metering.services.reports import TenantReport, store_tenant_reports
 
 REPEATED = 3
 VOIDED = 4
@@ -70,14 +70,12 @@ def _send(
     as_of: datetime,
 ) -> None:
     judged = [parse_event(item, n, as_of, rules) for n, item in enumerate(items)]
-    store_report(
-        principal=principal,
-        tenant=tenant,
-        events=[verdict for verdict in judged if isinstance(verdict, ParsedEvent)],
-        rejections=[verdict for verdict in judged if isinstance(verdict, Rejection)],
-        request_id=request_id,
-        as_of=as_of,
+    report = TenantReport(
+        tenant,
+        [verdict for verdict in judged if isinstance(verdict, ParsedEvent)],
+        [verdict for verdict in judged if isinstance(verdict, Rejection)],
     )
+    store_tenant_reports(principal=principal, reports=[report], request_id=request_id, as_of=as_of)
 
 
 def _item_of(event: Event) -> Mapping[str, object]:

@@ -1,0 +1,59 @@
+"""Parameters in PostgreSQL's binary form: arrays for `unnest`, made without a text of each value.
+
+Source: PostgreSQL's `array_send`: dimensions, whether there is a NULL, the type's oid, length and lower bound; then
+each value with its length before it.
+"""
+
+import struct
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+BYTEA, INT8, TEXT, TIMESTAMPTZ, UUID_OID, JSONB = 17, 20, 25, 1184, 2950, 3802
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_NULL: Final = b"\xff\xff\xff\xff"
+_JSONB_VERSION: Final = b"\x01"
+
+Parameter = tuple[bytes, int]
+"""The bytes, and 1 if they are in binary form, 0 for text."""
+
+
+def of_blobs(items: Sequence[bytes | None], oid: int = BYTEA) -> Parameter:
+    """Return an array of values that are bytes already."""
+    if not items:
+        return struct.pack(">iii", 0, 0, oid), 1
+    parts = [_NULL if item is None else len(item).to_bytes(4, "big") + item for item in items]
+    return struct.pack(">iiiii", 1, 1, oid, len(items), 1) + b"".join(parts), 1
+
+
+def of_texts(items: Sequence[str | None]) -> Parameter:
+    """Return an array of texts."""
+    return of_blobs([None if item is None else item.encode() for item in items], TEXT)
+
+
+def of_jsons(items: Sequence[bytes]) -> Parameter:
+    """Return an array of JSON values from their texts."""
+    return of_blobs([_JSONB_VERSION + item for item in items], JSONB)
+
+
+def of_ints(items: Sequence[int], oid: int = INT8) -> Parameter:
+    """Return an array of whole numbers of 64 bits."""
+    return of_blobs([item.to_bytes(8, "big", signed=True) for item in items], oid)
+
+
+def of_instants(items: Sequence[datetime]) -> Parameter:
+    """Return an array of instants."""
+    return of_ints([(item - _EPOCH) // _MICROSECOND for item in items], TIMESTAMPTZ)
+
+
+def of_uuids(items: Sequence[UUID]) -> Parameter:
+    """Return an array of UUIDs."""
+    return of_blobs([item.bytes for item in items], UUID_OID)
+
+
+def of_decimals(items: Sequence[Decimal]) -> Parameter:
+    """Return an array of exact numbers, as text: their binary form costs more to make than to parse."""
+    return ("{" + ",".join([format(item, "f") for item in items]) + "}").encode(), 0
