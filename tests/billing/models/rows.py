@@ -1,9 +1,13 @@
 """Rows of billing's tables, written past the services as a person with a database prompt would write them."""
 
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError
 
 from accounts.models import StoredFile
 from accounts.notices.models import OutboundMail, OutboxEvent
@@ -246,3 +250,8 @@ def set_off(invoice: Invoice, **fields: Any) -> CreditSetOff:
     )
     facts = {"tenant_id": invoice.tenant_id, "exception": exception, "invoice": invoice, "amount_minor": 100}
     return CreditSetOff.objects.create(created_at=NOW, **(facts | fields))
+
+
+def refuses(name: str) -> AbstractContextManager[object]:
+    """Expect the constraint of this name to refuse a row."""
+    return pytest.raises(IntegrityError, match=name)
