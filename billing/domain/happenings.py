@@ -274,9 +274,18 @@ class InvoiceFinalized(InvoiceHappening):
 
 @dataclass(frozen=True, slots=True)
 class InvoicePaid(InvoiceHappening):
-    """An invoice is paid, or came to nothing."""
+    """An invoice is paid, or came to nothing.
+
+    `became_at` is when: one that is paid again, after a payment was taken back from it, is told again.
+    """
 
     type: ClassVar[str] = "invoice.paid"
+    became_at: datetime
+
+    @property
+    def dedupe_key(self) -> str:
+        """Return the name of this time at which it became paid."""
+        return f"{self.type}:{self.invoice.id}:{self.became_at.isoformat()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def settle_some(
     if amount_minor == invoice.amount_due_minor:
         paid = {"paid_at": paid_at, "payment_failed_at": None, "payment_error": "", "amount_paid_minor": paid_minor}
         move_invoice(invoice, InvoiceStatus.PAID, paid)
-        add_to_outbox([InvoicePaid(facts_of_invoice(invoice))], as_of=act.as_of)
+        add_to_outbox([InvoicePaid(facts_of_invoice(invoice), act.as_of)], as_of=act.as_of)
     else:
         Invoice.objects.filter(pk=invoice.pk).update(amount_paid_minor=paid_minor)
         invoice.refresh_from_db(fields=["amount_paid_minor"])

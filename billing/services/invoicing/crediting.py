@@ -230,7 +230,7 @@ def _settle(invoice: Invoice, planned: PlannedCredit, goes_to: CreditTarget, act
         move_invoice(
             invoice, InvoiceStatus.PAID, {"paid_at": act.as_of, "payment_failed_at": None, "payment_error": ""}
         )
-        add_to_outbox([InvoicePaid(facts_of_invoice(invoice))], as_of=act.as_of)
+        add_to_outbox([InvoicePaid(facts_of_invoice(invoice), act.as_of)], as_of=act.as_of)
 
 
 def _book(note: CreditNote, invoice: Invoice, planned: PlannedCredit, as_of: datetime) -> None:

@@ -289,5 +289,5 @@ def _announce(finals: Sequence[_Final], rows: Sequence[Mapping[str, Any]], issue
         facts = replace(draft, **stored, amount_due_minor=due_minor, issued_on=issued_on, finalized_at=as_of)
         happenings.append(InvoiceFinalized(facts))
         if final.is_free:
-            happenings.append(InvoicePaid(facts))
+            happenings.append(InvoicePaid(facts, as_of))
     add_to_outbox(happenings, as_of=as_of)

@@ -14,6 +14,7 @@ from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.errors import InvoiceStatusError
 from billing.models import BillingException, CreditNote, Invoice, Payment, PaymentAllocation
 from billing.services.invoicing.allocating import allocate_payment, take_back_allocation
+from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
 from tests.billing.services.invoicing.test_payments import NOW, both_at_once, fail, pay, standing, transfer
 from tests.billing.world import STAFF, close_month, first_invoice, make_plan, subscribe_tenant
@@ -193,3 +194,17 @@ def test_allocations_and_sums_agree(invoice: Invoice) -> None:
 def test_an_unknown_invoice_takes_no_payment(invoice: Invoice) -> None:
     with pytest.raises(NotFoundError):
         allocate(overpaid(invoice), Invoice(pk=uuid4()), 1)
+
+
+def test_an_invoice_that_is_paid_again_is_told_again(invoice: Invoice) -> None:
+    # Two transfers of one day, the first of which was another customer's: each time that it became paid is told once.
+    transfer(invoice, amount_minor=4_900)
+    take_back(Payment.objects.get(), invoice)
+    again = NOW + timedelta(hours=1)
+    record_payment(
+        invoice_id=invoice.pk, provider="transfer", reference="SEPA 2", amount_minor=4_900, currency="EUR",
+        occurred_at=NOW, as_of=again,
+    )  # fmt: skip
+    told = OutboxEvent.objects.filter(type="invoice.paid").order_by("occurred_at")
+    assert [(event.occurred_at, event.payload["amount_due_minor"]) for event in told] == [(NOW, 0), (again, 0)]
+    assert len({event.pk for event in told}) == 2
