@@ -16,7 +16,7 @@ from billing.errors import InvoiceStatusError
 from billing.models import CreditTarget, Invoice
 from billing.selectors.invoicing.crediting import Left
 from billing.services.invoicing.crediting import plan_credit
-from billing.services.invoicing.reissuing import preview_reissue
+from billing.services.invoicing.reissuing import Reissue, preview_reissue
 
 _LINE: Final = "line_"
 
@@ -102,7 +102,7 @@ def previewed_credit(invoice: Invoice, asked: Mapping[str, Any]) -> dict[str, ob
 def said_again(invoice: Invoice, now: datetime) -> str:
     """Return the effect of issuing an invoice again in words, or the reason why it is not possible."""
     try:
-        planned = preview_reissue(invoice=invoice, as_of=now)
+        planned, *later = preview_reissue(invoice=invoice, as_of=now)
     except InvoiceStatusError as error:
         return f"Not possible: {error.detail}"
     tenant, computed = invoice.tenant, planned.computed
@@ -115,9 +115,24 @@ def said_again(invoice: Invoice, now: datetime) -> str:
     taxes = "; ".join(
         f"{row['name']} of {row['base']}: {row['amount']}" for row in shown_taxes(computed.taxes, invoice.currency)
     )
-    total, before = (money_text(minor, invoice.currency) for minor in (computed.total_minor, invoice.total_minor))
-    over = f"{total} as before" if total == before else f"{total} instead of {before}"
     return (
         f"{by}. The same lines are issued under a new number to {address}, with tax as it follows now ({taxes}), over"
-        f" {over}. What was paid moves with it; what is over waits."
+        f" {_totals(planned)}. What was paid moves with it; what is over waits."
+        f"{''.join(_said_of_later(one, invoice) for one in later)}"
     )
+
+
+def _said_of_later(planned: Reissue, first: Invoice) -> str:
+    one = planned.invoice
+    by = "by a credit note" if planned.is_credited else "by a void"
+    return (
+        f" {one.number} corrects {first.number} with the tax that it no longer bears, and is issued again with it:"
+        f" taken back {by}, over {_totals(planned)}."
+    )
+
+
+def _totals(planned: Reissue) -> str:
+    """Return the total of the replacement, compared with that of the invoice."""
+    minors = planned.computed.total_minor, planned.invoice.total_minor
+    total, before = (money_text(minor, planned.invoice.currency) for minor in minors)
+    return f"{total} as before" if total == before else f"{total} instead of {before}"

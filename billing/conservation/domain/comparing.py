@@ -271,9 +271,8 @@ def _usage_right(
     right = 0
     for stretch, cost in zip(priced, costs, strict=True):
         own = [line for line in lines if (line.start, line.end) == (stretch.start, stretch.end)]
-        owed = max(cost - _forgiven(life, own), 0) + _kept_of_credit(
-            life, (meter, stretch.start, stretch.end), max(cost - _forgiven(life, own), 0)
-        )
+        owed = max(cost - _forgiven(life, own), 0)
+        owed += _kept_of_credit(life, (meter, stretch.start, stretch.end), owed)
         stands = sum(line.amount_minor for line in own if _counts(life, line))
         # A written-off amount stays although less is owed: only the amount that the customer paid is refunded.
         right += stands if owed < stands <= _given_up(life, own) else owed
@@ -298,10 +297,13 @@ def _kept_of_credit(life: Life, key: tuple[int, datetime, datetime], owed: int) 
     """
     at = life.computed_at[life.reached]
     known = [one for one in life.credits if (one.meter_id, one.start, one.end) == key and one.issued_at <= at]
-    if not known:
-        return 0
-    credit, stood = sum(one.amount_minor for one in known), known[-1].stood_minor
-    return min(max(stood - owed, 0), credit)
+    kept = credit = 0
+    for one in known:
+        # Of this credit as much is eaten up as is lacking to what stood, lines less earlier credits.
+        lacking = one.stood_minor - credit - (owed + kept - credit)
+        kept += min(max(lacking, 0), one.amount_minor)
+        credit += one.amount_minor
+    return kept
 
 
 def _fee_right(life: Life, stretches: Sequence[PeriodStretch], lines: Sequence[Booked]) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from billing.domain.invoicing.items import outside_scope
-from billing.domain.invoicing.lines import CARRY, LineDraft
+from billing.domain.invoicing.lines import CARRY, CREDIT_BEFORE, LineDraft
 from billing.domain.tax import TaxDecision, TaxTable
 
 
@@ -28,5 +28,5 @@ def lines_again(
 
 
 def credit_taken(lines: Sequence[LineDraft]) -> int:
-    """Return the credit that an invoice took off, above 0."""
-    return -sum(min(line.amount_minor, 0) for line in lines if line.kind == CARRY)
+    """Return the credit that an invoice took off; below 0 if it charged what earlier ones had used too much of."""
+    return -sum(line.amount_minor for line in lines if line.kind == CARRY and line.description == CREDIT_BEFORE)

@@ -19,6 +19,7 @@ from billing.domain.invoicing.items import open_line_of
 from billing.domain.invoicing.lines import (
     ADJUSTMENT,
     CARRY,
+    CREDIT_BEFORE,
     PRORATION,
     RECURRING,
     USAGE,
@@ -117,7 +118,7 @@ def settled(state: BillingState, charged: Sequence[LineDraft], *, credit_minor: 
     lines = list(charged)
     taxes = tax_rows(lines, state.currency)
     if credit_minor:
-        lines.append(_carry(state, "Credit from the invoice before", -credit_minor))
+        lines.append(_carry(state, CREDIT_BEFORE, -credit_minor))
     total_minor = sum(line.amount_minor for line in lines) + sum(row.tax_minor for row in taxes)
     if total_minor < 0:
         goes_on = state.following is not None
@@ -175,10 +176,10 @@ def _proration_lines(state: BillingState, taxes: TaxTable) -> list[LineDraft]:
             charged = _prorated(state, after, share, rest, sign=1)
             lines.append(replace(charged, tax=taxes.on(changed_on), supplied_on=changed_on))
         corrected = {"tax": taxes.on(changed_on), "supplied_on": changed_on}
+    is_kept = state.fee_refund is FeeRefund.NONE
+    lines = _without_refund(lines) if is_kept else lines
     lines[:1] = [_given_back(line, state) for line in lines[:1]]
-    if state.fee_refund is FeeRefund.NONE:
-        return _without_refund(lines)
-    if unused is not None:
+    if unused is not None and not is_kept:
         back = _prorated(state, state.version_at(paid.start), _share(state, paid, unused), unused, sign=-1)
         if back.amount_minor:
             lines.append(_given_back(replace(back, **of_fee), state))
@@ -208,8 +209,7 @@ def _given_back(line: LineDraft, state: BillingState) -> LineDraft:
     fee = state.fee
     if fee is None or not (fee.is_forgiven or fee.is_unpaid):
         return line
-    may_come = fee.is_unpaid and state.fee_refund is not FeeRefund.NONE
-    withheld = {"withheld_minor": -line.amount_minor} if may_come else {}
+    withheld = {"withheld_minor": -line.amount_minor} if fee.is_unpaid else {}
     return replace(line, amount_minor=0, explanation={**line.explanation, "is_forgiven": True, **withheld})
 
 
@@ -234,17 +234,20 @@ def _reopened_lines(state: BillingState) -> list[LineDraft]:
 
 
 def _without_refund(lines: list[LineDraft]) -> list[LineDraft]:
-    """Return the lines, together not below 0: of what they give back the last is kept first."""
+    """Return the lines, together not below 0: the share of the fee in advance is kept first, then the last line's.
+
+    So what is left of that share is all that depends on the fee: it comes, or is taken back, with the fee.
+    """
     short_minor = -sum(line.amount_minor for line in lines)
-    kept_lines = []
-    for line in reversed(lines):
+    kept_lines = list(lines)
+    for position in (0, *range(len(lines) - 1, 0, -1)) if lines else ():
+        line = lines[position]
         kept_minor = min(-line.amount_minor, short_minor)
         if kept_minor > 0:
             short_minor -= kept_minor
             explanation = {**line.explanation, "kept_minor": kept_minor}
-            line = replace(line, amount_minor=line.amount_minor + kept_minor, explanation=explanation)  # noqa: PLW2901 - the line with what is kept
-        kept_lines.append(line)
-    return kept_lines[::-1]
+            kept_lines[position] = replace(line, amount_minor=line.amount_minor + kept_minor, explanation=explanation)
+    return kept_lines
 
 
 def _prorated(state: BillingState, version: SoldVersion, share: ShareOfPeriod, rest: Span, *, sign: int) -> LineDraft:

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -19,6 +19,7 @@ RECURRING: Final = "recurring"
 PRORATION: Final = "proration"
 ADJUSTMENT: Final = "adjustment"
 CARRY: Final = "carry"
+CREDIT_BEFORE: Final = "Credit from the invoice before"
 ONE_OFF: Final = "one_off"
 _QUANTITY_STEP: Final = Decimal("1E-9")
 
@@ -43,13 +44,33 @@ class Used:
         return Used(EXACT.add(self.quantity, quantity), self.events + events)
 
 
-def owed_after_credit(owed_minor: int, *, credited_minor: int, stood_minor: int) -> int:
-    """Return what is owed of usage of which `credited_minor` was credited while `stood_minor` stood.
+@dataclass(frozen=True, slots=True)
+class CreditInPart:
+    """What a credit note takes back of a line of usage or its correction, and what stood of the usage then."""
 
-    Usage that goes away is first taken out of the credit; usage that comes is charged.
+    line_id: int
+    amount_minor: int
+    stood_minor: int
+    issued_at: datetime
+
+
+def owed_after_credits(owed_minor: int, given: Sequence[CreditInPart]) -> int:
+    """Return what is owed of usage after what was credited of it, the earliest first.
+
+    Usage that goes away is first taken out of the credit; usage that comes is charged. Each credit looks at what was
+    owed after those before it, so what those have given up to usage that went away is not given again.
     """
-    above_minor = owed_minor - (stood_minor - credited_minor)
-    return owed_minor - min(max(above_minor, 0), credited_minor)
+    before_minor = 0
+    for one in given:
+        above_minor = owed_minor - (one.stood_minor - before_minor - one.amount_minor)
+        owed_minor -= min(max(above_minor, 0), one.amount_minor)
+        before_minor += one.amount_minor
+    return owed_minor
+
+
+def unpaid_after_credits(unpaid_minor: int, line_ids: Collection[int], given: Sequence[CreditInPart]) -> int:
+    """Return what is unpaid of lines that charged `unpaid_minor`: what was credited of them is not."""
+    return unpaid_minor - sum(one.amount_minor for one in given if one.line_id in line_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +80,8 @@ class InvoicedUsage:
     `forgiven_minor` is the part of the amount on invoices that are void or were credited: the customer has not paid
     that. `tax` is the tax of the usage line. `is_stretch` says that it is one of several stretches of its period, rated
     from its position in it. `unpaid_minor` is the part on invoices that staff marked uncollectible. `is_touched` says
-    that some document of its subscription is not in force, or was marked uncollectible. `credited_minor` was
-    credited in part while `stood_minor` stood.
+    that some document of its subscription is not in force, or was marked uncollectible. `credits` is what was credited
+    in part, the earliest first.
     """
 
     line_id: int
@@ -76,8 +97,12 @@ class InvoicedUsage:
     is_stretch: bool = False
     unpaid_minor: int = 0
     is_touched: bool = False
-    credited_minor: int = 0
-    stood_minor: int = 0
+    credits: tuple[CreditInPart, ...] = ()
+
+    @property
+    def credited_minor(self) -> int:
+        """Return what was credited in part."""
+        return sum(one.amount_minor for one in self.credits)
 
     def difference_minor(self, costs_minor: int) -> int:
         """Return what is charged or given back if the usage now comes to `costs_minor`.
@@ -86,9 +111,7 @@ class InvoicedUsage:
         what was given back of it is charged.
         """
         stands_minor = self.amount_minor - self.forgiven_minor - self.credited_minor
-        owed_minor = owed_after_credit(
-            max(costs_minor - self.forgiven_minor, 0), credited_minor=self.credited_minor, stood_minor=self.stood_minor
-        )
+        owed_minor = owed_after_credits(max(costs_minor - self.forgiven_minor, 0), self.credits)
         return max(owed_minor - stands_minor, -max(stands_minor - self.unpaid_minor, 0))
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import F, Q
 
-from billing.domain.invoicing.lines import InvoicedUsage, Used
+from billing.domain.invoicing.lines import InvoicedUsage, Used, unpaid_after_credits
 from billing.domain.invoicing.state import BillingState
 from billing.domain.statuses import InvoiceStatus
 from billing.models import (
@@ -17,7 +17,7 @@ from billing.models import (
     LineKind,
 )
 from billing.selectors.catalog.plans import sold_versions
-from billing.selectors.invoicing.credits_in_part import credited_of, credits_in_part
+from billing.selectors.invoicing.credits_in_part import credits_in_part
 from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE, tax_borne, taxes_again, touched_subscriptions
 from metering.domain.periods import Span
 from metering.selectors.span_usage import SpanUsage, UsageSpan, spans_with_voids_since
@@ -30,7 +30,10 @@ _ANY_METER: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A usage line of a finalized invoice, with its corrections, and how much of their amounts is no longer owed."""
+    """A usage line of a finalized invoice, with its corrections, and how much of their amounts is no longer owed.
+
+    `unpaid_ids` are the lines on invoices that staff marked uncollectible.
+    """
 
     line: InvoiceLine
     invoiced: Used
@@ -39,11 +42,12 @@ class Root:
     unpaid_minor: int
     is_stretch: bool
     is_touched: bool = False
+    unpaid_ids: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, line: Any, *, is_touched: bool) -> "Root":
         used = Used(line.quantity, line.events or 0)
-        return cls(line, used, line.amount_minor, *_not_paid(line), line.is_stretch, is_touched)
+        return cls(line, used, line.amount_minor, *_not_paid(line), line.is_stretch, is_touched, _unpaid_ids(line))
 
     def plus(self, line: Any) -> "Root":
         if is_undone(line, is_gone=line.is_gone):
@@ -55,6 +59,7 @@ class Root:
             amount_minor=self.amount_minor + line.amount_minor,
             forgiven_minor=self.forgiven_minor + forgiven_minor,
             unpaid_minor=self.unpaid_minor + unpaid_minor,
+            unpaid_ids=self.unpaid_ids | _unpaid_ids(line),
         )
 
 
@@ -66,6 +71,10 @@ def is_undone(line: InvoiceLine, *, is_gone: bool) -> bool:
 def _not_paid(line: Any) -> tuple[int, int]:
     """Return how much of a line is no longer owed, and how much of it staff marked uncollectible."""
     return line.amount_minor if line.is_gone else 0, max(line.amount_minor, 0) if line.is_given_up else 0
+
+
+def _unpaid_ids(line: Any) -> frozenset[int]:
+    return frozenset({line.pk}) if line.is_given_up else frozenset()
 
 
 def roots_of(states: Sequence[BillingState]) -> list[tuple[int, Root]]:
@@ -144,7 +153,7 @@ def invoiced_usage(roots: Sequence[tuple[int, Root]], usage: Sequence[SpanUsage]
     invoiced: dict[int, list[InvoicedUsage]] = defaultdict(list)
     for (number, root), found in zip(roots, usage, strict=True):
         line = root.line
-        credited_minor, stood_minor = credited_of(credits_given.get(line.pk, ()))
+        given = tuple(credits_given.get(line.pk, ()))
         assert line.price_id is not None, "a usage line has its price"
         assert line.plan_version_id is not None, "a usage line has its plan"
         invoiced[number].append(
@@ -157,10 +166,9 @@ def invoiced_usage(roots: Sequence[tuple[int, Root]], usage: Sequence[SpanUsage]
                 invoiced=root.invoiced,
                 amount_minor=root.amount_minor,
                 forgiven_minor=root.forgiven_minor,
-                unpaid_minor=root.unpaid_minor,
+                unpaid_minor=unpaid_after_credits(root.unpaid_minor, root.unpaid_ids, given),
                 is_touched=root.is_touched,
-                credited_minor=credited_minor,
-                stood_minor=stood_minor,
+                credits=given,
                 now=Used.of(found.quantity, found.events),
                 tax=tax_borne(line, again),
                 is_stretch=root.is_stretch,

@@ -95,13 +95,16 @@ def _stands(lines: Sequence[InvoiceLine], places: dict[int, int]) -> dict[int, i
 
 
 def _given_back(original_id: UUID) -> dict[int, int]:
-    """Return by fee what later invoices gave back of it, also if that counts no more: it may come again."""
+    """Return by fee what later invoices gave back of it.
+
+    Also if that counts no more, since it may come again, and if it was withheld while the fee was unpaid.
+    """
     shares = InvoiceLine.objects.filter(
-        adjusts__invoice=original_id, kind=LineKind.PRORATION, amount_minor__lt=0, revision=F("invoice__revision")
+        adjusts__invoice=original_id, kind=LineKind.PRORATION, amount_minor__lte=0, revision=F("invoice__revision")
     ).exclude(invoice__status=InvoiceStatus.DRAFT)
     given: dict[int, int] = defaultdict(int)
-    for line_id, minor in shares.order_by().values_list("adjusts_id").annotate(Sum("amount_minor")):
-        given[line_id] = -minor
+    for line_id, minor, explanation in shares.values_list("adjusts_id", "amount_minor", "explanation"):
+        given[line_id] += explanation.get("withheld_minor", 0) - minor
     return given
 
 

@@ -34,13 +34,13 @@ from billing.selectors.facts import facts_of_credit_note, facts_of_invoice
 from billing.selectors.invoicing.again import is_from_before
 from billing.selectors.invoicing.crediting import Left, left_of
 from billing.services.booking import book_credit_note_in_part
-from billing.services.invoicing.allocating import Act, keep_freed, release
+from billing.services.invoicing.allocating import PAYABLE, Act, keep_freed, release
 from billing.services.invoicing.numbering import take_numbers
-from billing.services.invoicing.status import checked_reason, locked_invoice, move_invoice, record_change
+from billing.services.invoicing.status import checked_reason, lock_draft, locked_invoice, move_invoice, record_change
 from billing.services.subscriptions.standing import refresh_standing
 from metering.domain.periods import local_day
 
-CREDITABLE_IN_PART: Final = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.PAID})
+CREDITABLE_IN_PART: Final = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.PAID})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,7 @@ def credit_in_part(
     act = Act(actor, as_of, checked_reason(reason))
     with transaction.atomic():
         invoice = locked_invoice(invoice_id)
-        # A draft that is just being finalized looks back to these lines: it comes before this note, or after.
-        drafts = Invoice.objects.filter(subscription=invoice.subscription_id, status=InvoiceStatus.DRAFT)
-        list(drafts.select_for_update(no_key=True, of=("self",)).order_by("pk"))
+        lock_draft(invoice.subscription_id)
         planned = plan_credit(invoice=invoice, amounts=amounts, amount_minor=amount_minor)
         issuer = Issuer.objects.get(pk=1)
         issued_on = local_day(as_of, issuer.time_zone)
@@ -226,7 +224,7 @@ def _settle(invoice: Invoice, planned: PlannedCredit, goes_to: CreditTarget, act
         credited_minor=F("credited_minor") + planned.total_minor,
     )
     invoice.refresh_from_db(fields=["amount_paid_minor", "credited_minor"])
-    if invoice.status == InvoiceStatus.FINALIZED and not invoice.amount_due_minor:
+    if invoice.status in PAYABLE and not invoice.amount_due_minor:
         move_invoice(
             invoice, InvoiceStatus.PAID, {"paid_at": act.as_of, "payment_failed_at": None, "payment_error": ""}
         )

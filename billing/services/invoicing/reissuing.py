@@ -4,6 +4,7 @@ One transaction: the credit note (or the void), the replacement, and what paymen
 or nothing is. `docs/algorithms/invoicing.md`, section R.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -31,7 +32,7 @@ from billing.services.invoicing.kept_money import Purse, locked_purses
 from billing.services.invoicing.lines import store_lines
 from billing.services.invoicing.numbering import take_numbers
 from billing.services.invoicing.staff_actions import CREDITABLE, credit_in_full, declare_void
-from billing.services.invoicing.status import checked_reason, locked_invoice, record_change
+from billing.services.invoicing.status import checked_reason, lock_draft, locked_invoice, record_change
 from billing.services.subscriptions.standing import refresh_standing
 from metering.domain.periods import local_day
 
@@ -43,73 +44,105 @@ UNPAID: Final = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE}
 class Reissue:
     """What issuing an invoice again would do: the replacement, and whether a credit note takes the invoice back."""
 
+    invoice: Invoice
     computed: ComputedInvoice
     is_credited: bool
 
 
-def preview_reissue(*, invoice: Invoice, as_of: datetime) -> Reissue:
-    """Compute what issuing an invoice again would do, and write nothing. Raises `InvoiceStatusError`."""
-    _require_reissuable(invoice)
-    try:
-        computed = computed_again(invoice)
-    except UnbillableError as error:
-        raise InvoiceStatusError(error.detail) from error
-    why_not = why_not_issued(computed, as_of=as_of)
+def preview_reissue(*, invoice: Invoice, as_of: datetime) -> list[Reissue]:
+    """Compute what issuing an invoice again would do, and write nothing.
+
+    After the invoice come the later ones that are issued again with it, since they correct it with the tax that it no
+    longer bears. Raises `InvoiceStatusError`.
+    """
+    why_not = _why_not_reissued(invoice)
     if why_not:
         raise InvoiceStatusError(why_not)
-    short_minor = invoice.carried_minor - computed.carried_minor
+    try:
+        planned = [_planned(one, computed, as_of, first=invoice) for one, computed in computed_again(invoice)]
+    except UnbillableError as error:
+        raise InvoiceStatusError(error.detail) from error
+    short_minor = -_more_credit(planned)
     if short_minor > 0 and not is_followed(invoice.subscription_id):
         short = money_text(short_minor, invoice.currency)
         raise InvoiceStatusError(
             f"It left {short} more than it would leave now, and no invoice follows to charge that."
         )
-    is_voided = invoice.status in UNPAID and not invoice.amount_paid_minor and not was_mailed(invoice)
-    return Reissue(computed, is_credited=not is_voided)
+    return planned
+
+
+def _planned(one: Invoice, computed: ComputedInvoice, as_of: datetime, *, first: Invoice) -> Reissue:
+    """Return what becomes of one of the invoices. Raises `InvoiceStatusError`."""
+    why_not = _why_not_reissued(one) or why_not_issued(computed, as_of=as_of)
+    if why_not and one is not first:
+        why_not = f"{one.number} corrects it with the old tax, and is to be issued again with it. {why_not}"
+    if why_not:
+        raise InvoiceStatusError(why_not)
+    is_voided = one.status in UNPAID and not one.amount_paid_minor and not was_mailed(one)
+    return Reissue(one, computed, is_credited=not is_voided)
+
+
+def _more_credit(planned: Sequence[Reissue]) -> int:
+    """Return how much more credit the replacements leave than what they replace."""
+    return sum(one.computed.carried_minor - one.invoice.carried_minor for one in planned)
 
 
 def reissue_invoice(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime) -> Invoice:
     """Take an invoice back whole, and return the one that is issued in its place to the buyer as it is now.
 
-    Payments move with it. Raises `NotFoundError`, `InvalidFieldsError`, and `InvoiceStatusError` if it was taken back
+    Payments move with it. Later invoices that correct it with the tax that it no longer bears are issued again as well.
+    Raises `NotFoundError`, `InvalidFieldsError`, and `InvoiceStatusError` if it was taken back
     before, or the replacement cannot be issued.
     """
     act = Act(actor, as_of, checked_reason(reason))
     with transaction.atomic():
         invoice = locked_invoice(invoice_id)
+        lock_draft(invoice.subscription_id)
         planned = preview_reissue(invoice=invoice, as_of=as_of)
         issuer = Issuer.objects.get(pk=1)
         issued_on = local_day(as_of, issuer.time_zone)
-        paid = _paid_by(invoice)
         # Both series stay locked until the end of the transaction, in this order.
-        notes = take_numbers(
-            prefix=issuer.credit_note_prefix, issued_on=issued_on, count=1 if planned.is_credited else 0
-        )
-        [number] = take_numbers(prefix=issuer.invoice_prefix, issued_on=issued_on, count=1)
-        _take_back(invoice, notes, number, issued_on=issued_on, act=act)
-        row = _replacement_of(invoice, planned.computed, as_of)
-        replaced = Replaced(invoice.number or "", invoice.issued_on or issued_on, notes[0] if notes else "")
-        purses = _purses(invoice, paid)
-        issue_numbered([((row, planned.computed), number)], purses, issuer=issuer, as_of=as_of, replaces=replaced)
-        for payment_id, _ in paid:
-            close_spent(locked_payment(payment_id), act)
-        row.refresh_from_db()
-        _record(invoice, row, replaced, act)
+        credited = sum(one.is_credited for one in planned)
+        notes = take_numbers(prefix=issuer.credit_note_prefix, issued_on=issued_on, count=credited)
+        numbers = take_numbers(prefix=issuer.invoice_prefix, issued_on=issued_on, count=len(planned))
+        rows = []
+        for one, number in zip(planned, numbers, strict=True):
+            note = notes.pop(0) if one.is_credited else ""
+            rows.append(_replace(one, number, note, issuer=issuer, issued_on=issued_on, act=act))
         refresh_standing(subscription_id=invoice.subscription_id, as_of=as_of)
-        report_more_credit(row, row.carried_minor - invoice.carried_minor, as_of=as_of)
+        report_more_credit(rows[0], _more_credit(planned), as_of=as_of)
+    return rows[0]
+
+
+def _replace(planned: Reissue, number: str, note: str, *, issuer: Issuer, issued_on: date, act: Act) -> Invoice:
+    """Take one invoice back and issue its replacement under these numbers."""
+    invoice, as_of = planned.invoice, act.as_of
+    paid = _paid_by(invoice)
+    _take_back(invoice, note, number, issued_on=issued_on, act=act)
+    row = _replacement_of(invoice, planned.computed, as_of)
+    replaced = Replaced(invoice.number or "", invoice.issued_on or issued_on, note)
+    purses = _purses(invoice, paid)
+    issue_numbered([((row, planned.computed), number)], purses, issuer=issuer, as_of=as_of, replaces=replaced)
+    for payment_id, _ in paid:
+        close_spent(locked_payment(payment_id), act)
+    row.refresh_from_db()
+    _record(invoice, row, replaced, act)
     return row
 
 
-def _require_reissuable(invoice: Invoice) -> None:
+def _why_not_reissued(invoice: Invoice) -> str:
+    """Return why the invoice is not issued again, or an empty text."""
     if invoice.kind == InvoiceKind.MANUAL:
-        raise InvoiceStatusError("It has single items: credit it, and write another one.")
+        return "It has single items: credit it, and write another one."
     if CreditNote.objects.filter(invoice=invoice).exists():
-        raise InvoiceStatusError("There is a credit note for this invoice: what was taken back is not issued again.")
+        return "There is a credit note for this invoice: what was taken back is not issued again."
     if invoice.credited_minor:
-        raise InvoiceStatusError("Some of it was credited: credit the rest, and write another one.")
+        return "Some of it was credited: credit the rest, and write another one."
     if invoice.status not in CREDITABLE:
-        raise InvoiceStatusError(f"The invoice is {invoice.status}: there is nothing to issue again.")
+        return f"The invoice is {invoice.status}: there is nothing to issue again."
     if is_from_before(invoice):
-        raise InvoiceStatusError("Its lines do not say which tax they bear: credit it, and write another one.")
+        return "Its lines do not say which tax they bear: credit it, and write another one."
+    return ""
 
 
 def _paid_by(invoice: Invoice) -> list[tuple[int, int]]:
@@ -119,9 +152,9 @@ def _paid_by(invoice: Invoice) -> list[tuple[int, int]]:
     return [(row["payment"], row["pays_minor"]) for row in paid.order_by("since")]
 
 
-def _take_back(invoice: Invoice, notes: list[str], number: str, *, issued_on: date, act: Act) -> None:
-    if notes:
-        credit_in_full(invoice, notes[0], issued_on=issued_on, act=act, replaced_by=number)
+def _take_back(invoice: Invoice, note: str, number: str, *, issued_on: date, act: Act) -> None:
+    if note:
+        credit_in_full(invoice, note, issued_on=issued_on, act=act, replaced_by=number)
     else:
         declare_void(invoice, f"Replaced by {number}: {act.reason}"[:REASON_KEPT_MAX], act.actor, act.as_of)
         book_void(invoice, as_of=act.as_of)

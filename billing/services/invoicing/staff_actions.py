@@ -27,7 +27,7 @@ from billing.services.documents.deliveries import invoice_pdf, queue_invoice_mai
 from billing.services.invoicing.allocating import Act, release
 from billing.services.invoicing.exceptions import report_credit_back
 from billing.services.invoicing.numbering import take_numbers
-from billing.services.invoicing.status import checked_reason, locked_invoice, move_invoice, record_change
+from billing.services.invoicing.status import checked_reason, lock_draft, locked_invoice, move_invoice, record_change
 from billing.services.subscriptions.standing import refresh_standing
 from metering.domain.periods import local_day
 
@@ -43,6 +43,7 @@ def void_invoice(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime
     reason = checked_reason(reason)
     with transaction.atomic():
         invoice = locked_invoice(invoice_id)
+        lock_draft(invoice.subscription_id)
         if was_mailed(invoice):
             raise InvoiceStatusError("It was mailed to the customer: issue a credit note, which takes it back.")
         declare_void(invoice, reason, actor, as_of)
@@ -77,6 +78,7 @@ def issue_credit_note(*, invoice_id: UUID, reason: str, actor: Actor, as_of: dat
     reason = checked_reason(reason)
     with transaction.atomic():
         invoice = locked_invoice(invoice_id)
+        lock_draft(invoice.subscription_id)
         _require_creditable(invoice)
         issuer = Issuer.objects.get(pk=1)
         issued_on = local_day(as_of, issuer.time_zone)

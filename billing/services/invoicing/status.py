@@ -36,6 +36,15 @@ def locked_invoice(invoice_id: UUID) -> Invoice:
     return invoice
 
 
+def lock_draft(subscription_id: UUID) -> None:
+    """Lock the draft of a locked subscription, if there is one, until the transaction ends.
+
+    A draft that is just being finalized looks back to what was issued: it comes before a change of that, or after.
+    """
+    drafts = Invoice.objects.filter(subscription=subscription_id, status=InvoiceStatus.DRAFT)
+    list(drafts.select_for_update(no_key=True, of=("self",)).values_list("pk"))
+
+
 def move_invoice(invoice: Invoice, status: InvoiceStatus, changes: Mapping[str, object]) -> None:
     """Change the status along the table, by compare-and-set, and read the row again. Raises `InvoiceStatusError`."""
     before = statuses_before(INVOICE_TRANSITIONS, status)

@@ -105,8 +105,7 @@ def corrected_by_invoice(
                 amount_minor=standing.amount_minor,
                 forgiven_minor=standing.forgiven_minor,
                 unpaid_minor=standing.unpaid_minor,
-                credited_minor=standing.credited_minor,
-                stood_minor=standing.stood_minor,
+                credits=standing.credits,
                 is_touched=correction is not None,
                 now=standing.invoiced
                 if correction is None

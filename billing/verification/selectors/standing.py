@@ -12,10 +12,10 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from billing.domain.invoicing.lines import Used
+from billing.domain.invoicing.lines import CreditInPart, Used, unpaid_after_credits
 from billing.models import Invoice, InvoiceLine
 from billing.selectors.invoicing.corrections import is_undone
-from billing.selectors.invoicing.credits_in_part import CreditInPart, credited_of
+from billing.selectors.invoicing.credits_in_part import credited_by
 from billing.verification.domain.batch import ARRIVAL_MARGIN, RUN_MARGIN
 
 _NOT_PAID: Final = ("forgiven_minor", "unpaid_minor", "credited_minor")
@@ -25,15 +25,19 @@ _NOT_PAID: Final = ("forgiven_minor", "unpaid_minor", "credited_minor")
 class LineStanding:
     """What had been invoiced of a usage line, what of that was no longer owed, and what staff had given up.
 
-    `credited_minor` had been credited in part while `stood_minor` stood.
+    `credits` had been credited in part.
     """
 
     invoiced: Used
     amount_minor: int
     forgiven_minor: int
     unpaid_minor: int
-    credited_minor: int = 0
-    stood_minor: int = 0
+    credits: tuple[CreditInPart, ...] = ()
+
+    @property
+    def credited_minor(self) -> int:
+        """Return what had been credited in part."""
+        return sum(one.amount_minor for one in self.credits)
 
     def is_said(self, said: Mapping[str, Any]) -> bool:
         """Return whether a correction explains that this was invoiced."""
@@ -138,10 +142,13 @@ def _standing(
     """Return what stood at a moment. Invoices from before lines bore their tax counted what was undone as well."""
     gone, unpaid = past.gone(at), set() if is_old else past.unpaid(at)
     counted = before if is_old else counted_at(before, past, at)
+    credited = credited_by(given, at)
+    given_up = [one for one in counted if one.invoice_id in unpaid]
+    unpaid_minor = sum(max(one.amount_minor, 0) for one in given_up)
     return LineStanding(
         sum_of(counted),
         sum(one.amount_minor for one in counted),
         sum(one.amount_minor for one in counted if one.invoice_id in gone),
-        sum(max(one.amount_minor, 0) for one in counted if one.invoice_id in unpaid),
-        *credited_of(given, at),
+        unpaid_after_credits(unpaid_minor, {one.pk for one in given_up}, credited),
+        credited,
     )

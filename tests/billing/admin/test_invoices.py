@@ -16,10 +16,11 @@ from billing.models import CreditNote, DocumentFile, Invoice, Payment
 from billing.selectors.invoicing.due import Due
 from billing.services.documents.deliveries import deliver_documents
 from billing.services.invoicing.drafting import draft_batch
-from billing.services.invoicing.running import run_invoicing_job
+from billing.services.invoicing.running import run_invoicing, run_invoicing_job
 from billing.services.invoicing.staff_actions import void_invoice
 from tests.billing.admin.desk import act, issued, latest_entry, listed, page, said, sold
-from tests.billing.world import MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant, use
+from tests.billing.after_change import test_row_06_issued_again as row_06
+from tests.billing.world import GRACE, MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant, use
 
 pytestmark = pytest.mark.django_db
 
@@ -184,6 +185,17 @@ def test_an_invoice_is_issued_again_to_the_buyer_as_it_is_now(as_bo: Client) -> 
     assert page(again) in as_bo.get(page(invoice)).content.decode()
     assert page(invoice) in as_bo.get(page(again)).content.decode()
     assert "nothing to issue again" in act(as_bo, invoice, "issue_again", reason="Again")
+
+
+def test_the_question_names_the_invoices_that_are_issued_again_with_it(as_bo: Client) -> None:
+    subscription, test, _ = row_06.sold()
+    row_06.void(subscription.tenant, test, row_06.APRIL + row_06.DAY)
+    run_invoicing(as_of=row_06.MAY + GRACE)
+    row_06.move_to_reverse_charge(subscription.tenant)
+    first, second = row_06.number_of(1), row_06.number_of(2)
+    text = " ".join(as_bo.get(page(first, "issue_again")).content.decode().split()).replace("\N{NO-BREAK SPACE}", " ")
+    assert f"{second.number} corrects {first.number} with the tax that it no longer bears" in text
+    assert "taken back by a credit note, over 0.00 EUR as before" in text
 
 
 def test_a_part_is_credited_by_line_after_a_preview(as_bo: Client) -> None:

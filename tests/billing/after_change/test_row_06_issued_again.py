@@ -15,8 +15,18 @@ from billing.domain.tax import TaxTreatment
 from billing.errors import InvoiceStatusError
 from billing.ledger.domain.accounts import LedgerAccount
 from billing.ledger.selectors.documents import balance_of_document
-from billing.models import BillingException, BillingProfile, CreditNote, Invoice, Payment, Subscription, TaxRate
+from billing.models import (
+    BillingException,
+    BillingProfile,
+    CreditNote,
+    CreditTarget,
+    Invoice,
+    Payment,
+    Subscription,
+    TaxRate,
+)
 from billing.services.documents.deliveries import deliver_documents
+from billing.services.invoicing.crediting import credit_in_part
 from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.reissuing import reissue_invoice
 from billing.services.invoicing.running import run_invoicing
@@ -224,16 +234,41 @@ def test_an_uncollectible_invoice_that_is_issued_again_is_owed_again() -> None:
     assert differences(JULY + DAY) == []
 
 
-def test_a_later_correction_with_the_old_tax_is_named_until_its_invoice_is_issued_again() -> None:
-    subscription, test, _ = sold()
+def test_a_later_invoice_that_corrects_with_the_old_tax_is_issued_again_with_it() -> None:
+    # What is paid of both moves with them: 181.50 and 29.00 were paid, no tax of it is owed any more (R7).
+    subscription, test, _ = sold(fee="100")
     void(subscription.tenant, test, APRIL + DAY)
+    pay(number_of(1), at=APRIL + DAY)
     run_invoicing(as_of=MAY + GRACE)
     move_to_reverse_charge(subscription.tenant)
-    replacement = again(number_of(1), MAY + DAY)
-    [told] = differences(MAY + 2 * DAY)
-    assert f"{number_of(2).number}: line_tax: Line 2 bears 21 %, and what it corrects on {replacement.number}" in told
-    assert lines(again(number_of(2), MAY + 3 * DAY), "adjustment") == [(-5_000, "AE 0")]
-    assert differences(MAY + 4 * DAY) == []
+    first = again(number_of(1), MAY + DAY)
+    [second] = Invoice.objects.filter(original=number_of(2))
+    assert (lines(second, "adjustment"), second.replaces) == ([(-5_000, "AE 0")], number_of(2))
+    assert (first.total_minor, second.total_minor, first.tax_minor + second.tax_minor) == (25_000, 5_000, 0)
+    assert (first.status, first.amount_paid_minor, second.amount_paid_minor) == ("paid", 25_000, 0)
+    assert CreditNote.objects.get().invoice == number_of(1)
+    assert number_of(2).status == "void"
+    assert differences(MAY + 2 * DAY) == []
+    void_invoice(invoice_id=second.pk, reason="All of it.", actor=STAFF, as_of=MAY + 3 * DAY)
+    run_invoicing(as_of=JUNE + GRACE)
+    assert lines(number_of(3), "adjustment") == [(-5_000, "AE 0")]
+    assert differences(JUNE + DAY) == []
+
+
+def test_nothing_is_issued_again_if_an_invoice_that_follows_cannot_be() -> None:
+    subscription, test, _ = sold()
+    void(subscription.tenant, test, APRIL + DAY)
+    use(subscription.tenant, 100_000, at=APRIL + 2 * DAY)
+    run_invoicing(as_of=MAY + GRACE)
+    second = number_of(2)
+    credit_in_part(
+        invoice_id=second.pk, goes_to=CreditTarget.REFUND, reason="x", actor=STAFF, as_of=MAY + DAY, amount_minor=100
+    )
+    move_to_reverse_charge(subscription.tenant)
+    why = f"{second.number} corrects it with the old tax, and is to be issued again with it. Some of it was credited"
+    with pytest.raises(InvoiceStatusError, match=why):
+        again(number_of(1), MAY + 2 * DAY)
+    assert (number_of(1).status, Invoice.objects.filter(kind="replacement").count()) == ("finalized", 0)
 
 
 def test_nothing_is_taken_back_where_nothing_can_be_issued() -> None:

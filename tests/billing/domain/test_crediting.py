@@ -1,5 +1,6 @@
 """How an amount over an invoice is spread, and what tax it bears: the tables of `docs/algorithms/invoicing.md`, C."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -7,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.domain.crediting import Bearing, Creditable, creditable_minor, spread, tax_key, tax_rows_of
-from billing.domain.invoicing.lines import owed_after_credit
+from billing.domain.invoicing.lines import CreditInPart, owed_after_credits, unpaid_after_credits
 from billing.domain.tax import TaxDecision, TaxTreatment
 from tests.algorithm_pages import rows_below
+from tests.billing.domain.states import invoiced, used
 
+APRIL = datetime(2026, 4, 1, tzinfo=UTC)
 HIGH, LOW = (TaxDecision(TaxTreatment.STANDARD, "VAT", Decimal(rate)) for rate in (21, 10))
 
 
@@ -38,7 +41,25 @@ def test_an_amount_is_spread_over_taxes_and_lines(row: list[str]) -> None:
 @pytest.mark.parametrize("row", rows_below("invoicing", "owed now", "lines", "in all"))
 def test_what_was_credited_is_not_given_back_again(row: list[str]) -> None:
     owed, lines, in_all = map(int, row)
-    assert owed_after_credit(owed, credited_minor=3_000, stood_minor=10_000) == in_all == lines - 3_000
+    assert owed_after_credits(owed, [CreditInPart(1, 3_000, 10_000, APRIL)]) == in_all == lines - 3_000
+
+
+def test_a_credit_of_usage_that_had_gone_away_does_not_hide_what_comes_later() -> None:
+    # 30.00 of 100.00 are credited, 50.00 go away, 10.00 more are credited while lines of 80.00 stand (50.00 less
+    # credit): in all 40.00. Then 20.00 come, and are charged in full.
+    given = [CreditInPart(1, 3_000, 10_000, APRIL), CreditInPart(1, 1_000, 8_000, APRIL)]
+    assert [owed_after_credits(owed, given) for owed in (4_000, 4_500, 5_000, 7_000, 12_000)] == [
+        4_000, 4_000, 4_000, 6_000, 8_000,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", rows_below("invoicing", "credited", "unpaid", "now", "adjustment of both"))
+def test_what_was_credited_of_an_invoice_that_was_given_up_is_not_unpaid(row: list[str]) -> None:
+    credited, unpaid, now, adjustment = map(int, row)
+    credits_given = (CreditInPart(1, credited, 12_000, APRIL),)
+    assert unpaid_after_credits(10_000, {1}, credits_given) == unpaid
+    known = invoiced(used(1_000), used(0), 12_000, unpaid_minor=unpaid, credits=credits_given, is_touched=True)
+    assert known.difference_minor(now) == adjustment
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=5), st.integers(0, 12_000), st.data())

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from billing.domain.invoicing.again import credit_taken, lines_again
-from billing.domain.invoicing.lines import ADJUSTMENT, CARRY, RECURRING, LineDraft
+from billing.domain.invoicing.lines import ADJUSTMENT, CARRY, CREDIT_BEFORE, RECURRING, LineDraft
 from billing.domain.tax import TaxDecision, TaxTable, TaxTreatment
 from metering.domain.periods import Span
 
@@ -22,7 +22,7 @@ def line(kind: str, amount_minor: int, tax: TaxDecision | None = OLD, adjusts_id
 FEE, BACK, TAKEN, LEFT = (
     line(RECURRING, 100),
     line(ADJUSTMENT, -40, adjusts_id=7),
-    line(CARRY, -30, None),
+    replace(line(CARRY, -30, None), description=CREDIT_BEFORE),
     line(CARRY, 5, None),
 )
 
@@ -36,3 +36,7 @@ def test_a_line_bears_what_follows_now_and_one_that_looks_back_what_it_corrects_
 def test_only_what_was_taken_off_is_taken_again() -> None:
     assert credit_taken([FEE, BACK, TAKEN, LEFT]) == 30
     assert credit_taken([FEE]) == 0
+
+
+def test_what_was_charged_since_earlier_invoices_used_too_much_is_charged_again() -> None:
+    assert credit_taken([FEE, replace(TAKEN, amount_minor=20), LEFT]) == -20

@@ -1,20 +1,31 @@
 """A credit note over some of an invoice: what it says, where the money goes, and what later invoices make of it."""
 
 import threading
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from accounts.errors import InvalidFieldsError, ProblemError
+from billing.desk.services.writing_invoices import write_invoice
+from billing.desk.services.writing_off import write_off_invoice
+from billing.domain.invoicing.items import Item
 from billing.errors import InvoiceStatusError
 from billing.ledger.domain.accounts import LedgerAccount
-from billing.models import BillingException, CreditNote, CreditTarget, Invoice, Payment
+from billing.models import BillingException, CreditNote, CreditTarget, Invoice, Payment, Subscription
 from billing.selectors.invoicing.crediting import left_of
+from billing.selectors.invoicing.due import Due
+from billing.selectors.write_offs import written_off_minor
 from billing.services.documents.deliveries import deliver_documents
 from billing.services.invoicing.crediting import credit_in_part
+from billing.services.invoicing.exceptions import report_credit
+from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.running import run_invoicing
-from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
+from billing.services.invoicing.setting_off import set_off_credit
+from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
+from billing.services.subscriptions.changes import When, change_plan
+from billing.verification.selectors.ledger import untied_books
 from tests.billing.after_change.test_row_06_issued_again import (
     APRIL,
     DAY,
@@ -30,7 +41,7 @@ from tests.billing.after_change.test_row_06_issued_again import (
     sold,
     void,
 )
-from tests.billing.world import GRACE, STAFF
+from tests.billing.world import GRACE, STAFF, make_plan
 
 pytestmark = pytest.mark.django_db
 
@@ -133,6 +144,93 @@ def test_a_replacement_is_credited_in_part_and_corrections_know_it() -> None:
     void(subscription.tenant, test, APRIL + 3 * DAY)
     run_invoicing(as_of=MAY + GRACE)
     assert lines(number_of(2), "adjustment") == [(-2_000, "S 21")]
+    assert differences(MAY + DAY) == []
+
+
+def test_a_written_off_invoice_is_credited_in_part_until_nothing_is_due() -> None:
+    """Check that 36.30 of 181.50 that were written off are owed no more, and that the rest can be credited, too."""
+    subscription, test, _ = sold(fee="0")
+    first = number_of(1)
+    write_off_invoice(invoice_id=first.pk, reason="bankrupt", actor=STAFF, as_of=MAY)
+    credit(first, MAY + DAY, amounts={1: 3_000})
+    first.refresh_from_db()
+    assert (first.status, first.amount_due_minor, written_off_minor(first)) == ("uncollectible", 14_520, 14_520)
+    # 50.00 that go away are unpaid: nothing is given back of them, and the rest of the credit is eaten up (C6).
+    void(subscription.tenant, test, MAY + 2 * DAY)
+    run_invoicing(as_of=JUNE + GRACE)
+    assert lines(number_of(2), "adjustment") == [(0, "S 21")]
+    assert differences(JUNE + DAY) == []
+    credit(first, JUNE + 2 * DAY, amount_minor=12_000)
+    first.refresh_from_db()
+    assert (first.status, first.amount_due_minor, written_off_minor(first)) == ("paid", 0, 0)
+    run_invoicing(as_of=JULY + GRACE)
+    assert lines(number_of(4), "adjustment") == []
+    assert differences(JULY + DAY) == []
+
+
+def test_of_a_fee_that_was_given_up_what_is_withheld_is_not_credited() -> None:
+    """Check that 1.45 of a fee of 29.00, withheld while it is unpaid, come with the payment alone."""
+    subscription, _, _ = sold()
+    first = number_of(1)
+    mark_uncollectible(invoice_id=first.pk, reason="gone", actor=STAFF, as_of=APRIL + DAY)
+    change_plan(
+        subscription=Subscription.objects.get(pk=subscription.pk), plan_version=make_plan("free", fee="0"),
+        when=When.NOW, actor=STAFF, as_of=APRIL + 15 * DAY + GRACE,
+    )  # fmt: skip
+    run_invoicing(as_of=MAY + GRACE)
+    assert lines(number_of(2), "proration")[0] == (0, "S 21")
+    assert [line.left_minor for line in left_of(first).lines] == [15_000, 1_450]
+    pay(first, at=MAY + DAY)
+    assert [line.left_minor for line in left_of(first).lines] == [15_000, 1_450]
+    run_invoicing(as_of=JUNE + GRACE)
+    assert lines(number_of(3), "proration") == [(-1_450, "S 21")]
+    assert [line.left_minor for line in left_of(first).lines] == [15_000, 1_450]
+    assert differences(JUNE + DAY) == []
+
+
+def test_credit_that_was_set_off_is_credit_again_after_what_payments_paid() -> None:
+    """Check that of 40.00 by set-off and 141.50 by payment the payment is freed first, then the credit."""
+    subscription, _, _ = sold(fee="0")
+    first = number_of(1)
+    report_credit(subscription.pk, "Left.", 4_000, as_of=APRIL + DAY)
+    set_off_credit(as_of=APRIL + DAY, due=Due())
+    first.refresh_from_db()
+    record_payment(
+        invoice_id=first.pk, provider="stripe", reference="pi_1", amount_minor=first.amount_due_minor, currency="EUR",
+        occurred_at=APRIL + DAY, as_of=APRIL + DAY,
+    )  # fmt: skip
+    credit(first, APRIL + 2 * DAY, CreditTarget.BALANCE, amount_minor=10_000)
+    assert (Payment.objects.get().unallocated_minor, credit_waiting()) == (12_100, 0)
+    credit(first, APRIL + 3 * DAY, CreditTarget.BALANCE, amount_minor=5_000)
+    first.refresh_from_db()
+    assert (first.status, first.amount_paid_minor, first.credited_minor) == ("paid", 0, 18_150)
+    assert (Payment.objects.get().unallocated_minor, credit_waiting()) == (14_150, 4_000)
+    assert untied_books() == []
+
+
+def credit_waiting() -> int:
+    waiting = BillingException.objects.filter(code="credit_left", resolved_at=None)
+    return sum(waiting.values_list("amount_minor", flat=True))
+
+
+def test_a_single_item_is_credited_in_part_at_once_and_no_later_invoice_looks_at_it() -> None:
+    subscription, test, _ = sold()
+    item = Item("Setup", Decimal(1), "", Decimal("250.00"), APRIL.date(), APRIL.date())
+    written = write_invoice(
+        tenant_id=subscription.tenant_id, items=[item], reason="agreed", actor=STAFF, as_of=APRIL + DAY
+    )
+    assert isinstance(written, Invoice)
+    assert [line.left_minor for line in left_of(written).lines] == [25_000]
+    note = credit(written, APRIL + 2 * DAY, amounts={1: 5_000})
+    assert (note.tax_minor, note.total_minor) == (1_050, 6_050)
+    for what in ({"amounts": {1: 20_001}}, {"amount_minor": 20_001}):
+        with pytest.raises(InvalidFieldsError):
+            credit(written, APRIL + 2 * DAY, **what)
+    with pytest.raises(InvoiceStatusError, match="single items"):
+        again(written, APRIL + 2 * DAY)
+    void(subscription.tenant, test, APRIL + 3 * DAY)
+    run_invoicing(as_of=MAY + GRACE)
+    assert lines(number_of(2), "adjustment") == [(-5_000, "S 21")]
     assert differences(MAY + DAY) == []
 
 

@@ -8,16 +8,24 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.errors import ProblemError
 from billing.models import CreditNote, Invoice
+from billing.selectors.invoicing.due import Due
 from billing.services.documents.deliveries import deliver_documents
+from billing.services.invoicing.drafting import draft_batch
+from billing.services.invoicing.reissuing import preview_reissue
 from tests.billing.after_change.test_row_06_issued_again import (
     APRIL,
     DAY,
     MARCH,
+    MAY,
     again,
     differences,
+    lines,
+    move_to_reverse_charge,
     number_of,
     sold,
+    void,
 )
+from tests.billing.services.invoicing.finalizing_held import FINALIZED, WORKED, while_finalizing
 from tests.billing.world import GRACE
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +46,28 @@ def test_what_breaks_half_way_leaves_the_invoice_as_it_was() -> None:
     first.refresh_from_db()
     assert (first.status, first.credited_minor, CreditNote.objects.count()) == ("finalized", 0, 0)
     assert [str(row.pk) for row in first.replacements.all()] == [taken.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_just_being_finalized_comes_before_it_is_issued_again() -> None:
+    # The draft of April is computed with the old tax, and waits for its number. Whoever looks without its lock sees
+    # nothing that follows (the control); issuing again waits, and then issues that invoice again, too (R7).
+    subscription, test, _ = sold()
+    first = number_of(1)
+    void(subscription.tenant, test, APRIL + DAY)
+    draft_batch(as_of=MAY, due=Due())
+    seen: list[Invoice] = []
+    move_to_reverse_charge(subscription.tenant)
+    ends = while_finalizing(
+        MAY + GRACE,
+        lambda: again(first, MAY + GRACE),
+        looks=lambda: seen.extend(one.invoice for one in preview_reissue(invoice=first, as_of=MAY + GRACE)),
+    )
+    assert (ends, seen) == ([FINALIZED, WORKED], [first])
+    [second] = Invoice.objects.filter(original=number_of(2))
+    assert lines(number_of(2), "adjustment") == [(-5_000, "S 21")]
+    assert lines(second, "adjustment") == [(-5_000, "AE 0")]
+    assert differences(MAY + DAY) == []
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,5 +1,6 @@
 """Actions of staff on a finalized invoice: void it, mark it as uncollectible, credit it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -12,17 +13,27 @@ from accounts.notices.models import OutboxEvent
 from billing.domain.documents import digest_of_content
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.errors import InvoiceStatusError
-from billing.models import CreditNote, Invoice, NumberSeries
+from billing.models import BillingException, CreditNote, Invoice, NumberSeries
+from billing.selectors.invoicing.due import Due
+from billing.services.invoicing.drafting import draft_batch
+from billing.services.invoicing.exceptions import is_followed
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
+from billing.services.subscriptions.changes import When
+from tests.billing.services.invoicing.finalizing_held import FINALIZED, WORKED, while_finalizing
+from tests.billing.services.invoicing.test_drafting_last_look import DAY, MID_MARCH, WINDOW, end
 from tests.billing.services.invoicing.test_payments import both_at_once, fail, pay, standing
 from tests.billing.world import (
+    GRACE,
+    MARCH,
     STAFF,
     close_month,
     finalized_invoices,
     first_invoice,
+    latest_invoice,
     make_plan,
     set_issuer,
     subscribe_tenant,
+    use,
 )
 
 NOW = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
@@ -190,3 +201,27 @@ def test_the_database_keeps_credit_notes_whole(invoice: Invoice) -> None:
         row = {"id": uuid4(), "invoice": other, "number": "CN-X", **fields, **amounts, **changes}
         with pytest.raises(IntegrityError, match=name), transaction.atomic():
             CreditNote.objects.create(**row)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("take_back", [void_invoice, issue_credit_note])
+def test_credit_is_not_lost_if_the_last_look_is_finalized_at_the_same_moment(take_back: Callable[..., object]) -> None:
+    # The last invoice gave some of the fee back. Whoever looks without the draft's lock sees one that will take that
+    # credit (the control), though it was computed before.
+    set_issuer(fee_refund="by_day")
+    subscription = subscribe_tenant(backfill_days=WINDOW.days)
+    first_invoice(subscription)
+    use(subscription.tenant, 100_000, at=MARCH + DAY)
+    end(subscription, When.NOW)
+    use(subscription.tenant, 1_000, at=MARCH + 2 * DAY, as_of=MID_MARCH + DAY)
+    last, looked_at = latest_invoice(subscription), MID_MARCH + WINDOW + 2 * DAY
+    draft_batch(as_of=looked_at, due=Due())
+    seen: list[bool] = []
+    ends = while_finalizing(
+        looked_at + GRACE,
+        lambda: take_back(invoice_id=last.pk, reason="wrong", actor=STAFF, as_of=looked_at + GRACE),
+        looks=lambda: seen.append(is_followed(subscription.pk)),
+    )
+    assert (ends, seen) == ([FINALIZED, WORKED], [True])
+    back_minor = sum(last.lines.filter(kind="proration", revision=last.revision).values_list("amount_minor", flat=True))
+    assert BillingException.objects.get(code="credit_left").amount_minor == -back_minor > 0
