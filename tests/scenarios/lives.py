@@ -1,24 +1,31 @@
 """Lives of tenants by the real services, each recorded at the same time for the plain calculation."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from typing import Any, Final
 
+from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from hypothesis import strategies as st
 
+from accounts.errors import InvalidFieldsError
 from accounts.models import Tenant
 from billing.domain.plan_terms import PriceOffer, VersionOffer
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
 from billing.domain.statuses import InvoiceStatus
-from billing.models import Invoice, Issuer, PlanVersion, Subscription
+from billing.errors import InvoiceStatusError
+from billing.models import CreditNote, CreditTarget, Invoice, Issuer, PlanVersion, Subscription
 from billing.selectors.invoicing.due import Due, due_subscriptions, ripe_invoices
 from billing.services.catalog.plans import create_plan, publish_version
+from billing.services.invoicing.crediting import credit_in_part
 from billing.services.invoicing.payments import record_payment
+from billing.services.invoicing.reissuing import reissue_invoice
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible, void_invoice
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
@@ -29,7 +36,8 @@ from metering.services.usage_plans import create_usage_plan
 from metering.services.voids import void_event
 from tests.billing.world import STAFF, know_exchange_rates
 from tests.metering.ledger_world import LONG_AGO, ledger_of, make_meter, make_tenant, send
-from tests.scenarios.plain_life import Document, Phase, PlainEvent, PlainLife, PlainPlan, PlainPrice
+from tests.scenarios.plain_life import Note, Phase, PlainEvent, PlainLife, Saying, Step
+from tests.scenarios.plain_prices import PlainPlan, PlainPrice
 
 METERS: Final = ("calls", "exports", "tokens")
 DAYS_LATE: Final = 20
@@ -39,6 +47,12 @@ OVER: Final = datetime(YEAR + 1, 3, 10, tzinfo=UTC)
 CURRENCIES: Final = {"EUR": 2, "JPY": 0, "KWD": 3}
 ZONES: Final = ("Europe/Brussels", "America/New_York", "Asia/Kolkata", "Asia/Beirut")
 TAXES: Final = ("21", "25", "8.1", "0")
+OWED: Final = frozenset({InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE})
+ISSUED: Final = OWED | {InvoiceStatus.PAID}
+STATUSES: Final = {
+    "pay": OWED, "void": {InvoiceStatus.FINALIZED}, "give up": {InvoiceStatus.FINALIZED}, "credit": ISSUED,
+    "again": ISSUED, "credit some": ISSUED,
+}  # fmt: skip
 SELLER: Final = {
     "legal_name": "Meterworks NV", "address_line1": "Kunstlaan 1", "postal_code": "1000", "city": "Brussels",
     "country": "BE", "tax_id": "BE0403019261",
@@ -109,7 +123,8 @@ class Script:
 
 KINDS: Final = (
     "use", "use", "use", "use", "use late", "use late", "void event", "void event", "move", "move", "trip",
-    "move at end", "cancel", "cancel at end", "pay", "pay", "void", "credit", "give up", "tax",
+    "move at end", "cancel", "cancel at end", "pay", "pay", "void", "credit", "give up", "tax", "again", "again",
+    "credit some", "credit some",
 )  # fmt: skip
 ACTS: Final = st.builds(
     Act,
@@ -217,7 +232,7 @@ class LivedLife:
             self.use(act, at, timedelta(hours=act.other % 47) if kind == "use" else timedelta(hours=act.other))
         elif kind == "void event":
             self.void_event(act, at)
-        elif kind in {"pay", "void", "credit", "give up"}:
+        elif kind in {"pay", "void", "credit", "give up", "again", "credit some"}:
             self.change_document(kind, act, at)
         elif kind == "tax":
             percent = TAXES[act.one % len(TAXES)]
@@ -282,28 +297,59 @@ class LivedLife:
         update_billing_profile(tenant=self.tenant, changes=changes, actor=STAFF, as_of=at)
 
     def change_document(self, kind: str, act: Act, at: datetime) -> None:
-        statuses = {InvoiceStatus.FINALIZED}
-        if kind == "credit":
-            statuses |= {InvoiceStatus.PAID, InvoiceStatus.UNCOLLECTIBLE}
-        invoices = Invoice.objects.filter(
-            subscription=self.subscription, status__in=statuses, credit_note=None, total_minor__gt=0
-        )
-        invoice = invoices.order_by("-boundary")[act.one % 2 :].first()
+        invoice = self.documents(kind)[act.one % 2 :].first()
         if invoice is None:
             return
-        facts: dict[str, Any] = {"invoice_id": invoice.pk, "as_of": at}
+        boundary = (invoice.original or invoice).boundary
+        assert boundary is not None, "an invoice closes a boundary, or stands in the place of one that does"
+        step = Step(at, kind, boundary)
         if kind == "pay":
             record_payment(
-                provider="transfer", reference=str(invoice.pk), amount_minor=invoice.total_minor,
-                currency=invoice.currency, occurred_at=at, **facts,
+                invoice_id=invoice.pk, provider="transfer", reference=f"{invoice.pk} {at}",
+                amount_minor=invoice.amount_due_minor, currency=invoice.currency, occurred_at=at, as_of=at,
             )  # fmt: skip
         elif kind == "give up":
-            mark_uncollectible(reason="gone", actor=STAFF, **facts)
-            self.plain.given_up[invoice.boundary] = at
+            mark_uncollectible(invoice_id=invoice.pk, reason="gone", actor=STAFF, as_of=at)
+        elif kind == "again":
+            with suppress(InvoiceStatusError):  # the plain calculation says when
+                reissue_invoice(invoice_id=invoice.pk, reason="wrong", actor=STAFF, as_of=at)
+        elif kind == "credit some":
+            step = self.credit_some(invoice, step, act)
         else:
+            step = replace(step, kind="gone")
             change = void_invoice if kind == "void" else issue_credit_note
-            change(reason="wrong", actor=STAFF, **facts)
-            self.plain.gone[invoice.boundary] = at
+            change(invoice_id=invoice.pk, reason="wrong", actor=STAFF, as_of=at)
+        self.plain.steps.append(step)
+
+    def documents(self, kind: str) -> QuerySet[Invoice]:
+        """Return the documents to which it may happen, the latest boundary first."""
+        documents = Invoice.objects.filter(
+            subscription=self.subscription, status__in=STATUSES[kind], credit_note=None
+        ).select_related("original")
+        if kind != "again":
+            documents = documents.filter(total_minor__gt=0)
+        if kind in {"void", "credit", "again"}:
+            documents = documents.filter(credited_minor=0)
+        if kind == "void":
+            documents = documents.filter(amount_paid_minor=0)
+        return documents.order_by(Coalesce("original__boundary", "boundary").desc())
+
+    def credit_some(self, invoice: Invoice, step: Step, act: Act) -> Step:
+        """Credit some of it: over all lines, or of one of those that charge something."""
+        lines = invoice.lines.filter(revision=invoice.revision, amount_minor__gt=0).exclude(kind="carry")
+        charging = list(lines.order_by("position").values_list("position", "amount_minor"))
+        if not charging:
+            return step
+        nth = None if act.one < 96 else act.one % len(charging)
+        most = invoice.subtotal_minor if nth is None else charging[nth][1]
+        amount = max(most * (act.other + 1) // 250, 1)  # sometimes a little too much
+        what: dict[str, Any] = {"amount_minor": amount} if nth is None else {"amounts": {charging[nth][0]: amount}}
+        with suppress(InvalidFieldsError):
+            credit_in_part(
+                invoice_id=invoice.pk, goes_to=(CreditTarget.REFUND, CreditTarget.BALANCE)[act.one % 2], reason="wrong",
+                actor=STAFF, as_of=step.at, **what,
+            )  # fmt: skip
+        return replace(step, amount=amount, nth=nth)
 
 
 def is_anything_due(at: datetime, due: Due) -> bool:
@@ -329,24 +375,35 @@ def live(scripts: Sequence[Script], versions: dict[str, PlanVersion], *, gives_b
     return lives
 
 
-Stated = tuple[Counter[tuple[int, Fraction]], int, int, int]
+@dataclass(frozen=True)
+class Told:
+    """What the documents of a life say, by boundary in the order in which they were issued, and its credit notes."""
+
+    documents: dict[int, list[Saying]]
+    notes: list[Note]
 
 
-def stated(life: LivedLife) -> dict[int, Stated]:
-    """Return the contents of each invoice: amounts with their rates, subtotal, tax and total."""
-    found = {}
-    for invoice in Invoice.objects.issued().filter(subscription=life.subscription):
+def stated(life: LivedLife) -> Told:
+    """Return what the real documents say."""
+    told = Told(defaultdict(list), [])
+    invoices = Invoice.objects.issued().filter(subscription=life.subscription).select_related("original")
+    for invoice in invoices.order_by("finalized_at", "number"):
         lines = invoice.lines.filter(revision=invoice.revision).exclude(kind="carry").exclude(amount_minor=0)
         amounts = Counter((line.amount_minor, Fraction(line.tax_percent)) for line in lines)
-        found[invoice.boundary] = amounts, invoice.subtotal_minor, invoice.tax_minor, invoice.total_minor
-    return found
+        boundary = (invoice.original or invoice).boundary
+        assert boundary is not None, "an invoice closes a boundary, or stands in the place of one that does"
+        said = Saying(amounts, invoice.subtotal_minor, invoice.tax_minor, invoice.total_minor)
+        told.documents[boundary].append(said)
+    notes = CreditNote.objects.filter(part_of__subscription=life.subscription).select_related("part_of__original")
+    for note in notes.order_by("issued_at"):
+        assert note.part_of is not None, "it was asked for"
+        boundary = (note.part_of.original or note.part_of).boundary or 0
+        credited = tuple(sorted(line["amount_minor"] for line in note.credited_lines))
+        told.notes.append(Note(boundary, credited, note.tax_minor, note.total_minor))
+    return told
 
 
-def expected(documents: Sequence[Document], life: PlainLife) -> dict[int, Stated]:
-    """Return what each invoice must contain. A last correction that finds nothing has no invoice."""
-    found = {}
-    for document in documents:
-        amounts = Counter((line.amount, line.percent) for line in document.lines)
-        tax = life.tax_of(document)
-        found[document.boundary] = amounts, document.subtotal, tax, document.subtotal + tax + document.carried
-    return found
+def expected(plain: PlainLife) -> Told:
+    """Return what the documents must say. A last correction that finds nothing has no invoice."""
+    plain.live()
+    return Told({one.boundary: one.said for one in plain.documents}, plain.notes)

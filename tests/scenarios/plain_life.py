@@ -4,34 +4,19 @@ Written from docs/algorithms (invoicing, rating, periods, tax) and from nothing 
 and none with what verification calculates. It is slow, and as plain as it can be.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from itertools import pairwise
-from math import ceil, floor
+from math import floor
 from zoneinfo import ZoneInfo
 
+from tests.scenarios.plain_prices import NOTHING, PlainPlan, in_turn, shared_out
+
 GRACE = timedelta(hours=1)
-NOTHING = Fraction()
-
-
-@dataclass(frozen=True)
-class PlainPrice:
-    """What a meter's usage costs: `tiers` are (end, rate, amount due once), or a package's size, rate, 0."""
-
-    name: str
-    model: str
-    tiers: tuple[tuple[Fraction | None, Fraction, Fraction], ...]
-
-
-@dataclass(frozen=True)
-class PlainPlan:
-    """A fee, and by meter what its usage costs."""
-
-    code: str
-    fee: Fraction
-    prices: dict[str, PlainPrice]
+Stretch = tuple[datetime, datetime, str]
 
 
 @dataclass
@@ -58,42 +43,85 @@ class Phase:
     gives_back: bool = True
 
 
-@dataclass
+@dataclass(eq=False)
 class Line:
     """An amount with its tax, of which stretch of which period it is.
 
-    `is_of_fee` says that it gives back of the fee in advance; `again` is the line that it brings back or takes back.
+    `corrects` is the line that it looks back to, whose tax it bears. `fee` is the fee of which it gives back a share:
+    `given` is how much it should, also if nothing of it is given back while the fee is unpaid. `again` is the line that
+    it brings back or takes back.
     """
 
     amount: int
     percent: Fraction
     kind: str
     period: int
-    stretch: tuple[datetime, datetime, str] | None = None
-    is_of_fee: bool = False
+    stretch: Stretch | None = None
+    corrects: "Line | None" = None
+    fee: "Line | None" = None
+    given: int = 0
     again: "Line | None" = None
+    credited: int = 0
 
 
-@dataclass
+@dataclass(frozen=True)
+class Saying:
+    """What a document said on the day of its issue: amounts with their rates, subtotal, tax and total."""
+
+    amounts: Counter[tuple[int, Fraction]]
+    subtotal: int
+    tax: int
+    total: int
+
+
+@dataclass(eq=False)
 class Document:
-    """An invoice, and what became of it."""
+    """An invoice, or the last one that was issued in its place, and what became of it."""
 
     boundary: int
     computed_at: datetime
     lines: list[Line]
     carried: int = 0
-    gone_at: datetime | None = None
-    given_up_at: datetime | None = None
+    taken: int = 0
+    is_gone: bool = False
+    is_given_up: bool = False
+    credited: int = 0
+    said: list[Saying] = field(default_factory=list)
 
     @property
     def subtotal(self) -> int:
         return sum(line.amount for line in self.lines)
 
-    def is_gone(self, moment: datetime) -> bool:
-        return self.gone_at is not None and self.gone_at < moment
+    def lines_of(self, stretch: Stretch) -> list[Line]:
+        return [line for line in self.lines if line.stretch == stretch]
 
-    def is_unpaid(self, moment: datetime) -> bool:
-        return self.is_gone(moment) or (self.given_up_at is not None and self.given_up_at < moment)
+    @property
+    def is_unpaid(self) -> bool:
+        return self.is_gone or self.is_given_up
+
+
+@dataclass(frozen=True)
+class Step:
+    """What staff or a payment do to the document of a boundary: void, give up, pay, issue again, or credit some of it.
+
+    `amount` is without tax, over the whole, or of the line that is `nth` of those that charge something.
+    """
+
+    at: datetime
+    kind: str
+    boundary: int
+    amount: int = 0
+    nth: int | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """A credit note in part."""
+
+    boundary: int
+    amounts: tuple[int, ...]
+    tax: int
+    total: int
 
 
 @dataclass
@@ -107,12 +135,14 @@ class PlainLife:
     phases: list[Phase]
     taxes: list[tuple[datetime, Fraction]]  # from when on which rate holds for the tenant
     events: list[PlainEvent] = field(default_factory=list)
-    gone: dict[int, datetime] = field(default_factory=dict)  # by boundary: void or credited
-    given_up: dict[int, datetime] = field(default_factory=dict)  # by boundary: uncollectible
+    steps: list[Step] = field(default_factory=list)
     ended_at: datetime | None = None
     gives_back: bool = True  # when it ended
     days_late: int = 0
     runs: list[datetime] = field(default_factory=list)
+    documents: list[Document] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    credits: dict[Stretch, list[tuple[int, int]]] = field(default_factory=dict)  # amount, and what stood net of others
 
     # Time
 
@@ -151,32 +181,40 @@ class PlainLife:
         """Return whether boundary `number` opens no period."""
         return self.ended_at is not None and number > self.last_period
 
-    def invoices(self) -> list[Document]:
-        """Return each invoice, as it was finalized."""
-        documents: list[Document] = []
+    def live(self) -> None:
+        """Write every document in the order of time, and do to each what was done to it."""
+        steps = sorted(self.steps, key=lambda step: step.at)
         for run in self.runs:
-            while self.ended_at is None or len(documents) <= self.last_period + 2:
-                number = len(documents)
+            while steps and steps[0].at < run:
+                self.take(steps.pop(0))
+            while self.ended_at is None or len(self.documents) <= self.last_period + 2:
+                number = len(self.documents)
                 if self.closes(number) + (GRACE if number else timedelta()) > run:
                     break
-                documents.append(self.invoice(number, run, documents))
-        return documents
+                self.documents.append(self.invoice(number, run))
+        for step in steps:
+            self.take(step)
 
     # One invoice
 
-    def invoice(self, number: int, at: datetime, earlier: Sequence[Document]) -> Document:
-        lines = [*self.usage(number, at), *self.changes(number, at, earlier)]
-        lines += [line for period in range(number - 1) for line in self.corrections(period, at, earlier)]
-        lines += self.given_back_again(at, earlier)
+    def invoice(self, number: int, at: datetime) -> Document:
+        lines = [*self.usage(number, at), *self.changes(number, at), *self.given_back_again()]
+        lines += [line for period in range(number - 1) for line in self.corrections(period, at)]
         if not self.is_over(number):
             plan = self.phase_at(self.closes(number)).plan
             lines.append(Line(self.rounded(plan.fee), self.tax(at), "recurring", number))
-        document = Document(number, at, [line for line in lines if line.amount])
-        credit = sum(one.carried for one in earlier if not one.is_gone(at))
-        due = document.subtotal + self.tax_of(document)
-        document.carried = max(due - credit, 0) - due
-        document.gone_at, document.given_up_at = self.gone.get(number), self.given_up.get(number)
+        document = Document(number, at, lines)
+        self.settle(document, sum(one.carried for one in self.documents if not one.is_gone))
         return document
+
+    def settle(self, document: Document, credit: int) -> None:
+        """Take credit off after tax, and carry over what is left of it. Credit below 0 is owed (R3)."""
+        due = document.subtotal + self.tax_of(document)
+        document.taken = credit
+        document.carried = max(due - credit, 0) - due
+        amounts = Counter((line.amount, line.percent) for line in document.lines if line.amount)
+        tax = self.tax_of(document)
+        document.said.append(Saying(amounts, document.subtotal, tax, document.subtotal + tax + document.carried))
 
     def stretches(self, period: int) -> list[tuple[datetime, datetime, PlainPlan]]:
         start, end = max(self.closes(period), self.started_at), self.closes(period + 1)
@@ -186,10 +224,8 @@ class PlainLife:
     def usage(self, number: int, at: datetime) -> list[Line]:
         if number == 0 or self.is_over(number - 1):
             return []
-        return [
-            Line(amount, self.tax(at), "usage", number - 1, stretch)
-            for stretch, amount in self.costs(number - 1, at).items()
-        ]
+        costs = sorted(self.costs(number - 1, at).items())
+        return [Line(amount, self.tax(at), "usage", number - 1, stretch) for stretch, amount in costs]
 
     def costs(self, period: int, at: datetime) -> dict[tuple[datetime, datetime, str], int]:
         """Return what each stretch of a period costs for each meter, by what is known at a moment."""
@@ -216,77 +252,193 @@ class PlainLife:
             NOTHING,
         )
 
-    def corrections(self, period: int, at: datetime, earlier: Sequence[Document]) -> list[Line]:
+    def corrections(self, period: int, at: datetime) -> list[Line]:
         if self.is_over(period):
             return []
         lines = []
-        for stretch, cost in self.costs(period, at).items():
-            known = [(one, line) for one in earlier for line in one.lines if line.stretch == stretch]
-            standing = [(one, line.amount) for one, line in known if not one.is_gone(at)]
-            charged = sum(amount for _, amount in standing)
-            forgiven = sum(max(line.amount, 0) for one, line in known if one.is_gone(at))
+        for stretch, cost in sorted(self.costs(period, at).items()):
+            known = [(one, line) for one in self.documents for line in one.lines if line.stretch == stretch]
+            [root] = [line for _, line in known if line.kind == "usage"]
+            stands = self.stood(stretch)
+            forgiven = sum(max(line.amount, 0) for one, line in known if one.is_gone)
             # An invoice that was given up is in force, and its charges are unpaid: they are not given back, and what
             # was given back of them is not charged (F4).
-            unpaid = sum(max(amount, 0) for one, amount in standing if one.is_unpaid(at))
-            correction = max(max(cost - forgiven, 0) - charged, -max(charged - unpaid, 0))
-            lines.append(Line(correction, self.tax_of_period(period, earlier), "adjustment", period, stretch))
+            unpaid = sum(
+                max(line.amount - line.credited, 0) for one, line in known if one.is_given_up and not one.is_gone
+            )
+            owed = max(cost - forgiven, 0)
+            for credit, stood in self.credits.get(
+                stretch, []
+            ):  # usage that goes away is taken out of each credit first (C4)
+                owed -= min(max(owed - (stood - credit), 0), credit)
+            correction = max(owed - stands, -max(stands - unpaid, 0))
+            lines.append(Line(correction, root.percent, "adjustment", period, stretch, corrects=root))
         return lines
 
-    def tax_of_period(self, period: int, earlier: Sequence[Document]) -> Fraction:
-        """Return the tax of a correction: that of what it corrects, on the invoice that closed the period."""
-        return self.tax(earlier[period + 1].computed_at)
+    def stands(self, stretch: Stretch) -> int:
+        """Return what is charged for a stretch by documents in force."""
+        return sum(line.amount for one in self.documents if not one.is_gone for line in one.lines_of(stretch))
 
-    def changes(self, number: int, at: datetime, earlier: Sequence[Document]) -> list[Line]:
+    def changes(self, number: int, at: datetime) -> list[Line]:
         """Return shares of fees for changes and an end within the period that is closed."""
         if number == 0 or self.is_over(number - 1):
             return []
         period, stretches = number - 1, self.stretches(number - 1)
         first, last = self.boundary_day(period), self.boundary_day(period + 1)
         ended = min(self.day(self.closes(number)), last)
-        fee_document = earlier[period]
-        percents = self.tax(fee_document.computed_at), self.tax(at)
+        fee_document = self.documents[period]
+        [fee] = [line for line in fee_document.lines if line.kind == "recurring"]
         lines: list[Line] = []
         for (_, _, before), (changed_at, _, after) in pairwise(stretches):
             share = Fraction((ended - self.day(changed_at)).days, (last - first).days)
             if share > 0:
-                percent = percents[0] if not lines else percents[1]
-                back = -self.rounded(before.fee * share)
-                lines.append(Line(back, percent, "proration", period, is_of_fee=not lines))
-                lines.append(Line(self.rounded(after.fee * share), percents[1], "proration", period))
-        is_unpaid = fee_document.is_unpaid(at)
-        if lines and is_unpaid:
-            lines[0].amount = 0
+                back, rest = -self.rounded(before.fee * share), self.rounded(after.fee * share)
+                lines.append(Line(back, self.tax(at), "proration", period) if lines else given_back(fee, back))
+                lines.append(Line(rest, self.tax(at), "proration", period))
         is_ended = self.ended_at is not None and self.closes(number) == self.ended_at and ended < last
         gives_back = self.gives_back if is_ended else self.phase_at(stretches[-1][0]).gives_back
         if not gives_back:
-            return without_refund(lines)
-        if is_ended and not is_unpaid:
+            without_refund(lines)
+        elif is_ended:
             share = Fraction((last - ended).days, (last - first).days)
-            back = -self.rounded(stretches[0][2].fee * share)
-            lines.append(Line(back, percents[0], "proration", period, is_of_fee=True))
+            lines.append(given_back(fee, -self.rounded(stretches[0][2].fee * share)))
+        for line in lines:
+            if line.fee is not None and fee_document.is_unpaid:
+                # Of a fee that is unpaid the share comes once it is paid (F4); of one that is not owed, never.
+                line.given = 0 if fee_document.is_gone else line.amount
+                line.amount = 0
+            else:
+                line.given = line.amount
         return lines
 
-    def given_back_again(self, at: datetime, earlier: Sequence[Document]) -> list[Line]:
-        """Return fees to give back again because their document is gone, and to take back if the fee's own is gone."""
-        # What is brought back goes on from the line that brought it. What a gone document took back is open again.
-        done = {
-            id(line.again)
-            for one in earlier
-            for line in one.lines
-            if line.again is not None and (line.is_of_fee or not one.is_gone(at))
-        }
+    def given_back_again(self) -> list[Line]:
+        """Return shares of fees that are open again: their document is gone, or the fee's own is gone or was paid."""
         lines = []
-        for one in earlier:
-            for line in one.lines:
-                if not line.is_of_fee or id(line) in done:
+        for one in self.documents:
+            for share in one.lines:
+                if share.fee is None:
                     continue
-                fee = earlier[line.period]
-                if one.is_gone(at) and not fee.is_unpaid(at):
-                    again = Line(line.amount, line.percent, "proration", line.period, is_of_fee=True, again=line)
+                fee = self.documents[share.period]
+                stands = 0 if one.is_gone else share.amount
+                stands += sum(line.amount for other in self.in_force for line in other.lines if line.again is share)
+                is_open = (0 if fee.is_gone else share.given) - stands
+                if is_open > 0 or (is_open < 0 and not fee.is_given_up):
+                    again = Line(is_open, share.percent, "proration", share.period, corrects=share, again=share)
                     lines.append(again)
-                elif not one.is_gone(at) and fee.is_gone(at):
-                    lines.append(Line(-line.amount, line.percent, "proration", line.period, again=line))
         return lines
+
+    # What becomes of documents
+
+    @property
+    def in_force(self) -> list[Document]:
+        return [one for one in self.documents if not one.is_gone]
+
+    def take(self, step: Step) -> None:
+        document = self.documents[step.boundary]
+        if step.kind == "again":
+            self.issue_again(document, step.at)
+        elif step.kind == "credit some":
+            self.credit_some(document, step)
+        elif step.kind == "gone":
+            document.is_gone = True
+        else:
+            document.is_given_up = step.kind == "give up"
+
+    def issue_again(self, document: Document, at: datetime) -> None:
+        """Write the same lines with the taxes that follow now (R1 to R3), and so each later one that corrects them."""
+        concerned = [document]
+        for one in self.documents[document.boundary + 1 :]:
+            looks_back = [line for line in one.lines if line.amount and line.corrects is not None]
+            if not one.is_gone and any(
+                line.percent != self.tax_again(line.corrects, concerned, at) for line in looks_back if line.corrects
+            ):
+                concerned.append(one)
+        before = [(one, one.carried, [line.percent for line in one.lines]) for one in concerned]
+        for one in concerned:
+            for line in one.lines:
+                line.percent = self.tax(at) if line.corrects is None else line.corrects.percent
+            self.settle(one, one.taken)
+        is_short = sum(carried for _, carried, _ in before) > sum(one.carried for one in concerned)
+        if any(one.credited for one in concerned) or (is_short and not self.is_followed(at)):
+            for one, carried, percents in before:
+                one.said.pop()
+                one.carried = carried
+                for line, percent in zip(one.lines, percents, strict=True):
+                    line.percent = percent
+            return
+        for one in concerned:
+            one.is_given_up = False
+
+    def tax_again(self, line: Line, concerned: Sequence[Document], at: datetime) -> Fraction:
+        """Return the tax that a line bears once these documents are issued again."""
+        if not any(line in one.lines for one in concerned):
+            return line.percent
+        return self.tax(at) if line.corrects is None else self.tax_again(line.corrects, concerned, at)
+
+    def is_followed(self, at: datetime) -> bool:
+        """Return whether an invoice is still to come: nothing has looked at the last boundary."""
+        return self.ended_at is None or self.ended_at > at or len(self.documents) < self.last_period + 3
+
+    def credit_some(self, document: Document, step: Step) -> None:
+        """Credit an amount over all lines, or some of one line, if as much is left of it (C1, C2)."""
+        charging = [line for line in document.lines if line.amount > 0]
+        left = {line: self.left_of(document, line) for line in charging}
+        bases = {percent: self.base_left(document, percent) for percent in {line.percent for line in charging}}
+        percents = list(dict.fromkeys(line.percent for line in charging if left[line]))
+        of_percent = {
+            percent: [line for line in charging if left[line] and line.percent == percent] for percent in percents
+        }
+        most = {percent: min(bases[percent], sum(left[line] for line in of_percent[percent])) for percent in percents}
+        if step.nth is not None:
+            line = charging[step.nth % len(charging)]
+            if step.amount > min(left[line], bases[line.percent]):
+                return
+            amounts = {line: step.amount}
+        else:
+            if step.amount > sum(most.values()):
+                return
+            parts = shared_out(step.amount, [most[percent] for percent in percents])
+            amounts = {}
+            for percent, part in zip(percents, parts, strict=True):
+                lines = of_percent[percent]
+                amounts |= dict(zip(lines, shared_out(part, [left[line] for line in lines]), strict=True))
+        self.write_note(document, {line: amount for line, amount in amounts.items() if amount})
+
+    def write_note(self, document: Document, amounts: dict[Line, int]) -> None:
+        tax = 0
+        for percent in {line.percent for line in amounts}:
+            before = sum(line.credited for line in document.lines if line.percent == percent)
+            more = sum(amount for line, amount in amounts.items() if line.percent == percent)
+            tax += self.tax_on(before + more, percent) - self.tax_on(before, percent)
+        total = sum(amounts.values()) + tax
+        if not 1 <= total <= document.said[-1].total - document.credited:
+            return
+        # What stood is asked before any line of this note counts.
+        stood = {line.stretch: self.stood(line.stretch) for line in amounts if line.stretch is not None}
+        for line, amount in amounts.items():
+            line.credited += amount
+            if line.stretch is not None:
+                self.credits.setdefault(line.stretch, []).append((amount, stood[line.stretch]))
+                stood[line.stretch] -= amount
+        document.credited += total
+        self.notes.append(Note(document.boundary, tuple(sorted(amounts.values())), tax, total))
+
+    def stood(self, stretch: Stretch) -> int:
+        return self.stands(stretch) - sum(amount for amount, _ in self.credits.get(stretch, []))
+
+    def left_of(self, document: Document, line: Line) -> int:
+        """Return what of a line may still be credited (C1)."""
+        left = line.amount - line.credited
+        if line.stretch is not None:
+            left = min(left, self.stood(line.stretch))
+        elif line.kind == "recurring":
+            given = sum(share.given for one in self.documents for share in one.lines if share.fee is line)
+            left = left + given if len(self.documents) > document.boundary + 1 else 0
+        return max(left, 0)
+
+    def base_left(self, document: Document, percent: Fraction) -> int:
+        bearing = [line for line in document.lines if line.percent == percent]
+        return max(sum(line.amount for line in bearing) - sum(line.credited for line in bearing), 0)
 
     # Money
 
@@ -297,55 +449,29 @@ class PlainLife:
         return [percent for since, percent in self.taxes if since < at][-1]
 
     def tax_of(self, document: Document) -> int:
-        percents = sorted({line.percent for line in document.lines})
-        bases = [sum(line.amount for line in document.lines if line.percent == percent) for percent in percents]
+        percents = {line.percent for line in document.lines}
         return sum(
-            self.rounded(Fraction(base, 10**self.digits) * percent / 100)
-            for base, percent in zip(bases, percents, strict=True)
+            self.tax_on(sum(line.amount for line in document.lines if line.percent == percent), percent)
+            for percent in percents
         )
+
+    def tax_on(self, base: int, percent: Fraction) -> int:
+        return self.rounded(Fraction(base, 10**self.digits) * percent / 100)
 
     def rounded(self, amount: Fraction) -> int:
         minor = floor(abs(amount) * 10**self.digits + Fraction(1, 2))
         return minor if amount >= 0 else -minor
 
 
-def without_refund(lines: list[Line]) -> list[Line]:
-    """Keep what the lines would give back together, of the last line first."""
+def given_back(fee: Line, amount: int) -> Line:
+    """Return a line that gives back a share of a fee."""
+    return Line(amount, fee.percent, "proration", fee.period, corrects=fee, fee=fee, given=amount)
+
+
+def without_refund(lines: list[Line]) -> None:
+    """Keep what the lines would give back together, of the fee in advance first, then of the last line (P6)."""
     too_much = max(-sum(line.amount for line in lines), 0)
-    for line in reversed(lines):
+    for line in [*lines[:1], *lines[:0:-1]]:
         kept = min(too_much, max(-line.amount, 0))
         line.amount += kept
         too_much -= kept
-    return lines
-
-
-def in_turn(prices: Sequence[PlainPrice], quantities: Sequence[Fraction]) -> list[Fraction]:
-    """Return what stretches of one period cost exactly, each from where the one before has come to."""
-    place = paid_once = in_packages = NOTHING
-    costs = []
-    for price, quantity in zip(prices, quantities, strict=True):
-        end = place + quantity
-        cost = asked = NOTHING
-        if quantity and price.model == "volume":
-            _, rate, asked = next(tier for tier in price.tiers if tier[0] is None or sum(quantities) <= tier[0])
-            cost = quantity * rate
-        elif quantity and price.model == "package":
-            size, rate, _ = price.tiers[0]
-            assert size is not None
-            begun = max(place, in_packages)
-            count = max(ceil((end - begun) / size), 0)
-            in_packages = begun + count * size if count else in_packages
-            cost = count * rate
-        elif quantity:
-            start = NOTHING
-            for tier_end, rate, once in price.tiers:
-                if start < end:
-                    top = end if tier_end is None else min(end, tier_end)
-                    cost += max(top - max(start, place), NOTHING) * rate
-                    asked += once
-                    start = top if tier_end is None or tier_end > end else tier_end
-        due = max(asked - paid_once, NOTHING)
-        paid_once += due
-        place = end
-        costs.append(cost + due)
-    return costs
