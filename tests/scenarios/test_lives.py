@@ -2,7 +2,7 @@
 
 Two dozen in `make test`, a thousand others by `make soak ARGS=lives`. Hypothesis takes some numbers from the modules
 that are imported, so the two dozen are others in a run of the whole suite than in a run of this file alone. A life that
-differed once is kept in `KEPT`.
+differed once is kept here.
 """
 
 import time
@@ -32,7 +32,7 @@ TWO_DOZEN = settings(  # of which Hypothesis has the first dozen as plain as can
     max_examples=2, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=UNCHECKED
 )
 THOUSAND = settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=UNCHECKED)
-KEPT = Script(date(2027, 1, 1), "Asia/Beirut", "JPY", "team", (
+GIVEN_UP_LATER = Script(date(2027, 1, 1), "Asia/Beirut", "JPY", "team", (
     Act(1500, "move", 220, 196), Act(2206, "pay"), Act(3571, "use", 186, 211), Act(6806, "move", 125, 101),
     Act(28544, "move at end", 90, 27), Act(44742, "void event", 52, 176), Act(90014, "move", 67, 204),
     Act(125747, "give up", 8, 251), Act(131073, "give up", 217, 160),
@@ -67,14 +67,10 @@ def check_together(scripts: Sequence[Script], catalog: dict[str, PlanVersion], *
         transaction.set_rollback(True)
 
 
-def test_what_was_given_back_of_an_invoice_given_up_later_is_not_charged(catalog: dict[str, PlanVersion]) -> None:
-    # A life that the plain calculation once had wrong: it charged 9 on boundary 4 (rule F4).
-    check_together([KEPT], catalog, gives_back=True)
-
-
-def test_unused_time_of_a_fee_that_is_void_is_taken_back_until_it_stands(catalog: dict[str, PlanVersion]) -> None:
-    # A life that the plain calculation once had wrong: the invoice that took it back was void as well (F3).
-    check_together([TAKEN_BACK_TWICE], catalog, gives_back=True)
+def test_lives_that_the_plain_calculation_once_had_wrong_cost_what_it_says_now(catalog: dict[str, PlanVersion]) -> None:
+    # What was given back of an invoice that is given up later is not charged: it charged 9 on boundary 4 (rule F4).
+    # Unused time of a fee that is void is taken back until it stands: the invoice that took it back was void, too (F3).
+    check_together([GIVEN_UP_LATER, TAKEN_BACK_TWICE], catalog, gives_back=True)
 
 
 @given(scripts=batches(12), gives_back=st.booleans())
