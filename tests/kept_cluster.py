@@ -62,11 +62,35 @@ class KeptCluster:
         ):
             archive.add(data_dir, ".")
         Path(file.name).rename(self.path)
+        self._remove_unused()
+
+    def kept_beside(self, name: str) -> bytes | None:
+        """Return a file that an earlier run with these sources kept beside the archive, if there is one."""
+        if self.path is None:
+            return None
+        file = self.path.with_suffix(f".{name}")
+        try:
+            os.utime(file)
+            return file.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def keep_beside(self, name: str, content: bytes) -> None:
+        """Keep a file beside the archive, for what else takes long to compute from these sources."""
+        if self.path is None or self.directory is None:
+            return
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self.directory, delete=False) as file:
+            file.write(content)
+        Path(file.name).rename(self.path.with_suffix(f".{name}"))
+
+    def _remove_unused(self) -> None:
+        assert self.directory is not None
+        assert self.path is not None
+        newest = self.path.stat().st_mtime  # the run's clock may be shifted
         for old in self.directory.iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if (
-                    self.path.stat().st_mtime - old.stat().st_mtime > UNUSED_SECONDS_MAX
-                ):  # the run's clock may be shifted
+                if newest - old.stat().st_mtime > UNUSED_SECONDS_MAX:
                     old.unlink()
 
 

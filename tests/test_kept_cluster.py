@@ -47,6 +47,14 @@ def test_a_kept_cluster_is_unpacked(cache: Path, stopped_cluster: Path, tmp_path
     assert [path.suffix for path in cache.iterdir()] == [".tar"]
 
 
+def test_a_file_is_kept_beside_the_cluster(cache: Path) -> None:
+    kept = KeptCluster(postgres_major=MAJOR)
+    assert kept.kept_beside("books") is None
+    kept.keep_beside("books", b"rows")
+    assert kept.kept_beside("books") == b"rows"
+    assert KeptCluster(postgres_major=MAJOR + 1).kept_beside("books") is None
+
+
 def test_a_changed_source_finds_nothing_kept(
     cache: Path, stopped_cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
