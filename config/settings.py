@@ -449,6 +449,7 @@ if not IS_PRODUCTION:
 # The web server (config.serving): threads per process, and how long it waits for a client and for the database.
 API_THREADS = env.number("API_THREADS", 1, lowest=1, highest=16)
 PAGE_THREADS = env.number("PAGE_THREADS", 2, lowest=1, highest=16)
+SHORT_WAY = env.flag("SHORT_WAY", default=True)
 WEB_WAITING_MAX = 500  # requests that wait for a thread of their pool; one more is refused with 503
 BODY_SECONDS = env.number("BODY_SECONDS", 10, lowest=1, highest=600)
 BODY_BYTES_A_SECOND = env.number("BODY_BYTES_A_SECOND", 32_768, lowest=1, highest=1_000_000_000)

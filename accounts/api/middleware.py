@@ -3,6 +3,7 @@
 The id is in every response, log line and problem body. A query string is never logged, since people put keys into it.
 """
 
+import logging
 import re
 from collections.abc import Callable
 from time import perf_counter_ns
@@ -26,7 +27,8 @@ _VERSIONED_PREFIX: Final = "/api/v1/"
 _IDS_OF_CALLERS: Final = "/api/v1/events/"  # an event's id may end in a slash
 _NUL_ENCODED: Final = "%00"
 
-log = structlog.get_logger("countinghouse.access")
+_logger: Final = logging.getLogger("countinghouse.access")
+log = structlog.get_logger(_logger.name)
 
 
 def _without_trailing_slash(path: str) -> str:
@@ -47,6 +49,29 @@ def render_exception(request: HttpRequest, exception: Exception) -> HttpResponse
     return outage_page(request) if is_outage(exception) else None
 
 
+def name_request(request: HttpRequest) -> str:
+    """Set and return the request's id: the caller's own, if it is a proper one, or a new one."""
+    given = request.META.get("HTTP_X_REQUEST_ID", "")
+    is_accepted = _ACCEPTED.fullmatch(given) and mask_secrets(given) == given
+    request_id = given if is_accepted else str(uuid7(timezone.now()))
+    request.request_id = request_id  # type: ignore[attr-defined]
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    return request_id
+
+
+def log_request(request: HttpRequest, status: int, started: int) -> None:
+    """Log the line of a request that began at `started`, in nanoseconds of the performance counter."""
+    if not _logger.isEnabledFor(logging.INFO):
+        return
+    log.info(
+        "request",
+        method=request.method,
+        path=loggable_path(request),
+        status=status,
+        microseconds=(perf_counter_ns() - started) // 1000,
+    )
+
+
 class RequestIdMiddleware:
     """The middleware around everything else, so that refusals by other middleware carry the id too."""
 
@@ -56,21 +81,11 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Return the response with the request's id, and log one line."""
         started = perf_counter_ns()
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        is_accepted = _ACCEPTED.fullmatch(given) and mask_secrets(given) == given
-        request_id = given if is_accepted else str(uuid7(timezone.now()))
-        request.request_id = request_id  # type: ignore[attr-defined]
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        request_id = name_request(request)
         try:
             response = self._respond(request)
             response[HEADER] = request_id
-            log.info(
-                "request",
-                method=request.method,
-                path=loggable_path(request),
-                status=response.status_code,
-                microseconds=(perf_counter_ns() - started) // 1000,
-            )
+            log_request(request, response.status_code, started)
         finally:
             structlog.contextvars.clear_contextvars()
         return response

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-BYTEA, INT8, TEXT, TIMESTAMPTZ, UUID_OID, JSONB = 17, 20, 25, 1184, 2950, 3802
+BOOL, BYTEA, INT8, TEXT, TIMESTAMPTZ, UUID_OID, JSONB = 16, 17, 20, 25, 1184, 2950, 3802
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NULL: Final = b"\xff\xff\xff\xff"
@@ -54,6 +54,16 @@ def of_uuids(items: Sequence[UUID]) -> Parameter:
     return of_blobs([item.bytes for item in items], UUID_OID)
 
 
+def of_bools(items: Sequence[bool]) -> Parameter:
+    """Return an array of truths."""
+    return of_blobs([b"\x01" if item else b"\x00" for item in items], BOOL)
+
+
 def of_decimals(items: Sequence[Decimal]) -> Parameter:
     """Return an array of exact numbers, as text: their binary form costs more to make than to parse."""
     return ("{" + ",".join([format(item, "f") for item in items]) + "}").encode(), 0
+
+
+def of_int(item: int) -> Parameter:
+    """Return one whole number."""
+    return str(item).encode(), 0

@@ -20,7 +20,7 @@ def note_key_use(*, key_id: UUID, as_of: datetime) -> None:
     """
     if _noted.recall(key_id, as_of):
         return
-    _noted.keep(key_id, value=True, as_of=as_of)
     ApiKey.objects.filter(Q(last_used_at=None) | Q(last_used_at__lte=as_of - NOTED_EVERY), pk=key_id).update(
         last_used_at=as_of
     )
+    _noted.keep(key_id, value=True, as_of=as_of)

@@ -1,30 +1,32 @@
 """The application that granian calls for each request: `config.serving.application:application`."""
 
+from config.wsgi import application as wsgi_application  # first: loads the apps whose modules follow
+
+# isort: split
+
 import json
 import sys
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from django.conf import settings
 from django.utils import timezone
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined] # exported for such use, though not by __all__
 
 from accounts.domain.identifiers import uuid7
+from accounts.tracing import is_traced
 from config.serving.bodies import BodyTooSlowError, Patience, Source, receive
 from config.serving.environ import HeaderError, RequestScope, environ_of
 from config.serving.pools import Pool, PoolFullError, Pools
+from config.serving.short_way import Answer, Environ, ShortWay
 from config.startup import bound_waits_for_database
-from config.wsgi import application as wsgi_application
 
 # How often a computing page yields to the API's thread; with Python's own 200 each step of an event waits 5 ms.
 SWITCHES_A_SECOND: Final = 2000
 RETRY_AFTER_SECONDS: Final = 2
-
-Answer = tuple[int, list[tuple[str, str]], bytes]
-Environ = dict[str, Any]
 
 
 class Exchange(Source, Protocol):
@@ -36,10 +38,17 @@ class Exchange(Source, Protocol):
 class Application:
     """Django behind two pools of threads, in granian's own interface (RSGI)."""
 
-    def __init__(self, wsgi: Callable[..., Iterable[bytes]], pools: Pools, patience: Patience) -> None:
+    def __init__(
+        self,
+        wsgi: Callable[..., Iterable[bytes]],
+        pools: Pools,
+        patience: Patience,
+        short_way: ShortWay | None = None,
+    ) -> None:
         self._wsgi = wsgi
         self._pools = pools
         self._patience = patience
+        self._short_way = short_way
 
     def __rsgi_init__(self, loop: AbstractEventLoop) -> None:
         """Prepare the process."""
@@ -47,6 +56,8 @@ class Application:
 
     def __rsgi_del__(self, loop: AbstractEventLoop) -> None:
         """Finish the requests in progress."""
+        if self._short_way:
+            loop.run_until_complete(self._short_way.close())
         self._pools.close()
 
     async def __rsgi__(self, scope: RequestScope, exchange: Exchange) -> None:
@@ -62,7 +73,13 @@ class Application:
             body, length = await receive(scope.headers, exchange, self._patience)
             with body:
                 environ = environ_of(scope, body, length)
-                return await self._pools.of_path(scope.path).run(partial(self._run, environ))
+                answer = await self._short_way.respond(environ) if self._short_way else None
+                if answer is None:
+                    body.seek(0)
+                    answer = await self._pools.of_path(scope.path).run(partial(self._run, environ))
+                    if self._short_way:
+                        self._short_way.learn(environ, answer)
+                return answer
         except BodyTooSlowError:
             return _refusal(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.")
         except HeaderError as error:
@@ -113,7 +130,13 @@ def _make() -> Application:
     api = Pool("api", threads=settings.API_THREADS, waiting_max=settings.WEB_WAITING_MAX)
     pages = Pool("pages", threads=settings.PAGE_THREADS, waiting_max=settings.WEB_WAITING_MAX)
     patience = Patience(settings.BODY_SECONDS, settings.BODY_BYTES_A_SECOND)
-    return Application(wsgi_application, Pools(api=api, pages=pages), patience)
+    return Application(wsgi_application, Pools(api=api, pages=pages), patience, ShortWay() if has_short_way() else None)
+
+
+def has_short_way() -> bool:
+    """Return whether ordinary requests are combined. Traces are made by middleware; a pooler keeps no session."""
+    is_pooled = bool(settings.DATABASES["default"].get("DISABLE_SERVER_SIDE_CURSORS"))
+    return settings.SHORT_WAY and not is_traced() and not is_pooled
 
 
 application = _make()

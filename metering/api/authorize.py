@@ -4,7 +4,9 @@ One atomic step checks every limit, and records the event only if all allow it.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 from django.utils import timezone
@@ -16,25 +18,31 @@ from rest_framework.response import Response
 from accounts.api.authentication import principal_of
 from accounts.api.fields import QuantityField
 from accounts.api.idempotency import idempotent
-from accounts.api.parsers import RawJSONParser, body_bytes
+from accounts.api.parsers import RawJSONParser, body_bytes, django_request
 from accounts.api.problems import FORM_CODES
 from accounts.api.schema import BODY_STATUSES, IDEMPOTENCY_PARAMETER, TENANT_PARAMETER, problems
 from accounts.api.tenancy import require_active, tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.identifiers import uuid7
-from accounts.domain.principal import TenantFacts
+from accounts.domain.principal import Principal, TenantFacts
 from accounts.domain.reach import WayIn, way_in
 from accounts.domain.scopes import Scope
 from accounts.errors import FieldError, MalformedBodyError
+from metering.api.ordinary import required
 from metering.api.rate_limit_headers import limits_body, rate_limit_headers, refusal_error
 from metering.api.reporting import rules_for
 from metering.domain.event_input import parse_event
 from metering.domain.events import ParsedEvent, Rejection
 from metering.domain.exact_json import decode_object
+from metering.domain.limit_policy import Decision
+from metering.domain.rounds import Outcome, RoundQuestion, RoundReport
 from metering.domain.texts import pointer_part
 from metering.errors import EventRefusedError
 from metering.services.limits.authorization import authorize, check_limits
+from metering.services.rounds.requests import question_for_round, report_for_round
 
+# Where a request keeps the id that was generated for it; no header can set it.
+GENERATED_ID: Final = "countinghouse.event_id"
 FIELDS: Final = frozenset({"id", "type", "quantity", "subject", "properties", "record", "tenant"})
 
 
@@ -76,6 +84,7 @@ class AuthorizeView(ApiView):
 
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.EVENTS_WRITE}
     parser_classes = [RawJSONParser]
+    success_status = HTTPStatus.OK
 
     @extend_schema(
         operation_id="authorize_request",
@@ -93,20 +102,69 @@ class AuthorizeView(ApiView):
         """
         as_of, principal = timezone.now(), principal_of(request)
         _ = request.data
-        members = decode_object(body_bytes(request))
-        tenant = tenant_named_in(request, members)
-        require_active(tenant)
-        is_recorded = record_flag(members)
-        event = event_of(members, tenant, as_of, accepts_tenant=principal.tenant is None)
+        asked = asked_in(request, as_of)
         with way_in(WayIn.INGEST):
-            if is_recorded:
-                decision = authorize(principal=principal, tenant=tenant, event=event, as_of=as_of).decision
-            else:
-                decision = check_limits(principal=principal, tenant=tenant, event=event, as_of=as_of)
-        if not decision.is_allowed:
-            raise refusal_error(decision, as_of)
-        body = {"allowed": True, "event_id": event.id if is_recorded else None, "limits": limits_body(decision.limits)}
-        return Response(body, headers=rate_limit_headers(decision.limits, as_of))
+            decide = recorded_decision if asked.is_recorded else check_limits
+            decision = decide(principal=principal, tenant=asked.tenant, event=asked.event, as_of=as_of)
+        return authorized_response(decision, asked.event.id if asked.is_recorded else None, as_of)
+
+    def work_of(self, request: Request, as_of: datetime) -> RoundReport | RoundQuestion:
+        """Return the request as work for a round."""
+        asked, principal = asked_in(request, as_of), principal_of(request)
+        if asked.is_recorded:
+            return required(
+                report_for_round(
+                    principal=principal, tenant=asked.tenant, event=asked.event, as_of=as_of, is_limited=True
+                )
+            )
+        return required(question_for_round(principal=principal, tenant=asked.tenant, event=asked.event, as_of=as_of))
+
+    def response_to(self, request: Request, work: RoundReport | RoundQuestion, outcome: Outcome) -> Response:  # noqa: ARG002 - the protocol's
+        """Return the response after the round. Raises the 429."""
+        assert work.claim is not None, "an authorization is decided by limits"
+        assert outcome.decision is not None, "an authorization is decided by limits"
+        event_id = work.event.id if isinstance(work, RoundReport) else None
+        return authorized_response(outcome.decision, event_id, work.claim.as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a body asks: the event that the request would be, and whether it is recorded."""
+
+    tenant: TenantFacts
+    event: ParsedEvent
+    is_recorded: bool
+
+
+def asked_in(request: Request, as_of: datetime) -> Asked:
+    """Read the parsed body. Raises 400, 402, 404 or 422."""
+    members = decode_object(body_bytes(request))
+    tenant = tenant_named_in(request, members)
+    require_active(tenant)
+    is_recorded = record_flag(members)
+    if "id" not in members:
+        members["id"] = generated_id_of(request, as_of)
+    event = event_of(members, tenant, as_of, accepts_tenant=principal_of(request).tenant is None)
+    return Asked(tenant, event, is_recorded)
+
+
+def generated_id_of(request: Request, as_of: datetime) -> str:
+    """Return the id of the event of a request that names none: the same however often the request begins again."""
+    generated: str = django_request(request).META.setdefault(GENERATED_ID, str(uuid7(as_of)))
+    return generated
+
+
+def recorded_decision(*, principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_of: datetime) -> Decision:
+    """Authorize and count, and return the decision alone."""
+    return authorize(principal=principal, tenant=tenant, event=event, as_of=as_of).decision
+
+
+def authorized_response(decision: Decision, event_id: str | None, as_of: datetime) -> Response:
+    """Return the response to a request that may pass. Raises the 429 of one that may not."""
+    if not decision.is_allowed:
+        raise refusal_error(decision, as_of)
+    body = {"allowed": True, "event_id": event_id, "limits": limits_body(decision.limits)}
+    return Response(body, headers=rate_limit_headers(decision.limits, as_of))
 
 
 def tenant_named_in(request: Request, members: Mapping[str, Any]) -> TenantFacts:
@@ -130,7 +188,7 @@ def event_of(members: Mapping[str, Any], tenant: TenantFacts, as_of: datetime, *
         # With a time a client could choose the period whose quota it uses, so the call has no such field.
         if name not in FIELDS:
             raise rejection_error(Rejection(0, None, "unknown_field", "No such field.", f"/{pointer_part(name)}"))
-    fields = {"id": str(uuid7(as_of)), **{name: value for name, value in members.items() if name != "record"}}
+    fields = {name: value for name, value in members.items() if name != "record"}
     verdict = parse_event(fields, 0, as_of, rules_for(tenant, as_of, accepts_tenant=accepts_tenant))
     if isinstance(verdict, Rejection):
         raise rejection_error(verdict)

@@ -3,6 +3,8 @@
 The hot path creates no Django or DRF object per event: bytes → msgspec → one JSON parameter of one statement.
 """
 
+from datetime import datetime
+from http import HTTPStatus
 from typing import ClassVar, Final
 
 import msgspec
@@ -32,6 +34,7 @@ from metering.api.events_schema import (
     VoidRequestSchema,
 )
 from metering.api.ledger_access import readable_ledger, require_may_write
+from metering.api.ordinary import NotOrdinaryError, required
 from metering.api.parameters import API_KEY_PARAMETER, api_key_of, instant_of, text_of
 from metering.api.reporting import (
     EventNames,
@@ -45,11 +48,14 @@ from metering.domain.event_bodies import EventInput, Item, Oversized, Submission
 from metering.domain.event_input import parse_event
 from metering.domain.events import Rejection
 from metering.domain.ledger import Ledger
+from metering.domain.rounds import Outcome, RoundReport
 from metering.domain.texts import is_storable
 from metering.selectors.events import EventFilters, StoredEvent, event_by_id, events_page
 from metering.selectors.limits import ledger_of
 from metering.selectors.retention import deleted_before, refuse_deleted
 from metering.services.event_voids import void_counted_event
+from metering.services.reports import ReportOutcome
+from metering.services.rounds.requests import report_for_round
 
 REASON_CHARACTERS_MAX: Final = 500
 VOID_SUFFIX: Final = "/void"
@@ -64,6 +70,7 @@ class EventsView(ApiView):
     body_bytes_max = BATCH_BYTES_MAX
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.USAGE_READ, "POST": Scope.EVENTS_WRITE}
     parser_classes = [RawJSONParser]
+    success_status = HTTPStatus.CREATED
 
     @extend_schema(
         operation_id="report_events",
@@ -87,6 +94,21 @@ class EventsView(ApiView):
         _ = request.data
         submission = decode_body(body_bytes(request))
         return report_events(request, submission)
+
+    def work_of(self, request: Request, as_of: datetime) -> RoundReport:
+        """Return the request as work for a round. Raises `NotOrdinaryError` for all but one right event."""
+        report = report_of_tenant(request, [msgspec.Raw(body_bytes(request))], parse_event, as_of)
+        if not report.events:
+            raise NotOrdinaryError
+        [event] = report.events
+        work = report_for_round(
+            principal=principal_of(request), tenant=report.tenant, event=event, as_of=as_of, is_limited=False
+        )
+        return required(work)
+
+    def response_to(self, request: Request, work: RoundReport, outcome: Outcome) -> Response:  # noqa: ARG002 - the protocol's
+        """Return the response after the round."""
+        return single_response(request, work.event.id, ReportOutcome(accepted=1, duplicates=0, rejected=()))
 
     @extend_schema(
         operation_id="list_events",

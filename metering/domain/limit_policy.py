@@ -4,7 +4,7 @@ A policy is the set of limits of a tenant's usage plan and its key; a claim is w
 levels are what a store holds, read in one atomic step; a decision is the result for the client. Only stores have state.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -159,27 +159,48 @@ def claim_on(policy: LimitPolicy, amounts: Mapping[int, Decimal], as_of: datetim
 
     Counters come in the order in which stores lock them.
     """
+    return claim_of(policy, current_counters(policy, as_of), amounts, as_of, cost=cost)
+
+
+def current_counters(policy: LimitPolicy, as_of: datetime) -> tuple[tuple[Quota, CounterKey], ...]:
+    """Return each quota with its counter in the current period."""
+    return tuple((quota, counter_key(quota, as_of, policy.ledger.time_zone)) for quota in policy.quotas)
+
+
+def claim_of(
+    policy: LimitPolicy,
+    current: Sequence[tuple[Quota, CounterKey]],
+    amounts: Mapping[int, Decimal],
+    as_of: datetime,
+    *,
+    cost: int = 1,
+) -> Claim:
+    """Return the claim of a request that adds `amounts`, if the current counters are known."""
     counters = (
-        CounterClaim(quota, counter_key(quota, as_of, policy.ledger.time_zone), amounts[quota.meter_id])
-        for quota in policy.quotas
-        if quota.meter_id in amounts
+        CounterClaim(quota, key, amounts[quota.meter_id]) for quota, key in current if quota.meter_id in amounts
     )
     return Claim(policy.ledger, policy.throttles, tuple(counters), cost, as_of)
 
 
 def decide(claim: Claim, levels: LimitLevels, *, is_taken: bool) -> Decision:
     """Return the decision for a claim. Raises AssertionError if the store and this arithmetic disagree."""
+    decision = decide_at(claim, levels.buckets, levels.used, is_taken=is_taken)
+    assert levels.is_allowed == decision.is_allowed, "a store and the domain agree on what is refused"
+    return decision
+
+
+def decide_at(claim: Claim, buckets: Sequence[Bucket | None], used: Sequence[Decimal], *, is_taken: bool) -> Decision:
+    """Return the decision for a claim at these levels, which are in the claim's order."""
     waits: list[tuple[int, LimitRefusal, str]] = []
-    for throttle, bucket in zip(claim.throttles, levels.buckets, strict=True):
+    for throttle, bucket in zip(claim.throttles, buckets, strict=True):
         tried = take(bucket, throttle.rate, throttle.burst, claim.cost, claim.as_of)
         if not tried.is_allowed:
             waits.append((tried.retry_after_microseconds or 0, LimitRefusal.THROTTLED, throttle.name))
-    for counter, used in zip(claim.counters, levels.used, strict=True):
-        if counter.is_refused_at(used):
+    for counter, quantity in zip(claim.counters, used, strict=True):
+        if counter.is_refused_at(quantity):
             wait = (counter.key.period_end - claim.as_of) // _MICROSECOND
             waits.append((wait, LimitRefusal.QUOTA_EXCEEDED, counter.quota.name))
-    assert levels.is_allowed == (not waits), "a store and the domain agree on what is refused"
-    states = limit_states(claim, levels, is_taken=is_taken and levels.is_allowed)
+    states = limit_states_at(claim, buckets, used, is_taken=is_taken and not waits)
     if not waits:
         return Decision(is_allowed=True, limits=states)
     wait, refusal, name = max(waits)
@@ -188,13 +209,20 @@ def decide(claim: Claim, levels: LimitLevels, *, is_taken: bool) -> Decision:
 
 def limit_states(claim: Claim, levels: LimitLevels, *, is_taken: bool) -> tuple[LimitState, ...]:
     """Return the state of each limit of the claim, with or without what the claim takes."""
+    return limit_states_at(claim, levels.buckets, levels.used, is_taken=is_taken)
+
+
+def limit_states_at(
+    claim: Claim, buckets: Sequence[Bucket | None], used: Sequence[Decimal], *, is_taken: bool
+) -> tuple[LimitState, ...]:
+    """Return the same at these levels, which are in the claim's order."""
     throttles = (
         _throttle_state(throttle, bucket, claim, claim.cost if is_taken else 0)
-        for throttle, bucket in zip(claim.throttles, levels.buckets, strict=True)
+        for throttle, bucket in zip(claim.throttles, buckets, strict=True)
     )
     quotas = (
-        _quota_state(counter, EXACT.add(used, counter.amount) if is_taken else used)
-        for counter, used in zip(claim.counters, levels.used, strict=True)
+        _quota_state(counter, EXACT.add(quantity, counter.amount) if is_taken else quantity)
+        for counter, quantity in zip(claim.counters, used, strict=True)
     )
     return (*throttles, *quotas)
 

@@ -42,6 +42,11 @@ def ensure_partitions_of(*, days: Collection[date]) -> None:
         _seen.update(missing if not connection.in_atomic_block else set(missing) - made)
 
 
+def has_seen_partition(instant: datetime) -> bool:
+    """Return whether this process knows that the month of an instant in UTC has its partition."""
+    return date(instant.year, instant.month, 1) in _seen
+
+
 def forget_seen_partitions() -> None:
     """Clear the cache: when a partition is gone, and between tests."""
     _seen.clear()

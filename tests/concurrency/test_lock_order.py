@@ -22,6 +22,7 @@ from metering.services.event_voids import void_counted_event
 from metering.services.limits import authorization
 from metering.services.limits.counting import ingest_and_count
 from metering.services.reconciliation import reconcile
+from metering.services.rounds.statements import LOCK, STORE
 from tests.databases import owner_url
 from tests.faults.durable import await_that
 from tests.metering.ledger_world import parsed
@@ -70,6 +71,22 @@ def test_every_statement_that_counts_locks_in_one_order(caller: Caller, monkeypa
         ["limit_counter"],
         ["event_void", "limit_counter", "usage_hour", "usage_day"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "locked"),
+    [
+        (LOCK, ["limit_counter", "limit_bucket"]),
+        (STORE, ["event_identity", "event", "limit_bucket", "limit_counter", "usage_hour", "usage_day"]),
+    ],
+    ids=["LOCK", "STORE"],
+)
+def test_rounds_lock_in_the_same_order(observer: psycopg.Connection, statement: str, locked: list[str]) -> None:
+    # Buckets change only in rounds that hold them, and the counters, since `LOCK`.
+    observer.execute("SET enable_seqscan = off")
+    row = psycopg.RawCursor(observer).execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {statement}").fetchone()
+    assert row is not None
+    assert locked_by(row[0][0]["Plan"]) == locked
 
 
 def test_postgresql_runs_parts_that_nothing_refers_to_from_the_last_to_the_first(observer: psycopg.Connection) -> None:

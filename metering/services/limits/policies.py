@@ -5,23 +5,53 @@ yet, while another process already counts it. So each process whose quotas have 
 counters to be summed up again; after the last process they are exact.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from accounts.domain.principal import Principal, TenantFacts
 from accounts.domain.short_memory import ShortMemory
-from metering.domain.ledger import TENANT_SCOPE
-from metering.domain.limit_policy import LimitPolicy, Quota
+from metering.domain.ledger import TENANT_SCOPE, CounterKey
+from metering.domain.limit_policy import LimitPolicy, Quota, counters_for, current_counters
 from metering.gateways.limit_stores.chosen import limit_store
-from metering.selectors.limits import limits_for
+from metering.selectors.limits import TenantLimits, limits_for, tenant_limits
 from metering.selectors.steady_clock import steady_instant
 
 # Older counts belong to a period that is over: no quota's period is longer than a month.
 _MONTH: Final = timedelta(days=32)
 # The quotas of a tenant with which this process last counted.
 _counted_with: Final = ShortMemory[UUID, tuple[Quota, ...]](_MONTH)
+PREPARED_MAX: Final = 10_000
+_prepared: dict[UUID, "PreparedLimits"] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedLimits:
+    """A key's limits with their counters, which stay the same within a minute: periods begin at whole minutes."""
+
+    principal: Principal
+    of_tenant: TenantLimits
+    minute: datetime
+    policy: LimitPolicy
+    counters: tuple[CounterKey, ...]
+    current: tuple[tuple[Quota, CounterKey], ...]
+
+
+def prepared_limits(*, principal: Principal, tenant: TenantFacts, as_of: datetime) -> PreparedLimits:
+    """Return the current policy with its counters, from memory until the key, the plan or the minute changes."""
+    minute, of_tenant = as_of.replace(second=0, microsecond=0), tenant_limits(tenant.id)
+    known = _prepared.get(principal.key_id)
+    if known and known.principal is principal and known.of_tenant is of_tenant and known.minute == minute:
+        return known
+    policy = policy_in_force(principal=principal, tenant=tenant, as_of=as_of)
+    if len(_prepared) >= PREPARED_MAX:
+        _prepared.clear()
+    prepared = PreparedLimits(
+        principal, of_tenant, minute, policy, counters_for(policy, as_of), current_counters(policy, as_of)
+    )
+    _prepared[principal.key_id] = prepared
+    return prepared
 
 
 def policy_in_force(*, principal: Principal, tenant: TenantFacts, as_of: datetime) -> LimitPolicy:

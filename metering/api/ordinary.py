@@ -1,0 +1,39 @@
+"""The short way of a call: what a view has so that its ordinary requests are combined (decision 0023).
+
+A request is ordinary if all that can be said to it is yes, or 429. Every other one begins again on the long way, which
+says every error, with the same bytes.
+"""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Protocol, TypeVar
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from metering.domain.rounds import Outcome, RoundQuestion, RoundReport
+
+Work = TypeVar("Work")
+
+
+class NotOrdinaryError(Exception):
+    """The request goes the long way. Nothing was stored."""
+
+
+class OrdinaryCall(Protocol):
+    """A view whose `post` has a short way. The request is authenticated, permitted and parsed."""
+
+    success_status: HTTPStatus
+
+    def work_of(self, request: Request, as_of: datetime) -> RoundReport | RoundQuestion:
+        """Return the request as work for a round. Raises `NotOrdinaryError` or what the long way raises."""
+
+    def response_to(self, request: Request, work: RoundReport | RoundQuestion, outcome: Outcome) -> Response:
+        """Return the response of `success_status`, or raise the 429."""
+
+
+def required(work: Work | None) -> Work:
+    """Return the work. Raises `NotOrdinaryError` if a round cannot do it."""
+    if work is None:
+        raise NotOrdinaryError
+    return work
