@@ -29,7 +29,7 @@ class SettingsInput(StrictSerializer):
 
     time_zone = TextField(required=False, max_length=64, help_text="IANA name.")
     currency = TextField(required=False, max_length=3, help_text="ISO 4217.")
-    backfill_days = WholeNumberField(required=False, help_text="How far back an event's time may lie.")
+    backfill_days = WholeNumberField(required=False, help_text="The age in days up to which events are accepted.")
     legal_name = TextField(required=False, allow_blank=True, max_length=200)
     billing_email = TextField(required=False, allow_blank=True, max_length=254)
     address_line1 = TextField(required=False, allow_blank=True, max_length=200)

@@ -11,10 +11,10 @@ from accounts.api.problems import CONTENT_TYPE
 
 DESCRIPTIONS: Final = {
     400: "The body is not JSON or not of the right form, or the address or a header cannot be read.",
-    401: "No key, or an invalid one.",
+    401: "The API key is missing or invalid.",
     402: "The tenant is suspended.",
     403: "The key lacks the scope, or may not be used from this address.",
-    404: "Not found, or another tenant's.",
+    404: "Not found, or it belongs to another tenant.",
     406: "None of the media types in Accept is available.",
     409: "The request conflicts with what is stored, or one under the same Idempotency-Key is still running.",
     410: "The raw events of that time were deleted.",
@@ -22,7 +22,7 @@ DESCRIPTIONS: Final = {
     413: "The body is too large: at most 5 MiB of events or access-log records, 64 KiB of anything else.",
     414: "The path with its query is longer than 16,384 characters.",
     415: "Unsupported media type.",
-    422: "Well-formed, but refused.",
+    422: "The body is well-formed, but its values are refused.",
     429: "Throttled, or over quota.",
     431: "The header lines are larger than 32,768 characters.",
     503: "A store is down; try again after Retry-After seconds.",

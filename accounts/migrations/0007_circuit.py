@@ -14,13 +14,13 @@ class Migration(migrations.Migration):
             name='Circuit',
             fields=[
                 ('name', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('failures', models.PositiveIntegerField(default=0, help_text='Calls in a row that were not answered.')),
-                ('trips', models.PositiveIntegerField(default=0, help_text='Times in a row that it was given up.')),
+                ('failures', models.PositiveIntegerField(default=0, help_text='The number of failed calls in a row.')),
+                ('trips', models.PositiveIntegerField(default=0, help_text='How many times in a row the circuit opened.')),
                 ('failed_at', models.DateTimeField(null=True)),
                 ('error', models.CharField(blank=True, max_length=300)),
-                ('opened_at', models.DateTimeField(help_text='Since when it is not asked.', null=True)),
-                ('open_until', models.DateTimeField(help_text='When it is tried again.', null=True)),
-                ('probe_until', models.DateTimeField(help_text='Until when the caller that tries it has time.', null=True)),
+                ('opened_at', models.DateTimeField(help_text='The time since when the service is not called.', null=True)),
+                ('open_until', models.DateTimeField(help_text='The time of the next attempt.', null=True)),
+                ('probe_until', models.DateTimeField(help_text='The deadline of the call that tries the service again.', null=True)),
             ],
             options={
                 'ordering': ['name'],

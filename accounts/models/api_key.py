@@ -24,10 +24,10 @@ class ApiKey(models.Model):
     last_four = models.CharField(max_length=4, editable=False)
     scopes = ArrayField(models.CharField(max_length=30))
     allowed_cidrs = ArrayField(models.CharField(max_length=43), default=list, blank=True)
-    throttle_rate = models.PositiveIntegerField(null=True, blank=True, help_text="Requests a second.")
+    throttle_rate = models.PositiveIntegerField(null=True, blank=True, help_text="Requests per second.")
     throttle_burst = models.PositiveIntegerField(null=True, blank=True)
     quota = models.DecimalField(
-        max_digits=20, decimal_places=9, null=True, blank=True, help_text="Most API requests in a calendar month."
+        max_digits=20, decimal_places=9, null=True, blank=True, help_text="The most API requests in a calendar month."
     )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -38,7 +38,7 @@ class ApiKey(models.Model):
     family_id = models.UUIDField(
         null=True,
         editable=False,
-        help_text="The first key of a line of rotations, which share limits; empty in the first.",
+        help_text="The first key of a chain of rotated keys, which share their limits. Empty for the first key.",
     )
     created_at = models.DateTimeField(editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)

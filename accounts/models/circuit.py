@@ -22,13 +22,13 @@ class Circuit(models.Model):
     """The outcome of the last calls of all processes. Only `accounts.gateways.circuits` writes it."""
 
     name = models.CharField(max_length=NAME_CHARACTERS_MAX, primary_key=True)
-    failures = models.PositiveIntegerField(default=0, help_text="Calls in a row that were not answered.")
-    trips = models.PositiveIntegerField(default=0, help_text="Times in a row that it was given up.")
+    failures = models.PositiveIntegerField(default=0, help_text="The number of failed calls in a row.")
+    trips = models.PositiveIntegerField(default=0, help_text="How many times in a row the circuit opened.")
     failed_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=ERROR_CHARACTERS_MAX, blank=True)
-    opened_at = models.DateTimeField(null=True, help_text="Since when it is not asked.")
-    open_until = models.DateTimeField(null=True, help_text="When it is tried again.")
-    probe_until = models.DateTimeField(null=True, help_text="Until when the caller that tries it has time.")
+    opened_at = models.DateTimeField(null=True, help_text="The time since when the service is not called.")
+    open_until = models.DateTimeField(null=True, help_text="The time of the next attempt.")
+    probe_until = models.DateTimeField(null=True, help_text="The deadline of the call that tries the service again.")
 
     class Meta:
         constraints: ClassVar = [

@@ -28,13 +28,13 @@ class Discrepancy(models.Model):
     code = models.CharField(max_length=40)
     detail = models.TextField()
     tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.PROTECT, related_name="discrepancies")
-    is_holding = models.BooleanField(default=False, help_text="Whether billing of the tenant waits for it.")
+    is_holding = models.BooleanField(default=False, help_text="Whether the tenant is not billed until it is resolved.")
     opened_at = models.DateTimeField()
-    seen_at = models.DateTimeField(help_text="When a run found it last.")
+    seen_at = models.DateTimeField(help_text="The last run that found it.")
     closed_at = models.DateTimeField(null=True)
     accepted_at = models.DateTimeField(null=True)
     accepted_by = models.CharField(max_length=254, blank=True)
-    acceptance = models.CharField(max_length=200, blank=True, help_text="Why it is accepted.")
+    acceptance = models.CharField(max_length=200, blank=True, help_text="The reason for accepting it.")
 
     objects = DiscrepancyQuerySet.as_manager()
 

@@ -20,7 +20,9 @@ class Tenant(models.Model):
     """A customer organisation. Everything that is metered or billed belongs to exactly one."""
 
     id = models.UUIDField(primary_key=True, editable=False)
-    slug = models.SlugField(max_length=50, unique=True, help_text="In every portal URL; fixed once made.")
+    slug = models.SlugField(
+        max_length=50, unique=True, help_text="Part of every portal address. It cannot be changed later."
+    )
     name = models.CharField(max_length=120)
     status = models.CharField(
         max_length=12,
@@ -28,14 +30,16 @@ class Tenant(models.Model):
         default=TenantStatus.ACTIVE.value,
     )
     status_reason = models.CharField(max_length=200, blank=True)
-    time_zone = models.CharField(max_length=64, default="UTC", help_text="IANA name; days and months are cut in it.")
+    time_zone = models.CharField(
+        max_length=64, default="UTC", help_text="IANA name. Days and months begin and end in this zone."
+    )
     currency = models.CharField(
         max_length=3, default="EUR", validators=[RegexValidator(r"^[A-Z]{3}$", "Three capitals, as in ISO 4217.")]
     )
     backfill_days = models.PositiveSmallIntegerField(
         default=BACKFILL_DAYS_DEFAULT,
         validators=[MinValueValidator(1), MaxValueValidator(BACKFILL_DAYS_MAX)],
-        help_text="How far back an event's time may lie.",
+        help_text="The age in days up to which events are accepted.",
     )
     legal_name = models.CharField(max_length=200, blank=True)
     billing_email = models.EmailField(blank=True)

@@ -34,7 +34,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField("e-mail address", max_length=254)
     name = models.CharField(max_length=150, blank=True)
     is_staff = models.BooleanField("staff", default=False, help_text="May sign in to the admin.")
-    is_active = models.BooleanField("active", default=True, help_text="Unset this instead of deleting a person.")
+    is_active = models.BooleanField("active", default=True, help_text="Clear this instead of deleting a person.")
     joined_at = models.DateTimeField(default=timezone.now, editable=False)
     erased_at = models.DateTimeField(null=True, editable=False)  # from then on this is a pseudonym
 

@@ -33,7 +33,7 @@ class ApprovalForm(WhyForm):
     seen_minor = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, data: Any, *, seen_minor: int | None) -> None:
-        super().__init__(data, help_text="Why it is right. Kept in the audit log.")
+        super().__init__(data, help_text="The reason. Kept in the audit log.")
         self.fields["seen_minor"].initial = seen_minor
 
 

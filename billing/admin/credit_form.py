@@ -42,7 +42,7 @@ class CreditForm(WhyForm):
             label="What was paid of it",
             choices=CreditTarget.choices,
             widget=UnfoldAdminSelectWidget,
-            help_text="What is still due is lowered first.",
+            help_text="The amount due is reduced first.",
         )
         self.order_fields(["amount", *[name for name in self.fields if name.startswith(_LINE)], "goes_to", "reason"])
 

@@ -48,7 +48,7 @@ class RunForm(forms.Form):
     month = forms.ChoiceField(
         required=False,
         widget=UnfoldAdminSelectWidget,
-        help_text="What became due up to its end.",
+        help_text="Invoices that are due by the end of the month are included.",
     )
     tenant = forms.CharField(
         required=False,

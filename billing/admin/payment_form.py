@@ -46,7 +46,7 @@ class ArrivedForm(AmountForm):
     reference = forms.CharField(
         max_length=255,
         widget=UnfoldAdminTextInputWidget,
-        help_text="What the bank statement calls it; each is taken once.",
+        help_text="The reference on the bank statement. Each reference can be entered once.",
     )
 
     def __init__(self, data: Any, *, today: date, currency: str, amount_minor: int | None = None) -> None:
@@ -66,7 +66,10 @@ class PurchaseOrderForm(forms.Form):
     """The customer's number of its order."""
 
     purchase_order = forms.CharField(
-        required=False, max_length=60, widget=UnfoldAdminTextInputWidget, help_text="Empty: none on this invoice."
+        required=False,
+        max_length=60,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Empty: no purchase order number on this invoice.",
     )
 
 
@@ -77,7 +80,7 @@ class PaymentForm(ArrivedForm):
         required=False,
         label="More than is due",
         widget=UnfoldBooleanSwitchWidget,
-        help_text="Tick it if more arrived: what is over waits as the customer's money.",
+        help_text="Tick this if more arrived than is due. The excess is kept as the customer's money.",
     )
 
     def __init__(self, data: Any, invoice: Invoice, today: date) -> None:
@@ -105,7 +108,7 @@ class UnassignedPaymentForm(ArrivedForm):
     def __init__(self, data: Any, today: date) -> None:
         super().__init__(data, today=today, currency="EUR")
         self.fields["currency"] = forms.RegexField(
-            r"^[A-Z]{3}\Z", initial="EUR", widget=UnfoldAdminTextInputWidget, help_text="As in ISO 4217."
+            r"^[A-Z]{3}\Z", initial="EUR", widget=UnfoldAdminTextInputWidget, help_text="A code of ISO 4217."
         )
         self.fields["amount"].label = "Amount"
         self.order_fields(["tenant", "currency", "amount"])
@@ -157,7 +160,7 @@ class RefundForm(AmountForm):
         max_length=255,
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="What the provider or the bank calls it.",
+        help_text="The reference that the payment provider or the bank uses.",
     )
     reason = forms.CharField(max_length=REASON_CHARACTERS_MAX, widget=UnfoldAdminTextInputWidget)
 

@@ -100,7 +100,7 @@ class PublishForm(forms.Form):
     usage_plan = forms.ModelChoiceField(
         queryset=UsagePlan.objects.order_by("name"),
         widget=UnfoldAdminSelectWidget,
-        help_text="Throttle and quotas that its subscribers get.",
+        help_text="The throttle and the quotas of the plan's subscribers.",
     )
     trial_days = forms.IntegerField(
         min_value=0,
@@ -114,7 +114,7 @@ class PublishForm(forms.Form):
         initial=UNITS_BY_DEFAULT,
         label="Units of the example",
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}),
-        help_text="What this many units of each meter would cost is shown before anything is published.",
+        help_text="The page shows the cost of this many units of each meter before you publish.",
     )
     currencies = forms.CharField(widget=forms.HiddenInput)
     expected_number = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
@@ -133,7 +133,7 @@ class PublishForm(forms.Form):
                 label="Monthly fee",
                 max_length=30,
                 widget=_narrow(f"Monthly fee in {currency}"),
-                help_text="In advance; 0 for none.",
+                help_text="Charged in advance. 0 for no fee.",
             )
             for meter in meters:
                 self._add_meter(f"{currency}_{meter.pk}", f"{meter.name} in {currency}")

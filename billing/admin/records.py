@@ -208,7 +208,7 @@ class BillingExceptionAdmin(MoneyAdmin):
         return self.decide(
             request,
             exception,
-            WhyForm(posted(request), help_text="What was done about it."),
+            WhyForm(posted(request), help_text="Describe how it was resolved."),
             lambda given: resolve_exception(
                 exception=exception, resolution=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),

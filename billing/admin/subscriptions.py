@@ -55,7 +55,7 @@ class ChangePlanForm(SeenVersionForm):
     when = forms.ChoiceField(
         choices=WHENS,
         widget=UnfoldAdminSelectWidget,
-        help_text="Now: fees are prorated by the day on the next invoice, and the new limits hold within a second.",
+        help_text="If now: fees are prorated by the day on the next invoice, and the new limits apply within a second.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -69,7 +69,7 @@ class CancelForm(SeenVersionForm):
     when = forms.ChoiceField(
         choices=WHENS,
         widget=UnfoldAdminSelectWidget,
-        help_text="Now: usage up to this moment is invoiced. Whether days of the fee are given back is set at Issuer.",
+        help_text="If now: usage up to this moment is invoiced. The Issuer page sets whether unused days are credited.",
     )
 
 

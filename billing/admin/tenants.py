@@ -50,7 +50,7 @@ class SubscribeForm(forms.Form):
         min_value=0,
         max_value=TRIAL_DAYS_MAX,
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}),
-        help_text="Empty: as the plan says.",
+        help_text="Empty: as the plan defines.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -64,7 +64,7 @@ class BillingForm(forms.Form):
     tax_treatment = forms.ChoiceField(
         choices=[(treatment.value, treatment.value.replace("_", " ").capitalize()) for treatment in TaxTreatment],
         widget=UnfoldAdminSelectWidget,
-        help_text="Automatic: by the countries, and by the tax id within the EU.",
+        help_text="Automatic: by the countries and, within the EU, by the tax ID.",
     )
     tax_percent = forms.DecimalField(
         required=False,
@@ -73,29 +73,29 @@ class BillingForm(forms.Form):
         max_digits=7,
         decimal_places=4,
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}),
-        help_text="Instead of the rate of the tenant's country.",
+        help_text="Replaces the rate of the tenant's country.",
     )
     tax_exemption_reason = forms.CharField(
         required=False,
         max_length=200,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Printed on its invoices if it is exempt, or its own rate is 0.",
+        help_text="Printed on the tenant's invoices if it is exempt or its own rate is 0.",
     )
     payment_days = forms.IntegerField(
         required=False,
         min_value=0,
         max_value=PAYMENT_DAYS_MAX,
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}),
-        help_text="Instead of the usual term.",
+        help_text="Replaces the seller's usual term.",
     )
     purchase_order = forms.CharField(
         required=False,
         max_length=PURCHASE_ORDER_CHARACTERS_MAX,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Printed on new invoices. One draft has its own on its page.",
+        help_text="Printed on new invoices. A single draft's number can be changed on its own page.",
     )
     language = forms.ChoiceField(
-        choices=list(LANGUAGES.items()), widget=UnfoldAdminSelectWidget, help_text="Of new invoices."
+        choices=list(LANGUAGES.items()), widget=UnfoldAdminSelectWidget, help_text="The language of new invoices."
     )
     amount_check = forms.ChoiceField(
         label="Look before finalizing",
@@ -105,7 +105,7 @@ class BillingForm(forms.Form):
             (AmountCheck.OFF.value, "never"),
         ],
         widget=UnfoldAdminSelectWidget,
-        help_text="Which invoices wait for a person. Who changed it is in the audit log.",
+        help_text="Which invoices wait for a review. Changes are kept in the audit log.",
     )
     amount_max_minor = forms.DecimalField(
         label="Highest amount",

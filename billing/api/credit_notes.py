@@ -18,21 +18,21 @@ from billing.selectors.invoicing.invoices import credit_notes_page
 
 
 class CreditNoteSchema(serializers.Serializer[Any]):
-    """A document that takes back an invoice, or some of it. Amounts are in the currency's minor unit."""
+    """A document that credits an invoice, in whole or in part. Amounts are in the currency's minor unit."""
 
     number = serializers.CharField()
-    invoice = serializers.CharField(help_text="The number of the invoice that it takes back.")
-    is_whole = serializers.BooleanField(help_text="Whether it takes back the whole invoice.")
+    invoice = serializers.CharField(help_text="The number of the credited invoice.")
+    is_whole = serializers.BooleanField(help_text="Whether the whole invoice is credited.")
     goes_to = serializers.ChoiceField(
         choices=CreditTarget.values,
         allow_null=True,
-        help_text="Of a credit over a part: the way of the money that was paid.",
+        help_text="For a partial credit of a paid invoice: whether the money is refunded or pays the next invoices.",
     )
     currency = serializers.CharField()
     subtotal_minor = serializers.IntegerField()
     tax_minor = serializers.IntegerField()
     carried_minor = serializers.IntegerField(
-        help_text="Credit: what was taken off after tax (negative), or is left for later (positive)."
+        help_text="Credit: negative if it was deducted after tax, positive if it is kept for later invoices."
     )
     total_minor = serializers.IntegerField()
     reason = serializers.CharField()

@@ -40,16 +40,23 @@ from metering.api.events import event_body
 from metering.api.events_schema import LINE_EVENT_PAGE
 from metering.domain.periods import Span
 
-NUMBER_PARAMETER = OpenApiParameter("number", str, OpenApiParameter.PATH, description="As in INV-2026-000042.")
-POSITION_PARAMETER = OpenApiParameter("position", int, OpenApiParameter.PATH, description="Of the line, from 1 on.")
+NUMBER_PARAMETER = OpenApiParameter(
+    "number", str, OpenApiParameter.PATH, description="The invoice number, as in INV-2026-000042."
+)
+POSITION_PARAMETER = OpenApiParameter(
+    "position", int, OpenApiParameter.PATH, description="The position of the line, counted from 1."
+)
 IF_NONE_MATCH_PARAMETER = OpenApiParameter(
-    "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of the PDF that the client has."
+    "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of the PDF that the client has stored."
 )
 ETAG_HEADER = OpenApiParameter(
     "ETag", str, OpenApiParameter.HEADER, response=[200, 304], description="The SHA-256 of the PDF, in quotes."
 )
 STATUS_PARAMETER = OpenApiParameter(
-    "status", str, enum=[status.value for status in ISSUED_STATUSES], description="Only invoices of this status."
+    "status",
+    str,
+    enum=[status.value for status in ISSUED_STATUSES],
+    description="Return only invoices with this status.",
 )
 TAGS = ["Invoices"]
 
@@ -66,11 +73,11 @@ class InvoiceSchema(serializers.Serializer[Any]):
     subtotal_minor = serializers.IntegerField()
     tax_minor = serializers.IntegerField()
     carried_minor = serializers.IntegerField(
-        help_text="Credit: what was taken off after tax (negative), or is left for later (positive)."
+        help_text="Credit: negative if it was deducted after tax, positive if it is kept for later invoices."
     )
     total_minor = serializers.IntegerField()
-    amount_paid_minor = serializers.IntegerField(help_text="What payments pay of it.")
-    amount_due_minor = serializers.IntegerField(help_text="What is still to be paid; of a void invoice that is 0.")
+    amount_paid_minor = serializers.IntegerField(help_text="The amount that payments cover.")
+    amount_due_minor = serializers.IntegerField(help_text="The amount still to be paid; 0 for a void invoice.")
     issued_on = serializers.DateField()
     due_on = serializers.DateField()
     finalized_at = serializers.DateTimeField()
@@ -79,12 +86,14 @@ class InvoiceSchema(serializers.Serializer[Any]):
     void_reason = serializers.CharField(allow_blank=True)
     payment_failed_at = serializers.DateTimeField(allow_null=True)
     payment_error = serializers.CharField(allow_blank=True)
-    credit_note = serializers.CharField(allow_null=True, help_text="The number of the credit note that takes it back.")
+    credit_note = serializers.CharField(
+        allow_null=True, help_text="The number of the credit note that reverses the invoice; null if there is none."
+    )
     replaces = serializers.CharField(
-        allow_null=True, help_text="The number of the invoice in whose place it was issued."
+        allow_null=True, help_text="The number of the invoice that this one replaces; null if it replaces none."
     )
     replaced_by = serializers.CharField(
-        allow_null=True, help_text="The number of the invoice that was issued in its place."
+        allow_null=True, help_text="The number of the invoice that replaces this one; null if it was not replaced."
     )
 
 
@@ -106,32 +115,41 @@ class InvoiceLineSchema(serializers.Serializer[Any]):
     meter = serializers.CharField(allow_null=True)
     quantity = serializers.DecimalField(max_digits=38, decimal_places=9)
     unit = serializers.CharField(allow_blank=True)
-    events = serializers.IntegerField(allow_null=True, help_text="How many events the quantity is the sum of.")
+    events = serializers.IntegerField(
+        allow_null=True, help_text="The number of events in the quantity; null for a fee."
+    )
     amount_minor = serializers.IntegerField()
-    corrects = serializers.CharField(allow_null=True, help_text="The number of the invoice that the line corrects.")
-    supplied_on = serializers.DateField(allow_null=True, help_text="The day of supply, which decides the tax.")
-    tax = LineTaxSchema(allow_null=True, help_text="Null if the line settles credit.")
-    explanation = serializers.DictField(help_text="How the amount came about: see docs/algorithms/rating.md.")
+    corrects = serializers.CharField(
+        allow_null=True, help_text="The number of the invoice that this line corrects; null if it corrects none."
+    )
+    supplied_on = serializers.DateField(allow_null=True, help_text="The day of supply. It determines the tax.")
+    tax = LineTaxSchema(allow_null=True, help_text="The tax on this line; null for a line that settles credit.")
+    explanation = serializers.DictField(
+        help_text="The steps from quantity to amount, described in docs/algorithms/rating.md."
+    )
 
 
 class InvoiceTaxSchema(serializers.Serializer[Any]):
-    """What the invoice bears of one tax: there is a row for each category and rate."""
+    """One tax on the invoice. There is a row for each category and rate."""
 
     name = serializers.CharField()
     percent = serializers.DecimalField(max_digits=7, decimal_places=4)
     treatment = serializers.ChoiceField(choices=[treatment.value for treatment in TaxTreatment])
     note = serializers.CharField(allow_blank=True)
-    category = serializers.ChoiceField(choices=[category.value for category in TaxCategory], help_text="UNCL 5305.")
-    jurisdiction = serializers.CharField(allow_blank=True, help_text="The country whose tax it is.")
+    category = serializers.ChoiceField(
+        choices=[category.value for category in TaxCategory], help_text="The tax category, a code of UNCL 5305."
+    )
+    jurisdiction = serializers.CharField(allow_blank=True, help_text="The country that levies the tax.")
     base_minor = serializers.IntegerField()
     amount_minor = serializers.IntegerField()
     issuer_currency_amount_minor = serializers.IntegerField(
-        allow_null=True, help_text="The amount in the seller's currency, if that is another: see `issuer_currency`."
+        allow_null=True,
+        help_text="The tax in the seller's currency (`issuer_currency`); null if the invoice is in that currency.",
     )
 
 
 class ExchangeRateSchema(serializers.Serializer[Any]):
-    """How much of `currency` one unit of `per` was worth."""
+    """The value of one unit of `per` in `currency`."""
 
     per = serializers.CharField()
     currency = serializers.CharField()
@@ -139,34 +157,37 @@ class ExchangeRateSchema(serializers.Serializer[Any]):
 
 
 class IssuerCurrencySchema(serializers.Serializer[Any]):
-    """The tax in the currency in which the seller owes it."""
+    """The tax in the seller's currency."""
 
     currency = serializers.CharField()
     tax_minor = serializers.IntegerField()
-    rates = ExchangeRateSchema(many=True, help_text="One rate, or two that go over the euro.")
-    day = serializers.DateField(help_text="Of the rates.")
-    source = serializers.CharField(help_text="Who published them.")  # type: ignore[assignment]  # a field of this name
+    rates = ExchangeRateSchema(many=True, help_text="One rate, or two if the conversion goes through the euro.")
+    day = serializers.DateField(help_text="The day of the rates.")
+    source = serializers.CharField(help_text="The publisher of the rates.")  # type: ignore[assignment]  # a field of this name
 
 
 class PaymentSchema(serializers.Serializer[Any]):
-    """A payment or a failed attempt. `unmatched` is money that settled no invoice when it arrived; staff look at it."""
+    """A payment or a failed attempt. `unmatched` is a payment that matched no open invoice; staff assign it."""
 
     status = serializers.ChoiceField(choices=PaymentStatus.values)
-    provider = serializers.CharField(help_text="Through whom was paid: a payment provider, or `manual` for a transfer.")
+    provider = serializers.CharField(
+        help_text="The payment provider that took the payment, or `manual` for a bank transfer."
+    )
     amount_minor = serializers.IntegerField()
     currency = serializers.CharField()
     error = serializers.CharField(allow_blank=True)
     occurred_at = serializers.DateTimeField()
-    pays_minor = serializers.IntegerField(help_text="What of it pays this invoice.")
+    pays_minor = serializers.IntegerField(help_text="The part of the payment that pays this invoice.")
 
 
 class WholeInvoiceSchema(InvoiceSchema):
-    """An invoice with all that led to its total."""
+    """An invoice with its lines, taxes and payments."""
 
     lines = InvoiceLineSchema(many=True)
     taxes = InvoiceTaxSchema(many=True)
     issuer_currency = IssuerCurrencySchema(
-        allow_null=True, help_text="Null if the invoice is in that currency, or bears no tax."
+        allow_null=True,
+        help_text="The tax in the seller's currency; null if the invoice is in that currency or has no tax.",
     )
     payments = PaymentSchema(many=True)
 
@@ -204,7 +225,7 @@ class InvoiceView(ApiView):
         responses={200: WholeInvoiceSchema, **problems(404, 422)},
     )
     def get(self, request: Request, number: str) -> Response:
-        """Read an invoice with its lines, how each came about, its taxes and its payments."""
+        """Retrieve an invoice with its lines and their computation, its taxes and its payments."""
         invoice = issued_invoice(tenant_id=live_tenant_of(request).id, number=number)
         return Response(
             {
@@ -239,12 +260,12 @@ class InvoicePdfView(ApiView):
             (200, PDF): OpenApiResponse(
                 OpenApiTypes.BINARY, description="The PDF. It never changes: its ETag is its SHA-256."
             ),
-            304: OpenApiResponse(description="You have it: the ETag is the one in If-None-Match."),
+            304: OpenApiResponse(description="Not modified: the ETag is the one in If-None-Match."),
             **problems(404, 422),
         },
     )
     def get(self, request: Request, number: str) -> HttpResponse:
-        """Read the invoice as the PDF that was mailed."""
+        """Retrieve the invoice as the PDF that was mailed."""
         invoice = issued_invoice(tenant_id=live_tenant_of(request).id, number=number)
         stored = invoice_pdf(invoice=invoice, as_of=timezone.now())
         etag = f'"{stored.sha256}"'
@@ -272,7 +293,7 @@ class LineEventsView(ApiView):
         responses={200: LINE_EVENT_PAGE, **problems(404, 410, 422)},
     )
     def get(self, request: Request, number: str, position: int) -> Response:
-        """List the events that a line over usage was computed from, the newest first; one over a fee has none: 404."""
+        """List the events that a usage line was computed from, the newest first. 404 for a line without events."""
         invoice = issued_invoice(tenant_id=live_tenant_of(request).id, number=number)
         line = line_at(invoice=invoice, position=position)
         return Response(read_page(request, lambda page: events_behind(line=line, page=page), event_body))

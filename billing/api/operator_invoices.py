@@ -30,25 +30,29 @@ ROWS_MAX: Final = 500
 
 
 class InvoicingInput(StrictSerializer):
-    """What is to be invoiced."""
+    """The month and the tenants to invoice."""
 
-    period = TextField(max_length=7, help_text="A month as in 2026-10: what became due up to its end.")
-    tenant = TextField(required=False, max_length=50, help_text="Slug; without it all tenants.")
-    dry_run = serializers.BooleanField(required=False, default=False, help_text="Compute and answer; write nothing.")
+    period = TextField(
+        max_length=7, help_text="The month to invoice, as in 2026-10. Everything that was due by its end is included."
+    )
+    tenant = TextField(required=False, max_length=50, help_text="The tenant's slug. Default: all tenants.")
+    dry_run = serializers.BooleanField(
+        required=False, default=False, help_text="Compute and return the invoices, but store nothing."
+    )
 
 
 class InvoicedPeriodSchema(serializers.Serializer[Any]):
-    """A half-open span."""
+    """A span of time: `start` is part of it, `end` is not."""
 
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
 
 
 class RunInvoiceSchema(serializers.Serializer[Any]):
-    """An invoice of a run."""
+    """An invoice that a run drafted, finalized or computed."""
 
     tenant = serializers.CharField()
-    number = serializers.CharField(allow_null=True, help_text="Null for a draft, and in a dry run.")
+    number = serializers.CharField(allow_null=True, help_text="Null for a draft and in a dry run.")
     subscription = serializers.UUIDField()
     period = InvoicedPeriodSchema()
     currency = serializers.CharField()
@@ -59,7 +63,7 @@ class RunInvoiceSchema(serializers.Serializer[Any]):
 
 
 class ParkedSchema(serializers.Serializer[Any]):
-    """A subscription that a person has to look at first."""
+    """A subscription that was not invoiced because staff have to review it."""
 
     tenant = serializers.CharField()
     subscription = serializers.UUIDField()
@@ -68,7 +72,7 @@ class ParkedSchema(serializers.Serializer[Any]):
 
 
 class InvoicingRunSchema(serializers.Serializer[Any]):
-    """What a run did, or would do."""
+    """The result of a run, or of a dry run."""
 
     period = serializers.CharField()
     dry_run = serializers.BooleanField()
@@ -94,7 +98,7 @@ class OperatorInvoicesView(OperatorView):
     )
     @idempotent()
     def post(self, request: Request) -> Response:
-        """Draft and finalize what is due. Safe to repeat: what is invoiced already is passed over."""
+        """Draft and finalize all invoices that are due. Safe to repeat: a period that was invoiced is skipped."""
         given = InvoicingInput(data=body_object(request))
         given.is_valid(raise_exception=True)
         as_of = timezone.now()

@@ -22,20 +22,24 @@ from billing.selectors.invoicing.invoices import payments_page, received_payment
 from billing.services.documents.deliveries import PDF
 from billing.services.documents.papers import receipt_pdf
 
-ID_PARAMETER = OpenApiParameter("payment_id", int, OpenApiParameter.PATH, description="As in the list of payments.")
+ID_PARAMETER = OpenApiParameter(
+    "payment_id", int, OpenApiParameter.PATH, description="The payment's id, as in the list of payments."
+)
 
 
 class ReceivedPaymentSchema(serializers.Serializer[Any]):
-    """Money that came in. Amounts are in the currency's minor unit."""
+    """A payment that was received. Amounts are in the currency's minor unit."""
 
     id = serializers.IntegerField()
-    provider = serializers.CharField(help_text="Through whom was paid: a payment provider, or `manual` for a transfer.")
-    reference = serializers.CharField(help_text="What the provider or the bank calls it.")
+    provider = serializers.CharField(
+        help_text="The payment provider that took the payment, or `manual` for a bank transfer."
+    )
+    reference = serializers.CharField(help_text="The reference that the payment provider or the bank uses.")
     currency = serializers.CharField()
     amount_minor = serializers.IntegerField()
-    allocated_minor = serializers.IntegerField(help_text="What of it pays invoices.")
-    refunded_minor = serializers.IntegerField(help_text="What of it was given back.")
-    unallocated_minor = serializers.IntegerField(help_text="What of it is yours.")
+    allocated_minor = serializers.IntegerField(help_text="The part that pays invoices.")
+    refunded_minor = serializers.IntegerField(help_text="The part that was refunded.")
+    unallocated_minor = serializers.IntegerField(help_text="The part that neither pays an invoice nor was refunded.")
     occurred_at = serializers.DateTimeField()
 
 
@@ -60,7 +64,7 @@ class PaymentsView(ApiView):
         responses={200: ReceivedPaymentPageSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
-        """List the payments that came in, the newest first: also those that pay a part, or no invoice yet."""
+        """List the payments received, the newest first, including those that pay no invoice yet."""
         tenant = live_tenant_of(request)
         return Response(read_page(request, lambda page: payments_page(tenant_id=tenant.id, request=page), _payment))
 
@@ -79,13 +83,13 @@ class ReceiptPdfView(ApiView):
         responses={
             (200, PDF): OpenApiResponse(
                 OpenApiTypes.BINARY,
-                description="The PDF. It says how the payment stands now, and is no tax document.",
+                description="The receipt as PDF. It shows the payment's current state and is not a tax document.",
             ),
             **problems(404, 422),
         },
     )
     def get(self, request: Request, payment_id: int) -> HttpResponse:
-        """Read a receipt: number, day, way and amount of the payment, and which invoices it pays."""
+        """Retrieve a receipt: the payment's number, day, method and amount, and the invoices that it pays."""
         payment = received_payment(tenant_id=live_tenant_of(request).id, payment_id=payment_id)
         answer = HttpResponse(receipt_pdf(payment=payment, as_of=timezone.now()), content_type=PDF)
         answer["Cache-Control"] = "private, no-store"

@@ -21,20 +21,22 @@ from metering.models import UsagePlan
 
 
 class PlanThrottleSchema(serializers.Serializer[Any]):
-    """How many requests at once."""
+    """The rate of requests that the plan allows."""
 
-    rate = serializers.IntegerField(help_text="Requests a second.")
+    rate = serializers.IntegerField(help_text="Requests per second.")
     burst = serializers.IntegerField()
 
 
 class PlanQuotaSchema(serializers.Serializer[Any]):
-    """How much in a period."""
+    """The usage that the plan allows in a period."""
 
     meter = serializers.CharField()
     unit = serializers.CharField()
     period = serializers.ChoiceField(choices=[period.value for period in Period])
     limit = serializers.DecimalField(max_digits=20, decimal_places=9)
-    is_hard = serializers.BooleanField(help_text="A hard quota refuses what is over it, a soft one lets it be billed.")
+    is_hard = serializers.BooleanField(
+        help_text="Usage over a hard quota is refused; usage over a soft quota is billed."
+    )
 
 
 class PlanLimitsSchema(serializers.Serializer[Any]):
@@ -53,12 +55,12 @@ class PlanSchema(serializers.Serializer[Any]):
     version = serializers.IntegerField()
     trial_days = serializers.IntegerField()
     limits = PlanLimitsSchema()
-    fee = AmountSchema(help_text="Of each billing period, in advance.")
-    prices = PriceSchema(many=True, help_text="Of usage, in arrears.")
+    fee = AmountSchema(help_text="The fee for each billing period, charged in advance.")
+    prices = PriceSchema(many=True, help_text="The prices of usage, charged at the end of the period.")
 
 
 class PlanListSchema(serializers.Serializer[Any]):
-    """All plans; there is one page."""
+    """All plans, on one page."""
 
     data = PlanSchema(many=True)  # type: ignore[assignment] # the contract's name; DRF takes declared fields off the class
     next = serializers.URLField(allow_null=True)

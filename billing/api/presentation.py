@@ -15,14 +15,14 @@ from billing.models import LineKind
 
 
 class BillingSpanSchema(serializers.Serializer[Any]):
-    """A half-open span: its end is not part of it."""
+    """A span of time: `start` is part of it, `end` is not."""
 
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
 
 
 class PlanNameSchema(serializers.Serializer[Any]):
-    """Which plan, and which version of it."""
+    """A plan and its version."""
 
     code = serializers.CharField()
     name = serializers.CharField()
@@ -37,7 +37,7 @@ class AmountSchema(serializers.Serializer[Any]):
 
 
 class TierSchema(serializers.Serializer[Any]):
-    """A tier goes up to and with `up_to`; the last has no end. `flat_amount` is due once when it is reached."""
+    """A tier includes `up_to`; the last tier has no end. `flat_amount` is charged once when the tier is reached."""
 
     up_to = serializers.DecimalField(max_digits=29, decimal_places=9, allow_null=True)
     unit_amount = serializers.DecimalField(max_digits=24, decimal_places=12)
@@ -45,21 +45,29 @@ class TierSchema(serializers.Serializer[Any]):
 
 
 class TermsSchema(serializers.Serializer[Any]):
-    """The terms of a price, in the currency's major unit: which of them are there depends on its model."""
+    """The terms of a price in the currency's major unit. The price's model decides which fields are present."""
 
-    amount = serializers.DecimalField(max_digits=24, decimal_places=12, required=False, help_text="flat")
-    unit_amount = serializers.DecimalField(max_digits=24, decimal_places=12, required=False, help_text="per_unit")
-    tiers = TierSchema(many=True, required=False, help_text="graduated, volume")
+    amount = serializers.DecimalField(
+        max_digits=24, decimal_places=12, required=False, help_text="The price of a period with usage (model `flat`)."
+    )
+    unit_amount = serializers.DecimalField(
+        max_digits=24, decimal_places=12, required=False, help_text="The price of one unit (model `per_unit`)."
+    )
+    tiers = TierSchema(many=True, required=False, help_text="The tiers (models `graduated` and `volume`).")
     charge_flat_at_zero = serializers.BooleanField(
         required=False,
-        help_text="graduated, volume: the first tier's flat_amount is due without usage, too. Absent if not.",
+        help_text="True if the first tier's `flat_amount` is charged without usage, too; otherwise absent.",
     )
-    package_size = serializers.DecimalField(max_digits=29, decimal_places=9, required=False, help_text="package")
-    package_amount = serializers.DecimalField(max_digits=24, decimal_places=12, required=False, help_text="package")
+    package_size = serializers.DecimalField(
+        max_digits=29, decimal_places=9, required=False, help_text="The units in a package (model `package`)."
+    )
+    package_amount = serializers.DecimalField(
+        max_digits=24, decimal_places=12, required=False, help_text="The price of a package (model `package`)."
+    )
 
 
 class PriceSchema(serializers.Serializer[Any]):
-    """What a meter's usage costs."""
+    """The price of a meter's usage."""
 
     meter = serializers.CharField()
     name = serializers.CharField()
@@ -69,17 +77,19 @@ class PriceSchema(serializers.Serializer[Any]):
 
 
 class LineTaxSchema(serializers.Serializer[Any]):
-    """The tax that a line bears; one that corrects another bears the tax of that one."""
+    """The tax on a line. A correction has the tax of the line that it corrects."""
 
-    category = serializers.ChoiceField(choices=[category.value for category in TaxCategory], help_text="UNCL 5305.")
-    rate = serializers.DecimalField(max_digits=7, decimal_places=4, help_text="In percent.")
+    category = serializers.ChoiceField(
+        choices=[category.value for category in TaxCategory], help_text="The tax category, a code of UNCL 5305."
+    )
+    rate = serializers.DecimalField(max_digits=7, decimal_places=4, help_text="The rate in percent.")
     reason = serializers.CharField(allow_blank=True)
     name = serializers.CharField()
-    jurisdiction = serializers.CharField(allow_blank=True, help_text="The country whose tax it is.")
+    jurisdiction = serializers.CharField(allow_blank=True, help_text="The country that levies the tax.")
 
 
 class NextLineSchema(serializers.Serializer[Any]):
-    """A line of an invoice that is not made yet."""
+    """A line of the next invoice."""
 
     position = serializers.IntegerField()
     kind = serializers.ChoiceField(choices=LineKind.values)
@@ -88,28 +98,32 @@ class NextLineSchema(serializers.Serializer[Any]):
     quantity = serializers.DecimalField(max_digits=38, decimal_places=9)
     unit = serializers.CharField(allow_blank=True)
     amount_minor = serializers.IntegerField()
-    explanation = serializers.DictField(help_text="How the amount came about: see docs/algorithms/rating.md.")
-    supplied_on = serializers.DateField(help_text="The day of supply, which decides the tax.")
-    tax = LineTaxSchema(allow_null=True, help_text="Null if the line settles credit.")
+    explanation = serializers.DictField(
+        help_text="The steps from quantity to amount, described in docs/algorithms/rating.md."
+    )
+    supplied_on = serializers.DateField(help_text="The day of supply. It determines the tax.")
+    tax = LineTaxSchema(allow_null=True, help_text="The tax on this line; null for a line that settles credit.")
 
 
 class NextTaxSchema(serializers.Serializer[Any]):
-    """What the invoice would bear of one tax: there is a row for each category and rate."""
+    """One tax on the next invoice. There is a row for each category and rate."""
 
     name = serializers.CharField()
     percent = serializers.DecimalField(max_digits=7, decimal_places=4)
     treatment = serializers.ChoiceField(choices=[treatment.value for treatment in TaxTreatment])
     note = serializers.CharField(allow_blank=True)
-    category = serializers.ChoiceField(choices=[category.value for category in TaxCategory], help_text="UNCL 5305.")
-    jurisdiction = serializers.CharField(allow_blank=True, help_text="The country whose tax it is.")
+    category = serializers.ChoiceField(
+        choices=[category.value for category in TaxCategory], help_text="The tax category, a code of UNCL 5305."
+    )
+    jurisdiction = serializers.CharField(allow_blank=True, help_text="The country that levies the tax.")
     base_minor = serializers.IntegerField()
     amount_minor = serializers.IntegerField()
 
 
 class NextInvoiceSchema(serializers.Serializer[Any]):
-    """An invoice as it would be."""
+    """An invoice that was computed but not stored."""
 
-    due_at = serializers.DateTimeField(help_text="The end of the period, when it is made.")
+    due_at = serializers.DateTimeField(help_text="The end of the period, when the invoice is drafted.")
     period = BillingSpanSchema()
     currency = serializers.CharField()
     lines = NextLineSchema(many=True)
@@ -117,10 +131,10 @@ class NextInvoiceSchema(serializers.Serializer[Any]):
     taxes = NextTaxSchema(many=True)
     tax_minor = serializers.IntegerField()
     carried_minor = serializers.IntegerField(
-        help_text="Credit: what was taken off after tax (negative), or is left for later (positive)."
+        help_text="Credit: negative if it was deducted after tax, positive if it is kept for later invoices."
     )
     total_minor = serializers.IntegerField()
-    credit_left_minor = serializers.IntegerField(help_text="What is left in your favour, for the invoice after it.")
+    credit_left_minor = serializers.IntegerField(help_text="The credit that remains for the invoice after this one.")
 
 
 def sold_plan_name(version: SoldVersion) -> dict[str, object]:

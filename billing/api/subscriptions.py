@@ -50,11 +50,16 @@ class MomentField(InstantField):
 
 
 class PreviewInput(StrictSerializer):
-    """Which change is meant."""
+    """The change to preview."""
 
-    plan = TextField(max_length=50, allow_null=True, help_text="A plan's code; null to end the subscription.")
-    at = MomentField(required=False, help_text="`now`, `period_end`, or a time until then; `now` by default.")
-    tenant = TextField(required=False, max_length=50, help_text="Service keys name the tenant by its slug.")
+    plan = TextField(
+        max_length=50, allow_null=True, help_text="The code of the plan to change to; null to cancel the subscription."
+    )
+    at = MomentField(
+        required=False,
+        help_text="When the change takes effect: `now`, `period_end`, or a time between the two. Default: `now`.",
+    )
+    tenant = TextField(required=False, max_length=50, help_text="The tenant's slug. Required with a service key.")
 
 
 class SubscriptionSchema(serializers.Serializer[Any]):
@@ -64,25 +69,27 @@ class SubscriptionSchema(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=sorted(status.value for status in LIVE_STATUSES))
     plan = PlanNameSchema()
     currency = serializers.CharField()
-    time_zone = serializers.CharField(help_text="In which its days are counted.")
+    time_zone = serializers.CharField(help_text="The time zone in which billing days begin and end.")
     started_at = serializers.DateTimeField()
-    anchor_at = serializers.DateTimeField(help_text="Where its first paid period begins.")
-    trial_ends_at = serializers.DateTimeField(allow_null=True, help_text="Null if no trial runs.")
-    period = BillingSpanSchema(help_text="The running period.")
-    pending_plan = PlanNameSchema(allow_null=True, help_text="The plan that it changes to with the next period.")
+    anchor_at = serializers.DateTimeField(help_text="The start of the first paid period.")
+    trial_ends_at = serializers.DateTimeField(allow_null=True, help_text="Null if the subscription has no trial.")
+    period = BillingSpanSchema(help_text="The current billing period.")
+    pending_plan = PlanNameSchema(
+        allow_null=True, help_text="The plan that begins with the next period; null if no change is scheduled."
+    )
     cancel_at_period_end = serializers.BooleanField()
-    ended_at = serializers.DateTimeField(allow_null=True, help_text="Null while it is live.")
+    ended_at = serializers.DateTimeField(allow_null=True, help_text="Null while the subscription is live.")
     next_invoice = NextInvoiceSchema(
         allow_null=True,
-        help_text="With usage projected to the end of the period; null if the operator has to look at it first.",
+        help_text="The next invoice, with usage projected to the period's end; null while staff have to review it.",
     )
 
 
 class PreviewSchema(NextInvoiceSchema):
     """The next invoice under a plan, or the last one."""
 
-    plan = PlanNameSchema(allow_null=True, help_text="Null if the subscription would end.")
-    at = serializers.DateTimeField(help_text="From when on the plan would hold, or when the subscription would end.")
+    plan = PlanNameSchema(allow_null=True, help_text="Null if the subscription would be cancelled.")
+    at = serializers.DateTimeField(help_text="When the plan would begin, or when the subscription would end.")
 
 
 class SubscriptionView(ApiView):
@@ -98,7 +105,7 @@ class SubscriptionView(ApiView):
         responses={200: SubscriptionSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
-        """Read the tenant's live subscription, with the next invoice as it is likely to be; 404 if there is none."""
+        """Retrieve the tenant's live subscription with a forecast of the next invoice. 404 if there is none."""
         subscription = current_subscription(live_tenant_of(request).id)
         if subscription is None:
             raise NotFoundError("There is no subscription.")

@@ -16,17 +16,17 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='billingexception',
             name='amount_minor',
-            field=models.BigIntegerField(help_text='What it comes to, where that is what was noticed.', null=True),
+            field=models.BigIntegerField(help_text="The invoice's total, if the total was the reason.", null=True),
         ),
         migrations.AddField(
             model_name='billingexception',
             name='invoice',
-            field=models.ForeignKey(blank=True, help_text='The draft that is not finalized.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='exceptions', to='billing.invoice'),
+            field=models.ForeignKey(blank=True, help_text='The draft that waits for a review.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='exceptions', to='billing.invoice'),
         ),
         migrations.AddField(
             model_name='billingexception',
             name='is_approved',
-            field=models.BooleanField(default=False, help_text='Whether staff let it be billed at exactly this amount.'),
+            field=models.BooleanField(default=False, help_text='Whether staff approved an invoice over exactly this amount.'),
         ),
         migrations.AddField(
             model_name='billingprofile',
@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='billingprofile',
             name='amount_max_minor',
-            field=models.BigIntegerField(blank=True, help_text="The highest total that is finalized without a person's look.", null=True),
+            field=models.BigIntegerField(blank=True, help_text="The highest total that is finalized without a review.", null=True),
         ),
         migrations.AddConstraint(
             model_name='billingexception',

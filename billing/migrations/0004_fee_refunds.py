@@ -15,22 +15,22 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='issuer',
             name='fee_refund',
-            field=models.CharField(choices=[('by_day', 'Give back the days that are left'), ('none', 'Give nothing back')], default='by_day', help_text='When a subscription ends within its period, or moves to a smaller plan: the same whoever ends it.', max_length=6, verbose_name='fees that were charged in advance'),
+            field=models.CharField(choices=[('by_day', 'Give back the days that are left'), ('none', 'Give nothing back')], default='by_day', help_text='For a subscription that ends within a period or moves to a smaller plan.', max_length=6, verbose_name='fees that were charged in advance'),
         ),
         migrations.AddField(
             model_name='issuer',
             name='lets_customers_shrink_now',
-            field=models.BooleanField(default=False, help_text='Else a smaller plan that a customer chooses begins with the next period.', verbose_name='customers may move to a smaller plan at once'),
+            field=models.BooleanField(default=False, help_text='Otherwise a smaller plan begins with the next period.', verbose_name='customers may move to a smaller plan at once'),
         ),
         migrations.AddField(
             model_name='subscription',
             name='end_refund',
-            field=models.CharField(default='by_day', editable=False, help_text='What the seller gave back of fees when it ended within a period.', max_length=6),
+            field=models.CharField(default='by_day', editable=False, help_text='The part of the fee that was credited when the subscription ended within a period.', max_length=6),
         ),
         migrations.AddField(
             model_name='subscriptionphase',
             name='fee_refund',
-            field=models.CharField(default='by_day', editable=False, help_text='What the seller gave back of fees when the plan was changed.', max_length=6),
+            field=models.CharField(default='by_day', editable=False, help_text='The part of the fee that was credited when the plan changed.', max_length=6),
         ),
         # What had ended before sellers had a choice kept the fee, as the rule was then.
         migrations.RunSQL(

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('revision', models.PositiveIntegerField()),
-                ('position', models.PositiveIntegerField(help_text='From 1 on.')),
+                ('position', models.PositiveIntegerField(help_text='Counted from 1.')),
                 ('jurisdiction', models.CharField(blank=True, max_length=2)),
                 ('category', models.CharField(choices=[('S', 'Standard'), ('E', 'Exempt'), ('AE', 'Reverse charge'), ('O', 'Out of scope')], help_text='Code of UNCL 5305.', max_length=2)),
                 ('treatment', models.CharField(max_length=14)),
@@ -56,17 +56,17 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='creditnote',
             name='carried_minor',
-            field=models.BigIntegerField(default=0, help_text='Credit that the invoice had used, or left.'),
+            field=models.BigIntegerField(default=0, help_text='Credit that it used (negative) or kept (positive).'),
         ),
         migrations.AddField(
             model_name='invoice',
             name='carried_minor',
-            field=models.BigIntegerField(default=0, help_text='Credit, taken off after tax (negative), or left for later (positive).'),
+            field=models.BigIntegerField(default=0, help_text='Credit: negative if it was deducted after tax, positive if it is kept for later invoices.'),
         ),
         migrations.AddField(
             model_name='invoiceline',
             name='supplied_on',
-            field=models.DateField(help_text='The day of supply, which decides the tax; none on lines from before lines bore their tax.', null=True),
+            field=models.DateField(help_text='The day of supply, which determines the tax. Empty on lines from before.', null=True),
         ),
         migrations.AddField(
             model_name='invoiceline',

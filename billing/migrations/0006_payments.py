@@ -62,22 +62,22 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='invoice',
             name='amount_paid_minor',
-            field=models.BigIntegerField(default=0, help_text='What payments pay of it.'),
+            field=models.BigIntegerField(default=0, help_text='The amount that payments cover.'),
         ),
         migrations.AddField(
             model_name='invoice',
             name='credited_minor',
-            field=models.BigIntegerField(default=0, help_text='What credit notes took back of it.'),
+            field=models.BigIntegerField(default=0, help_text='The amount that credit notes credited.'),
         ),
         migrations.AddField(
             model_name='payment',
             name='allocated_minor',
-            field=models.BigIntegerField(default=0, help_text='What of it pays invoices.'),
+            field=models.BigIntegerField(default=0, help_text='The part that pays invoices.'),
         ),
         migrations.AddField(
             model_name='payment',
             name='refunded_minor',
-            field=models.BigIntegerField(default=0, help_text='What of it was given back.'),
+            field=models.BigIntegerField(default=0, help_text='The part that was refunded.'),
         ),
         migrations.AddField(
             model_name='payment',

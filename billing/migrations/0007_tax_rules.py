@@ -71,22 +71,22 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='issuer',
             name='unverified_tax_ids',
-            field=models.CharField(choices=[('mark', 'Reverse charge, with a mark on the invoice'), ('tax', 'Tax, as for a consumer')], default='mark', help_text='How businesses of other member states are billed until their VAT number is verified.', max_length=4, verbose_name='unverified VAT numbers'),
+            field=models.CharField(choices=[('mark', 'Reverse charge, with a mark on the invoice'), ('tax', 'Tax, as for a consumer')], default='mark', help_text='How a business in another member state is taxed until its VAT number is verified.', max_length=4, verbose_name='unverified VAT numbers'),
         ),
         migrations.AddField(
             model_name='taxrate',
             name='category',
-            field=models.CharField(choices=[('S', 'Taxed'), ('Z', 'Zero-rated'), ('E', 'Exempt')], default='S', help_text='Of 0 %: why it is 0.', max_length=2),
+            field=models.CharField(choices=[('S', 'Taxed'), ('Z', 'Zero-rated'), ('E', 'Exempt')], default='S', help_text='For a rate of 0 %: the reason.', max_length=2),
         ),
         migrations.AddField(
             model_name='taxrate',
             name='reason',
-            field=models.CharField(blank=True, help_text='Of 0 %: printed on invoices.', max_length=200),
+            field=models.CharField(blank=True, help_text='For a rate of 0 %: the text on invoices.', max_length=200),
         ),
         migrations.AddField(
             model_name='taxrate',
             name='valid_from',
-            field=models.DateField(blank=True, help_text='First day of supply that it holds for. Empty: since ever.', null=True, verbose_name='from'),
+            field=models.DateField(blank=True, help_text='The first day of supply to which the rate applies. Empty: no beginning.', null=True, verbose_name='from'),
         ),
         migrations.AlterField(
             model_name='invoiceline',

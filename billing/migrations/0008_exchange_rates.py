@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 ('per', models.CharField(default='EUR', max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}\\Z', 'Three capitals, as in ISO 4217.')])),
                 ('currency', models.CharField(max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}\\Z', 'Three capitals, as in ISO 4217.')])),
                 ('day', models.DateField()),
-                ('rate', models.DecimalField(decimal_places=10, help_text='Of the currency for one unit of the other.', max_digits=20)),
+                ('rate', models.DecimalField(decimal_places=10, help_text='The amount of the currency for one unit of the other.', max_digits=20)),
                 ('source', models.CharField(default='European Central Bank', help_text='Printed on invoices.', max_length=100)),
             ],
             options={

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ('tax_id', models.CharField(max_length=50, verbose_name='tax id')),
                 ('is_valid', models.BooleanField(verbose_name='in use')),
                 ('source', models.CharField(choices=[('vies', 'VIES'), ('staff', 'Staff')], max_length=5)),
-                ('reference', models.CharField(blank=True, help_text='The number of the consultation, or what else.', max_length=500)),
+                ('reference', models.CharField(blank=True, help_text='The consultation number, or other evidence.', max_length=500)),
                 ('name', models.CharField(blank=True, max_length=500)),
                 ('address', models.CharField(blank=True, max_length=500)),
                 ('checked_at', models.DateTimeField()),

@@ -25,17 +25,17 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='invoice',
             name='original',
-            field=models.ForeignKey(help_text='The invoice of the period that was issued again.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replacements', to='billing.invoice'),
+            field=models.ForeignKey(help_text='The invoice that was issued again.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replacements', to='billing.invoice'),
         ),
         migrations.AddField(
             model_name='invoice',
             name='replaces',
-            field=models.OneToOneField(help_text='The document whose place it takes.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replaced_by', to='billing.invoice'),
+            field=models.OneToOneField(help_text='The invoice that it replaces.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replaced_by', to='billing.invoice'),
         ),
         migrations.AlterField(
             model_name='invoice',
             name='boundary',
-            field=models.PositiveIntegerField(help_text='Number of the boundary of the subscription that it closes.', null=True),
+            field=models.PositiveIntegerField(help_text='The number of the period end that the invoice closes.', null=True),
         ),
         migrations.AddConstraint(
             model_name='invoice',

@@ -14,17 +14,17 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='billingprofile',
             name='language',
-            field=models.CharField(choices=[('en', 'English'), ('de', 'Deutsch'), ('fr', 'Français'), ('es', 'Español')], default='en', help_text='Of its new invoices.', max_length=2),
+            field=models.CharField(choices=[('en', 'English'), ('de', 'Deutsch'), ('fr', 'Français'), ('es', 'Español')], default='en', help_text='The language of new invoices.', max_length=2),
         ),
         migrations.AddField(
             model_name='billingprofile',
             name='purchase_order',
-            field=models.CharField(blank=True, help_text="The customer's number of what it ordered, printed on new invoices.", max_length=60),
+            field=models.CharField(blank=True, help_text="The customer's purchase order number, printed on new invoices.", max_length=60),
         ),
         migrations.AddField(
             model_name='invoice',
             name='purchase_order',
-            field=models.CharField(help_text="The customer's number of this order; none: as on its other invoices.", max_length=60, null=True),
+            field=models.CharField(help_text="This invoice's order number. Empty: the customer's usual one.", max_length=60, null=True),
         ),
         migrations.AddField(
             model_name='issuer',

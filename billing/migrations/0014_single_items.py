@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='issuer',
             name='approval_above',
-            field=models.DecimalField(blank=True, decimal_places=4, help_text='In your currency: above it, write-offs, refunds and written invoices wait for a colleague.', max_digits=15, null=True, validators=[django.core.validators.MinValueValidator(0)], verbose_name='a second person above'),
+            field=models.DecimalField(blank=True, decimal_places=4, help_text="In your currency. Write-offs, refunds and manual invoices above it need a colleague's approval.", max_digits=15, null=True, validators=[django.core.validators.MinValueValidator(0)], verbose_name='a second person above'),
         ),
         migrations.AddConstraint(
             model_name='invoiceline',

@@ -24,6 +24,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='taxregistration',
             name='country',
-            field=models.CharField(help_text='Of a one-stop shop: the country in which it is declared.', max_length=2, validators=[django.core.validators.RegexValidator('^[A-Z]{2}\\Z', 'Two capitals, as in ISO 3166-1.')]),
+            field=models.CharField(help_text='For a one-stop shop: the country in which its tax is declared.', max_length=2, validators=[django.core.validators.RegexValidator('^[A-Z]{2}\\Z', 'Two capitals, as in ISO 3166-1.')]),
         ),
     ]

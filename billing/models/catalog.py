@@ -19,7 +19,9 @@ class Plan(models.Model):
     code = models.CharField(max_length=50, unique=True, validators=[CODE])
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
-    is_public = models.BooleanField(default=True, help_text="On the pricing page; others are given by staff.")
+    is_public = models.BooleanField(
+        default=True, help_text="Show the plan on the pricing page. Only staff can assign other plans."
+    )
     position = models.PositiveSmallIntegerField(default=0, help_text="Order on the pricing page.")
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(editable=False)

@@ -46,7 +46,7 @@ class Issuer(models.Model):
     )
     footer = models.TextField(blank=True, help_text="Printed at the end of each invoice.")
     logo = models.CharField(max_length=64, blank=True, editable=False, help_text="The SHA-256 of the picture.")
-    time_zone = models.CharField(max_length=64, default="UTC", help_text="In which an invoice's day is counted.")
+    time_zone = models.CharField(max_length=64, default="UTC", help_text="The time zone of invoice dates.")
     invoice_prefix = models.CharField(max_length=10, default="INV")
     credit_note_prefix = models.CharField(max_length=10, default="CN")
     payment_days = models.PositiveSmallIntegerField(default=14, validators=[MaxValueValidator(365)])
@@ -63,12 +63,12 @@ class Issuer(models.Model):
             (FeeRefund.NONE.value, "Give nothing back"),
         ],
         default=FeeRefund.BY_DAY.value,
-        help_text="When a subscription ends within its period, or moves to a smaller plan: the same whoever ends it.",
+        help_text="For a subscription that ends within a period or moves to a smaller plan.",
     )
     lets_customers_shrink_now = models.BooleanField(
         "customers may move to a smaller plan at once",
         default=False,
-        help_text="Else a smaller plan that a customer chooses begins with the next period.",
+        help_text="Otherwise a smaller plan begins with the next period.",
     )
     unverified_tax_ids = models.CharField(
         "unverified VAT numbers",
@@ -78,7 +78,7 @@ class Issuer(models.Model):
             (UnverifiedTaxIds.TAX.value, "Tax, as for a consumer"),
         ],
         default=UnverifiedTaxIds.MARK.value,
-        help_text="How businesses of other member states are billed until their VAT number is verified.",
+        help_text="How a business in another member state is taxed until its VAT number is verified.",
     )
     approval_above = models.DecimalField(
         "a second person above",
@@ -87,7 +87,7 @@ class Issuer(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(0)],
-        help_text="In your currency: above it, write-offs, refunds and written invoices wait for a colleague.",
+        help_text="In your currency. Write-offs, refunds and manual invoices above it need a colleague's approval.",
     )
     tax_rules_confirmed_country = models.CharField(max_length=2, blank=True, editable=False)
     tax_rules_confirmed_by = models.CharField(max_length=254, blank=True, editable=False)
@@ -158,22 +158,20 @@ class Invoice(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="invoices")
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="invoices")
     kind = models.CharField(max_length=11, choices=InvoiceKind.choices, default=InvoiceKind.PERIOD)
-    boundary = models.PositiveIntegerField(
-        null=True, help_text="Number of the boundary of the subscription that it closes."
-    )
+    boundary = models.PositiveIntegerField(null=True, help_text="The number of the period end that the invoice closes.")
     original = models.ForeignKey(
         "self",
         null=True,
         on_delete=models.PROTECT,
         related_name="replacements",
-        help_text="The invoice of the period that was issued again.",
+        help_text="The invoice that was issued again.",
     )
     replaces = models.OneToOneField(
         "self",
         null=True,
         on_delete=models.PROTECT,
         related_name="replaced_by",
-        help_text="The document whose place it takes.",
+        help_text="The invoice that it replaces.",
     )
     status = models.CharField(
         max_length=13,
@@ -183,7 +181,7 @@ class Invoice(models.Model):
     number = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001 - several drafts have none
     currency = models.CharField(max_length=3, validators=[CURRENCY])
     purchase_order = models.CharField(  # noqa: DJ001 - empty is another answer than none
-        max_length=60, null=True, help_text="The customer's number of this order; none: as on its other invoices."
+        max_length=60, null=True, help_text="This invoice's order number. Empty: the customer's usual one."
     )
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
@@ -192,13 +190,13 @@ class Invoice(models.Model):
     subtotal_minor = models.BigIntegerField(default=0)
     tax_minor = models.BigIntegerField(default=0)
     carried_minor = models.BigIntegerField(
-        default=0, help_text="Credit, taken off after tax (negative), or left for later (positive)."
+        default=0, help_text="Credit: negative if it was deducted after tax, positive if it is kept for later invoices."
     )
     total_minor = models.BigIntegerField(default=0)
-    amount_paid_minor = models.BigIntegerField(default=0, help_text="What payments pay of it.")
-    credited_minor = models.BigIntegerField(default=0, help_text="What credit notes took back of it.")
+    amount_paid_minor = models.BigIntegerField(default=0, help_text="The amount that payments cover.")
+    credited_minor = models.BigIntegerField(default=0, help_text="The amount that credit notes credited.")
     drafted_at = models.DateTimeField()
-    computed_at = models.DateTimeField(help_text="Up to when usage had come in that the lines were computed from.")
+    computed_at = models.DateTimeField(help_text="The moment up to which received usage is included.")
     finalize_after = models.DateTimeField()
     finalized_at = models.DateTimeField(null=True)
     issued_on = models.DateField(null=True)
@@ -308,7 +306,7 @@ class InvoiceLine(models.Model):
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
     revision = models.PositiveIntegerField()
-    position = models.PositiveIntegerField(help_text="From 1 on.")
+    position = models.PositiveIntegerField(help_text="Counted from 1.")
     kind = models.CharField(max_length=10, choices=LineKind.choices)
     description = models.CharField(max_length=300)
     plan_version = models.ForeignKey(PlanVersion, null=True, on_delete=models.PROTECT, related_name="+")
@@ -319,7 +317,7 @@ class InvoiceLine(models.Model):
     period_end = models.DateTimeField()
     quantity = models.DecimalField(max_digits=38, decimal_places=9)
     unit = models.CharField(max_length=30, blank=True)
-    events = models.BigIntegerField(null=True, help_text="How many events the quantity is the sum of.")
+    events = models.BigIntegerField(null=True, help_text="The number of events in the quantity.")
     amount_minor = models.BigIntegerField()
     explanation = models.JSONField()
     tax_category = models.CharField(max_length=2, blank=True, choices=TAX_CATEGORIES, help_text="Code of UNCL 5305.")
@@ -329,7 +327,7 @@ class InvoiceLine(models.Model):
     tax_jurisdiction = models.CharField(max_length=2, blank=True)
     tax_treatment = models.CharField(max_length=14, blank=True)
     supplied_on = models.DateField(
-        null=True, help_text="The day of supply, which decides the tax; none on lines from before lines bore their tax."
+        null=True, help_text="The day of supply, which determines the tax. Empty on lines from before."
     )
 
     class Meta:
@@ -381,7 +379,7 @@ class InvoiceTax(models.Model):
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="taxes")
     revision = models.PositiveIntegerField()
-    position = models.PositiveIntegerField(help_text="From 1 on.")
+    position = models.PositiveIntegerField(help_text="Counted from 1.")
     jurisdiction = models.CharField(max_length=2, blank=True)
     category = models.CharField(max_length=2, choices=TAX_CATEGORIES, help_text="Code of UNCL 5305.")
     treatment = models.CharField(max_length=14)
@@ -452,7 +450,7 @@ class CreditNote(models.Model):
     currency = models.CharField(max_length=3, validators=[CURRENCY])
     subtotal_minor = models.BigIntegerField()
     tax_minor = models.BigIntegerField()
-    carried_minor = models.BigIntegerField(default=0, help_text="Credit that the invoice had used, or left.")
+    carried_minor = models.BigIntegerField(default=0, help_text="Credit that it used (negative) or kept (positive).")
     total_minor = models.BigIntegerField()
     reason = models.CharField(max_length=200)
     issued_on = models.DateField()

@@ -33,7 +33,7 @@ class Payment(models.Model):
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="payments")
     invoice = models.ForeignKey(Invoice, null=True, blank=True, on_delete=models.PROTECT, related_name="payments")
-    provider = models.CharField(max_length=20, help_text="Through whom was paid: a payment provider, or `manual`.")
+    provider = models.CharField(max_length=20, help_text="The payment provider, or `manual` for a bank transfer.")
     reference = models.CharField(max_length=255)
     status = models.CharField(max_length=9, choices=PaymentStatus.choices)
     amount_minor = models.BigIntegerField()
@@ -41,8 +41,8 @@ class Payment(models.Model):
     error = models.CharField(max_length=200, blank=True)
     occurred_at = models.DateTimeField()
     created_at = models.DateTimeField()
-    allocated_minor = models.BigIntegerField(default=0, help_text="What of it pays invoices.")
-    refunded_minor = models.BigIntegerField(default=0, help_text="What of it was given back.")
+    allocated_minor = models.BigIntegerField(default=0, help_text="The part that pays invoices.")
+    refunded_minor = models.BigIntegerField(default=0, help_text="The part that was refunded.")
 
     class Meta:
         constraints: ClassVar = [

@@ -28,15 +28,17 @@ class BillingProfile(models.Model):
         default=TaxTreatment.AUTOMATIC.value,
     )
     tax_percent = models.DecimalField(
-        max_digits=7, decimal_places=4, null=True, blank=True, help_text="Instead of the rate of the tenant's country."
+        max_digits=7, decimal_places=4, null=True, blank=True, help_text="Replaces the rate of the tenant's country."
     )
-    tax_exemption_reason = models.CharField(max_length=200, blank=True, help_text="Is printed on the invoice.")
-    payment_days = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Instead of the usual term.")
+    tax_exemption_reason = models.CharField(max_length=200, blank=True, help_text="Printed on the tenant's invoices.")
+    payment_days = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Replaces the seller's usual term."
+    )
     purchase_order = models.CharField(
-        max_length=60, blank=True, help_text="The customer's number of what it ordered, printed on new invoices."
+        max_length=60, blank=True, help_text="The customer's purchase order number, printed on new invoices."
     )
     language = models.CharField(
-        max_length=2, choices=list(LANGUAGES.items()), default=ENGLISH, help_text="Of its new invoices."
+        max_length=2, choices=list(LANGUAGES.items()), default=ENGLISH, help_text="The language of new invoices."
     )
     amount_check = models.CharField(
         max_length=7,
@@ -45,7 +47,7 @@ class BillingProfile(models.Model):
         help_text="What an invoice is compared with before it is finalized.",
     )
     amount_max_minor = models.BigIntegerField(
-        null=True, blank=True, help_text="The highest total that is finalized without a person's look."
+        null=True, blank=True, help_text="The highest total that is finalized without a review."
     )
     card_label = models.CharField(
         max_length=60,
@@ -93,7 +95,7 @@ class Subscription(models.Model):
     time_zone = models.CharField(max_length=64)
     started_at = models.DateTimeField()
     anchor_at = models.DateTimeField(
-        help_text="Where the first paid period begins; later than the start after a trial."
+        help_text="The start of the first paid period. After a trial it is later than the subscription's start."
     )
     next_boundary = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(
@@ -111,7 +113,7 @@ class Subscription(models.Model):
         max_length=6,
         default=FeeRefund.BY_DAY.value,
         editable=False,
-        help_text="What the seller gave back of fees when it ended within a period.",
+        help_text="The part of the fee that was credited when the subscription ended within a period.",
     )
     version = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(editable=False)
@@ -160,7 +162,7 @@ class SubscriptionPhase(models.Model):
         max_length=6,
         default=FeeRefund.BY_DAY.value,
         editable=False,
-        help_text="What the seller gave back of fees when the plan was changed.",
+        help_text="The part of the fee that was credited when the plan changed.",
     )
     created_at = models.DateTimeField(editable=False)
 
@@ -191,10 +193,12 @@ class BillingException(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="exceptions",
-        help_text="The draft that is not finalized.",
+        help_text="The draft that waits for a review.",
     )
-    amount_minor = models.BigIntegerField(null=True, help_text="What it comes to, where that is what was noticed.")
-    is_approved = models.BooleanField(default=False, help_text="Whether staff let it be billed at exactly this amount.")
+    amount_minor = models.BigIntegerField(null=True, help_text="The invoice's total, if the total was the reason.")
+    is_approved = models.BooleanField(
+        default=False, help_text="Whether staff approved an invoice over exactly this amount."
+    )
     code = models.CharField(max_length=40)
     detail = models.TextField()
     occurred_at = models.DateTimeField()

@@ -35,12 +35,18 @@ class TaxRate(models.Model):
     name = models.CharField(max_length=40, default="VAT")
     percent = models.DecimalField(max_digits=7, decimal_places=4)
     valid_from = models.DateField(
-        "from", null=True, blank=True, help_text="First day of supply that it holds for. Empty: since ever."
+        "from",
+        null=True,
+        blank=True,
+        help_text="The first day of supply to which the rate applies. Empty: no beginning.",
     )
     category = models.CharField(
-        max_length=2, choices=RATE_CATEGORIES, default=TaxCategory.STANDARD.value, help_text="Of 0 %: why it is 0."
+        max_length=2,
+        choices=RATE_CATEGORIES,
+        default=TaxCategory.STANDARD.value,
+        help_text="For a rate of 0 %: the reason.",
     )
-    reason = models.CharField(max_length=200, blank=True, help_text="Of 0 %: printed on invoices.")
+    reason = models.CharField(max_length=200, blank=True, help_text="For a rate of 0 %: the text on invoices.")
 
     class Meta:
         constraints: ClassVar = [
@@ -69,7 +75,7 @@ class TaxRegistration(models.Model):
     """That the seller is registered for tax in a country besides its own, first and last day included."""
 
     country = models.CharField(
-        max_length=2, validators=[COUNTRY], help_text="Of a one-stop shop: the country in which it is declared."
+        max_length=2, validators=[COUNTRY], help_text="For a one-stop shop: the country in which its tax is declared."
     )
     scheme = models.CharField(max_length=13, choices=SCHEMES)
     tax_id = models.CharField("tax id", max_length=50, blank=True)
@@ -103,7 +109,9 @@ class ExchangeRate(models.Model):
     per = models.CharField(max_length=3, default="EUR", validators=[CURRENCY_CODE])
     currency = models.CharField(max_length=3, validators=[CURRENCY_CODE])
     day = models.DateField()
-    rate = models.DecimalField(max_digits=20, decimal_places=10, help_text="Of the currency for one unit of the other.")
+    rate = models.DecimalField(
+        max_digits=20, decimal_places=10, help_text="The amount of the currency for one unit of the other."
+    )
     source = models.CharField(max_length=100, default=ECB, help_text="Printed on invoices.")
 
     class Meta:
@@ -138,7 +146,7 @@ class TaxIdCheck(models.Model):
     tax_id = models.CharField("tax id", max_length=50)
     is_valid = models.BooleanField("in use")
     source = models.CharField(max_length=5, choices=[("vies", "VIES"), ("staff", "Staff")])
-    reference = models.CharField(max_length=500, blank=True, help_text="The number of the consultation, or what else.")
+    reference = models.CharField(max_length=500, blank=True, help_text="The consultation number, or other evidence.")
     name = models.CharField(max_length=500, blank=True)
     address = models.CharField(max_length=500, blank=True)
     checked_at = models.DateTimeField()

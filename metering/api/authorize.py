@@ -47,7 +47,7 @@ FIELDS: Final = frozenset({"id", "type", "quantity", "subject", "properties", "r
 
 
 class AuthorizeSchema(serializers.Serializer[Any]):
-    """The request to authorize, as the event that it would be."""
+    """The request to authorize, in the form of the event that reports it."""
 
     type = serializers.CharField(max_length=100)
     id = serializers.CharField(
@@ -59,11 +59,11 @@ class AuthorizeSchema(serializers.Serializer[Any]):
     record = serializers.BooleanField(
         required=False, help_text="If false, only checks: nothing is taken or recorded. Default true."
     )
-    tenant = serializers.SlugField(required=False, help_text="For service keys only.")
+    tenant = serializers.SlugField(required=False, help_text="The tenant's slug. Only with a service key.")
 
 
 class LimitSchema(serializers.Serializer[Any]):
-    """One limit, and what the client has left of it."""
+    """A limit and what remains of it."""
 
     name = serializers.CharField()
     limit = serializers.DecimalField(max_digits=20, decimal_places=9)
@@ -72,7 +72,7 @@ class LimitSchema(serializers.Serializer[Any]):
 
 
 class AuthorizedSchema(serializers.Serializer[Any]):
-    """The response if the request may pass."""
+    """The response if the request is allowed."""
 
     allowed = serializers.BooleanField()
     event_id = serializers.CharField(allow_null=True, help_text="Null if `record` was false.")

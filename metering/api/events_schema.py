@@ -24,13 +24,15 @@ PROPERTIES_HELP: Final = "At most 50 names, 4 KiB in all; values are texts, numb
 class EventSchema(serializers.Serializer[Any]):
     """One event, as it is sent."""
 
-    id = serializers.CharField(max_length=255, help_text="Chosen by the caller; unique for the tenant for ever.")
+    id = serializers.CharField(
+        max_length=255, help_text="An id that you choose. It identifies the event within the tenant, for ever."
+    )
     type = serializers.CharField(max_length=100)
     timestamp = InstantField(required=False, help_text="RFC 3339 with an offset, or epoch milliseconds; default now.")
     quantity = QuantityField(required=False, help_text=QUANTITY_HELP)
     subject = serializers.CharField(max_length=255, required=False, allow_null=True)
     properties = serializers.DictField(required=False, help_text=PROPERTIES_HELP)
-    tenant = serializers.SlugField(required=False, help_text="For service keys only.")
+    tenant = serializers.SlugField(required=False, help_text="The tenant's slug. Only with a service key.")
 
 
 class EventBatchSchema(serializers.Serializer[Any]):

@@ -29,7 +29,11 @@ class TenantsInput(StrictSerializer):
     """The tenants to check; all, if none is named."""
 
     tenants = BoundedListField(
-        child=TextField(max_length=50), required=False, allow_empty=False, max_length=TENANTS_MAX, help_text="Slugs."
+        child=TextField(max_length=50),
+        required=False,
+        allow_empty=False,
+        max_length=TENANTS_MAX,
+        help_text="The slugs of the tenants.",
     )
 
 

@@ -11,11 +11,11 @@ from accounts.api.schema import TENANT_PARAMETER, problems
 
 def quantity_field() -> serializers.DecimalField:
     """Return the field of a quantity, as a decimal string."""
-    return serializers.DecimalField(max_digits=65, decimal_places=30, help_text="A decimal string.")
+    return serializers.DecimalField(max_digits=65, decimal_places=30, help_text="A decimal number as a string.")
 
 
 class PeriodSchema(serializers.Serializer[Any]):
-    """A half-open span."""
+    """A span of time: `start` is part of it, `end` is not."""
 
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
@@ -37,7 +37,7 @@ class MeterMonthSchema(serializers.Serializer[Any]):
 
 
 class KeyUsageSchema(serializers.Serializer[Any]):
-    """What one key used of `api_requests`."""
+    """One key's usage of `api_requests`."""
 
     api_key = serializers.UUIDField(allow_null=True, help_text="Null for events that no key sent.")
     quantity = quantity_field()
@@ -68,7 +68,7 @@ class HourSchema(serializers.Serializer[Any]):
 
 
 class GroupedSchema(serializers.Serializer[Any]):
-    """One group in one window."""
+    """The usage of a group in a window."""
 
     window_start = serializers.DateTimeField()
     group = serializers.DictField(child=serializers.CharField(allow_null=True))

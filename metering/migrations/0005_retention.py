@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name='EventMonth',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('month', models.DateField(help_text='Its first day; months are of UTC.')),
+                ('month', models.DateField(help_text='The first day of the month, in UTC.')),
                 ('step', models.CharField(choices=[('closed', 'Closed: nothing is added to it or voided'), ('sealed', 'Sealed: the rollups are the evidence'), ('deleted', 'Deleted: the raw events are gone')], max_length=7)),
                 ('at', models.DateTimeField()),
                 ('events', models.BigIntegerField(default=0)),

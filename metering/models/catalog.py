@@ -17,7 +17,7 @@ CODE = RegexValidator(rf"^{CODE_PATTERN}\Z", CODE_RULE)
 class EventType(models.Model):
     """A kind of event that API clients may send."""
 
-    code = models.CharField(max_length=100, unique=True, validators=[CODE], help_text="What clients send as `type`.")
+    code = models.CharField(max_length=100, unique=True, validators=[CODE], help_text="The `type` that clients send.")
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
     created_at = models.DateTimeField(editable=False)
@@ -40,18 +40,20 @@ class Meter(models.Model):
         max_length=20, choices=[(kind.code, kind.name) for kind in AGGREGATIONS], default=COUNT.code
     )
     value_property = models.CharField(
-        max_length=100, blank=True, help_text="The property whose number is measured; empty: the event's quantity."
+        max_length=100, blank=True, help_text="The property that is summed or compared. Empty: the event's quantity."
     )
     dimensions = ArrayField(
         models.CharField(max_length=100),
         default=list,
         blank=True,
-        help_text="Properties by which daily usage is kept apart.",
+        help_text="The properties by which daily usage can be grouped.",
     )
     filters = models.JSONField(
         default=dict, blank=True, help_text='Property → accepted values, e.g. {"status": ["200", "201"]}.'
     )
-    counts_from = models.DateTimeField(help_text="Events received from then on count; earlier ones never do.")
+    counts_from = models.DateTimeField(
+        help_text="Events received from this time on are counted; earlier events never are."
+    )
     created_at = models.DateTimeField(editable=False)
 
     class Meta:

@@ -24,7 +24,7 @@ class MonthStep(models.TextChoices):
 class EventMonth(models.Model):
     """A step of a month. `events` and `voids` are the numbers sealed, and deleted, of all tenants."""
 
-    month = models.DateField(help_text="Its first day; months are of UTC.")
+    month = models.DateField(help_text="The first day of the month, in UTC.")
     step = models.CharField(max_length=7, choices=MonthStep)
     at = models.DateTimeField()
     events = models.BigIntegerField(default=0)

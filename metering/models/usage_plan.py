@@ -20,12 +20,12 @@ class UsagePlan(models.Model):
         null=True,
         blank=True,
         validators=[MaxValueValidator(RATE_MAX)],
-        help_text="Requests a second; empty means no throttle.",
+        help_text="Requests per second. Empty: no throttle.",
     )
     throttle_burst = models.PositiveIntegerField(
-        null=True, blank=True, validators=[MaxValueValidator(BURST_MAX)], help_text="Most requests at once."
+        null=True, blank=True, validators=[MaxValueValidator(BURST_MAX)], help_text="The most requests at once."
     )
-    is_default = models.BooleanField(default=False, help_text="New tenants are assigned to it.")
+    is_default = models.BooleanField(default=False, help_text="Assigned to new tenants.")
     created_at = models.DateTimeField(editable=False)
 
     class Meta:

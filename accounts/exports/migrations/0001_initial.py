@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
             name='ExportFile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField(help_text='Its place in the archive.')),
+                ('position', models.PositiveIntegerField(help_text='The position in the archive.')),
                 ('name', models.CharField(max_length=200)),
                 ('rows', models.BigIntegerField(help_text='Empty for a document.', null=True)),
                 ('size_bytes', models.BigIntegerField(default=0)),

@@ -54,7 +54,7 @@ class ExportFile(models.Model):
     """One file of an export. It is complete once it has a digest."""
 
     export = models.ForeignKey(TenantExport, on_delete=models.CASCADE, related_name="files")
-    position = models.PositiveIntegerField(help_text="Its place in the archive.")
+    position = models.PositiveIntegerField(help_text="The position in the archive.")
     name = models.CharField(max_length=200)
     rows = models.BigIntegerField(null=True, help_text="Empty for a document.")
     size_bytes = models.BigIntegerField(default=0)

@@ -48,8 +48,8 @@ TENANT_KINDS: Final = (KeyKind.LIVE, KeyKind.TEST)
 class ThrottleSchema(StrictSerializer):
     """A rate of requests a second, and a burst of requests at once."""
 
-    rate = WholeNumberField(help_text="Requests a second.")
-    burst = WholeNumberField(help_text="Requests at once.")
+    rate = WholeNumberField(help_text="Requests per second.")
+    burst = WholeNumberField(help_text="The most requests at once.")
 
 
 class KeyInput(StrictSerializer):
@@ -94,7 +94,7 @@ class RotationInput(StrictSerializer):
         default=0,
         min_value=0,
         max_value=int(GRACE_MAX.total_seconds()),
-        help_text="0 ends the old key at once.",
+        help_text="0 revokes the old key at once.",
     )
 
 
@@ -114,7 +114,7 @@ class KeySchema(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(allow_null=True)
     revoked_at = serializers.DateTimeField(allow_null=True)
-    last_used_at = serializers.DateTimeField(allow_null=True, help_text="To the minute.")
+    last_used_at = serializers.DateTimeField(allow_null=True, help_text="When the key was last used, to the minute.")
 
 
 class CreatedKeySchema(KeySchema):

@@ -44,10 +44,10 @@ class Migration(migrations.Migration):
             fields=[
                 ('subscription', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='provider_agreement', serialize=False, to='billing.subscription')),
                 ('provider', models.CharField(max_length=20)),
-                ('reference', models.CharField(help_text="The provider's name for it.", max_length=255)),
+                ('reference', models.CharField(help_text="The provider's id.", max_length=255)),
                 ('state', models.CharField(choices=[('not_yet', 'Not yet'), ('live', 'Live'), ('ended', 'Ended')], default='live', max_length=7)),
-                ('status', models.CharField(blank=True, help_text="The provider's own word for it.", max_length=20)),
-                ('is_cancelled_at_provider', models.BooleanField(default=False, help_text='Whether the provider said last that it ends with its period.')),
+                ('status', models.CharField(blank=True, help_text="The status in the provider's words.", max_length=20)),
+                ('is_cancelled_at_provider', models.BooleanField(default=False, help_text='Whether the provider reports that it ends with the current period.')),
             ],
             options={
                 'ordering': ['subscription'],
@@ -59,8 +59,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('invoice', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='provider_invoice', serialize=False, to='billing.invoice')),
                 ('provider', models.CharField(max_length=20)),
-                ('reference', models.CharField(help_text="The provider's name for it.", max_length=255)),
-                ('payment_url', models.URLField(blank=True, help_text='Where it can be paid; empty until it is released.', max_length=2000)),
+                ('reference', models.CharField(help_text="The provider's id.", max_length=255)),
+                ('payment_url', models.URLField(blank=True, help_text='The address of the payment page; empty until the provider finalizes the invoice.', max_length=2000)),
             ],
             options={
                 'ordering': ['invoice'],
@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('provider', models.CharField(max_length=20)),
-                ('reference', models.CharField(help_text="The provider's name for it.", max_length=255)),
+                ('reference', models.CharField(help_text="The provider's id.", max_length=255)),
                 ('card_label', models.CharField(blank=True, help_text='As in Visa ending in 4242.', max_length=60, verbose_name='card')),
                 ('revision', models.PositiveIntegerField(default=0)),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='provider_customers', to='accounts.tenant')),

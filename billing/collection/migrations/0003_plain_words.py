@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='providerinvoice',
             name='amount_minor',
-            field=models.BigIntegerField(help_text='What it collects; all of ours if empty.', null=True),
+            field=models.BigIntegerField(help_text='The amount that the provider collects; empty: the whole invoice.', null=True),
         ),
     ]

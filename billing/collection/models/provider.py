@@ -24,7 +24,7 @@ class ProviderCustomer(models.Model):
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="provider_customers")
     provider = models.CharField(max_length=PROVIDER_CHARACTERS_MAX)
-    reference = models.CharField(max_length=REFERENCE_CHARACTERS_MAX, help_text="The provider's name for it.")
+    reference = models.CharField(max_length=REFERENCE_CHARACTERS_MAX, help_text="The provider's id.")
     card_label = models.CharField("card", max_length=60, blank=True, help_text="As in Visa ending in 4242.")
     revision = models.PositiveIntegerField(default=0)
 
@@ -46,15 +46,15 @@ class ProviderAgreement(models.Model):
         Subscription, on_delete=models.PROTECT, primary_key=True, related_name="provider_agreement"
     )
     provider = models.CharField(max_length=PROVIDER_CHARACTERS_MAX)
-    reference = models.CharField(max_length=REFERENCE_CHARACTERS_MAX, help_text="The provider's name for it.")
+    reference = models.CharField(max_length=REFERENCE_CHARACTERS_MAX, help_text="The provider's id.")
     state = models.CharField(
         max_length=7,
         choices=[(state.value, state.value.replace("_", " ").capitalize()) for state in AgreementState],
         default=AgreementState.LIVE.value,
     )
-    status = models.CharField(max_length=20, blank=True, help_text="The provider's own word for it.")
+    status = models.CharField(max_length=20, blank=True, help_text="The status in the provider's words.")
     is_cancelled_at_provider = models.BooleanField(
-        default=False, help_text="Whether the provider said last that it ends with its period."
+        default=False, help_text="Whether the provider reports that it ends with the current period."
     )
 
     class Meta:
@@ -73,10 +73,14 @@ class ProviderInvoice(models.Model):
 
     invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, primary_key=True, related_name="provider_invoice")
     provider = models.CharField(max_length=PROVIDER_CHARACTERS_MAX)
-    reference = models.CharField(max_length=REFERENCE_CHARACTERS_MAX, help_text="The provider's name for it.")
-    amount_minor = models.BigIntegerField(null=True, help_text="What it collects; all of ours if empty.")
+    reference = models.CharField(max_length=REFERENCE_CHARACTERS_MAX, help_text="The provider's id.")
+    amount_minor = models.BigIntegerField(
+        null=True, help_text="The amount that the provider collects; empty: the whole invoice."
+    )
     payment_url = models.URLField(
-        max_length=2000, blank=True, help_text="Where it can be paid; empty until it is released."
+        max_length=2000,
+        blank=True,
+        help_text="The address of the payment page; empty until the provider finalizes the invoice.",
     )
 
     class Meta:

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ClosedMonth',
             fields=[
-                ('month', models.DateField(help_text='Its first day.', primary_key=True, serialize=False)),
+                ('month', models.DateField(help_text='The first day of the month.', primary_key=True, serialize=False)),
                 ('sums', models.JSONField(help_text='The sums of its postings by currency and account.')),
                 ('digest', models.CharField(help_text='SHA-256 of the sums.', max_length=64)),
                 ('entries', models.BigIntegerField()),
@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                 ('tax_category', models.CharField(blank=True, max_length=2)),
                 ('tax_name', models.CharField(blank=True, max_length=40)),
                 ('tax_percent', models.DecimalField(decimal_places=4, max_digits=7, null=True)),
-                ('base_minor', models.BigIntegerField(help_text='What a tax is of; in no sum of amounts.', null=True)),
+                ('base_minor', models.BigIntegerField(help_text='The net amount that a tax was computed from. Not part of any balance.', null=True)),
                 ('provider', models.CharField(blank=True, max_length=20)),
                 ('entry', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='postings', to='ledger.journalentry')),
                 ('tenant', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.tenant')),

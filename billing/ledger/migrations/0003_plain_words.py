@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='journalentry',
             name='posted_on',
-            field=models.DateField(help_text="The issuer's day; if its month was closed, the first day that is open."),
+            field=models.DateField(help_text="The day in the seller's time zone; if its month was closed, the first open day."),
         ),
     ]

@@ -25,7 +25,9 @@ class JournalEntry(models.Model):
     source = models.CharField(max_length=100)
     document = models.CharField(max_length=255, help_text="The number of the document, or a payment's reference.")
     occurred_at = models.DateTimeField()
-    posted_on = models.DateField(help_text="The issuer's day; if its month was closed, the first day that is open.")
+    posted_on = models.DateField(
+        help_text="The day in the seller's time zone; if its month was closed, the first open day."
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -60,7 +62,9 @@ class Posting(models.Model):
     tax_category = models.CharField(max_length=2, blank=True)
     tax_name = models.CharField(max_length=40, blank=True)
     tax_percent = models.DecimalField(max_digits=7, decimal_places=4, null=True)
-    base_minor = models.BigIntegerField(null=True, help_text="What a tax is of; in no sum of amounts.")
+    base_minor = models.BigIntegerField(
+        null=True, help_text="The net amount that a tax was computed from. Not part of any balance."
+    )
     provider = models.CharField(max_length=20, blank=True)
 
     class Meta:
@@ -114,7 +118,7 @@ class Posting(models.Model):
 class ClosedMonth(models.Model):
     """A month of posting that accepts no more entries, with its sums when it was closed."""
 
-    month = models.DateField(primary_key=True, help_text="Its first day.")
+    month = models.DateField(primary_key=True, help_text="The first day of the month.")
     sums = models.JSONField(help_text="The sums of its postings by currency and account.")
     digest = models.CharField(max_length=64, help_text="SHA-256 of the sums.")
     entries = models.BigIntegerField()

@@ -28,7 +28,7 @@ class CheckForm(forms.Form):
     reference = forms.CharField(
         max_length=500,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Your evidence: the number of the consultation, or whom you asked.",
+        help_text="Your evidence: the consultation number, or the authority that you asked.",
     )
 
 

@@ -26,7 +26,7 @@ class QuotaPeriodSchema(serializers.Serializer[Any]):
 
 
 class AlertSchema(serializers.Serializer[Any]):
-    """A threshold that was crossed."""
+    """A crossed threshold of a quota."""
 
     id = serializers.IntegerField()
     kind = serializers.ChoiceField(choices=[THRESHOLD_KIND], help_text="What was found.")
@@ -36,11 +36,13 @@ class AlertSchema(serializers.Serializer[Any]):
     unit = serializers.CharField()
     quota_period = serializers.ChoiceField(choices=[period.value for period in Period])
     period = QuotaPeriodSchema()
-    threshold = serializers.ChoiceField(choices=THRESHOLDS, help_text="Percent of the quota.")
+    threshold = serializers.ChoiceField(choices=THRESHOLDS, help_text="The threshold in percent of the quota.")
     limit = serializers.DecimalField(max_digits=20, decimal_places=9)
-    quantity = serializers.DecimalField(max_digits=38, decimal_places=9, help_text="Usage when it was found.")
+    quantity = serializers.DecimalField(
+        max_digits=38, decimal_places=9, help_text="The usage when the alert was created."
+    )
     percent = serializers.DecimalField(max_digits=40, decimal_places=2)
-    occurred_at = serializers.DateTimeField(help_text="When it was found.")
+    occurred_at = serializers.DateTimeField(help_text="When the threshold was found crossed.")
 
 
 class AlertPageSchema(serializers.Serializer[Any]):

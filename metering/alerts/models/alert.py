@@ -25,13 +25,13 @@ class ThresholdAlert(models.Model):
     """A tenant's usage crossed a share of a quota. Each period and each quota can raise it once."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="threshold_alerts")
-    agreement_id = models.UUIDField(null=True, help_text="The subscription that the tenant had then.")
+    agreement_id = models.UUIDField(null=True, help_text="The tenant's subscription at that time.")
     meter = models.ForeignKey(Meter, on_delete=models.PROTECT, related_name="threshold_alerts")
     quota_period = models.CharField(max_length=5, choices=QuotaPeriod.choices)
     period_start_on = models.DateField(help_text="First day of the quota's period, in the tenant's time zone.")
-    threshold = models.PositiveSmallIntegerField(help_text="Percent of the quota.")
+    threshold = models.PositiveSmallIntegerField(help_text="The threshold in percent of the quota.")
     limit = models.DecimalField(max_digits=20, decimal_places=9)
-    quantity = models.DecimalField(max_digits=38, decimal_places=9, help_text="Usage when it was found.")
+    quantity = models.DecimalField(max_digits=38, decimal_places=9, help_text="The usage when the alert was created.")
     occurred_at = models.DateTimeField()
 
     class Meta:
