@@ -21,6 +21,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import best_match
 
 from accounts.api.schema_headers import ALWAYS_SENT, DESCRIPTIONS
+from portal.views.errors import CODES
 
 PREFIX: Final = "/api/v1/"
 SUCCESSFUL: Final = range(200, 300)
@@ -29,6 +30,7 @@ JSON: Final = "application/json"
 HEADERS: Final = (*DESCRIPTIONS, "ETag")
 # The responses to a path or a method that is not in the document.
 STATUSES_OF_NO_OPERATION: Final = frozenset({400, 401, 403, 404, 405, 406, 413, 414, 431})
+_EXPLAINED: Final = frozenset(error.code for error in CODES)
 _CONVERTER: Final = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 
@@ -145,5 +147,10 @@ def _mistakes_of_body(
     if media_type not in (JSON, PROBLEM):
         return []
     schema = {**content[media_type]["schema"], "components": closed_document()["components"]}
-    error = best_match(Draft202012Validator(schema, format_checker=formats).iter_errors(json.loads(body)))
-    return [] if error is None else [f"{error.json_path}: {error.message[:300]}"]
+    given = json.loads(body)
+    error = best_match(Draft202012Validator(schema, format_checker=formats).iter_errors(given))
+    if error is not None:
+        return [f"{error.json_path}: {error.message[:300]}"]
+    if media_type == PROBLEM and given["type"].partition("#")[2] not in _EXPLAINED:
+        return [f"its type {given['type']} leads to no row of docs/errors.md"]
+    return []

@@ -194,5 +194,5 @@ def _check_may_close(request: Request, reason: str) -> None:
     if not request.user.has_perm("accounts.close_tenant"):
         raise PermissionMissingError("Closing a tenant needs a separate permission.")
     if not reason.strip():
-        needed = FieldError("/status_reason", "required", "Say why: the tenant's members see it.")
+        needed = FieldError("/status_reason", "required", "Enter the reason. The tenant's members see it.")
         raise InvalidFieldsError(needed.detail, field_errors=(needed,))

@@ -42,7 +42,7 @@ def page_request_of(request: Request) -> PageRequest:
 
 def invalid_cursor() -> InvalidFieldsError:
     """Return the error for a cursor that is forged, or belongs to another list."""
-    refusal = FieldError("/cursor", "invalid_cursor", "Not a cursor of this list.")
+    refusal = FieldError("/cursor", "invalid_cursor", "The cursor belongs to another list.")
     return InvalidFieldsError(refusal.detail, field_errors=(refusal,), code=refusal.code)
 
 

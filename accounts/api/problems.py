@@ -141,7 +141,7 @@ MEANINGS: Final[tuple[tuple[tuple[type[Exception], ...], Callable[[], ProblemErr
     ((RequestDataTooBig,), BodyTooLargeError),
     (
         (UnreadablePostError, RawPostDataException, MultiPartParserError),
-        lambda: BadRequestError("The body did not arrive whole."),
+        lambda: BadRequestError("The body is incomplete."),
     ),
     ((SuspiciousOperation, BadRequest), BadRequestError),
 )
@@ -207,7 +207,7 @@ def escape_pointer(name: str) -> str:
 def problem_body(request: HttpRequest | Request, error: ProblemError) -> dict[str, object]:
     """Return the members of the problem."""
     body: dict[str, object] = {
-        "type": TYPE_PREFIX + error.code,
+        "type": TYPE_PREFIX + type(error).code,  # while `code` may be that of the refused field
         "title": error.title,
         "status": error.status,
         "detail": mask_secrets(error.detail),

@@ -82,13 +82,13 @@ def write_cursor(request: PageRequest) -> str:
 def read_cursor(cursor: str, *, rows_max: int) -> PageRequest:
     """Parse a cursor, which may be hostile. Raises `InvalidCursorError`."""
     if len(cursor) > _CURSOR_CHARACTERS_MAX:
-        raise InvalidCursorError("Longer than any cursor.")
+        raise InvalidCursorError("The cursor is too long.")
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         direction, at, row_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         position = RowPosition(datetime.fromisoformat(at), row_id)
     except (ValueError, TypeError, RecursionError, binascii.Error) as error:
-        raise InvalidCursorError("Not a cursor of ours.") from error
+        raise InvalidCursorError("The cursor is invalid.") from error
     if direction not in ("n", "p") or not isinstance(row_id, str) or "\x00" in row_id or position.at.tzinfo is None:
-        raise InvalidCursorError("Not a cursor of ours.")
+        raise InvalidCursorError("The cursor is invalid.")
     return PageRequest(rows_max, position, is_backwards=direction == "p")

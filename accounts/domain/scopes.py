@@ -57,7 +57,7 @@ def validate(names: Iterable[str], *, allowed: Collection[Scope] = SCOPES_FOR_TE
         if name not in known
     )
     if unknown:
-        raise InvalidFieldsError("A scope is not known.", field_errors=unknown)
+        raise InvalidFieldsError("A scope is unknown.", field_errors=unknown)
     if not given:
         nothing = FieldError("/scopes", "required", "A key needs at least one scope.")
         raise InvalidFieldsError(nothing.detail, field_errors=(nothing,))

@@ -31,5 +31,5 @@ def _beyond(position: RowPosition, instant_field: str, parse_id: Callable[[str],
     try:
         row_id = parse_id(position.id)
     except ValueError as error:
-        raise InvalidCursorError("Not a cursor of this list.") from error
+        raise InvalidCursorError("The cursor belongs to another list.") from error
     return Q(**{f"{instant_field}__{side}": position.at}) | Q(**{instant_field: position.at, f"pk__{side}": row_id})

@@ -69,7 +69,7 @@ def accept_discrepancy(*, discrepancy: Discrepancy, reason: str, actor: Actor, a
     waiting = Discrepancy.objects.open().filter(pk=discrepancy.pk, detail=discrepancy.detail)
     reason = reason[:200]
     if waiting.update(accepted_at=as_of, accepted_by=actor.label, acceptance=reason) != 1:
-        raise ConflictError("It has changed since you opened the page. Reload it and look again.")
+        raise ConflictError("This was changed after you opened the page. Reload the page and try again.")
     record_audit(
         actor=actor,
         action="discrepancy.accepted",

@@ -329,11 +329,11 @@ class InvoiceAdmin(MoneyAdmin):
                 invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
             ),
             name="issue_credit_note",
-            said=lambda note: f"{note.number} takes back {invoice}: {money_text(note.total_minor, note.currency)}.",
+            said=lambda note: f"{note.number} credits {invoice}: {money_text(note.total_minor, note.currency)}.",
             question=Question(
                 title=f"Credit {invoice}?",
-                explanation=f"A credit note with a number of its own takes back all {self.total(invoice)} and goes to "
-                f"the customer. {outcome}",
+                explanation=f"The credit note credits all {self.total(invoice)}, has a number of its own and is "
+                f"mailed to the customer. {outcome}",
                 button="Issue the credit note",
             ),
         )
@@ -356,13 +356,13 @@ class InvoiceAdmin(MoneyAdmin):
                 **form.asked(given),
             ),
             name="credit_in_part",
-            said=lambda note: f"{note.number} takes back {money_text(note.total_minor, note.currency)} of {invoice}.",
+            said=lambda note: f"{note.number} credits {money_text(note.total_minor, note.currency)} of {invoice}.",
             preview=lambda given: previewed_credit(invoice, form.asked(given)),
             question=Question(
                 title=f"Credit a part of {invoice}?",
-                explanation="A credit note with a number of its own takes back amounts of lines, or one amount that is"
-                " spread over all of them, with the tax that they bore, and goes to the customer. A monthly fee is"
-                " offered once its period is invoiced: until then a change of plan may give some of it back.",
+                explanation="The credit note credits amounts of single lines, or one amount spread over all lines, with"
+                " their tax. It has a number of its own and is mailed to the customer. A monthly fee is offered once"
+                " its period is invoiced: until then a change of plan may give some of it back.",
                 button="Issue the credit note",
             ),
         )
@@ -380,7 +380,7 @@ class InvoiceAdmin(MoneyAdmin):
                 invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=now
             ),
             name="issue_again",
-            said=lambda done: f"{done} takes the place of {invoice}: {money_text(done.total_minor, done.currency)}.",
+            said=lambda done: f"{done} replaces {invoice}: {money_text(done.total_minor, done.currency)}.",
             question=Question(
                 title=f"Issue {invoice} again?", explanation=said_again(invoice, now), button="Issue it again"
             ),

@@ -223,7 +223,7 @@ class PublishForm(forms.Form):
                 self._unreadable.add(field)
                 self.add_error(
                     field,
-                    f"Line {number}: up to which quantity, the price of a unit, and what is due once, if anything.",
+                    f"Line {number}: enter the upper limit, the price of a unit, and a fixed amount, if any.",
                 )
                 continue
             up_to = None if words[0].lower() == LAST_TIER else words[0]

@@ -24,7 +24,7 @@ def check_issuer(settings: Mapping[str, object]) -> None:
         if not _PREFIX.fullmatch(str(settings[name]))
     ]
     if settings["invoice_prefix"] == settings["credit_note_prefix"]:
-        detail = "Credit notes are numbered in a series of their own."
+        detail = "Credit notes need a prefix of their own."
         refusals.append(FieldError("/credit_note_prefix", "same_prefix", detail))
     country, tax_id = str(settings["country"]), str(settings["tax_id"])
     if country and tax_id and not is_tax_id(clean_tax_id(tax_id), country):

@@ -44,7 +44,7 @@ def read_instant(value: object) -> datetime:
         return value.astimezone(UTC)
     if isinstance(value, int) and not isinstance(value, bool):
         return _read_milliseconds(value)
-    raise InvalidInstantError("An RFC 3339 text or an integer of epoch milliseconds.")
+    raise InvalidInstantError("A time is an RFC 3339 text or an integer of epoch milliseconds.")
 
 
 def read_common_log_time(text: str) -> datetime:
@@ -66,12 +66,12 @@ def read_common_log_time(text: str) -> datetime:
         ).astimezone(UTC)
         return instant + timedelta(seconds=leap)
     except (ValueError, OverflowError) as error:
-        raise InvalidInstantError("No such day or time.") from error
+        raise InvalidInstantError("There is no such day or time.") from error
 
 
 def _read_rfc_3339(text: str) -> datetime:
     if len(text) > _CHARACTERS_MAX:
-        raise InvalidInstantError("Longer than any time.")
+        raise InvalidInstantError("The time is too long.")
     upper = text.upper()
     shape = _RFC_3339.fullmatch(upper)
     if shape is None:
@@ -86,10 +86,10 @@ def _read_rfc_3339(text: str) -> datetime:
         instant = datetime.fromisoformat(upper).astimezone(UTC)
         return instant + timedelta(seconds=1) if leap else instant
     except (ValueError, OverflowError) as error:
-        raise InvalidInstantError("No such day or time.") from error
+        raise InvalidInstantError("There is no such day or time.") from error
 
 
 def _read_milliseconds(milliseconds: int) -> datetime:
     if not 0 <= milliseconds <= _MILLISECONDS_MAX:
-        raise InvalidInstantError("Not within the years 1970 to 9999.")
+        raise InvalidInstantError("The time is not within the years 1970 to 9999.")
     return _EPOCH + milliseconds * _MILLISECOND

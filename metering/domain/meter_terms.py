@@ -43,7 +43,7 @@ def check_meter_terms(terms: MeterTerms) -> None:
     """Check a meter's terms. Raises `InvalidFieldsError` that names every invalid term."""
     found = (*code_errors(terms.code), *_text_errors(terms), *_aggregation_errors(terms), *_property_errors(terms))
     if found:
-        raise InvalidFieldsError("The meter cannot be kept.", field_errors=found)
+        raise InvalidFieldsError("The meter cannot be saved.", field_errors=found)
 
 
 def counting_begins_at(wanted: datetime | None, as_of: datetime) -> datetime:

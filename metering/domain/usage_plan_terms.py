@@ -42,7 +42,7 @@ def check_terms(terms: UsagePlanTerms) -> None:
     """Check a usage plan's terms. Raises `InvalidFieldsError` that names every invalid term."""
     found = (*_name_errors(terms), *_throttle_errors(terms), *quota_errors(terms.quotas))
     if found:
-        raise InvalidFieldsError("The usage plan cannot be kept.", field_errors=found)
+        raise InvalidFieldsError("The usage plan cannot be saved.", field_errors=found)
 
 
 def _name_errors(terms: UsagePlanTerms) -> Iterator[FieldError]:

@@ -175,4 +175,4 @@ def _key_of(position: RowPosition) -> bytes:
     try:
         return bytes.fromhex(position.id)
     except ValueError as error:
-        raise InvalidCursorError("Not a valid cursor.") from error
+        raise InvalidCursorError("The cursor is invalid.") from error

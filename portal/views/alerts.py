@@ -18,7 +18,7 @@ from billing.domain.mails import INVOICE, TRIAL_END
 from metering.alerts.domain.alerts import USAGE_ALERT, percent_of, period_in_words
 from metering.alerts.models import THRESHOLDS, ThresholdAlert
 from metering.alerts.selectors.alerts import alerts_of_tenant
-from metering.domain.periods import Period
+from metering.domain.periods import Period, YearMonth, local_day
 from metering.selectors.operations import QuotaUse, quota_uses
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.alerts import MemberMailsForm, OrganisationAlertsForm
@@ -51,6 +51,11 @@ class QuotaBar:
             marks=tuple(_share(Decimal(threshold), scale) for threshold in THRESHOLDS) if use.limit else (),
             level="danger" if THRESHOLDS[-1] in reached else "warn" if reached else "",
         )
+
+    @property
+    def is_refused(self) -> bool:
+        """Return whether requests are refused now: a hard quota is used up."""
+        return self.use.is_hard and self.use.used >= self.use.limit
 
     @property
     def span_name(self) -> str:
@@ -90,6 +95,7 @@ def alerts(request: SignedInRequest, portal: Portal) -> HttpResponse:
     context = {
         "portal": portal,
         "bars": _bars(portal),
+        "next_first_day": YearMonth.of(local_day(portal.as_of, portal.tenant.time_zone)).plus(1).first_day(),
         "page": page,
         "rows": [AlertRow.of(alert) for alert in page.object_list],
         "is_mailed": is_mailed,

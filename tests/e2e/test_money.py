@@ -110,7 +110,7 @@ def test_staff_preview_run_void_credit_and_reprocess(
     page.get_by_label("Reason").fill("An outage of two days")
     staff.look("admin-credit")
     page.get_by_role("button", name="Issue the credit note").click()
-    expect(page.get_by_text("takes back").first).to_be_visible()
+    expect(page.get_by_text("credits").first).to_be_visible()
     staff.look("admin-invoice-credited")
 
     reprocess_an_event(staff)

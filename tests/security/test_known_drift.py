@@ -102,7 +102,7 @@ def test_staff_do_not_finalize_a_drift_by_hand(subscription: Subscription) -> No
     with pytest.raises(InvoiceStatusError, match="by the events themselves"):
         finalize_now(invoice_id=draft.pk, as_of=APRIL)
     assert BillingException.objects.get().code == "usage_drift", "it stays visible"
-    with pytest.raises(InvoiceStatusError, match="waits for a person"):
+    with pytest.raises(InvoiceStatusError, match="waits for a review"):
         finalize_now(invoice_id=draft.pk, as_of=APRIL)
 
 

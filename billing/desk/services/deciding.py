@@ -37,7 +37,7 @@ def approve(*, approval_id: UUID, actor: Actor, as_of: datetime) -> Approval:
     with transaction.atomic():
         approval = _locked_with_object(approval_id)
         if actor.user_id is None or actor.user_id == approval.requester_id:
-            raise ApprovalError("A colleague decides: your own request is not yours to approve.")
+            raise ApprovalError("You cannot approve your own request. A colleague has to decide.")
         why_not = TOO_LATE if approval.expires_at <= as_of else _done(approval, actor, as_of)
         if why_not:
             decide(approval, ApprovalStatus.LAPSED, actor=None, reason=why_not, as_of=as_of)

@@ -41,7 +41,7 @@ def request_approval(wanted: Wanted, *, actor: Actor, as_of: datetime) -> Approv
     """
     assert connection.in_atomic_block, "the object is locked"
     if actor.user_id is None:
-        raise ApprovalError("This needs a colleague's approval, so a member of staff asks for it.")
+        raise ApprovalError("This needs a colleague's approval, so only a member of staff can request it.")
     _refuse_second(wanted, as_of)
     approval = Approval.objects.create(
         id=uuid7(as_of),
@@ -66,7 +66,7 @@ def withdraw_approval(*, approval_id: UUID, actor: Actor, as_of: datetime) -> Ap
     with transaction.atomic():
         approval = locked_approval(approval_id)
         if approval.requester_id != actor.user_id:
-            raise ApprovalError("Only who asked for it withdraws it: reject it instead.")
+            raise ApprovalError("Only the person who made the request can withdraw it. You can reject it.")
         decide(approval, ApprovalStatus.WITHDRAWN, actor=actor, reason="", as_of=as_of)
     return approval
 
@@ -125,5 +125,5 @@ def _refuse_second(wanted: Wanted, as_of: datetime) -> None:
     )
     for known in same:
         if known.expires_at > as_of:
-            raise ApprovalError("A colleague's approval is asked for already.")
+            raise ApprovalError("A colleague's approval was already requested.")
         decide(known, ApprovalStatus.LAPSED, actor=None, reason=TOO_LATE, as_of=as_of)

@@ -69,7 +69,7 @@ def _locked_subscription(tenant_id: UUID) -> Subscription:
     rows = Subscription.objects.of_tenant(tenant_id).select_for_update(no_key=True, of=("self",))
     found: Subscription | None = rows.select_related("tenant").order_by("-created_at", "-pk").first()
     if found is None:
-        raise InvalidFieldsError("The customer has no subscription, and so neither a currency nor a time zone.")
+        raise InvalidFieldsError("The customer has no subscription, so its currency and time zone are unknown.")
     return found
 
 
@@ -82,7 +82,7 @@ def _computed(subscription: Subscription, items: Sequence[Item], as_of: datetime
     state = state_of_manual(subscription, start=start, end=end)
     computed = settled(state, lines, credit_minor=0)
     if computed.total_minor <= 0:
-        raise InvalidFieldsError("The invoice comes to nothing.")
+        raise InvalidFieldsError("The invoice's total is 0.")
     why_not = why_not_issued(computed, as_of=as_of)
     if why_not:
         raise ConflictError(why_not)

@@ -67,7 +67,7 @@ def _writable(invoice: Invoice, as_of: datetime) -> int:
         raise InvoiceStatusError(f"It is due on {invoice.due_on}: what is not overdue is not written off.")
     open_minor = unwritten_minor(invoice)
     if open_minor <= 0:
-        raise InvoiceStatusError("All that is unpaid of it is written off.")
+        raise InvoiceStatusError("The unpaid amount is already written off.")
     return open_minor
 
 

@@ -33,7 +33,7 @@ def close_months(*, month: date, today: date, actor: Actor, as_of: datetime) -> 
     release_deferred(month=month, as_of=as_of)
     first = first_open_month()
     if first is None or first > month:
-        raise ConflictError("The month is closed already, or nothing was posted yet.")
+        raise ConflictError("The month is already closed, or nothing was posted in it.")
     return [_close(each, actor, as_of) for each in months_between(first, month)]
 
 

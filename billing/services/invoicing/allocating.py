@@ -113,7 +113,7 @@ def keep_as_credit(*, payment_id: int, actor: Actor, as_of: datetime) -> Payment
     with transaction.atomic():
         payment = locked_payment(payment_id)
         if not payment.unallocated_minor:
-            raise InvalidFieldsError("Nothing is left of this payment.")
+            raise InvalidFieldsError("The whole payment is already assigned or refunded.")
         _resolve(payment, _KEPT, actor, as_of)
         kept = {"kept_minor": payment.unallocated_minor}
         record_payment_change(payment, "payment.kept_as_credit", Act(actor, as_of), kept)

@@ -131,7 +131,9 @@ def _require_creditable(invoice: Invoice) -> None:
     if invoice.status not in CREDITABLE_IN_PART:
         raise InvoiceStatusError(f"The invoice is {invoice.status}: it is not credited in part.")
     if is_from_before(invoice):
-        raise InvoiceStatusError("Its lines do not say which tax they bear: it is credited whole.")
+        raise InvoiceStatusError(
+            "The invoice's lines have no tax of their own, so only the whole invoice can be credited."
+        )
 
 
 def _spread(left: Left, amount_minor: int, currency: str) -> dict[int, int]:

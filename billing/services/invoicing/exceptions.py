@@ -100,10 +100,10 @@ def resolve_exception(*, exception: BillingException, resolution: str, actor: Ac
     Raises `ConflictError` if it was resolved before, or while money of its payment is left.
     """
     if exception.payment is not None and exception.payment.unallocated_minor:
-        raise ConflictError("Money of the payment is left: allocate it, refund it, or keep it as credit.")
+        raise ConflictError("Part of the payment is still unassigned. Allocate it, refund it, or keep it as credit.")
     open_ones = BillingException.objects.filter(pk=exception.pk, resolved_at=None)
     if open_ones.update(resolved_at=as_of, resolved_by=actor.label, resolution=resolution[:200]) != 1:
-        raise ConflictError("It was resolved before.")
+        raise ConflictError("This exception is already resolved.")
     record_audit(
         actor=actor,
         action="billing_exception.resolved",
@@ -125,7 +125,7 @@ def approve_amount(*, exception: BillingException, seen_minor: int, reason: str,
     )
     reason = reason[:200]
     if waiting.update(resolved_at=as_of, resolved_by=actor.label, resolution=reason, is_approved=True) != 1:
-        raise ConflictError("This amount does not wait for an approval: look at the exception again.")
+        raise ConflictError("This amount does not wait for an approval. Reload the exception.")
     record_audit(
         actor=actor,
         action="invoice.amount_approved",

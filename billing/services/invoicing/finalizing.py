@@ -129,9 +129,9 @@ def finalize_now(*, invoice_id: UUID, as_of: datetime, actor: Actor | None = Non
         if not invoices or invoices[0].status != InvoiceStatus.DRAFT:
             raise InvoiceStatusError("Only a draft can be finalized.")
         if Invoice.objects.filter(waits_for_a_person("subscription", "tenant"), pk=invoice_id).exists():
-            raise InvoiceStatusError("It waits for a person: look at its exceptions first.")
+            raise InvoiceStatusError("The invoice waits for a review. Resolve its exceptions first.")
         if invoices[0].boundary and invoices[0].period_end > as_of:
-            raise InvoiceStatusError("Its period is not over.")
+            raise InvoiceStatusError("The invoice's period has not ended.")
         done = _finalize(invoices, as_of)
         invoice: Invoice = Invoice.objects.get(pk=invoice_id)
         if actor is not None and not done.parked:

@@ -133,7 +133,7 @@ def record_manual_payment(
     with transaction.atomic():
         invoice = locked_invoice(invoice_id)
         if _is_known(invoice, told, _SUCCEEDED):
-            raise ConflictError("A payment with this reference is on record.")
+            raise ConflictError("A payment with this reference was already recorded.")
         if invoice.status not in PAYABLE:
             raise InvoiceStatusError(f"The invoice is {invoice.status}: it takes no payment.")
         mismatch = _mismatch(invoice, told)
@@ -162,9 +162,9 @@ def record_unassigned_payment(
     _check_manual(told, as_of)
     with transaction.atomic():
         if not Subscription.objects.of_tenant(tenant_id).exists():
-            raise InvalidFieldsError("This customer never bought anything: look whose money it is.")
+            raise InvalidFieldsError("This customer has never had a subscription. Check who sent the payment.")
         if Payment.objects.filter(provider=told.provider, reference=told.reference).exists():
-            raise ConflictError("A payment with this reference is on record.")
+            raise ConflictError("A payment with this reference was already recorded.")
         payment = _keep_of(tenant_id, None, told, PaymentStatus.UNMATCHED, error="", as_of=as_of)
         book_payment(payment, None, allocated_minor=0)
         report_money_left(payment, "It names no invoice.", as_of=as_of)

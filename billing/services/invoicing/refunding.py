@@ -40,7 +40,7 @@ def record_refund(
         payment = locked_payment(payment_id)
         check_refund(payment, amount_minor, way=way, reference=reference, occurred_at=occurred_at, as_of=as_of)
         if reference and PaymentRefund.objects.filter(payment=payment, way=way, reference=reference).exists():
-            raise ConflictError("A refund with this reference is on record.")
+            raise ConflictError("A refund with this reference was already recorded.")
         refund = PaymentRefund.objects.create(
             tenant_id=payment.tenant_id,
             payment=payment,
@@ -80,7 +80,7 @@ def check_refund(
     if problem is not None:
         refusals.append(problem)
     if not payment.occurred_at <= occurred_at <= as_of:
-        detail = "Not before the payment, and not in the future."
+        detail = "The day is before the payment or in the future."
         refusals.append(FieldError("/occurred_at", "invalid_time", detail))
     if refusals:
         raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))

@@ -133,15 +133,15 @@ def _replace(planned: Reissue, number: str, note: str, *, issuer: Issuer, issued
 def _why_not_reissued(invoice: Invoice) -> str:
     """Return why the invoice is not issued again, or an empty text."""
     if invoice.kind == InvoiceKind.MANUAL:
-        return "It has single items: credit it, and write another one."
+        return "A manual invoice cannot be issued again. Credit it and write a new one."
     if CreditNote.objects.filter(invoice=invoice).exists():
         return "There is a credit note for this invoice: what was taken back is not issued again."
     if invoice.credited_minor:
-        return "Some of it was credited: credit the rest, and write another one."
+        return "Part of the invoice was credited. Credit the rest and write a new one."
     if invoice.status not in CREDITABLE:
         return f"The invoice is {invoice.status}: there is nothing to issue again."
     if is_from_before(invoice):
-        return "Its lines do not say which tax they bear: credit it, and write another one."
+        return "The invoice's lines have no tax of their own. Credit the invoice and write a new one."
     return ""
 
 

@@ -45,7 +45,7 @@ def void_invoice(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datetime
         invoice = locked_invoice(invoice_id)
         lock_draft(invoice.subscription_id)
         if was_mailed(invoice):
-            raise InvoiceStatusError("It was mailed to the customer: issue a credit note, which takes it back.")
+            raise InvoiceStatusError("The invoice was mailed to the customer. Issue a credit note instead.")
         declare_void(invoice, reason, actor, as_of)
         book_void(invoice, as_of=as_of)
         report_credit_back(invoice, as_of=as_of)
@@ -105,11 +105,11 @@ def _require_creditable(invoice: Invoice) -> None:
     if CreditNote.objects.filter(invoice=invoice).exists():
         raise InvoiceStatusError("There is a credit note for this invoice.")
     if invoice.credited_minor:
-        raise InvoiceStatusError("Some of it was credited: credit what is left in part, too.")
+        raise InvoiceStatusError("Part of the invoice was credited. Credit the rest in part, too.")
     if invoice.status not in CREDITABLE:
         raise InvoiceStatusError(f"The invoice is {invoice.status}: there is nothing to take back.")
     if invoice.total_minor == 0:
-        raise InvoiceStatusError("Nothing was charged by this invoice: there is nothing to take back.")
+        raise InvoiceStatusError("This invoice charged nothing, so there is nothing to credit.")
 
 
 def _add_note(invoice: Invoice, number: str, reason: str, *, issued_on: date, act: Act, replaced_by: str) -> CreditNote:
@@ -142,9 +142,11 @@ def _add_note(invoice: Invoice, number: str, reason: str, *, issued_on: date, ac
 def declare_void(invoice: Invoice, reason: str, actor: Actor, as_of: datetime) -> None:
     """Void a locked invoice that has no payments, and write it to the outbox. Raises `InvoiceStatusError`."""
     if invoice.credited_minor and not CreditNote.objects.filter(invoice=invoice).exists():
-        raise InvoiceStatusError("Some of it was credited: credit what is left in part, too.")
+        raise InvoiceStatusError("Part of the invoice was credited. Credit the rest in part, too.")
     if invoice.amount_paid_minor:
-        raise InvoiceStatusError("Some of it is paid: issue a credit note, or take the payment back from it first.")
+        raise InvoiceStatusError(
+            "Part of the invoice is paid. Issue a credit note, or remove the payment from it first."
+        )
     before = {"status": invoice.status}
     move_invoice(invoice, InvoiceStatus.VOID, {"voided_at": as_of, "void_reason": reason})
     after = {"status": invoice.status, "reason": reason}

@@ -112,12 +112,12 @@ def _check_reason(terms: Mapping[str, object]) -> None:
     """Check that terms without tax give a reason: the invoice needs it (Directive 2006/112/EC, article 226 (11))."""
     is_free = terms["tax_treatment"] == TaxTreatment.EXEMPT or terms["tax_percent"] == 0
     if is_free and not str(terms["tax_exemption_reason"]).strip():
-        detail = "Say why no tax is charged: it is printed on the invoices."
+        detail = "Enter the reason why no tax is charged. It is printed on the invoices."
         raise InvalidFieldsError(detail, field_errors=(FieldError("/tax_exemption_reason", "required", detail),))
 
 
 def _check_bound(check: object, amount_max_minor: object) -> None:
     has_limit = isinstance(amount_max_minor, int) and amount_max_minor >= 0
     if has_limit != (check == AmountCheck.LIMIT) or check not in set(AmountCheck):
-        detail = "A limit needs the highest amount, and nothing else has one."
+        detail = "Enter the highest amount for a limit, and leave it empty otherwise."
         raise InvalidFieldsError(detail, field_errors=(FieldError("/amount_max_minor", "invalid_amount_max", detail),))

@@ -116,7 +116,7 @@ def _check_rate(wanted: Mapping[str, object]) -> None:
     if not isinstance(percent, Decimal) or not (percent.is_finite() and 0 <= percent <= PERCENT_MAX):
         refusals.append(FieldError("/percent", "invalid_tax_percent", "0 to 100 percent."))
     elif (category == TaxCategory.STANDARD) != (percent > 0):
-        detail = "A rate of 0 % is zero-rated or exempt, and every other one is taxed."
+        detail = "A rate of 0 % needs the category zero-rated or exempt; any other rate needs a taxed category."
         refusals.append(FieldError("/category", "invalid_tax_category", detail))
     elif percent == 0 and not str(wanted["reason"]).strip():
         refusals.append(FieldError("/reason", "required", "Say why it is 0 %: it is printed on invoices."))

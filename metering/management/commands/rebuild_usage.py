@@ -30,7 +30,7 @@ class Command(BaseCommand):
             raise CommandError("Give either --all or --tenant SLUG.")
         chosen = list(ledgers(slugs=slugs))
         if slugs and len({ledger.tenant_id for ledger in chosen}) != len(set(slugs)):
-            raise CommandError("There is no tenant of one of these names.")
+            raise CommandError("At least one of these tenants does not exist.")
         for number, ledger in enumerate(chosen, start=1):
             with transaction.atomic():
                 rebuilt = rebuild_usage(ledger=ledger)

@@ -27,7 +27,7 @@ class Command(BaseCommand):
         """Compare, print each drift, and fail if there is one."""
         slugs = options["tenant"]
         if slugs and len({ledger.tenant_id for ledger in ledgers(slugs=slugs)}) != len(set(slugs)):
-            raise CommandError("There is no tenant of one of these names.")
+            raise CommandError("At least one of these tenants does not exist.")
         found = run_reconciliation(slugs=slugs, started_by="command", as_of=timezone.now())
         for drift in found.drifts[:DRIFTS_SHOWN_MAX]:
             self.stdout.write(f"drift: {drift}")

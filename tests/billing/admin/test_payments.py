@@ -90,7 +90,7 @@ def test_a_payment_without_an_invoice_is_recorded(as_bo: Client) -> None:
     payment = Payment.objects.get()
     assert (payment.tenant_id, payment.invoice, payment.amount_minor) == (invoice.tenant_id, None, 1250)
     assert "none" in as_bo.get(listed(Payment)).content.decode()
-    assert "on record" in said(as_bo.post(url, given))
+    assert "already recorded" in said(as_bo.post(url, given))
 
 
 @pytest.mark.parametrize("action", ACTIONS)

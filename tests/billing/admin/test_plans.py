@@ -119,7 +119,7 @@ def test_the_form_reads_every_price_model(as_bo: Client, plan: Plan) -> None:
         ({"tiers_EUR_calls": "10000 0.002\nmore x"}, "tiers_EUR_calls", "Line 2: A decimal in text"),
         ({"tiers_EUR_calls": "10000 0.002"}, "tiers_EUR_calls", "Line 1: The last tier has no end"),
         ({"tiers_EUR_calls": "100 1\n50 1\nmore 1"}, "tiers_EUR_calls", "Line 2: Each tier ends above"),
-        ({"tiers_EUR_calls": "100\nmore 1"}, "tiers_EUR_calls", "Line 1: up to which quantity"),
+        ({"tiers_EUR_calls": "100\nmore 1"}, "tiers_EUR_calls", "Line 1: enter the upper limit"),
         ({"tiers_EUR_calls": ""}, "tiers_EUR_calls", "A list of 1 to 50 tiers."),
         ({"model_EUR_calls": "package", "amount_EUR_calls": "1", "size_EUR_calls": "0"}, "size_EUR_calls", "above 0"),
         ({"model_EUR_calls": "per_unit", "amount_EUR_calls": "-1"}, "amount_EUR_calls", "A decimal in text"),
@@ -217,7 +217,7 @@ def test_the_issuer_is_changed_with_an_entry(as_bo: Client) -> None:
     [
         ({"time_zone": "Mars/Olympus"}, "A time zone of the IANA list"),
         ({"invoice_prefix": "re 1"}, "Capitals, digits and hyphens"),
-        ({"credit_note_prefix": "RE"}, "a series of their own"),
+        ({"credit_note_prefix": "RE"}, "a prefix of their own"),
         ({"country": "Germany"}, "at most 2 characters"),
     ],
 )

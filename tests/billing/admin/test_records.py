@@ -128,7 +128,7 @@ def test_open_exceptions_come_first_and_are_resolved_with_a_note(
     exception.refresh_from_db()
     assert (exception.resolution, exception.resolved_by) == ("Voided the wrong event.", "bo@example.org")
     assert latest_entry().action == "billing_exception.resolved"
-    assert "It was resolved before." in act(as_robin, exception, "resolve", reason="Me too.")
+    assert "This exception is already resolved." in act(as_robin, exception, "resolve", reason="Me too.")
     assert "Not possible now" in said(as_robin.get(page(exception, "resolve")))
 
 

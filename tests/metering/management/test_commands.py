@@ -51,7 +51,7 @@ def test_reconcile_names_a_drift_and_fails_and_rebuild_repairs_it(tenant: Tenant
 
 @pytest.mark.parametrize("command", ["reconcile", "rebuild_usage"])
 def test_an_unknown_tenant_is_refused_with_a_message(command: str, tenant: Tenant) -> None:
-    with pytest.raises(CommandError, match="no tenant"):
+    with pytest.raises(CommandError, match="does not exist"):
         run(command, "--tenant", "alice", "--tenant", "unknown")
 
 

@@ -118,7 +118,7 @@ def test_the_list_is_paged_in_a_fixed_number_of_queries(
 def test_an_invoice_shows_how_its_total_was_computed(cast: Cast, alice: Client, invoice: Invoice) -> None:
     page = page_of(alice, invoice)
 
-    assert "50.23 EUR Open To be paid by 15 March 2026" in page
+    assert "50.23 EUR Open Due on 15 March 2026" in page
     assert (
         "Pro: calls 1\N{EN DASH}28 February 2026 1,234 calls 1.23 EUR Units 1,234 \N{MULTIPLICATION SIGN} 0.001 EUR "
         "1.234 EUR" in page
@@ -219,7 +219,7 @@ def test_the_payments_and_the_outcome_of_an_invoice_are_shown(cast: Cast, alice:
 
     note = issue_credit_note(invoice_id=invoice.pk, reason="An outage", actor=STAFF, as_of=NOW)
     assert (
-        f"Credit note {note.number} of 10 March 2026 takes this invoice back, 50.23 EUR. Reason: An outage"
+        f"Credit note {note.number} of 10 March 2026 credits this invoice in full, 50.23 EUR. Reason: An outage"
         in page_of(alice, invoice)
     )
 
@@ -299,8 +299,8 @@ def test_an_invoice_and_the_one_that_was_issued_in_its_place_lead_to_each_other(
     alice: Client, invoice: Invoice
 ) -> None:
     again = reissue_invoice(invoice_id=invoice.pk, reason="The address was wrong.", actor=STAFF, as_of=NOW)
-    assert f"issued again as {again.number}" in page_of(alice, invoice)
-    assert f"takes the place of {invoice.number}" in page_of(alice, again)
+    assert f"replaced by {again.number}" in page_of(alice, invoice)
+    assert f"replaces {invoice.number}" in page_of(alice, again)
 
 
 def test_a_credit_note_over_a_part_is_shown_with_its_pdf(alice: Client, invoice: Invoice) -> None:

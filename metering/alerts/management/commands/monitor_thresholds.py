@@ -28,7 +28,7 @@ class Command(BaseCommand):
         try:
             found = tenants_named(options["tenant"] or [])
         except InvalidFieldsError as error:
-            raise CommandError("There is no tenant of one of these names.") from error
+            raise CommandError("At least one of these tenants does not exist.") from error
         result = run_monitor(started_by="command", tenant_ids=list(found.values()) or None, as_of=timezone.now())
         for alert in result.alerts:
             facts = alert.facts

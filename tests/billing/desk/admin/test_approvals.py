@@ -39,7 +39,7 @@ def test_what_one_asks_for_another_one_approves(
         (True, False, False), (False, True, True), (False, False, False),
     ]  # fmt: skip
     assert "Approvals" in as_robin.get(reverse("admin:index")).content.decode()
-    assert "your own request is not yours" in act(as_bo, approval, "approve")
+    assert "cannot approve your own request" in act(as_bo, approval, "approve")
     assert as_pat.post(page(approval, "approve")).status_code == 403
     assert "Bankrupt" in as_robin.get(page(approval, "approve")).content.decode()
     assert "Approved and done" in act(as_robin, approval, "approve")

@@ -55,7 +55,7 @@ def test_only_a_month_that_is_over_is_closed_and_only_once(tenant: Tenant) -> No
         with pytest.raises(InvalidFieldsError, match="is over"):
             close(month)
     close(MARCH)
-    with pytest.raises(ConflictError, match="closed already"):
+    with pytest.raises(ConflictError, match="already closed"):
         close(MARCH)
     assert [month.month for month in close(APRIL)] == [APRIL]
 

@@ -115,7 +115,7 @@ def test_staff_set_a_limit_for_a_tenant_or_no_check_and_both_are_in_the_audit_lo
         else:
             assert run.finalized == 1
     assert AuditEntry.objects.filter(action="tenant.billing_updated").count() == 2
-    with pytest.raises(InvalidFieldsError, match="A limit needs"):
+    with pytest.raises(InvalidFieldsError, match="for a limit"):
         update_billing_profile(tenant=subscription.tenant, changes={"amount_check": "limit"}, actor=STAFF, as_of=MAY)
 
 

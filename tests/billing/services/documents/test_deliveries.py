@@ -83,7 +83,7 @@ def test_a_credit_note_gets_its_pdf_and_its_mail(invoice: Invoice) -> None:
         "Credit note CN-2026-000001 from Meridian GmbH: 49.00 EUR",
     )
     assert "out of order" in queued.text
-    assert "takes back invoice INV-2026-000001" in queued.html
+    assert "credits invoice INV-2026-000001" in queued.html
     stored = credit_note_pdf(credit_note=note, as_of=NOW)
     assert "Credit note" in texts(bytes(stored.content))[0]
 
@@ -151,7 +151,7 @@ def test_staff_send_an_invoice_again_as_often_as_they_wish(invoice: Invoice) -> 
         resend_invoice(invoice_id=invoice.pk, actor=STAFF, as_of=NOW + timedelta(minutes=minutes))
     assert OutboundMail.objects.count() == 3
     assert AuditEntry.objects.filter(action="invoice.resent").count() == 2
-    with pytest.raises(InvoiceStatusError, match="It was mailed"):
+    with pytest.raises(InvoiceStatusError, match="was mailed"):
         void_invoice(invoice_id=invoice.pk, reason="mistake", actor=STAFF, as_of=NOW)
     issue_credit_note(invoice_id=invoice.pk, reason="mistake", actor=STAFF, as_of=NOW)
     with pytest.raises(InvoiceStatusError, match="is void"):

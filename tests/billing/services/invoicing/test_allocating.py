@@ -125,7 +125,7 @@ def test_a_part_of_an_allocation_is_taken_back_too(invoice: Invoice) -> None:
 
 def test_an_invoice_that_is_paid_in_part_is_not_voided_but_credited(invoice: Invoice) -> None:
     transfer(invoice, amount_minor=100)
-    with pytest.raises(InvoiceStatusError, match="Some of it is paid"):
+    with pytest.raises(InvoiceStatusError, match="Part of the invoice is paid"):
         void_invoice(invoice_id=invoice.pk, reason="x", actor=STAFF, as_of=NOW)
     note = issue_credit_note(invoice_id=invoice.pk, reason="x", actor=STAFF, as_of=NOW)
     invoice.refresh_from_db()

@@ -33,7 +33,7 @@ def test_kept_money_pays_the_next_invoices_when_they_are_finalized(invoice: Invo
     assert (content["total_minor"], content["paid_minor"], content["due_minor"]) == (4900, 1000, 3900)
     kept.refresh_from_db()
     assert kept.unallocated_minor == 0
-    with pytest.raises(InvalidFieldsError, match="Nothing is left"):
+    with pytest.raises(InvalidFieldsError, match="already assigned"):
         keep_as_credit(payment_id=payment.pk, actor=STAFF, as_of=NOW)
 
 

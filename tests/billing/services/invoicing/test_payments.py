@@ -166,7 +166,7 @@ def test_an_unmatched_payment_does_not_delay_the_next_invoice_and_is_resolved_by
     close_month(invoice.subscription)
     assert latest_invoice(invoice.subscription).boundary == 1
     for exception in BillingException.objects.select_related("payment"):
-        with pytest.raises(ConflictError, match="Money of the payment is left"):
+        with pytest.raises(ConflictError, match="still unassigned"):
             resolve_exception(exception=exception, resolution="refunded", actor=STAFF, as_of=NOW)
 
 
@@ -185,12 +185,12 @@ def test_a_payment_without_an_invoice_becomes_an_exception(invoice: Invoice) -> 
     exception = BillingException.objects.get()
     assert (exception.payment, exception.subscription) == (payment, invoice.subscription)
     assert AuditEntry.objects.get(action="payment.recorded").after["amount_minor"] == 700
-    with pytest.raises(ConflictError, match="on record"):
+    with pytest.raises(ConflictError, match=r"on record|already recorded"):
         record_unassigned_payment(**given)
     with pytest.raises(InvalidFieldsError, match="More than nothing"):
         record_unassigned_payment(**(given | {"reference": "9", "amount_minor": 0}))
     stranger = make_tenant("stranger")
-    with pytest.raises(InvalidFieldsError, match="never bought"):
+    with pytest.raises(InvalidFieldsError, match="never had a subscription"):
         record_unassigned_payment(**(given | {"reference": "9", "tenant_id": stranger.pk}))
 
 
@@ -239,7 +239,7 @@ def test_a_transfer_recorded_by_staff_settles_the_invoice_in_their_name(invoice:
     assert transfer(invoice).status == InvoiceStatus.PAID
     entry = AuditEntry.objects.get(action="invoice.paid")
     assert (entry.actor_label, entry.before["status"], entry.after["status"]) == ("staff", "finalized", "paid")
-    with pytest.raises(ConflictError, match="on record"):
+    with pytest.raises(ConflictError, match=r"on record|already recorded"):
         transfer(invoice)
     with pytest.raises(InvoiceStatusError, match="is paid"):
         transfer(invoice, reference="statement 8")

@@ -34,7 +34,7 @@ def test_monitor_thresholds_names_each_new_alert() -> None:
 
 
 def test_an_unknown_tenant_is_refused() -> None:
-    with pytest.raises(CommandError, match="no tenant"):
+    with pytest.raises(CommandError, match="does not exist"):
         output_of("--tenant", "unknown")
 
 
