@@ -8,12 +8,11 @@ very same page.
 
 import re
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import parse_qsl, unquote, urldefrag, urljoin, urlsplit
-
-from playwright.sync_api import APIRequestContext
 
 OF_ONE_KIND_MAX: Final = 3
 PAGES_MAX: Final = 3000
@@ -88,11 +87,37 @@ class PageParser(HTMLParser):
             self.words.append(line)
 
 
+class Opened(Protocol):
+    """A page that was opened."""
+
+    @property
+    def url(self) -> str:
+        """Return the address that it has after all redirects."""
+
+    @property
+    def status(self) -> int:
+        """Return the status of the last response."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return its headers, in small letters."""
+
+    def text(self) -> str:
+        """Return its body."""
+
+
+class Opener(Protocol):
+    """What opens pages with a session: a browser's requests, or Django's client."""
+
+    def get(self, url: str, *, max_redirects: int) -> Opened:
+        """Open a page, and the page that it redirects to."""
+
+
 @dataclass
 class Crawl:
     """The pages that one visitor's links lead to."""
 
-    request: APIRequestContext
+    request: Opener
     base: str
     scope: tuple[str, ...]  # the paths whose links are followed
     of_one_kind_max: int = OF_ONE_KIND_MAX
