@@ -265,7 +265,7 @@ def test_nothing_is_issued_again_if_an_invoice_that_follows_cannot_be() -> None:
         invoice_id=second.pk, goes_to=CreditTarget.REFUND, reason="x", actor=STAFF, as_of=MAY + DAY, amount_minor=100
     )
     move_to_reverse_charge(subscription.tenant)
-    why = f"{second.number} corrects it with the old tax, and is to be issued again with it. Some of it was credited"
+    why = f"{second.number} corrects it with the old tax, and is to be issued again with it. Part of the invoice"
     with pytest.raises(InvoiceStatusError, match=why):
         again(number_of(1), MAY + 2 * DAY)
     assert (number_of(1).status, Invoice.objects.filter(kind="replacement").count()) == ("finalized", 0)
