@@ -16,6 +16,7 @@ from django.db.models import prefetch_related_objects
 from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
 from accounts.notices.services.outbox import add_to_outbox
+from accounts.services.collecting import without_collecting
 from accounts.sql import as_json, fetch_all
 from billing.domain.happenings import InvoiceDrafted, SubscriptionCancelled, SubscriptionHappening, SubscriptionUpdated
 from billing.domain.invoicing.computing import ComputedInvoice
@@ -73,7 +74,7 @@ class Drafted:
 
 def draft_batch(*, as_of: datetime, due: Due, size: int = BATCH_SIZE) -> Drafted:
     """Draft the invoices of at most `size` subscriptions. Call again until it returns an empty batch."""
-    with transaction.atomic():
+    with without_collecting(), transaction.atomic():
         locked = due_subscriptions(as_of, due).select_for_update(skip_locked=True, no_key=True, of=("self",))[:size]
         subscriptions = _still_due(list(locked))
         if not subscriptions:

@@ -15,6 +15,7 @@ from django.db import transaction
 
 from accounts.domain.actor import Actor
 from accounts.notices.services.outbox import add_to_outbox
+from accounts.services.collecting import without_collecting
 from accounts.sql import as_json, fetch_all
 from billing.domain.booking import IssuedInvoice, LineToBook, booked_document, days_booked
 from billing.domain.documents import (
@@ -110,7 +111,7 @@ class _Final:
 
 def finalize_batch(*, as_of: datetime, due: Due, size: int = BATCH_SIZE) -> Drafted:
     """Finalize at most `size` drafts whose grace is over. Call again until it returns an empty batch."""
-    with transaction.atomic():
+    with without_collecting(), transaction.atomic():
         invoices = list(ripe_invoices(as_of, due).select_for_update(skip_locked=True, no_key=True, of=("self",))[:size])
         return _finalize(invoices, as_of)
 
