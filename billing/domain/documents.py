@@ -1,13 +1,13 @@
 """What a finalized invoice and a credit note say: a snapshot in plain values, the one source of every rendering."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 
-from accounts.domain.plain import plain_decimal, plain_instant
+from accounts.domain.plain import canonical_json, plain_decimal, plain_instant
 from billing.domain.exchange import Conversion
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.lines import LineDraft
@@ -240,10 +240,10 @@ def credit_in_part_content(
 
 def digest_of_content(content: Mapping[str, object]) -> str:
     """Return the SHA-256 of a content as 64 hexadecimal digits; the order of names does not matter."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
+@lru_cache(maxsize=1024)
 def days_of(span: Span, time_zone: str) -> tuple[str, str]:
     """Return the first and the last day of a span as ISO dates; an empty span has one day."""
     return local_day(span.start, time_zone).isoformat(), last_local_day(span, time_zone).isoformat()

@@ -3,9 +3,11 @@
 import hashlib
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Final
 
 from accounts.domain.tenant_settings import CURRENCIES
@@ -52,7 +54,7 @@ class SoldPrice:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, since its prices are sorted, and its digest is taken, once
 class SoldVersion:
     """A stored plan version with its prices."""
 
@@ -68,14 +70,13 @@ class SoldVersion:
 
     def fee(self, currency: str) -> SoldPrice | None:
         """Return the recurring fee in a currency; None if the version is not sold in it."""
-        return next((price for price in self._of(currency) if price.kind is PriceKind.RECURRING), None)
+        return next((price for price in self._of_currency[currency] if price.kind is PriceKind.RECURRING), None)
 
     def usage_prices(self, currency: str) -> list[SoldPrice]:
         """Return the prices of the meters in a currency, by the meters' codes."""
-        prices = [price for price in self._of(currency) if price.kind is PriceKind.USAGE]
-        return sorted(prices, key=lambda price: price.meter_code)
+        return self._usage_of_currency[currency]
 
-    @property
+    @cached_property
     def is_as_published(self) -> bool:
         """Return whether the terms still match the stored digest."""
         return self.digest == digest_of(
@@ -91,8 +92,20 @@ class SoldVersion:
         """Return the currencies in which it is sold."""
         return sorted(price.currency for price in self.prices if price.kind is PriceKind.RECURRING)
 
-    def _of(self, currency: str) -> Iterator[SoldPrice]:
-        return (price for price in self.prices if price.currency == currency)
+    @cached_property
+    def _of_currency(self) -> defaultdict[str, list[SoldPrice]]:
+        prices = defaultdict(list)
+        for price in self.prices:
+            prices[price.currency].append(price)
+        return prices
+
+    @cached_property
+    def _usage_of_currency(self) -> defaultdict[str, list[SoldPrice]]:
+        usage = defaultdict(list)
+        for price in sorted(self.prices, key=lambda price: price.meter_code):
+            if price.kind is PriceKind.USAGE:
+                usage[price.currency].append(price)
+        return usage
 
 
 def fee_amount(price: SoldPrice) -> Decimal:

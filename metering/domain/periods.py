@@ -108,6 +108,7 @@ def span_of(period: Period, as_of: datetime, zone: str) -> Span:
     return month_span(YearMonth.of(day), zone)
 
 
+@lru_cache(maxsize=4096)
 def local_day(instant: datetime, zone: str) -> date:
     """Return the day whose span in `zone` contains `instant`.
 

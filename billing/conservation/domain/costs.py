@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
-from math import ceil, floor
+from math import ceil
 from typing import Any, Final
 
 _NOTHING: Final = Fraction()
-_HALF: Final = Fraction(1, 2)
 # The currencies of ISO 4217 that do not have two digits.
 _NO_DIGITS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE_DIGITS: Final = "BHD IQD JOD KWD LYD OMR TND"
@@ -48,7 +48,8 @@ def digits_of(currency: str) -> int:
 
 def rounded(amount: Fraction, digits: int) -> int:
     """Return an amount of the major unit in minor units, halves away from zero."""
-    minor: int = floor(abs(amount) * 10**digits + _HALF)
+    whole, parts = abs(amount.numerator) * 10**digits, amount.denominator
+    minor: int = (2 * whole + parts) // (2 * parts)
     return minor if amount >= 0 else -minor
 
 
@@ -60,7 +61,7 @@ def cost_of_stretches(stretches: Sequence[tuple[Tariff, Fraction]], digits: int)
     for tariff, quantity in stretches:
         before = exact[tariff.price_id]
         exact[tariff.price_id] += running.cost(tariff, quantity)
-        amounts.append(rounded(exact[tariff.price_id], digits) - rounded(before, digits))
+        amounts.append(rounded(exact[tariff.price_id], digits) - (rounded(before, digits) if before else 0))
     return amounts
 
 
@@ -75,9 +76,10 @@ class _PeriodProgress:
         """Return the cost of `quantity` more units, and advance past them."""
         end = self.units + quantity
         cost, asked = self._units_cost(tariff, end) if quantity else (_NOTHING, self._asked_at_zero(tariff))
-        due = max(asked - self.once, _NOTHING)
-        self.once += due
         self.units = end
+        if asked <= self.once:
+            return cost
+        due, self.once = asked - self.once, asked
         return cost + due
 
     def _units_cost(self, tariff: Tariff, end: Fraction) -> tuple[Fraction, Fraction]:
@@ -85,23 +87,22 @@ class _PeriodProgress:
         terms, quantity = tariff.terms, end - self.units
         match tariff.model:
             case "flat":
-                return _NOTHING, Fraction(terms["amount"])
+                return _NOTHING, _number(terms["amount"])
             case "per_unit":
-                return quantity * Fraction(terms["unit_amount"]), _NOTHING
+                return quantity * _number(terms["unit_amount"]), _NOTHING
             case "package":
-                return self._packages(Fraction(terms["package_size"]), end) * Fraction(
-                    terms["package_amount"]
-                ), _NOTHING
+                packages = self._packages(_number(terms["package_size"]), end)
+                return packages * _number(terms["package_amount"]), _NOTHING
             case "volume":
                 tier = next(tier for tier in terms["tiers"] if _reaches(tier, self.total))
-                return quantity * Fraction(tier["unit_amount"]), Fraction(tier["flat_amount"])
+                return quantity * _number(tier["unit_amount"]), _number(tier["flat_amount"])
         return self._graduated(terms["tiers"], end)
 
     def _asked_at_zero(self, tariff: Tariff) -> Fraction:
         if not tariff.terms.get("charge_flat_at_zero", False):
             return _NOTHING
         reached = self.total if tariff.model == "volume" else _NOTHING
-        return Fraction(next(tier for tier in tariff.terms["tiers"] if _reaches(tier, reached))["flat_amount"])
+        return _number(next(tier for tier in tariff.terms["tiers"] if _reaches(tier, reached))["flat_amount"])
 
     def _packages(self, size: Fraction, end: Fraction) -> int:
         begin = max(self.units, self.packed)
@@ -115,15 +116,23 @@ class _PeriodProgress:
         for tier in tiers:
             if end <= start:
                 break
-            top = end if tier["up_to"] is None else min(end, Fraction(tier["up_to"]))
-            cost += max(top - max(start, self.units), _NOTHING) * Fraction(tier["unit_amount"])
-            asked += Fraction(tier["flat_amount"])
+            top = end if tier["up_to"] is None else min(end, _number(tier["up_to"]))
+            begin = max(start, self.units)
+            if top > begin:
+                cost += (top - begin) * _number(tier["unit_amount"])
+            asked += _number(tier["flat_amount"])
             start = top
         return cost, asked
 
 
 def _reaches(tier: Mapping[str, Any], quantity: Fraction) -> bool:
-    return tier["up_to"] is None or quantity <= Fraction(tier["up_to"])
+    return tier["up_to"] is None or quantity <= _number(tier["up_to"])
+
+
+@lru_cache(maxsize=4096)
+def _number(stored: str | float) -> Fraction:
+    """Return a number of a price's terms, which many subscriptions have."""
+    return Fraction(stored)
 
 
 def fee_parts(

@@ -11,6 +11,7 @@ late any more, a last look has corrections and single items only.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
@@ -44,7 +45,7 @@ _ONE: Final = Decimal(1)
 DESCRIPTION_CHARACTERS_MAX: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, since its sums are computed once
 class ComputedInvoice:
     """An invoice as it would be now. Subtotal and tax are negative if more is given back than charged."""
 
@@ -53,22 +54,22 @@ class ComputedInvoice:
     taxes: tuple[TaxRow, ...]
     lines_digest: str
 
-    @property
+    @cached_property
     def subtotal_minor(self) -> int:
         """Return the sum of the lines that bear tax."""
         return sum(line.amount_minor for line in self.lines if line.kind != CARRY)
 
-    @property
+    @cached_property
     def tax_minor(self) -> int:
         """Return the sum of the taxes."""
         return sum(row.tax_minor for row in self.taxes)
 
-    @property
+    @cached_property
     def total_minor(self) -> int:
         """Return what the customer has to pay."""
         return self.subtotal_minor + self.tax_minor + self.carried_minor
 
-    @property
+    @cached_property
     def carried_minor(self) -> int:
         """Return how much the invoice changes the customer's credit: what it leaves over, less what it uses."""
         return sum(line.amount_minor for line in self.lines if line.kind == CARRY)

@@ -1,14 +1,13 @@
 """Lines of an invoice before they are stored, the usage that they are made of, and the digest of them. Pure."""
 
 import hashlib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from accounts.domain.plain import plain_decimal, plain_instant
+from accounts.domain.plain import canonical_json, plain_decimal, plain_instant
 from billing.domain.money import EXACT
 from billing.domain.plan_terms import SoldPrice
 from billing.domain.tax import TaxDecision
@@ -167,5 +166,4 @@ def _canonical_tax(tax: TaxDecision | None) -> list[str] | None:
 
 def digest_of_lines(lines: Sequence[LineDraft]) -> str:
     """Return the SHA-256 of lines in their order, as 64 hexadecimal digits."""
-    text = json.dumps([line.canonical() for line in lines], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json([line.canonical() for line in lines])).hexdigest()

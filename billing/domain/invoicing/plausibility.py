@@ -58,21 +58,20 @@ def why_unusual(total_minor: int, currency: str, *, earlier_minor: Sequence[int]
     """
     if bounds.check is AmountCheck.OFF:
         return None
-    comes = f"The invoice comes to {money_text(total_minor, currency)}"
     if bounds.check is AmountCheck.LIMIT:
         limit_minor = bounds.max_minor or 0
-        return (
-            f"{comes}: above {money_text(limit_minor, currency)}, as staff set." if total_minor > limit_minor else None
-        )
-    if not earlier_minor:
+    elif not earlier_minor:
         limit_minor = bounds.times * bounds.floor_minor
-        if total_minor <= limit_minor:
-            return None
-        return f"{comes}: above {money_text(limit_minor, currency)}, and no invoice with usage came before it."
-    highest_minor = max(earlier_minor)
-    if total_minor <= max(bounds.times * highest_minor, bounds.floor_minor):
+    else:
+        limit_minor = max(bounds.times * max(earlier_minor), bounds.floor_minor)
+    if total_minor <= limit_minor:
         return None
+    comes = f"The invoice comes to {money_text(total_minor, currency)}"
+    if bounds.check is AmountCheck.LIMIT:
+        return f"{comes}: above {money_text(limit_minor, currency)}, as staff set."
+    if not earlier_minor:
+        return f"{comes}: above {money_text(limit_minor, currency)}, and no invoice with usage came before it."
     return (
-        f"{comes}: more than {bounds.times} times {money_text(highest_minor, currency)}, the highest of the last"
+        f"{comes}: more than {bounds.times} times {money_text(max(earlier_minor), currency)}, the highest of the last"
         f" {len(earlier_minor)}, and above {money_text(bounds.floor_minor, currency)}."
     )

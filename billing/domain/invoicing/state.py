@@ -5,6 +5,7 @@ Pure.
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import Final
 from uuid import UUID
@@ -72,7 +73,7 @@ def open_again(given_minor: int, *, stands_minor: int, fee: InvoicedFee) -> int:
     return max(open_minor, 0) if fee.is_unpaid else open_minor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, since periods are computed once
 class BillingState:
     """A subscription as its invoice at `boundary` needs it.
 
@@ -104,7 +105,7 @@ class BillingState:
     end_refund: FeeRefund = FeeRefund.BY_DAY
     begun_at: datetime | None = None
 
-    @property
+    @cached_property
     def closed(self) -> Span | None:
         """Return the period whose usage is invoiced; none before the first, and none after the end."""
         if not self.boundary or self._since_end is not None:
@@ -137,7 +138,7 @@ class BillingState:
     @property
     def has_proration(self) -> bool:
         """Return whether some of the paid period's fee may be given back."""
-        return self.unused is not None or len(self.segments()) > 1
+        return self.unused is not None or len(self._segments) > 1
 
     @property
     def opened(self) -> Span | None:
@@ -194,6 +195,14 @@ class BillingState:
 
     def segments(self) -> list[tuple[SoldVersion, Span]]:
         """Return the closed period, split at each change of plan. Nothing before the first phase is billed."""
+        return self._segments
+
+    def usage_wanted(self) -> list[tuple[SoldVersion, SoldPrice, Span]]:
+        """Return which usage is needed: one entry for each line to come."""
+        return self._usage_wanted
+
+    @cached_property
+    def _segments(self) -> list[tuple[SoldVersion, Span]]:
         closed = self.closed
         if closed is None:
             return []
@@ -204,8 +213,8 @@ class BillingState:
         borders = [start, *changes, closed.end]
         return [(self.version_at(start), Span(start, end)) for start, end in pairwise(borders)]
 
-    def usage_wanted(self) -> list[tuple[SoldVersion, SoldPrice, Span]]:
-        """Return which usage is needed: one entry for each line to come."""
+    @cached_property
+    def _usage_wanted(self) -> list[tuple[SoldVersion, SoldPrice, Span]]:
         return [
-            (version, price, span) for version, span in self.segments() for price in version.usage_prices(self.currency)
+            (version, price, span) for version, span in self._segments for price in version.usage_prices(self.currency)
         ]

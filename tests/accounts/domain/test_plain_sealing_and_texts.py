@@ -1,5 +1,6 @@
 """Forms of values in JSON, sealed responses, and lines of text."""
 
+import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.domain.invitation_token import make_token, token_digest
-from accounts.domain.plain import plain_decimal, plain_instant, to_plain
+from accounts.domain.plain import canonical_json, plain_decimal, plain_instant, to_plain
 from accounts.domain.roles import Role
 from accounts.domain.sealing import seal, unseal
 from accounts.domain.texts import line_problem
@@ -51,6 +52,19 @@ def test_values_take_the_form_that_json_knows() -> None:
 def test_a_value_without_a_json_form_is_a_mistake(value: object) -> None:
     with pytest.raises(TypeError):
         to_plain({"a": [value]})
+
+
+ASCII = st.text(alphabet=[chr(code) for code in range(128)])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | ASCII,
+    lambda items: st.lists(items) | st.dictionaries(st.text() | ASCII, items),
+)
+
+
+@given(JSON)
+def test_the_canonical_text_is_that_of_pythons_encoder(value: object) -> None:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    assert canonical_json(value) == text.encode()
 
 
 @given(st.binary(max_size=200))
