@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from accounts.errors import InvalidFieldsError
 from accounts.models import Tenant
+from billing.desk.services.writing_off import write_off_invoice
 from billing.domain.plan_terms import PriceOffer, VersionOffer
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume
 from billing.domain.statuses import InvoiceStatus
@@ -310,6 +311,8 @@ class LivedLife:
             )  # fmt: skip
         elif kind == "give up":
             mark_uncollectible(invoice_id=invoice.pk, reason="gone", actor=STAFF, as_of=at)
+            if act.other % 2:  # the books recover what is paid after all
+                write_off_invoice(invoice_id=invoice.pk, reason="gone", actor=STAFF, as_of=at)
         elif kind == "again":
             with suppress(InvoiceStatusError):  # the plain calculation says when
                 reissue_invoice(invoice_id=invoice.pk, reason="wrong", actor=STAFF, as_of=at)
