@@ -46,7 +46,8 @@ def of_ints(items: Sequence[int], oid: int = INT8) -> Parameter:
 
 def of_instants(items: Sequence[datetime]) -> Parameter:
     """Return an array of instants."""
-    return of_ints([(item - _EPOCH) // _MICROSECOND for item in items], TIMESTAMPTZ)
+    micros = {item: (item - _EPOCH) // _MICROSECOND for item in set(items)}  # those of a batch are often one
+    return of_ints([micros[item] for item in items], TIMESTAMPTZ)
 
 
 def of_uuids(items: Sequence[UUID]) -> Parameter:

@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from metering.domain.canonical import (
+    NUMBER_MAGNITUDE_MAX,
     InexactNumberError,
     PropertyValue,
     canonical_json,
@@ -28,6 +29,8 @@ SUBJECT_CHARACTERS_MAX: Final = 255
 PROPERTIES_MAX: Final = 50
 PROPERTIES_BYTES_MAX: Final = 4096
 _NO_PROPERTIES: Final = b"{}"
+_ONE: Final = Decimal(1)
+_PLAIN: Final = frozenset({str, bool, type(None)})
 
 
 def parse_event(
@@ -68,19 +71,23 @@ def _judge(
     given = _occurred_at(event.timestamp, rules)
     quantity = _quantity(event.quantity)
     properties, properties_json = _properties(event.properties)
+    if given is None:
+        occurred_at = received_at if received_at.tzinfo is UTC else received_at.astimezone(UTC)
+    else:
+        occurred_at = given
     return ParsedEvent(
-        index=index,
-        key=event_key(source, event.id),
-        content_hash=content_hash_of_canonical(event.type, given, quantity, event.subject, properties_json),
-        source=source,
-        id=event.id,
-        type=event.type,
-        occurred_at=received_at.astimezone(UTC) if given is None else given,
-        quantity=Decimal(quantity),
-        subject=event.subject,
-        properties=properties,
-        properties_json=properties_json,
-        tenant=event.tenant,
+        index,
+        event_key(source, event.id),
+        content_hash_of_canonical(event.type, given, quantity, event.subject, properties_json),
+        source,
+        event.id,
+        event.type,
+        occurred_at,
+        _ONE if quantity == 1 else Decimal(quantity),
+        event.subject,
+        properties,
+        properties_json,
+        event.tenant,
     )
 
 
@@ -138,11 +145,29 @@ def _properties(
         return {}, _NO_PROPERTIES
     if len(given) > PROPERTIES_MAX:
         refuse("invalid_properties", "At most 50 properties.", "/properties")
-    properties = {name: _property(name, value) for name, value in given.items()}
-    text = canonical_json(properties)
+    properties, text = _plain_properties(given)
+    if text is None:
+        properties = {name: _property(name, value) for name, value in given.items()}
+        text = canonical_json(properties)
     if len(text) > PROPERTIES_BYTES_MAX:
         refuse("invalid_properties", "At most 4 KiB of JSON.", "/properties")
     return properties, text
+
+
+def _plain_properties(given: dict[str, Any]) -> tuple[dict[str, PropertyValue], bytes | None]:
+    """Return properties that are canonical as they are, as most are, and their JSON: None if one may not be.
+
+    A NUL, which PostgreSQL cannot store, is escaped in JSON; a lone surrogate cannot be encoded.
+    """
+    for value in given.values():
+        kind = value.__class__
+        if kind not in _PLAIN and not (kind is int and -NUMBER_MAGNITUDE_MAX < value < NUMBER_MAGNITUDE_MAX):
+            return given, None
+    try:
+        text = canonical_json(given)
+    except UnicodeEncodeError:
+        return given, None
+    return given, None if b"\\u0000" in text else text
 
 
 def _property(name: str, value: object) -> PropertyValue:

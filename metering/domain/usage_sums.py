@@ -13,6 +13,7 @@ from itertools import compress, repeat
 from typing import Any, Final, NamedTuple
 
 from metering.domain.aggregations.description import Aggregation, MeasuredEvent
+from metering.domain.canonical import PropertyValue
 from metering.domain.contribution import MeterRule, passes
 from metering.domain.events import ParsedEvent
 from metering.domain.ledger import CounterKey
@@ -64,40 +65,56 @@ class _Columns:
         self._quantities = [event.quantity for event in events]
         quarters = {at: _quarter_of(at) for at in {event.occurred_at for event in events}}
         self._quarters = [quarters[event.occurred_at] for event in events]
-        self._groups: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+        self._groups: dict[tuple[str, ...], _Groups] = {}
 
-    def groups(self, dimensions: tuple[str, ...]) -> list[tuple[Any, ...]]:
-        """Return each event's quarter and the texts of its dimensions."""
+    def groups(self, dimensions: tuple[str, ...]) -> "_Groups":
+        """Return the groups of events that have one quarter and the same texts as dimensions."""
         known = self._groups.get(dimensions)
         if known is None:
-            texts = [[text_of(properties.get(name)) for properties in self.properties] for name in dimensions]
-            known = self._groups[dimensions] = list(zip(self._quarters, *texts, strict=True))
+            texts = [[_text_of(properties.get(name)) for properties in self.properties] for name in dimensions]
+            known = self._groups[dimensions] = _Groups(list(zip(self._quarters, *texts, strict=True)))
         return known
 
-    def measured(self, value_property: str) -> list[tuple[Any, ...]]:
+    def measured(self, value_property: str) -> Iterable[tuple[Any, ...]]:
         """Return what a meter may measure of each event. The class tells true from 1, which are equal."""
         if not value_property:
-            return [(quantity, None, None) for quantity in self._quantities]
+            return zip(self._quantities, repeat(None), repeat(None))
         values = [properties.get(value_property) for properties in self.properties]
-        return [(quantity, value.__class__, value) for quantity, value in zip(self._quantities, values, strict=True)]
+        return zip(self._quantities, [value.__class__ for value in values], values, strict=True)
+
+
+class _Groups:
+    """The distinct groups, and for each event the number of its own."""
+
+    def __init__(self, of_events: Sequence[tuple[Any, ...]]) -> None:
+        numbers: dict[tuple[Any, ...], int] = {}
+        self.numbers = [numbers.setdefault(group, len(numbers)) for group in of_events]
+        self.groups = list(numbers)
 
 
 def _sums_of_rule(rule: MeterRule, columns: _Columns) -> list[UsageSum]:
     """Measure each distinct event once, and merge it as often as it comes."""
-    pairs: Iterable[tuple[Any, Any]]
-    pairs = zip(columns.groups(rule.dimensions), columns.measured(rule.value_property), strict=True)
+    name, aggregation, merge = rule.value_property, rule.aggregation, rule.aggregation.merge
+    groups = columns.groups(rule.dimensions)
+    pairs: Iterable[tuple[Any, Any]] = zip(groups.numbers, columns.measured(name), strict=True)
     if rule.filters:
-        is_counted = [passes(rule.filters, properties) for properties in columns.properties]
-        pairs = compress(pairs, is_counted)
-    name, aggregation = rule.value_property, rule.aggregation
-    merged: dict[tuple[Any, ...], tuple[Decimal, int]] = {}
-    for (group, (quantity, _, value)), count in Counter(pairs).items():
-        amount = _of_many(aggregation, aggregation.measure(MeasuredEvent(quantity, {name: value}, name)), count)
-        held = merged.get(group)
-        merged[group] = (amount, count) if held is None else (aggregation.merge(held[0], amount), held[1] + count)
+        pairs = compress(pairs, [passes(rule.filters, properties) for properties in columns.properties])
+    merged: dict[int, tuple[Decimal, int]] = {}
+    for (number, (quantity, _, value)), count in Counter(pairs).items():
+        amount = aggregation.measure(MeasuredEvent(quantity, {name: value}, name))
+        if count > 1:
+            amount = _of_many(aggregation, amount, count)
+        held = merged.get(number)
+        merged[number] = (amount, count) if held is None else (merge(held[0], amount), held[1] + count)
     return [
-        UsageSum(rule.id, group[0], dict(zip(rule.dimensions, group[1:], strict=True)), *sums)
-        for group, sums in merged.items()
+        UsageSum(
+            rule.id,
+            groups.groups[number][0],
+            dict(zip(rule.dimensions, groups.groups[number][1:], strict=True)),
+            quantity,
+            count,
+        )
+        for number, (quantity, count) in merged.items()
     ]
 
 
@@ -106,6 +123,10 @@ def _of_many(aggregation: Aggregation, quantity: Decimal, count: int) -> Decimal
     if aggregation.is_additive:
         return EXACT.multiply(quantity, Decimal(count))
     return reduce(aggregation.merge, repeat(quantity, count))
+
+
+def _text_of(value: PropertyValue) -> str | None:
+    return value if value.__class__ is str else text_of(value)  # most are texts, and there are many
 
 
 def _quarter_of(at: datetime) -> datetime:

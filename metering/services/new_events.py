@@ -5,10 +5,11 @@ than one that looks for conflicts, so this is tried first; `metering.services.in
 was known. Both write the same rows: a property test compares them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ import msgspec
 from django.conf import settings
 
 from accounts.database.binary import (
+    UUID_OID,
     Parameter,
     of_blobs,
     of_decimals,
@@ -134,7 +136,10 @@ def store_new_events(parts: Sequence[NewEvents], *, api_key_id: UUID | None, as_
     }
     arrays = {
         "lock_keys": of_ints(sorted(part.ledger.lock_key for part in parts)),
-        **_columns_of_events([(part.ledger.tenant_id, event) for part in parts for event in part.events]),
+        "tenants": of_blobs(
+            [tenant for part in parts for tenant in repeat(part.ledger.tenant_id.bytes, len(part.events))], UUID_OID
+        ),
+        **_columns_of_events([event for part in parts for event in part.events]),
         **_columns_of_usage([(part.ledger, one) for part, some in sums for one in some]),
         **_columns_of_counters(
             [
@@ -147,10 +152,8 @@ def store_new_events(parts: Sequence[NewEvents], *, api_key_id: UUID | None, as_
     fetch_all(STORE_NEW, parameters | {name: sendable(array) for name, array in arrays.items()})
 
 
-def _columns_of_events(rows: Iterable[tuple[UUID, ParsedEvent]]) -> dict[str, Parameter]:
-    tenants, events = zip(*rows, strict=True)
+def _columns_of_events(events: Sequence[ParsedEvent]) -> dict[str, Parameter]:
     return {
-        "tenants": of_uuids(tenants),
         "keys": of_blobs([event.key for event in events]),
         "hashes": of_blobs([event.content_hash for event in events]),
         "instants": of_instants([event.occurred_at for event in events]),

@@ -7,13 +7,13 @@ Code that writes, reads, limits or bills usage uses this description, and knows 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from metering.domain.canonical import PropertyValue
 from metering.domain.property_values import numeric_value
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredEvent:
+class MeasuredEvent(NamedTuple):
     """The parts of an event that a meter may measure: its quantity, and the property of that name (`""`: none)."""
 
     quantity: Decimal
