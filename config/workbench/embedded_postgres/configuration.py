@@ -32,8 +32,9 @@ def _settings(*, is_durable: bool) -> Mapping[str, str]:
         "effective_cache_size": f"{memory_mb // 2}MB",
         "work_mem": "16MB",
         "maintenance_work_mem": f"{min(max(memory_mb // 16, 64), MAINTENANCE_MEMORY_MAX_MB)}MB",
-        "max_wal_size": "4GB",
-        "checkpoint_timeout": "15min",
+        # After a checkpoint each page of the index of identities is written whole once more (decision 0024).
+        "max_wal_size": "8GB",
+        "checkpoint_timeout": "30min",
         "random_page_cost": "1.1",
         "jit": "off",
         "log_min_messages": "warning",

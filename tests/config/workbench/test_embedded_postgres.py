@@ -120,6 +120,10 @@ def test_settings_and_url_lead_to_the_same_database(running: EmbeddedPostgres) -
         assert connection.info.host == settings["HOST"]
 
 
+def test_checkpoints_are_rare(running: EmbeddedPostgres) -> None:
+    assert (value(running, "SHOW max_wal_size"), value(running, "SHOW checkpoint_timeout")) == ("8GB", "30min")
+
+
 def test_only_a_cluster_that_may_be_lost_skips_fsync(running: EmbeddedPostgres, make_cluster: MakeCluster) -> None:
     assert value(running, "SHOW fsync") == "off"
     running_for_good = make_cluster("durable")
