@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from accounts.api.authentication import principal_of
 from accounts.api.problems import CONTENT_TYPE, FORM_CODES, problem_body
 from accounts.api.request_facts import request_id_of
-from accounts.api.tenancy import tenant_of
+from accounts.api.tenancy import read_tenants_of_service, tenant_of
 from accounts.domain.principal import TenantFacts
 from accounts.domain.reach import WayIn, way_in
 from accounts.errors import FieldError, MalformedBodyError, NotFoundError, ProblemError
@@ -79,6 +79,7 @@ def reports_of_service(
         raise EventRefusedError(
             f"A batch names at most {TENANTS_PER_BATCH_MAX} tenants.", code="too_many_tenants_in_batch"
         )
+    read_tenants_of_service({slug for slug in slugs if slug})
     for slug in dict.fromkeys(slugs):
         try:
             reports[slug] = TenantReport(tenant_of(request, slug))

@@ -15,6 +15,7 @@ from accounts.domain.api_key import KeyKind
 from accounts.domain.pages import PageRequest
 from accounts.domain.scopes import Scope
 from accounts.models import Tenant, TenantStatus
+from accounts.selectors.tenants import forget_tenant
 from metering.domain.ledger import Ledger
 from metering.domain.retention import month_after, month_start
 from metering.models import (
@@ -270,6 +271,21 @@ def test_a_tenant_name_that_is_no_slug_is_refused(gateway: Api, acme: Tenant, sl
 def test_a_service_batch_of_too_many_tenants_is_refused_whole(gateway: Api) -> None:
     events = [call(str(number), tenant=f"tenant-{number}") for number in range(101)]
     assert problem_of(gateway.post("/events", {"events": events}), 422)["code"] == "too_many_tenants_in_batch"
+
+
+def test_a_service_batch_reads_the_tenants_that_it_names_by_one_query(
+    gateway: Api, acme: Tenant, globex: Tenant
+) -> None:
+    events = [call(slug, tenant=slug) for slug in ("acme", "globex", "nonesuch")]
+    forget_tenant("acme")
+    forget_tenant("globex")
+    with CaptureQueriesContext(connection) as captured:
+        body = body_of(gateway.post("/events", {"events": events}))
+    assert (body["accepted"], body["rejected"]) == (2, 1)
+    slugs_asked = [query["sql"] for query in captured if 'FROM "accounts_tenant"' in query["sql"]]
+    assert len(slugs_asked) == 2, "one for both, and one for the unknown"
+    assert ids_in(ledger_of(acme)) == {"acme"}
+    assert ids_in(ledger_of(globex)) == {"globex"}
 
 
 def test_an_idempotency_key_replays_the_first_answer(alice: Api) -> None:
