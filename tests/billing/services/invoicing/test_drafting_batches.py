@@ -135,7 +135,7 @@ def test_a_draft_of_a_period_that_goes_on_is_not_finalized() -> None:
     first_invoice(subscribe_tenant())
     draft_batch(as_of=APRIL, due=Due())
     draft = Invoice.objects.get(status=InvoiceStatus.DRAFT)
-    with pytest.raises(InvoiceStatusError, match="not over"):
+    with pytest.raises(InvoiceStatusError, match="has not ended"):
         finalize_now(invoice_id=draft.pk, as_of=APRIL - timedelta(seconds=1))
 
 
