@@ -104,7 +104,10 @@ class TaxRegistration(models.Model):
 
 
 class ExchangeRate(models.Model):
-    """How much of `currency` one unit of `per` was worth on a day. Rows are added, never changed."""
+    """How much of `currency` one unit of `per` was worth on a day. Rows are added, never changed.
+
+    A correction is a row of a later `version` with its reason: the latest one counts for what is not issued yet.
+    """
 
     per = models.CharField(max_length=3, default="EUR", validators=[CURRENCY_CODE])
     currency = models.CharField(max_length=3, validators=[CURRENCY_CODE])
@@ -113,13 +116,19 @@ class ExchangeRate(models.Model):
         max_digits=20, decimal_places=10, help_text="The amount of the currency for one unit of the other."
     )
     source = models.CharField(max_length=100, default=ECB, help_text="Printed on invoices.")
+    version = models.PositiveSmallIntegerField(default=1, editable=False)
+    reason = models.CharField(max_length=200, blank=True, editable=False, help_text="Of a correction.")
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["per", "currency", "day"],
+                fields=["per", "currency", "day", "version"],
                 name="exchange_rate_once_a_day",
                 violation_error_message="The rate of this day is known.",
+            ),
+            models.CheckConstraint(
+                condition=Q(version=1, reason="") | (Q(version__gt=1) & ~Q(reason="")),
+                name="exchange_rate_correction_has_reason",
             ),
             models.CheckConstraint(
                 condition=Q(rate__gt=0),
@@ -133,7 +142,7 @@ class ExchangeRate(models.Model):
             ),
             models.CheckConstraint(condition=~Q(source=""), name="exchange_rate_has_source"),
         ]
-        ordering: ClassVar = ["-day", "per", "currency"]
+        ordering: ClassVar = ["-day", "per", "currency", "-version"]
 
     def __str__(self) -> str:
         return f"1 {self.per} = {self.rate.normalize():f} {self.currency} on {self.day}"

@@ -10,10 +10,14 @@ from billing.models import ExchangeRate
 
 
 def conversions(currencies: Collection[str], currency: str, day: date) -> dict[str, Conversion]:
-    """Return each currency's conversion to the seller's on that day, if a rate is known."""
+    """Return each currency's conversion to the seller's on that day, if a rate is known: by the latest correction."""
     wanted = {*currencies, currency, EURO}
-    rows = ExchangeRate.objects.filter(
-        Q(per__in=wanted) & Q(currency__in=wanted), day__lte=day, day__gte=day - timedelta(days=DAYS_OLD_MAX)
+    rows = (
+        ExchangeRate.objects.filter(
+            Q(per__in=wanted) & Q(currency__in=wanted), day__lte=day, day__gte=day - timedelta(days=DAYS_OLD_MAX)
+        )
+        .order_by("per", "currency", "day", "-version")
+        .distinct("per", "currency", "day")
     )
     known = [DayRate(row.per, row.currency, row.day, row.rate, row.source) for row in rows]
     found = {given: conversion(given, currency, known, day) for given in currencies}

@@ -12,17 +12,19 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts.admin.base import Question, StaffModelAdmin, holds, staff_actor
-from accounts.admin.by_state import ConfirmForm, posted
+from accounts.admin.base import Question, StaffModelAdmin, found_or_404, holds, staff_actor
+from accounts.admin.by_state import ByState, ConfirmForm, posted
 from accounts.domain.numbers import number_text
 from accounts.models import Tenant
+from billing.admin.base import WhyForm
 from billing.domain.exchange import DayRate
 from billing.domain.money import money_text
 from billing.domain.tax import TaxDecision, TaxTreatment
 from billing.models import ExchangeRate, Issuer, Subscription, TaxRate, TaxRegistration
 from billing.selectors.taxes import number_with_rate
-from billing.taxation.services.exchange_rates import add_exchange_rates
+from billing.taxation.services.exchange_rates import add_exchange_rates, correct_exchange_rate
 from billing.taxation.services.tax_settings import (
     confirm_tax_rules,
     delete_tax_rate,
@@ -206,15 +208,64 @@ class ExchangeRateForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's o
             raise forms.ValidationError("The day is in the future.")
         return day
 
+    def clean(self) -> dict[str, Any] | None:
+        """Check that the rate is not known: one that is wrong is corrected on its page."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        day_of_pair = {name: given.get(name) for name in ("per", "currency", "day")}
+        if all(day_of_pair.values()) and ExchangeRate.objects.filter(**day_of_pair).exists():
+            raise forms.ValidationError("The rate of this day is known. Correct it on its page.")
+        return given
+
+
+class CorrectRateForm(WhyForm):
+    """The right rate with its source, and why the stored one is wrong."""
+
+    rate = forms.DecimalField(max_digits=20, decimal_places=10, widget=UnfoldAdminTextInputWidget)
+    source = forms.CharField(max_length=100, widget=UnfoldAdminTextInputWidget, help_text="Printed on invoices.")
+    field_order = ("rate", "source", "reason")
+
 
 @admin.register(ExchangeRate)
-class ExchangeRateAdmin(SettingsAdmin):
-    """The admin of exchange rates. Rows are added, here or by `manage.py import_exchange_rates`."""
+class ExchangeRateAdmin(ByState, SettingsAdmin):
+    """The admin of exchange rates. Rows are added, here or by `manage.py import_exchange_rates`, and corrected here."""
 
     form = ExchangeRateForm
-    list_display = ("day", "per", "currency", "shown_rate", "source")
+    list_display = ("day", "per", "currency", "shown_rate", "source", "version", "reason")
     list_filter = ("currency",)
     date_hierarchy = "day"
+    readonly_fields = ("version", "reason")
+    actions_detail: ClassVar = ["correct"]
+    has_correct_permission = holds("billing.add_exchangerate")
+
+    def get_fields(self, request: HttpRequest, obj: ExchangeRate | None = None) -> list[str]:  # noqa: ARG002 - Django's signature
+        """Return the fields of the form, and of a stored rate its version."""
+        fields = ["per", "currency", "day", "rate", "source"]
+        return fields if obj is None else [*fields, "version", "reason"]
+
+    @action(description="Correct", permissions=["correct"], icon="edit_note")
+    def correct(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the form, and add a later version of the rate."""
+        rate: ExchangeRate = found_or_404(ExchangeRate.objects.all(), object_id)
+        return self.decide(
+            request,
+            rate,
+            CorrectRateForm(posted(request)),
+            lambda given: correct_exchange_rate(
+                rate_id=rate.pk,
+                right=DayRate(rate.per, rate.currency, rate.day, given["rate"], given["source"]),
+                reason=given["reason"],
+                actor=staff_actor(request),
+                as_of=timezone.now(),
+            ),
+            name="correct",
+            said=lambda done: f"Corrected: {done}.",
+            question=Question(
+                title=f"Correct {rate}?",
+                explanation="The corrected rate is for invoices that are not issued yet. Issued documents keep the rate"
+                " that they say; credit those that are wrong, or issue them again.",
+                button="Correct it",
+            ),
+        )
 
     def has_change_permission(self, request: HttpRequest, obj: ExchangeRate | None = None) -> bool:  # noqa: ARG002 - Django's signature
         """Return False: rates are never changed."""
@@ -239,11 +290,13 @@ class ExchangeRateAdmin(SettingsAdmin):
         """Save through the service, which writes the audit entry."""
         rate = DayRate(**form.cleaned_data)
         add_exchange_rates(rates=[rate], actor=staff_actor(request), as_of=timezone.now())
-        obj.pk = ExchangeRate.objects.get(per=rate.per, currency=rate.currency, day=rate.day).pk
+        stored = ExchangeRate.objects.filter(per=rate.per, currency=rate.currency, day=rate.day)
+        obj.pk = stored.latest("version").pk
 
     def hint(self, row: ExchangeRate | None) -> str:  # noqa: ARG002 - one sentence for all
         """Return the sentence about the use of exchange rates."""
         return (
             "Invoices in another currency than the seller's show their tax in both, at the rate of the day of issue or"
             " the latest of the week before. manage.py import_exchange_rates imports the European Central Bank's files."
+            " A wrong rate is corrected on its page; issued invoices keep theirs."
         )

@@ -1,4 +1,4 @@
-"""Add exchange rates, from the bank's file or by staff. They are never changed."""
+"""Add exchange rates, from the bank's file or by staff, and correct them by a later version. None is ever changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,12 @@ from typing import Final
 from django.db import transaction
 
 from accounts.domain.actor import Actor
-from accounts.errors import ConflictError, FieldError, InvalidFieldsError
+from accounts.domain.plain import plain_decimal
+from accounts.errors import ConflictError, FieldError, InvalidFieldsError, NotFoundError
 from accounts.services.audit import AuditTarget, record_audit
 from billing.domain.exchange import DayRate
 from billing.models import ExchangeRate
+from billing.services.invoicing.status import checked_reason
 
 # The digits of the column.
 STEP: Final = Decimal("1e-10")
@@ -38,6 +40,7 @@ def add_exchange_rates(*, rates: Sequence[DayRate], actor: Actor, as_of: datetim
     ]
     with transaction.atomic():
         known_before = ExchangeRate.objects.count()
+        # A rate that was corrected is known by its first version.
         ExchangeRate.objects.bulk_create(rows, batch_size=1000, ignore_conflicts=True)
         _check_same(rates)
         added = ExchangeRate.objects.count() - known_before
@@ -54,6 +57,38 @@ def add_exchange_rates(*, rates: Sequence[DayRate], actor: Actor, as_of: datetim
     return AddedRates(added, len(rates) - added)
 
 
+def correct_exchange_rate(*, rate_id: int, right: DayRate, reason: str, actor: Actor, as_of: datetime) -> ExchangeRate:
+    """Add a later version of a stored rate of the same currencies and day; drafts use it, issued documents keep theirs.
+
+    Raises `NotFoundError`, `InvalidFieldsError`, and `ConflictError` if it was corrected meanwhile or is the same.
+    """
+    reason = checked_reason(reason)
+    _check([right], as_of)
+    with transaction.atomic():
+        known = ExchangeRate.objects.select_for_update(no_key=True).filter(pk=rate_id).first()
+        if known is None:
+            raise NotFoundError("There is no such exchange rate.")
+        of_that_day = ExchangeRate.objects.filter(per=known.per, currency=known.currency, day=known.day)
+        if of_that_day.filter(version__gt=known.version).exists():
+            raise ConflictError("It was corrected already: correct its latest version.")
+        if known.rate == right.rate.quantize(STEP) and known.source == right.source:
+            raise ConflictError("It is stored like this already.")
+        row = ExchangeRate.objects.create(
+            per=known.per, currency=known.currency, day=known.day, rate=right.rate, source=right.source,
+            version=known.version + 1, reason=reason,
+        )  # fmt: skip
+        record_audit(
+            actor=actor,
+            action="exchange_rate.corrected",
+            tenant_id=None,
+            target=AuditTarget("exchange_rates", known.day.isoformat(), f"{known.per} in {known.currency}"),
+            before={"rate": plain_decimal(known.rate), "source": known.source},
+            after={"rate": plain_decimal(right.rate), "source": right.source, "reason": reason},
+            as_of=as_of,
+        )
+    return row
+
+
 def _check(rates: Sequence[DayRate], as_of: datetime) -> None:
     for rate in rates:
         if rate.day > as_of.date():
@@ -67,7 +102,8 @@ def _check(rates: Sequence[DayRate], as_of: datetime) -> None:
 def _check_same(rates: Sequence[DayRate]) -> None:
     """Refuse another value for a stored rate; amounts are compared with the column's digits."""
     days = {rate.day for rate in rates}
-    rows = ExchangeRate.objects.filter(day__in=days).values_list("per", "currency", "day", "rate")
+    rows = ExchangeRate.objects.filter(day__in=days).order_by("version")
+    rows = rows.values_list("per", "currency", "day", "rate")
     stored = {(per, currency, day): rate for per, currency, day, rate in rows}
     for rate in rates:
         known = stored[rate.per, rate.currency, rate.day]

@@ -105,7 +105,12 @@ def test_an_exchange_rate_is_added_and_stays(as_bo: Client, as_kim: Client) -> N
     assert "import_exchange_rates" in as_bo.get(page(rate)).content.decode()
     assert ">1.0823<" in as_bo.get(listed(ExchangeRate)).content.decode()
     assert as_bo.post(page(rate), given | {"rate": "2"}).status_code == 403
-    assert "The rate of this day is known." in as_bo.post(EXCHANGE, given).content.decode()
+    assert "The rate of this day is known" in as_bo.post(EXCHANGE, given).content.decode()
+    assert "Issued documents keep the rate" in as_bo.get(page(rate, "correct")).content.decode()
+    right = {"rate": "1.0932", "source": "European Central Bank", "reason": "Typed wrongly."}
+    assert as_kim.post(page(rate, "correct"), right).status_code == 403
+    assert act(as_bo, rate, "correct", **right).startswith("Corrected: 1 EUR = 1.0932 USD")
+    assert ExchangeRate.objects.get(version=2).reason == "Typed wrongly."
     assert "The day is in the future." in as_bo.post(EXCHANGE, given | {"day": "2099-01-01"}).content.decode()
 
 

@@ -1,16 +1,18 @@
-"""Exchange rates are added once, and never changed."""
+"""Exchange rates are added once, and never changed: a correction is a later version."""
 
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
+from django.db import IntegrityError, transaction
 
-from accounts.errors import ConflictError, InvalidFieldsError
+from accounts.errors import ConflictError, InvalidFieldsError, NotFoundError
 from accounts.models import AuditEntry
 from billing.domain.exchange import DayRate
 from billing.models import ExchangeRate
-from billing.taxation.services.exchange_rates import AddedRates, add_exchange_rates
+from billing.selectors.exchange import conversions
+from billing.taxation.services.exchange_rates import AddedRates, add_exchange_rates, correct_exchange_rate
 from tests.billing.world import MARCH, STAFF
 
 pytestmark = pytest.mark.django_db
@@ -50,3 +52,26 @@ def test_an_invalid_exchange_rate_is_refused(change: dict[str, object], field: s
     with pytest.raises(InvalidFieldsError) as refused:
         add(replace(FRIDAY, **change))
     assert [error.pointer for error in refused.value.field_errors] == [field]
+
+
+def test_a_correction_is_a_later_version_that_drafts_use() -> None:
+    add(FRIDAY)
+    wrong = ExchangeRate.objects.get()
+    act = {"reason": "a typing error", "actor": STAFF, "as_of": MARCH}
+    right = correct_exchange_rate(rate_id=wrong.pk, right=replace(FRIDAY, rate=Decimal("1.2")), **act)
+    assert (right.version, right.reason, ExchangeRate.objects.count()) == (2, "a typing error", 2)
+    assert conversions(["USD"], "EUR", MARCH.date())["USD"].amount_minor(1200) == 1000
+    entry = AuditEntry.objects.get(action="exchange_rate.corrected")
+    assert (entry.before["rate"], entry.after["rate"]) == ("1.0823", "1.2")
+    # The bank's file is compared with what holds now.
+    assert add(replace(FRIDAY, rate=Decimal("1.2"))) == AddedRates(0, 1)
+    for rate_id, rate, error in (
+        (wrong.pk, "1.3", ConflictError),
+        (right.pk, "1.2", ConflictError),
+        (0, "1.3", NotFoundError),
+        (right.pk, "0", InvalidFieldsError),
+    ):
+        with pytest.raises(error):
+            correct_exchange_rate(rate_id=rate_id, right=replace(FRIDAY, rate=Decimal(rate)), **act)
+    with pytest.raises(IntegrityError, match="exchange_rate_correction_has_reason"), transaction.atomic():
+        ExchangeRate.objects.create(per="EUR", currency="USD", day=FRIDAY.day, rate=1, version=3)
