@@ -14,9 +14,11 @@ from billing.domain.invoicing.items import OpenItem
 from billing.domain.plan_terms import SoldPrice, SoldVersion
 from billing.domain.proration import FeeRefund
 from billing.domain.tax import TaxDecision
-from metering.domain.periods import Span, anchored_span, local_day
+from metering.domain.periods import Span, anchored_span
 
 LAST_LOOK_MARGIN: Final = timedelta(days=1)
+# A stored boundary that is nearer to the calendar's is the same one: the calendar of the zone was another one then.
+CALENDAR_MOVES_MAX: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,10 @@ class BillingState:
 
     `ended_at` is when it ended, if it has; a boundary after that is a last look. `fee` is what was invoiced in
     advance for the closed period, if some of it may be given back. `end_refund` is what the seller gave back
-    of fees when it ended. `begun_at` is when the closed period began if it did later on its day than the rule says
-    now, as those did that were stored before. `rates_stretches_alone` is the rule of invoices from before included
-    units belonged to the period: each stretch was rated as if it were a period. `reopened` is what is open again of
-    fees that were given back, `items` the single items that wait for this invoice.
+    of fees when it ended. `begun_at` is when the closed period began if that was stored: the one
+    before ended then, whatever the calendar of the zone says now. `rates_stretches_alone` is the rule of invoices from
+    before included units belonged to the period: each stretch was rated as if it were a period. `reopened` is what is
+    open again of fees that were given back, `items` the single items that wait for this invoice.
     """
 
     subscription_id: UUID | None
@@ -111,7 +113,7 @@ class BillingState:
         if not self.boundary or self._since_end is not None:
             return None
         start = anchored_span(self.anchor_at, self.boundary - 1, self.time_zone).start
-        if self.begun_at is not None and self.begun_at > start and self._is_same_day(self.begun_at, start):
+        if self.begun_at is not None and abs(self.begun_at - start) < CALENDAR_MOVES_MAX:
             start = self.begun_at
         return Span(start, self.closes_at)
 
@@ -184,9 +186,6 @@ class BillingState:
         if self.ended_at is None or self.closes_at <= self.ended_at:
             return None
         return Span(self.ended_at, self.closes_at)
-
-    def _is_same_day(self, one: datetime, other: datetime) -> bool:
-        return local_day(one, self.time_zone) == local_day(other, self.time_zone)
 
     def version_at(self, instant: datetime) -> SoldVersion:
         """Return the version that holds then; before the first phase, which may begin after midnight, the first."""

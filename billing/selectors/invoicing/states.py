@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from accounts.models import Tenant, TenantStatus
-from billing.domain.invoicing.state import BillingState, Phase
+from billing.domain.invoicing.state import CALENDAR_MOVES_MAX, BillingState, Phase
 from billing.domain.plan_terms import SoldVersion
 from billing.domain.proration import FeeRefund
 from billing.models import (
@@ -15,7 +15,7 @@ from billing.models import (
     SubscriptionPhase,
 )
 from billing.selectors.catalog.plans import sold_versions
-from metering.domain.periods import anchored_span, local_day
+from metering.domain.periods import anchored_span
 
 
 def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
@@ -100,14 +100,13 @@ def states_of_invoices(invoices: Sequence[Invoice]) -> list[BillingState]:
 
 
 def _closes_at(subscription: Subscription) -> datetime:
-    """Return the due boundary; of one that was stored later on its day than periods begin (A4), the day's beginning."""
+    """Return the due boundary as the calendar of the zone has it now, if it was stored by another one (A4, A6)."""
     assert subscription.due_at is not None, "a subscription that is due"
     if subscription.ended_at is not None:
         return subscription.due_at
     zone = subscription.time_zone
     begins_at = anchored_span(subscription.anchor_at, subscription.next_boundary, zone).start
-    is_same_day = local_day(begins_at, zone) == local_day(subscription.due_at, zone)
-    return min(begins_at, subscription.due_at) if is_same_day else subscription.due_at
+    return begins_at if abs(begins_at - subscription.due_at) < CALENDAR_MOVES_MAX else subscription.due_at
 
 
 def _phases_of(subscription_ids: Sequence[UUID]) -> dict[UUID, tuple[Phase, ...]]:
