@@ -102,8 +102,8 @@ def _check(rates: Sequence[DayRate], as_of: datetime) -> None:
 def _check_same(rates: Sequence[DayRate]) -> None:
     """Refuse another value for a stored rate; amounts are compared with the column's digits."""
     days = {rate.day for rate in rates}
-    rows = ExchangeRate.objects.filter(day__in=days).order_by("version")
-    rows = rows.values_list("per", "currency", "day", "rate")
+    known_rates = ExchangeRate.objects.filter(day__in=days).order_by("version")
+    rows = known_rates.values_list("per", "currency", "day", "rate")
     stored = {(per, currency, day): rate for per, currency, day, rate in rows}
     for rate in rates:
         known = stored[rate.per, rate.currency, rate.day]

@@ -3,7 +3,7 @@
 It changes nothing. A difference is our own mistake, or was made by someone who reached the tables: staff have to look.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -15,7 +15,8 @@ from accounts.services.jobs import SaveSummary, run_long_job
 from billing.conservation.domain.particulars import CODES
 from billing.conservation.selectors.items import items_out_of_place
 from billing.conservation.selectors.lives import parted_taxes, unbalanced
-from billing.models import CreditNote, Invoice, Subscription
+from billing.conservation.selectors.written import faults_of_written
+from billing.models import CreditNote, Invoice, InvoiceKind, Subscription
 from billing.verification.domain.balances import UNBILLED, difference_of, differences_of
 from billing.verification.domain.checks import Difference, differences_in
 from billing.verification.selectors.batches import load_batch, load_series
@@ -126,10 +127,18 @@ def _verify(chosen: Chosen, done: Verification, report: Callable[[], None]) -> N
         with without_collecting():
             batch = list(some.select_related("subscription").order_by("number"))
             done.add(differences_in(load_batch(batch)))
+            done.add([Difference(*fault) for fault in _faults_of_written(batch)])
         done.verified += len(batch)
         report()
     if chosen.number is None:
         _verify_conservation(chosen, done, report)
+
+
+def _faults_of_written(batch: Sequence[Invoice]) -> Iterator[tuple[str, str, str]]:
+    """Yield what invoices that staff wrote say otherwise than their quantities, prices and rates come to."""
+    written = [invoice.pk for invoice in batch if invoice.kind == InvoiceKind.MANUAL]
+    for number, fault in faults_of_written(written) if written else ():
+        yield number, "written", fault
 
 
 def _verify_conservation(chosen: Chosen, done: Verification, report: Callable[[], None]) -> None:

@@ -17,9 +17,10 @@ from accounts.models import Tenant
 from accounts.notices.domain.mails import MailStatus
 from accounts.notices.models import OutboundMail, OutboxEvent
 from billing.collection.models import InboxEvent, ProviderAgreement, ProviderCustomer, ProviderInvoice, UsagePush
-from billing.models import BillingException, CreditNote, NumberSeries, Payment, TaxIdCheck
+from billing.models import BillingException, CreditNote, CreditSetOff, NumberSeries, Payment, TaxIdCheck
 from billing.services.invoicing.payments import record_payment
 from tests.billing.admin.desk import act, issued, latest_entry, listed, page, said, sold
+from tests.billing.models.rows import set_off
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +31,7 @@ REGISTERED = sorted(
 WRITTEN_BY_MACHINES = [
     BillingException,
     CreditNote,
+    CreditSetOff,
     NumberSeries,
     OutboundMail,
     OutboxEvent,
@@ -95,7 +97,6 @@ def test_every_table_of_money_that_staff_should_see_has_its_page() -> None:
         "documentfile",
         "paymentallocation",
         "paymentrefund",
-        "creditsetoff",
     }
     known = {model._meta.model_name for model in REGISTERED}
     assert {model._meta.model_name for model in apps.get_app_config("billing").get_models()} - hidden <= known
@@ -218,3 +219,14 @@ def test_long_tables_are_never_counted(as_pat: Client, model: type[Any]) -> None
     with CaptureQueriesContext(connection) as queries:
         as_pat.get(listed(model))
     assert not [query for query in queries if re.search(r"COUNT\(\*\)", query["sql"])]
+
+
+def test_credit_that_pays_an_invoice_is_listed_and_on_its_page(as_bo: Client) -> None:
+    invoice = issued()
+    pays = set_off(invoice, amount_minor=1200)
+    set_off(invoice, amount_minor=-1200, reverses=pays)
+    assert "paid by credit" in as_bo.get(page(invoice)).content.decode().lower()
+    listed_all = as_bo.get("/admin/billing/creditsetoff/").content.decode()
+    assert "12.00\N{NO-BREAK SPACE}EUR" in listed_all
+    assert "Takes back" in listed_all
+    assert "credit_left" in as_bo.get(page(pays)).content.decode()
