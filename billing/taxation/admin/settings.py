@@ -237,11 +237,6 @@ class ExchangeRateAdmin(ByState, SettingsAdmin):
     actions_detail: ClassVar = ["correct"]
     has_correct_permission = holds("billing.add_exchangerate")
 
-    def get_fields(self, request: HttpRequest, obj: ExchangeRate | None = None) -> list[str]:  # noqa: ARG002 - Django's signature
-        """Return the fields of the form, and of a stored rate its version."""
-        fields = ["per", "currency", "day", "rate", "source"]
-        return fields if obj is None else [*fields, "version", "reason"]
-
     @action(description="Correct", permissions=["correct"], icon="edit_note")
     def correct(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the form, and add a later version of the rate."""

@@ -341,7 +341,8 @@ def test_credit_is_followed_through_an_invoice_that_used_it_and_was_voided() -> 
     run_invoicing(as_of=JUNE + GRACE)
     assert found() == []
     execute("UPDATE billing_invoice SET voided_at = '2026-06-20' WHERE status = 'void'")
-    assert [one.split(":")[1] for one in found()] == [" lines"]
+    # By its later day the void is posted too early, and the next invoice used credit that it still had.
+    assert [one.split(":")[1] for one in found()] == [" lines", " ledger"]
 
 
 def test_one_tenant_or_one_invoice_is_verified_alone() -> None:
