@@ -4,7 +4,7 @@
  * the bytes. Connections take them in turn, again and again; each run of 12 `#` in one is replaced by the next number,
  * from FIRST, so that no two events have one id. Each connection's first request is answered before the clock starts.
  * The standard output is one fact a line. tests/bench/load.py compiles and starts this. It costs a few microseconds a
- * request (decision 0023).
+ * request (decision 0025).
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
