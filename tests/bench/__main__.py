@@ -28,8 +28,8 @@ from tests.bench.rig import (
 )
 
 WORKERS = 2
-QUICK_SECONDS = 1.6
-LONG_SECONDS = 4.0
+QUICK_SECONDS = 1.3
+LONG_SECONDS = 3.5
 LONG_ROUNDS = 3
 
 

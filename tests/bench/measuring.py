@@ -22,7 +22,7 @@ from tests.bench.rows import MANY, Figure, Measure, Row, Rows, take
 from tests.bench.subjects import STORM_QUOTA, Subjects
 from tests.bench.table import summary, table
 
-STORM_SECONDS: Final = 2.0
+STORM_SECONDS: Final = 1.5
 LOG_LINES: Final = 30_000
 # A row's yardstick may be a row that has one itself.
 YARDSTICKS_DEEP: Final = 3
