@@ -11,11 +11,12 @@ from http import HTTPStatus
 import pytest
 from django.conf import settings
 from django.db import transaction
+from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
 from tests.isolation.routes import Room, Route, room_of, routes_of
-from tests.isolation.test_every_route import address
+from tests.isolation.test_every_route import address, nothing_remembered
 from tests.isolation.world import Estate, make_estate
 from tests.metering.ledger_world import make_key
 from tests.security.caller import Answer, Sent, ask, cost, slowness
@@ -30,6 +31,9 @@ from tests.security.worst import (
     packed_bodies,
     queries,
 )
+from tests.shared_world import shared_world
+
+__all__ = ["nothing_remembered"]
 
 pytestmark = pytest.mark.django_db
 
@@ -44,9 +48,9 @@ CSRF = "x" * 32
 Call = tuple[str, Sent, int]
 
 
-@pytest.fixture
-def estate() -> Estate:
-    return make_estate("acme")
+@pytest.fixture(scope="module")
+def estate(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Estate]:
+    yield from shared_world(django_db_blocker, lambda: make_estate("acme"))
 
 
 @pytest.fixture
