@@ -82,12 +82,22 @@ static void push(struct connection *c) {
     }
 }
 
+/* Keep the beginning of the first body of each status: it may come after its head. */
+static void sample(int status, const char *body) {
+    if (!samples[status][0]) snprintf(samples[status], 301, "%s", body);
+}
+
 /* Returns 1 when the response is complete. */
 static int pull(struct connection *c) {
     ssize_t got = recv(c->line, c->in + c->in_length, INPUT - 1 - c->in_length, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
     if (got <= 0) fail("the server hung up");
-    if (c->body_left >= 0) { c->body_left -= got; return c->body_left <= 0; }
+    if (c->body_left >= 0) {
+        c->in[got] = 0;
+        sample(c->status, c->in);
+        c->body_left -= got;
+        return c->body_left <= 0;
+    }
     c->in_length += (size_t)got; c->in[c->in_length] = 0;
     char *end = strstr(c->in, "\r\n\r\n");
     if (!end) { if (c->in_length == INPUT - 1) fail("the head of a response is too long"); return 0; }
@@ -95,7 +105,7 @@ static int pull(struct connection *c) {
     if (!length || length > end) fail("a response without content-length");
     c->status = atoi(c->in + 9);
     if (c->status < 0 || c->status > 999) fail("a response without a status");
-    if (!samples[c->status][0]) snprintf(samples[c->status], 301, "%s", end + 4);
+    sample(c->status, end + 4);
     c->body_left = atol(length + 17) - (long)(c->in_length - (size_t)(end + 4 - c->in));
     c->in_length = 0;
     return c->body_left <= 0;

@@ -23,22 +23,25 @@ INGEST_TEXT = b"WITH gate AS"
 # CommandComplete of a SELECT, then ReadyForQuery outside of a transaction: what a statement that committed by itself
 # ends with.
 COMMITTED = re.compile(rb"C....SELECT \d+\x00Z\x00\x00\x00\x05I", re.DOTALL)
+# What a statement that failed says: a batch with a known event is stored by a second statement.
+REFUSED = b"VERROR\x00"
 
 
 @dataclass
 class Losses:
-    """Every second response is lost, beginning with the first, until so many were."""
+    """Every second response to a commit is lost, beginning with the first, until so many were."""
 
     to_come: int
     done: int = 0
-    statements: int = 0
+    commits: int = 0
 
     def next_is_lost(self) -> bool:
-        """Return whether the response to the statement that passes now will be lost."""
-        self.statements += 1
-        if self.statements % 2 == 0 or not self.to_come:
+        """Return whether the response to the commit that passes now will be lost."""
+        self.commits += 1
+        if self.commits % 2 == 0 or not self.to_come:
             return False
         self.to_come -= 1
+        self.done += 1
         return True
 
 
@@ -73,13 +76,13 @@ class _Call:
 
     def __init__(self, client: socket.socket, server: socket.socket, losses: Losses) -> None:
         self.client, self.server, self.losses = client, server, losses
-        self.loses_answer = False
+        self.stores = False
 
     def carry_questions(self) -> None:
         with suppress(OSError):
             while chunk := self.client.recv(CHUNK_BYTES):
                 if INGEST_TEXT in chunk:
-                    self.loses_answer = self.losses.next_is_lost()
+                    self.stores = True
                 self.server.sendall(chunk)
         self._hang_up()
 
@@ -88,9 +91,12 @@ class _Call:
         with suppress(OSError):
             while chunk := self.server.recv(CHUNK_BYTES):
                 tail = tail[-100:] + chunk
-                if self.loses_answer and COMMITTED.search(tail):
-                    self.losses.done += 1
-                    break
+                if REFUSED in tail:
+                    self.stores, tail = False, b""
+                elif self.stores and COMMITTED.search(tail):
+                    self.stores = False
+                    if self.losses.next_is_lost():
+                        break
                 self.client.sendall(chunk)
         self._hang_up()
 

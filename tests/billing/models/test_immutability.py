@@ -137,6 +137,7 @@ def test_the_application_may_not_delete_retained_rows(history: None, table: str,
     BillingException.objects.create(subscription=Subscription.objects.get(), occurred_at=NOW, **facts)
     Discrepancy.objects.create(found_by="reconcile", subject="acme", opened_at=NOW, seen_at=NOW, **facts)
     NumberSeries.objects.create(code="INV-2026", last_number=1)
+    rows.single_item(Subscription.objects.get())
     desk_rows.approval(Invoice.objects.get(), requester=User.objects.create_user("bo@example.org", None))
     assert model_of(table)._default_manager.exists()
     with pytest.raises(ProgrammingError, match="permission denied"):
