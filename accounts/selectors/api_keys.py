@@ -6,7 +6,10 @@ Every API call runs `find_principal`: parse, checksum, SHA-256, and one look-up 
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 from uuid import UUID
+
+from django.db.models.expressions import RawSQL
 
 from accounts.domain.api_key import KeyKind, parse_key
 from accounts.domain.pages import Page, PageRequest
@@ -18,8 +21,17 @@ from accounts.errors import NotFoundError
 from accounts.models import ApiKey
 from accounts.selectors.pages import page_of
 from accounts.selectors.tenants import facts_of
+from accounts.sql import fetch_all
 
 _principals: ShortMemory[bytes, Principal] = ShortMemory()
+
+# Any change of the key's row or its tenant's makes another version, a revocation too.
+_VERSION: Final = "concat_ws(' ', accounts_apikey.xmin, accounts_tenant.xmin)"
+VERSIONS: Final = """
+SELECT digest, concat_ws(' ', accounts_apikey.xmin, accounts_tenant.xmin)
+FROM accounts_apikey LEFT JOIN accounts_tenant ON accounts_tenant.id = tenant_id
+WHERE digest = ANY(%(digests)s) AND revoked_at IS NULL
+"""
 
 
 def find_principal(secret: str, as_of: datetime) -> Principal | None:
@@ -29,10 +41,12 @@ def find_principal(secret: str, as_of: datetime) -> Principal | None:
         return None
     principal = _principals.recall(parsed.digest, as_of)
     if principal is None:
-        principal = _look_up(parsed.digest, as_of)
-        if principal is None:
+        found = ApiKey.objects.usable_at(as_of).filter(digest=parsed.digest).select_related("tenant")
+        key = found.annotate(version=RawSQL(_VERSION, [])).first()  # noqa: S611 - a constant
+        if key is None:
             return None
-        _principals.keep(parsed.digest, principal, as_of)
+        principal = principal_of_key(key)
+        _principals.keep(parsed.digest, principal, as_of, version=key.version)
     if principal.expires_at is not None and principal.expires_at <= as_of:
         return None
     return principal
@@ -43,9 +57,12 @@ def forget_keys() -> None:
     _principals.forget_all()
 
 
-def _look_up(digest: bytes, as_of: datetime) -> Principal | None:
-    key = ApiKey.objects.usable_at(as_of).filter(digest=digest).select_related("tenant").first()
-    return None if key is None else principal_of_key(key)
+def renew_principals(as_of: datetime) -> None:
+    """Keep the cached principals of keys and tenants that did not change, by one query for all in use."""
+    digests = _principals.renewable(as_of)
+    if digests:
+        rows = fetch_all(VERSIONS, {"digests": digests})
+        _principals.renew(digests, {bytes(digest): version for digest, version in rows}, as_of)
 
 
 def principal_of_key(key: ApiKey) -> Principal:

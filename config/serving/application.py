@@ -53,6 +53,8 @@ class Application:
     def __rsgi_init__(self, loop: AbstractEventLoop) -> None:
         """Prepare the process."""
         sys.setswitchinterval(1 / SWITCHES_A_SECOND)
+        if self._short_way:
+            self._short_way.start()
 
     def __rsgi_del__(self, loop: AbstractEventLoop) -> None:
         """Finish the requests in progress."""

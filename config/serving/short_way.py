@@ -28,6 +28,7 @@ from accounts.api.problems import render_problem
 from accounts.database.line import Line
 from accounts.domain.reach import WayIn
 from accounts.errors import ProblemError
+from config.serving.renewal import Renewal
 from metering.api.authorize import AuthorizeView
 from metering.api.events import EventsView
 from metering.api.ordinary import NotOrdinaryError, OrdinaryCall
@@ -132,6 +133,7 @@ class ShortWay:
 
     def __init__(self) -> None:
         self._calls = {path: _Call(view_class) for path, view_class in VIEWS.items()}
+        self._renewal = Renewal()
         self._learned: dict[Place, dict[int, Headers]] = {}
         self._reports: Combiner[RoundReport] = Combiner(Line(WayIn.INGEST), store_reports)
         # Who only asks does not wait for those that store.
@@ -168,8 +170,13 @@ class ShortWay:
         learned = self._learned.setdefault(_place_of(environ), {})
         learned[status] = [(name, value) for name, value in headers if name.lower() not in OWN_HEADERS]
 
+    def start(self) -> None:
+        """Begin to renew what this process remembers."""
+        self._renewal.start()
+
     async def close(self) -> None:
         """Finish the rounds under way."""
+        self._renewal.stop()
         await self._reports.close()
         await self._questions.close()
 

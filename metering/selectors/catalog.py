@@ -27,12 +27,14 @@ def catalog() -> Catalog:
 
     A new meter counts from some seconds after its creation, so no process is late.
     """
-    now = steady_instant()
-    known = _memory.recall(_CATALOG, now)
-    if known is None:
-        known = _read()
-        _memory.keep(_CATALOG, known, now)
-    return known
+    return _memory.recall(_CATALOG, steady_instant()) or renew_catalog()
+
+
+def renew_catalog() -> Catalog:
+    """Read the catalogue again and return it."""
+    now, read = steady_instant(), _read()
+    _memory.keep(_CATALOG, read, now)
+    return read
 
 
 def _read() -> Catalog:

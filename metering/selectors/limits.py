@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from django.db.models.expressions import RawSQL
+
 from accounts.domain.principal import Principal, TenantFacts
 from accounts.domain.reach import within_tenant
 from accounts.domain.short_memory import ShortMemory
@@ -31,6 +33,15 @@ QUOTA_NAME: Final = "quota"
 KEY_QUOTA_NAME: Final = "key-quota"
 _MICROSECOND: Final = timedelta(microseconds=1)
 
+# Any change of the assignment, the plan or one of its quotas makes another version.
+_VERSION: Final = """concat_ws(' ', metering_usageplanassignment.xmin, metering_usageplan.xmin, (
+    SELECT string_agg(concat_ws(' ', q.id, q.xmin, m.xmin), ',' ORDER BY q.id)
+    FROM metering_usageplanquota AS q JOIN metering_meter AS m ON m.id = q.meter_id
+    WHERE q.usage_plan_id = metering_usageplan.id))"""
+VERSIONS: Final = f"""
+SELECT tenant_id, {_VERSION} FROM metering_usageplanassignment
+JOIN metering_usageplan ON metering_usageplan.id = usage_plan_id WHERE tenant_id = ANY(%(tenant_ids)s)
+"""
 USED = """
 SELECT q.position, coalesce(sum(u.quantity), 0)
 FROM jsonb_to_recordset(%(counters)s::jsonb) AS q(
@@ -75,9 +86,18 @@ def tenant_limits(tenant_id: UUID) -> TenantLimits:
     limits = _by_tenant.recall(tenant_id, now)
     if limits is None:
         with within_tenant(tenant_id):
-            limits = _read_tenant_limits(tenant_id)
-        _by_tenant.keep(tenant_id, limits, now)
+            version, limits = _read_tenant_limits(tenant_id)
+        _by_tenant.keep(tenant_id, limits, now, version=version)
     return limits
+
+
+def renew_tenant_limits() -> None:
+    """Keep the cached plans that did not change, by one query for all tenants in use."""
+    now = steady_instant()
+    tenant_ids = _by_tenant.renewable(now)
+    if tenant_ids:
+        found = dict(fetch_all(VERSIONS, {"tenant_ids": tenant_ids}))
+        _by_tenant.renew(tenant_ids, dict.fromkeys(tenant_ids, "") | found, now)
 
 
 def forget_limits() -> None:
@@ -118,11 +138,13 @@ def known_content_hash(ledger: Ledger, key: bytes) -> bytes | None:
     return None if content_hash is None else bytes(content_hash)
 
 
-def _read_tenant_limits(tenant_id: UUID) -> TenantLimits:
-    assignment = UsagePlanAssignment.objects.filter(tenant_id=tenant_id).select_related("usage_plan").first()
+def _read_tenant_limits(tenant_id: UUID) -> tuple[str, TenantLimits]:
+    """Return the version and the limits. A change between the two queries makes limits newer than their version."""
+    assignments = UsagePlanAssignment.objects.filter(tenant_id=tenant_id).select_related("usage_plan")
+    assignment = assignments.annotate(version=RawSQL(_VERSION, [])).first()  # noqa: S611 - a constant
     if assignment is None:
-        return TenantLimits("", "", (), ())
-    plan = assignment.usage_plan
+        return "", TenantLimits("", "", (), ())
+    version, plan = assignment.version, assignment.usage_plan
     quotas = tuple(
         Quota(
             name=_quota_name(quota.meter.code, Period(quota.period)),
@@ -135,12 +157,8 @@ def _read_tenant_limits(tenant_id: UUID) -> TenantLimits:
         )
         for quota in plan.quotas.select_related("meter").order_by("meter__code", "period")
     )
-    return TenantLimits(
-        plan.code,
-        plan.name,
-        _throttles(THROTTLE_NAME, TENANT_SCOPE, plan.throttle_rate, plan.throttle_burst),
-        quotas,
-    )
+    throttles = _throttles(THROTTLE_NAME, TENANT_SCOPE, plan.throttle_rate, plan.throttle_burst)
+    return version, TenantLimits(plan.code, plan.name, throttles, quotas)
 
 
 def _quota_name(meter_code: str, period: Period) -> str:

@@ -264,6 +264,7 @@ async def compare(short_way: ShortWay, twins: Sequence[Twin]) -> list[str]:
     patience = Patience(10, 32_768)
     with_it = Application(wsgi_application, pools[0], patience, short_way)
     without = Application(wsgi_application, pools[1], patience)
+    short_way.start()
     differences = []
     for sent in corpus():
         request_id = uuid4().hex
