@@ -150,6 +150,7 @@ def deadlocks() -> int:
         return int(cursor.fetchone()[0])
 
 
+@pytest.mark.takes_long("processes are started that send a hundred requests at once")
 def test_of_a_hundred_at_once_exactly_ten_pass(rig: Rig, now: datetime) -> None:
     caller = caller_with_ten_left(now)
     allowed = rig.allowed(caller, a_hundred_ids())

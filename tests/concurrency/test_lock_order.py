@@ -105,6 +105,7 @@ def test_all_ways_to_count_on_one_tenant_wait_in_no_circle(caller: Caller, obser
     assert reconcile(ledgers=[caller.ledger]).is_clean
 
 
+@pytest.mark.takes_long("PostgreSQL looks for a deadlock only after a second of waiting")
 def test_the_same_with_limits_taken_last_deadlocks(
     caller: Caller, observer: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

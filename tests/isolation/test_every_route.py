@@ -197,6 +197,7 @@ def test_the_first_tenants_own_member_finds_every_page(acme: Estate, rival: Esta
         assert statuses - {NOT_FOUND, NOT_ALLOWED}, f"{route.path} returns {statuses}: the attack would prove nothing"
 
 
+@pytest.mark.takes_long("each route of the portal with each object of another tenant")
 def test_another_tenants_member_finds_nothing_of_the_first_below_his_own_slug(acme: Estate, rival: Estate) -> None:
     before = books_apart_from(rival.tenant)
     client = rival.client()

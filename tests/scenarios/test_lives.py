@@ -93,6 +93,7 @@ def test_what_depends_on_a_fee_comes_and_goes_with_it_also_where_fees_are_kept(
 
 @given(scripts=batches(12), gives_back=st.booleans())
 @TWO_DOZEN
+@pytest.mark.takes_long("two dozen customers live for a year")
 def test_two_dozen_lives_cost_what_the_plain_calculation_says(
     catalog: dict[str, PlanVersion], scripts: list[Script], gives_back: bool
 ) -> None:

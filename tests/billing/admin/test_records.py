@@ -70,6 +70,7 @@ def test_every_list_opens_for_each_group_and_for_no_customer(
         assert as_alice.get(listed(model)).status_code == 302, model
 
 
+@pytest.mark.takes_long("each list of billing's admin with each of its filters")
 def test_every_list_is_searched_and_filtered(as_pat: Client) -> None:
     mail_to(issued().tenant, MailStatus.FAILED)
     questions: tuple[dict[str, str], ...] = (

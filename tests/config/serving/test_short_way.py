@@ -233,6 +233,7 @@ def odd_requests(path: str) -> Iterator[Sent]:
         yield replace(plain, label=f"{path} {method}", method=method)
 
 
+@pytest.mark.takes_long("the whole hostile corpus, twice")
 def test_the_short_way_says_what_the_long_way_says(settings: Settings) -> None:
     settings.REDIS_URL = ""
     settings.ALLOWED_HOSTS = ["localhost"]
