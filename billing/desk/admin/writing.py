@@ -50,7 +50,7 @@ class NextItemForm(CustomerForm):
             required=False,
             choices=[("", "As for all that the customer buys"), (TaxCategory.OUT_OF_SCOPE.value, "None: no supply")],
             widget=UnfoldAdminSelectWidget,
-            help_text="None for what is no supply, such as compensation; the invoice says so.",
+            help_text="What is no supply, such as compensation, bears no tax; the invoice says so.",
         )
         self.order_fields(["tenant", "way", *_PARTS, "tax_category", "reason"])
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Max
 
 from accounts.domain.api_key import KeyKind
@@ -45,7 +46,8 @@ def add_usage(*, planned: DemoTenant, tenant: Tenant, seed: str, as_of: datetime
     batches = _batches(requests, as_of, _boundaries(tenant, as_of))
     added = sum(_store(tenant, keys, batch, rules) for batch in batches)
     for is_live in (True, False):
-        forget_counters(ledger=_ledger(tenant, is_live=is_live), as_of=as_of)
+        with transaction.atomic():
+            forget_counters(ledger=_ledger(tenant, is_live=is_live), as_of=as_of)
     return added
 
 

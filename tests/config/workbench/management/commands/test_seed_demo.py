@@ -81,7 +81,7 @@ def test_the_free_tenant_is_over_its_quota_from_the_first_hour_of_a_month_on() -
     assert number > PLANS[0].quotas[0].limit
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # as `make run` does it: outside of a transaction
 def test_seeding_creates_tenants_with_usage_up_to_now(tmp_path: Path) -> None:
     added = seed(tmp_path)
     assert min(added.values()) > 10
