@@ -8,12 +8,21 @@ from uuid import UUID
 
 from django.db.models import F, OuterRef, Q, Subquery
 
+from accounts.sql import fetch_all
 from billing.domain.invoicing.items import OpenItem
 from billing.domain.invoicing.state import BillingState
 from billing.domain.statuses import InvoiceStatus
 from billing.domain.tax import TaxDecision
 from billing.models import Invoice, InvoiceKind, InvoiceLine, LineKind, SingleItem
 from billing.selectors.invoicing.in_force import IS_GONE, tax_borne, taxes_again
+
+MAY_WAIT = """
+SELECT EXISTS (
+    SELECT FROM billing_singleitem
+    WHERE subscription_id = ANY(%(subscription_ids)s) AND cancelled_at IS NULL
+        AND (invoice_id IS NULL OR amount_minor < 0)
+)
+"""
 
 
 def with_items(states: Sequence[BillingState]) -> list[BillingState]:
@@ -22,6 +31,8 @@ def with_items(states: Sequence[BillingState]) -> list[BillingState]:
     If an earlier invoice of the subscription is a draft, that one takes them.
     """
     boundaries = {state.subscription_id: state.boundary for state in states}
+    if not fetch_all(MAY_WAIT, {"subscription_ids": list(boundaries)})[0][0]:
+        return list(states)  # nearly always, without the query below
     drafts = Invoice.objects.filter(
         subscription=OuterRef("subscription"), status=InvoiceStatus.DRAFT, kind=InvoiceKind.PERIOD
     )
