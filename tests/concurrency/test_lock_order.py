@@ -3,6 +3,7 @@
 Who decides by limits locks them first and claims identities afterwards; who only counts claims identities first.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -84,7 +85,11 @@ def test_every_statement_that_counts_locks_in_one_order(caller: Caller, monkeypa
 def test_rounds_lock_in_the_same_order(observer: psycopg.Connection, statement: str, locked: list[str]) -> None:
     # Buckets change only in rounds that hold them, and the counters, since `LOCK`.
     observer.execute("SET enable_seqscan = off")
-    row = psycopg.RawCursor(observer).execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {statement}").fetchone()
+    observer.execute("SET plan_cache_mode = force_generic_plan")
+    raw = psycopg.RawCursor(observer)
+    raw.execute(f"PREPARE round AS {statement}")
+    nothing = ", ".join(["NULL"] * len(set(re.findall(r"\$\d+", statement))))
+    row = raw.execute(f"EXPLAIN (FORMAT JSON) EXECUTE round ({nothing})").fetchone()
     assert row is not None
     assert locked_by(row[0][0]["Plan"]) == locked
 

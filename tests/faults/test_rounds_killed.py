@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from django.db import connection
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.domain.scopes import Scope
 from accounts.models import Tenant
@@ -77,13 +78,16 @@ class Sender:
 
 
 @pytest.fixture
-def senders(process_environment: Mapping[str, str]) -> Iterator[tuple[WebServer, list[tuple[Tenant, Sender]]]]:
+def senders(
+    process_environment: Mapping[str, str], settings: Settings
+) -> Iterator[tuple[WebServer, list[tuple[Tenant, Sender]]]]:
+    settings.REDIS_URL = ""  # only in PostgreSQL a limit and its event are one transaction, whoever dies
     tenants = [make_tenant(name) for name in ("free", "limited", "hot")]
     put_on_plan(tenants[1], timezone.now(), quota_of("1000000"), throttle=(100000, 100000))
     put_on_plan(tenants[2], timezone.now(), quota_of(str(QUOTA)))
     paths = ("/api/v1/events", "/api/v1/authorize", "/api/v1/authorize")
     secrets = [make_key(tenant, scopes=[Scope.EVENTS_WRITE])[1] for tenant in tenants]
-    with web_server(process_environment, workers=2) as server:
+    with web_server({**process_environment, "REDIS_URL": ""}, workers=2) as server:
         yield (
             server,
             [
