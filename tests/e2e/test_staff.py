@@ -38,7 +38,7 @@ def test_a_tenant_is_found_suspended_and_reactivated(
 
     staff = enter_admin(visit(), installation)
     page = staff.page
-    expect(page.get_by_text("Needs attention")).to_be_visible()
+    expect(page.get_by_role("heading", name="Needs attention")).to_be_visible()
     staff.look("admin-dashboard")
     page.get_by_role("link", name="Tenants").first.click()
     staff.look("admin-tenants")
