@@ -76,10 +76,11 @@ FROM chosen AS c JOIN billing_invoice AS i ON i.id = c.id CROSS JOIN LATERAL (
 WHERE i.credited_minor <> noted.minor
 UNION ALL
 SELECT c.number, format('It is %%s with %%s to pay, and %%s is open in the ledger.', c.status, c.owed, open.minor)
-FROM chosen AS c CROSS JOIN LATERAL (
-    SELECT coalesce(sum(p.amount_minor), 0) AS minor FROM ledger_posting AS p
-    WHERE p.account IN ('receivable', 'write_off') AND p.document = c.number
-) AS open
+FROM chosen AS c LEFT JOIN (
+    SELECT p.document, sum(p.amount_minor) AS minor FROM ledger_posting AS p
+    WHERE p.account IN ('receivable', 'write_off') AND p.document IN (SELECT number FROM chosen) GROUP BY p.document
+) AS posted ON posted.document = c.number
+CROSS JOIN LATERAL (SELECT coalesce(posted.minor, 0) AS minor) AS open
 WHERE c.owed <> open.minor
 ORDER BY 1, 2
 """
