@@ -76,7 +76,7 @@ class Saying:
 
 @dataclass(eq=False)
 class Document:
-    """An invoice, or the last one that was issued in its place, and what became of it."""
+    """An invoice, or the last one that was issued in its place, and its outcome."""
 
     boundary: int
     computed_at: datetime

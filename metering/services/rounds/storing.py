@@ -107,7 +107,7 @@ class _Round:
                 self._limits.include(number, report.claim)
 
     def run(self, *, has_to_look: bool) -> Exchange[list[Outcome | None]]:
-        """Return what became of each report."""
+        """Return the outcome of each report."""
         found = (yield from self._look()) if has_to_look else _Found([], [])
         known = dict(found.known)
         outcomes: list[Outcome | None] = [None] * len(self._reports)

@@ -1,4 +1,4 @@
-"""Staff add a charge or a credit to a customer's next invoice, see what became of it, and cancel what waits."""
+"""Staff add a charge or a credit to a customer's next invoice, see its state, and cancel what waits."""
 
 import pytest
 from django.test import Client

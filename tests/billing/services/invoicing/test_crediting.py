@@ -5,9 +5,9 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
-from accounts.errors import InvalidFieldsError, ProblemError
+from accounts.errors import InvalidFieldsError
 from billing.desk.services.writing_invoices import write_invoice
 from billing.desk.services.writing_off import write_off_invoice
 from billing.domain.invoicing.items import Item
@@ -42,6 +42,7 @@ from tests.billing.after_change.test_row_06_issued_again import (
     void,
 )
 from tests.billing.world import GRACE, STAFF, make_plan
+from tests.races import DONE, at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -238,7 +239,7 @@ def test_a_single_item_is_credited_in_part_at_once_and_no_later_invoice_looks_at
 def test_of_two_at_once_that_credit_all_of_it_one_is_refused() -> None:
     sold(fee="0")
     first = number_of(1)
-    assert at_once(lambda: credit(first, APRIL + DAY, amount_minor=10_000)) == ["CreditNote", "InvalidFieldsError"]
+    assert at_once(*[lambda: credit(first, APRIL + DAY, amount_minor=10_000)] * 2) == ["InvalidFieldsError", DONE]
     assert CreditNote.objects.count() == 1
 
 
@@ -260,31 +261,10 @@ def test_control_whoever_looks_without_the_lock_is_stopped_by_the_trigger_alone(
                 issued_at=APRIL, issued_by="x", content={}, content_digest="",
             )  # fmt: skip
 
-    assert at_once(careless) == ["CreditNote", "IntegrityError"]
+    assert at_once(careless, careless) == ["IntegrityError", DONE]
     with pytest.raises(IntegrityError, match="credit_notes_within_invoice"), transaction.atomic():
         CreditNote.objects.create(
             id=uuid4(), tenant_id=first.tenant_id, part_of=first, goes_to="refund", number="CN-2", currency="EUR",
             subtotal_minor=1, tax_minor=0, total_minor=1, reason="x", issued_on=APRIL.date(), issued_at=APRIL,
             issued_by="x", content={}, content_digest="",
         )  # fmt: skip
-
-
-def at_once(work: object) -> list[str]:
-    """Run it twice at one instant, each on a connection of its own, and return what each came to, sorted."""
-    start, ends = threading.Barrier(2), []
-
-    def run() -> None:
-        try:
-            start.wait(timeout=30)
-            ends.append(type(work()).__name__)  # type: ignore[operator]
-        except (ProblemError, IntegrityError) as error:
-            ends.append(type(error).__name__)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    return sorted(ends)
